@@ -1,0 +1,354 @@
+//! Reading settings: file first, then environment, then flags, each over the one before.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::{Kind, Setting};
+
+/// A setting that cannot be used; the message names it and says what to do.
+#[derive(thiserror::Error, Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be: a typing error, a wrong type, an unknown key.
+    #[error("{path}: {message}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it, what was found and what was expected.
+        message: String,
+    },
+    /// A value that cannot be used, wherever it came from.
+    #[error("{message}")]
+    Invalid {
+        /// Names the setting.
+        message: String,
+    },
+}
+
+impl ConfigError {
+    /// A value that cannot be used.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into() }
+    }
+}
+
+/// Settings, and what the reader wondered about.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// The settings.
+    pub settings: T,
+    /// For the log: environment variables that look like a misspelt setting.
+    pub warnings: Vec<String>,
+}
+
+/// Adds a flag for each setting, and `--config`.
+pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .global(true)
+        .help("Read settings from this TOML file [env: OMPHALOS_CONFIG]");
+    settings.iter().fold(command.arg(config), |command, setting| {
+        let mut help = format!("{} [env: {}]", setting.help, setting.variable());
+        if !setting.default.is_empty() {
+            help = format!("{help} [default: {}]", setting.default);
+        }
+        if let Some(name) = setting.positional_name() {
+            let arg = Arg::new(setting.key).value_name(name).num_args(0..).help(help);
+            return command.arg(arg);
+        }
+        let mut arg = Arg::new(setting.key)
+            .long(setting.flag_name())
+            .value_name(setting.placeholder())
+            .global(true)
+            .help(help);
+        if let Some(alias) = setting.alias_name() {
+            arg = arg.visible_alias(alias);
+        }
+        arg = match setting.kind {
+            Kind::List => arg.action(ArgAction::Append),
+            Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            _ => arg,
+        };
+        command.arg(arg)
+    })
+}
+
+/// Reads `T` from the flags in `matches`, the environment and the file that they name.
+///
+/// # Errors
+/// When the file cannot be read, or a value is unknown or of the wrong kind.
+pub fn load<T: DeserializeOwned>(
+    settings: &[Setting],
+    matches: &ArgMatches,
+    environment: impl Fn(&str) -> Option<String>,
+    variables: impl Iterator<Item = String>,
+) -> Result<Loaded<T>, ConfigError> {
+    let file = matches
+        .get_one::<PathBuf>("config")
+        .cloned()
+        .or_else(|| environment("OMPHALOS_CONFIG").map(PathBuf::from));
+    let mut table = match &file {
+        Some(path) => read_file::<T>(path)?,
+        None => Table::new(),
+    };
+    for setting in settings {
+        let variable = setting.variable();
+        if let Some(text) = environment(&variable) {
+            set(&mut table, setting, &parse(setting, &text, &variable)?);
+        }
+    }
+    for setting in settings {
+        // A subcommand that takes no positional arguments does not know them.
+        let given = matches.try_get_many::<String>(setting.key).ok().flatten();
+        let Some(texts) = given else { continue };
+        if let Some(name) = setting.positional_name() {
+            refuse_both(&table, setting, name)?;
+            set(&mut table, setting, &Value::Array(texts.cloned().map(Value::String).collect()));
+        } else {
+            let text = texts.map(String::as_str).collect::<Vec<_>>().join(",");
+            let value = parse(setting, &text, &format!("--{}", setting.flag_name()))?;
+            set(&mut table, setting, &value);
+        }
+    }
+    let settings_read = Value::Table(table)
+        .try_into()
+        .map_err(|error: toml::de::Error| ConfigError::invalid(error.message()))?;
+    let warnings = misspelt(settings, variables);
+    Ok(Loaded { settings: settings_read, warnings })
+}
+
+/// Parses the file once into `T`, for errors that show the line, and returns it untyped.
+fn read_file<T: DeserializeOwned>(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let refuse = |error: &toml::de::Error| ConfigError::File {
+        path: path.to_owned(),
+        message: explain(error),
+    };
+    toml::from_str::<T>(&text).map_err(|error| refuse(&error))?;
+    text.parse::<Table>().map_err(|error| refuse(&error))
+}
+
+/// The parser's message, with the known key that an unknown one resembles.
+fn explain(error: &toml::de::Error) -> String {
+    let shown = error.to_string();
+    let shown = shown.trim_end();
+    let mut names = error.message().split('`').skip(1).step_by(2);
+    let unknown = names.next().filter(|_| error.message().starts_with("unknown field"));
+    let nearest = unknown.and_then(|name| nearest(name, names));
+    match nearest {
+        Some(known) => format!("{shown}\ndid you mean `{known}`?"),
+        None => shown.to_owned(),
+    }
+}
+
+/// The name most like `name`, if any is at all alike.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const ALIKE: f64 = 0.7;
+    known
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| candidate)
+}
+
+fn parse(setting: &Setting, text: &str, origin: &str) -> Result<Value, ConfigError> {
+    setting.parse(text).map_err(|message| ConfigError::invalid(format!("{origin}: {message}")))
+}
+
+/// Arguments without a flag name what to work on; a file that does so as well is ambiguous.
+fn refuse_both(table: &Table, setting: &Setting, name: &str) -> Result<(), ConfigError> {
+    let (parent, leaf) = setting.key.split_once('.').unwrap_or((setting.key, ""));
+    let set_elsewhere = match table.get(parent) {
+        Some(Value::Array(tables)) => tables.iter().any(|table| table.get(leaf).is_some()),
+        Some(Value::Table(table)) => table.contains_key(leaf),
+        _ => false,
+    };
+    if set_elsewhere {
+        return Err(ConfigError::invalid(format!(
+            "{name} is given on the command line, and {} in the configuration file or in {}; keep one",
+            setting.key,
+            setting.variable()
+        )));
+    }
+    Ok(())
+}
+
+/// Puts a value where the setting's key says; in every table of an array of tables.
+fn set(table: &mut Table, setting: &Setting, value: &Value) {
+    let Some((parent, leaf)) = setting.key.split_once('.') else {
+        table.insert(setting.key.to_owned(), value.clone());
+        return;
+    };
+    let single = Value::Table(Table::new());
+    let new = if setting.is_repeated() { Value::Array(vec![single]) } else { single };
+    let tables: Vec<&mut Value> = match table.entry(parent).or_insert(new) {
+        Value::Array(tables) => tables.iter_mut().collect(),
+        single => vec![single],
+    };
+    for target in tables.into_iter().filter_map(Value::as_table_mut) {
+        target.insert(leaf.to_owned(), value.clone());
+    }
+}
+
+/// A variable that is almost a setting's is more likely a slip than a stranger.
+fn misspelt(settings: &[Setting], variables: impl Iterator<Item = String>) -> Vec<String> {
+    const SLIPS: usize = 2;
+    let known: Vec<String> = settings.iter().map(Setting::variable).collect();
+    let resembled = |name: &str| {
+        known.iter().find(|variable| {
+            let distance = strsim::damerau_levenshtein(name, variable);
+            (1..=SLIPS).contains(&distance)
+        })
+    };
+    variables
+        .filter(|name| name.starts_with("OMPHALOS_") && !known.contains(name))
+        .filter_map(|name| {
+            resembled(&name).map(|variable| {
+                format!(
+                    "the environment variable {name} is not a setting; did you mean {variable}?"
+                )
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize, Debug, PartialEq, Default)]
+    #[serde(deny_unknown_fields, default)]
+    struct Sample {
+        name: Option<String>,
+        amqp: Amqp,
+        monitor: Vec<Monitor>,
+    }
+
+    #[derive(Deserialize, Debug, PartialEq, Default)]
+    #[serde(deny_unknown_fields, default)]
+    struct Amqp {
+        url: Vec<String>,
+        in_flight: Option<u32>,
+        passive: bool,
+    }
+
+    #[derive(Deserialize, Debug, PartialEq, Default)]
+    #[serde(deny_unknown_fields, default)]
+    struct Monitor {
+        paths: Vec<String>,
+        parser: Option<String>,
+    }
+
+    const SETTINGS: &[Setting] = &[
+        Setting::new("name", Kind::Text, "A name."),
+        Setting::new("amqp.url", Kind::List, "Where to.").alias("amqp"),
+        Setting::new("amqp.in_flight", Kind::Integer, "How many."),
+        Setting::new("amqp.passive", Kind::Switch, "Whether."),
+        Setting::new("monitor.paths", Kind::List, "What.").positional("FILE").repeated(),
+        Setting::new("monitor.parser", Kind::Choice(&["raw", "json"]), "How.")
+            .flag("parser")
+            .repeated(),
+    ];
+
+    fn run(
+        file: Option<&str>,
+        environment: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Result<Loaded<Sample>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.toml");
+        let mut arguments = vec!["test".to_owned()];
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+            arguments.push(format!("--config={}", path.display()));
+        }
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        let matches = add_flags(Command::new("test"), SETTINGS).get_matches_from(arguments);
+        let read = |name: &str| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        let names = environment.iter().map(|(key, _)| (*key).to_owned());
+        load(SETTINGS, &matches, read, names)
+            .map_err(|error| error.to_string().replace(&path.display().to_string(), "x.toml"))
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let file = "name = \"f\"\n[amqp]\nurl = [\"f\"]\nin_flight = 1\n";
+        let environment = [("OMPHALOS_NAME", "e"), ("OMPHALOS_AMQP_URL", "e1, e2")];
+        let loaded = run(Some(file), &environment, &["--amqp", "a", "--amqp-url", "b"]).unwrap();
+        assert_eq!(loaded.settings.name.as_deref(), Some("e"));
+        assert_eq!(loaded.settings.amqp.url, ["a", "b"]);
+        assert_eq!(loaded.settings.amqp.in_flight, Some(1));
+        let loaded = run(None, &environment, &["--amqp-passive"]).unwrap();
+        assert_eq!(loaded.settings.amqp.url, ["e1", "e2"]);
+        assert!(loaded.settings.amqp.passive);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        let error = run(Some("[amqp]\nurll = [\"x\"]\n"), &[], &[]).unwrap_err();
+        assert_eq!(
+            error,
+            "x.toml: TOML parse error at line 2, column 1\n  |\n2 | urll = [\"x\"]\n  | ^^^^\n\
+             unknown field `urll`, expected one of `url`, `in_flight`, `passive`\n\
+             did you mean `url`?"
+        );
+        let error = run(Some("zzz = 1\n"), &[], &[]).unwrap_err();
+        assert!(!error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_names_where_it_came_from() {
+        let error = run(Some("[amqp]\nin_flight = \"many\"\n"), &[], &[]).unwrap_err();
+        assert!(error.starts_with("x.toml: TOML parse error at line 2"), "{error}");
+        let error = run(None, &[("OMPHALOS_AMQP_IN_FLIGHT", "many")], &[]).unwrap_err();
+        assert_eq!(error, "OMPHALOS_AMQP_IN_FLIGHT: expected a whole number, found \"many\"");
+        let error = run(None, &[], &["--amqp-in-flight=-1"]).unwrap_err();
+        assert_eq!(error, "--amqp-in-flight: expected a whole number, found \"-1\"");
+    }
+
+    #[test]
+    fn files_are_named_on_the_command_line_or_in_the_file() {
+        let loaded = run(None, &[], &["a,b", "c", "--parser", "json"]).unwrap();
+        assert_eq!(loaded.settings.monitor.len(), 1);
+        assert_eq!(loaded.settings.monitor[0].paths, ["a,b", "c"]);
+        assert_eq!(loaded.settings.monitor[0].parser.as_deref(), Some("json"));
+        let file = "[[monitor]]\npaths = [\"x\"]\n[[monitor]]\nparser = \"raw\"\n";
+        let loaded = run(Some(file), &[("OMPHALOS_PARSER", "json")], &[]).unwrap();
+        let parsers: Vec<_> = loaded.settings.monitor.iter().map(|m| m.parser.clone()).collect();
+        assert_eq!(parsers, [Some("json".to_owned()), Some("json".to_owned())]);
+        assert_eq!(
+            run(Some(file), &[], &["a"]).unwrap_err(),
+            "FILE is given on the command line, and monitor.paths in the configuration file or in \
+             OMPHALOS_MONITOR_PATHS; keep one"
+        );
+        let error = run(None, &[], &["--parser", "xml"]).unwrap_err();
+        assert_eq!(error, "--parser: expected one of raw, json, found \"xml\"");
+    }
+
+    #[test]
+    fn a_variable_that_is_almost_a_setting_is_wondered_about() {
+        let loaded =
+            run(None, &[("OMPHALOS_AMPQ_URL", "x"), ("OMPHALOS_OTHER", "y")], &[]).unwrap();
+        assert_eq!(
+            loaded.warnings,
+            ["the environment variable OMPHALOS_AMPQ_URL is not a setting; did you mean \
+              OMPHALOS_AMQP_URL?"]
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! One row of the table of settings.
+
+/// What kind of value a setting has: how its text in a flag or variable is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text, paths included.
+    Text,
+    /// Texts; a flag may be repeated, and commas separate texts in a flag or a variable.
+    List,
+    /// A whole number, not negative.
+    Integer,
+    /// A [`super::Size`], such as `8MiB`.
+    Size,
+    /// A [`super::Period`], such as `250ms`.
+    Period,
+    /// `true` or `false`; a flag alone means `true`.
+    Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// A setting: its name in the file, on the command line and in the environment, and its help.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Name in the TOML file, with its table: `amqp.url`.
+    pub key: &'static str,
+    /// What kind of value it has.
+    pub kind: Kind,
+    /// One sentence or two for `--help` and the manual.
+    pub help: &'static str,
+    /// The default as it would be written in the file, without quotes; empty for none.
+    pub default: &'static str,
+    flag: Option<&'static str>,
+    alias: Option<&'static str>,
+    positional: Option<&'static str>,
+    repeated: bool,
+}
+
+impl Setting {
+    /// A setting whose flag is its key with dashes.
+    pub const fn new(key: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self {
+            key,
+            kind,
+            help,
+            default: "",
+            flag: None,
+            alias: None,
+            positional: None,
+            repeated: false,
+        }
+    }
+
+    /// With a default, as it would be written in the file.
+    #[must_use]
+    pub const fn default(mut self, text: &'static str) -> Self {
+        self.default = text;
+        self
+    }
+
+    /// With a flag of its own instead of the key with dashes.
+    #[must_use]
+    pub const fn flag(mut self, name: &'static str) -> Self {
+        self.flag = Some(name);
+        self
+    }
+
+    /// With a second, shorter flag.
+    #[must_use]
+    pub const fn alias(mut self, name: &'static str) -> Self {
+        self.alias = Some(name);
+        self
+    }
+
+    /// Given on the command line without a flag; `placeholder` stands for it in `--help`.
+    #[must_use]
+    pub const fn positional(mut self, placeholder: &'static str) -> Self {
+        self.positional = Some(placeholder);
+        self
+    }
+
+    /// In a table that may be there several times, `[[table]]`; flags and variables set it in all.
+    #[must_use]
+    pub const fn repeated(mut self) -> Self {
+        self.repeated = true;
+        self
+    }
+
+    /// What stands for it in `--help`, if it is given without a flag.
+    pub fn positional_name(&self) -> Option<&'static str> {
+        self.positional
+    }
+
+    /// Whether its table may be there several times.
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
+    }
+
+    /// The long flag without its dashes: `amqp-url`.
+    pub fn flag_name(&self) -> String {
+        self.flag.map_or_else(|| self.key.replace(['.', '_'], "-"), str::to_owned)
+    }
+
+    /// The second flag, if it has one.
+    pub fn alias_name(&self) -> Option<&'static str> {
+        self.alias
+    }
+
+    /// The environment variable: `OMPHALOS_AMQP_URL`.
+    pub fn variable(&self) -> String {
+        format!("OMPHALOS_{}", self.flag_name().to_uppercase().replace('-', "_"))
+    }
+
+    /// The word that stands for the value in `--help`.
+    pub fn placeholder(&self) -> &'static str {
+        match self.kind {
+            Kind::Text => "TEXT",
+            Kind::List => "TEXT,…",
+            Kind::Integer => "N",
+            Kind::Size => "SIZE",
+            Kind::Period => "TIME",
+            Kind::Switch => "BOOL",
+            Kind::Choice(_) => "WORD",
+        }
+    }
+
+    /// Reads the text of a flag or of an environment variable.
+    ///
+    /// # Errors
+    /// What was expected and what was found, as the end of a sentence.
+    pub(super) fn parse(&self, text: &str) -> Result<toml::Value, String> {
+        let expected = |what: &str| format!("expected {what}, found {text:?}");
+        match self.kind {
+            Kind::Text => Ok(toml::Value::String(text.to_owned())),
+            Kind::List => Ok(list(text)),
+            Kind::Integer => match text.parse::<u32>() {
+                Ok(number) => Ok(toml::Value::Integer(i64::from(number))),
+                Err(_) => Err(expected("a whole number")),
+            },
+            Kind::Size => match text.parse::<super::Size>() {
+                Ok(_) => Ok(toml::Value::String(text.to_owned())),
+                Err(error) => Err(error),
+            },
+            Kind::Period => match text.parse::<super::Period>() {
+                Ok(_) => Ok(toml::Value::String(text.to_owned())),
+                Err(error) => Err(error),
+            },
+            Kind::Switch => match text {
+                "true" | "1" | "yes" | "on" => Ok(toml::Value::Boolean(true)),
+                "false" | "0" | "no" | "off" => Ok(toml::Value::Boolean(false)),
+                _ => Err(expected("true or false")),
+            },
+            Kind::Choice(words) if words.contains(&text) => {
+                Ok(toml::Value::String(text.to_owned()))
+            }
+            Kind::Choice(words) => Err(expected(&format!("one of {}", words.join(", ")))),
+        }
+    }
+}
+
+fn list(text: &str) -> toml::Value {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect())
+}

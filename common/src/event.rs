@@ -1,0 +1,243 @@
+//! What every document has, whoever made it: its identity, its day, the names it is filed under.
+//!
+//! A document is one line of JSON in ECS (Elastic Common Schema). It is made once, by the shipper,
+//! and carried as bytes from there to the `_bulk` request; this module holds the few facts about
+//! it that both ends must agree on.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Serialize, Serializer};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The version of ECS that the documents follow (`ecs.version`),
+/// <https://www.elastic.co/docs/reference/ecs>.
+pub const ECS_VERSION: &str = "8.17.0";
+
+/// The longest cleaned name, in bytes: a routing key has 255 bytes for two names and a dot
+/// (AMQP 0-9-1 short string), an index name 255 bytes for prefix, dataset and date.
+pub const NAME_MAX_BYTES: usize = 100;
+
+/// Length of a [`DocumentId`] in characters.
+pub const ID_LENGTH: usize = 22;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// The `_id` of a document: 22 characters of URL-safe base64 over 16 bytes, which are the event
+/// time in seconds (32 bits, big-endian, clamped to 1970–2106) and 96 bits of XXH3-128.
+///
+/// The time comes first so that ids arrive nearly sorted, which Elasticsearch looks up and
+/// compresses better. The line's own bytes are in the hash, so two different lines never share an
+/// id whatever happens to their files: a false match would be a lost line.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct DocumentId([u8; ID_LENGTH]);
+
+impl DocumentId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        // Base64 is ASCII, so this never takes the default.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Serialize for DocumentId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Makes the ids of the lines of one source, reusing one buffer.
+pub struct IdMaker {
+    /// host hash (16 bytes) ‖ source id (16) ‖ offset (8, big-endian) ‖ line
+    scratch: Vec<u8>,
+}
+
+const HOST_BYTES: usize = 16;
+const SOURCE_BYTES: usize = 16;
+
+impl IdMaker {
+    /// An id maker for the lines of the host that is called `host_id`.
+    pub fn new(host_id: &str) -> Self {
+        let mut scratch = Vec::with_capacity(4096);
+        scratch.extend_from_slice(&xxh3_128(host_id.as_bytes()).to_be_bytes());
+        Self { scratch }
+    }
+
+    /// The id of `line`, which stands at byte `offset` of `source` and happened at `seconds` since
+    /// the epoch.
+    pub fn document_id(
+        &mut self,
+        source: SourceId,
+        offset: u64,
+        seconds: i64,
+        line: &[u8],
+    ) -> DocumentId {
+        self.scratch.truncate(HOST_BYTES);
+        self.scratch.extend_from_slice(&source.0);
+        self.scratch.extend_from_slice(&offset.to_be_bytes());
+        self.scratch.extend_from_slice(line);
+        encode_id(seconds, xxh3_128(&self.scratch))
+    }
+}
+
+fn encode_id(seconds: i64, hash: u128) -> DocumentId {
+    let time = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
+    let mut bytes = [0; 16];
+    let (head, tail) = bytes.split_at_mut(4);
+    head.copy_from_slice(&time.to_be_bytes());
+    for (to, from) in tail.iter_mut().zip(hash.to_be_bytes()) {
+        *to = from;
+    }
+    let mut text = [b'A'; ID_LENGTH];
+    // 16 bytes always encode into exactly 22 characters.
+    let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+    debug_assert_eq!(written.ok(), Some(ID_LENGTH));
+    DocumentId(text)
+}
+
+/// The id of a document from someone else's producer that names no id: the hash of its bytes, so
+/// that the same message delivered twice is indexed once.
+pub fn content_id(seconds: i64, document: &[u8]) -> DocumentId {
+    encode_id(seconds, xxh3_128(document))
+}
+
+/// Which stream of lines a line belongs to: 16 bytes, written as 32 hexadecimal digits.
+///
+/// For lines that carry their own time it is the hash of the file's logical path and of its first
+/// data line, so that it survives rotation and a lost checkpoint; for others a random number kept
+/// in the checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SourceId([u8; SOURCE_BYTES]);
+
+impl SourceId {
+    /// The source whose lines carry their own time.
+    pub fn of_content(logical_path: &[u8], first_line: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(logical_path.len() + 1 + first_line.len());
+        bytes.extend_from_slice(logical_path);
+        bytes.push(0);
+        bytes.extend_from_slice(first_line);
+        Self(xxh3_128(&bytes).to_be_bytes())
+    }
+
+    /// A source from a number that was drawn at random.
+    pub fn from_random(number: u128) -> Self {
+        Self(number.to_be_bytes())
+    }
+}
+
+impl std::fmt::Display for SourceId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::str::FromStr for SourceId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(text, 16).map(|number| Self(number.to_be_bytes()))
+    }
+}
+
+/// The day of a point in time: days since 1970-01-01 in UTC, negative before.
+pub fn day_of(seconds: i64) -> i32 {
+    i32::try_from(seconds.div_euclid(SECONDS_PER_DAY)).unwrap_or(i32::MAX)
+}
+
+/// A name made safe for a routing key and an index name: lower case, `[a-z0-9_-]` and nothing
+/// else (each other character becomes `_`), at most [`NAME_MAX_BYTES`] long, never empty and never
+/// beginning with `_` or `-`, which Elasticsearch refuses.
+pub fn clean_name(name: &str) -> String {
+    let cleaned: String = name
+        .chars()
+        .map(|character| match character.to_ascii_lowercase() {
+            safe @ ('a'..='z' | '0'..='9' | '_' | '-') => safe,
+            _ => '_',
+        })
+        .take(NAME_MAX_BYTES)
+        .collect();
+    match cleaned.trim_start_matches(['_', '-']) {
+        "" => "unnamed".to_owned(),
+        trimmed => trimmed.to_owned(),
+    }
+}
+
+/// Whether `name` is what [`clean_name`] would make of it.
+pub fn is_clean_name(name: &str) -> bool {
+    clean_name(name) == name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_is_made_of_the_time_and_of_everything_that_tells_lines_apart() {
+        let mut maker = IdMaker::new("host-1");
+        let source = SourceId::of_content(b"/var/log/access.log", b"first");
+        let id = maker.document_id(source, 100, 1_700_000_000, b"line");
+        assert_eq!(id.as_str().len(), ID_LENGTH);
+        assert_eq!(id, maker.document_id(source, 100, 1_700_000_000, b"line"));
+        let other_source = SourceId::of_content(b"/var/log/other.log", b"first");
+        for different in [
+            maker.document_id(source, 101, 1_700_000_000, b"line"),
+            maker.document_id(source, 100, 1_700_000_001, b"line"),
+            maker.document_id(source, 100, 1_700_000_000, b"lin"),
+            maker.document_id(other_source, 100, 1_700_000_000, b"line"),
+            IdMaker::new("host-2").document_id(source, 100, 1_700_000_000, b"line"),
+        ] {
+            assert_ne!(id, different);
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_time() {
+        let mut maker = IdMaker::new("host");
+        let source = SourceId::from_random(7);
+        let decode = |id: DocumentId| URL_SAFE_NO_PAD.decode(id.as_str()).unwrap();
+        let early = decode(maker.document_id(source, 9, 1_600_000_000, b"b"));
+        let late = decode(maker.document_id(source, 1, 1_600_000_001, b"a"));
+        assert!(early < late);
+        // Times that 32 bits cannot hold are clamped, not wrapped.
+        assert_eq!(decode(maker.document_id(source, 0, -5, b""))[..4], [0; 4]);
+        assert_eq!(decode(maker.document_id(source, 0, i64::MAX, b""))[..4], [255; 4]);
+    }
+
+    #[test]
+    fn days_are_counted_in_utc_from_1970() {
+        assert_eq!(day_of(0), 0);
+        assert_eq!(day_of(86_399), 0);
+        assert_eq!(day_of(86_400), 1);
+        assert_eq!(day_of(-1), -1);
+    }
+
+    #[test]
+    fn names_are_cleaned() {
+        for (name, cleaned) in [
+            ("nginx.access", "nginx_access"),
+            ("Web-1", "web-1"),
+            ("__x", "x"),
+            ("..", "unnamed"),
+            ("", "unnamed"),
+            ("größe", "gr__e"),
+        ] {
+            assert_eq!(clean_name(name), cleaned);
+        }
+    }
+
+    #[test]
+    fn a_source_id_survives_being_written() {
+        let source = SourceId::of_content(b"/a", b"b");
+        assert_eq!(source.to_string().parse::<SourceId>().unwrap(), source);
+    }
+
+    proptest! {
+        #[test]
+        fn cleaning_is_safe_and_stable(name in ".*") {
+            let cleaned = clean_name(&name);
+            prop_assert!(!cleaned.is_empty() && cleaned.len() <= NAME_MAX_BYTES);
+            prop_assert!(cleaned.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)));
+            prop_assert!(is_clean_name(&cleaned));
+        }
+    }
+}

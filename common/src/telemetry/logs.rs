@@ -1,0 +1,56 @@
+//! Our own log: to standard error, for people or as JSON.
+
+use std::io::IsTerminal;
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::Subscriber;
+
+use crate::config::ConfigError;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line of text.
+    #[default]
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+const OUR_CRATES: [&str; 4] =
+    ["omphalos", "omphalos_common", "omphalos_shipper", "omphalos_indexer"];
+
+/// Starts logging at `level`: a word such as `info`, or directives of `tracing-subscriber`'s
+/// `EnvFilter` such as `warn,omphalos_common=debug`.
+///
+/// # Errors
+/// When the level is neither.
+pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
+    let directives = if level.chars().all(char::is_alphabetic) {
+        // lapin writes whole returned messages into its warnings, and every error of its again
+        // reaches us, who know what was being attempted.
+        let ours = OUR_CRATES.map(|name| format!("{name}={level}")).join(",");
+        format!("warn,lapin=off,{ours}")
+    } else {
+        level.to_owned()
+    };
+    let filter = EnvFilter::try_new(&directives).map_err(|error| {
+        ConfigError::invalid(format!(
+            "log_level: expected trace, debug, info, warn, error or off, found {level:?}: {error}"
+        ))
+    })?;
+    let logs = Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Human => {
+            let logs = logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).finish();
+            tracing::subscriber::set_global_default(logs)
+        }
+        LogFormat::Json => {
+            let logs = logs.json().flatten_event(true).finish();
+            tracing::subscriber::set_global_default(logs)
+        }
+    };
+    started.map_err(|error| ConfigError::invalid(format!("logging is started twice: {error}")))
+}

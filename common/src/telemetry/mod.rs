@@ -1,0 +1,13 @@
+//! What a daemon says of itself: logs, metrics, health, and the HTTP listener that serves the
+//! last two.
+
+mod health;
+mod http;
+mod logs;
+mod process;
+mod repeats;
+
+pub use health::Health;
+pub use http::{Listener, Telemetry};
+pub use logs::{LogFormat, init_logs};
+pub use repeats::Repeats;

@@ -1,0 +1,37 @@
+//! Certificates and keys from PEM files (RFC 7468), with errors that name the setting.
+
+use std::path::Path;
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::ConfigError;
+
+/// The certificates in the PEM file `path`, which the setting `key` names.
+///
+/// # Errors
+/// When the file cannot be read, or holds no certificate.
+pub fn load_certificates(
+    key: &str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let refuse =
+        |reason: String| ConfigError::invalid(format!("{key}: {}: {reason}", path.display()));
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| refuse(format!("cannot read certificates: {error}")))?;
+    if certificates.is_empty() {
+        return Err(refuse("expected PEM certificates, found none".to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// The private key in the PEM file `path`, which the setting `key` names.
+///
+/// # Errors
+/// When the file cannot be read, or holds no key.
+pub fn load_key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        ConfigError::invalid(format!("{key}: {}: cannot read a PEM key: {error}", path.display()))
+    })
+}

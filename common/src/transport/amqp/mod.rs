@@ -1,0 +1,23 @@
+//! AMQP 0-9-1 as RabbitMQ speaks it: both ends of the transport, and the topology between them.
+//!
+//! Promises: a message that the sender calls delivered was routed to a queue and confirmed by the
+//! broker (publisher confirms, `mandatory`, persistent); a delivery that the receiver hands out is
+//! acknowledged by its user or comes again. A connection that fails is rebuilt from nothing,
+//! forever, with backoff; lapin's own recovery is not used (lapin#450, lapin#434).
+
+mod broker;
+mod metrics;
+mod receiver;
+mod sender;
+mod settings;
+mod topology;
+
+pub use broker::{Broker, ConnectError, Link};
+pub use metrics::{ReceiverMetrics, SenderMetrics};
+pub use receiver::{Answer, Delivery, Receiver, ReceiverOptions};
+pub use sender::{Message, Receipt, Sender, SenderOptions, Window};
+pub use settings::{AMQP_SETTINGS, AmqpSettings, TopologyMode};
+pub use topology::{Topology, TopologyError};
+
+pub use lapin::BasicProperties;
+pub use lapin::types::{AMQPValue, FieldTable, ShortString};

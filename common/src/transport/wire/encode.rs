@@ -1,0 +1,47 @@
+//! Writing a batch as the body of a message.
+
+use std::io;
+
+use bytes::Bytes;
+use zstd::bulk::Compressor;
+
+use crate::batch::{Batch, HeaderOut};
+
+use super::BATCH_VERSION;
+
+/// Turns batches into message bodies, reusing its buffers and its zstd context.
+pub struct Encoder {
+    host: String,
+    compressor: Compressor<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder for the batches of `host` at zstd level `level`.
+    ///
+    /// # Errors
+    /// When zstd refuses the level.
+    pub fn new(host: &str, level: i32) -> io::Result<Self> {
+        let mut compressor = Compressor::new(level)?;
+        compressor.include_checksum(true)?;
+        Ok(Self { host: host.to_owned(), compressor, plain: Vec::new(), packed: Vec::new() })
+    }
+
+    /// The message body for `batch`, made at `made_at` seconds since the epoch.
+    ///
+    /// # Errors
+    /// When zstd fails, which it does for want of memory only.
+    pub fn encode(&mut self, batch: &Batch, made_at: i64) -> io::Result<Bytes> {
+        let header =
+            HeaderOut { v: BATCH_VERSION, host: &self.host, at: made_at, chunks: &batch.chunks };
+        self.plain.clear();
+        serde_json::to_writer(&mut self.plain, &header)?;
+        self.plain.push(b'\n');
+        self.plain.extend_from_slice(&batch.body);
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(self.plain.len()));
+        self.compressor.compress_to_buffer(&self.plain, &mut self.packed)?;
+        Ok(Bytes::copy_from_slice(&self.packed))
+    }
+}

@@ -1,0 +1,157 @@
+//! The bytes of a message: how a batch is written, and how anything that claims to be one is read.
+//!
+//! A message body is zstd (RFC 8878) of a JSON header line followed by NDJSON documents; the
+//! content type carries the version. Plain JSON and NDJSON from other producers are read too.
+//! Whatever arrives is taken for hostile: reading never panics, is bounded in memory, and ends in
+//! a [`Parcel`] whose documents are safe to splice into a `_bulk` request, or in a [`WireError`].
+
+mod decode;
+mod encode;
+mod foreign;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Envelope, decode};
+pub use encode::Encoder;
+
+use std::sync::Arc;
+
+/// Content type of a batch.
+pub const CONTENT_TYPE_BATCH: &str = "application/vnd.omphalos.batch.v1";
+/// Content type of a message that is one JSON document (RFC 8259).
+pub const CONTENT_TYPE_JSON: &str = "application/json";
+/// Content type of newline-delimited JSON.
+pub const CONTENT_TYPE_NDJSON: &str = "application/x-ndjson";
+/// Content encoding of a batch.
+pub const CONTENT_ENCODING_ZSTD: &str = "zstd";
+
+/// The version in a batch's header.
+const BATCH_VERSION: u32 = 1;
+
+/// The most that a message may hold once decompressed, in bytes: a bound on what one hostile
+/// message can make the indexer allocate.
+pub const MAX_DECODED_BYTES: usize = 64 * 1024 * 1024;
+
+/// The longest `_id` that Elasticsearch accepts, in bytes.
+const MAX_ID_BYTES: usize = 512;
+
+/// What a message held: documents that are safe to index.
+#[derive(Debug, Default)]
+pub struct Parcel {
+    /// The text that the documents' ranges refer to.
+    pub text: Vec<u8>,
+    /// The documents, in order.
+    pub documents: Vec<Document>,
+    /// Reference time for "far off" dates, in seconds since the epoch: when the batch was made,
+    /// so that a redelivered message is filed where its first copy was. `None` when unknown.
+    pub made_at: Option<i64>,
+}
+
+/// One document of a [`Parcel`].
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The `_id`: only `A-Z a-z 0-9 _ -`.
+    pub id: Box<str>,
+    /// The cleaned dataset.
+    pub dataset: Arc<str>,
+    /// The event day in days since 1970-01-01 UTC; `None` when the document has no time of its own.
+    pub day: Option<i32>,
+    /// Start in [`Parcel::text`]; the document is one line of JSON, an object.
+    pub start: u32,
+    /// End in [`Parcel::text`], without the line feed.
+    pub end: u32,
+}
+
+/// Why a message is not what it says. None of these can be cured by trying again.
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// Neither ours nor plain JSON.
+    #[error(
+        "unsupported content type {found:?}; expected {CONTENT_TYPE_BATCH}, {CONTENT_TYPE_JSON} or {CONTENT_TYPE_NDJSON}"
+    )]
+    ContentType {
+        /// What the message says.
+        found: String,
+    },
+    /// An encoding that we do not read.
+    #[error("unsupported content encoding {found:?}; expected zstd, gzip or none")]
+    ContentEncoding {
+        /// What the message says.
+        found: String,
+    },
+    /// The compressed bytes are damaged.
+    #[error("cannot decompress as {encoding}: {reason}")]
+    Compression {
+        /// Encoding named by the message.
+        encoding: &'static str,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// More than [`MAX_DECODED_BYTES`].
+    #[error("holds more than {MAX_DECODED_BYTES} bytes when decompressed")]
+    TooLarge,
+    /// The first line of a batch is not its header.
+    #[error("bad batch header: {reason}")]
+    Header {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Ids, days and documents do not come in equal numbers.
+    #[error("the header announces {announced} {what}, found {found}")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// By the header.
+        announced: usize,
+        /// In the message.
+        found: usize,
+    },
+    /// An `_id` that could break out of its action line, or that is too long.
+    #[error(
+        "bad document id {id:?}; expected 1 to {MAX_ID_BYTES} of the characters A-Z a-z 0-9 _ -"
+    )]
+    Id {
+        /// The id, shortened.
+        id: String,
+    },
+    /// A dataset that would make an index name outside the configured pattern.
+    #[error("bad dataset {dataset:?}; expected a cleaned name of a-z 0-9 _ -")]
+    Dataset {
+        /// The name, shortened.
+        dataset: String,
+    },
+    /// A line that is not a JSON object.
+    #[error("line {line} is not a JSON object: {reason}")]
+    Document {
+        /// Counted from 1, the header not included.
+        line: usize,
+        /// What the parser says.
+        reason: String,
+    },
+    /// Nothing in it.
+    #[error("holds no document")]
+    Empty,
+}
+
+impl WireError {
+    /// A short stable name, for metrics and for selecting dead letters.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ContentType { .. } => "bad_content_type",
+            Self::ContentEncoding { .. } => "bad_content_encoding",
+            Self::Compression { .. } => "bad_compression",
+            Self::TooLarge => "too_large",
+            Self::Header { .. } => "bad_header",
+            Self::Count { .. } => "bad_count",
+            Self::Id { .. } => "bad_id",
+            Self::Dataset { .. } => "bad_dataset",
+            Self::Document { .. } => "bad_document",
+            Self::Empty => "empty",
+        }
+    }
+}
+
+/// The beginning of a hostile text, fit for an error message.
+fn shortened(text: &str) -> String {
+    text.chars().take(60).collect()
+}
