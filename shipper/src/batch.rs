@@ -1,0 +1,112 @@
+//! The batch that is being filled: documents from many files, until it is full or old enough.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use omphalos_common::batch::{Batch, Chunk};
+use omphalos_common::event::{DocumentId, SourceId};
+
+use crate::monitor::TailId;
+
+/// A batch, and which chunk of which file each of its parts is.
+#[derive(Debug)]
+pub struct OpenBatch {
+    batch: Batch,
+    /// Whom to tell when the batch is confirmed.
+    owners: Vec<(TailId, u64)>,
+    dataset: Arc<str>,
+    opened: Instant,
+    ids: Vec<DocumentId>,
+    days: Vec<i32>,
+    /// The checkpoint of this number must be on disk before the batch leaves.
+    needs_save: u64,
+}
+
+/// A batch on its way to the transport.
+#[derive(Debug)]
+pub struct ClosedBatch {
+    /// The documents.
+    pub batch: Batch,
+    /// Whom to tell when they are confirmed.
+    pub owners: Vec<(TailId, u64)>,
+    /// The checkpoint that must be on disk before.
+    pub needs_save: u64,
+}
+
+impl OpenBatch {
+    /// An empty batch for `dataset`, which fills `body`.
+    pub fn new(dataset: Arc<str>, mut body: Vec<u8>) -> Self {
+        body.clear();
+        Self {
+            batch: Batch { body, chunks: Vec::new() },
+            owners: Vec::new(),
+            dataset,
+            opened: Instant::now(),
+            ids: Vec::new(),
+            days: Vec::new(),
+            needs_save: 0,
+        }
+    }
+
+    /// Where to append documents.
+    pub fn body(&mut self) -> &mut Vec<u8> {
+        &mut self.batch.body
+    }
+
+    /// Notes a document that was appended.
+    pub fn add(&mut self, id: DocumentId, day: i32) {
+        self.ids.push(id);
+        self.days.push(day);
+    }
+
+    /// How many documents were added since the last chunk.
+    pub fn added(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Makes a chunk of the documents added since the last one.
+    pub fn end_chunk(
+        &mut self,
+        owner: (TailId, u64),
+        source: SourceId,
+        path: &Arc<str>,
+        range: Range<u64>,
+    ) {
+        self.owners.push(owner);
+        self.batch.chunks.push(Chunk {
+            source: Arc::from(source.to_string()),
+            path: Arc::clone(path),
+            dataset: Arc::clone(&self.dataset),
+            start: range.start,
+            end: range.end,
+            ids: std::mem::take(&mut self.ids),
+            days: std::mem::take(&mut self.days),
+        });
+    }
+
+    /// The batch must not leave before this checkpoint is on disk.
+    pub fn require_save(&mut self, number: u64) {
+        self.needs_save = self.needs_save.max(number);
+    }
+
+    /// Whether it has `limit` bytes.
+    pub fn is_full(&self, limit: usize) -> bool {
+        self.batch.body.len() >= limit
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    /// When it was begun.
+    pub fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// Ends the batch.
+    pub fn close(self) -> ClosedBatch {
+        ClosedBatch { batch: self.batch, owners: self.owners, needs_save: self.needs_save }
+    }
+}

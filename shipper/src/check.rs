@@ -1,0 +1,101 @@
+//! `omphalos-shipper check`: does everything up to shipping, and says what it found.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use omphalos_common::config::ConfigError;
+use omphalos_common::transport::amqp::{Broker, Topology};
+
+use crate::config::{Settings, TransportKind};
+use crate::host;
+use crate::monitor::{StateDir, StateError, scan};
+
+/// Prints one line for each thing that was checked; whether all are well.
+///
+/// # Errors
+/// [`ConfigError`] when the settings themselves cannot be used.
+pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
+    let inputs = settings.inputs()?;
+    let mut report = Report { well: true };
+    Report::good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
+    let watched: Vec<_> = inputs.iter().map(|input| input.watched.clone()).collect();
+    let found = scan(&watched);
+    for (path, error) in &found.unreadable {
+        report.bad(&format!("{}: {error}", path.display()));
+    }
+    for path in &found.missing {
+        Report::note(&format!("{} is not there yet; it will be waited for", path.display()));
+    }
+    for pattern in &found.empty {
+        Report::note(&format!("{pattern} matches no file yet"));
+    }
+    for file in &found.found {
+        match File::open(&file.path) {
+            Ok(_) => {}
+            Err(error) => report.bad(&format!("{}: {error}", file.path.display())),
+        }
+    }
+    Report::good(&format!("{} files found", found.found.len()));
+    check_state(settings, &mut report);
+    if settings.transport == TransportKind::Amqp {
+        check_broker(settings, &mut report).await?;
+    }
+    Ok(report.well)
+}
+
+fn check_state(settings: &Settings, report: &mut Report) {
+    let opened = StateDir::open(&settings.state_dir).and_then(|state| {
+        state.probe()?;
+        state.load()
+    });
+    match opened {
+        Ok(entries) => Report::good(&format!(
+            "state directory {} can be written; {} files in the checkpoint",
+            settings.state_dir.display(),
+            entries.len()
+        )),
+        Err(error @ StateError::Locked { .. }) => {
+            Report::note(&format!(
+                "{error}; no matter if that one is to go on with these settings"
+            ));
+        }
+        Err(error) => report.bad(&error.to_string()),
+    }
+}
+
+async fn check_broker(settings: &Settings, report: &mut Report) -> Result<(), ConfigError> {
+    let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-shipper check")?);
+    let topology = Topology::new(&settings.amqp);
+    for turn in 0..broker.url_count() {
+        match broker.connect_nth(turn).await {
+            Ok(link) => match topology.establish(&link.connection).await {
+                Ok(()) => Report::good(&format!(
+                    "{}: connected; exchange {:?}, queue {:?} and dead letters {:?} are there",
+                    link.shown, topology.exchange, topology.queue, topology.dead_letters
+                )),
+                Err(error) => report.bad(&format!("{}: {error}", link.shown)),
+            },
+            Err(error) => report.bad(&error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+struct Report {
+    well: bool,
+}
+
+impl Report {
+    fn good(text: &str) {
+        println!("ok       {text}");
+    }
+
+    fn note(text: &str) {
+        println!("note     {text}");
+    }
+
+    fn bad(&mut self, text: &str) {
+        println!("problem  {text}");
+        self.well = false;
+    }
+}

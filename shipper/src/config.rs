@@ -1,0 +1,449 @@
+//! The shipper's settings: the rows of their table, the form they are read in, and the checked
+//! form that the stages work with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
+use omphalos_common::event::clean_name;
+use omphalos_common::telemetry::LogFormat;
+use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use serde::Deserialize;
+
+use crate::monitor::{WatchMode, Watched};
+use crate::parser::ParserKind;
+
+const OWN_SETTINGS: &[Setting] = &[
+    Setting::new(
+        "state_dir",
+        Kind::Text,
+        "Directory of the checkpoint: how far each file is delivered.",
+    )
+    .default("/var/lib/omphalos-shipper"),
+    Setting::new("host_name", Kind::Text, "host.name in every document; the system's by default."),
+    Setting::new(
+        "transport",
+        Kind::Choice(&["amqp", "null"]),
+        "Where documents go; null measures without sending, and checkpoints what it threw away.",
+    )
+    .default("amqp"),
+    Setting::new(
+        "listen",
+        Kind::Text,
+        "Serve /metrics, /healthz and /readyz at this address, such as 127.0.0.1:9186; off by default.",
+    ),
+    Setting::new(
+        "log_level",
+        Kind::Text,
+        "error, warn, info, debug or trace, or directives of tracing-subscriber's EnvFilter.",
+    )
+    .default("info"),
+    Setting::new("log_format", Kind::Choice(&["human", "json"]), "How our own log is written.")
+        .default("human"),
+    Setting::new(
+        "watch",
+        Kind::Choice(&["auto", "poll"]),
+        "How changes are noticed: by inotify where it works, or by looking again and again.",
+    )
+    .default("auto"),
+    Setting::new(
+        "poll_interval",
+        Kind::Period,
+        "How often files are looked at that inotify does not cover.",
+    )
+    .default("500ms"),
+    Setting::new(
+        "rescan_interval",
+        Kind::Period,
+        "How often all patterns and files are looked at even if there was no event.",
+    )
+    .default("10s"),
+    Setting::new(
+        "checkpoint_interval",
+        Kind::Period,
+        "How often the checkpoint is written while it changes.",
+    )
+    .default("1s"),
+    Setting::new(
+        "stop_grace",
+        Kind::Period,
+        "How long to wait for confirms when stopping; what is not confirmed is read again at the next start.",
+    )
+    .default("10s"),
+    Setting::new(
+        "monitor.paths",
+        Kind::List,
+        "Files, directories (their files, not deeper) and patterns with * ? [ ] **.",
+    )
+    .positional("FILE")
+    .repeated(),
+    Setting::new(
+        "monitor.exclude",
+        Kind::List,
+        "Patterns of what not to read; of the file name, or of the whole path if there is a slash in it.",
+    )
+    .default("*.gz,*.zst,*.bz2,*.xz,*.zip")
+    .flag("exclude")
+    .repeated(),
+    Setting::new("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines.")
+        .default("raw")
+        .flag("parser")
+        .repeated(),
+    Setting::new(
+        "monitor.dataset",
+        Kind::Text,
+        "event.dataset, and in cleaned form a part of the index name; by default access, json or raw, after the parser.",
+    )
+    .flag("dataset")
+    .repeated(),
+    Setting::new(
+        "monitor.start",
+        Kind::Choice(&["beginning", "end"]),
+        "Where to begin in files that are there at the first start and not in the checkpoint.",
+    )
+    .default("beginning")
+    .flag("start")
+    .repeated(),
+    Setting::new("monitor.keep_original", Kind::Switch, "Keep each line whole in event.original.")
+        .default("false")
+        .flag("keep-original")
+        .repeated(),
+    Setting::new(
+        "monitor.max_line_bytes",
+        Kind::Size,
+        "Longer lines are cut, tagged truncated, and counted.",
+    )
+    .default("1MiB")
+    .flag("max-line-bytes")
+    .repeated(),
+    Setting::new(
+        "monitor.logical_path",
+        Kind::Text,
+        "The path that document ids are made of: auto (without suffixes of rotation and compression), exact (as it is), or a path of your own.",
+    )
+    .default("auto")
+    .flag("logical-path")
+    .repeated(),
+    Setting::new("batch.bytes", Kind::Size, "A batch is sent when it has so many bytes of documents.")
+        .default("1MiB"),
+    Setting::new("batch.flush_interval", Kind::Period, "A batch is sent at the latest so long after its first line.")
+        .default("300ms"),
+    Setting::new(
+        "batch.encoding",
+        Kind::Choice(&["batch", "json"]),
+        "batch: compressed, many documents a message; json: one plain JSON document a message, for other consumers.",
+    )
+    .default("batch"),
+    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1"),
+    Setting::new("batch.in_flight_messages", Kind::Integer, "Messages that may await their confirm.")
+        .default("64"),
+    Setting::new("batch.in_flight_bytes", Kind::Size, "Bytes of messages that may await their confirm.")
+        .default("8MiB"),
+    Setting::new(
+        "batch.confirm_timeout",
+        Kind::Period,
+        "A connection on which a confirm takes longer is given up and made anew.",
+    )
+    .default("1m"),
+];
+
+/// All settings of the shipper.
+pub fn all_settings() -> Vec<Setting> {
+    [OWN_SETTINGS, AMQP_SETTINGS].concat()
+}
+
+/// Which transport.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportKind {
+    /// RabbitMQ.
+    Amqp,
+    /// Nowhere.
+    Null,
+}
+
+/// How a batch becomes messages.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// One message a batch.
+    Batch,
+    /// One message a document.
+    Json,
+}
+
+/// Where to begin in a file that is not known.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// At its beginning.
+    Beginning,
+    /// At its end.
+    End,
+}
+
+/// The settings as they are read; see the rows for what they mean.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the rows above say what each is")]
+pub struct Settings {
+    pub state_dir: PathBuf,
+    pub host_name: Option<String>,
+    pub transport: TransportKind,
+    pub listen: Option<SocketAddr>,
+    pub log_level: String,
+    pub log_format: LogFormat,
+    pub watch: WatchMode,
+    pub poll_interval: Period,
+    pub rescan_interval: Period,
+    pub checkpoint_interval: Period,
+    pub stop_grace: Period,
+    pub monitor: Vec<MonitorSettings>,
+    pub batch: BatchSettings,
+    pub amqp: AmqpSettings,
+}
+
+/// A `[[monitor]]` table.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the rows above say what each is")]
+pub struct MonitorSettings {
+    pub paths: Vec<String>,
+    pub exclude: Vec<String>,
+    pub parser: ParserKind,
+    pub dataset: Option<String>,
+    pub start: Start,
+    pub keep_original: bool,
+    pub max_line_bytes: Size,
+    pub logical_path: String,
+}
+
+/// The `[batch]` table.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the rows above say what each is")]
+pub struct BatchSettings {
+    pub bytes: Size,
+    pub flush_interval: Period,
+    pub encoding: Encoding,
+    pub compression_level: i32,
+    pub in_flight_messages: u32,
+    pub in_flight_bytes: Size,
+    pub confirm_timeout: Period,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from("/var/lib/omphalos-shipper"),
+            host_name: None,
+            transport: TransportKind::Amqp,
+            listen: None,
+            log_level: "info".to_owned(),
+            log_format: LogFormat::Human,
+            watch: WatchMode::Auto,
+            poll_interval: Period(Duration::from_millis(500)),
+            rescan_interval: Period(Duration::from_secs(10)),
+            checkpoint_interval: Period(Duration::from_secs(1)),
+            stop_grace: Period(Duration::from_secs(10)),
+            monitor: Vec::new(),
+            batch: BatchSettings::default(),
+            amqp: AmqpSettings::default(),
+        }
+    }
+}
+
+impl Default for MonitorSettings {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            exclude: ["*.gz", "*.zst", "*.bz2", "*.xz", "*.zip"].map(str::to_owned).to_vec(),
+            parser: ParserKind::Raw,
+            dataset: None,
+            start: Start::Beginning,
+            keep_original: false,
+            max_line_bytes: Size(1024 * 1024),
+            logical_path: "auto".to_owned(),
+        }
+    }
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self {
+            bytes: Size(1024 * 1024),
+            flush_interval: Period(Duration::from_millis(300)),
+            encoding: Encoding::Batch,
+            compression_level: 1,
+            in_flight_messages: 64,
+            in_flight_bytes: Size(8 * 1024 * 1024),
+            confirm_timeout: Period(Duration::from_mins(1)),
+        }
+    }
+}
+
+/// A `[[monitor]]` table, checked.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// What to read.
+    pub watched: Watched,
+    /// The names and patterns as they were given, for people.
+    pub shown: String,
+    /// Its format.
+    pub parser: ParserKind,
+    /// `event.dataset`.
+    pub dataset: String,
+    /// The same, fit for an index name.
+    pub clean_dataset: Arc<str>,
+    /// Where to begin.
+    pub start: Start,
+    /// Whether to keep `event.original`.
+    pub keep_original: bool,
+    /// Where lines are cut.
+    pub max_line_bytes: usize,
+    /// What ids are made of.
+    pub logical_path: LogicalPath,
+}
+
+/// Which path document ids are made of.
+#[derive(Clone, Debug)]
+pub enum LogicalPath {
+    /// The file's, without suffixes of rotation and compression.
+    Auto,
+    /// The file's.
+    Exact,
+    /// This one.
+    Given(PathBuf),
+}
+
+/// Sizes that make no sense are refused rather than obeyed.
+const LINE_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024 * 1024;
+const BATCH_BYTES: std::ops::RangeInclusive<u64> = 1024..=64 * 1024 * 1024;
+
+impl Settings {
+    /// Checks what a type cannot express, and prepares the inputs.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn inputs(&self) -> Result<Vec<Input>, ConfigError> {
+        self.check_batch()?;
+        if self.monitor.iter().all(|monitor| monitor.paths.is_empty()) {
+            return Err(ConfigError::invalid(
+                "nothing to read: name files on the command line, or in [[monitor]] paths = […] of the configuration file",
+            ));
+        }
+        self.monitor.iter().map(MonitorSettings::input).collect()
+    }
+
+    fn check_batch(&self) -> Result<(), ConfigError> {
+        let batch = &self.batch;
+        if !BATCH_BYTES.contains(&batch.bytes.0) {
+            return Err(out_of_range("batch.bytes", batch.bytes, "1KiB to 64MiB"));
+        }
+        if !(1..=19).contains(&batch.compression_level) {
+            return Err(ConfigError::invalid(format!(
+                "batch.compression_level: expected 1 to 19, found {}",
+                batch.compression_level
+            )));
+        }
+        if batch.in_flight_messages == 0 {
+            return Err(ConfigError::invalid(
+                "batch.in_flight_messages: expected at least 1, found 0",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl MonitorSettings {
+    fn input(&self) -> Result<Input, ConfigError> {
+        if !LINE_BYTES.contains(&self.max_line_bytes.0) {
+            let range = "256B to 16MiB";
+            return Err(out_of_range("monitor.max_line_bytes", self.max_line_bytes, range));
+        }
+        let watched = Watched::new(&self.paths, &self.exclude)
+            .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
+        let dataset =
+            self.dataset.clone().unwrap_or_else(|| self.parser.default_dataset().to_owned());
+        Ok(Input {
+            watched,
+            shown: self.paths.join(", "),
+            parser: self.parser,
+            clean_dataset: Arc::from(clean_name(&dataset)),
+            dataset,
+            start: self.start,
+            keep_original: self.keep_original,
+            max_line_bytes: self.max_line_bytes.as_usize(),
+            logical_path: match self.logical_path.as_str() {
+                "auto" => LogicalPath::Auto,
+                "exact" => LogicalPath::Exact,
+                path => LogicalPath::Given(PathBuf::from(path)),
+            },
+        })
+    }
+}
+
+fn out_of_range(key: &str, found: Size, expected: &str) -> ConfigError {
+    ConfigError::invalid(format!("{key}: expected {expected}, found {found}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Command;
+    use omphalos_common::config::{add_flags, load};
+
+    /// Every default that the manual shows, given as a flag, must come to the defaults in code;
+    /// which also shows that every row has a place in the struct.
+    #[test]
+    fn the_rows_say_what_the_defaults_are() {
+        let settings = all_settings();
+        let with_default = settings.iter().filter(|setting| !setting.default.is_empty());
+        let flags =
+            with_default.map(|setting| format!("--{}={}", setting.flag_name(), setting.default));
+        let arguments = ["test".to_owned(), "/a".to_owned()].into_iter().chain(flags);
+        let matches = add_flags(Command::new("test"), &settings).get_matches_from(arguments);
+        let loaded = load::<Settings>(&settings, &matches, |_| None, std::iter::empty()).unwrap();
+        let mut expected = Settings::default();
+        expected.amqp.url = Some(vec!["amqp://guest:guest@127.0.0.1:5672/%2f".to_owned()]);
+        expected.monitor =
+            vec![MonitorSettings { paths: vec!["/a".to_owned()], ..MonitorSettings::default() }];
+        assert_eq!(loaded.settings, expected);
+    }
+
+    #[test]
+    fn every_row_has_a_place_in_the_struct() {
+        for setting in all_settings() {
+            let (table, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
+            let header = match (table, setting.is_repeated()) {
+                ("", _) => String::new(),
+                (table, true) => format!("[[{table}]]\n"),
+                (table, false) => format!("[{table}]\n"),
+            };
+            let error = toml::from_str::<Settings>(&format!("{header}{key} = {{}}\n")).unwrap_err();
+            assert!(!error.message().contains("unknown field"), "{}: {error}", setting.key);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_by_name() {
+        let refused = |text: &str| {
+            let settings: Settings = toml::from_str(text).unwrap();
+            settings.inputs().unwrap_err().to_string()
+        };
+        let with = |text: &str| refused(&format!("[[monitor]]\npaths = [\"/a\"]\n{text}"));
+        assert!(refused("").starts_with("nothing to read: name files"));
+        assert_eq!(
+            with("max_line_bytes = 1"),
+            "monitor.max_line_bytes: expected 256B to 16MiB, found 1 B"
+        );
+        assert_eq!(with("[batch]\nbytes = 1"), "batch.bytes: expected 1KiB to 64MiB, found 1 B");
+        assert_eq!(
+            with("[batch]\ncompression_level = 20"),
+            "batch.compression_level: expected 1 to 19, found 20"
+        );
+        assert_eq!(with("exclude = [\"[\"]").split(':').next(), Some("monitor"));
+    }
+}

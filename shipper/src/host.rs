@@ -1,0 +1,38 @@
+//! Who we are: `host.name` and `host.id`.
+
+use crate::config::Settings;
+use crate::monitor::{Host, StateDir, StateError};
+
+/// Where systemd and D-Bus keep the machine's id (machine-id(5)).
+const MACHINE_ID_FILES: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/// The host's name from the settings or the system, and the machine's id; where it has none, one
+/// is made once and kept in the state directory.
+///
+/// # Errors
+/// When an id has to be made and cannot be kept.
+pub fn identify(settings: &Settings, state: &StateDir) -> Result<Host, StateError> {
+    let id = match machine_id() {
+        Some(id) => id,
+        None => state.text_once("host-id", || format!("{:032x}", rand::random::<u128>()))?,
+    };
+    Ok(Host { name: host_name(settings), id })
+}
+
+/// `host.name`.
+pub fn host_name(settings: &Settings) -> String {
+    settings
+        .host_name
+        .clone()
+        .unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned())
+}
+
+/// The machine's id, if it has one.
+pub fn machine_id() -> Option<String> {
+    MACHINE_ID_FILES.iter().find_map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        let id = text.trim();
+        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_id.then(|| id.to_owned())
+    })
+}

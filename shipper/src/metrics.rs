@@ -1,0 +1,169 @@
+//! What the shipper counts. The books: lines read = documents confirmed + documents in flight +
+//! lines skipped, for each dataset and in total.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::Registry;
+
+use crate::monitor::Counts;
+
+/// The files that are furthest behind are shown; more would make scrapes slow.
+const MOST_FILES: usize = 1000;
+
+/// The label of counters that are kept for each dataset.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Dataset {
+    dataset: String,
+}
+
+/// The label of counters that are kept for each reason.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// How far a file is behind.
+#[derive(Debug, Clone)]
+pub struct FileLag {
+    /// Which file.
+    pub path: PathBuf,
+    /// Bytes in the file that are not confirmed.
+    pub bytes: u64,
+    /// How long the oldest of what is read waits for its confirm.
+    pub waiting: Duration,
+}
+
+/// The counters; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct ShipperMetrics {
+    lines: Family<Dataset, Counter>,
+    bytes: Family<Dataset, Counter>,
+    confirmed: Family<Dataset, Counter>,
+    failures: Family<Dataset, Counter>,
+    skipped: Family<Reason, Counter>,
+    cut: Counter,
+    lost: Family<Reason, Counter>,
+    in_flight: Gauge,
+    files: Arc<Mutex<Vec<FileLag>>>,
+}
+
+impl ShipperMetrics {
+    /// Registers the counters.
+    pub fn register(&self, registry: &mut Registry) {
+        let Self { lines, bytes, confirmed, failures, skipped, cut, lost, in_flight, .. } = self;
+        registry.register("lines_read", "Lines read from files", lines.clone());
+        registry.register("bytes_read", "Bytes of those lines", bytes.clone());
+        registry.register("documents_confirmed", "Documents delivered", confirmed.clone());
+        registry.register(
+            "documents_in_flight",
+            "Documents read and not yet delivered",
+            in_flight.clone(),
+        );
+        registry.register(
+            "lines_skipped",
+            "Lines that make no document: empty ones and directives",
+            skipped.clone(),
+        );
+        registry.register(
+            "parse_failures",
+            "Lines that were not understood, and shipped whole",
+            failures.clone(),
+        );
+        registry.register(
+            "lines_cut",
+            "Lines longer than allowed, of which the beginning was shipped",
+            cut.clone(),
+        );
+        registry.register(
+            "bytes_lost",
+            "Bytes that disappeared from files before they were read, at least",
+            lost.clone(),
+        );
+        registry.register_collector(Box::new(Lags(Arc::clone(&self.files))));
+    }
+
+    /// Adds what a turn of a file found.
+    pub fn count(&self, dataset: &str, counts: Counts) {
+        if counts.lines == 0 && counts.bytes == 0 {
+            return;
+        }
+        let label = Dataset { dataset: dataset.to_owned() };
+        self.lines.get_or_create(&label).inc_by(counts.lines);
+        self.bytes.get_or_create(&label).inc_by(counts.bytes);
+        self.failures.get_or_create(&label).inc_by(counts.failures);
+        self.skipped.get_or_create(&Reason { reason: "empty" }).inc_by(counts.empty);
+        self.skipped.get_or_create(&Reason { reason: "directive" }).inc_by(counts.directives);
+        self.cut.inc_by(counts.cut);
+    }
+
+    /// Bytes that cannot be read any more.
+    pub fn lost(&self, reason: &'static str, bytes: u64) {
+        self.lost.get_or_create(&Reason { reason }).inc_by(bytes);
+    }
+
+    /// Documents that are on their way now.
+    pub fn in_flight(&self, documents: usize) {
+        self.in_flight.inc_by(i64::try_from(documents).unwrap_or(i64::MAX));
+    }
+
+    /// Documents that are delivered.
+    pub fn confirmed(&self, dataset: &str, documents: usize) {
+        let label = Dataset { dataset: dataset.to_owned() };
+        self.confirmed.get_or_create(&label).inc_by(documents as u64);
+        self.in_flight.dec_by(i64::try_from(documents).unwrap_or(i64::MAX));
+    }
+
+    /// How far each file is behind, measured now.
+    pub fn report(&self, mut files: Vec<FileLag>) {
+        files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
+        files.truncate(MOST_FILES);
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+    }
+}
+
+/// The lags as gauges, one each file that is there now.
+#[derive(Debug)]
+struct Lags(Arc<Mutex<Vec<FileLag>>>);
+
+impl Collector for Lags {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = Family::<PathLabel, Gauge>::default();
+        let seconds = Family::<PathLabel, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+        for file in &files {
+            let label = PathLabel { path: file.path.to_string_lossy().into_owned() };
+            let lag = i64::try_from(file.bytes).unwrap_or(i64::MAX);
+            bytes.get_or_create(&label).set(lag);
+            seconds.get_or_create(&label).set(file.waiting.as_secs_f64());
+        }
+        let count = ConstGauge::new(i64::try_from(files.len()).unwrap_or(i64::MAX));
+        let help = "Files being read, at most 1000 of which are listed";
+        count.encode(encoder.encode_descriptor("files", help, None, count.metric_type())?)?;
+        let help = "Bytes in the file that are not delivered";
+        bytes.encode(encoder.encode_descriptor(
+            "file_lag_bytes",
+            help,
+            None,
+            bytes.metric_type(),
+        )?)?;
+        let help = "How long the oldest undelivered line that was read has been waiting";
+        seconds.encode(encoder.encode_descriptor(
+            "file_lag_seconds",
+            help,
+            None,
+            seconds.metric_type(),
+        )?)
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PathLabel {
+    path: String,
+}

@@ -1,0 +1,164 @@
+//! Which time and which source a line gets: its own, its neighbour's, or that of its discovery.
+
+use std::collections::VecDeque;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use omphalos_common::event::SourceId;
+
+use super::checkpoint::{Entry, Mark};
+use crate::parser::Time;
+
+/// How much of a file's first data line goes into its source id.
+const FIRST_LINE_BYTES: usize = 1024;
+
+/// What the identities of a file's lines depend on, besides the lines.
+#[derive(Debug, Default)]
+pub struct Clock {
+    /// Of lines with a time: made from the logical path and the first data line.
+    source: Option<SourceId>,
+    /// Of lines without: random, and kept in the checkpoint.
+    untimed: Option<SourceId>,
+    /// Of the last line that had one.
+    last_time: Option<Time>,
+    marks: VecDeque<Mark>,
+    marks_made: u64,
+}
+
+impl Clock {
+    /// The clock of a file that is read on from where the checkpoint says.
+    pub fn resumed(entry: &Entry) -> Self {
+        Self {
+            source: entry.source,
+            untimed: entry.untimed,
+            last_time: entry.last_time.map(|(seconds, nanos)| Time { seconds, nanos }),
+            marks: entry.marks.iter().copied().collect(),
+            marks_made: 0,
+        }
+    }
+
+    /// Sets the source of lines with a time from the first data line, unless it is known.
+    pub fn identify(&mut self, logical_path: &Path, first_line: &[u8]) {
+        if self.source.is_none() {
+            let line = first_line.get(..FIRST_LINE_BYTES).unwrap_or(first_line);
+            let path = logical_path.as_os_str().as_bytes();
+            self.source = Some(SourceId::of_content(path, line));
+        }
+    }
+
+    /// Whether the source of lines with a time is known.
+    pub fn is_identified(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The time of the line at `offset` and the source that its id is made of.
+    ///
+    /// A line without a time gets that of the line before it. Where there is none, it gets
+    /// `now_millis`, when it is first seen: that is noted, up to `seen_end`, and must be on disk
+    /// before the line leaves, so that the line has the same id if it is read again.
+    pub fn time_of(
+        &mut self,
+        offset: u64,
+        own: Option<Time>,
+        seen_end: u64,
+        now_millis: i64,
+    ) -> (Time, SourceId) {
+        if let (Some(time), Some(source)) = (own.or(self.last_time), self.source) {
+            self.last_time = Some(time);
+            return (time, source);
+        }
+        let known = self.marks.iter().find(|mark| mark.end > offset).copied();
+        let mark = known.unwrap_or_else(|| {
+            let mark = Mark { end: seen_end, millis: now_millis };
+            self.marks.push_back(mark);
+            self.marks_made += 1;
+            mark
+        });
+        let source = *self.untimed.get_or_insert_with(|| SourceId::from_random(rand::random()));
+        (Time::from_millis(mark.millis), source)
+    }
+
+    /// The source to name for a range of lines: that of lines without a time, if that is all
+    /// there were so far.
+    pub fn source(&self) -> SourceId {
+        let timed = self.source.filter(|_| self.last_time.is_some());
+        timed.or(self.untimed).unwrap_or_else(|| SourceId::from_random(0))
+    }
+
+    /// The time of the last line that had one.
+    pub fn last_time(&self) -> Option<Time> {
+        self.last_time
+    }
+
+    /// How many discoveries were ever noted.
+    pub fn marks_made(&self) -> u64 {
+        self.marks_made
+    }
+
+    /// Forgets what only lines before `offset` needed.
+    pub fn forget_before(&mut self, offset: u64) {
+        while self.marks.front().is_some_and(|mark| mark.end <= offset) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// Writes what must survive into `entry`.
+    pub fn note(&self, entry: &mut Entry) {
+        entry.source = self.source;
+        entry.untimed = self.untimed;
+        entry.marks = self.marks.iter().filter(|mark| mark.end > entry.offset).copied().collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Clock {
+        let mut clock = Clock::default();
+        clock.identify(Path::new("/a.log"), b"first");
+        clock
+    }
+
+    #[test]
+    fn a_line_without_a_time_gets_that_of_the_line_before() {
+        let mut clock = clock();
+        let own = Time::from_seconds(5);
+        let source = SourceId::of_content(b"/a.log", b"first");
+        assert_eq!(clock.time_of(0, Some(own), 9, 1), (own, source));
+        assert_eq!(clock.time_of(3, None, 9, 1), (own, source));
+        assert_eq!(clock.marks_made(), 0);
+    }
+
+    #[test]
+    fn a_discovery_is_remembered_for_all_that_was_there() {
+        let mut first = clock();
+        let (time, source) = first.time_of(0, None, 100, 7000);
+        assert_eq!(time, Time::from_millis(7000));
+        assert_eq!(first.time_of(99, None, 150, 8000), (time, source));
+        assert_eq!(first.time_of(100, None, 150, 8000).0, Time::from_millis(8000));
+        assert_eq!(first.marks_made(), 2);
+
+        // Read again after a crash, from the beginning of what was not confirmed.
+        let mut entry = Entry {
+            path: "/a".into(),
+            key: crate::monitor::identity::FileKey { device: 1, inode: 1 },
+            prefix: Default::default(),
+            offset: 50,
+            guard: Default::default(),
+            source: None,
+            untimed: None,
+            last_time: None,
+            marks: Vec::new(),
+            seen: 0,
+        };
+        first.note(&mut entry);
+        let mut again = Clock::resumed(&entry);
+        assert_eq!(again.time_of(50, None, 900, 9000), (time, source));
+        assert_eq!(again.time_of(149, None, 900, 9000).0, Time::from_millis(8000));
+        again.forget_before(100);
+        entry.offset = 100;
+        again.note(&mut entry);
+        assert_eq!(entry.marks, [Mark { end: 150, millis: 8000 }]);
+    }
+}

@@ -1,0 +1,492 @@
+//! Tailing: a thread that finds files, reads them fairly, has their lines parsed into batches,
+//! and keeps the checkpoint of what is confirmed.
+//!
+//! It reads only what it could remember: while the checkpoint cannot be saved, and while the
+//! stage behind it has no room, no file is read.
+
+mod checkpoint;
+mod clock;
+mod directives;
+mod discover;
+mod files;
+mod identity;
+mod matching;
+mod progress;
+mod saver;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod wake;
+
+pub use checkpoint::{Entry, StateDir, StateError};
+pub use discover::{Watched, scan};
+pub use files::Host;
+pub use identity::logical_path;
+pub use tail::{Counts, TailId};
+pub use wake::{End, Inbox, WatchMode};
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use omphalos_common::telemetry::Health;
+
+use crate::batch::{ClosedBatch, OpenBatch};
+use crate::config::{Input, Settings};
+use crate::metrics::{FileLag, ShipperMetrics};
+use crate::parser::Documents;
+use crate::{now_millis, now_seconds};
+use files::Files;
+use saver::Saver;
+use tail::{Look, READ_BYTES, Tail, Tools};
+use wake::{GATHER, News, Watcher};
+
+/// The name of the monitor in [`Health`].
+const PART: &str = "monitor";
+
+/// How often files without a cover by inotify are searched for new ones.
+const RESCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
+/// How often the lag of all files is measured.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// The monitor goes round at least so often, to show that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How the monitor works.
+#[derive(Debug, Clone)]
+pub struct MonitorOptions {
+    /// Read every file to its present end, and stop.
+    pub once: bool,
+    /// See [`Settings`].
+    pub settings: Settings,
+    /// Who we are.
+    pub host: Host,
+}
+
+/// What the monitor is joined to.
+pub struct Joints {
+    /// Where everything comes in.
+    pub inbox: Inbox,
+    /// Where batches go.
+    pub batches: SyncSender<ClosedBatch>,
+    /// Bodies of batches that were sent, to be filled again.
+    pub bodies: Bodies,
+    /// What is counted.
+    pub metrics: ShipperMetrics,
+    /// Whether it works.
+    pub health: Health,
+}
+
+/// How the monitor ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything that was read is confirmed, and the checkpoint says so.
+    Settled,
+    /// The same, but a file that should be read once could not be.
+    Incomplete,
+    /// Something that was read is not confirmed; it is read again at the next start.
+    Unconfirmed,
+    /// The last checkpoint could not be saved.
+    Unsaved,
+}
+
+/// What the monitor is doing.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    /// Reading, as long as it may.
+    Reading,
+    /// Passing on what is read.
+    Emptying,
+    /// Waiting for confirms.
+    Waiting,
+}
+
+/// The monitor; [`Monitor::run`] is its thread.
+pub struct Monitor {
+    options: MonitorOptions,
+    inbox: Inbox,
+    bodies: Bodies,
+    metrics: ShipperMetrics,
+    health: Health,
+    stage: Stage,
+    /// `None` once nothing more will be sent.
+    batches: Option<SyncSender<ClosedBatch>>,
+    files: Files,
+    watcher: Watcher,
+    /// Whether events come from everywhere.
+    has_events: bool,
+    saver: Saver,
+    documents: Documents,
+    buffer: Vec<u8>,
+    /// Files that may have something to read, in turn.
+    ready: VecDeque<TailId>,
+    /// In a single pass: where each file ended when it was found.
+    ends: HashMap<TailId, u64>,
+    open: HashMap<Arc<str>, OpenBatch>,
+    outbox: VecDeque<ClosedBatch>,
+    next_rescan: Instant,
+    next_poll: Instant,
+    next_report: Instant,
+}
+
+impl Monitor {
+    /// A monitor of these inputs, which goes on where `remembered` says.
+    ///
+    /// # Errors
+    /// When there can be no more threads.
+    pub fn new(
+        options: MonitorOptions,
+        inputs: Vec<Input>,
+        state: StateDir,
+        remembered: Vec<Entry>,
+        joints: Joints,
+    ) -> std::io::Result<Self> {
+        let Joints { inbox, batches, bodies, metrics, health } = joints;
+        let now = Instant::now();
+        let mode = if options.once { WatchMode::Poll } else { options.settings.watch };
+        let interval = options.settings.checkpoint_interval.0;
+        Ok(Self {
+            stage: Stage::Reading,
+            batches: Some(batches),
+            files: Files::new(inputs, options.host.clone(), remembered),
+            watcher: Watcher::new(mode, inbox.clone()),
+            has_events: false,
+            saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
+            documents: Documents::new(&options.host.id),
+            buffer: vec![0; READ_BYTES],
+            ready: VecDeque::new(),
+            ends: HashMap::new(),
+            open: HashMap::new(),
+            outbox: VecDeque::new(),
+            next_rescan: now,
+            next_poll: now,
+            next_report: now,
+            options,
+            inbox,
+            bodies,
+            metrics,
+            health,
+        })
+    }
+
+    /// Goes round until told to stop, or until the end of all files in a single pass.
+    pub fn run(mut self) -> Ended {
+        loop {
+            let news = self.wait();
+            let finished = news.end == End::Finished;
+            if news.end > End::Away && self.stage == Stage::Reading {
+                self.stop_reading();
+            }
+            self.absorb(news);
+            if self.may_read() {
+                self.look_around();
+                self.read();
+            }
+            self.flush_old();
+            self.send();
+            if finished {
+                self.saver.hurry();
+            }
+            self.save();
+            self.report();
+            self.health.beat(PART);
+            if finished && (self.saver.is_settled() || !self.saver.can_remember()) {
+                return self.end();
+            }
+        }
+    }
+
+    fn end(&self) -> Ended {
+        if !self.saver.can_remember() {
+            return Ended::Unsaved;
+        }
+        if !self.files.iter().all(|tail| tail.progress.is_settled()) {
+            return Ended::Unconfirmed;
+        }
+        if self.options.once && self.files.misses_some() {
+            return Ended::Incomplete;
+        }
+        Ended::Settled
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&self) -> News {
+        let now = Instant::now();
+        if self.may_read() && !self.ready.is_empty() {
+            return self.inbox.wait(now, now);
+        }
+        let flush = self.options.settings.batch.flush_interval.0;
+        let deadlines = [
+            Some(now + HEARTBEAT),
+            self.open.values().map(|batch| batch.opened() + flush).min(),
+            self.saver.due(),
+            self.may_read().then(|| self.next_rescan.min(self.next_poll)),
+        ];
+        let deadline = deadlines.into_iter().flatten().min().unwrap_or(now);
+        self.inbox.wait(deadline, (now + GATHER).min(deadline))
+    }
+
+    fn may_read(&self) -> bool {
+        self.stage == Stage::Reading && self.outbox.is_empty() && self.saver.can_remember()
+    }
+
+    fn absorb(&mut self, news: News) {
+        for (id, number) in news.confirmed {
+            if let Some(tail) = self.files.get_mut(id) {
+                tail.confirm(number);
+                self.saver.changed();
+            }
+        }
+        if let Some((number, result)) = news.saved {
+            self.saver.result(number, result);
+        }
+        for path in news.touched {
+            match self.files.at(&path) {
+                Some(id) => self.make_ready(id),
+                None => self.next_rescan = Instant::now(),
+            }
+        }
+        if news.rescan {
+            self.next_rescan = Instant::now();
+        }
+    }
+
+    fn make_ready(&mut self, id: TailId) {
+        if !self.ready.contains(&id) {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Rescans and polls when it is time; once only in a single pass.
+    fn look_around(&mut self) {
+        let now = Instant::now();
+        let settings = &self.options.settings;
+        let (rescan, poll) = if self.has_events {
+            (settings.rescan_interval.0, settings.rescan_interval.0)
+        } else {
+            (settings.rescan_interval.0.min(RESCAN_WITHOUT_EVENTS), settings.poll_interval.0)
+        };
+        if self.options.once {
+            if self.ends.is_empty() {
+                self.rescan();
+                self.ends = self.files.iter().map(|tail| (tail.id, length_of(tail))).collect();
+                // Not empty, so that it is done once even when there is no file.
+                self.ends.insert(TailId(u64::MAX), 0);
+            }
+            return;
+        }
+        if now >= self.next_rescan {
+            self.next_rescan = now + rescan;
+            self.rescan();
+        }
+        if now >= self.next_poll {
+            self.next_poll = now + poll;
+            self.ready = self.files.ids().into();
+        }
+    }
+
+    fn rescan(&mut self) {
+        let watched = self.files.watched();
+        let directories: Vec<_> = watched.iter().flat_map(Watched::directories).collect();
+        self.has_events = self.watcher.watch(&directories);
+        for id in self.files.update(scan(&watched)) {
+            self.make_ready(id);
+            self.saver.changed();
+        }
+        if self.files.close_gone() {
+            self.saver.changed();
+        }
+    }
+
+    /// Gives each file that is ready one turn, as long as there is room for what it says.
+    fn read(&mut self) {
+        for _ in 0..self.ready.len() {
+            if !self.outbox.is_empty() {
+                return;
+            }
+            let Some(id) = self.ready.pop_front() else { break };
+            if self.read_one(id) {
+                self.ready.push_back(id);
+            }
+        }
+        if self.options.once && self.ready.is_empty() {
+            self.read_unfinished_lines();
+            self.stop_reading();
+        }
+    }
+
+    /// One turn of one file; whether it should have another.
+    fn read_one(&mut self, id: TailId) -> bool {
+        match self.with_tail(id, Tail::read) {
+            Some(Ok(Look::More)) => {
+                self.files.is_alive(id);
+                let end = self.ends.get(&id).copied();
+                let offset = self.files.get_mut(id).map_or(0, |tail| tail.offset());
+                end.is_none_or(|end| offset < end)
+            }
+            Some(Ok(Look::Rewritten)) => {
+                let (to_read, lost) = self.files.rewritten(id);
+                self.metrics.lost("truncated", lost);
+                for id in to_read {
+                    self.make_ready(id);
+                }
+                self.saver.changed();
+                false
+            }
+            Some(Ok(Look::AtEnd)) | None => false,
+            Some(Err(error)) => {
+                self.files.unreadable(id, &error);
+                false
+            }
+        }
+    }
+
+    /// Lets `work` put lines of a file into the open batch of its dataset.
+    fn with_tail<T>(
+        &mut self,
+        id: TailId,
+        work: impl FnOnce(&mut Tail, &mut Tools<'_>) -> T,
+    ) -> Option<T> {
+        let (dataset, max_line_bytes) = self.files.input_of(id)?;
+        let tail = self.files.get_mut(id)?;
+        let bodies = &self.bodies;
+        let new_batch = || OpenBatch::new(Arc::clone(&dataset), bodies.take());
+        let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
+        let batch_bytes = self.options.settings.batch.bytes.as_usize();
+        let before = (tail.marks_made(), tail.progress.confirmed().offset);
+        let mut tools = Tools {
+            documents: &mut self.documents,
+            buffer: &mut self.buffer,
+            batch,
+            batch_bytes,
+            max_line_bytes,
+            now_millis: now_millis(),
+        };
+        let result = work(tail, &mut tools);
+        self.metrics.count(&dataset, std::mem::take(&mut tail.counts));
+        if tail.marks_made() != before.0 {
+            batch.require_save(self.saver.changed_urgently());
+        }
+        if tail.progress.confirmed().offset != before.1 {
+            self.saver.changed();
+        }
+        if batch.is_full(batch_bytes) || batch.is_empty() {
+            self.close_batch(&dataset);
+        }
+        Some(result)
+    }
+
+    /// Passes a batch on, or gives its buffer back if there is nothing in it.
+    fn close_batch(&mut self, dataset: &Arc<str>) {
+        let Some(batch) = self.open.remove(dataset) else { return };
+        let is_empty = batch.is_empty();
+        let closed = batch.close();
+        if is_empty {
+            self.bodies.give_back(closed.batch.body);
+        } else {
+            self.metrics.in_flight(closed.batch.documents());
+            self.outbox.push_back(closed);
+        }
+    }
+
+    fn flush_old(&mut self) {
+        let flush = self.options.settings.batch.flush_interval.0;
+        let old = self.open.iter().filter(|(_, batch)| batch.opened().elapsed() >= flush);
+        let datasets: Vec<_> = old.map(|(dataset, _)| Arc::clone(dataset)).collect();
+        for dataset in &datasets {
+            self.close_batch(dataset);
+        }
+    }
+
+    /// Ships last lines that do not end, of files that are read once.
+    fn read_unfinished_lines(&mut self) {
+        for id in self.files.ids() {
+            if let Some(Err(error)) = self.with_tail(id, Tail::read_unfinished_line) {
+                self.files.unreadable(id, &error);
+            }
+        }
+    }
+
+    fn stop_reading(&mut self) {
+        let datasets: Vec<_> = self.open.keys().cloned().collect();
+        for dataset in &datasets {
+            self.close_batch(dataset);
+        }
+        self.stage = Stage::Emptying;
+    }
+
+    /// Passes batches on in order, each when the checkpoint that it needs is on disk.
+    fn send(&mut self) {
+        while let (Some(batches), Some(batch)) = (&self.batches, self.outbox.pop_front()) {
+            if !self.saver.has_saved(batch.needs_save) {
+                self.outbox.push_front(batch);
+                return;
+            }
+            match batches.try_send(batch) {
+                Ok(()) => {}
+                Err(TrySendError::Full(batch)) => {
+                    self.outbox.push_front(batch);
+                    return;
+                }
+                Err(TrySendError::Disconnected(_)) => {
+                    // The stages behind are gone, after the grace period; what they did not take
+                    // is read again at the next start.
+                    self.outbox.clear();
+                    self.stage = Stage::Emptying;
+                }
+            }
+        }
+        if self.stage == Stage::Emptying {
+            self.stage = Stage::Waiting;
+            self.batches = None;
+        }
+    }
+
+    fn save(&mut self) {
+        let files = &self.files;
+        self.saver.save_if_due(|| files.entries(now_seconds()));
+    }
+
+    fn report(&mut self) {
+        let now = Instant::now();
+        if self.options.settings.listen.is_none() || now < self.next_report {
+            return;
+        }
+        self.next_report = now + REPORT_INTERVAL;
+        let lag = |tail: &Tail| FileLag {
+            path: tail.path.clone(),
+            bytes: length_of(tail).saturating_sub(tail.progress.confirmed().offset),
+            waiting: tail.progress.waiting(),
+        };
+        self.metrics.report(self.files.iter().map(lag).collect());
+    }
+}
+
+fn length_of(tail: &Tail) -> u64 {
+    tail.metadata().map(|metadata| metadata.len()).unwrap_or_default()
+}
+
+/// Buffers that go round between the monitor and the encoder, so that they are allocated once.
+#[derive(Clone, Debug, Default)]
+pub struct Bodies(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Bodies {
+    /// More than are ever under way at once would only lie about.
+    const MOST: usize = 4;
+
+    fn take(&self) -> Vec<u8> {
+        self.lock().pop().unwrap_or_default()
+    }
+
+    /// Gives a buffer back.
+    pub fn give_back(&self, body: Vec<u8>) {
+        let mut bodies = self.lock();
+        if bodies.len() < Self::MOST {
+            bodies.push(body);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,169 @@
+//! From the fields of a line to its ECS document: one pass, appended to the buffer of the batch.
+
+use omphalos_common::event::{DocumentId, ECS_VERSION, IdMaker, SourceId};
+
+use super::text::push_escaped;
+use super::time::Calendar;
+use super::{Fields, Time};
+
+/// The parts of a document that are the same for all lines of a file, as JSON text.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// `"event":{"dataset":"…"`, left open.
+    event: Vec<u8>,
+    /// `"ecs":{"version":"…"`, left open.
+    ecs: Vec<u8>,
+    /// `"host":{"name":"…","id":"…"`, left open.
+    host: Vec<u8>,
+    /// `"log":{"file":{"path":"…"},"offset":`, to be followed by a number, and left open.
+    log: Vec<u8>,
+    /// The last three with what closes and joins them, for documents that add nothing in between.
+    joined: Vec<u8>,
+    keep_original: bool,
+}
+
+impl Frame {
+    /// The frame of the documents of the file `path`.
+    pub fn new(dataset: &str, host: (&str, &str), path: &[u8], keep_original: bool) -> Self {
+        let (host_name, host_id) = host;
+        let event = text_of(&[b"\"event\":{\"dataset\":\"", dataset.as_bytes(), b"\""]);
+        let ecs = text_of(&[b"\"ecs\":{\"version\":\"", ECS_VERSION.as_bytes(), b"\""]);
+        let name = host_name.as_bytes();
+        let host =
+            text_of(&[b"\"host\":{\"name\":\"", name, b"\",\"id\":\"", host_id.as_bytes(), b"\""]);
+        let log = text_of(&[b"\"log\":{\"file\":{\"path\":\"", path, b"\"},\"offset\":"]);
+        let joined = [&ecs[..], b"},", &host, b"},", &log].concat();
+        Self { event, ecs, host, log, joined, keep_original }
+    }
+}
+
+/// Joins texts; those at odd places are values and get escaped.
+fn text_of(parts: &[&[u8]]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        if place % 2 == 1 {
+            push_escaped(&mut text, part);
+        } else {
+            text.extend_from_slice(part);
+        }
+    }
+    text
+}
+
+/// One line, parsed, with what is known of it from elsewhere.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// Which source the line belongs to.
+    pub source: SourceId,
+    /// Where in the file the line begins.
+    pub offset: u64,
+    /// Its own time, or the one given to it.
+    pub time: Time,
+    /// The line, without its end; its beginning if it was cut.
+    pub line: &'a [u8],
+    /// What the parser found.
+    pub fields: Fields<'a>,
+    /// What it did not understand.
+    pub problem: Option<&'static str>,
+    /// Whether the line was longer than allowed and is cut.
+    pub cut: bool,
+}
+
+/// Writes documents and makes their ids, reusing its buffers.
+pub struct Documents {
+    ids: IdMaker,
+    calendar: Calendar,
+}
+
+impl Documents {
+    /// For the lines of the host `host_id`.
+    pub fn new(host_id: &str) -> Self {
+        Self { ids: IdMaker::new(host_id), calendar: Calendar::default() }
+    }
+
+    /// The memory of days, which parsers share with the writer.
+    pub fn calendar(&mut self) -> &mut Calendar {
+        &mut self.calendar
+    }
+
+    /// Appends the document of `event` and a line feed to `out`; returns its id.
+    pub fn write(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> DocumentId {
+        // The usual document fits, so that most of the appends below need not grow the buffer.
+        out.reserve(event.line.len() * 3 + frame.joined.len() + 512);
+        out.extend_from_slice(b"{\"@timestamp\":\"");
+        self.calendar.write(out, event.time);
+        out.extend_from_slice(b"\",");
+        write_frame(out, frame, event);
+        match &event.fields {
+            Fields::Request(request) => request.write(out),
+            Fields::Json(json) => json.write_rest(out),
+            Fields::Message => {}
+        }
+        write_message(out, event);
+        out.extend_from_slice(b"}\n");
+        self.ids.document_id(event.source, event.offset, event.time.seconds, event.line)
+    }
+}
+
+fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
+    out.extend_from_slice(&frame.event);
+    if frame.keep_original {
+        push_text(out, b",\"original\":\"", event.line);
+    }
+    if let Fields::Request(request) = &event.fields
+        && let Some(nanos) = request.duration_nanos
+    {
+        push_number(out, b",\"duration\":", nanos);
+    }
+    let Fields::Json(json) = &event.fields else {
+        out.extend_from_slice(b"},");
+        out.extend_from_slice(&frame.joined);
+        out.extend_from_slice(itoa::Buffer::new().format(event.offset).as_bytes());
+        out.push(b'}');
+        return;
+    };
+    json.write_into(out, "event");
+    for (text, object) in [(&frame.ecs, "ecs"), (&frame.host, "host")] {
+        out.extend_from_slice(b"},");
+        out.extend_from_slice(text);
+        json.write_into(out, object);
+    }
+    out.extend_from_slice(b"},");
+    push_number(out, &frame.log, event.offset);
+    json.write_into(out, "log");
+    out.push(b'}');
+}
+
+/// The line as `message` where the fields do not say all that is in it, and what is wrong with it.
+fn write_message(out: &mut Vec<u8>, event: &Event<'_>) {
+    let says_all = match &event.fields {
+        Fields::Request(request) => !request.more,
+        Fields::Json(_) => true,
+        Fields::Message => false,
+    };
+    if !says_all || event.problem.is_some() || event.cut {
+        push_text(out, b",\"message\":\"", event.line);
+    }
+    if let Some(problem) = event.problem {
+        push_text(out, b",\"error\":{\"message\":\"", problem.as_bytes());
+        out.push(b'}');
+    }
+    match (event.problem.is_some(), event.cut) {
+        (false, false) => {}
+        (true, false) => out.extend_from_slice(b",\"tags\":[\"parse_failure\"]"),
+        (false, true) => out.extend_from_slice(b",\"tags\":[\"truncated\"]"),
+        (true, true) => out.extend_from_slice(b",\"tags\":[\"parse_failure\",\"truncated\"]"),
+    }
+}
+
+/// `name` includes the opening quote of the value.
+fn push_text(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    push_escaped(out, value);
+    out.push(b'"');
+}
+
+fn push_number(out: &mut Vec<u8>, name: &[u8], value: u64) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}

@@ -1,0 +1,369 @@
+//! Each format, line by line, against the whole document that it must become.
+
+use omphalos_common::event::SourceId;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The documents of `lines`, parsed in order; `Null` for a line without one. A line without a
+/// time of its own gets 1970.
+fn documents(kind: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Value> {
+    let mut parser = kind.parser();
+    let mut documents = Documents::new("id");
+    let frame = Frame::new("test", ("web1", "id"), b"/x.log", keep_original);
+    let mut parse = |line: &[u8]| {
+        let parsed = parser.parse(documents.calendar(), line);
+        let Parsed::Event { time, fields, problem } = parsed else { return Value::Null };
+        let time = time.unwrap_or(Time::from_seconds(0));
+        let source = SourceId::from_random(0);
+        let event = Event { source, offset: 7, time, line, fields, problem, cut: false };
+        let mut out = Vec::new();
+        documents.write(&mut out, &frame, &event);
+        assert!(out.ends_with(b"}\n") && !out[..out.len() - 1].contains(&b'\n'));
+        serde_json::from_slice(&out).unwrap_or_else(|error| {
+            panic!("{error}: {}", String::from_utf8_lossy(&out));
+        })
+    };
+    lines.iter().map(|line| parse(line)).collect()
+}
+
+/// The document of one line without the parts that all documents share.
+fn fields_of(kind: ParserKind, line: impl AsRef<[u8]>) -> Value {
+    let mut document = documents(kind, &[line.as_ref()], false).remove(0);
+    let all = document.as_object_mut().unwrap();
+    assert_eq!(all.remove("ecs"), Some(json!({"version": "8.17.0"})));
+    assert_eq!(all.remove("host"), Some(json!({"name": "web1", "id": "id"})));
+    assert_eq!(all.remove("log"), Some(json!({"file": {"path": "/x.log"}, "offset": 7})));
+    assert_eq!(all["event"].as_object_mut().unwrap().remove("dataset"), Some(json!("test")));
+    if all["event"] == json!({}) {
+        all.remove("event");
+    }
+    document
+}
+
+#[test]
+fn combined_lines_become_ecs() {
+    let line = r#"203.0.113.7 - alice [22/Nov/2026:12:15:00 +0100] "GET /shop/item?id=7&x=%20 HTTP/1.1" 200 5120 "https://example.org/" "Mozilla/5.0 (X11)""#;
+    assert_eq!(
+        fields_of(ParserKind::Combined, line),
+        json!({
+            "@timestamp": "2026-11-22T11:15:00Z",
+            "source": {"address": "203.0.113.7", "ip": "203.0.113.7"},
+            "user": {"name": "alice"},
+            "url": {"original": "/shop/item?id=7&x=%20", "path": "/shop/item", "query": "id=7&x=%20"},
+            "http": {
+                "version": "1.1",
+                "request": {"method": "GET", "referrer": "https://example.org/"},
+                "response": {"status_code": 200, "body": {"bytes": 5120}}
+            },
+            "user_agent": {"original": "Mozilla/5.0 (X11)"}
+        })
+    );
+}
+
+#[test]
+fn absent_values_are_absent() {
+    let line = r#"::1 - - [22/Nov/2026:12:15:00 +0000] "-" 408 - "-" "-""#;
+    assert_eq!(
+        fields_of(ParserKind::Combined, line),
+        json!({
+            "@timestamp": "2026-11-22T12:15:00Z",
+            "source": {"address": "::1", "ip": "::1"},
+            "http": {"response": {"status_code": 408}}
+        })
+    );
+    let empty = r#"host.example - - [22/Nov/2026:12:15:00 +0000] "" 400 0"#;
+    assert_eq!(
+        fields_of(ParserKind::Clf, empty),
+        json!({
+            "@timestamp": "2026-11-22T12:15:00Z",
+            "source": {"address": "host.example", "domain": "host.example"},
+            "http": {"response": {"status_code": 400, "body": {"bytes": 0}}}
+        })
+    );
+}
+
+#[test]
+fn the_virtual_host_stands_in_front() {
+    let line = r#"shop.example:8443 [2001:db8::1] - - [22/Nov/2026:12:15:00 +0000] "GET / HTTP/2.0" 304 - "-" "curl""#;
+    let fields = fields_of(ParserKind::VhostCombined, line);
+    assert_eq!(fields["source"], json!({"address": "2001:db8::1", "ip": "2001:db8::1"}));
+    assert_eq!(
+        fields["url"],
+        json!({"domain": "shop.example", "port": 8443, "original": "/", "path": "/"})
+    );
+}
+
+#[test]
+fn requests_of_every_form_are_read() {
+    let request = |request: &str| {
+        let line = format!(r#"1.2.3.4 - - [22/Nov/2026:12:15:00 +0000] "{request}" 200 1"#);
+        let mut fields = fields_of(ParserKind::Clf, &line);
+        let message = fields.get("message").is_some_and(|message| *message == json!(line));
+        assert_eq!(fields.get("tags"), None, "{request}");
+        let method = fields["http"]["request"]["method"].take();
+        (method, fields["http"]["version"].take(), fields["url"].take(), message)
+    };
+    let (null, get, one_one) = (Value::Null, json!("GET"), json!("1.1"));
+    for (text, method, version, url, message) in [
+        (
+            "GET /a b?c d HTTP/1.1",
+            &get,
+            &one_one,
+            json!({"original": "/a b?c d", "path": "/a b", "query": "c d"}),
+            false,
+        ),
+        ("GET /old", &get, &null, json!({"original": "/old", "path": "/old"}), false),
+        (
+            "GET http://h.example:81/p?q HTTP/1.1",
+            &get,
+            &one_one,
+            json!({"original": "http://h.example:81/p?q", "domain": "h.example", "port": 81, "path": "/p", "query": "q"}),
+            false,
+        ),
+        (
+            "OPTIONS * HTTP/1.1",
+            &json!("OPTIONS"),
+            &one_one,
+            json!({"original": "*", "path": "*"}),
+            false,
+        ),
+        (
+            "CONNECT h.example:443 HTTP/1.1",
+            &json!("CONNECT"),
+            &one_one,
+            json!({"original": "h.example:443", "domain": "h.example", "port": 443}),
+            false,
+        ),
+        (
+            r"GET /\x22q\x22 HTTP/1.1",
+            &get,
+            &one_one,
+            json!({"original": "/\"q\"", "path": "/\"q\""}),
+            false,
+        ),
+        // Not requests: the line is kept as the message.
+        (r"\x16\x03\x01\x02\x00\x01", &null, &null, null.clone(), true),
+        ("quit", &null, &null, null.clone(), true),
+        (r"\x00 \x01 \x02", &null, &null, null.clone(), true),
+    ] {
+        assert_eq!(request(text), (method.clone(), version.clone(), url, message), "{text}");
+    }
+}
+
+#[test]
+fn escaped_and_unescaped_quotes_stay_inside_their_field() {
+    let agent = |agent: &str| {
+        let line = format!(
+            r#"1.2.3.4 - - [22/Nov/2026:12:15:00 +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}""#
+        );
+        let mut fields = fields_of(ParserKind::Combined, line);
+        assert_eq!(fields.get("tags"), None, "{agent}");
+        fields["user_agent"]["original"].take()
+    };
+    assert_eq!(agent(r#"a \"b\" c"#), json!(r#"a "b" c"#));
+    assert_eq!(agent(r#"a "b"c"#), json!(r#"a "b"c"#));
+    assert_eq!(agent(r"ends with \\"), json!(r"ends with \"));
+    assert_eq!(agent("größe"), json!("größe"));
+}
+
+#[test]
+fn users_may_have_blanks_and_brackets_in_their_names() {
+    let line = r#"1.2.3.4 - a [b] c [22/Nov/2026:12:15:00 +0000] "GET / HTTP/1.1" 200 1"#;
+    assert_eq!(fields_of(ParserKind::Clf, line)["user"], json!({"name": "a [b] c"}));
+}
+
+#[test]
+fn what_stands_behind_a_combined_line_is_not_lost() {
+    let line = r#"1.2.3.4 - - [22/Nov/2026:12:15:00 +0000] "GET / HTTP/1.1" 200 1 "-" "curl" 0.003 "upstream""#;
+    let fields = fields_of(ParserKind::Combined, line);
+    assert_eq!(fields["message"], json!(line));
+    assert_eq!(fields["user_agent"]["original"], json!("curl"));
+    assert_eq!(fields.get("tags"), None);
+    let identity = r#"1.2.3.4 ident - [22/Nov/2026:12:15:00 +0000] "GET / HTTP/1.1" 200 1"#;
+    assert_eq!(fields_of(ParserKind::Clf, identity)["message"], json!(identity));
+}
+
+#[test]
+fn truncated_lines_are_read_as_far_as_they_are_certain() {
+    let whole = r#"1.2.3.4 - - [22/Nov/2026:12:15:00 +0000] "GET /a HTTP/1.1" 200 77 "-" "curl""#;
+    for length in 1..whole.len() {
+        let line = &whole[..length];
+        let fields = fields_of(ParserKind::Combined, line);
+        assert_eq!(fields["message"], json!(line));
+        assert_eq!(fields["tags"], json!(["parse_failure"]), "{line}");
+        assert!(fields["error"]["message"].is_string());
+    }
+    let cut = fields_of(ParserKind::Combined, &whole[..66]);
+    assert_eq!(cut["@timestamp"], json!("2026-11-22T12:15:00Z"));
+    assert_eq!(cut["source"]["ip"], json!("1.2.3.4"));
+    assert_eq!(cut["url"]["path"], json!("/a"));
+    assert_eq!(cut["error"]["message"], json!("the referrer is not closed by a quote"));
+    let no_time = fields_of(ParserKind::Combined, "nonsense that is not a log line");
+    assert_eq!(
+        no_time["error"]["message"],
+        json!("expected a time such as [22/Nov/2026:12:15:00 +0000]")
+    );
+}
+
+#[test]
+fn bytes_that_are_not_text_are_kept_visible() {
+    let mut line = br#"1.2.3.4 - - [22/Nov/2026:12:15:00 +0000] "GET /"#.to_vec();
+    line.extend_from_slice(b"\xff\xfe\x01 HTTP/1.1\" 200 1");
+    let fields = fields_of(ParserKind::Clf, line);
+    assert_eq!(fields["url"]["path"], json!("/\u{fffd}\u{fffd}\u{1}"));
+}
+
+#[test]
+fn w3c_files_name_their_own_fields() {
+    let read = documents(
+        ParserKind::W3c,
+        &[
+            b"1 2 3",
+            b"#Software: Microsoft Internet Information Services 10.0",
+            b"#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken",
+            b"2026-11-22 12:15:00 10.0.0.1 GET /a.aspx id=1 443 CORP\\bob 203.0.113.7 Mozilla/5.0+(X11) - 200 0 64 31",
+            b"2026-11-22 12:15:00 10.0.0.1 GET",
+            b"#Date: 2026-11-23 00:00:00",
+            b"#Fields: time cs-method sc-bytes time-taken x-edge-location",
+            b"00:00:01.5\tPOST\t99\t0.25\tFRA50 C1",
+        ],
+        false,
+    );
+    assert_eq!(read[0]["error"]["message"], json!("no #Fields directive before this line"));
+    assert_eq!(read[1], Value::Null);
+    let iis = &read[3];
+    assert_eq!(iis["@timestamp"], json!("2026-11-22T12:15:00Z"));
+    assert_eq!(iis["event"], json!({"dataset": "test", "duration": 31_000_000}));
+    assert_eq!(iis["url"], json!({"path": "/a.aspx", "query": "id=1"}));
+    assert_eq!(iis["user"], json!({"name": "CORP\\bob"}));
+    assert_eq!(iis["user_agent"], json!({"original": "Mozilla/5.0 (X11)"}));
+    assert_eq!(iis["destination"], json!({"address": "10.0.0.1", "ip": "10.0.0.1", "port": 443}));
+    assert_eq!(iis["source"], json!({"address": "203.0.113.7", "ip": "203.0.113.7"}));
+    assert_eq!(
+        iis["http"],
+        json!({"request": {"method": "GET"}, "response": {"status_code": 200}})
+    );
+    assert_eq!(iis["w3c"], json!({"sc-substatus": "0", "sc-win32-status": "64"}));
+    assert_eq!(iis.get("message"), None);
+    assert_eq!(
+        read[4]["error"]["message"],
+        json!("the line has not as many values as #Fields names")
+    );
+    let changed = &read[7];
+    assert_eq!(changed["@timestamp"], json!("2026-11-23T00:00:01.500Z"));
+    assert_eq!(changed["event"]["duration"], json!(250_000_000));
+    assert_eq!(changed["w3c"], json!({"x-edge-location": "FRA50 C1"}));
+}
+
+#[test]
+fn json_objects_are_merged_with_ours_and_nothing_is_lost() {
+    let line = r#"{"@timestamp":"2026-11-22T12:15:00.25+01:00","log":{"level":"info","offset":3},"host":"h","log.logger":"x","event.dataset":"theirs","message":"hi","n":1.50,"event":{"action":"a","dataset":"d"}}"#;
+    let mut document = documents(ParserKind::Json, &[line.as_bytes()], false).remove(0);
+    assert_eq!(document["@timestamp"], json!("2026-11-22T11:15:00.250Z"));
+    assert_eq!(document["log"], json!({"file": {"path": "/x.log"}, "offset": 7, "level": "info"}));
+    assert_eq!(document["host"], json!({"name": "web1", "id": "id"}));
+    assert_eq!(document["event"], json!({"dataset": "test", "action": "a"}));
+    assert_eq!(document["log.logger"], json!("x"));
+    assert_eq!(document["message"], json!("hi"));
+    assert_eq!(document["n"], json!(1.5));
+    assert_eq!(
+        document["unmerged"].take(),
+        json!({"log.offset": 3, "host": "h", "event.dataset": "theirs", "event.dataset'": "d"})
+    );
+}
+
+#[test]
+fn json_times_are_read_from_the_usual_members() {
+    for (member, expected) in [
+        (r#""time":"2026-11-22T12:15:00Z""#, "2026-11-22T12:15:00Z"),
+        (r#""ts":1795349700"#, "2026-11-22T12:15:00Z"),
+        (r#""ts":1795349700.25"#, "2026-11-22T12:15:00.250Z"),
+        (r#""timestamp":1795349700250"#, "2026-11-22T12:15:00.250Z"),
+        (r#""@timestamp":1795349700250000"#, "2026-11-22T12:15:00.250Z"),
+        (r#""time":"noon","ts":1795349700"#, "2026-11-22T12:15:00Z"),
+        (r#""time":"noon""#, "1970-01-01T00:00:00Z"),
+    ] {
+        let fields = fields_of(ParserKind::Json, format!("{{{member}}}"));
+        assert_eq!(fields["@timestamp"], json!(expected), "{member}");
+        assert_eq!(fields.get("tags"), None);
+    }
+}
+
+#[test]
+fn json_that_cannot_be_read_is_shipped_whole() {
+    for (line, problem) in [
+        (&b"{\"a\":"[..], "the line is not a JSON object"),
+        (b"[1]", "the line is not a JSON object"),
+        (b"{} {}", "the line is not a JSON object"),
+        (b"{\"a\":1,\"a\":2}", "the object has a member twice"),
+        (b"{\"a\":\"\xff\"}", "the line is not UTF-8"),
+        (
+            b"{\"@timestamp\":\"noon\"}",
+            "@timestamp is neither RFC 3339 nor a number since the epoch",
+        ),
+    ] {
+        let fields = fields_of(ParserKind::Json, line);
+        assert_eq!(fields["error"]["message"], json!(problem));
+        assert_eq!(fields["message"], json!(String::from_utf8_lossy(line)));
+    }
+}
+
+#[test]
+fn raw_lines_are_messages_and_empty_ones_nothing() {
+    let read = documents(ParserKind::Raw, &[b"a \"b\"\t\x1b[1m", b"", b"  \t"], true);
+    assert_eq!(read[0]["message"], json!("a \"b\"\t\u{1b}[1m"));
+    assert_eq!(read[0]["event"], json!({"dataset": "test", "original": "a \"b\"\t\u{1b}[1m"}));
+    assert_eq!(read[1..], [Value::Null, Value::Null]);
+}
+
+#[test]
+fn every_name_is_a_parser() {
+    for name in ParserKind::NAMES {
+        let kind: ParserKind = serde_json::from_value(json!(name)).unwrap();
+        assert!(!kind.default_dataset().is_empty());
+    }
+}
+
+/// Lines that look like a log: pieces of real ones, glued at random.
+fn almost_a_line() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = prop_oneof![
+        Just(b"1.2.3.4".to_vec()),
+        Just(b" - ".to_vec()),
+        Just(b" [22/Nov/2026:12:15:00 +0000] ".to_vec()),
+        Just(b"\"GET /a?b HTTP/1.1\"".to_vec()),
+        Just(b"\"".to_vec()),
+        Just(b"\\".to_vec()),
+        Just(b" 200 12 ".to_vec()),
+        Just(b"#Fields: date time c-ip cs(User-Agent) sc-status".to_vec()),
+        Just(b"2026-11-22 12:15:00".to_vec()),
+        Just(b"{\"host\":{\"name\":1},\"ts\":".to_vec()),
+        Just(b"}".to_vec()),
+        proptest::collection::vec(any::<u8>().prop_filter("line end", |b| *b != b'\n'), 0..6),
+    ];
+    proptest::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn every_line_gives_one_valid_document(
+        lines in proptest::collection::vec(almost_a_line(), 1..4),
+        keep_original in any::<bool>(),
+    ) {
+        let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+        for name in ParserKind::NAMES {
+            let kind: ParserKind = serde_json::from_value(json!(name)).unwrap();
+            let read = documents(kind, &lines, keep_original);
+            prop_assert_eq!(read.len(), lines.len());
+            for (document, line) in read.iter().zip(&lines) {
+                if document.is_null() {
+                    prop_assert!(line.trim_ascii().is_empty() || line.starts_with(b"#"));
+                } else {
+                    prop_assert!(document["@timestamp"].is_string());
+                }
+            }
+        }
+    }
+}

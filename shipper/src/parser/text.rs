@@ -1,0 +1,163 @@
+//! Bytes of a log line as JSON text: escaped, and valid UTF-8 whatever was in the file.
+
+use std::borrow::Cow;
+
+/// Whether every byte is printable ASCII and none a backslash, so that what stands between two
+/// quotes is its own JSON text. One pass without branches, which the compiler vectorises.
+pub fn is_plain(bytes: &[u8]) -> bool {
+    let special = |byte: u8| !(0x20..0x7f).contains(&byte) || byte == b'\\';
+    bytes.iter().fold(0, |found, byte| found | u8::from(special(*byte))) == 0
+}
+
+/// Appends `bytes` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD.
+pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        push_escaped_text(out, chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+fn push_escaped_text(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some(position) = rest.iter().position(|byte| needs_escape(*byte)) {
+        let (clean, special) = rest.split_at(position);
+        out.extend_from_slice(clean);
+        let Some((byte, after)) = special.split_first() else {
+            return;
+        };
+        push_escape(out, *byte);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+}
+
+fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f
+}
+
+/// RFC 8259, section 7. DEL need not be escaped, but nobody can see it otherwise.
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.push(hexadecimal(byte >> 4));
+            out.push(hexadecimal(byte & 0x0f));
+        }
+    }
+}
+
+fn hexadecimal(digit: u8) -> u8 {
+    if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
+}
+
+/// What a web server escaped in a quoted field, undone.
+///
+/// Apache writes `\"`, `\\`, `\n`, `\t` and the like and `\xhh`; nginx writes `\xHH`
+/// (<https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#formats>,
+/// <https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format>). Where the result would
+/// not be text (TLS bytes sent to a plain port), the field stays as the server wrote it.
+pub fn unescaped(field: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', field).is_none() {
+        return Cow::Borrowed(field);
+    }
+    let mut decoded = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some(position) = memchr::memchr(b'\\', rest) {
+        let (clean, escape) = rest.split_at(position);
+        decoded.extend_from_slice(clean);
+        let (byte, length) = unescape_one(escape);
+        decoded.push(byte);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    decoded.extend_from_slice(rest);
+    let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| {
+        !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+    });
+    if is_text { Cow::Owned(decoded) } else { Cow::Borrowed(field) }
+}
+
+/// The byte that the escape at the beginning of `escape` stands for, and the escape's length.
+fn unescape_one(escape: &[u8]) -> (u8, usize) {
+    match escape {
+        [_, b'x', high, low, ..] => match (value_of(*high), value_of(*low)) {
+            (Some(high), Some(low)) => (high << 4 | low, 4),
+            _ => (b'\\', 1),
+        },
+        [_, b'n', ..] => (b'\n', 2),
+        [_, b't', ..] => (b'\t', 2),
+        [_, b'r', ..] => (b'\r', 2),
+        [_, b'b', ..] => (0x08, 2),
+        [_, b'v', ..] => (0x0b, 2),
+        [_, literal @ (b'"' | b'\\'), ..] => (*literal, 2),
+        _ => (b'\\', 1),
+    }
+}
+
+fn value_of(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn escaped(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        push_escaped(&mut out, bytes);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn text_is_escaped_for_json() {
+        assert_eq!(escaped(b"plain"), "plain");
+        assert_eq!(escaped(b"a\"b\\c\n\t\r\x01\x7f"), r#"a\"b\\c\n\t\r\u0001\u007f"#);
+        assert_eq!(escaped("größe".as_bytes()), "größe");
+        assert_eq!(escaped(b"a\xffb\xc3"), "a\u{fffd}b\u{fffd}");
+    }
+
+    #[test]
+    fn server_escapes_are_undone_where_the_result_is_text() {
+        for (field, text) in [
+            (r#"a \"quoted\" b"#, r#"a "quoted" b"#),
+            (r"C:\\temp", r"C:\temp"),
+            (r"\x22hi\x22", "\"hi\""),
+            (r"\xd0\x9f", "П"),
+            (r"a\tb", "a\tb"),
+            // Not text, or not escapes: left as they stand.
+            (r"\x16\x03\x01", r"\x16\x03\x01"),
+            (r"\xff", r"\xff"),
+            (r"\xzz \q \", r"\xzz \q \"),
+        ] {
+            assert_eq!(unescaped(field.as_bytes()), text.as_bytes(), "{field}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_escaped_is_read_back_by_json(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let json = format!("\"{}\"", escaped(&bytes));
+            let read: String = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(read, String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn plain_means_that_nothing_is_escaped(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let untouched = !bytes.contains(&b'"') && escaped(&bytes).as_bytes() == bytes && bytes.is_ascii();
+            prop_assert_eq!(is_plain(&bytes) && !bytes.contains(&b'"'), untouched);
+        }
+
+        #[test]
+        fn undoing_escapes_never_panics(field in proptest::collection::vec(
+            prop_oneof![Just(b'\\'), Just(b'x'), Just(b'"'), any::<u8>()], 0..40)) {
+            let _ = unescaped(&field);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Event times: read from the forms that logs use, written as RFC 3339 in UTC.
+//!
+//! The calendar is jiff's; what is here are the fixed forms and a memory of the last day seen,
+//! because consecutive lines nearly always share it.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A point in time, as precise as its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub seconds: i64,
+    /// Nanoseconds within the second.
+    pub nanos: u32,
+}
+
+impl Time {
+    /// A whole second.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self { seconds, nanos: 0 }
+    }
+
+    /// From milliseconds since 1970.
+    pub fn from_millis(millis: i64) -> Self {
+        let nanos = u32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
+        Self { seconds: millis.div_euclid(1000), nanos }
+    }
+
+    /// From jiff's type; `None` for years that Elasticsearch cannot read.
+    pub fn from_timestamp(timestamp: Timestamp) -> Option<Self> {
+        let seconds = timestamp.as_nanosecond().div_euclid(1_000_000_000);
+        let nanos = timestamp.as_nanosecond().rem_euclid(1_000_000_000);
+        let time =
+            Self { seconds: i64::try_from(seconds).ok()?, nanos: u32::try_from(nanos).ok()? };
+        (EARLIEST..=LATEST).contains(&time.seconds).then_some(time)
+    }
+}
+
+/// 0000-01-01T00:00:00Z and 9999-12-30T22:00:00Z (the latest that jiff represents): what
+/// Elasticsearch's `strict_date_optional_time` reads with its four-digit years.
+const EARLIEST: i64 = -62_167_219_200;
+const LATEST: i64 = 253_402_207_200;
+
+/// Reads and writes times, remembering the last day in each direction.
+#[derive(Debug)]
+pub struct Calendar {
+    /// Year, month and day, and the second at which it begins.
+    read: ((u16, u8, u8), i64),
+    /// A day since 1970, and its text `YYYY-MM-DDT`.
+    written: (i64, [u8; 11]),
+}
+
+impl Default for Calendar {
+    fn default() -> Self {
+        Self { read: ((1970, 1, 1), 0), written: (0, *b"1970-01-01T") }
+    }
+}
+
+impl Calendar {
+    /// A time of the Common Log Format: `22/Nov/2026:12:15:00 +0100`.
+    /// <https://httpd.apache.org/docs/2.4/logs.html#common>
+    pub fn read_clf(&mut self, text: &[u8]) -> Option<Time> {
+        let [
+            d1,
+            d2,
+            b'/',
+            m1,
+            m2,
+            m3,
+            b'/',
+            y1,
+            y2,
+            y3,
+            y4,
+            b':',
+            h1,
+            h2,
+            b':',
+            n1,
+            n2,
+            b':',
+            s1,
+            s2,
+            zone @ ..,
+        ] = text
+        else {
+            return None;
+        };
+        let year = u16::from(pair(*y1, *y2)?) * 100 + u16::from(pair(*y3, *y4)?);
+        let day = self.day_begins(year, month([*m1, *m2, *m3])?, pair(*d1, *d2)?)?;
+        let clock = seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, pair(*s1, *s2)?)?;
+        let [b' ', sign, z1, z2, z3, z4] = zone else {
+            return None;
+        };
+        let east = i64::from(pair(*z1, *z2)?) * 3600 + i64::from(pair(*z3, *z4)?) * 60;
+        match sign {
+            b'+' => Some(Time::from_seconds(day + clock - east)),
+            b'-' => Some(Time::from_seconds(day + clock + east)),
+            _ => None,
+        }
+    }
+
+    /// A date `2026-11-22` and a time of day `12:15:00` or `12:15:00.123`, in UTC, as the W3C
+    /// extended log file format has them. <https://www.w3.org/TR/WD-logfile.html>
+    pub fn read_w3c(&mut self, date: &[u8], time: &[u8]) -> Option<Time> {
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
+            return None;
+        };
+        let year = u16::from(pair(*y1, *y2)?) * 100 + u16::from(pair(*y3, *y4)?);
+        let day = self.day_begins(year, pair(*m1, *m2)?, pair(*d1, *d2)?)?;
+        let [h1, h2, b':', n1, n2, rest @ ..] = time else {
+            return None;
+        };
+        let (second, fraction) = match rest {
+            [] => (0, &[][..]),
+            [b':', s1, s2] => (pair(*s1, *s2)?, &[][..]),
+            [b':', s1, s2, b'.', fraction @ ..] => (pair(*s1, *s2)?, fraction),
+            _ => return None,
+        };
+        let clock = seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
+        Some(Time { seconds: day + clock, nanos: nanos_of(fraction)? })
+    }
+
+    fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {
+        let key = (year, month, day);
+        if self.read.0 != key {
+            let date = Date::new(
+                i16::try_from(year).ok()?,
+                i8::try_from(month).ok()?,
+                i8::try_from(day).ok()?,
+            );
+            let begins = date.ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
+            self.read = (key, begins);
+        }
+        Some(self.read.1)
+    }
+
+    /// Appends `2026-11-22T12:15:00Z`, with as many decimals of the second as are needed (three,
+    /// six or nine).
+    pub fn write(&mut self, out: &mut Vec<u8>, time: Time) {
+        let seconds = time.seconds.clamp(EARLIEST, LATEST);
+        let day = seconds.div_euclid(SECONDS_PER_DAY);
+        if self.written.0 != day {
+            self.written = (day, day_text(day));
+        }
+        let clock = seconds.rem_euclid(SECONDS_PER_DAY);
+        let [h1, h2] = digits(clock / 3600);
+        let [n1, n2] = digits(clock / 60 % 60);
+        let [s1, s2] = digits(clock % 60);
+        out.extend_from_slice(&self.written.1);
+        out.extend_from_slice(&[h1, h2, b':', n1, n2, b':', s1, s2]);
+        if time.nanos > 0 {
+            push_fraction(out, time.nanos);
+        }
+        out.push(b'Z');
+    }
+}
+
+fn day_text(day: i64) -> [u8; 11] {
+    let date = Timestamp::from_second(day * SECONDS_PER_DAY)
+        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned(TimeZone::UTC).date());
+    let [c1, c2] = digits(i64::from(date.year()) / 100);
+    let [y1, y2] = digits(i64::from(date.year()) % 100);
+    let [m1, m2] = digits(i64::from(date.month()));
+    let [d1, d2] = digits(i64::from(date.day()));
+    [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2, b'T']
+}
+
+fn push_fraction(out: &mut Vec<u8>, nanos: u32) {
+    let (number, width) = match nanos {
+        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+        _ if nanos.is_multiple_of(1000) => (nanos / 1000, 6),
+        _ => (nanos, 9),
+    };
+    out.extend_from_slice(format!(".{number:0width$}").as_bytes());
+}
+
+fn month(name: [u8; 3]) -> Option<u8> {
+    Some(match &name {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    })
+}
+
+fn seconds_of_day(hour: u8, minute: u8, second: u8) -> Option<i64> {
+    // A leap second is told as the one before it, which has the same number.
+    let second = if second == 60 { 59 } else { second };
+    (hour < 24 && minute < 60 && second < 60)
+        .then(|| i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second))
+}
+
+fn pair(tens: u8, ones: u8) -> Option<u8> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
+}
+
+/// Two digits of a number below 100.
+fn digits(number: i64) -> [u8; 2] {
+    let number = u8::try_from(number.rem_euclid(100)).unwrap_or(0);
+    [b'0' + number / 10, b'0' + number % 10]
+}
+
+fn nanos_of(fraction: &[u8]) -> Option<u32> {
+    if fraction.len() > 9 || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits = fraction.iter().chain(std::iter::repeat(&b'0')).take(9);
+    Some(digits.fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(time: Time) -> String {
+        let mut out = Vec::new();
+        Calendar::default().write(&mut out, time);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_common_log_format_is_read() {
+        for (text, expected) in [
+            ("22/Nov/2026:12:15:00 +0000", "2026-11-22T12:15:00Z"),
+            ("22/Nov/2026:00:15:00 +0130", "2026-11-21T22:45:00Z"),
+            ("28/Feb/2024:23:59:59 -0800", "2024-02-29T07:59:59Z"),
+            ("31/Dec/2016:23:59:60 +0000", "2016-12-31T23:59:59Z"),
+            ("01/Jan/1969:00:00:00 +0000", "1969-01-01T00:00:00Z"),
+        ] {
+            let time = Calendar::default().read_clf(text.as_bytes()).unwrap();
+            assert_eq!(written(time), expected, "{text}");
+        }
+        for text in [
+            "",
+            "22/Nov/2026:12:15:00",
+            "29/Feb/2026:12:15:00 +0000",
+            "22/nov/2026:12:15:00 +0000",
+            "22/Nov/2026:24:00:00 +0000",
+            "22/Nov/2026:12:15:61 +0000",
+            "22/Nov/2026 12:15:00 +0000",
+            "22/Nov/2026:12:15:00 0000+",
+            "2/Nov/2026:12:15:00 +0000",
+            "22/Nov/2026:12:15:00 +00000",
+        ] {
+            assert_eq!(Calendar::default().read_clf(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn w3c_dates_and_times_are_read() {
+        let mut calendar = Calendar::default();
+        for (date, time, expected) in [
+            ("2026-11-22", "12:15:00", "2026-11-22T12:15:00Z"),
+            ("2026-11-22", "12:15", "2026-11-22T12:15:00Z"),
+            ("2026-11-22", "12:15:00.5", "2026-11-22T12:15:00.500Z"),
+            ("2026-11-22", "12:15:00.123456", "2026-11-22T12:15:00.123456Z"),
+            ("2026-11-22", "12:15:00.000000001", "2026-11-22T12:15:00.000000001Z"),
+        ] {
+            let read = calendar.read_w3c(date.as_bytes(), time.as_bytes()).unwrap();
+            assert_eq!(written(read), expected);
+        }
+        for (date, time) in [
+            ("2026-13-01", "00:00:00"),
+            ("2026-11-22", "1:00"),
+            ("-", "-"),
+            ("2026-11-22", "00:00:00.x"),
+        ] {
+            assert_eq!(calendar.read_w3c(date.as_bytes(), time.as_bytes()), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_jiff_reads(seconds in EARLIEST..=LATEST, nanos in 0u32..1_000_000_000) {
+            let time = Time { seconds, nanos };
+            let read: Timestamp = written(time).parse().unwrap();
+            prop_assert_eq!(Time::from_timestamp(read), Some(time));
+        }
+
+        #[test]
+        fn reading_agrees_with_jiff(seconds in 0i64..4_000_000_000) {
+            let zoned = Timestamp::from_second(seconds).unwrap().to_zoned(TimeZone::UTC);
+            let text = zoned.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
+            prop_assert_eq!(Calendar::default().read_clf(text.as_bytes()), Some(Time::from_seconds(seconds)));
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = Calendar::default().read_clf(&text);
+            let _ = Calendar::default().read_w3c(&text, &text);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Between the monitor and the transport: batches are encoded on a thread of their own, sent, and
+//! reported back when they are confirmed.
+
+use std::sync::mpsc::Receiver;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::transport::amqp::{BasicProperties, Message, Receipt, Sender};
+use omphalos_common::transport::wire;
+use tokio::sync::mpsc;
+use tracing::error;
+
+use crate::batch::ClosedBatch;
+use crate::config::Encoding;
+use crate::metrics::ShipperMetrics;
+use crate::monitor::{Bodies, End, Inbox, TailId};
+use crate::now_seconds;
+
+/// A batch as messages.
+#[derive(Debug)]
+pub struct Encoded {
+    messages: Vec<Message>,
+    owners: Vec<(TailId, u64)>,
+    documents: usize,
+    dataset: String,
+}
+
+/// The encoder; [`Encoder::run`] is its thread.
+pub struct Encoder {
+    /// Batches from the monitor.
+    pub batches: Receiver<ClosedBatch>,
+    /// Where messages go.
+    pub encoded: mpsc::Sender<Encoded>,
+    /// Where buffers go back to.
+    pub bodies: Bodies,
+    /// Whom to tell that there is room.
+    pub inbox: Inbox,
+    /// How a batch becomes messages; `None` for no messages, where nothing is sent.
+    pub encoding: Option<Encoding>,
+    /// zstd level.
+    pub level: i32,
+    /// The host, as it is and cleaned for routing keys.
+    pub host: (String, String),
+}
+
+impl Encoder {
+    /// Encodes until there are no more batches.
+    ///
+    /// # Errors
+    /// When the compressor cannot be had.
+    pub fn run(self) -> std::io::Result<()> {
+        let mut encoder = wire::Encoder::new(&self.host.0, self.level)?;
+        while let Ok(closed) = self.batches.recv() {
+            self.inbox.put(|news| news.room = true);
+            let ClosedBatch { batch, owners, .. } = closed;
+            let dataset = batch.dataset().to_owned();
+            let documents = batch.documents();
+            let messages = match self.encoding {
+                Some(Encoding::Batch) => {
+                    vec![self.message(&dataset, encoder.encode(&batch, now_seconds())?)]
+                }
+                Some(Encoding::Json) => self.json_messages(&dataset, &batch.body),
+                None => Vec::new(),
+            };
+            self.bodies.give_back(batch.body);
+            if self.encoded.blocking_send(Encoded { messages, owners, documents, dataset }).is_err()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&self, dataset: &str, body: Bytes) -> Message {
+        let properties = BasicProperties::default()
+            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
+            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into());
+        self.routed(dataset, properties, body)
+    }
+
+    fn json_messages(&self, dataset: &str, body: &[u8]) -> Vec<Message> {
+        let body = Bytes::copy_from_slice(body);
+        let properties =
+            BasicProperties::default().with_content_type(wire::CONTENT_TYPE_JSON.into());
+        let mut start = 0;
+        memchr::memchr_iter(b'\n', &body)
+            .map(|end| {
+                let document = body.slice(start..end);
+                start = end + 1;
+                self.routed(dataset, properties.clone(), document)
+            })
+            .collect()
+    }
+
+    fn routed(&self, dataset: &str, properties: BasicProperties, body: Bytes) -> Message {
+        let seconds = u64::try_from(now_seconds()).unwrap_or(0);
+        let properties = properties.with_app_id("omphalos-shipper".into()).with_timestamp(seconds);
+        Message { routing_key: format!("{dataset}.{}", self.host.1), properties, body }
+    }
+}
+
+/// Where messages go.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// To RabbitMQ.
+    Amqp(Sender),
+    /// Nowhere: delivered at once.
+    Null,
+}
+
+/// Sends what the encoder makes and reports confirms to the monitor, until there is no more and
+/// everything is confirmed, or until `give_up`.
+pub async fn deliver(
+    mut encoded: mpsc::Receiver<Encoded>,
+    transport: Transport,
+    inbox: Inbox,
+    metrics: ShipperMetrics,
+    give_up: Shutdown,
+) {
+    let mut receipts = FuturesUnordered::new();
+    let mut open = true;
+    while open || !receipts.is_empty() {
+        tokio::select! {
+            biased;
+            () = give_up.cancelled() => break,
+            Some(delivered) = receipts.next(), if !receipts.is_empty() => {
+                report(&inbox, &metrics, delivered);
+            }
+            next = encoded.recv(), if open => match next {
+                Some(batch) => {
+                    let sending = send(&transport, batch);
+                    tokio::pin!(sending);
+                    // The window may be full for long: confirms go on being reported meanwhile.
+                    loop {
+                        tokio::select! {
+                            biased;
+                            () = give_up.cancelled() => break,
+                            Some(delivered) = receipts.next(), if !receipts.is_empty() => {
+                                report(&inbox, &metrics, delivered);
+                            }
+                            sent = &mut sending => {
+                                receipts.push(settled(sent));
+                                break;
+                            }
+                        }
+                    }
+                }
+                None => open = false,
+            },
+        }
+    }
+    inbox.put(|news| news.end = End::Finished);
+}
+
+struct Sent {
+    receipts: Vec<Receipt>,
+    owners: Vec<(TailId, u64)>,
+    documents: usize,
+    dataset: String,
+}
+
+async fn send(transport: &Transport, batch: Encoded) -> Sent {
+    let Encoded { messages, owners, documents, dataset } = batch;
+    let mut receipts = Vec::new();
+    if let Transport::Amqp(sender) = transport {
+        for message in messages {
+            receipts.push(sender.send(message).await);
+        }
+    }
+    Sent { receipts, owners, documents, dataset }
+}
+
+/// The batch when all of its messages are confirmed; `None` when one is not, and never will be.
+async fn settled(sent: Sent) -> Option<Sent> {
+    let Sent { receipts, owners, documents, dataset } = sent;
+    let all = join_all(receipts).await.into_iter().all(|confirmed| confirmed);
+    all.then_some(Sent { receipts: Vec::new(), owners, documents, dataset })
+}
+
+fn report(inbox: &Inbox, metrics: &ShipperMetrics, delivered: Option<Sent>) {
+    let Some(Sent { owners, documents, dataset, .. }) = delivered else {
+        error!("a batch was given up before it was confirmed; it is read again at the next start");
+        return;
+    };
+    metrics.confirmed(&dataset, documents);
+    inbox.put(|news| news.confirmed.extend(owners));
+}

@@ -1,0 +1,230 @@
+//! Building the stages, joining them, and stopping them from the front: files first, then batches,
+//! then confirms, then the checkpoint.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use omphalos_common::config::ConfigError;
+use omphalos_common::event::clean_name;
+use omphalos_common::retry::Retry;
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::{Listener, Repeats, Telemetry};
+use omphalos_common::transport::amqp::{
+    Broker, Sender, SenderMetrics, SenderOptions, Topology, Window,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+use crate::config::{Input, Settings, TransportKind};
+use crate::host;
+use crate::metrics::ShipperMetrics;
+use crate::monitor::{
+    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, StateError,
+};
+use crate::pipeline::{Encoder, Transport, deliver};
+
+/// Ships until told to stop; with `once`, until everything that is there now is delivered.
+///
+/// # Errors
+/// [`ConfigError`] for settings that cannot be used; anything else when what was read could not
+/// be delivered or remembered.
+pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
+    let inputs = settings.inputs()?;
+    let telemetry = Telemetry::default();
+    let metrics = ShipperMetrics::default();
+    telemetry.register(|registry| metrics.register(registry));
+    let http_stop = Shutdown::new();
+    if let Some(address) = settings.listen {
+        let listener = Listener::bind(address).await?;
+        tokio::spawn(listener.serve(telemetry.clone(), http_stop.clone()));
+    }
+    // Built before the wait for the state directory, so that bad settings are refused at once.
+    let broker = match settings.transport {
+        TransportKind::Amqp => Some(Arc::new(Broker::new(&settings.amqp, "omphalos-shipper")?)),
+        TransportKind::Null => None,
+    };
+    announce(&settings, &inputs, broker.as_deref());
+    let Some(state) = open_state(&settings, &telemetry, &shutdown).await? else {
+        return Ok(());
+    };
+    let stages = Stages { settings, once, inputs, telemetry, metrics, broker };
+    let result = stages.run(state, shutdown).await;
+    http_stop.cancel();
+    result
+}
+
+/// One line: version, what is watched, where it goes.
+fn announce(settings: &Settings, inputs: &[Input], broker: Option<&Broker>) {
+    let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
+    let target = broker.map_or_else(|| "nowhere (transport null)".to_owned(), Broker::shown);
+    info!(
+        "omphalos-shipper {} reads {} and sends to {target}; checkpoint in {}",
+        env!("CARGO_PKG_VERSION"),
+        shown.join(", "),
+        settings.state_dir.display()
+    );
+}
+
+/// Opens the state directory, waiting until that is possible: nothing is shipped that could not
+/// be remembered. `None` when told to stop before.
+async fn open_state(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    shutdown: &Shutdown,
+) -> Result<Option<StateDir>, ConfigError> {
+    let mut retry = Retry::new(Duration::from_millis(500), Duration::from_secs(30));
+    let mut trouble = Repeats::new();
+    loop {
+        match StateDir::open(&settings.state_dir) {
+            Ok(state) => {
+                telemetry.health.well("checkpoint");
+                return Ok(Some(state));
+            }
+            Err(error @ StateError::Locked { .. }) => {
+                return Err(ConfigError::invalid(error.to_string()));
+            }
+            Err(error) => {
+                if let Some(repeats) = trouble.due() {
+                    error!(repeats, "{error}; trying again, for ever");
+                }
+                telemetry.health.problem("checkpoint", error.to_string());
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(retry.next_wait()) => {}
+            () = shutdown.cancelled() => return Ok(None),
+        }
+    }
+}
+
+struct Stages {
+    settings: Settings,
+    once: bool,
+    inputs: Vec<Input>,
+    telemetry: Telemetry,
+    metrics: ShipperMetrics,
+    broker: Option<Arc<Broker>>,
+}
+
+impl Stages {
+    async fn run(self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
+        let host = host::identify(&self.settings, &state)?;
+        let remembered = state.load()?;
+        let inbox = Inbox::default();
+        let bodies = Bodies::default();
+        let (batches, batches_seen) = sync_channel(1);
+        let (encoded, encoded_seen) = mpsc::channel(1);
+        let give_up = Shutdown::new();
+        let (transport, sender_task) = self.transport(&host.name);
+        let encoder = Encoder {
+            batches: batches_seen,
+            encoded,
+            bodies: bodies.clone(),
+            inbox: inbox.clone(),
+            encoding: self.broker.is_some().then_some(self.settings.batch.encoding),
+            level: self.settings.batch.compression_level,
+            host: (host.name.clone(), clean_name(&host.name)),
+        };
+        let joints = Joints {
+            inbox: inbox.clone(),
+            batches,
+            bodies,
+            metrics: self.metrics.clone(),
+            health: self.telemetry.health.clone(),
+        };
+        let grace = self.settings.stop_grace.0;
+        let options = MonitorOptions { once: self.once, settings: self.settings, host };
+        let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
+        let encoding = spawn("encoder", move || encoder.run())?;
+        let monitoring = spawn("monitor", move || monitor.run())?;
+        let delivering = tokio::spawn(deliver(
+            encoded_seen,
+            transport,
+            inbox.clone(),
+            self.metrics,
+            give_up.clone(),
+        ));
+        tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up));
+        let ended = monitoring.await.context("the monitor thread is gone")?;
+        delivering.await.context("the delivery task is gone")?;
+        encoding.await.context("the encoder thread is gone")?.context("cannot encode")?;
+        if let Some(task) = sender_task {
+            close_connection(task, &ended).await;
+        }
+        conclude(&ended)
+    }
+
+    fn transport(&self, host: &str) -> (Transport, Option<JoinHandle<()>>) {
+        let Some(broker) = &self.broker else { return (Transport::Null, None) };
+        let batch = &self.settings.batch;
+        let metrics = SenderMetrics::default();
+        self.telemetry.register(|registry| metrics.register(registry));
+        let options = SenderOptions {
+            part: "amqp",
+            exchange: self.settings.amqp.exchange.clone(),
+            id_prefix: format!("{host}-{:016x}", rand::random::<u64>()),
+            window: Window {
+                messages: batch.in_flight_messages as usize,
+                bytes: batch.in_flight_bytes.as_usize(),
+            },
+            confirm_timeout: batch.confirm_timeout.0,
+        };
+        let topology = Topology::new(&self.settings.amqp);
+        let health = self.telemetry.health.clone();
+        let (sender, task) = Sender::start(Arc::clone(broker), topology, options, metrics, health);
+        (Transport::Amqp(sender), Some(task))
+    }
+}
+
+/// Runs `work` on a named thread and resolves with its result.
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<oneshot::Receiver<T>> {
+    let (done, result) = oneshot::channel();
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Nobody waits for it when the process is being ended otherwise.
+        drop(done.send(work()));
+    })?;
+    Ok(result)
+}
+
+/// Tells the monitor to stop reading, and gives up what is not confirmed after the grace period.
+async fn stop_in_order(shutdown: Shutdown, inbox: Inbox, grace: Duration, give_up: Shutdown) {
+    shutdown.cancelled().await;
+    inbox.put(|news| news.end = news.end.max(End::Stop));
+    tokio::time::sleep(grace).await;
+    give_up.cancel();
+}
+
+/// The supervisor closes the connection by itself when all is confirmed.
+async fn close_connection(task: JoinHandle<()>, ended: &Ended) {
+    const LONGEST: Duration = Duration::from_secs(2);
+    let abort = task.abort_handle();
+    if *ended != Ended::Settled || tokio::time::timeout(LONGEST, task).await.is_err() {
+        abort.abort();
+    }
+}
+
+fn conclude(ended: &Ended) -> anyhow::Result<()> {
+    match ended {
+        Ended::Settled => {
+            info!("stopped; everything that was read is delivered and remembered");
+            Ok(())
+        }
+        Ended::Incomplete => anyhow::bail!(
+            "some of the files that were named could not be read, see above; everything else is delivered"
+        ),
+        Ended::Unconfirmed => {
+            info!("stopped; what was not confirmed in time is read again at the next start");
+            Ok(())
+        }
+        Ended::Unsaved => anyhow::bail!(
+            "stopped, but the checkpoint could not be saved; what was delivered since is delivered again at the next start, and refused as a duplicate"
+        ),
+    }
+}
