@@ -1,0 +1,286 @@
+//! The body of a `_bulk` request: action lines spliced between documents, which are not looked at.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Which delivery a document came with.
+pub type DeliveryId = u64;
+
+/// Where documents are filed, and by what: a dead letter needs it to be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filing {
+    /// The index.
+    pub index: Arc<str>,
+    /// The cleaned dataset.
+    pub dataset: Arc<str>,
+    /// The event day.
+    pub day: Option<i32>,
+    /// When the message was made.
+    pub made_at: Option<i64>,
+}
+
+/// One document of a bulk.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    /// Which delivery it came with.
+    delivery: DeliveryId,
+    /// Index into the filings.
+    filing: u32,
+    /// Where the document begins in the body; its action line stands before it.
+    document: u32,
+    /// Where its line ends, after the line feed.
+    end: u32,
+}
+
+/// A bulk that is being filled.
+#[derive(Debug, Default)]
+pub struct BulkBuilder {
+    body: Vec<u8>,
+    items: Vec<Item>,
+    /// Consecutive documents mostly share one.
+    filings: Vec<Filing>,
+    /// The action line of the last filing, up to the id.
+    action: Vec<u8>,
+}
+
+/// Documents to be sent in one request.
+#[derive(Debug, Clone)]
+pub struct Bulk {
+    body: Bytes,
+    items: Vec<Item>,
+    filings: Arc<[Filing]>,
+}
+
+impl BulkBuilder {
+    /// An empty one, for about `bytes`.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { body: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
+    /// Adds a document. Its id and its index must be free of quotes and line feeds; the decoder
+    /// and [`crate::collector::IndexNames`] see to that.
+    pub fn push(&mut self, filing: &Filing, id: &str, document: &[u8], delivery: DeliveryId) {
+        if self.filings.last() != Some(filing) {
+            self.filings.push(filing.clone());
+            self.action.clear();
+            self.action.extend_from_slice(b"{\"create\":{\"_index\":\"");
+            self.action.extend_from_slice(filing.index.as_bytes());
+            self.action.extend_from_slice(b"\",\"_id\":\"");
+        }
+        self.body.extend_from_slice(&self.action);
+        self.body.extend_from_slice(id.as_bytes());
+        self.body.extend_from_slice(b"\"}}\n");
+        let start = to_u32(self.body.len());
+        self.body.extend_from_slice(document);
+        self.body.push(b'\n');
+        let filing = to_u32(self.filings.len() - 1);
+        self.items.push(Item { delivery, filing, document: start, end: to_u32(self.body.len()) });
+    }
+
+    /// Size of the request in bytes.
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// How many documents it has.
+    pub fn documents(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The bulk; the builder is empty afterwards.
+    pub fn finish(&mut self) -> Bulk {
+        let capacity = self.body.capacity();
+        let body = std::mem::replace(&mut self.body, Vec::with_capacity(capacity));
+        self.action.clear();
+        Bulk {
+            body: Bytes::from(body),
+            items: std::mem::take(&mut self.items),
+            filings: Arc::from(std::mem::take(&mut self.filings)),
+        }
+    }
+}
+
+/// A document in its place.
+#[derive(Debug, PartialEq)]
+pub struct Placed<'a> {
+    /// Which delivery it came with.
+    pub delivery: DeliveryId,
+    /// Where it is filed.
+    pub filing: &'a Filing,
+    /// Its id.
+    pub id: &'a str,
+    /// Its text.
+    pub body: Bytes,
+}
+
+/// Requests are far smaller: [`crate::config`] limits them.
+fn to_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+impl Bulk {
+    /// The body of the request.
+    pub fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// How many documents it has.
+    pub fn documents(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Which delivery each document came with.
+    pub fn deliveries(&self) -> impl Iterator<Item = DeliveryId> + '_ {
+        self.items.iter().map(|item| item.delivery)
+    }
+
+    /// The indices that it has documents for.
+    pub fn indices(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.filings.iter().map(|filing| &filing.index)
+    }
+
+    /// The document at `place`.
+    pub fn document(&self, place: usize) -> Option<Placed<'_>> {
+        let item = self.items.get(place)?;
+        // The action line ends with the id, a quote, two braces and a line feed.
+        let action = self.body.get(self.start(place)..item.document as usize)?;
+        let action = std::str::from_utf8(action.strip_suffix(b"\"}}\n")?).ok()?;
+        Some(Placed {
+            delivery: item.delivery,
+            filing: self.filings.get(item.filing as usize)?,
+            id: action.rsplit('"').next()?,
+            body: self.body.slice(item.document as usize..item.end as usize - 1),
+        })
+    }
+
+    fn start(&self, place: usize) -> usize {
+        let before = place.checked_sub(1).and_then(|before| self.items.get(before));
+        before.map_or(0, |item| item.end as usize)
+    }
+
+    /// A bulk of the documents at these places alone, which must be in order.
+    #[must_use]
+    pub fn only(&self, places: &[usize]) -> Self {
+        let mut body = Vec::new();
+        let mut items = Vec::with_capacity(places.len());
+        for place in places {
+            let Some(item) = self.items.get(*place) else { continue };
+            let start = self.start(*place);
+            let offset = body.len();
+            body.extend_from_slice(self.body.get(start..item.end as usize).unwrap_or_default());
+            items.push(Item {
+                document: to_u32(offset + item.document as usize - start),
+                end: to_u32(body.len()),
+                ..*item
+            });
+        }
+        Self { body: Bytes::from(body), items, filings: Arc::clone(&self.filings) }
+    }
+
+    /// The first half and the second half; `None` when there is only one document.
+    pub fn halves(&self) -> Option<(Self, Self)> {
+        if self.items.len() < 2 {
+            return None;
+        }
+        let (first, second) = self.items.split_at(self.items.len() / 2);
+        let middle = first.last().map_or(0, |item| item.end);
+        let moved = second.iter().map(|item| Item {
+            document: item.document - middle,
+            end: item.end - middle,
+            ..*item
+        });
+        let part = |body: Bytes, items: Vec<Item>| Self {
+            body,
+            items,
+            filings: Arc::clone(&self.filings),
+        };
+        Some((
+            part(self.body.slice(..middle as usize), first.to_vec()),
+            part(self.body.slice(middle as usize..), moved.collect()),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn filing(index: &str) -> Filing {
+        Filing { index: Arc::from(index), dataset: Arc::from("d"), day: Some(1), made_at: None }
+    }
+
+    fn bulk(documents: usize) -> Bulk {
+        let mut builder = BulkBuilder::default();
+        for number in 0..documents {
+            let document = format!("{{\"n\":{number}}}");
+            let index = ["a", "b"][number / 2 % 2];
+            builder.push(
+                &filing(index),
+                &format!("id{number}"),
+                document.as_bytes(),
+                number as u64 * 10,
+            );
+        }
+        builder.finish()
+    }
+
+    fn lines(bulk: &Bulk) -> Vec<String> {
+        let text = String::from_utf8(bulk.body().to_vec()).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'));
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn action_lines_stand_before_their_documents() {
+        let bulk = bulk(3);
+        assert_eq!(
+            lines(&bulk),
+            [
+                r#"{"create":{"_index":"a","_id":"id0"}}"#,
+                r#"{"n":0}"#,
+                r#"{"create":{"_index":"a","_id":"id1"}}"#,
+                r#"{"n":1}"#,
+                r#"{"create":{"_index":"b","_id":"id2"}}"#,
+                r#"{"n":2}"#,
+            ]
+        );
+        let placed = bulk.document(1).unwrap();
+        assert_eq!((placed.id, placed.delivery, placed.filing), ("id1", 10, &filing("a")));
+        assert_eq!(&placed.body[..], b"{\"n\":1}");
+        assert_eq!(bulk.deliveries().collect::<Vec<_>>(), [0, 10, 20]);
+    }
+
+    #[test]
+    fn a_builder_begins_anew() {
+        let mut builder = BulkBuilder::default();
+        builder.push(&filing("a"), "1", b"{}", 1);
+        assert_eq!(builder.finish().documents(), 1);
+        assert_eq!((builder.documents(), builder.bytes()), (0, 0));
+        builder.push(&filing("a"), "2", b"{}", 2);
+        assert_eq!(lines(&builder.finish()).len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_of_a_bulk_are_whole_bulks(count in 1usize..20, places in proptest::collection::btree_set(0usize..20, 0..20)) {
+            let whole = bulk(count);
+            let all = lines(&whole);
+            let places: Vec<usize> = places.into_iter().filter(|place| *place < count).collect();
+            let part = whole.only(&places);
+            let expected: Vec<String> = places.iter().flat_map(|p| all[2 * p..2 * p + 2].to_vec()).collect();
+            prop_assert_eq!(lines(&part), expected);
+            for (number, place) in places.iter().enumerate() {
+                prop_assert_eq!(part.document(number), whole.document(*place));
+            }
+            match whole.halves() {
+                None => prop_assert_eq!(count, 1),
+                Some((first, second)) => {
+                    prop_assert_eq!([lines(&first), lines(&second)].concat(), all);
+                    prop_assert_eq!(second.document(0), whole.document(first.documents()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Talking to Elasticsearch or OpenSearch: connections, credentials, and what a failed request
+//! means.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use elasticsearch::auth::Credentials;
+use elasticsearch::cert::{Certificate, CertificateValidation};
+use elasticsearch::http::headers::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use elasticsearch::http::response::Response;
+use elasticsearch::http::transport::{MultiNodeConnectionPool, Transport, TransportBuilder};
+use elasticsearch::http::{Method, StatusCode};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use omphalos_common::config::{ConfigError, read_secret};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::reply::{Problem, request_problem};
+use crate::config::ElasticsearchSettings;
+
+/// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
+const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Only what is needed is sent back.
+const BULK_PATH: &str = "_bulk?filter_path=items.*.status,items.*.error";
+
+/// The cluster.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+    shown: String,
+    timeout: Duration,
+    gzip: bool,
+}
+
+/// What the server says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// `Elasticsearch` or `OpenSearch`.
+    pub product: &'static str,
+    /// Such as `9.5.3`.
+    pub version: String,
+    /// Its cluster's name.
+    pub cluster: String,
+}
+
+/// Why a request had no use.
+#[derive(thiserror::Error, Debug)]
+pub enum Fault {
+    /// No answer, or one that asks to come back: try again.
+    #[error("{0}")]
+    Transient(String),
+    /// 413: the request is too large.
+    #[error("the request is larger than the server takes (413)")]
+    TooLarge,
+    /// 400: the request is wrong; a part of it may not be.
+    #[error("{0}")]
+    Wrong(Problem),
+    /// The cluster takes nothing before someone does something.
+    #[error("{0}")]
+    Hold(String),
+}
+
+impl Client {
+    /// A client for the servers in `settings`.
+    ///
+    /// # Errors
+    /// When a URL, a secret or a certificate cannot be used.
+    pub fn new(settings: &ElasticsearchSettings, gzip: bool) -> Result<Self, ConfigError> {
+        let mut urls = Vec::new();
+        let mut from_url = None;
+        for text in &settings.url {
+            let (url, credentials) = parse_url(text)?;
+            from_url = from_url.or(credentials);
+            urls.push(url);
+        }
+        if urls.is_empty() {
+            return Err(ConfigError::invalid(
+                "elasticsearch.url: expected at least one URL, found none",
+            ));
+        }
+        let shown = urls.iter().map(Url::as_str).collect::<Vec<_>>().join(", ");
+        let pool = MultiNodeConnectionPool::round_robin(urls, None);
+        let mut headers = HeaderMap::new();
+        // A compressed reply costs more to unpack than to receive, and could be a bomb.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut builder = TransportBuilder::new(pool)
+            .timeout(settings.request_timeout.0)
+            .headers(headers)
+            .cert_validation(certificates(settings.ca_file.as_deref())?);
+        if let Some(credentials) = credentials(settings)?.or(from_url) {
+            builder = builder.auth(credentials);
+        }
+        let transport = builder.build().map_err(|error| {
+            ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
+        })?;
+        Ok(Self { transport, shown, timeout: settings.request_timeout.0, gzip })
+    }
+
+    /// The addresses, without credentials.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Sends a `_bulk` body; returns the body of the reply.
+    ///
+    /// # Errors
+    /// [`Fault`] when the server did not take the request as a whole.
+    pub async fn bulk(&self, body: Bytes) -> Result<Bytes, Fault> {
+        let mut headers = HeaderMap::new();
+        let body = if self.gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            gzip(&body).map_err(|error| Fault::Transient(format!("cannot compress: {error}")))?
+        } else {
+            body
+        };
+        self.send(Method::Post, BULK_PATH, headers, Some(body)).await
+    }
+
+    /// What the server is.
+    ///
+    /// # Errors
+    /// [`Fault`] when it does not say.
+    pub async fn info(&self) -> Result<ServerInfo, Fault> {
+        #[derive(Deserialize)]
+        struct Info {
+            cluster_name: String,
+            version: Version,
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            number: String,
+            distribution: Option<String>,
+        }
+        let body = self.send(Method::Get, "", HeaderMap::new(), None).await?;
+        let info: Info = serde_json::from_slice(&body).map_err(|error| {
+            Fault::Hold(format!(
+                "{}: the reply is not Elasticsearch's ({error}); is something else listening there?",
+                self.shown
+            ))
+        })?;
+        let product = match info.version.distribution.as_deref() {
+            Some("opensearch") => "OpenSearch",
+            _ => "Elasticsearch",
+        };
+        Ok(ServerInfo { product, version: info.version.number, cluster: info.cluster_name })
+    }
+
+    /// `GET path` as JSON; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn get(&self, path: &str) -> Result<Option<Value>, Fault> {
+        match self.send(Method::Get, path, HeaderMap::new(), None).await {
+            Ok(body) => serde_json::from_slice(&body)
+                .map(Some)
+                .map_err(|error| Fault::Transient(format!("{path}: unreadable reply: {error}"))),
+            Err(Fault::Wrong(problem)) if problem.status == 404 => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// `PUT path` with a JSON body.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<(), Fault> {
+        let body = Bytes::from(body.to_string());
+        self.send(Method::Put, path, HeaderMap::new(), Some(body)).await.map(|_| ())
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Bytes, Fault> {
+        let sent = self.transport.send(method, path, headers, None::<&()>, body, None).await;
+        let response = sent.map_err(|error| Fault::Transient(self.explain(&error)))?;
+        let status = response.status_code();
+        let body = self.read(response).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(self.classify(status, &body))
+    }
+
+    async fn read(&self, response: Response) -> Result<Bytes, Fault> {
+        if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES) {
+            return Err(Fault::Transient(format!("{}: the reply is too large", self.shown)));
+        }
+        response.bytes().await.map_err(|error| Fault::Transient(self.explain(&error)))
+    }
+
+    fn classify(&self, status: StatusCode, body: &[u8]) -> Fault {
+        let problem = request_problem(status.as_u16(), body);
+        let shown = &self.shown;
+        match status.as_u16() {
+            413 => Fault::TooLarge,
+            400 => Fault::Wrong(problem),
+            404 if problem.kind != "http" => Fault::Wrong(problem),
+            401 => Fault::Hold(format!(
+                "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, or api_key"
+            )),
+            403 => Fault::Hold(format!(
+                "{shown} forbids it ({problem}); grant the privileges create_index, create_doc and manage_index_templates, or lift the block"
+            )),
+            408 | 429 | 500..=599 => Fault::Transient(format!("{shown}: {problem}")),
+            _ => Fault::Hold(format!(
+                "{shown}: unexpected answer ({problem}); is elasticsearch.url right?"
+            )),
+        }
+    }
+
+    fn explain(&self, error: &elasticsearch::Error) -> String {
+        // The interesting part of a connection error is at the end of its chain.
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        let shown = &self.shown;
+        if text.contains("timed out") {
+            return format!("{shown}: no answer within {:?}", self.timeout);
+        }
+        if text.contains("certificate") {
+            return format!(
+                "{shown}: its certificate is not trusted; give its authority with elasticsearch.ca_file ({text})"
+            );
+        }
+        if text.contains("dns error") || text.contains("lookup address") {
+            return format!(
+                "{shown}: unknown host; check elasticsearch.url and the name service ({text})"
+            );
+        }
+        if text.contains("Connection refused") {
+            return format!("{shown}: connection refused; is Elasticsearch running there?");
+        }
+        format!("{shown}: {text}")
+    }
+}
+
+fn parse_url(text: &str) -> Result<(Url, Option<Credentials>), ConfigError> {
+    let refuse = |reason: &str| {
+        // The password must not reach a log.
+        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        ConfigError::invalid(format!(
+            "elasticsearch.url: expected http://HOST:9200 or https://…, found …{shown:?}: {reason}"
+        ))
+    };
+    let mut url = Url::parse(text).map_err(|error| refuse(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(refuse("not an HTTP URL"));
+    }
+    let password = url.password().map(str::to_owned);
+    let credentials =
+        password.map(|password| Credentials::Basic(decoded(url.username()), decoded(&password)));
+    if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
+        return Err(refuse("it cannot have credentials"));
+    }
+    Ok((url, credentials))
+}
+
+/// User and password stand in a URL percent-encoded; `form_urlencoded` decodes the same, but for
+/// the plus sign, which is made safe first.
+fn decoded(text: &str) -> String {
+    let pairs = format!("x={}", text.replace('+', "%2B"));
+    url::form_urlencoded::parse(pairs.as_bytes())
+        .next()
+        .map_or_else(|| text.to_owned(), |(_, value)| value.into_owned())
+}
+
+fn credentials(settings: &ElasticsearchSettings) -> Result<Option<Credentials>, ConfigError> {
+    let password = read_secret(
+        "elasticsearch.password",
+        settings.password.clone(),
+        settings.password_file.as_deref(),
+    )?;
+    let api_key = read_secret(
+        "elasticsearch.api_key",
+        settings.api_key.clone(),
+        settings.api_key_file.as_deref(),
+    )?;
+    match (&settings.user, password, api_key) {
+        (None, None, None) => Ok(None),
+        (Some(user), Some(password), None) => Ok(Some(Credentials::Basic(user.clone(), password))),
+        (None, None, Some(key)) => Ok(Some(Credentials::EncodedApiKey(key))),
+        (_, _, Some(_)) => Err(ConfigError::invalid(
+            "elasticsearch.api_key and elasticsearch.user are both set; keep one",
+        )),
+        _ => Err(ConfigError::invalid(
+            "elasticsearch.user and elasticsearch.password must be set together",
+        )),
+    }
+}
+
+fn certificates(ca_file: Option<&Path>) -> Result<CertificateValidation, ConfigError> {
+    let Some(path) = ca_file else { return Ok(CertificateValidation::Default) };
+    let refuse = |reason: String| {
+        ConfigError::invalid(format!("elasticsearch.ca_file: {}: {reason}", path.display()))
+    };
+    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    let certificate = Certificate::from_pem(&pem).map_err(|error| refuse(error.to_string()))?;
+    Ok(CertificateValidation::Full(certificate))
+}
+
+fn gzip(body: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    std::io::Write::write_all(&mut encoder, body)?;
+    encoder.finish().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> ElasticsearchSettings {
+        ElasticsearchSettings { url: vec![url.to_owned()], ..ElasticsearchSettings::default() }
+    }
+
+    #[test]
+    fn credentials_are_taken_out_of_the_url() {
+        let client =
+            Client::new(&settings("http://user:p%40ss+word@es.example:9200"), false).unwrap();
+        assert_eq!(client.shown(), "http://es.example:9200/");
+        assert_eq!(decoded("p%40ss+word"), "p@ss+word");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_without_the_password() {
+        for url in ["ftp://user:secret@es.example", "es.example:9200", "http://"] {
+            let error = Client::new(&settings(url), false).unwrap_err().to_string();
+            assert!(error.starts_with("elasticsearch.url: expected http://HOST:9200"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let both = ElasticsearchSettings {
+            user: Some("u".to_owned()),
+            password: Some("p".to_owned()),
+            api_key: Some("k".to_owned()),
+            ..settings("http://a")
+        };
+        assert!(Client::new(&both, false).unwrap_err().to_string().contains("keep one"));
+        let half = ElasticsearchSettings { user: Some("u".to_owned()), ..settings("http://a") };
+        assert!(Client::new(&half, false).unwrap_err().to_string().contains("together"));
+    }
+}

@@ -1,0 +1,338 @@
+//! One bulk on its way: sent until every document in it has a final verdict.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use omphalos_common::retry::Retry;
+use omphalos_common::shutdown::Shutdown;
+use tracing::{info, warn};
+
+use super::bulk::{Bulk, DeliveryId};
+use super::client::{Client, Fault};
+use super::gate::{Gate, Pass};
+use super::reply::{Problem, Verdict, verdicts};
+use super::template::{self, TemplateOptions};
+use crate::collector::dead::{DeadLetters, Letter};
+use crate::metrics::IndexerMetrics;
+
+/// A document for which the server answers with an error of its own (500) so many times has a
+/// part in that, and must not hold up all others for ever.
+const MOST_SERVER_ERRORS: u32 = 10;
+
+/// Requests are not made smaller than this because of a 413.
+const SMALLEST_REQUEST: usize = 16 * 1024;
+
+/// Delivers bulks; shared by all that are in flight.
+#[derive(Debug)]
+pub struct Courier {
+    /// The cluster.
+    pub client: Client,
+    /// Whether it takes anything.
+    pub gate: Gate,
+    /// Where refused documents go.
+    pub dead: DeadLetters,
+    /// What is counted.
+    pub metrics: IndexerMetrics,
+    /// The template to install; `None` when someone else looks after it.
+    pub template: Option<TemplateOptions>,
+    /// Learned from 413s.
+    pub request_limit: AtomicUsize,
+    /// Indices that were written to, so that their template was there.
+    pub known_indices: Mutex<HashSet<Arc<str>>>,
+}
+
+/// How a bulk ended: every document of it has a final verdict.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// How many documents of each delivery.
+    pub settled: HashMap<DeliveryId, usize>,
+    /// Whether the cluster said that it has too much to do.
+    pub refused: bool,
+    /// Time and size of the last request that was taken at the first attempt.
+    pub taken: Option<(usize, Duration)>,
+}
+
+impl Courier {
+    /// Waits until the cluster answers and has the template; `false` when told to stop before.
+    pub async fn wait_until_ready(&self, shutdown: &Shutdown) -> bool {
+        loop {
+            let attempt = async {
+                let pass = self.gate.pass().await;
+                match self.introduce().await {
+                    Ok(()) => {
+                        self.gate.open();
+                        true
+                    }
+                    Err(fault) => {
+                        self.gate.close(&pass, &fault.to_string()).await;
+                        false
+                    }
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return false,
+                ready = attempt => if ready { return true },
+            }
+        }
+    }
+
+    /// Whether the cluster answers now.
+    pub async fn is_ready(&self) -> bool {
+        self.client.info().await.is_ok()
+    }
+
+    /// Finds out what the server is, and installs the template.
+    async fn introduce(&self) -> Result<(), Fault> {
+        let info = self.client.info().await?;
+        if let Some(options) = &self.template {
+            template::install(&self.client, options).await?;
+        }
+        info!(cluster = info.cluster, "{} {} is ready", info.product, info.version);
+        Ok(())
+    }
+
+    /// Stores a message that could not be read. `None` when that was given up.
+    pub async fn bury_message(&self, letter: Letter) -> Option<Done> {
+        let settled = HashMap::from([(letter.delivery, 1)]);
+        self.bury(vec![letter]).await?;
+        Some(Done { settled, ..Done::default() })
+    }
+
+    /// Delivers a bulk, however long it takes. `None` when a dead letter could not be stored
+    /// because the process is ending.
+    pub async fn deliver(&self, bulk: Bulk) -> Option<Done> {
+        let mut done = Done::default();
+        for delivery in bulk.deliveries() {
+            *done.settled.entry(delivery).or_default() += 1;
+        }
+        let mut retry = Retry::new(Duration::from_millis(100), Duration::from_secs(10));
+        let mut left = vec![bulk];
+        let mut attempts = 0;
+        while let Some(bulk) = left.pop() {
+            attempts += 1;
+            match self.attempt(&bulk, attempts, &mut done).await? {
+                Attempt::Settled => attempts = 0,
+                Attempt::Again(rest) => {
+                    left.push(rest);
+                    tokio::time::sleep(retry.next_wait()).await;
+                }
+                Attempt::Held(bulk) => left.push(bulk),
+                Attempt::Split(first, second) => {
+                    attempts = 0;
+                    left.extend([second, first]);
+                }
+            }
+        }
+        Some(done)
+    }
+
+    async fn attempt(&self, bulk: &Bulk, attempts: u32, done: &mut Done) -> Option<Attempt> {
+        let pass = self.gate.pass().await;
+        if let Err(fault) = self.prepare(bulk).await {
+            self.hold(&pass, &fault).await;
+            return Some(Attempt::Held(bulk.clone()));
+        }
+        let began = Instant::now();
+        let size = bulk.body().len();
+        let reply = match self.client.bulk(bulk.body()).await {
+            Ok(reply) => reply,
+            Err(Fault::TooLarge) => return self.too_large(bulk, size).await,
+            Err(Fault::Wrong(problem)) => return self.split_or_bury(bulk, problem).await,
+            Err(fault) => {
+                done.refused |= matches!(fault, Fault::Transient(_));
+                self.metrics.bulk("failed", began.elapsed());
+                self.hold(&pass, &fault).await;
+                return Some(Attempt::Held(bulk.clone()));
+            }
+        };
+        self.metrics.bulk("taken", began.elapsed());
+        match verdicts(&reply, bulk.documents()) {
+            Ok(verdicts) => {
+                if attempts == 1 {
+                    done.taken = Some((size, began.elapsed()));
+                }
+                let tally = Tally::of(bulk, verdicts, attempts);
+                done.refused |= tally.has_retries;
+                self.follow(bulk, tally, &pass).await
+            }
+            Err(error) => {
+                self.gate.close(&pass, &format!("{}: {error}", self.client.shown())).await;
+                Some(Attempt::Held(bulk.clone()))
+            }
+        }
+    }
+
+    /// Makes sure that an index is not created without its mapping.
+    async fn prepare(&self, bulk: &Bulk) -> Result<(), Fault> {
+        let Some(options) = &self.template else { return Ok(()) };
+        let known = |index: &Arc<str>| {
+            self.known_indices.lock().unwrap_or_else(PoisonError::into_inner).contains(index)
+        };
+        if bulk.indices().all(known) {
+            return Ok(());
+        }
+        if !template::is_installed(&self.client, options).await? {
+            template::install(&self.client, options).await?;
+        }
+        let mut known = self.known_indices.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(bulk.indices().cloned());
+        Ok(())
+    }
+
+    async fn hold(&self, pass: &Pass<'_>, fault: &Fault) {
+        self.gate.close(pass, &fault.to_string()).await;
+    }
+
+    /// Counts what is final, buries what is refused, and returns what is left.
+    async fn follow(&self, bulk: &Bulk, tally: Tally, pass: &Pass<'_>) -> Option<Attempt> {
+        self.metrics.settled(tally.created, tally.duplicate);
+        self.metrics.retried(tally.left.len());
+        self.bury(tally.letters).await?;
+        let rest = bulk.only(&tally.left);
+        let Some(problem) = tally.held else {
+            self.gate.open();
+            let settled = rest.documents() == 0;
+            return Some(if settled { Attempt::Settled } else { Attempt::Again(rest) });
+        };
+        let shown = self.client.shown();
+        self.gate.close(pass, &format!("{shown}: {problem}; {}", advice(&problem))).await;
+        Some(Attempt::Held(rest))
+    }
+
+    async fn too_large(&self, bulk: &Bulk, size: usize) -> Option<Attempt> {
+        let limit = (size / 2).max(SMALLEST_REQUEST);
+        if self.request_limit.fetch_min(limit, Ordering::Relaxed) > limit {
+            info!(
+                request_bytes = size,
+                limit,
+                "the server takes no request so large (413); sending smaller ones from now on"
+            );
+        }
+        let problem = Problem {
+            status: 413,
+            kind: "content_too_large".to_owned(),
+            reason: format!(
+                "a request of {size} bytes with this document alone is larger than the server takes (http.max_content_length, or a proxy's limit)"
+            ),
+        };
+        self.split_or_bury(bulk, problem).await
+    }
+
+    /// Something in the request is not acceptable: halves it until that is alone.
+    async fn split_or_bury(&self, bulk: &Bulk, problem: Problem) -> Option<Attempt> {
+        if let Some((first, second)) = bulk.halves() {
+            return Some(Attempt::Split(first, second));
+        }
+        self.bury(letter(bulk, 0, problem).into_iter().collect()).await?;
+        Some(Attempt::Settled)
+    }
+
+    /// Stores dead letters; `None` when that was given up.
+    async fn bury(&self, letters: Vec<Letter>) -> Option<()> {
+        if letters.is_empty() {
+            return Some(());
+        }
+        for letter in &letters {
+            self.metrics.dead(&letter.problem.kind);
+        }
+        self.dead.store(letters).await.then_some(())
+    }
+}
+
+/// The verdicts of one reply, sorted by what they mean.
+#[derive(Debug, Default)]
+struct Tally {
+    created: u64,
+    duplicate: u64,
+    /// Places of the documents that have no final verdict.
+    left: Vec<usize>,
+    /// Whether the cluster asks for some of them again, later.
+    has_retries: bool,
+    /// What the cluster does not take before someone does something.
+    held: Option<Problem>,
+    letters: Vec<Letter>,
+}
+
+impl Tally {
+    fn of(bulk: &Bulk, verdicts: Vec<Verdict>, attempts: u32) -> Self {
+        let mut tally = Self::default();
+        for (place, verdict) in verdicts.into_iter().enumerate() {
+            match verdict {
+                Verdict::Created => tally.created += 1,
+                Verdict::Duplicate => tally.duplicate += 1,
+                Verdict::Retry(problem) if is_hopeless(&problem, attempts) => {
+                    tally.letters.extend(letter(bulk, place, problem));
+                }
+                Verdict::Retry(_) => {
+                    tally.has_retries = true;
+                    tally.left.push(place);
+                }
+                Verdict::Hold(problem) => {
+                    tally.held = tally.held.or(Some(problem));
+                    tally.left.push(place);
+                }
+                Verdict::Refused(problem) => tally.letters.extend(letter(bulk, place, problem)),
+            }
+        }
+        tally
+    }
+}
+
+/// What one request came to.
+enum Attempt {
+    /// Every document has a final verdict.
+    Settled,
+    /// These have not; after a while.
+    Again(Bulk),
+    /// The cluster took nothing, or these not.
+    Held(Bulk),
+    /// Too large, or something in it is wrong: in two parts.
+    Split(Bulk, Bulk),
+}
+
+fn is_hopeless(problem: &Problem, attempts: u32) -> bool {
+    problem.status == 500 && attempts >= MOST_SERVER_ERRORS
+}
+
+fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Option<Letter> {
+    let placed = bulk.document(place)?;
+    warn_once(&problem, placed.id);
+    Some(Letter {
+        delivery: placed.delivery,
+        filing: Some(placed.filing.clone()),
+        id: Some(placed.id.to_owned()),
+        body: placed.body,
+        problem,
+    })
+}
+
+/// The first refusals are worth a line each; the counters and the dead letters tell the rest.
+fn warn_once(problem: &Problem, id: &str) {
+    use omphalos_common::telemetry::Repeats;
+    static REFUSALS: Mutex<Repeats> = Mutex::new(Repeats::new());
+    let due = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner).due();
+    if let Some(repeats) = due {
+        warn!(
+            id,
+            repeats,
+            "a document is refused and goes to the dead letters: {problem}; see: omphalos dead list"
+        );
+    }
+}
+
+fn advice(problem: &Problem) -> &'static str {
+    match problem.kind.as_str() {
+        "cluster_block_exception" if problem.reason.contains("disk") => {
+            "the disk is too full: free space, then remove index.blocks.read_only_allow_delete"
+        }
+        "cluster_block_exception" => "remove the block from the index or the cluster",
+        "index_closed_exception" => "open the index",
+        "index_not_found_exception" => "allow action.auto_create_index for it",
+        "validation_exception" => {
+            "the cluster has no more shards: raise cluster.max_shards_per_node or delete old indices"
+        }
+        _ => "grant the privileges create_index and create_doc",
+    }
+}

@@ -1,0 +1,255 @@
+//! The reply to `_bulk`, turned into one verdict a document, or refused.
+//! <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+/// What became of one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// 201: it is in the index.
+    Created,
+    /// 409: it was in the index already.
+    Duplicate,
+    /// Not now: this document alone should be sent again.
+    Retry(Problem),
+    /// The cluster cannot take it before someone does something.
+    Hold(Problem),
+    /// Never.
+    Refused(Problem),
+}
+
+/// Elasticsearch's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// HTTP status of the item or of the request.
+    pub status: u16,
+    /// Such as `document_parsing_exception`.
+    pub kind: String,
+    /// What it says about it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}: {}", self.status, self.kind, self.reason)
+    }
+}
+
+/// A reply that does not say what became of each document.
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
+pub enum ReplyError {
+    /// It is no reply to `_bulk`.
+    #[error(
+        "the reply is not what _bulk answers ({reason}); is this Elasticsearch, or something in front of it?"
+    )]
+    Unreadable {
+        /// What the parser says.
+        reason: String,
+    },
+    /// It has too few verdicts, or too many.
+    #[error("the reply has {found} verdicts for {expected} documents")]
+    Count {
+        /// How many documents were sent.
+        expected: usize,
+        /// How many verdicts came.
+        found: usize,
+    },
+}
+
+#[derive(Deserialize)]
+struct Reply<'a> {
+    #[serde(borrow)]
+    items: Vec<Item<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Item<'a> {
+    #[serde(borrow)]
+    create: Outcome<'a>,
+}
+
+#[derive(Deserialize)]
+struct Outcome<'a> {
+    status: u16,
+    #[serde(borrow)]
+    error: Option<Cause<'a>>,
+}
+
+/// An error as Elasticsearch writes it; of a whole request, or of one item.
+#[derive(Deserialize)]
+struct Cause<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    caused_by: Option<Box<Cause<'a>>>,
+}
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 1000;
+
+impl Cause<'_> {
+    fn problem(&self, status: u16) -> Problem {
+        let mut reason = self.reason.clone().unwrap_or_default().into_owned();
+        let mut cause = self.caused_by.as_deref();
+        while let Some(inner) = cause {
+            let text = inner.reason.as_deref().unwrap_or_default();
+            reason = format!("{reason}; caused by {}: {text}", inner.kind);
+            cause = inner.caused_by.as_deref();
+        }
+        let reason = reason.chars().take(LONGEST_REASON).collect();
+        Problem { status, kind: self.kind.clone().into_owned(), reason }
+    }
+}
+
+/// The verdicts of the reply `body` on `expected` documents, in order.
+///
+/// # Errors
+/// When there is not one for each.
+pub fn verdicts(body: &[u8], expected: usize) -> Result<Vec<Verdict>, ReplyError> {
+    let reply: Reply<'_> = serde_json::from_slice(body)
+        .map_err(|error| ReplyError::Unreadable { reason: error.to_string() })?;
+    if reply.items.len() != expected {
+        return Err(ReplyError::Count { expected, found: reply.items.len() });
+    }
+    Ok(reply.items.into_iter().map(|item| judge(&item.create)).collect())
+}
+
+fn judge(outcome: &Outcome<'_>) -> Verdict {
+    match outcome.status {
+        200 | 201 => return Verdict::Created,
+        409 => return Verdict::Duplicate,
+        _ => {}
+    }
+    let unnamed = Cause { kind: Cow::Borrowed("unknown"), reason: None, caused_by: None };
+    let problem = outcome.error.as_ref().unwrap_or(&unnamed).problem(outcome.status);
+    judge_problem(problem)
+}
+
+/// Item errors that a cluster has, not a document: it takes the document once someone has done
+/// something, and would take none of the others until then.
+const CLUSTER_CONDITIONS: [&str; 7] = [
+    "cluster_block_exception",
+    "index_closed_exception",
+    "index_not_found_exception",
+    "security_exception",
+    "index_create_block_exception",
+    "no_shard_available_action_exception",
+    "authorization_exception",
+];
+
+fn judge_problem(problem: Problem) -> Verdict {
+    // The limit of shards is reported as if the document were at fault.
+    let no_more_shards =
+        problem.kind == "validation_exception" && problem.reason.contains("shards open");
+    if no_more_shards || CLUSTER_CONDITIONS.contains(&problem.kind.as_str()) {
+        return Verdict::Hold(problem);
+    }
+    match problem.status {
+        429 | 408 | 500..=599 => Verdict::Retry(problem),
+        401 | 403 | 404 => Verdict::Hold(problem),
+        _ => Verdict::Refused(problem),
+    }
+}
+
+/// The error that the body of a refused request tells, or its beginning.
+pub fn request_problem(status: u16, body: &[u8]) -> Problem {
+    #[derive(Deserialize)]
+    struct Refusal<'a> {
+        #[serde(borrow)]
+        error: Cause<'a>,
+    }
+    if let Ok(refusal) = serde_json::from_slice::<Refusal<'_>>(body) {
+        return refusal.error.problem(status);
+    }
+    let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
+    Problem { status, kind: "http".to_owned(), reason: text.trim().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(status: u16, error: &str) -> Verdict {
+        let error = if error.is_empty() { String::new() } else { format!(",\"error\":{error}") };
+        let body = format!(
+            "{{\"errors\":true,\"items\":[{{\"create\":{{\"status\":{status}{error}}}}}]}}"
+        );
+        verdicts(body.as_bytes(), 1).unwrap().remove(0)
+    }
+
+    fn typed(status: u16, kind: &str) -> Verdict {
+        one(status, &format!("{{\"type\":\"{kind}\",\"reason\":\"r\"}}"))
+    }
+
+    #[test]
+    fn each_document_has_its_own_verdict() {
+        let body = br#"{"took":3,"errors":true,"items":[{"create":{"status":201}},{"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"x"}}}]}"#;
+        assert_eq!(verdicts(body, 2).unwrap(), [Verdict::Created, Verdict::Duplicate]);
+        assert_eq!(verdicts(body, 3), Err(ReplyError::Count { expected: 3, found: 2 }));
+        assert!(matches!(verdicts(b"<html>", 1), Err(ReplyError::Unreadable { .. })));
+        assert!(matches!(
+            verdicts(br#"{"items":[{"index":{"status":201}}]}"#, 1),
+            Err(ReplyError::Unreadable { .. })
+        ));
+        assert!(matches!(verdicts(&body[..body.len() - 3], 2), Err(ReplyError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn problems_are_told_apart_by_who_can_solve_them() {
+        for kind in ["es_rejected_execution_exception", "circuit_breaking_exception"] {
+            assert!(matches!(typed(429, kind), Verdict::Retry(_)), "{kind}");
+        }
+        assert!(matches!(typed(503, "unavailable_shards_exception"), Verdict::Retry(_)));
+        for (status, kind) in [
+            (429, "cluster_block_exception"),
+            (403, "cluster_block_exception"),
+            (403, "security_exception"),
+            (404, "index_not_found_exception"),
+            (400, "index_closed_exception"),
+        ] {
+            assert!(matches!(typed(status, kind), Verdict::Hold(_)), "{status} {kind}");
+        }
+        for kind in [
+            "document_parsing_exception",
+            "mapper_parsing_exception",
+            "illegal_argument_exception",
+            "validation_exception",
+        ] {
+            assert!(matches!(typed(400, kind), Verdict::Refused(_)), "{kind}");
+        }
+        let shards = r#"{"type":"validation_exception","reason":"this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;"}"#;
+        assert!(matches!(one(400, shards), Verdict::Hold(_)));
+        assert!(matches!(one(400, ""), Verdict::Refused(_)));
+    }
+
+    #[test]
+    fn the_cause_is_told_with_the_reason() {
+        let error = r#"{"type":"document_parsing_exception","reason":"failed to parse field [n]","caused_by":{"type":"illegal_argument_exception","reason":"For input string: \"x\""}}"#;
+        let Verdict::Refused(problem) = one(400, error) else { panic!("expected a refusal") };
+        assert_eq!(
+            problem.to_string(),
+            "400 document_parsing_exception: failed to parse field [n]; caused by illegal_argument_exception: For input string: \"x\""
+        );
+        let whole = request_problem(
+            403,
+            br#"{"error":{"type":"security_exception","reason":"no"},"status":403}"#,
+        );
+        assert_eq!(whole.to_string(), "403 security_exception: no");
+        assert_eq!(request_problem(502, b"<h1>Bad gateway</h1>").kind, "http");
+    }
+
+    proptest! {
+        #[test]
+        fn no_reply_makes_the_reader_panic(body in "[{}\\[\\]\",:a-z0-9]{0,120}", expected in 0usize..4) {
+            if let Ok(read) = verdicts(body.as_bytes(), expected) {
+                prop_assert_eq!(read.len(), expected);
+            }
+            request_problem(400, body.as_bytes());
+        }
+    }
+}

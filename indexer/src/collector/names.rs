@@ -1,0 +1,190 @@
+//! Which index a document goes to: one for each dataset and period of event time, and one for
+//! dates far off.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+/// How much time one index covers.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexPeriod {
+    /// `omphalos-access-2026.11.22`
+    Day,
+    /// `omphalos-access-2026.w47`, ISO 8601 weeks.
+    Week,
+    /// `omphalos-access-2026.11`
+    Month,
+    /// `omphalos-access`
+    None,
+}
+
+/// How indices are named.
+#[derive(Clone, Debug)]
+pub struct NameRules {
+    /// What all names begin with.
+    pub prefix: String,
+    /// How much time one index covers.
+    pub period: IndexPeriod,
+    /// A day further in the past makes a document an outlier.
+    pub past_days: u32,
+    /// A day further in the future does so too.
+    pub future_days: u32,
+}
+
+/// A message says when it was made, so that it is filed the same way whenever it is delivered; but
+/// no message may move the window of plausible dates further than this from the present.
+const LARGEST_SHIFT_DAYS: i32 = 30;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Names indices, remembering the names it made.
+#[derive(Debug)]
+pub struct IndexNames {
+    rules: NameRules,
+    names: HashMap<(Arc<str>, Slot), Arc<str>>,
+}
+
+/// Which of a dataset's indices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Slot {
+    Day(i32),
+    Outlier,
+}
+
+/// So many names are remembered; hostile dates could make more.
+const MOST_NAMES: usize = 4096;
+
+impl IndexNames {
+    /// Names after these rules.
+    pub fn new(rules: NameRules) -> Self {
+        Self { rules, names: HashMap::new() }
+    }
+
+    /// The index of a document of `dataset` (cleaned) and `day` (since 1970; `None` when it has no
+    /// time), in a message made at `made_at`, and now being `now` (seconds since the epoch).
+    pub fn name(
+        &mut self,
+        dataset: &Arc<str>,
+        day: Option<i32>,
+        made_at: Option<i64>,
+        now: i64,
+    ) -> Arc<str> {
+        let slot = self.slot(day, made_at, now);
+        let key = (Arc::clone(dataset), slot);
+        if let Some(name) = self.names.get(&key) {
+            return Arc::clone(name);
+        }
+        let name: Arc<str> = Arc::from(self.make(dataset, slot));
+        if self.names.len() >= MOST_NAMES {
+            self.names.clear();
+        }
+        self.names.insert(key, Arc::clone(&name));
+        name
+    }
+
+    fn slot(&self, day: Option<i32>, made_at: Option<i64>, now: i64) -> Slot {
+        let Some(day) = day else { return Slot::Outlier };
+        if self.rules.period == IndexPeriod::None {
+            return Slot::Day(0);
+        }
+        let today = days(now);
+        let made = made_at.map_or(today, days);
+        let reference = made.clamp(today - LARGEST_SHIFT_DAYS, today + LARGEST_SHIFT_DAYS);
+        let distance = i64::from(day) - i64::from(reference);
+        let plausible = -i64::from(self.rules.past_days)..=i64::from(self.rules.future_days);
+        if plausible.contains(&distance) { Slot::Day(day) } else { Slot::Outlier }
+    }
+
+    fn make(&self, dataset: &str, slot: Slot) -> String {
+        let prefix = &self.rules.prefix;
+        match slot {
+            Slot::Outlier => format!("{prefix}-{dataset}-outlier"),
+            Slot::Day(day) => match self.rules.period {
+                IndexPeriod::None => format!("{prefix}-{dataset}"),
+                IndexPeriod::Day => {
+                    format!("{prefix}-{dataset}-{}", date(day).strftime("%Y.%m.%d"))
+                }
+                IndexPeriod::Week => format!("{prefix}-{dataset}-{}", date(day).strftime("%G.w%V")),
+                IndexPeriod::Month => format!("{prefix}-{dataset}-{}", date(day).strftime("%Y.%m")),
+            },
+        }
+    }
+}
+
+fn days(seconds: i64) -> i32 {
+    i32::try_from(seconds.div_euclid(SECONDS_PER_DAY)).unwrap_or(i32::MAX)
+}
+
+/// Only plausible days come here, so the default is never taken.
+fn date(day: i32) -> Date {
+    Timestamp::from_second(i64::from(day) * SECONDS_PER_DAY)
+        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned(TimeZone::UTC).date())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 20_779 * SECONDS_PER_DAY + 5;
+
+    fn names(period: IndexPeriod) -> IndexNames {
+        let prefix = "omphalos".to_owned();
+        IndexNames::new(NameRules { prefix, period, past_days: 400, future_days: 1 })
+    }
+
+    #[test]
+    fn an_index_covers_its_period() {
+        let access = Arc::from("access");
+        for (period, expected) in [
+            (IndexPeriod::Day, "omphalos-access-2026.11.22"),
+            (IndexPeriod::Week, "omphalos-access-2026.w47"),
+            (IndexPeriod::Month, "omphalos-access-2026.11"),
+            (IndexPeriod::None, "omphalos-access"),
+        ] {
+            assert_eq!(&*names(period).name(&access, Some(20_779), None, NOW), expected);
+        }
+    }
+
+    #[test]
+    fn dates_far_off_share_one_index() {
+        let access = Arc::from("access");
+        let mut names = names(IndexPeriod::Day);
+        let mut name = |day, made_at| names.name(&access, day, made_at, NOW).to_string();
+        assert_eq!(name(Some(20_780), None), "omphalos-access-2026.11.23");
+        assert_eq!(name(Some(20_781), None), "omphalos-access-outlier");
+        assert_eq!(name(Some(20_379), None), "omphalos-access-2025.10.18");
+        assert_eq!(name(Some(20_378), None), "omphalos-access-outlier");
+        assert_eq!(name(None, None), "omphalos-access-outlier");
+        assert_eq!(name(Some(i32::MIN), None), "omphalos-access-outlier");
+        assert_eq!(name(Some(i32::MAX), None), "omphalos-access-outlier");
+        // Filed as it was when the message was made, five days ago.
+        let made = Some(NOW - 5 * SECONDS_PER_DAY);
+        assert_eq!(name(Some(20_780), made), "omphalos-access-outlier");
+        assert_eq!(name(Some(20_374), made), "omphalos-access-2025.10.13");
+        // But a message cannot claim to be from the distant past.
+        assert_eq!(name(Some(0), Some(0)), "omphalos-access-outlier");
+    }
+
+    proptest! {
+        #[test]
+        fn no_date_makes_more_indices_than_the_window_allows(
+            dates in proptest::collection::vec((any::<i32>(), any::<i64>()), 0..200)
+        ) {
+            let access = Arc::from("access");
+            let mut names = names(IndexPeriod::Day);
+            let mut made = std::collections::HashSet::new();
+            for (day, made_at) in dates {
+                let name = names.name(&access, Some(day % 25_000), Some(made_at), NOW);
+                prop_assert!(name.starts_with("omphalos-access-"));
+                made.insert(name);
+            }
+            prop_assert!(made.len() <= 402 + 2 * 30 + 1);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The indexer: transport → collector.
+//!
+//! [`pipeline`] takes deliveries, gathers their documents into bulks and acknowledges what has a
+//! final verdict; [`collector`] gives the verdicts: [`collector::elasticsearch`] sends bulks, retries
+//! what can be retried, and stores as dead letters what cannot.
+//!
+//! `main` ─► [`cli`] ─► [`run`]: builds the stages, joins them, and stops them from the front.
+
+pub mod check;
+pub mod cli;
+pub mod collector;
+pub mod config;
+pub mod metrics;
+pub mod pipeline;
+pub mod prefetch;
+mod run;
+
+pub use run::run;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The present in seconds since the epoch.
+pub fn now_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,353 @@
+//! receive → collect → acknowledge: deliveries are decoded, their documents gathered into bulks,
+//! the bulks delivered, and each delivery acknowledged when its last document has a final verdict.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::Health;
+use omphalos_common::transport::amqp::{Delivery, Receiver, ShortString};
+use omphalos_common::transport::wire::{self, Envelope, Parcel};
+use tokio::task::{JoinError, JoinSet};
+use tracing::{error, info, warn};
+
+use crate::collector::elasticsearch::{
+    Bulk, BulkBuilder, Concurrency, Courier, DeliveryId, Done, Filing, Problem,
+};
+use crate::collector::{Came, IndexNames, Ledger, Letter};
+use crate::config::Settings;
+use crate::now_seconds;
+use crate::prefetch::Prefetch;
+
+/// How often time limits are looked at.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Deliveries are handed back after this share of the broker's `consumer_timeout`.
+const SHARE_OF_CONSUMER_TIMEOUT: u32 = 3;
+
+/// An empty queue must be seen so often in a row, because a message may be on its way to us.
+const EMPTY_LOOKS: u32 = 2;
+
+/// What the pipeline is doing.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Stage {
+    /// Taking deliveries.
+    Consuming,
+    /// Everything was handed back, until Elasticsearch answers.
+    Away,
+    /// Finishing what was taken.
+    Stopping,
+}
+
+/// The pipeline; [`Pipeline::run`] is its task.
+pub struct Pipeline {
+    settings: Settings,
+    receiver: Receiver,
+    courier: Arc<Courier>,
+    names: IndexNames,
+    health: Health,
+    stage: Stage,
+    ledger: Ledger,
+    builder: BulkBuilder,
+    /// When the first document came into the builder.
+    opened: Instant,
+    /// Bulks that wait for their turn.
+    ready: VecDeque<Bulk>,
+    bulks: JoinSet<Option<Done>>,
+    answers: JoinSet<()>,
+    concurrency: Concurrency,
+    prefetch: Prefetch,
+    empty_looks: u32,
+}
+
+impl Pipeline {
+    /// A pipeline from `receiver` to `courier`.
+    pub fn new(
+        settings: Settings,
+        receiver: Receiver,
+        courier: Arc<Courier>,
+        health: Health,
+    ) -> Self {
+        Self {
+            names: IndexNames::new(settings.name_rules()),
+            stage: Stage::Consuming,
+            ledger: Ledger::default(),
+            builder: BulkBuilder::with_capacity(settings.bulk.bytes.as_usize()),
+            opened: Instant::now(),
+            ready: VecDeque::new(),
+            bulks: JoinSet::new(),
+            answers: JoinSet::new(),
+            concurrency: Concurrency::new(settings.bulk.concurrency),
+            prefetch: Prefetch::new(settings.bulk.bytes.as_usize()),
+            empty_looks: 0,
+            settings,
+            receiver,
+            courier,
+            health,
+        }
+    }
+
+    /// Works until told to stop; with `drain`, until the queue is empty.
+    ///
+    /// # Errors
+    /// When a stage ended that should not have.
+    pub async fn run(mut self, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
+        let mut tick = tokio::time::interval(TICK);
+        while !shutdown.is_cancelled() {
+            self.dispatch();
+            let flush_at = self.opened + self.settings.bulk.flush_interval.0;
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                Some(ended) = self.bulks.join_next(), if !self.bulks.is_empty() => {
+                    self.settle(ended)?;
+                }
+                Some(_) = self.answers.join_next(), if !self.answers.is_empty() => {}
+                _ = tick.tick() => {
+                    self.health.beat("pipeline");
+                    self.look_at_limits().await;
+                    if drain && self.is_drained().await {
+                        info!("the queue is empty");
+                        break;
+                    }
+                }
+                delivery = self.receiver.next(), if self.ready.is_empty() => match delivery {
+                    Some(delivery) => self.take(delivery),
+                    None => anyhow::bail!("the receiver is gone"),
+                },
+                () = tokio::time::sleep_until(flush_at.into()), if self.has_turn() && self.builder.documents() > 0 => {
+                    self.finish_bulk();
+                }
+            }
+        }
+        self.finish().await
+    }
+
+    /// Whether another bulk may be sent now.
+    fn has_turn(&self) -> bool {
+        self.bulks.len() < self.concurrency.limit()
+    }
+
+    /// Sends the bulks whose turn it is.
+    fn dispatch(&mut self) {
+        while self.has_turn()
+            && let Some(bulk) = self.ready.pop_front()
+        {
+            let courier = Arc::clone(&self.courier);
+            self.bulks.spawn(async move { courier.deliver(bulk).await });
+        }
+        self.courier.metrics.now(self.ledger.documents(), self.concurrency.limit());
+    }
+
+    /// Takes the documents of a delivery into bulks.
+    fn take(&mut self, delivery: Delivery) {
+        self.empty_looks = 0;
+        if delivery.is_stale() || self.stage != Stage::Consuming {
+            // It goes back to the broker, or went already, and comes again.
+            return;
+        }
+        let number = self.ledger.number();
+        let came = Came {
+            exchange: delivery.exchange.clone(),
+            routing_key: delivery.routing_key.clone(),
+            properties: delivery.properties.clone(),
+        };
+        let (body, properties, answer) = delivery.into_parts();
+        let now = now_seconds();
+        let envelope = Envelope {
+            content_type: properties.content_type().as_ref().map(ShortString::as_str),
+            content_encoding: properties.content_encoding().as_ref().map(ShortString::as_str),
+            message_id: properties.message_id().as_ref().map(ShortString::as_str),
+            timestamp: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()),
+            default_dataset: &self.settings.consume.default_dataset,
+            now,
+        };
+        self.courier.dead.remember(number, came);
+        match wire::decode(&envelope, &body) {
+            Ok(parcel) => {
+                self.courier.metrics.received(parcel.documents.len());
+                self.prefetch.observe(parcel.text.len());
+                self.ledger.open(number, answer, parcel.documents.len());
+                self.gather(number, &parcel, now);
+            }
+            Err(error) => {
+                self.courier.metrics.received(1);
+                self.ledger.open(number, answer, 1);
+                self.bury(number, &error, body);
+            }
+        }
+    }
+
+    /// Splices the documents of a parcel into bulks.
+    fn gather(&mut self, number: DeliveryId, parcel: &Parcel, now: i64) {
+        let limit = self.settings.bulk.bytes.as_usize();
+        let limit = limit.min(self.courier.request_limit.load(Ordering::Relaxed));
+        let mut last: Option<Filing> = None;
+        for document in &parcel.documents {
+            let text = parcel.text.get(document.start as usize..document.end as usize);
+            let filing = match last.take() {
+                Some(filing)
+                    if filing.day == document.day
+                        && Arc::ptr_eq(&filing.dataset, &document.dataset) =>
+                {
+                    filing
+                }
+                _ => Filing {
+                    index: self.names.name(&document.dataset, document.day, parcel.made_at, now),
+                    dataset: Arc::clone(&document.dataset),
+                    day: document.day,
+                    made_at: parcel.made_at,
+                },
+            };
+            if self.builder.documents() == 0 {
+                self.opened = Instant::now();
+            }
+            self.builder.push(&filing, &document.id, text.unwrap_or_default(), number);
+            last = Some(filing);
+            let documents = self.settings.bulk.documents as usize;
+            if self.builder.bytes() >= limit || self.builder.documents() >= documents {
+                self.finish_bulk();
+            }
+        }
+    }
+
+    fn finish_bulk(&mut self) {
+        self.ready.push_back(self.builder.finish());
+    }
+
+    /// Stores a message that is not what it says.
+    fn bury(&mut self, number: DeliveryId, error: &wire::WireError, body: Vec<u8>) {
+        warn!(
+            kind = error.kind(),
+            "a message cannot be read and goes to the dead letters: {error}"
+        );
+        let problem =
+            Problem { status: 0, kind: error.kind().to_owned(), reason: error.to_string() };
+        let body = Bytes::from(body);
+        let letter = Letter { delivery: number, filing: None, id: None, body, problem };
+        let courier = Arc::clone(&self.courier);
+        self.bulks.spawn(async move { courier.bury_message(letter).await });
+    }
+
+    /// Acknowledges what a bulk has settled.
+    fn settle(&mut self, ended: Result<Option<Done>, JoinError>) -> anyhow::Result<()> {
+        let done = match ended {
+            Ok(Some(done)) => done,
+            Ok(None) => return Ok(()),
+            Err(error) if error.is_cancelled() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if done.refused {
+            self.concurrency.refused();
+        } else if let Some((bytes, time)) = done.taken {
+            self.concurrency.taken(bytes, time);
+        }
+        for (number, documents) in done.settled {
+            if let Some(answer) = self.ledger.settle(number, documents) {
+                self.courier.dead.forget(number);
+                self.answers.spawn(answer.acknowledge());
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands deliveries back before the broker takes them away, and asks for them again when
+    /// Elasticsearch answers.
+    async fn look_at_limits(&mut self) {
+        let limit = self.settings.consume.consumer_timeout.0 / SHARE_OF_CONSUMER_TIMEOUT;
+        match self.stage {
+            Stage::Consuming => {
+                if self.ledger.oldest().is_some_and(|since| since.elapsed() > limit) {
+                    self.hand_back().await;
+                } else if let Some(prefetch) = self.prefetch.wanted(self.concurrency.limit()) {
+                    self.receiver.set_prefetch(prefetch);
+                }
+            }
+            Stage::Away => {
+                if self.courier.is_ready().await {
+                    info!("Elasticsearch answers; consuming again");
+                    self.stage = Stage::Consuming;
+                    self.receiver.set_prefetch(self.prefetch.current());
+                }
+            }
+            Stage::Stopping => {}
+        }
+    }
+
+    async fn hand_back(&mut self) {
+        let timeout = self.settings.consume.consumer_timeout.0;
+        self.stage = Stage::Away;
+        self.receiver.pause();
+        self.bulks.shutdown().await;
+        self.ready.clear();
+        self.builder = BulkBuilder::with_capacity(self.settings.bulk.bytes.as_usize());
+        let documents = self.ledger.abandon();
+        self.courier.dead.forget_all();
+        self.courier.metrics.returned(documents);
+        warn!(
+            documents,
+            ?timeout,
+            "handing deliveries back to the broker before its consumer_timeout; they come again when Elasticsearch answers"
+        );
+    }
+
+    /// Whether there is nothing left to do, as far as can be seen; to be asked again and again.
+    async fn is_drained(&mut self) -> bool {
+        let idle = self.stage == Stage::Consuming
+            && self.ledger.deliveries() == 0
+            && self.answers.is_empty();
+        if !idle || self.receiver.ready_messages().await != Some(0) {
+            self.empty_looks = 0;
+            return false;
+        }
+        self.empty_looks += 1;
+        self.empty_looks > EMPTY_LOOKS
+    }
+
+    /// Finishes what was taken, within the grace period; the rest stays with the broker.
+    async fn finish(mut self) -> anyhow::Result<()> {
+        self.stage = Stage::Stopping;
+        self.receiver.stop();
+        if self.builder.documents() > 0 {
+            self.finish_bulk();
+        }
+        let grace = self.settings.stop_grace.0;
+        let finished = tokio::time::timeout(grace, self.finish_bulks()).await;
+        match finished {
+            Ok(Ok(())) if self.ledger.deliveries() == 0 => {
+                info!("stopped; everything that was taken is answered");
+            }
+            Ok(Err(failure)) => error!("{failure:#}"),
+            _ => {
+                let documents = self.ledger.abandon();
+                self.courier.metrics.returned(documents);
+                info!(documents, "stopped; what has no verdict stays with the broker");
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish_bulks(&mut self) -> anyhow::Result<()> {
+        loop {
+            // Behind a closed gate nothing will be finished.
+            if self.courier.gate.closed_since().is_some() {
+                return Ok(());
+            }
+            self.dispatch();
+            let mut tick = tokio::time::interval(TICK);
+            tick.tick().await;
+            tokio::select! {
+                Some(ended) = self.bulks.join_next() => self.settle(ended)?,
+                Some(_) = self.answers.join_next() => {}
+                _ = tick.tick() => {}
+                else => return Ok(()),
+            }
+            if self.bulks.is_empty() && self.answers.is_empty() && self.ready.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
