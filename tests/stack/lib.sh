@@ -1,0 +1,136 @@
+# shellcheck shell=bash
+# What every script here shares: messages, the cache, free ports, and where RabbitMQ and Java are on this machine.
+#
+# Usage: . "$(dirname "$0")/lib.sh"    (bash; it defines functions and the variables `here` and `cache`, nothing else)
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${OMPHALOS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/omphalos}/stack
+
+say() { printf 'stack: %s\n' "$*" >&2; }
+
+die() {
+    say "$*"
+    exit 1
+}
+
+# show_log FILE [FROM_BYTE]: the last words of a program, for a message that says why it failed
+show_log() {
+    say "the last lines of $1:"
+    tail -c "+$((${2:-0} + 1))" "$1" | tail -n 20 >&2
+}
+
+# A port is free when nothing listens (0A) on it: what is left of the connections of a server that was killed does not
+# hinder the next one, as all servers here reuse addresses.
+port_free() {
+    local tables=(/proc/net/tcp) hex
+    [ ! -r /proc/net/tcp6 ] || tables+=(/proc/net/tcp6)
+    printf -v hex ':%04X' "$1"
+    awk -v port="$hex" 'substr($2, length($2) - 4) == port && $4 == "0A" { used = 1 } END { exit used }' "${tables[@]}"
+}
+
+# Prints a free port below the range the kernel gives to clients. The walk starts at a place of this process's own,
+# so that servers starting at the same moment do not pick the same port; the arguments are ports not to give.
+free_port() {
+    local port=$((20000 + $$ * 7 % 12000)) tries
+    for ((tries = 0; tries < 12000; tries++)); do
+        port=$((port >= 31999 ? 20000 : port + 1))
+        case " $* " in *" $port "*) continue ;; esac
+        if port_free "$port"; then
+            echo "$port"
+            return
+        fi
+    done
+    die "no free port between 20000 and 31999 on 127.0.0.1"
+}
+
+# Prints the port that a server was told to use, once it is known to be usable; a free one for 0.
+usable_port() {
+    case $1 in
+    0) free_port "$1" ;;
+    '' | *[!0-9]*) die "not a port: $1" ;;
+    *)
+        port_free "$1" || die "port $1 is taken: give another, or 0 for a free one"
+        echo "$1"
+        ;;
+    esac
+}
+
+# Prints the folder of the rabbitmq-server script that runs as any user. Debian's one on PATH is not it: that insists
+# on the user rabbitmq and the system's own data, and is told by having no rabbitmq-env beside it.
+rabbitmq_sbin() {
+    local found folder
+    found=$(command -v rabbitmq-server || :)
+    for folder in ${found:+"$(dirname "$(readlink -f "$found")")"} /usr/lib/rabbitmq/bin; do
+        if [ -x "$folder/rabbitmq-server" ] && [ -e "$folder/rabbitmq-env" ]; then
+            dirname "$(readlink -f "$folder/rabbitmq-server")"
+            return
+        fi
+    done
+    return 1
+}
+
+# Prints the root of the Erlang on PATH.
+erlang_root() {
+    local erl
+    erl=$(readlink -f "$(command -v erl)")
+    echo "${erl%/bin/erl}"
+}
+
+# Prints the cache folder that install.sh makes for the RabbitMQ in SBIN on this Erlang.
+rabbitmq_index() {
+    local sbin=$1 root key
+    root=$(erlang_root)
+    key=$(echo "$sbin" "$root" "${sbin%/*}"/plugins/* "$root"/lib/* | cksum)
+    echo "$cache/rabbitmq-${key%% *}"
+}
+
+# Prints a JDK's major version as its `release` file has it: asking `java -version` costs 50 ms a JDK.
+jdk_version() {
+    local line
+    while read -r line; do
+        case $line in
+        JAVA_VERSION=*)
+            line=${line#*\"}
+            echo "${line%%[!0-9]*}"
+            return
+            ;;
+        esac
+    done 2>/dev/null <"$1/release" || :
+    echo 0
+}
+
+# Prints the home of a JDK of at least version MIN that has bin/TOOL: JAVA_HOME if it fits, else the newest that the
+# engines were tried with (25), else the oldest newer one.
+find_jdk() {
+    local min=$1 tool=$2 on_path home version rank best='' best_rank=0
+    on_path=$(command -v java || :)
+    for home in "${JAVA_HOME:-/nowhere}" /usr/lib/jvm/* ${on_path:+"$(readlink -f "$on_path")"}; do
+        home=${home%/bin/java}
+        [ -x "$home/bin/$tool" ] || continue
+        version=$(jdk_version "$home")
+        [ "$version" -ge "$min" ] || continue
+        rank=$((version <= 25 ? 1000 + version : 1000 - version))
+        if [ "$rank" -gt "$best_rank" ]; then
+            best=$home best_rank=$rank
+        fi
+        [ "$home" != "${JAVA_HOME:-}" ] || break
+    done
+    [ -n "$best" ] || return 1
+    echo "$best"
+}
+
+# The oldest Java an engine runs on; also the list of the engines' names.
+engine_java() {
+    case $1 in
+    es9 | opensearch) echo 21 ;;
+    es7) echo 17 ;;
+    *) die "no engine is called $1; there are es9, es7 and opensearch" ;;
+    esac
+}
+
+# Prints the cache folder of an engine built from exactly these sources for exactly this JDK.
+engine_home() {
+    local engine=$1 jdk=$2 key
+    key=$(cat "$here/engine/$engine.xml" "$here"/engine/*.java "$here/engine/build.sh" "$jdk/release" <(echo "$jdk") | cksum)
+    echo "$cache/$engine-${key%% *}"
+}
