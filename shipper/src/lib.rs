@@ -14,6 +14,7 @@ pub mod config;
 pub mod host;
 pub mod metrics;
 pub mod monitor;
+pub mod parse;
 pub mod parser;
 pub mod pipeline;
 mod run;

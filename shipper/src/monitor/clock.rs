@@ -113,6 +113,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::identity::{FileKey, Fingerprint};
 
     fn clock() -> Clock {
         let mut clock = Clock::default();
@@ -142,10 +143,10 @@ mod tests {
         // Read again after a crash, from the beginning of what was not confirmed.
         let mut entry = Entry {
             path: "/a".into(),
-            key: crate::monitor::identity::FileKey { device: 1, inode: 1 },
-            prefix: Default::default(),
+            key: FileKey { device: 1, inode: 1 },
+            prefix: Fingerprint::default(),
             offset: 50,
-            guard: Default::default(),
+            guard: Fingerprint::default(),
             source: None,
             untimed: None,
             last_time: None,

@@ -19,6 +19,7 @@ mod tests;
 mod wake;
 
 pub use checkpoint::{Entry, StateDir, StateError};
+pub use clock::Clock;
 pub use discover::{Watched, scan};
 pub use files::Host;
 pub use identity::logical_path;

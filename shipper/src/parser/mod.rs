@@ -26,6 +26,7 @@ pub use time::{Calendar, Time};
 use json::JsonFields;
 use request::Request;
 use serde::Deserialize;
+use serde::de::value::{Error as ValueError, StrDeserializer};
 
 /// Which format a file has.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -49,6 +50,11 @@ impl ParserKind {
     /// The names as they are written in settings.
     pub const NAMES: &'static [&'static str] =
         &["clf", "combined", "vhost_combined", "w3c", "json", "raw"];
+
+    /// The format of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::deserialize(StrDeserializer::<ValueError>::new(name)).ok()
+    }
 
     /// A parser for one file.
     pub fn parser(self) -> Parser {

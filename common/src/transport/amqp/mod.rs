@@ -6,6 +6,7 @@
 //! forever, with backoff; lapin's own recovery is not used (lapin#450, lapin#434).
 
 mod broker;
+mod dead_queue;
 mod metrics;
 mod receiver;
 mod sender;
@@ -13,6 +14,7 @@ mod settings;
 mod topology;
 
 pub use broker::{Broker, ConnectError, Link};
+pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError};
 pub use metrics::{ReceiverMetrics, SenderMetrics};
 pub use receiver::{Answer, Delivery, Receiver, ReceiverOptions};
 pub use sender::{Message, Receipt, Sender, SenderOptions, Window};

@@ -45,3 +45,32 @@ impl Encoder {
         Ok(Bytes::copy_from_slice(&self.packed))
     }
 }
+
+/// How a document alone in its message is filed.
+#[derive(Debug, Clone, Copy)]
+pub struct SingleFiling<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its cleaned dataset.
+    pub dataset: &'a str,
+    /// Its event day, in days since 1970.
+    pub day: i32,
+    /// When its message was first made, in seconds since the epoch.
+    pub made_at: i64,
+}
+
+/// The uncompressed message body of one document, which must be one line.
+pub fn encode_single(filing: &SingleFiling<'_>, document: &[u8]) -> Vec<u8> {
+    let SingleFiling { id, dataset, day, made_at } = *filing;
+    let chunk = serde_json::json!({
+        "source": "", "path": "", "dataset": dataset, "start": 0, "end": 0,
+        "ids": [id], "days": [day]
+    });
+    let header =
+        serde_json::json!({ "v": BATCH_VERSION, "host": "", "at": made_at, "chunks": [chunk] });
+    let mut body = header.to_string().into_bytes();
+    body.push(b'\n');
+    body.extend_from_slice(document);
+    body.push(b'\n');
+    body
+}

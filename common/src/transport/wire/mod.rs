@@ -12,7 +12,7 @@ mod foreign;
 mod tests;
 
 pub use decode::{Envelope, decode};
-pub use encode::Encoder;
+pub use encode::{Encoder, SingleFiling, encode_single};
 
 use std::sync::Arc;
 

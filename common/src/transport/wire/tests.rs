@@ -83,6 +83,15 @@ fn two_zstd_frames_are_one_message() {
 }
 
 #[test]
+fn a_document_alone_is_a_batch() {
+    let filing = SingleFiling { id: "a-b", dataset: "access", day: -3, made_at: 7 };
+    let body = encode_single(&filing, br#"{"a":1}"#);
+    let parcel = decode(&envelope(CONTENT_TYPE_BATCH, ""), &body).unwrap();
+    assert_eq!((text_of(&parcel, 0), parcel.made_at), (r#"{"a":1}"#, Some(7)));
+    assert_eq!((&*parcel.documents[0].id, parcel.documents[0].day), ("a-b", Some(-3)));
+}
+
+#[test]
 fn hostile_batches_are_refused_by_name() {
     let header = |chunks: &str| format!(r#"{{"v":1,"host":"h","at":1,"chunks":[{chunks}]}}"#);
     let chunk = |ids: &str, days: &str, dataset: &str| {

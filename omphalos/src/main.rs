@@ -1,0 +1,50 @@
+//! `omphalos`: one program for people at a keyboard.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
+
+mod dead;
+mod parse;
+
+use std::process::ExitCode;
+
+use clap::Command;
+use omphalos_common::config::ConfigError;
+
+const FAILED: u8 = 1;
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let result = match matches.subcommand() {
+        Some(("parse", given)) => parse::run(given),
+        Some(("dead", given)) => dead::run(given),
+        _ => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("omphalos: {error:#}");
+            let misused = error.downcast_ref::<ConfigError>().is_some();
+            ExitCode::from(if misused { MISUSED } else { FAILED })
+        }
+    }
+}
+
+/// The whole command line.
+fn command() -> Command {
+    Command::new("omphalos")
+        .about("Parse log lines as the shipper does, and handle dead letters")
+        .version(env!("CARGO_PKG_VERSION"))
+        .max_term_width(100)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(parse::command())
+        .subcommand(dead::command())
+}
+
+/// Whoever reads our output has seen enough, as in `omphalos parse … | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
