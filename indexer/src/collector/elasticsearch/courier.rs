@@ -107,7 +107,7 @@ impl Courier {
         for delivery in bulk.deliveries() {
             *done.settled.entry(delivery).or_default() += 1;
         }
-        let mut retry = Retry::new(Duration::from_millis(100), Duration::from_secs(10));
+        let mut retry = Retry::new(Duration::from_millis(50), Duration::from_secs(10));
         let mut left = vec![bulk];
         let mut attempts = 0;
         while let Some(bulk) = left.pop() {
@@ -115,6 +115,10 @@ impl Courier {
             match self.attempt(&bulk, attempts, &mut done).await? {
                 Attempt::Settled => attempts = 0,
                 Attempt::Again(rest) => {
+                    if rest.documents() < bulk.documents() {
+                        // Some were taken: the cluster has room, if little.
+                        retry.reset();
+                    }
                     left.push(rest);
                     tokio::time::sleep(retry.next_wait()).await;
                 }
@@ -203,12 +207,16 @@ impl Courier {
 
     async fn too_large(&self, bulk: &Bulk, size: usize) -> Option<Attempt> {
         let limit = (size / 2).max(SMALLEST_REQUEST);
-        if self.request_limit.fetch_min(limit, Ordering::Relaxed) > limit {
-            info!(
-                request_bytes = size,
-                limit,
-                "the server takes no request so large (413); sending smaller ones from now on"
-            );
+        // A single document says nothing about the others.
+        if bulk.documents() > 1 {
+            let before = self.request_limit.fetch_min(limit, Ordering::Relaxed);
+            if before > limit + limit / 2 {
+                info!(
+                    request_bytes = size,
+                    limit,
+                    "the server takes no request so large (413); sending smaller ones from now on"
+                );
+            }
         }
         let problem = Problem {
             status: 413,

@@ -1,0 +1,393 @@
+//! Bad input and bad circumstances: each a clear message that names the thing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use lapin::types::AMQPValue;
+use omphalos_tests::program::is_root;
+use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+/// A shipper that sends nowhere, with its state in `directory`.
+fn nowhere(directory: &Path) -> Program {
+    Program::new("omphalos-shipper", &directory.join("shipper.log"))
+        .args(["--transport", "null"])
+        .option("--state-dir", directory.join("state").display())
+}
+
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::TempDir::with_prefix("omphalos-test-").expect("a directory");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).expect("permissions");
+    directory
+}
+
+#[test]
+fn a_missing_file_is_waited_for_and_said_once() {
+    let directory = directory();
+    let path = directory.path().join("later.log");
+    let shipper =
+        nowhere(directory.path()).arg(path.display()).option("--rescan-interval", "200ms").start();
+    shipper.wait_for_log("the file is not there; waiting for it");
+    fs::write(&path, "now\n").expect("a log");
+    shipper.wait_for_log("reading");
+    assert_eq!(shipper.count_in_log("waiting for it"), 1, "{}", shipper.log());
+    // In a single pass nobody waits, and that is a failure.
+    let once = nowhere(&directory.path().join("once")).arg("/nowhere/x.log").arg("--once");
+    fs::create_dir(directory.path().join("once")).expect("a directory");
+    let once = once.run();
+    assert_eq!(once.code, Some(1), "{}", once.output);
+    assert!(
+        once.output.contains("some of the files that were named could not be read"),
+        "{}",
+        once.output
+    );
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_waited_for() {
+    let directory = directory();
+    let shipper = nowhere(directory.path()).arg(directory.path().join("*.txt").display()).start();
+    shipper.wait_for_log("no file matches; waiting for one");
+    fs::write(directory.path().join("a.txt"), "now\n").expect("a log");
+    shipper.wait_for_log("reading");
+}
+
+#[test]
+fn what_may_not_be_read_is_named_and_tried_again() {
+    let directory = directory();
+    let secret = directory.path().join("secret.log");
+    fs::write(&secret, "x\n").expect("a log");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("permissions");
+    let closed = directory.path().join("closed");
+    fs::create_dir(&closed).expect("a directory");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("permissions");
+    let shipper = nowhere(directory.path())
+        .arg(secret.display())
+        .arg(closed.display())
+        .option("--rescan-interval", "200ms")
+        .as_nobody()
+        .start();
+    shipper.wait_for_log("cannot read the file; trying again");
+    shipper.wait_for_log("cannot look there");
+    let log = shipper.log();
+    assert!(
+        log.contains(&format!("path={}", secret.display())) && log.contains("Permission denied"),
+        "{log}"
+    );
+    assert!(log.contains(&format!("path={}", closed.display())), "{log}");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).expect("permissions");
+    shipper.wait_for_log("reading");
+    assert_eq!(shipper.count_in_log("cannot look there"), 1, "said once");
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused_by_name() {
+    let directory = directory();
+    let config = directory.path().join("shipper.toml");
+    let refused = |text: &str, arguments: &[&str]| {
+        fs::write(&config, text).expect("a configuration");
+        let log = directory.path().join("refused.log");
+        fs::remove_file(&log).ok();
+        let shipper = Program::new("omphalos-shipper", &log)
+            .option("--config", config.display())
+            .args(arguments.iter().copied())
+            .run();
+        assert_eq!(shipper.code, Some(2), "{}", shipper.output);
+        shipper.output
+    };
+    let monitor = "[[monitor]]\npaths = [\"/a\"]\n";
+    for (text, arguments, expected) in [
+        ("[amqp]\nurll = [\"x\"]\n", &[][..], "unknown field `urll`"),
+        ("[amqp]\nurll = [\"x\"]\n", &[], "did you mean `url`?"),
+        ("stop_grace = 5\n", &[], "expected a time such as \"250ms\" or \"10m\""),
+        ("state_dir = \n", &[], "shipper.toml: TOML parse error at line 1"),
+        ("", &[], "nothing to read: name files"),
+        (
+            monitor,
+            &["/b"],
+            "FILE is given on the command line, and monitor.paths in the configuration file",
+        ),
+        (
+            "[[monitor]]\npaths = [\"/a\"]\nparser = \"xml\"\n",
+            &[],
+            "unknown variant `xml`, expected one of `clf`",
+        ),
+        (monitor, &["--amqp", "http://user:secret@x"], "amqp.url: expected amqp://"),
+        (monitor, &["--amqp-url-file", "/nowhere/url"], "amqp.url_file: cannot read /nowhere/url"),
+        (
+            monitor,
+            &["--amqp", "amqp://a", "--amqp-url-file", "/nowhere/url"],
+            "both amqp.url and amqp.url_file are set",
+        ),
+        (monitor, &["--batch-bytes", "many"], "--batch-bytes: expected a size such as \"64KiB\""),
+        (monitor, &["--log-level", "noisy=="], "log_level: expected trace, debug"),
+        (monitor, &["--no-such-flag"], "unexpected argument '--no-such-flag'"),
+    ] {
+        let output = refused(text, arguments);
+        assert!(output.contains(expected), "{arguments:?} {text}\n{output}");
+        assert!(!output.contains("secret"), "{output}");
+    }
+    let missing = Program::new("omphalos-shipper", &directory.path().join("missing.log"))
+        .args(["--config", "/nowhere/shipper.toml"])
+        .run();
+    assert_eq!(missing.code, Some(2));
+    assert!(
+        missing.output.contains("cannot read the configuration file /nowhere/shipper.toml"),
+        "{}",
+        missing.output
+    );
+}
+
+#[test]
+fn a_broker_that_cannot_be_used_is_explained_and_check_exits_with_2() {
+    let stack = Stack::shared();
+    let log = LogFile::create(&stack.path("access.log"));
+    let base = stack.amqp_url();
+    let wrong_password = base.replace("guest:guest", "guest:wrong");
+    let wrong_vhost = format!("{}/nothing", base.rsplit_once('/').expect("a URL").0);
+    let check = |url: &str| {
+        let log_path = stack.path("check.log");
+        fs::remove_file(&log_path).ok();
+        Program::new("omphalos-shipper", &log_path)
+            .args(["check", "--parser", "combined"])
+            .arg(log.path().display())
+            .option("--state-dir", stack.path("state").display())
+            .option("--amqp", url)
+            .run()
+    };
+    for (url, expected) in [
+        ("amqp://guest:guest@no-such-host.invalid/", "unknown host \"no-such-host.invalid\""),
+        (
+            "amqp://guest:guest@127.0.0.1:1/",
+            "connection refused; is RabbitMQ running on 127.0.0.1 and listening on port 1?",
+        ),
+        (wrong_password.as_str(), "the broker refuses user \"guest\": wrong password"),
+        (wrong_vhost.as_str(), "the broker refuses the virtual host \"nothing\""),
+    ] {
+        let checked = check(url);
+        assert_eq!(checked.code, Some(2), "{}", checked.output);
+        assert!(checked.output.contains(expected), "{url}\n{}", checked.output);
+        assert!(!checked.output.contains("wrong@") && !checked.output.contains("guest:guest"));
+    }
+    let good = check(&base);
+    assert_eq!(good.code, Some(0), "{}", good.output);
+    assert!(good.output.contains("connected; exchange \"omphalos.logs\""), "{}", good.output);
+    assert!(good.output.contains("1 files found"), "{}", good.output);
+    // A daemon keeps trying, and goes on when it can.
+    let daemon = Program::new("omphalos-shipper", &stack.path("daemon.log"))
+        .arg(log.path().display())
+        .option("--state-dir", stack.path("daemon-state").display())
+        .option("--amqp", &wrong_password)
+        .start();
+    daemon.wait_for_log("the broker refuses user \"guest\"");
+    daemon.wait_for_log("trying again, for ever");
+}
+
+#[test]
+fn a_queue_declared_differently_is_explained() {
+    let stack = Stack::shared();
+    stack.amqp().declare_queue(
+        "omphalos.index",
+        &[("x-queue-type", AMQPValue::LongString("classic".into()))],
+    );
+    let log = LogFile::create(&stack.path("access.log"));
+    let checked = Program::new("omphalos-shipper", &stack.path("check.log"))
+        .arg("check")
+        .arg(log.path().display())
+        .option("--state-dir", stack.path("state").display())
+        .option("--amqp", stack.amqp_url())
+        .run();
+    assert_eq!(checked.code, Some(2), "{}", checked.output);
+    assert!(
+        checked.output.contains("queue \"omphalos.index\": it was declared differently"),
+        "{}",
+        checked.output
+    );
+    assert!(checked.output.contains("inequivalent arg"), "{}", checked.output);
+    // Who may not or will not declare takes it as it is; but then it must be there.
+    let passive = Stack::shared();
+    let checked = passive.indexer().args(["check", "--amqp-topology", "passive"]).run();
+    assert_eq!(checked.code, Some(2));
+    assert!(
+        checked.output.contains(
+            "exchange \"omphalos.dead\": it is not there; create it, or set amqp.topology"
+        ),
+        "{}",
+        checked.output
+    );
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_explained_and_a_given_authority_is_trusted() {
+    let directory = directory();
+    let authority = authority();
+    let key = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])
+        .expect("parameters")
+        .signed_by(&key, &authority)
+        .expect("a certificate");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).expect("a PEM file");
+        path.display().to_string()
+    };
+    let ca = file("ca.pem", &authority.pem());
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = socket.local_addr().expect("an address").port();
+    drop(socket);
+    let settings = [
+        format!("listeners.ssl.default=127.0.0.1:{port}"),
+        format!("ssl_options.cacertfile={ca}"),
+        format!("ssl_options.certfile={}", file("server.pem", &certificate.pem())),
+        format!("ssl_options.keyfile={}", file("server.key", &key.serialize_pem())),
+        "ssl_options.verify=verify_none".to_owned(),
+    ];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let stack = Stack::with_broker(&settings);
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(1_000);
+    let url = format!("amqps://guest:guest@localhost:{port}/%2f");
+    let shipper = |state: &str| {
+        Program::new("omphalos-shipper", &stack.path(&format!("{state}.log")))
+            .arg(log.path().display())
+            .args(["--parser", "combined"])
+            .option("--state-dir", stack.path(state).display())
+            .option("--amqp-url", &url)
+    };
+    let distrustful = shipper("distrustful").start();
+    distrustful.wait_for_log("the broker's certificate is not trusted");
+    distrustful.wait_for_log("give its authority with amqp.ca_file");
+    let shipped = shipper("trusting").option("--amqp-ca-file", &ca).arg("--once").run();
+    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    log.assert_indexed_once(&stack.elastic());
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
+}
+
+#[test]
+fn without_a_place_to_remember_nothing_is_shipped() {
+    let directory = directory();
+    let path = directory.path().join("a.log");
+    fs::write(&path, "one\n").expect("a log");
+    let state = directory.path().join("state");
+    fs::create_dir(&state).expect("a directory");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o555)).expect("permissions");
+    let shipper = nowhere(directory.path()).arg(path.display()).as_nobody().listening().start();
+    shipper.wait_for_log("nothing is shipped that could not be remembered");
+    assert_eq!(shipper.http("/readyz"), None);
+    assert!(shipper.metric("omphalos_lines_read_total") < 0.5);
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).expect("permissions");
+    eventually("it is shipped when it can be remembered", || {
+        let read = shipper.metric("omphalos_lines_read_total");
+        holds(read > 0.5, shipper.log())
+    });
+}
+
+#[test]
+fn a_full_state_directory_stops_the_reading_until_there_is_room() {
+    if !is_root() {
+        println!("skipped: only root can mount a small file system");
+        return;
+    }
+    let directory = directory();
+    let state = directory.path().join("state");
+    fs::create_dir(&state).expect("a directory");
+    let mount = |arguments: &[&str]| {
+        assert!(Command::new("mount").args(arguments).status().expect("mount").success());
+    };
+    let target = state.display().to_string();
+    mount(&["-t", "tmpfs", "-o", "size=64k", "none", &target]);
+    let path = directory.path().join("a.log");
+    fs::write(&path, "one\n").expect("a log");
+    let mut shipper = nowhere(directory.path()).arg(path.display()).listening().start();
+    eventually("the first line is read", || {
+        holds(shipper.metric("omphalos_lines_read_total") > 0.5, shipper.log())
+    });
+    fs::write(state.join("filler"), vec![0; 64 * 1024]).ok();
+    let mut file = fs::File::options().append(true).open(&path).expect("a log");
+    std::io::Write::write_all(&mut file, b"two\n").expect("a log");
+    shipper.wait_for_log("reading stops until it can be saved");
+    std::io::Write::write_all(&mut file, b"three\n").expect("a log");
+    assert_eq!(shipper.http("/readyz"), None);
+    fs::remove_file(state.join("filler")).expect("room");
+    shipper.wait_for_log("the checkpoint can be saved again");
+    eventually("the rest is read", || {
+        let read = shipper.metric("omphalos_lines_read_total");
+        holds(read > 2.5, read)
+    });
+    assert_eq!(shipper.terminate(), Some(0));
+    assert!(Command::new("umount").arg(&target).status().expect("umount").success());
+}
+
+#[test]
+fn a_second_shipper_on_the_same_state_is_refused() {
+    let directory = directory();
+    let path = directory.path().join("a.log");
+    fs::write(&path, "one\n").expect("a log");
+    let first = nowhere(directory.path()).arg(path.display()).start();
+    first.wait_for_log("reading");
+    let second = Program::new("omphalos-shipper", &directory.path().join("second.log"))
+        .arg(path.display())
+        .args(["--transport", "null"])
+        .option("--state-dir", directory.path().join("state").display())
+        .run();
+    assert_eq!(second.code, Some(2), "{}", second.output);
+    assert!(second.output.contains("is in use by another omphalos-shipper"), "{}", second.output);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_set_aside_and_nothing_is_lost_or_repeated() {
+    let stack = Stack::shared();
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(2_000);
+    assert_eq!(stack.shipper(log.path()).arg("--once").run().code, Some(0));
+    for name in ["checkpoint", "checkpoint.previous"] {
+        fs::write(stack.path("state").join(name), "damaged").expect("a checkpoint");
+    }
+    log.append(1_000);
+    let shipped = stack.shipper(log.path()).arg("--once").run();
+    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    assert!(shipped.output.contains("the checkpoint is damaged"), "{}", shipped.output);
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    log.assert_indexed_once(&stack.elastic());
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused_by_name() {
+    let directory = directory();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = socket.local_addr().expect("an address").to_string();
+    let refused =
+        nowhere(directory.path()).arg("/nowhere/x.log").option("--listen", &address).run();
+    assert_eq!(refused.code, Some(2), "{}", refused.output);
+    assert!(
+        refused.output.contains(&format!("listen: cannot listen on {address}")),
+        "{}",
+        refused.output
+    );
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let directory = directory();
+    let path = directory.path().join("a.log");
+    fs::write(&path, "one\n").expect("a log");
+    let mut shipper = Program::new("omphalos-shipper", &directory.path().join("shipper.log"))
+        .arg(path.display())
+        .option("--state-dir", directory.path().join("state").display())
+        .args(["--amqp-url", "amqp://guest:guest@127.0.0.1:1/", "--stop-grace", "10m"])
+        .start();
+    shipper.wait_for_log("reading");
+    shipper.signal("-TERM");
+    shipper.wait_for_log("a second signal stops at once");
+    assert!(shipper.is_running());
+    shipper.signal("-INT");
+    assert_eq!(shipper.wait().code(), Some(1), "{}", shipper.log());
+}

@@ -1,0 +1,141 @@
+//! Messages from someone else's producer, and messages that are not what they say.
+
+use std::io::Write;
+
+use lapin::BasicProperties;
+use omphalos_tests::{Amqp, Stack};
+
+const EXCHANGE: &str = "omphalos.logs";
+
+/// A scene whose queues are declared.
+fn declared() -> (Stack, Amqp) {
+    let stack = Stack::shared();
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    let amqp = stack.amqp();
+    (stack, amqp)
+}
+
+fn typed(content_type: &str) -> BasicProperties {
+    BasicProperties::default().with_content_type(content_type.into())
+}
+
+#[test]
+fn json_and_ndjson_from_other_producers_are_indexed_once() {
+    let (stack, amqp) = declared();
+    let json = "{\n  \"@timestamp\": \"2026-11-22T01:02:03Z\",\n  \"message\": \"pretty\"\n}";
+    let ndjson = "{\"@timestamp\":\"2026-11-22T01:02:03Z\",\"event\":{\"dataset\":\"theirs\"},\"message\":\"one\"}\n{\"message\":\"two\"}\n";
+    for _ in 0..2 {
+        amqp.publish(
+            EXCHANGE,
+            "x",
+            typed("application/json").with_message_id("m1".into()),
+            json.as_bytes(),
+        );
+        amqp.publish(
+            EXCHANGE,
+            "x",
+            typed("application/x-ndjson").with_message_id("m2".into()),
+            ndjson.as_bytes(),
+        );
+    }
+    let mut gzip = flate(json.replace("pretty", "zipped").as_bytes());
+    amqp.publish(
+        EXCHANGE,
+        "x",
+        typed("application/json").with_content_encoding("gzip".into()),
+        &std::mem::take(&mut gzip),
+    );
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    let elastic = stack.elastic();
+    elastic.wait_for_count(4);
+    let indices: Vec<String> = elastic.indices().into_keys().collect();
+    let prefix = stack.prefix();
+    assert_eq!(
+        indices,
+        [
+            format!("{prefix}-external-2026.11.22"),
+            format!("{prefix}-external-outlier"),
+            format!("{prefix}-theirs-2026.11.22"),
+        ]
+    );
+    for message in ["pretty", "one", "two", "zipped"] {
+        let found = elastic.search(&format!("message:{message}"));
+        assert!(found.len() == 1 && found[0]["@timestamp"].is_string(), "{message}: {found:?}");
+    }
+    assert_eq!(amqp.ready("omphalos.dead"), Ok(0));
+}
+
+fn flate(bytes: &[u8]) -> Vec<u8> {
+    let mut child = std::process::Command::new("gzip")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("gzip runs");
+    child.stdin.take().expect("stdin").write_all(bytes).expect("written");
+    child.wait_with_output().expect("gzip ends").stdout
+}
+
+#[test]
+fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
+    let (stack, amqp) = declared();
+    let batch = |body: &[u8]| (typed("application/vnd.omphalos.batch.v1"), body.to_vec());
+    let header = |dataset: &str, ids: &str| {
+        format!(
+            r#"{{"v":1,"host":"h","at":1,"chunks":[{{"source":"s","path":"p","dataset":"{dataset}","start":0,"end":1,"ids":[{ids}],"days":[20779]}}]}}"#
+        )
+    };
+    let bomb = zstd::encode_all(&vec![b'x'; 65 * 1024 * 1024][..], 1).expect("zstd");
+    let hostile = [
+        (
+            "bad_compression",
+            (
+                typed("application/vnd.omphalos.batch.v1").with_content_encoding("zstd".into()),
+                b"not zstd".to_vec(),
+            ),
+        ),
+        (
+            "too_large",
+            (typed("application/vnd.omphalos.batch.v1").with_content_encoding("zstd".into()), bomb),
+        ),
+        ("bad_header", batch(b"no header\n")),
+        ("bad_count", batch(format!("{}\n{{}}\n{{}}\n", header("access", r#""a""#)).as_bytes())),
+        ("bad_dataset", batch(format!("{}\n{{}}\n", header("../../_all", r#""a""#)).as_bytes())),
+        ("bad_id", batch(format!("{}\n{{}}\n", header("access", r#""a b""#)).as_bytes())),
+        ("bad_document", batch(format!("{}\n[]\n", header("access", r#""a""#)).as_bytes())),
+        ("bad_document", (typed("application/json"), b"{\"a\":".to_vec())),
+        ("bad_content_type", (typed("text/html"), b"<html>".to_vec())),
+        (
+            "bad_content_encoding",
+            (typed("application/json").with_content_encoding("br".into()), b"{}".to_vec()),
+        ),
+        ("empty", (typed("application/x-ndjson"), b"\n\n".to_vec())),
+        // Looks like a batch, but Elasticsearch cannot read the document.
+        (
+            "document_parsing_exception",
+            batch(format!("{}\n{{not json}}\n", header("access", r#""good-id""#)).as_bytes()),
+        ),
+    ];
+    for (_, (properties, body)) in &hostile {
+        amqp.publish(EXCHANGE, "k", properties.clone(), body);
+    }
+    amqp.publish(
+        EXCHANGE,
+        "k",
+        typed("application/json"),
+        br#"{"@timestamp":"2026-11-22T00:00:00Z","message":"good"}"#,
+    );
+    let indexed = stack.indexer().arg("--drain").run();
+    assert_eq!(indexed.code, Some(0), "{}", indexed.output);
+    stack.elastic().wait_for_count(1);
+    let mut reasons = Vec::new();
+    while let Some(letter) = amqp.take("omphalos.dead") {
+        let kind = letter.header("x-omphalos-type");
+        assert!(!letter.header("x-omphalos-reason").is_empty());
+        assert_eq!(letter.header("x-omphalos-routing-key"), "k");
+        reasons.push(kind);
+    }
+    reasons.sort();
+    let mut expected: Vec<&str> = hostile.iter().map(|(kind, _)| *kind).collect();
+    expected.sort_unstable();
+    assert_eq!(reasons, expected);
+}

@@ -1,0 +1,19 @@
+//! The promises, kept against real servers with the built programs. Each test is a sentence.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code says what went wrong by panicking"
+)]
+
+mod broker_faults;
+mod circumstances;
+mod dead_letters;
+mod delivery;
+mod elastic_faults;
+mod engines;
+mod foreign;
+mod kills;
+mod manual;
+mod rotation;

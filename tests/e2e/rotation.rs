@@ -1,0 +1,97 @@
+//! Files that are rotated and truncated while they are written and read.
+
+use omphalos_tests::{Load, LogFile, Stack};
+
+#[test]
+fn no_line_is_lost_or_repeated_over_renames_under_load() {
+    let stack = Stack::shared();
+    let log = LogFile::create(&stack.path("access.log"));
+    let _indexer = stack.indexer().start();
+    let _shipper = stack.shipper(log.path()).start();
+    let mut rotations = 0;
+    let load = Load::start(log, 100, move |log, times| {
+        if times % 40 == 0 {
+            rotations += 1;
+            log.rotate(rotations);
+        }
+    });
+    load.wait_for_more(40_000);
+    load.stop().assert_indexed_once(&stack.elastic());
+}
+
+#[test]
+fn no_line_is_lost_or_repeated_over_copies_and_truncations_under_load() {
+    let stack = Stack::shared();
+    let log = LogFile::create(&stack.path("access.log"));
+    let _indexer = stack.indexer().start();
+    let shipper = stack.shipper(log.path()).start();
+    let mut rotations = 0;
+    let load = Load::start(log, 100, move |log, times| {
+        if times % 40 == 0 {
+            rotations += 1;
+            log.copy_and_truncate(rotations);
+        }
+    });
+    load.wait_for_more(40_000);
+    load.stop().assert_indexed_once(&stack.elastic());
+    assert!(shipper.log().contains("the file was truncated"));
+}
+
+#[test]
+fn watching_rotated_names_as_well_changes_nothing() {
+    let stack = Stack::shared();
+    let log = LogFile::create(&stack.path("access.log"));
+    let _indexer = stack.indexer().start();
+    let _shipper = stack.shipper(&stack.path("access.log*")).start();
+    let mut rotations = 0;
+    let load = Load::start(log, 100, move |log, times| match times % 60 {
+        20 => {
+            rotations += 1;
+            log.rotate(rotations);
+        }
+        50 => {
+            rotations += 1;
+            log.copy_and_truncate(rotations);
+        }
+        _ => {}
+    });
+    load.wait_for_more(30_000);
+    load.stop().assert_indexed_once(&stack.elastic());
+}
+
+#[test]
+fn rotations_while_the_shipper_is_stopped_are_caught_up_with() {
+    let stack = Stack::shared();
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(1_000);
+    assert_eq!(stack.shipper(log.path()).arg("--once").run().code, Some(0));
+    log.append(1_000);
+    log.rotate(1);
+    log.append(1_000);
+    assert_eq!(stack.shipper(log.path()).arg("--once").run().code, Some(0));
+    log.append(1_000);
+    log.copy_and_truncate(2);
+    log.append(1_000);
+    let shipped = stack.shipper(log.path()).arg("--once").run();
+    assert_eq!(shipped.code, Some(0));
+    assert!(shipped.output.contains("reading the rest of a rotated file"), "{}", shipped.output);
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    log.assert_indexed_once(&stack.elastic());
+}
+
+#[test]
+fn a_file_truncated_and_written_past_the_old_offset_is_read_from_its_beginning() {
+    let stack = Stack::shared();
+    let mut log = LogFile::create(&stack.path("access.log"));
+    let _indexer = stack.indexer().start();
+    let mut shipper = stack.shipper(log.path()).start();
+    log.append(100);
+    stack.elastic().wait_for_count(100);
+    // Stopped, so that both happen between two looks.
+    shipper.signal("-STOP");
+    log.truncate();
+    log.append(500);
+    shipper.signal("-CONT");
+    log.assert_indexed_once(&stack.elastic());
+    assert!(shipper.is_running());
+}

@@ -1,0 +1,161 @@
+//! Looking into the broker, and being someone else's producer.
+
+use std::process::Command;
+use std::time::Duration;
+
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+    ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use tokio::runtime::Runtime;
+
+/// A connection with a channel.
+pub struct Amqp {
+    runtime: Runtime,
+    connection: Connection,
+    channel: Channel,
+}
+
+/// A message that was taken from a queue.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Its properties.
+    pub properties: BasicProperties,
+    /// The key it was published with.
+    pub routing_key: String,
+}
+
+impl Taken {
+    /// The text of a header.
+    pub fn header(&self, name: &str) -> String {
+        let headers = self.properties.headers().clone().unwrap_or_default();
+        match headers.inner().get(name) {
+            Some(AMQPValue::LongString(text)) => {
+                String::from_utf8_lossy(text.as_bytes()).into_owned()
+            }
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+impl Amqp {
+    /// Connects.
+    pub fn connect(url: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (connection, channel) = runtime.block_on(async {
+            let connection = Connection::connect(url, ConnectionProperties::default());
+            let connection = connection.await.unwrap_or_else(|error| panic!("{url}: {error}"));
+            let channel = connection.create_channel().await.expect("a channel");
+            channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+            (connection, channel)
+        });
+        Self { runtime, connection, channel }
+    }
+
+    /// Creates a virtual host with this `rabbitmqctl`.
+    pub fn create_vhost(tool: &str, vhost: &str) {
+        for arguments in [
+            vec!["add_vhost", vhost],
+            vec!["set_permissions", "-p", vhost, "guest", ".*", ".*", ".*"],
+        ] {
+            let output = Command::new(tool).args(&arguments).output().expect("rabbitmqctl runs");
+            assert!(
+                output.status.success(),
+                "{tool} {arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+
+    /// The URL without its virtual host.
+    pub fn without_vhost(url: &str) -> String {
+        let (scheme, rest) = url.split_once("://").expect("a URL");
+        let authority = rest.split('/').next().expect("an authority");
+        format!("{scheme}://{authority}")
+    }
+
+    /// Publishes a message and waits for the confirm.
+    pub fn publish(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) {
+        self.runtime.block_on(async {
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let published =
+                self.channel.basic_publish(exchange.into(), key.into(), options, body, properties);
+            let confirmation = published.await.expect("published").await.expect("confirmed");
+            assert!(confirmation.is_ack(), "the broker refuses the message");
+            assert!(confirmation.take_message().is_none(), "the message is not routed");
+        });
+    }
+
+    /// How many messages of a queue wait to be delivered.
+    ///
+    /// # Errors
+    /// When the queue is not there.
+    pub fn ready(&self, queue: &str) -> Result<u32, String> {
+        self.runtime.block_on(async {
+            let channel = self.connection.create_channel().await.map_err(|e| e.to_string())?;
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+            let declared =
+                channel.queue_declare(queue.into(), options, FieldTable::default()).await;
+            Ok(declared.map_err(|error| error.to_string())?.message_count())
+        })
+    }
+
+    /// Takes the next message out of a queue.
+    pub fn take(&self, queue: &str) -> Option<Taken> {
+        self.runtime.block_on(async {
+            let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+            let message = got.expect("basic.get")?;
+            message.delivery.acker.ack(BasicAckOptions::default()).await.expect("ack");
+            Some(Taken {
+                body: message.delivery.data,
+                properties: message.delivery.properties,
+                routing_key: message.delivery.routing_key.to_string(),
+            })
+        })
+    }
+
+    /// Declares a queue as someone else would.
+    pub fn declare_queue(&self, queue: &str, arguments: &[(&str, AMQPValue)]) {
+        let mut table = FieldTable::default();
+        for (name, value) in arguments {
+            table.insert((*name).into(), value.clone());
+        }
+        self.runtime.block_on(async {
+            let options = QueueDeclareOptions::durable();
+            self.channel.queue_declare(queue.into(), options, table).await.expect("declared");
+        });
+    }
+
+    /// Deletes an exchange.
+    pub fn delete_exchange(&self, exchange: &str) {
+        self.runtime.block_on(async {
+            let options = ExchangeDeleteOptions::default();
+            self.channel.exchange_delete(exchange.into(), options).await.expect("deleted");
+        });
+    }
+
+    /// Deletes a queue with all that is in it.
+    pub fn delete_queue(&self, queue: &str) {
+        self.runtime.block_on(async {
+            let options = QueueDeleteOptions::default();
+            self.channel.queue_delete(queue.into(), options).await.expect("deleted");
+        });
+    }
+}
+
+impl Drop for Amqp {
+    fn drop(&mut self) {
+        let close = self.connection.close(200, "done".into());
+        self.runtime.block_on(async {
+            drop(tokio::time::timeout(Duration::from_secs(2), close).await);
+        });
+    }
+}

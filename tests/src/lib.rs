@@ -1,0 +1,41 @@
+//! What the end-to-end tests, the benchmarks and the demo are made of: real servers, the built
+//! programs as processes, log files, and words for what is done with them.
+//!
+//! Everything here panics when it fails: a test that cannot set its scene has failed.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code says what went wrong by panicking"
+)]
+
+pub mod amqp;
+pub mod elastic;
+pub mod generate;
+pub mod interposer;
+pub mod load;
+pub mod log_file;
+pub mod program;
+pub mod server;
+pub mod stack;
+pub mod wait;
+
+pub use amqp::Amqp;
+pub use elastic::Elastic;
+pub use interposer::{Action, Interposer};
+pub use load::Load;
+pub use log_file::LogFile;
+pub use program::{Exited, Program};
+pub use server::{Engine, Server};
+pub use stack::Stack;
+pub use wait::{eventually, holds};
+
+use std::path::PathBuf;
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("tests/ is in the repository").to_owned()
+}

@@ -1,0 +1,229 @@
+//! The built programs as processes: started, looked at, told to stop, killed.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::wait::{eventually, holds};
+
+/// A program to run, or running.
+pub struct Program {
+    name: &'static str,
+    arguments: Vec<OsString>,
+    variables: Vec<(String, String)>,
+    log: PathBuf,
+    listen: Option<u16>,
+    nobody: bool,
+    child: Option<Child>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Exited {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote, standard error and standard output.
+    pub output: String,
+}
+
+impl Program {
+    /// The program `name`, whose output goes to the file `log`.
+    pub fn new(name: &'static str, log: &Path) -> Self {
+        Self {
+            name,
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            log: log.to_owned(),
+            listen: None,
+            nobody: false,
+            child: None,
+        }
+    }
+
+    /// With one more argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Display) -> Self {
+        self.arguments.push(argument.to_string().into());
+        self
+    }
+
+    /// With more arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().into()));
+        self
+    }
+
+    /// With an option and its value.
+    #[must_use]
+    pub fn option(self, name: &str, value: impl Display) -> Self {
+        self.arg(name).arg(value)
+    }
+
+    /// With an environment variable.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Display) -> Self {
+        self.variables.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// As the user nobody, where we are root: root may read and write everything.
+    #[must_use]
+    pub fn as_nobody(mut self) -> Self {
+        self.nobody = true;
+        self
+    }
+
+    /// Serving metrics on a free port.
+    #[must_use]
+    pub fn listening(mut self) -> Self {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = socket.local_addr().expect("an address").port();
+        self.listen = Some(port);
+        self.option("--listen", format!("127.0.0.1:{port}"))
+    }
+
+    /// Starts it.
+    #[must_use]
+    pub fn start(mut self) -> Self {
+        self.restart();
+        self
+    }
+
+    /// Starts it again; its output is appended.
+    pub fn restart(&mut self) {
+        let log = File::options().create(true).append(true).open(&self.log).expect("the log");
+        let errors = log.try_clone().expect("the log");
+        let mut command = Command::new(binary(self.name));
+        if self.nobody && is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let child = command
+            .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("cannot run {}: {error}; build it: cargo build --workspace", self.name)
+            });
+        self.child = Some(child);
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Exited {
+        let mut program = self.start();
+        let code = program.wait().code();
+        Exited { code, output: program.log() }
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until it has written `text`.
+    pub fn wait_for_log(&self, text: &str) {
+        eventually(&format!("{} says {text:?}", self.name), || {
+            holds(self.log().contains(text), self.log())
+        });
+    }
+
+    /// How often `text` is in what it has written.
+    pub fn count_in_log(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("kill -9");
+        child.wait().expect("it ends");
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().expect("wait").is_none())
+    }
+
+    /// Sends SIGTERM and waits; returns the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.wait().code()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill");
+        assert!(sent.success(), "kill {signal} {pid}");
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let name = self.name;
+        let log = self.log.clone();
+        let status = eventually(&format!("{name} ends"), || {
+            let status = child.try_wait().expect("wait");
+            status.ok_or_else(|| {
+                String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned()
+            })
+        });
+        self.child = None;
+        status
+    }
+
+    /// A metric, the sum over its labels; 0 when it is not there.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.http("/metrics").unwrap_or_default();
+        let is_sample = |line: &&str| {
+            let key = line.split([' ', '{']).next();
+            key == Some(name)
+        };
+        let values = text.lines().filter(is_sample);
+        values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// The body of `GET path` on its listener, if it answers with 200.
+    pub fn http(&self, path: &str) -> Option<String> {
+        let port = self.listen.expect("it listens");
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).build();
+        let response = client.expect("a client").get(url).send().ok()?;
+        response.status().is_success().then(|| response.text().unwrap_or_default())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+        if std::thread::panicking() {
+            println!("---- {} ----\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// The user and the group nobody, on Debian and elsewhere.
+const NOBODY: u32 = 65534;
+
+/// Whether this process may do everything.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// The binary of this name in the directory that this test was built into.
+pub fn binary(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("our own path");
+    let profile = own.ancestors().find(|path| path.join(name).is_file());
+    profile.map_or_else(|| PathBuf::from(name), |directory| directory.join(name))
+}
