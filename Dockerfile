@@ -27,7 +27,7 @@ RUN cargo build --release --locked --target "$(rustc --print host-tuple)" \
 COPY . .
 # cargo goes by times, and the sources may be older than the empty ones.
 # the last line proves that the programs need no library
-RUN find . -name '*.rs' -exec touch {} + && \
+RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + && \
     cargo build --release --locked --target "$(rustc --print host-tuple)" \
         --package omphalos-shipper --package omphalos-indexer --package omphalos && \
     mkdir -p /image/bin /image/state && \

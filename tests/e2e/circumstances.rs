@@ -59,10 +59,10 @@ fn what_may_not_be_read_is_named_and_tried_again() {
     let directory = directory();
     let secret = directory.path().join("secret.log");
     fs::write(&secret, "x\n").expect("a log");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("permissions");
     let closed = directory.path().join("closed");
     fs::create_dir(&closed).expect("a directory");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("permissions");
     let shipper = nowhere(directory.path())
         .arg(secret.display())
         .arg(closed.display())

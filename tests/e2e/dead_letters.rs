@@ -42,8 +42,8 @@ fn a_mapping_conflict_goes_to_the_dead_letters_and_is_replayed_after_the_fix() {
     assert!(listed.output.ends_with("2 dead letters\n"), "{}", listed.output);
     let shown =
         stack.omphalos(&["dead", "show", "--type", "strict_dynamic_mapping_exception"]).run();
-    let start = shown.output.find("\n{\n").expect("a JSON object");
-    let letter: Value = serde_json::from_str(&shown.output[start..]).expect("one JSON object");
+    let (_, json) = shown.output.rsplit_once("\n{\n").expect("a JSON object");
+    let letter: Value = serde_json::from_str(&format!("{{{json}")).expect("one JSON object");
     assert_eq!(letter["body"]["order"], json!({"id": 2, "note": "x"}));
     assert_eq!(letter["body"]["log"]["file"]["path"], stack.path("app.json").display().to_string());
     assert_eq!(

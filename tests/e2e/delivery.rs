@@ -1,7 +1,9 @@
 //! The main job: lines of a file become documents in Elasticsearch, each once.
 
+use std::fmt::Write as _;
 use std::fs;
 
+use lapin::types::ShortString;
 use omphalos_tests::log_file::assert_each_once;
 use omphalos_tests::{Load, LogFile, Stack, eventually, holds};
 use serde_json::{Value, json};
@@ -145,7 +147,7 @@ fn one_plain_json_document_a_message_is_what_other_consumers_get() {
     });
     let message = amqp.take("omphalos.index").expect("a message");
     assert_eq!(
-        message.properties.content_type().as_ref().map(|t| t.as_str()),
+        message.properties.content_type().as_ref().map(ShortString::as_str),
         Some("application/json")
     );
     assert_eq!(message.routing_key, "access.web1");
@@ -182,7 +184,10 @@ fn lines_without_a_time_keep_their_ids_when_they_are_sent_again() {
     let stack = Stack::shared();
     let path = stack.path("app.log");
     let write = |count: usize, from: usize| {
-        let lines: String = (from..from + count).map(|n| format!("event {n}\n")).collect();
+        let mut lines = String::new();
+        for number in from..from + count {
+            writeln!(lines, "event {number}").expect("text");
+        }
         let mut file = fs::File::options().create(true).append(true).open(&path).expect("a log");
         std::io::Write::write_all(&mut file, lines.as_bytes()).expect("a log");
     };

@@ -161,16 +161,8 @@ fn half_a_reply_or_too_few_verdicts_acknowledge_nothing() {
             + indexer.metric("omphalos_documents_duplicate_total")
     };
     assert!(settled() < 0.5, "{}", indexer.log());
-    guard.change(move |request| match is_bulk(request) {
-        // One verdict less than there are documents.
-        true => Action::Change(|body| {
-            body.replacen(r#"{"create":{"status":201}},"#, "", 1).replacen(
-                r#"{"create":{"status":409"#,
-                r#"{"x":{"status":409"#,
-                1,
-            )
-        }),
-        false => Action::Forward,
+    guard.change(move |request| {
+        if is_bulk(request) { Action::Change(without_a_verdict) } else { Action::Forward }
     });
     eventually("it notices the missing verdicts", || {
         let log = indexer.log();
@@ -183,6 +175,14 @@ fn half_a_reply_or_too_few_verdicts_acknowledge_nothing() {
     });
     guard.change(|_| Action::Forward);
     log.assert_indexed_once(&stack.elastic());
+}
+
+/// A reply with one verdict less than there are documents.
+fn without_a_verdict(body: String) -> String {
+    match body.find("},{\"create\"") {
+        Some(end) => body.replacen(&body.chars().skip(10).take(end - 8).collect::<String>(), "", 1),
+        None => body,
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use omphalos_common::config::{Setting, reference};
 use omphalos_tests::repository;
 
-/// Compares a page with what the rows say; with OMPHALOS_UPDATE_MANUAL=1 writes it instead.
+/// Compares a page with what the rows say; with `OMPHALOS_UPDATE_MANUAL=1` writes it instead.
 fn check(program: &str, settings: &[Setting]) {
     let path = repository().join(format!("docs/settings-{program}.md"));
     let page = format!(

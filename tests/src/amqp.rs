@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-    ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions,
+    ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -131,6 +131,14 @@ impl Amqp {
         self.runtime.block_on(async {
             let options = QueueDeclareOptions::durable();
             self.channel.queue_declare(queue.into(), options, table).await.expect("declared");
+        });
+    }
+
+    /// Empties a queue.
+    pub fn purge(&self, queue: &str) {
+        self.runtime.block_on(async {
+            let options = QueuePurgeOptions::default();
+            self.channel.queue_purge(queue.into(), options).await.expect("purged");
         });
     }
 

@@ -82,6 +82,13 @@ impl Elastic {
         });
     }
 
+    /// Deletes the test's indices.
+    pub fn delete_all(&self) {
+        for index in self.indices().keys() {
+            self.must(Method::DELETE, index, &Value::Null);
+        }
+    }
+
     /// The names of the test's indices, with how many documents each has.
     pub fn indices(&self) -> BTreeMap<String, u64> {
         self.count().expect("a count");

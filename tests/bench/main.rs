@@ -1,0 +1,68 @@
+//! `make bench`: what things cost, as ratios of two measurements in one run, best of several.
+//!
+//! The machine is noisy and shared, so absolute figures mean little; a ratio of two things that
+//! were measured in turn on the same machine means something. Nothing is asserted.
+//!
+//! `bench` runs all; `bench yardstick FILE` and `bench publish FILE URL` are the other sides of
+//! comparisons, run as processes of their own so that they are measured in the same way.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot set its scene says so by panicking"
+)]
+
+mod indexer;
+mod latency;
+mod measure;
+mod messages;
+mod shipper;
+mod table;
+
+use std::path::PathBuf;
+
+use omphalos_tests::repository;
+use table::Table;
+
+/// How often each side of a comparison is measured.
+const RUNS: usize = 5;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => all(),
+        ["yardstick", file] => shipper::yardstick(file),
+        ["publish", file, url] => messages::publish(file, url),
+        other => {
+            eprintln!(
+                "bench: unknown arguments {other:?}; expected none, yardstick FILE or publish FILE URL"
+            );
+            std::process::exit(2);
+        }
+    }
+}
+
+fn all() {
+    let directory = scene();
+    let mut table = Table::default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("load before: {}", load.trim());
+    let log = shipper::make_log(&directory, 1_000_000);
+    shipper::compare_parsing(&directory, &log, &mut table);
+    shipper::compare_shipping(&directory, &log, &mut table);
+    shipper::idle_memory(&directory, &mut table);
+    indexer::compare(&directory, &mut table);
+    latency::measure(&directory, &mut table);
+    table.print();
+}
+
+/// A directory on the disk where the servers' data will be too.
+fn scene() -> PathBuf {
+    let directory = repository().join("target/bench");
+    std::fs::remove_dir_all(&directory).ok();
+    std::fs::create_dir_all(&directory).expect("target/bench can be created");
+    directory
+}

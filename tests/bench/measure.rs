@@ -1,0 +1,75 @@
+//! What a process cost: processor time, wall time, peak memory.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// The cost of one run.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// User and system time, in seconds.
+    pub cpu: f64,
+    /// From start to end, in seconds.
+    pub wall: f64,
+    /// Largest resident memory, in MiB.
+    pub peak: f64,
+}
+
+/// Runs a command to its end.
+pub fn cost(command: &mut Command) -> Cost {
+    let before = children_seconds();
+    let begun = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut peak: f64 = 0.0;
+    let status = loop {
+        peak = peak.max(memory(&child, "VmHWM:").unwrap_or(0.0));
+        match child.try_wait().expect("wait") {
+            Some(status) => break status,
+            None => pause(Duration::from_millis(2)),
+        }
+    };
+    let wall = begun.elapsed().as_secs_f64();
+    let cpu = children_seconds() - before;
+    if !status.success() {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut child.stderr.expect("piped"), &mut text).ok();
+        panic!("{command:?} failed: {text}");
+    }
+    Cost { cpu, wall, peak }
+}
+
+/// The least of several measurements: what it costs when nothing disturbs.
+pub fn best(costs: &[Cost]) -> Cost {
+    let least = |value: fn(&Cost) -> f64| costs.iter().map(value).fold(f64::INFINITY, f64::min);
+    Cost {
+        cpu: least(|cost| cost.cpu),
+        wall: least(|cost| cost.wall),
+        peak: costs.iter().map(|cost| cost.peak).fold(0.0, f64::max),
+    }
+}
+
+/// A figure of a running process in MiB: `VmHWM:` or `VmRSS:`.
+pub fn memory(child: &Child, name: &str) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
+/// Processor time of all children that have ended.
+pub fn children_seconds() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
+#[expect(clippy::disallowed_methods, reason = "between two looks at a process")]
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
