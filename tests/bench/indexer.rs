@@ -10,6 +10,7 @@ use lapin::BasicProperties;
 use omphalos_common::transport::wire::{Envelope, decode};
 use omphalos_indexer::collector::elasticsearch::{BulkBuilder, Filing};
 use omphalos_tests::{Amqp, Elastic, Engine, Program, Server};
+use reqwest::StatusCode;
 
 use crate::measure::{children_seconds, pause};
 use crate::messages;
@@ -118,7 +119,16 @@ fn replay(url: &str, bodies: &[Bytes]) -> f64 {
             let request =
                 client.post(&target).header("Content-Type", "application/x-ndjson").body(body);
             async move {
-                let response = request.send().await.expect("an answer");
+                // A node that has no room says so, to this replay as to the indexer.
+                let response = loop {
+                    let again = request.try_clone().expect("a body in memory");
+                    let response = again.send().await.expect("an answer");
+                    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+                        break response;
+                    }
+                    println!("bare replay: {}", response.text().await.expect("a body"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                };
                 assert!(response.status().is_success(), "{}", response.status());
                 let text = response.text().await.expect("a body");
                 assert!(!text.contains("error"), "{text}");

@@ -3,7 +3,7 @@
 //! `[vhost] host ident user [time] "request" status bytes ["referrer" "user agent"]`
 //! (<https://httpd.apache.org/docs/2.4/logs.html#accesslog>)
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::request::{Request, Texts};
 use super::text::is_plain;
@@ -69,10 +69,15 @@ impl AccessParser {
 
 impl Parse for AccessParser {
     fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
-        let texts = if is_plain(line) { Texts::Plain } else { Texts::Escaped };
-        let mut fields = Request { texts, ..Request::default() };
+        let mut fields = Request::default();
         let mut time = None;
         let problem = self.read(calendar, line, &mut fields, &mut time).err();
+        // Each quoted field took two quotes: where there are no more, no text has one.
+        let expected = if self.combined { 6 } else { 2 };
+        let quotes = || memchr_iter(b'"', line).count();
+        if problem.is_none() && is_plain(line) && quotes() == expected {
+            fields.texts = Texts::Plain;
+        }
         Parsed::Event { time, fields: Fields::Request(fields), problem }
     }
 }
@@ -99,9 +104,10 @@ fn split_at_time<'a>(
     text: &'a [u8],
 ) -> Result<(&'a [u8], Time, &'a [u8]), &'static str> {
     const LENGTH: usize = "22/Nov/2026:12:15:00 +0000".len();
-    for position in memmem::find_iter(text, b" [") {
-        let (who, bracket) = text.split_at(position);
-        let Some((_, inside)) = bracket.split_at_checked(2) else { break };
+    for position in memchr_iter(b'[', text) {
+        let (before, bracket) = text.split_at(position);
+        let Some(who) = before.strip_suffix(b" ") else { continue };
+        let Some((_, inside)) = bracket.split_at_checked(1) else { break };
         let Some((when, after)) = inside.split_at_checked(LENGTH) else { break };
         if let (Some(time), Some(after)) = (calendar.read_clf(when), after.strip_prefix(b"]")) {
             return Ok((who, time, after));

@@ -11,7 +11,7 @@ use super::text::{push_escaped, unescaped};
 /// How the texts of a line become JSON text.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Texts {
-    /// They are printable ASCII without backslashes: copied.
+    /// They are printable ASCII without quotes and backslashes: copied.
     Plain,
     /// The server escaped them with backslashes.
     #[default]
@@ -229,10 +229,9 @@ impl Members<'_> {
     fn text(&mut self, name: &[u8], value: &[u8]) {
         self.out.extend_from_slice(name);
         match self.texts {
-            // A quote may stand in a word that is not quoted.
-            Texts::Plain if memchr(b'"', value).is_none() => self.out.extend_from_slice(value),
+            Texts::Plain => self.out.extend_from_slice(value),
             Texts::Escaped => push_escaped(self.out, &unescaped(value)),
-            Texts::Plain | Texts::Literal => push_escaped(self.out, value),
+            Texts::Literal => push_escaped(self.out, value),
         }
         self.out.extend_from_slice(b"\",");
     }

@@ -96,7 +96,8 @@ impl Parse for W3cParser {
         }
         self.read_others(line);
         self.read_user_agent(line);
-        let texts = if is_plain(line) { Texts::Plain } else { Texts::Literal };
+        let is_plain = is_plain(line) && memchr::memchr(b'"', line).is_none();
+        let texts = if is_plain { Texts::Plain } else { Texts::Literal };
         let mut fields = Request { texts, ..Request::default() };
         let mut clock = (self.date.as_deref(), None);
         let mut problem = None;
