@@ -2,12 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Loaded, add_flags, load};
 use omphalos_common::shutdown;
-use omphalos_common::telemetry::init_logs;
+use omphalos_common::telemetry::{ask_ready, init_logs};
 use tracing::{error, warn};
 
 use crate::check::check;
@@ -23,6 +24,8 @@ pub fn command() -> Command {
         .long("drain")
         .action(ArgAction::SetTrue)
         .help("Index until the queue is empty, and exit");
+    let health =
+        Command::new("health").about("Ask the running indexer whether it is ready; exit 1 if not");
     let check = Command::new("check")
         .about("Check the settings, connect to both sides, declare, and say what was found; exit 2 if anything is wrong");
     add_flags(Command::new("omphalos-indexer"), &all_settings())
@@ -31,6 +34,7 @@ pub fn command() -> Command {
         .max_term_width(100)
         .arg(drain)
         .subcommand(check)
+        .subcommand(health)
 }
 
 /// Runs the program.
@@ -47,10 +51,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let (checking, given) = match matches.subcommand() {
-        Some((_, given)) => (true, given),
-        None => (false, matches),
-    };
+    let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let read = |name: &str| std::env::var(name).ok();
     let Loaded { settings, warnings } = load::<Settings>(&all_settings(), given, read, variables)?;
@@ -60,8 +61,12 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
-        if checking {
-            return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
+        match wanted {
+            "check" => {
+                return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
+            }
+            "health" => return health(settings.listen).await,
+            _ => {}
         }
         let shutdown = shutdown::on_signals()?;
         let result = run(settings, matches.get_flag("drain"), shutdown).await;
@@ -73,4 +78,18 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     // A request that nobody waits for any more must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Asks the process that runs with the same settings.
+async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+    let listen = listen.ok_or_else(|| {
+        ConfigError::invalid(
+            "health asks the running process: give both the same `listen`, such as 127.0.0.1:9187",
+        )
+    })?;
+    match ask_ready(listen).await {
+        Ok(()) => println!("ready"),
+        Err(reason) => anyhow::bail!("not ready: {reason}"),
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -2,12 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Loaded, add_flags, load};
 use omphalos_common::shutdown;
-use omphalos_common::telemetry::init_logs;
+use omphalos_common::telemetry::{ask_ready, init_logs};
 use tracing::{error, warn};
 
 use crate::check::check;
@@ -27,6 +28,8 @@ pub fn command() -> Command {
         .action(ArgAction::SetTrue)
         .help("Read every file to its present end, deliver, write the checkpoint, and exit");
     let settings = all_settings();
+    let health =
+        Command::new("health").about("Ask the running shipper whether it is ready; exit 1 if not");
     let check = Command::new("check").about(
         "Check the settings, connect, declare, and say what was found; exit 2 if anything is wrong",
     );
@@ -46,6 +49,7 @@ pub fn command() -> Command {
         .subcommand_precedence_over_arg(true)
         .arg(once)
         .subcommand(check)
+        .subcommand(health)
 }
 
 /// Runs the program.
@@ -62,10 +66,13 @@ pub fn main() -> ExitCode {
 }
 
 fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let (checking, given) = match matches.subcommand() {
-        Some((_, given)) => (true, given),
-        None => (false, matches),
-    };
+    let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
+    let mut positional = all_settings();
+    positional.retain(|setting| setting.positional_name().is_some());
+    if !wanted.is_empty() && positional.iter().any(|setting| matches.contains_id(setting.key)) {
+        let message = format!("name files behind `{wanted}`: omphalos-shipper {wanted} FILE…");
+        return Err(ConfigError::invalid(message).into());
+    }
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let read = |name: &str| std::env::var(name).ok();
     let Loaded { settings, warnings } = load::<Settings>(&all_settings(), given, read, variables)?;
@@ -78,8 +85,12 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        if checking {
-            return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
+        match wanted {
+            "check" => {
+                return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
+            }
+            "health" => return health(settings.listen).await,
+            _ => {}
         }
         let shutdown = shutdown::on_signals()?;
         let result = run(settings, matches.get_flag("once"), shutdown).await;
@@ -88,4 +99,18 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         }
         result.map(|()| ExitCode::SUCCESS)
     })
+}
+
+/// Asks the process that runs with the same settings.
+async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+    let listen = listen.ok_or_else(|| {
+        ConfigError::invalid(
+            "health asks the running process: give both the same `listen`, such as 127.0.0.1:9186",
+        )
+    })?;
+    match ask_ready(listen).await {
+        Ok(()) => println!("ready"),
+        Err(reason) => anyhow::bail!("not ready: {reason}"),
+    }
+    Ok(ExitCode::SUCCESS)
 }

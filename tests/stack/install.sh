@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes real servers available to the scripts beside it. Returns at once where everything is there; says on stderr what it
+# Makes real servers available to the scripts beside it, and programs to `make`. Returns at once where everything is there; says on stderr what it
 # is about to install otherwise. Debian packages go into the system; the engines' jars and archives into the cache.
 #
-# Usage: install.sh NAME...    with NAME one of rabbitmq, es9, es7, opensearch
+# Usage: install.sh NAME...    with NAME a server, rabbitmq, es9, es7, opensearch,
+#                              or a program, cargo, cc, docker-compose, shellcheck
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos); JAVA_HOME, if a certain JDK is to be used
 # Exits with 1, and a line that says what to do, where something cannot be installed here.
 set -eu
@@ -51,6 +52,19 @@ apt_install() {
     fi
 }
 
+# Only rustup itself: it fetches the toolchain that rust-toolchain.toml names when cargo is first run.
+install_cargo() {
+    local script=https://static.rust-lang.org/rustup/rustup-init.sh
+    command -v curl >/dev/null || apt_install "1 MB" curl ca-certificates
+    say "installing Rust with rustup (https://rustup.rs) into ${CARGO_HOME:-$HOME/.cargo}, about 600 MB with the toolchain"
+    work=$(mktemp -d)
+    curl --proto '=https' --tlsv1.2 -sSf -o "$work/rustup-init.sh" "$script" || die "cannot fetch $script: install Rust by hand"
+    sh "$work/rustup-init.sh" -y --quiet --no-modify-path --default-toolchain none --profile minimal >/dev/null ||
+        die "rustup could not be installed"
+    rm -rf "$work"
+    work=''
+}
+
 install_rabbitmq() {
     local sbin
     if ! rabbitmq_sbin >/dev/null; then
@@ -91,18 +105,34 @@ index_modules() {
 
 available() {
     local sbin jdk home
-    if [ "$1" = rabbitmq ]; then
-        sbin=$(rabbitmq_sbin) && [ -e "$(rabbitmq_index "$sbin")" ]
-    else
+    case $1 in
+    cargo | cc | docker-compose | shellcheck) command -v "$1" >/dev/null ;;
+    rabbitmq) sbin=$(rabbitmq_sbin) && [ -e "$(rabbitmq_index "$sbin")" ] ;;
+    *)
         jdk=$(find_jdk "$(engine_java "$1")" java) || return 1
         home=$(engine_home "$1" "$jdk")
         [ -e "$home/java.args" ] && touch "$home"
-    fi
+        ;;
+    esac
 }
 
-[ $# -gt 0 ] || die "usage: install.sh NAME... with NAME one of rabbitmq, es9, es7, opensearch"
+install() {
+    case $1 in
+    cargo) install_cargo ;;
+    cc) apt_install "60 MB" gcc libc6-dev ;;
+    docker-compose) apt_install "30 MB" docker-compose ;;
+    shellcheck) apt_install "15 MB" shellcheck ;;
+    rabbitmq) install_rabbitmq ;;
+    *) install_engine "$1" ;;
+    esac
+}
+
+[ $# -gt 0 ] || die "usage: install.sh NAME...; the first lines of this file say which names"
 for name in "$@"; do
-    [ "$name" = rabbitmq ] || engine_java "$name" >/dev/null
+    case $name in
+    cargo | cc | docker-compose | shellcheck | rabbitmq) ;;
+    *) engine_java "$name" >/dev/null ;;
+    esac
 done
 mkdir -p "$cache"
 for name in "$@"; do
@@ -110,12 +140,6 @@ for name in "$@"; do
     # one installation at a time, for the sake of apt, Maven and the cache; whoever waited finds the work done
     exec 9>"$cache/lock"
     flock -n 9 || { say "waiting for another installation (lock $cache/lock)" && flock 9; }
-    if available "$name"; then
-        :
-    elif [ "$name" = rabbitmq ]; then
-        install_rabbitmq
-    else
-        install_engine "$name"
-    fi
+    available "$name" || install "$name"
     exec 9>&-
 done

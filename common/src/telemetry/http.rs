@@ -72,9 +72,17 @@ impl Listener {
         })
     }
 
+    /// Where it listens: the port that was given for port 0.
+    ///
+    /// # Errors
+    /// When the system cannot say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
     /// Serves until `shutdown`.
     pub async fn serve(self, telemetry: Telemetry, shutdown: Shutdown) {
-        if let Ok(address) = self.0.local_addr() {
+        if let Ok(address) = self.address() {
             info!(%address, "serving /metrics, /healthz and /readyz");
         }
         let routes = Router::new()
@@ -98,7 +106,9 @@ async fn healthz(State(telemetry): State<Telemetry>) -> Response {
 }
 
 async fn readyz(State(telemetry): State<Telemetry>) -> Response {
-    answer(&telemetry.health.problems())
+    let mut problems = telemetry.health.stuck();
+    problems.extend(telemetry.health.problems());
+    answer(&problems)
 }
 
 fn answer(problems: &[String]) -> Response {

@@ -1,12 +1,14 @@
 //! What a daemon says of itself: logs, metrics, health, and the HTTP listener that serves the
 //! last two.
 
+mod ask;
 mod health;
 mod http;
 mod logs;
 mod process;
 mod repeats;
 
+pub use ask::ask_ready;
 pub use health::Health;
 pub use http::{Listener, Telemetry};
 pub use logs::{LogFormat, init_logs};

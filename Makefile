@@ -1,0 +1,39 @@
+# `make` alone says what there is.
+.DEFAULT_GOAL := help
+# where rustup puts cargo
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+.PHONY: help demo test lint bench stack-up stack-down
+
+# each target's text is what stands behind the two #
+help: ## say this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: programs ## ship a log that is being written through a real RabbitMQ into a real Elasticsearch
+	@target/release/demo
+
+test: cargo ## pass all tests, those against real servers too; installs the servers where missing
+	@echo "building, then testing (some ten minutes after the first build)"
+	@cargo build --quiet --workspace --bins --locked
+	@cargo test --workspace --locked
+
+lint: cargo ## check format, lints, dependencies, scripts and the compose file
+	@tests/lint.sh
+
+bench: programs ## measure, side by side with what it is compared to; takes ten minutes
+	@OMPHALOS_ES_HEAP=$${OMPHALOS_ES_HEAP:-2g} target/release/bench
+
+stack-up: ## start RabbitMQ and Elasticsearch on 127.0.0.1, to try things out
+	@tests/stack/up.sh
+
+stack-down: ## stop them; tests/stack/down.sh --purge deletes their data as well
+	@tests/stack/down.sh
+
+.PHONY: cargo programs
+
+cargo:
+	@tests/stack/install.sh cargo cc
+
+programs: cargo
+	@echo "building (some minutes the first time)"
+	@cargo build --quiet --release --locked --workspace --bins

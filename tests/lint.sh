@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Everything that is checked without running anything: format, lints, licences and sources of dependencies, unused
+# dependencies, shell scripts, the compose file. What is missing is installed first, after a line that says so.
+#
+# Usage: lint.sh
+#   environment  OMPHALOS_CACHE (default ~/.cache/omphalos): cargo's programs go into its folder tools
+set -eu
+cd "$(dirname "$0")/.."
+tools=${OMPHALOS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/omphalos}/tools
+
+# install PROGRAM VERSION: builds it from crates.io; without optimisation, which takes longer than it saves here
+install() {
+    if [ "$("$tools/bin/$1" --version 2>/dev/null)" != "$1 $2" ]; then
+        echo "lint: installing $1 $2 from crates.io (cargo install) into $tools, about a minute" >&2
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force --root "$tools" "$1@$2"
+    fi
+}
+
+step() {
+    echo "lint: $*" >&2
+    "$@"
+}
+
+tests/stack/install.sh cc docker-compose shellcheck
+install cargo-deny 0.19.4
+install cargo-machete 0.9.2
+
+step cargo fmt --all --check
+step cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+RUSTDOCFLAGS='-D warnings' step cargo doc --quiet --workspace --no-deps --locked --document-private-items
+# advisories are left out: their database is on GitHub, which not every builder reaches. `cargo deny check` alone has them
+step "$tools/bin/cargo-deny" --log-level error check bans licenses sources
+step "$tools/bin/cargo-machete"
+mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
+step shellcheck -x "${scripts[@]}"
+step docker-compose config --quiet
