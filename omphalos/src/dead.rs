@@ -12,6 +12,9 @@ use omphalos_common::transport::dead_letter as header;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// What a list shows of a reason, in characters; `show` has all of it.
+const LONGEST_REASON: usize = 160;
+
 /// The settings of this command.
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -158,7 +161,11 @@ async fn list(
 
 fn write_line(out: &mut impl Write, message: &DeadMessage) -> std::io::Result<()> {
     let get = |header| message.header(header).unwrap_or("-");
-    let reason: String = get(header::REASON).chars().take(160).collect();
+    let whole = get(header::REASON);
+    let mut reason: String = whole.chars().take(LONGEST_REASON).collect();
+    if reason.len() < whole.len() {
+        reason.push('…');
+    }
     writeln!(
         out,
         "{}  {}  {}\n    {} {}: {reason}",

@@ -138,7 +138,7 @@ const OWN_SETTINGS: &[Setting] = &[
     .default("batch"),
     Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1"),
     Setting::new("batch.in_flight_messages", Kind::Integer, "Messages that may await their confirm.")
-        .default("64"),
+        .default("1024"),
     Setting::new("batch.in_flight_bytes", Kind::Size, "Bytes of messages that may await their confirm.")
         .default("8MiB"),
     Setting::new(
@@ -277,7 +277,7 @@ impl Default for BatchSettings {
             flush_interval: Period(Duration::from_millis(300)),
             encoding: Encoding::Batch,
             compression_level: 1,
-            in_flight_messages: 64,
+            in_flight_messages: 1024,
             in_flight_bytes: Size(8 * 1024 * 1024),
             confirm_timeout: Period(Duration::from_mins(1)),
         }

@@ -11,7 +11,7 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::event::clean_name;
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Listener, Repeats, Telemetry};
+use omphalos_common::telemetry::{Due, Listener, Repeats, Telemetry};
 use omphalos_common::transport::amqp::{
     Broker, Sender, SenderMetrics, SenderOptions, Topology, Window,
 };
@@ -88,7 +88,7 @@ async fn open_state(
                 return Err(ConfigError::invalid(error.to_string()));
             }
             Err(error) => {
-                if let Some(repeats) = trouble.due() {
+                if let Some(Due { repeats }) = trouble.due() {
                     error!(repeats, "{error}; trying again, for ever");
                 }
                 telemetry.health.problem("checkpoint", error.to_string());

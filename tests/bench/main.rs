@@ -3,7 +3,7 @@
 //! The machine is noisy and shared, so absolute figures mean little; a ratio of two things that
 //! were measured in turn on the same machine means something. Nothing is asserted.
 //!
-//! `bench` runs all; `bench yardstick FILE` and `bench publish FILE URL` are the other sides of
+//! `bench` runs all; `bench yardstick FILE` and `bench publish FILE URL ENCODING` are the other sides of
 //! comparisons, run as processes of their own so that they are measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
@@ -35,10 +35,10 @@ fn main() {
     match words.as_slice() {
         [] => all(),
         ["yardstick", file] => shipper::yardstick(file),
-        ["publish", file, url] => messages::publish(file, url),
+        ["publish", file, url, encoding] => messages::publish(file, url, encoding),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, yardstick FILE or publish FILE URL"
+                "bench: unknown arguments {other:?}; expected none, yardstick FILE or publish FILE URL ENCODING"
             );
             std::process::exit(2);
         }
@@ -53,6 +53,7 @@ fn all() {
     let log = shipper::make_log(&directory, 1_000_000);
     shipper::compare_parsing(&directory, &log, &mut table);
     shipper::compare_shipping(&directory, &log, &mut table);
+    shipper::compare_single_documents(&directory, &log, &mut table);
     shipper::idle_memory(&directory, &mut table);
     indexer::compare(&directory, &mut table);
     latency::measure(&directory, &mut table);

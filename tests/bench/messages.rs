@@ -9,8 +9,9 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use omphalos_tests::Amqp;
 
-/// The shipper's window.
-const IN_FLIGHT: usize = 64;
+/// The shipper's window: so many messages, and so many bytes.
+const MOST_MESSAGES: usize = 1024;
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// Takes all messages of the queue and writes them to a file: length, then body, for each.
 pub fn save(url: &str, file: &Path) {
@@ -37,8 +38,8 @@ pub fn load(file: &Path) -> Vec<Vec<u8>> {
     bodies
 }
 
-/// Publishes the saved messages.
-pub fn publish(file: &str, url: &str) {
+/// Publishes the saved messages: batches, or else JSON documents.
+pub fn publish(file: &str, url: &str, encoding: &str) {
     let bodies = load(Path::new(file));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -47,15 +48,20 @@ pub fn publish(file: &str, url: &str) {
             Connection::connect(url, ConnectionProperties::default()).await.expect("connected");
         let channel = connection.create_channel().await.expect("a channel");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
-        let properties = BasicProperties::default()
-            .with_delivery_mode(2)
-            .with_content_type("application/vnd.omphalos.batch.v1".into())
-            .with_content_encoding("zstd".into());
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let properties = match encoding {
+            "batch" => properties
+                .with_content_type("application/vnd.omphalos.batch.v1".into())
+                .with_content_encoding("zstd".into()),
+            _ => properties.with_content_type("application/json".into()),
+        };
         let mut confirms = FuturesUnordered::new();
+        let mut in_flight = 0;
         for body in &bodies {
-            if confirms.len() >= IN_FLIGHT {
-                confirms.next().await.expect("a confirm");
+            while confirms.len() >= MOST_MESSAGES || in_flight > MOST_BYTES {
+                in_flight -= confirms.next().await.expect("a confirm");
             }
+            in_flight += body.len();
             let channel = channel.clone();
             let properties = properties.clone();
             confirms.push(async move {
@@ -69,6 +75,7 @@ pub fn publish(file: &str, url: &str) {
                     properties,
                 );
                 assert!(published.await.expect("published").await.expect("confirmed").is_ack());
+                body.len()
             });
         }
         while confirms.next().await.is_some() {}

@@ -11,7 +11,7 @@ use omphalos_tests::program::binary;
 use omphalos_tests::{Amqp, Server};
 
 use crate::RUNS;
-use crate::measure::{best, cost, memory, pause};
+use crate::measure::{Cost, best, cost, memory, pause};
 use crate::messages;
 use crate::table::Table;
 
@@ -97,10 +97,7 @@ pub fn compare_shipping(directory: &Path, log: &Path, table: &mut Table) {
     let saved = directory.join("messages");
     ship();
     messages::save(&url, &saved);
-    let publish = || {
-        let mut command = Command::new(std::env::current_exe().expect("our own path"));
-        cost(command.arg("publish").arg(&saved).arg(&url))
-    };
+    let publish = || publish(&saved, &url, "batch");
     let empty = || Amqp::connect(&url).purge("omphalos.index");
     let ndjson = directory.join("access.ndjson");
     let (mut ours, mut bare, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
@@ -128,6 +125,47 @@ pub fn compare_shipping(directory: &Path, log: &Path, table: &mut Table) {
         ),
     );
     table.row("shipper peak RSS at full speed", &format!("{:.1} MiB", ours.peak), "≤ 40 MiB", "");
+}
+
+/// A bare publisher of saved messages, in a process of its own.
+fn publish(saved: &Path, url: &str, encoding: &str) -> Cost {
+    let mut command = Command::new(std::env::current_exe().expect("our own path"));
+    cost(command.arg("publish").arg(saved).args([url, encoding]))
+}
+
+/// One plain JSON document a message: there the broker is what limits, and must be all that does.
+pub fn compare_single_documents(directory: &Path, log: &Path, table: &mut Table) {
+    const LINES: usize = 100_000;
+    let broker = Server::rabbitmq(&directory.join("rabbitmq"), &[]);
+    let url = format!("{}/%2f", broker.url());
+    let text = fs::read_to_string(log).expect("the log");
+    let part: String = text.split_inclusive('\n').take(LINES).collect();
+    let log = directory.join("part.log");
+    fs::write(&log, part).expect("a part of the log");
+    let ship = || {
+        let mut command = shipper(directory, &log);
+        command.args(["--amqp-url", &url, "--batch-encoding", "json"]);
+        cost(&mut command)
+    };
+    let empty = || Amqp::connect(&url).purge("omphalos.index");
+    let saved = directory.join("documents");
+    empty();
+    ship();
+    messages::save(&url, &saved);
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        bare.push(publish(&saved, &url, "json"));
+        empty();
+        ours.push(ship());
+        empty();
+    }
+    let (ours, bare) = (best(&ours), best(&bare));
+    table.row(
+        "the same with one plain JSON document a message",
+        &format!("{:.0} %", bare.wall / ours.wall * 100.0),
+        "≥ 90 %",
+        &format!("{LINES} documents in {:.2} s against {:.2} s", ours.wall, bare.wall),
+    );
 }
 
 /// Memory of a shipper that has nothing to do.

@@ -12,4 +12,4 @@ pub use ask::ask_ready;
 pub use health::Health;
 pub use http::{Listener, Telemetry};
 pub use logs::{LogFormat, init_logs};
-pub use repeats::Repeats;
+pub use repeats::{Due, Repeats};

@@ -10,6 +10,13 @@ pub struct Repeats {
     suppressed: u64,
 }
 
+/// An event that should be logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// How many were not, since the last one that was; a field of the log line.
+    pub repeats: Option<u64>,
+}
+
 impl Repeats {
     /// At most one line each 30 seconds after the first.
     pub const fn new() -> Self {
@@ -21,16 +28,16 @@ impl Repeats {
         Self { every, last: None, suppressed: 0 }
     }
 
-    /// Call at each event: `Some` when it should be logged, with how many were not since the last
-    /// one that was.
-    pub fn due(&mut self) -> Option<u64> {
+    /// Call at each event: `Some` when it should be logged.
+    pub fn due(&mut self) -> Option<Due> {
         let now = Instant::now();
         if self.last.is_some_and(|last| now.duration_since(last) < self.every) {
             self.suppressed += 1;
             return None;
         }
         self.last = Some(now);
-        Some(std::mem::take(&mut self.suppressed))
+        let suppressed = std::mem::take(&mut self.suppressed);
+        Some(Due { repeats: (suppressed > 0).then_some(suppressed) })
     }
 
     /// The condition is over: the next event is a first one again.
@@ -55,12 +62,12 @@ mod tests {
     #[test]
     fn the_first_is_due_at_once_and_then_a_rate() {
         let mut repeats = Repeats::every(Duration::from_hours(1));
-        assert_eq!(repeats.due(), Some(0));
+        assert_eq!(repeats.due(), Some(Due { repeats: None }));
         assert_eq!((repeats.due(), repeats.due()), (None, None));
         repeats.every = Duration::ZERO;
-        assert_eq!(repeats.due(), Some(2));
+        assert_eq!(repeats.due(), Some(Due { repeats: Some(2) }));
         assert!(repeats.over());
         assert!(!repeats.over());
-        assert_eq!(repeats.due(), Some(0));
+        assert_eq!(repeats.due(), Some(Due { repeats: None }));
     }
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use omphalos_common::retry::Retry;
-use omphalos_common::telemetry::{Health, Repeats};
+use omphalos_common::telemetry::{Due, Health, Repeats};
 use tracing::{error, info};
 
 use super::checkpoint::{Entry, StateDir, serialize};
@@ -146,7 +146,7 @@ impl Saver {
                 }
             }
             Err(reason) => {
-                if let Some(repeats) = self.trouble.due() {
+                if let Some(Due { repeats }) = self.trouble.due() {
                     error!(repeats, "{reason}; reading stops until it can be saved");
                 }
                 self.health.problem(PART, reason);

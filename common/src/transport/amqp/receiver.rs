@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::{Broker, Link, ReceiverMetrics, Topology};
 use crate::retry::Retry;
-use crate::telemetry::{Health, Repeats};
+use crate::telemetry::{Due, Health, Repeats};
 
 /// How a receiver works.
 #[derive(Debug, Clone)]
@@ -208,7 +208,7 @@ impl Supervisor {
                 Ended::Dropped => return,
                 Ended::Paused => info!(part = self.options.part, "handed all deliveries back"),
                 Ended::Lost(reason) => {
-                    if let Some(repeats) = trouble.due() {
+                    if let Some(Due { repeats }) = trouble.due() {
                         warn!(
                             part = self.options.part,
                             repeats, "{reason}; trying again, for ever"

@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use super::{Broker, Link, SenderMetrics, Topology};
 use crate::retry::Retry;
-use crate::telemetry::{Health, Repeats};
+use crate::telemetry::{Due, Health, Repeats};
 
 /// A message to publish. The sender sets `mandatory`, persistence and the message id.
 #[derive(Debug, Clone)]
@@ -188,7 +188,7 @@ impl Supervisor {
 
     /// Says what is wrong and waits; `false` when there is nothing left to do.
     async fn pause_after(&mut self, reason: String) -> bool {
-        if let Some(repeats) = self.trouble.due() {
+        if let Some(Due { repeats }) = self.trouble.due() {
             let part = self.options.part;
             let waiting = self.pending.len();
             warn!(part, waiting, repeats, "{reason}; trying again, for ever");
@@ -419,7 +419,7 @@ impl Supervisor {
                 self.topology.queue
             )
         };
-        if let Some(repeats) = self.trouble.due() {
+        if let Some(Due { repeats }) = self.trouble.due() {
             let waiting = self.pending.len();
             warn!(part = self.options.part, waiting, repeats, "{reason}; trying again, for ever");
         }

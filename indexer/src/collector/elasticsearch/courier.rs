@@ -318,10 +318,10 @@ fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Option<Letter> {
 
 /// The first refusals are worth a line each; the counters and the dead letters tell the rest.
 fn warn_once(problem: &Problem, id: &str) {
-    use omphalos_common::telemetry::Repeats;
+    use omphalos_common::telemetry::{Due, Repeats};
     static REFUSALS: Mutex<Repeats> = Mutex::new(Repeats::new());
     let due = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner).due();
-    if let Some(repeats) = due {
+    if let Some(Due { repeats }) = due {
         warn!(
             id,
             repeats,

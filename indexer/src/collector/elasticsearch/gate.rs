@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use omphalos_common::retry::Retry;
-use omphalos_common::telemetry::{Health, Repeats};
+use omphalos_common::telemetry::{Due, Health, Repeats};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 use tracing::{info, warn};
@@ -57,7 +57,7 @@ impl Gate {
         let wait = {
             let mut state = self.state();
             state.closed_since.get_or_insert_with(Instant::now);
-            if let Some(repeats) = state.trouble.due() {
+            if let Some(Due { repeats }) = state.trouble.due() {
                 warn!(repeats, "{reason}; holding everything, trying again, for ever");
             }
             state.retry.next_wait()
