@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use crate::repository;
 use crate::wait::{eventually, holds};
 
 /// A program to run, or running.
@@ -123,6 +124,16 @@ impl Program {
         Exited { code, output: program.log() }
     }
 
+    /// The command that runs it, for a shell in the repository.
+    pub fn command_line(&self) -> String {
+        let path = binary(self.name);
+        let path = path.strip_prefix(repository()).unwrap_or(&path);
+        let words =
+            std::iter::once(path.as_os_str()).chain(self.arguments.iter().map(AsRef::as_ref));
+        let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+        words.join(" ")
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
@@ -219,6 +230,16 @@ const NOBODY: u32 = 65534;
 /// Whether this process may do everything.
 pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// A word as a shell takes it literally.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%=,+".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// The binary of this name in the directory that this test was built into.
