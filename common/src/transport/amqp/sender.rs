@@ -234,7 +234,7 @@ impl Supervisor {
         self.health.well(self.options.part);
         self.returned.clear();
         let part = self.options.part;
-        info!(part, resending = self.pending.len(), "connected to {}", link.shown);
+        info!(part, waiting = self.pending.len(), "connected to {}", link.shown);
     }
 
     /// Waits for `work` and takes in messages meanwhile, as far as the window allows; `None` when

@@ -19,6 +19,10 @@ const REPLACEMENTS: [(&str, &str); 2] = [("wildcard", "keyword"), ("match_only_t
 /// Strings longer than this are stored but not searchable as a whole.
 const IGNORE_ABOVE: u32 = 1024;
 
+/// Above the templates that come with the server, which have 100. Longer prefixes go before shorter
+/// ones, because servers refuse templates that overlap (`logs-*` and `logs-web-*`) at one priority.
+const BASE_PRIORITY: usize = 200;
+
 /// What of a template is a setting.
 #[derive(Debug, Clone)]
 pub struct TemplateOptions {
@@ -121,8 +125,7 @@ fn template(options: &TemplateOptions) -> Value {
     }
     json!({
         "index_patterns": [format!("{}-*", options.prefix)],
-        // Above the templates that come with the server, which have 100.
-        "priority": 200,
+        "priority": BASE_PRIORITY + options.prefix.len(),
         "version": TEMPLATE_VERSION,
         "_meta": { "managed_by": "omphalos-indexer" },
         "template": {
