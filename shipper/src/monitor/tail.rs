@@ -111,13 +111,46 @@ pub struct Tail {
     logical_path: PathBuf,
     clock: Clock,
     /// Where the next line begins.
+    next: Place,
+    /// The beginning of what documents were made of, at most [`PREFIX_BYTES`].
+    head: Vec<u8>,
+    known_size: u64,
+    /// Inside a line that is too long: up to where its end was searched for.
+    searched: Option<Place>,
+}
+
+/// A place in a file, and what stands before it.
+#[derive(Clone, Debug, Default)]
+struct Place {
     offset: u64,
     /// The bytes before it, at most [`GUARD_BYTES`].
     guard: Vec<u8>,
-    prefix: Fingerprint,
-    known_size: u64,
-    /// Inside a line that is too long: up to where its end was searched for.
-    searched: Option<u64>,
+}
+
+impl Place {
+    fn find(file: &File, offset: u64) -> io::Result<Self> {
+        let length = offset.min(GUARD_BYTES as u64);
+        let mut guard = vec![0; usize::try_from(length).unwrap_or(GUARD_BYTES)];
+        file.read_exact_at(&mut guard, offset - length)?;
+        Ok(Self { offset, guard })
+    }
+
+    /// Reads what stands here, as much as `buffer` has room for behind the guard; returns how much
+    /// was read with it. `None` when something else stands before this place now.
+    fn read<'b>(&self, file: &File, buffer: &'b mut [u8]) -> io::Result<(usize, Option<&'b [u8]>)> {
+        let length = read_up_to(file, buffer, self.offset - self.guard.len() as u64)?;
+        let read = buffer.get(..length).unwrap_or_default();
+        Ok((length, read.strip_prefix(&self.guard[..])))
+    }
+
+    /// Moves over `bytes`, which stand here.
+    fn advance(&mut self, bytes: &[u8]) {
+        self.offset += bytes.len() as u64;
+        let keep = GUARD_BYTES.saturating_sub(bytes.len()).min(self.guard.len());
+        self.guard.drain(..self.guard.len() - keep);
+        let last = bytes.len().saturating_sub(GUARD_BYTES);
+        self.guard.extend_from_slice(bytes.get(last..).unwrap_or_default());
+    }
 }
 
 impl Tail {
@@ -146,13 +179,13 @@ impl Tail {
             frame: setup.frame,
             logical_path: setup.logical_path,
             clock: entry.map(Clock::resumed).unwrap_or_default(),
-            offset: 0,
-            guard: Vec::new(),
-            prefix: Fingerprint::default(),
+            next: Place::default(),
+            head: Vec::new(),
             known_size: 0,
             searched: None,
         };
-        tail.go_to(entry.map_or(0, |entry| entry.offset))?;
+        let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));
+        tail.go_to(entry.map_or(0, |entry| entry.offset), seen)?;
         Ok(tail)
     }
 
@@ -169,19 +202,22 @@ impl Tail {
             let part = block.get_mut(..length).unwrap_or_default();
             self.file.read_exact_at(part, start)?;
             if let Some(line_feed) = memrchr(b'\n', part) {
-                return self.go_to(start + line_feed as u64 + 1);
+                return self.go_to(start + line_feed as u64 + 1, 0);
             }
             end = start;
         }
         Ok(())
     }
 
-    fn go_to(&mut self, offset: u64) -> io::Result<()> {
-        self.offset = offset;
-        self.guard = read_before(&self.file, offset)?;
-        self.update_prefix()?;
-        if offset > 0 && !self.clock.is_identified() {
-            let first = first_data_line(&self.file, self.parser.has_directives())?;
+    /// Goes on at `offset`, where a line begins; `seen` bytes from the beginning on were seen.
+    fn go_to(&mut self, offset: u64, seen: u64) -> io::Result<()> {
+        self.next = Place::find(&self.file, offset)?;
+        let seen = usize::try_from(seen.max(offset)).unwrap_or(PREFIX_BYTES);
+        self.head = vec![0; seen.min(PREFIX_BYTES)];
+        self.file.read_exact_at(&mut self.head, 0)?;
+        if !self.clock.is_identified()
+            && let Some(first) = first_data_line(&self.file, offset, self.parser.has_directives())?
+        {
             self.clock.identify(&self.logical_path, &first);
         }
         if self.parser.has_directives() {
@@ -215,7 +251,7 @@ impl Tail {
 
     /// Where the next line to read begins.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.next.offset
     }
 
     /// How many times of discovery were ever noted; each must be saved before its lines leave.
@@ -243,7 +279,7 @@ impl Tail {
         let mut entry = Entry {
             path: self.path.clone(),
             key: self.key,
-            prefix: self.prefix,
+            prefix: Fingerprint::of(&self.head),
             offset: position.offset,
             guard: position.guard,
             source: None,
@@ -257,8 +293,8 @@ impl Tail {
     }
 
     fn position(&self) -> Position {
-        let guard = Fingerprint::of(&self.guard);
-        Position { offset: self.offset, guard, last_time: self.clock.last_time() }
+        let guard = Fingerprint::of(&self.next.guard);
+        Position { offset: self.next.offset, guard, last_time: self.clock.last_time() }
     }
 
     /// Reads once, at most a buffer full.
@@ -267,9 +303,10 @@ impl Tail {
     /// When the file cannot be read.
     pub fn read(&mut self, tools: &mut Tools<'_>) -> io::Result<Look> {
         let mut buffer = std::mem::take(tools.buffer);
-        let look = match self.searched {
-            Some(searched) => self.read_past(searched, &mut buffer),
-            None => self.read_lines(&mut buffer, tools),
+        let look = if self.searched.is_some() {
+            self.read_past(&mut buffer)
+        } else {
+            self.read_lines(&mut buffer, tools)
         };
         if buffer.len() > READ_BYTES {
             buffer.truncate(READ_BYTES);
@@ -280,19 +317,18 @@ impl Tail {
     }
 
     fn read_lines(&mut self, buffer: &mut Vec<u8>, tools: &mut Tools<'_>) -> io::Result<Look> {
-        let length = read_up_to(&self.file, buffer, self.offset - self.guard.len() as u64)?;
-        let read = buffer.get(..length).unwrap_or_default();
-        let Some(data) = read.strip_prefix(&self.guard[..]) else {
+        let (length, data) = self.next.read(&self.file, buffer)?;
+        let Some(data) = data.filter(|data| data.starts_with(self.known())) else {
             return Ok(Look::Rewritten);
         };
-        self.known_size = self.offset + data.len() as u64;
+        self.known_size = self.next.offset + data.len() as u64;
         let consumed = self.take_lines(data, tools);
         if consumed > 0 {
             let consumed = data.get(..consumed).unwrap_or_default();
-            self.advance(consumed, tools)?;
+            self.advance(consumed, tools);
             return Ok(Look::More);
         }
-        if data.len() > tools.max_line_bytes {
+        if without_return(data).len() > tools.max_line_bytes {
             self.cut_line(data, tools);
             return Ok(Look::More);
         }
@@ -307,11 +343,11 @@ impl Tail {
     /// Makes documents of the whole lines in `data`; returns how many bytes these lines have.
     fn take_lines(&mut self, data: &[u8], tools: &mut Tools<'_>) -> usize {
         let mut consumed = 0;
-        let seen_end = self.offset + data.len() as u64;
+        let start = self.next.offset;
+        let seen_end = start + data.len() as u64;
         for line_feed in memchr_iter(b'\n', data) {
-            let line = data.get(consumed..line_feed).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            self.take_line(line, self.offset + consumed as u64, seen_end, tools);
+            let line = without_return(data.get(consumed..line_feed).unwrap_or_default());
+            self.take_line(line, start + consumed as u64, seen_end, tools);
             consumed = line_feed + 1;
             if tools.batch.is_full(tools.batch_bytes) {
                 break;
@@ -341,17 +377,27 @@ impl Tail {
     }
 
     /// Moves over `consumed`, whose documents are in the batch, and makes a chunk of them.
-    fn advance(&mut self, consumed: &[u8], tools: &mut Tools<'_>) -> io::Result<()> {
-        let start = self.offset;
-        self.offset += consumed.len() as u64;
+    fn advance(&mut self, consumed: &[u8], tools: &mut Tools<'_>) {
+        let start = self.next.offset;
+        self.see(consumed);
+        self.next.advance(consumed);
         self.counts.bytes += consumed.len() as u64;
-        let keep = GUARD_BYTES.saturating_sub(consumed.len()).min(self.guard.len());
-        self.guard.drain(..self.guard.len() - keep);
-        let last = consumed.len().saturating_sub(GUARD_BYTES);
-        self.guard.extend_from_slice(consumed.get(last..).unwrap_or_default());
-        self.update_prefix()?;
-        self.end_chunk(start, self.offset, tools);
-        Ok(())
+        self.end_chunk(start, self.next.offset, tools);
+    }
+
+    /// Notes that documents are made of `bytes`, which begin where the next line does. It needs no
+    /// file: documents whose chunk could not be made would be lost.
+    fn see(&mut self, bytes: &[u8]) {
+        let unknown = bytes.get(self.known().len()..).unwrap_or_default();
+        let room = PREFIX_BYTES.saturating_sub(self.head.len());
+        self.head.extend(unknown.iter().take(room));
+    }
+
+    /// What must stand where the next line begins, because documents were made of it already: by
+    /// the last process, or of a line that was not finished.
+    fn known(&self) -> &[u8] {
+        let offset = usize::try_from(self.next.offset).unwrap_or(usize::MAX);
+        self.head.get(offset..).unwrap_or_default()
     }
 
     fn end_chunk(&mut self, start: u64, end: u64, tools: &mut Tools<'_>) {
@@ -368,27 +414,27 @@ impl Tail {
     /// The offset stays at its beginning until then: a restart reads it again and makes the same
     /// document.
     fn cut_line(&mut self, data: &[u8], tools: &mut Tools<'_>) {
-        let seen_end = self.offset + data.len() as u64;
-        self.take_line(data, self.offset, seen_end, tools);
-        self.end_chunk(self.offset, self.offset, tools);
-        self.searched = Some(seen_end);
+        let start = self.next.offset;
+        let mut searched = self.next.clone();
+        searched.advance(data);
+        self.see(data);
+        self.take_line(data, start, searched.offset, tools);
+        self.end_chunk(start, start, tools);
+        self.searched = Some(searched);
     }
 
-    fn read_past(&mut self, searched: u64, buffer: &mut [u8]) -> io::Result<Look> {
-        if self.file.metadata()?.len() < searched {
-            return Ok(Look::Rewritten);
-        }
-        let length = read_up_to(&self.file, buffer, searched)?;
-        let data = buffer.get(..length).unwrap_or_default();
+    fn read_past(&mut self, buffer: &mut [u8]) -> io::Result<Look> {
+        let Some(searched) = &mut self.searched else { return Ok(Look::More) };
+        let (_, data) = searched.read(&self.file, buffer)?;
+        let Some(data) = data else { return Ok(Look::Rewritten) };
         let Some(line_feed) = memchr(b'\n', data) else {
-            self.searched = Some(searched + length as u64);
-            return Ok(if length == 0 { Look::AtEnd } else { Look::More });
+            searched.advance(data);
+            return Ok(if data.is_empty() { Look::AtEnd } else { Look::More });
         };
+        searched.advance(data.get(..=line_feed).unwrap_or_default());
+        self.counts.bytes += searched.offset - self.next.offset;
+        self.next = std::mem::take(searched);
         self.searched = None;
-        let end = searched + line_feed as u64 + 1;
-        self.counts.bytes += end - self.offset;
-        self.offset = end;
-        self.guard = read_before(&self.file, end)?;
         self.progress.push_nothing(self.position());
         Ok(Look::More)
     }
@@ -403,25 +449,15 @@ impl Tail {
             return Ok(());
         }
         let mut line = vec![0; tools.max_line_bytes + 1];
-        let length = read_up_to(&self.file, &mut line, self.offset)?;
+        let start = self.next.offset;
+        let length = read_up_to(&self.file, &mut line, start)?;
         line.truncate(length);
         if !line.is_empty() && memchr(b'\n', &line).is_none() {
-            let end = self.offset + length as u64;
-            self.take_line(&line, self.offset, end, tools);
-            self.end_chunk(self.offset, end, tools);
+            let end = start + length as u64;
+            self.see(&line);
+            self.take_line(without_return(&line), start, end, tools);
+            self.end_chunk(start, end, tools);
         }
-        Ok(())
-    }
-
-    /// The prefix grows with what is read, until it is long enough.
-    fn update_prefix(&mut self) -> io::Result<()> {
-        let length = usize::try_from(self.offset).unwrap_or(PREFIX_BYTES).min(PREFIX_BYTES);
-        if u32::try_from(length) == Ok(self.prefix.length) {
-            return Ok(());
-        }
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, 0)?;
-        self.prefix = Fingerprint::of(&bytes);
         Ok(())
     }
 
@@ -431,25 +467,22 @@ impl Tail {
     }
 }
 
-/// The first line that is data: not empty, no directive. It need not be finished.
-fn first_data_line(file: &File, has_directives: bool) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; FIRST_LINE_SEARCH];
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The first line before `end` that is data: not empty, no directive. Behind `end`, where nothing
+/// was read, it may be unfinished still.
+fn first_data_line(file: &File, end: u64, has_directives: bool) -> io::Result<Option<Vec<u8>>> {
+    let length = usize::try_from(end).unwrap_or(FIRST_LINE_SEARCH).min(FIRST_LINE_SEARCH);
+    let mut bytes = vec![0; length];
     let length = read_up_to(file, &mut bytes, 0)?;
     let lines = bytes.get(..length).unwrap_or_default().split(|byte| *byte == b'\n');
     let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
     let is_directive = |line: &[u8]| has_directives && line.starts_with(b"#");
-    let line = lines
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .find(|line| !is_blank(line) && !is_directive(line));
-    Ok(line.unwrap_or_default().to_vec())
-}
-
-/// The bytes before `offset`, at most [`GUARD_BYTES`].
-fn read_before(file: &File, offset: u64) -> io::Result<Vec<u8>> {
-    let length = offset.min(GUARD_BYTES as u64);
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(GUARD_BYTES)];
-    file.read_exact_at(&mut bytes, offset - length)?;
-    Ok(bytes)
+    let mut lines = lines.map(without_return);
+    let line = lines.find(|line| !is_blank(line) && !is_directive(line));
+    Ok(line.map(<[u8]>::to_vec))
 }
 
 /// Fills `buffer` from `offset` on, as far as the file goes.

@@ -121,7 +121,7 @@ impl W3cParser {
     fn follow(&mut self, directive: &[u8]) {
         let text = String::from_utf8_lossy(directive);
         let Some((name, value)) = text.split_once(':') else { return };
-        match name.trim().to_ascii_lowercase().as_str() {
+        match name.to_ascii_lowercase().as_str() {
             "fields" => {
                 let names = value.split_ascii_whitespace().take(MAX_COLUMNS);
                 self.columns = names.map(Column::named).collect();
