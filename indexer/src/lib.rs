@@ -4,7 +4,7 @@
 //! final verdict; [`collector`] gives the verdicts: [`collector::elasticsearch`] sends bulks, retries
 //! what can be retried, and stores as dead letters what cannot.
 //!
-//! `main` ─► [`cli`] ─► [`run`]: builds the stages, joins them, and stops them from the front.
+//! `main` ─► [`cli`] ─► [`run()`]: builds the stages, joins them, and stops them from the front.
 
 pub mod check;
 pub mod cli;

@@ -5,7 +5,7 @@
 //! hands them to the transport. Confirms travel the same road backwards: the transport resolves a
 //! receipt, the pipeline tells the monitor, the monitor moves the checkpoint.
 //!
-//! `main` ─► [`cli`] ─► [`run`]: builds the stages, joins them, and stops them from the front.
+//! `main` ─► [`cli`] ─► [`run()`]: builds the stages, joins them, and stops them from the front.
 
 pub mod batch;
 pub mod check;

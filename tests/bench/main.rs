@@ -3,8 +3,8 @@
 //! The machine is noisy and shared, so absolute figures mean little; a ratio of two things that
 //! were measured in turn on the same machine means something. Nothing is asserted.
 //!
-//! `bench` runs all; `bench yardstick FILE` and `bench publish FILE URL ENCODING` are the other sides of
-//! comparisons, run as processes of their own so that they are measured in the same way.
+//! `bench` runs all; with arguments it is the other side of a comparison, run as a process of its
+//! own so that it is measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
     clippy::expect_used,
@@ -35,10 +35,11 @@ fn main() {
     match words.as_slice() {
         [] => all(),
         ["yardstick", file] => shipper::yardstick(file),
-        ["publish", file, url, encoding] => messages::publish(file, url, encoding),
+        ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
+        ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, yardstick FILE or publish FILE URL ENCODING"
+                "bench: unknown arguments {other:?}; expected none, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -53,6 +54,7 @@ fn all() {
     let log = shipper::make_log(&directory, 1_000_000);
     shipper::compare_parsing(&directory, &log, &mut table);
     shipper::compare_shipping(&directory, &log, &mut table);
+    shipper::compare_sending(&directory, &mut table);
     shipper::compare_single_documents(&directory, &log, &mut table);
     shipper::idle_memory(&directory, &mut table);
     indexer::compare(&directory, &mut table);

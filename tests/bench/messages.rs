@@ -1,12 +1,18 @@
-//! Ready-made messages, and a publisher that does nothing but publish them: with confirms,
-//! `mandatory`, persistent, as many in flight as the shipper.
+//! Ready-made messages, a publisher that does nothing but publish them (with confirms, `mandatory`,
+//! persistent, as many in flight as the shipper), and the shipper's own sender doing the same.
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
+use omphalos_common::telemetry::Health;
+use omphalos_common::transport::amqp::{
+    AmqpSettings, Broker, Message, Sender, SenderMetrics, SenderOptions, Topology, Window,
+};
 use omphalos_tests::Amqp;
 
 /// The shipper's window: so many messages, and so many bytes.
@@ -38,9 +44,15 @@ pub fn load(file: &Path) -> Vec<Vec<u8>> {
     bodies
 }
 
+/// The saved messages so many times over.
+fn bodies(file: &str, times: &str) -> Vec<Vec<u8>> {
+    let times = times.parse().expect("how many times");
+    vec![load(Path::new(file)); times].concat()
+}
+
 /// Publishes the saved messages: batches, or else JSON documents.
-pub fn publish(file: &str, url: &str, encoding: &str) {
-    let bodies = load(Path::new(file));
+pub fn publish(file: &str, url: &str, encoding: &str, times: &str) {
+    let bodies = bodies(file, times);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
@@ -80,5 +92,40 @@ pub fn publish(file: &str, url: &str, encoding: &str) {
         }
         while confirms.next().await.is_some() {}
         connection.close(200, "done".into()).await.expect("closed");
+    });
+}
+
+/// Publishes saved batches with the shipper's sender.
+pub fn send(file: &str, url: &str, times: &str) {
+    let bodies = bodies(file, times);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let settings = AmqpSettings { url: Some(vec![url.to_owned()]), ..AmqpSettings::default() };
+        let broker = Arc::new(Broker::new(&settings, "bench").expect("a broker"));
+        let options = SenderOptions {
+            part: "bench",
+            exchange: settings.exchange.clone(),
+            id_prefix: "bench".to_owned(),
+            window: Window { messages: MOST_MESSAGES, bytes: MOST_BYTES },
+            confirm_timeout: Duration::from_mins(1),
+        };
+        let topology = Topology::new(&settings);
+        let (metrics, health) = (SenderMetrics::default(), Health::default());
+        let (sender, task) = Sender::start(broker, topology, options, metrics, health);
+        let mut receipts = FuturesUnordered::new();
+        for body in bodies {
+            let properties = BasicProperties::default()
+                .with_content_type("application/vnd.omphalos.batch.v1".into())
+                .with_content_encoding("zstd".into());
+            let message =
+                Message { routing_key: "access.web1".to_owned(), properties, body: body.into() };
+            receipts.push(sender.send(message).await);
+        }
+        while let Some(delivered) = receipts.next().await {
+            assert!(delivered, "a message was not delivered");
+        }
+        drop(sender);
+        task.await.expect("the sender ends");
     });
 }
