@@ -2,8 +2,8 @@
 //! precedence.
 //!
 //! A binary declares its settings as a table of [`Setting`] rows. From the same rows come the
-//! command line ([`add_flags`]), the environment variables, the overlay onto the file ([`load`])
-//! and the reference in the manual ([`reference`]); the typed form is an ordinary serde struct
+//! command line ([`add_flags`]), the environment variables, the overlay onto the file ([`load()`])
+//! and the reference in the manual ([`reference()`]); the typed form is an ordinary serde struct
 //! that refuses unknown keys. A test of each binary compares rows and struct, so neither can have
 //! a setting that the other lacks.
 
