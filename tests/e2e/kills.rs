@@ -15,8 +15,11 @@ fn wait_for_some(stack: &Stack, at_least: u64) {
 
 fn started(stack: &mut Stack) -> (Program, Program, Load) {
     let log = LogFile::create(&stack.path("access.log"));
-    let indexer = stack.indexer().listening().start();
-    let shipper = stack.shipper(log.path()).listening().start();
+    // So that a kill finds messages of which a part is indexed.
+    let indexer = stack.indexer().option("--bulk-documents", 300).listening().start();
+    // So that each kill finds a checkpoint that is only just older than what was read.
+    let shipper = stack.shipper(log.path()).option("--checkpoint-interval", "20ms");
+    let shipper = shipper.listening().start();
     let load = Load::start(log, 60, |_, _| {});
     (shipper, indexer, load)
 }
@@ -66,6 +69,34 @@ fn killing_the_broker_loses_and_repeats_nothing() {
         let said = program.count_in_log("trying again, for ever");
         assert!((1..40).contains(&said), "said {said} times:\n{}", program.log());
     }
+}
+
+#[test]
+fn a_shipper_stopped_and_killed_while_the_broker_is_away_forgets_nothing() {
+    let mut stack = Stack::with_broker(&[]);
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(2_000);
+    let _indexer = stack.indexer().start();
+    let shipper = stack.shipper(log.path()).args(["--stop-grace", "200ms"]);
+    let mut shipper = shipper.option("--checkpoint-interval", "20ms").listening().start();
+    stack.elastic().wait_for_count(2_000);
+    stack.broker().wait_for_queue("/", "omphalos.index");
+    stack.broker().kill();
+    let wait_for_unconfirmed = |shipper: &Program| {
+        eventually("lines are read and not confirmed", || {
+            let unconfirmed = shipper.metric("omphalos_documents_in_flight");
+            holds(unconfirmed > 2_999.0, unconfirmed)
+        });
+    };
+    log.append(3_000);
+    wait_for_unconfirmed(&shipper);
+    shipper.terminate();
+    shipper.restart();
+    wait_for_unconfirmed(&shipper);
+    shipper.kill();
+    stack.broker().start();
+    shipper.restart();
+    log.assert_indexed_once(&stack.elastic());
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod discover;
 mod files;
 mod identity;
 mod matching;
+mod place;
 mod progress;
 mod saver;
 mod tail;

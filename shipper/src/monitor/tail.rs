@@ -6,7 +6,7 @@
 //! over whole lines only; what moves the checkpoint is [`Progress`].
 
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use super::checkpoint::Entry;
 use super::clock::Clock;
 use super::directives;
 use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
+use super::place::{Place, read_up_to};
 use super::progress::{Position, Progress};
 use crate::batch::OpenBatch;
 use crate::parser::{Documents, Event, Frame, Parsed, Parser, Skipped};
@@ -117,40 +118,6 @@ pub struct Tail {
     known_size: u64,
     /// Inside a line that is too long: up to where its end was searched for.
     searched: Option<Place>,
-}
-
-/// A place in a file, and what stands before it.
-#[derive(Clone, Debug, Default)]
-struct Place {
-    offset: u64,
-    /// The bytes before it, at most [`GUARD_BYTES`].
-    guard: Vec<u8>,
-}
-
-impl Place {
-    fn find(file: &File, offset: u64) -> io::Result<Self> {
-        let length = offset.min(GUARD_BYTES as u64);
-        let mut guard = vec![0; usize::try_from(length).unwrap_or(GUARD_BYTES)];
-        file.read_exact_at(&mut guard, offset - length)?;
-        Ok(Self { offset, guard })
-    }
-
-    /// Reads what stands here, as much as `buffer` has room for behind the guard; returns how much
-    /// was read with it. `None` when something else stands before this place now.
-    fn read<'b>(&self, file: &File, buffer: &'b mut [u8]) -> io::Result<(usize, Option<&'b [u8]>)> {
-        let length = read_up_to(file, buffer, self.offset - self.guard.len() as u64)?;
-        let read = buffer.get(..length).unwrap_or_default();
-        Ok((length, read.strip_prefix(&self.guard[..])))
-    }
-
-    /// Moves over `bytes`, which stand here.
-    fn advance(&mut self, bytes: &[u8]) {
-        self.offset += bytes.len() as u64;
-        let keep = GUARD_BYTES.saturating_sub(bytes.len()).min(self.guard.len());
-        self.guard.drain(..self.guard.len() - keep);
-        let last = bytes.len().saturating_sub(GUARD_BYTES);
-        self.guard.extend_from_slice(bytes.get(last..).unwrap_or_default());
-    }
 }
 
 impl Tail {
@@ -483,18 +450,4 @@ fn first_data_line(file: &File, end: u64, has_directives: bool) -> io::Result<Op
     let mut lines = lines.map(without_return);
     let line = lines.find(|line| !is_blank(line) && !is_directive(line));
     Ok(line.map(<[u8]>::to_vec))
-}
-
-/// Fills `buffer` from `offset` on, as far as the file goes.
-fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
