@@ -20,7 +20,7 @@ test: cargo ## pass all tests, those against real servers too; installs the serv
 lint: cargo ## check format, lints, dependencies, scripts and the compose file
 	@tests/lint.sh
 
-bench: programs ## measure, side by side with what it is compared to; takes ten minutes
+bench: programs ## measure, side by side with what it is compared to; some minutes
 	@OMPHALOS_ES_HEAP=$${OMPHALOS_ES_HEAP:-2g} target/release/bench
 
 stack-up: ## start RabbitMQ and Elasticsearch on 127.0.0.1, to try things out
