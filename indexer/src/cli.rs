@@ -2,13 +2,12 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Loaded, add_flags, load};
 use omphalos_common::shutdown;
-use omphalos_common::telemetry::{ask_ready, init_logs};
+use omphalos_common::telemetry::{address_to_ask, ask_ready, init_logs};
 use tracing::{error, warn};
 
 use crate::check::check;
@@ -65,7 +64,11 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             "check" => {
                 return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
             }
-            "health" => return health(settings.listen).await,
+            "health" => {
+                ask_ready(address_to_ask(settings.listen)?).await?;
+                println!("ready");
+                return Ok(ExitCode::SUCCESS);
+            }
             _ => {}
         }
         let shutdown = shutdown::on_signals()?;
@@ -78,18 +81,4 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     // A request that nobody waits for any more must not keep the process.
     runtime.shutdown_background();
     code
-}
-
-/// Asks the process that runs with the same settings.
-async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
-    let listen = listen.ok_or_else(|| {
-        ConfigError::invalid(
-            "health asks the running process: give both the same `listen`, such as 127.0.0.1:9187",
-        )
-    })?;
-    match ask_ready(listen).await {
-        Ok(()) => println!("ready"),
-        Err(reason) => anyhow::bail!("not ready: {reason}"),
-    }
-    Ok(ExitCode::SUCCESS)
 }

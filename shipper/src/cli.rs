@@ -2,13 +2,12 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use omphalos_common::config::{ConfigError, Loaded, add_flags, load};
+use omphalos_common::config::{ConfigError, Loaded, Setting, add_flags, load};
 use omphalos_common::shutdown;
-use omphalos_common::telemetry::{ask_ready, init_logs};
+use omphalos_common::telemetry::{address_to_ask, ask_ready, init_logs};
 use tracing::{error, warn};
 
 use crate::check::check;
@@ -33,10 +32,8 @@ pub fn command() -> Command {
     let check = Command::new("check").about(
         "Check the settings, connect, declare, and say what was found; exit 2 if anything is wrong",
     );
-    let positional: Vec<_> =
-        settings.iter().filter(|setting| setting.positional_name().is_some()).copied().collect();
     // Only the files: all other flags are global.
-    let check = positional.iter().fold(check, |check, setting| {
+    let check = positional().iter().fold(check, |check, setting| {
         let name = setting.positional_name().unwrap_or_default();
         check.arg(Arg::new(setting.key).value_name(name).num_args(0..).help(setting.help))
     });
@@ -50,6 +47,13 @@ pub fn command() -> Command {
         .arg(once)
         .subcommand(check)
         .subcommand(health)
+}
+
+/// The settings that are given without a flag.
+fn positional() -> Vec<Setting> {
+    let mut settings = all_settings();
+    settings.retain(|setting| setting.positional_name().is_some());
+    settings
 }
 
 /// Runs the program.
@@ -67,10 +71,9 @@ pub fn main() -> ExitCode {
 
 fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
-    let mut positional = all_settings();
-    positional.retain(|setting| setting.positional_name().is_some());
-    if !wanted.is_empty() && positional.iter().any(|setting| matches.contains_id(setting.key)) {
-        let message = format!("name files behind `{wanted}`: omphalos-shipper {wanted} FILE…");
+    let is_given = |setting: &Setting| matches.contains_id(setting.key);
+    if wanted == "check" && positional().iter().any(is_given) {
+        let message = "name files behind `check`: omphalos-shipper check FILE…";
         return Err(ConfigError::invalid(message).into());
     }
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -89,7 +92,11 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             "check" => {
                 return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
             }
-            "health" => return health(settings.listen).await,
+            "health" => {
+                ask_ready(address_to_ask(settings.listen)?).await?;
+                println!("ready");
+                return Ok(ExitCode::SUCCESS);
+            }
             _ => {}
         }
         let shutdown = shutdown::on_signals()?;
@@ -99,18 +106,4 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         }
         result.map(|()| ExitCode::SUCCESS)
     })
-}
-
-/// Asks the process that runs with the same settings.
-async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
-    let listen = listen.ok_or_else(|| {
-        ConfigError::invalid(
-            "health asks the running process: give both the same `listen`, such as 127.0.0.1:9186",
-        )
-    })?;
-    match ask_ready(listen).await {
-        Ok(()) => println!("ready"),
-        Err(reason) => anyhow::bail!("not ready: {reason}"),
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use lapin::BasicProperties;
-use omphalos_common::transport::wire::{Envelope, decode};
+use omphalos_common::transport::wire::{self, Envelope, decode};
 use omphalos_indexer::collector::elasticsearch::{BulkBuilder, Filing};
-use omphalos_tests::{Amqp, Elastic, Engine, Program, Server};
+use omphalos_tests::{Amqp, Elastic, Engine, Program, Server, rest};
 use reqwest::StatusCode;
 
-use crate::measure::{children_seconds, pause};
+use crate::measure::{children_seconds, runtime};
 use crate::messages;
 use crate::table::Table;
 
@@ -32,7 +32,7 @@ pub fn compare(directory: &Path, table: &mut Table) {
     let bodies = bulk_bodies(&batches);
     let elastic = Elastic::new(&search.url(), "omphalos");
     let (mut ours, mut theirs, mut cpu) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
-    install_template(&search, &url);
+    install_template(directory, &search, &url);
     for _ in 0..RUNS {
         elastic.delete_all();
         theirs = theirs.min(replay(&search.url(), &bodies));
@@ -73,10 +73,10 @@ fn some_messages(directory: &Path) -> (Vec<Vec<u8>>, usize) {
     (batches, documents)
 }
 
-fn parcel(body: &[u8]) -> omphalos_common::transport::wire::Parcel {
+fn parcel(body: &[u8]) -> wire::Parcel {
     let envelope = Envelope {
-        content_type: Some("application/vnd.omphalos.batch.v1"),
-        content_encoding: Some("zstd"),
+        content_type: Some(wire::CONTENT_TYPE_BATCH),
+        content_encoding: Some(wire::CONTENT_ENCODING_ZSTD),
         default_dataset: "external",
         ..Envelope::default()
     };
@@ -108,13 +108,11 @@ fn bulk_bodies(batches: &[Vec<u8>]) -> Vec<Bytes> {
 
 /// Sends the bodies, as many at once as the indexer does; returns the seconds it took.
 fn replay(url: &str, bodies: &[Bytes]) -> f64 {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let client = reqwest::Client::new();
     let target =
         format!("{}/_bulk?filter_path=items.*.status,items.*.error", url.trim_end_matches('/'));
     let begun = Instant::now();
-    runtime.expect("a runtime").block_on(async {
+    runtime().block_on(async {
         let requests = stream::iter(bodies.iter().cloned()).map(|body| {
             let request =
                 client.post(&target).header("Content-Type", "application/x-ndjson").body(body);
@@ -142,22 +140,15 @@ fn replay(url: &str, bodies: &[Bytes]) -> f64 {
 fn fill(url: &str, batches: &[Vec<u8>]) {
     let amqp = Amqp::connect(url);
     amqp.purge("omphalos.index");
-    let properties = BasicProperties::default()
-        .with_delivery_mode(2)
-        .with_content_type("application/vnd.omphalos.batch.v1".into())
-        .with_content_encoding("zstd".into());
+    let properties = messages::of_a_batch(BasicProperties::default().with_delivery_mode(2));
     for body in batches {
         amqp.publish("omphalos.logs", "access.web1", properties.clone(), body);
     }
 }
 
-fn install_template(search: &Server, url: &str) {
-    let indexer = indexer(&repository_log("template"), search, url).arg("--drain").run();
+fn install_template(directory: &Path, search: &Server, url: &str) {
+    let indexer = indexer(&directory.join("template.log"), search, url).arg("--drain").run();
     assert_eq!(indexer.code, Some(0), "{}", indexer.output);
-}
-
-fn repository_log(name: &str) -> std::path::PathBuf {
-    omphalos_tests::repository().join(format!("target/bench/{name}.log"))
 }
 
 fn indexer(log: &Path, search: &Server, url: &str) -> Program {
@@ -174,7 +165,7 @@ fn index(directory: &Path, search: &Server, url: &str, documents: usize) -> (f64
     let mut indexer = indexer(&directory.join("indexer.log"), search, url).listening().start();
     while indexer.metric("omphalos_documents_indexed_total") < documents as f64 {
         assert!(indexer.is_running(), "{}", indexer.log());
-        pause(Duration::from_millis(20));
+        rest(Duration::from_millis(20));
     }
     let wall = begun.elapsed().as_secs_f64();
     assert_eq!(indexer.terminate(), Some(0), "{}", indexer.log());

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use omphalos_tests::generate::clf_time;
-use omphalos_tests::{Elastic, Engine, Program, Server};
+use omphalos_tests::{Elastic, Engine, Program, Server, rest};
 use reqwest::Method;
 
-use crate::measure::pause;
 use crate::table::Table;
 
 const LINES: usize = 40;
@@ -49,15 +48,15 @@ pub fn measure(directory: &Path, table: &mut Table) {
         line(number);
         let begun = Instant::now();
         while indexer.metric("omphalos_documents_indexed_total") < (number + 1) as f64 - 0.5 {
-            pause(Duration::from_millis(2));
+            rest(Duration::from_millis(2));
         }
         indexed.push(begun.elapsed().as_secs_f64());
         while found(&elastic, number) == 0 {
-            pause(Duration::from_millis(10));
+            rest(Duration::from_millis(10));
         }
         searchable.push(begun.elapsed().as_secs_f64());
         // Not in step with the refresh.
-        pause(Duration::from_millis(37 * (number as u64 % 7)));
+        rest(Duration::from_millis(37 * (number as u64 % 7)));
     }
     table.row(
         "line written → searchable, light load, refresh 1 s, median",

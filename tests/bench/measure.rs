@@ -4,6 +4,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use omphalos_tests::rest;
+use tokio::runtime::Runtime;
 
 /// The cost of one run.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,7 @@ pub fn cost(command: &mut Command) -> Cost {
         peak = peak.max(memory(&child, "VmHWM:").unwrap_or(0.0));
         match child.try_wait().expect("wait") {
             Some(status) => break status,
-            None => pause(Duration::from_millis(2)),
+            None => rest(Duration::from_millis(2)),
         }
     };
     let wall = begun.elapsed().as_secs_f64();
@@ -69,7 +71,8 @@ pub fn children_seconds() -> f64 {
     seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
-#[expect(clippy::disallowed_methods, reason = "between two looks at a process")]
-pub fn pause(time: Duration) {
-    std::thread::sleep(time);
+/// Two workers, as the shipper has.
+pub fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().expect("a runtime")
 }

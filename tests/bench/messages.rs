@@ -13,7 +13,12 @@ use omphalos_common::telemetry::Health;
 use omphalos_common::transport::amqp::{
     AmqpSettings, Broker, Message, Sender, SenderMetrics, SenderOptions, Topology, Window,
 };
+use omphalos_common::transport::wire::{
+    CONTENT_ENCODING_ZSTD, CONTENT_TYPE_BATCH, CONTENT_TYPE_JSON,
+};
 use omphalos_tests::Amqp;
+
+use crate::measure::runtime;
 
 /// The shipper's window: so many messages, and so many bytes.
 const MOST_MESSAGES: usize = 1024;
@@ -44,6 +49,13 @@ pub fn load(file: &Path) -> Vec<Vec<u8>> {
     bodies
 }
 
+/// Says that the body is a batch.
+pub fn of_a_batch(properties: BasicProperties) -> BasicProperties {
+    properties
+        .with_content_type(CONTENT_TYPE_BATCH.into())
+        .with_content_encoding(CONTENT_ENCODING_ZSTD.into())
+}
+
 /// The saved messages so many times over.
 fn bodies(file: &str, times: &str) -> Vec<Vec<u8>> {
     let times = times.parse().expect("how many times");
@@ -53,19 +65,15 @@ fn bodies(file: &str, times: &str) -> Vec<Vec<u8>> {
 /// Publishes the saved messages: batches, or else JSON documents.
 pub fn publish(file: &str, url: &str, encoding: &str, times: &str) {
     let bodies = bodies(file, times);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    runtime().block_on(async {
         let connection =
             Connection::connect(url, ConnectionProperties::default()).await.expect("connected");
         let channel = connection.create_channel().await.expect("a channel");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
         let properties = BasicProperties::default().with_delivery_mode(2);
         let properties = match encoding {
-            "batch" => properties
-                .with_content_type("application/vnd.omphalos.batch.v1".into())
-                .with_content_encoding("zstd".into()),
-            _ => properties.with_content_type("application/json".into()),
+            "batch" => of_a_batch(properties),
+            _ => properties.with_content_type(CONTENT_TYPE_JSON.into()),
         };
         let mut confirms = FuturesUnordered::new();
         let mut in_flight = 0;
@@ -98,9 +106,7 @@ pub fn publish(file: &str, url: &str, encoding: &str, times: &str) {
 /// Publishes saved batches with the shipper's sender.
 pub fn send(file: &str, url: &str, times: &str) {
     let bodies = bodies(file, times);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    runtime().block_on(async {
         let settings = AmqpSettings { url: Some(vec![url.to_owned()]), ..AmqpSettings::default() };
         let broker = Arc::new(Broker::new(&settings, "bench").expect("a broker"));
         let options = SenderOptions {
@@ -115,9 +121,7 @@ pub fn send(file: &str, url: &str, times: &str) {
         let (sender, task) = Sender::start(broker, topology, options, metrics, health);
         let mut receipts = FuturesUnordered::new();
         for body in bodies {
-            let properties = BasicProperties::default()
-                .with_content_type("application/vnd.omphalos.batch.v1".into())
-                .with_content_encoding("zstd".into());
+            let properties = of_a_batch(BasicProperties::default());
             let message =
                 Message { routing_key: "access.web1".to_owned(), properties, body: body.into() };
             receipts.push(sender.send(message).await);

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use omphalos_tests::generate::Generator;
 use omphalos_tests::program::binary;
-use omphalos_tests::{Amqp, Server};
+use omphalos_tests::{Amqp, Server, rest};
 
 use crate::RUNS;
-use crate::measure::{Cost, best, cost, memory, pause};
+use crate::measure::{Cost, best, cost, memory};
 use crate::messages;
 use crate::table::Table;
 
@@ -206,7 +206,7 @@ pub fn idle_memory(directory: &Path, table: &mut Table) {
     // Ready when the line is confirmed and remembered.
     let text = || fs::read_to_string(state.join("checkpoint")).unwrap_or_default();
     while !text().contains("\"offset\":9") {
-        pause(Duration::from_millis(20));
+        rest(Duration::from_millis(20));
     }
     let resident = memory(&child, "VmRSS:").unwrap_or_default();
     child.kill().expect("kill");

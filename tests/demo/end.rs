@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use omphalos_tests::rest;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::directory;
@@ -83,7 +84,7 @@ impl Stop {
 pub fn on_panic(stop: Stop) {
     std::panic::set_hook(Box::new(move |panic| {
         // A script that the same Ctrl-C ended may have been faster.
-        pause(Duration::from_millis(100));
+        rest(Duration::from_millis(100));
         let stopped = stop.is_requested();
         if !stopped {
             let text = panic.payload_as_str().unwrap_or("something panicked");
@@ -108,7 +109,7 @@ fn end_children() {
     }
     let begun = Instant::now();
     while !running_children().is_empty() && begun.elapsed() < LONGEST_STOP {
-        pause(Duration::from_millis(50));
+        rest(Duration::from_millis(50));
     }
 }
 
@@ -124,13 +125,4 @@ fn running_children() -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_ours).collect()
-}
-
-/// Between two looks at a condition, or two writes.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "paces the writer, and loops that look at conditions"
-)]
-pub fn pause(time: Duration) {
-    thread::sleep(time);
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use omphalos_tests::repository;
+use omphalos_tests::{repository, rest};
 
 use directory::Claim;
 use end::{End, Stop};
@@ -89,6 +89,6 @@ fn wait_for_enter(stop: &Stop) {
     println!("Press Enter to stop and clean up.");
     let reader = thread::spawn(|| io::stdin().read_line(&mut String::new()));
     while !reader.is_finished() && !stop.is_requested() {
-        end::pause(Duration::from_millis(100));
+        rest(Duration::from_millis(100));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::end::{End, Stop, pause};
+use omphalos_tests::rest;
+
+use crate::end::{End, Stop};
 use crate::progress::{Counter, Figures, Progress};
 use crate::scene::{INDEXER_LOG, SHIPPER_LOG, Scene};
 use crate::writer::{LINES, ROTATED_AT, Writer};
@@ -60,7 +62,7 @@ pub fn tell(scene: &mut Scene, stop: &Stop) -> Result<Told, End> {
         if let Err(end) = stop.check().and_then(|()| teller.scene.check()) {
             teller.progress.finish();
             // Ctrl-C reaches the programs too, and they may have been faster.
-            pause(LOOK);
+            rest(LOOK);
             return Err(stop.check().err().unwrap_or(end));
         }
         teller.disturb();
@@ -79,7 +81,7 @@ pub fn tell(scene: &mut Scene, stop: &Stop) -> Result<Told, End> {
                 return Err(teller.too_late());
             }
         }
-        pause(LOOK);
+        rest(LOOK);
     }
     let took = begun.elapsed();
     teller.look();

@@ -7,10 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use omphalos_tests::LogFile;
 use omphalos_tests::generate::{Generator, clf_time};
+use omphalos_tests::{LogFile, rest};
 
-use crate::end::{Stop, pause};
+use crate::end::Stop;
 use crate::scene::LOG;
 
 /// How many lines are written in all.
@@ -70,7 +70,7 @@ fn write(written: &AtomicU64, stop: &Stop) {
         }
         log.append_text(&text);
         written.store(number, Ordering::Relaxed);
-        pause((STEP * step).saturating_sub(begun.elapsed()));
+        rest((STEP * step).saturating_sub(begun.elapsed()));
     }
 }
 

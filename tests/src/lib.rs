@@ -30,7 +30,7 @@ pub use log_file::LogFile;
 pub use program::{Exited, Program};
 pub use server::{Engine, Server};
 pub use stack::Stack;
-pub use wait::{eventually, holds};
+pub use wait::{eventually, holds, rest};
 
 use std::path::PathBuf;
 

@@ -30,7 +30,8 @@ pub fn holds(condition: bool, state: impl Display) -> Result<(), String> {
     if condition { Ok(()) } else { Err(state.to_string()) }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the pause between two looks at a condition")]
-pub(crate) fn rest(pause: Duration) {
+/// Between two looks at a condition, or two writes.
+#[expect(clippy::disallowed_methods, reason = "paces loops that look at conditions, and writers")]
+pub fn rest(pause: Duration) {
     std::thread::sleep(pause);
 }

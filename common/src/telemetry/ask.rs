@@ -12,28 +12,51 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::config::ConfigError;
+
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is read of an answer, in bytes.
 const MOST: usize = 64 * 1024;
 
+/// Why a process does not count as ready: the reasons it gives, or why it could not be asked.
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
+#[error("not ready: {0}")]
+pub struct NotReady(String);
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the process that runs with the same settings can be asked.
+///
+/// # Errors
+/// When the settings have no address to listen at.
+pub fn address_to_ask(listen: Option<SocketAddr>) -> Result<SocketAddr, ConfigError> {
+    listen.ok_or_else(|| {
+        ConfigError::invalid(
+            "health asks the running process: give both the same `listen`, such as 127.0.0.1:9186",
+        )
+    })
+}
 
 /// Asks the process that listens at `listen` whether it is ready.
 ///
 /// # Errors
-/// The reasons it gives when it is not, or why it could not be asked.
-pub async fn ask_ready(listen: SocketAddr) -> Result<(), String> {
+/// When it is not, or could not be asked.
+pub async fn ask_ready(listen: SocketAddr) -> Result<(), NotReady> {
     let address = reachable(listen);
     let unreachable = |reason: String| {
-        format!("cannot ask {address}: {reason}; is it running, with listen = \"{listen}\"?")
+        NotReady(format!(
+            "cannot ask {address}: {reason}; is it running, with listen = \"{listen}\"?"
+        ))
     };
     match timeout(PATIENCE, get(address, "/readyz")).await {
         Err(_) => Err(unreachable(format!("no answer within {PATIENCE:?}"))),
         Ok(Err(failure)) => Err(unreachable(failure.to_string())),
         Ok(Ok((true, _))) => Ok(()),
-        Ok(Ok((false, body))) => Err(String::from_utf8_lossy(&body).trim_end().to_owned()),
+        Ok(Ok((false, body))) => {
+            Err(NotReady(String::from_utf8_lossy(&body).trim_end().to_owned()))
+        }
     }
 }
 
@@ -74,7 +97,8 @@ mod tests {
         tokio::spawn(listener.serve(telemetry.clone(), Shutdown::new()));
         assert_eq!(ask_ready(address).await, Ok(()));
         telemetry.health.problem("broker", "no connection to mq1:5672");
-        assert_eq!(ask_ready(address).await, Err("broker: no connection to mq1:5672".to_owned()));
+        let reason = NotReady("broker: no connection to mq1:5672".to_owned());
+        assert_eq!(ask_ready(address).await, Err(reason));
     }
 
     #[tokio::test]
@@ -82,7 +106,7 @@ mod tests {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.address().unwrap();
         drop(listener);
-        let message = ask_ready(address).await.unwrap_err();
+        let message = ask_ready(address).await.unwrap_err().to_string();
         assert!(message.contains(&address.to_string()), "{message}");
     }
 }

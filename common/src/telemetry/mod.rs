@@ -8,7 +8,7 @@ mod logs;
 mod process;
 mod repeats;
 
-pub use ask::ask_ready;
+pub use ask::{NotReady, address_to_ask, ask_ready};
 pub use health::Health;
 pub use http::{Listener, Telemetry};
 pub use logs::{LogFormat, init_logs};
