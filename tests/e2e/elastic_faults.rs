@@ -179,9 +179,9 @@ fn half_a_reply_or_too_few_verdicts_acknowledge_nothing() {
 
 /// A reply with one verdict less than there are documents.
 fn without_a_verdict(body: String) -> String {
-    let items = body.split_once('[').zip(body.split_once("},{\"create\""));
-    items
-        .map_or_else(|| body.clone(), |((head, _), (_, rest))| format!("{head}[{{\"create\"{rest}"))
+    let parts = body.split_once('[').zip(body.split_once("},{\"create\""));
+    let shorter = parts.map(|((head, _), (_, rest))| format!("{head}[{{\"create\"{rest}"));
+    shorter.unwrap_or(body)
 }
 
 #[test]
