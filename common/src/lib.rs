@@ -6,6 +6,7 @@ pub mod config;
 pub mod event;
 pub mod retry;
 pub mod shutdown;
+pub mod spool;
 pub mod telemetry;
 pub mod tls;
 pub mod transport;
