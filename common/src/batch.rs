@@ -30,6 +30,10 @@ pub struct Chunk {
     pub ids: Vec<DocumentId>,
     /// The event day of each document, in days since 1970-01-01 UTC.
     pub days: Vec<i32>,
+    /// Where the line of each document begins, in bytes of the source: a transport that cuts a
+    /// chunk needs to know which range each part covers. It does not travel.
+    #[serde(skip)]
+    pub starts: Vec<u64>,
 }
 
 /// Documents of one dataset, ready to be encoded.

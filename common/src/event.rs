@@ -20,6 +20,9 @@ pub const NAME_MAX_BYTES: usize = 100;
 /// Length of a [`DocumentId`] in characters.
 pub const ID_LENGTH: usize = 22;
 
+/// Length of what a [`DocumentId`] stands for in bytes.
+pub const ID_BYTES: usize = 16;
+
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The `_id` of a document: 22 characters of URL-safe base64 over 16 bytes, which are the event
@@ -32,6 +35,32 @@ const SECONDS_PER_DAY: i64 = 86_400;
 pub struct DocumentId([u8; ID_LENGTH]);
 
 impl DocumentId {
+    /// The id from the 16 bytes that its text stands for.
+    pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        let mut text = [b'A'; ID_LENGTH];
+        // 16 bytes always encode into exactly 22 characters.
+        let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+        debug_assert_eq!(written.ok(), Some(ID_LENGTH));
+        Self(text)
+    }
+
+    /// The id that this is the text of, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.as_bytes().try_into().ok()?;
+        let mut bytes = [0; 18];
+        let read = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes);
+        (read.ok() == Some(ID_BYTES)).then_some(Self(text))
+    }
+
+    /// The 16 bytes that the text stands for: the time, then the hash.
+    pub fn to_bytes(self) -> [u8; ID_BYTES] {
+        // Decoders ask for whole groups of four characters: 24 would make 18 bytes.
+        let mut bytes = [0; 18];
+        let read = URL_SAFE_NO_PAD.decode_slice(self.0, &mut bytes);
+        debug_assert_eq!(read.ok(), Some(ID_BYTES));
+        bytes.first_chunk().copied().unwrap_or_default()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         // Base64 is ASCII, so this never takes the default.
@@ -81,17 +110,13 @@ impl IdMaker {
 
 fn encode_id(seconds: i64, hash: u128) -> DocumentId {
     let time = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
-    let mut bytes = [0; 16];
+    let mut bytes = [0; ID_BYTES];
     let (head, tail) = bytes.split_at_mut(4);
     head.copy_from_slice(&time.to_be_bytes());
     for (to, from) in tail.iter_mut().zip(hash.to_be_bytes()) {
         *to = from;
     }
-    let mut text = [b'A'; ID_LENGTH];
-    // 16 bytes always encode into exactly 22 characters.
-    let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
-    debug_assert_eq!(written.ok(), Some(ID_LENGTH));
-    DocumentId(text)
+    DocumentId::from_bytes(bytes)
 }
 
 /// The id of a document from someone else's producer that names no id: the hash of its bytes, so
@@ -188,6 +213,14 @@ mod tests {
         ] {
             assert_ne!(id, different);
         }
+    }
+
+    #[test]
+    fn an_id_survives_being_written_as_bytes() {
+        let id = IdMaker::new("h").document_id(SourceId::from_random(1), 2, 3, b"x");
+        assert_eq!(DocumentId::from_bytes(id.to_bytes()), id);
+        assert_eq!(DocumentId::parse(id.as_str()), Some(id));
+        assert_eq!(DocumentId::parse("short"), None);
     }
 
     #[test]

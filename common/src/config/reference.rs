@@ -44,7 +44,7 @@ fn row(setting: &Setting, kind: &str, default: &str) -> String {
 fn heading(group: Option<&str>) -> String {
     let title = match group {
         None => "At the top of the file".to_owned(),
-        Some("monitor") => "`[[monitor]]`".to_owned(),
+        Some(name @ ("monitor" | "receive")) => format!("`[[{name}]]`"),
         Some(name) => format!("`[{name}]`"),
     };
     format!(

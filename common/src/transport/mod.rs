@@ -3,4 +3,5 @@
 
 pub mod amqp;
 pub mod dead_letter;
+pub mod udp;
 pub mod wire;

@@ -29,6 +29,7 @@ fn batch(lines: &[&str]) -> Batch {
         end: 10,
         ids,
         days,
+        starts: Vec::new(),
     });
     batch
 }

@@ -1,0 +1,121 @@
+//! The receivers' account as metrics: sums as counters, and the streams as gauges, which may go.
+
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+
+use super::ledger::{Ledger, StreamAccount};
+use super::receiver::Accountant;
+
+/// The streams that lost most are shown; more would make scrapes slow.
+const MOST_STREAMS: usize = 1000;
+
+/// The label of what is counted for each reason.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: String,
+}
+
+/// The labels of a stream.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Stream {
+    stream: String,
+    host: String,
+}
+
+/// Reads the account when scraped.
+#[derive(Debug)]
+pub struct UdpReceiverMetrics(pub Accountant);
+
+impl Collector for UdpReceiverMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let ledger = self.0.ledger();
+        encode_totals(&mut encoder, &ledger)?;
+        encode_streams(&mut encoder, ledger.streams)?;
+        let spool = self.0.spool();
+        for (name, help, value) in [
+            ("spool_records", "Records in the spool that are not dealt with", spool.backlog()),
+            ("spool_bytes", "Bytes of the spool on disk", spool.bytes()),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+fn encode_totals(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger) -> Result<(), Error> {
+    let totals = &ledger.totals;
+    for (name, help, value) in [
+        ("received", "Datagrams with documents that came by themselves, in time", totals.received),
+        ("restored", "Datagrams restored from parity", totals.restored),
+        ("resent", "Datagrams that came after they were asked for", totals.resent),
+        ("late", "Datagrams that came after they were given up", totals.late),
+        ("given_up", "Datagrams that did not come in time", totals.given_up),
+        ("repeated", "Datagrams that had been here before", totals.repeated),
+        ("parity", "Parity datagrams", totals.parity),
+        ("marks", "Marks", totals.marks),
+        ("lines", "Datagrams of plain NDJSON", totals.lines),
+        (
+            "kernel_drops",
+            "Datagrams that the kernel dropped, as the socket told",
+            totals.kernel_drops,
+        ),
+    ] {
+        let name = format!("udp_datagrams_{name}");
+        let counter = ConstCounter::new(value);
+        counter.encode(encoder.encode_descriptor(&name, help, None, counter.metric_type())?)?;
+    }
+    for (name, help, value) in [
+        ("udp_documents_received", "Documents in accepted datagrams", totals.documents),
+        ("udp_bytes_received", "Bytes of all datagrams that were read", totals.bytes),
+    ] {
+        let counter = ConstCounter::new(value);
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+    }
+    let refused = Family::<Reason, Gauge>::default();
+    for (reason, count) in &totals.refused {
+        let label = Reason { reason: reason.clone() };
+        refused.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+    }
+    let help = "Datagrams that were not accepted";
+    let name = "udp_datagrams_refused";
+    refused.encode(encoder.encode_descriptor(name, help, None, refused.metric_type())?)
+}
+
+type Of = fn(&StreamAccount) -> u64;
+
+fn encode_streams(
+    encoder: &mut DescriptorEncoder<'_>,
+    mut streams: Vec<StreamAccount>,
+) -> Result<(), Error> {
+    let count = ConstGauge::new(i64::try_from(streams.len()).unwrap_or(i64::MAX));
+    let help = "Streams that are followed, at most 1000 of which are listed";
+    count.encode(encoder.encode_descriptor("udp_streams", help, None, count.metric_type())?)?;
+    streams.sort_by_key(|stream| std::cmp::Reverse(stream.counts.lost()));
+    streams.truncate(MOST_STREAMS);
+    let gauges: [(&str, &str, Of); 4] = [
+        ("received", "Datagrams of a stream that are here", |stream| {
+            stream.counts.received + stream.counts.repaired() + stream.counts.late
+        }),
+        ("missing", "Datagrams of a stream that may still come", |stream| stream.missing),
+        ("lost", "Datagrams of a stream that are lost", |stream| stream.counts.lost()),
+        ("documents_missing", "Documents of a stream that were sent and are not here", |stream| {
+            stream.documents_sent.saturating_sub(stream.counts.documents)
+        }),
+    ];
+    for (name, help, value) in gauges {
+        let family = Family::<Stream, Gauge>::default();
+        for stream in &streams {
+            let label = Stream { stream: stream.stream.clone(), host: stream.host.clone() };
+            family.get_or_create(&label).set(i64::try_from(value(stream)).unwrap_or(i64::MAX));
+        }
+        let name = format!("udp_stream_{name}");
+        family.encode(encoder.encode_descriptor(&name, help, None, family.metric_type())?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,374 @@
+//! One stream at its receiver: which numbers came, what can be restored, what is in pieces, and
+//! what to ask for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::control::{MAX_RANGES, Mark, Request};
+use super::data::Data;
+use super::datagram::Refusal;
+use super::ledger::{StreamAccount, Totals};
+use super::message::MAX_MESSAGE;
+use super::parity::GroupReader;
+use super::record::How;
+use super::window::{Look, Seen, Window};
+
+/// Memory for what parity may restore, of one stream.
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// A number that is missed for so short a time was only overtaken.
+const REORDER: Duration = Duration::from_millis(20);
+/// What was asked for and did not come is asked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// The most numbers asked for at once.
+const MOST_ASKED: u64 = 1000;
+/// After so long without data, what is kept for repair is freed.
+const REPAIR_IDLE: Duration = Duration::from_secs(10);
+
+/// A stream.
+#[derive(Debug)]
+pub struct Stream {
+    pub id: u64,
+    pub window: Window,
+    pub counts: Totals,
+    pub host: String,
+    /// The address that it counts for.
+    pub born_at: IpAddr,
+    /// Where it comes from, and answers go to.
+    pub source: SocketAddr,
+    /// The worker that last read something of it.
+    pub worker: usize,
+    pub documents_sent: u64,
+    pub last_mark: Option<u64>,
+    pub ended: bool,
+    /// Whether its datagrams are sealed; others under its id are not its own.
+    pub sealed: bool,
+    pub seen: Instant,
+    pub seen_at: u64,
+    /// The sender answers requests.
+    answers: bool,
+    /// Numbers below this that are missed were asked for.
+    asked: u64,
+    ask_at: Option<Instant>,
+    /// When the window's end was where.
+    history: VecDeque<(Instant, u64)>,
+    groups: Option<GroupReader>,
+    pieces: BTreeMap<u64, Assembly>,
+}
+
+/// A message that is not complete.
+#[derive(Debug)]
+struct Assembly {
+    pieces: Vec<Option<Box<[u8]>>>,
+    here: usize,
+    bytes: usize,
+    before: u64,
+    documents: u16,
+}
+
+/// A message to be written into the spool.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    pub first: u64,
+    pub pieces: u16,
+    pub how: How,
+    pub before: u64,
+    pub documents: u16,
+    pub message: std::borrow::Cow<'a, [u8]>,
+}
+
+/// What came of a datagram.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// A message is complete.
+    Message(Taken<'a>),
+    /// A piece of one came.
+    Piece,
+    /// It was here before.
+    Repeated,
+}
+
+impl Stream {
+    /// A stream of which nothing is known but where it comes from.
+    pub fn new(id: u64, window: Window, source: SocketAddr, worker: usize, now: Instant) -> Self {
+        Self {
+            id,
+            born_at: source.ip(),
+            asked: window.first(),
+            window,
+            counts: Totals::default(),
+            host: String::new(),
+            source,
+            worker,
+            documents_sent: 0,
+            last_mark: None,
+            ended: false,
+            sealed: false,
+            seen: now,
+            seen_at: 0,
+            answers: false,
+            ask_at: None,
+            history: VecDeque::new(),
+            groups: None,
+            pieces: BTreeMap::new(),
+        }
+    }
+
+    /// A stream as it was.
+    pub fn restore(id: u64, account: &StreamAccount, source: SocketAddr, now: Instant) -> Self {
+        let StreamAccount { first, next, settled, unseen, .. } = account;
+        let given_up = account.counts.given_up;
+        let window = Window::restore(*first, *next, *settled, given_up, unseen);
+        Self {
+            counts: account.counts.clone(),
+            host: account.host.clone(),
+            documents_sent: account.documents_sent,
+            last_mark: account.last_mark,
+            ended: account.ended,
+            sealed: account.sealed,
+            seen_at: account.seen_at,
+            ..Self::new(id, window, source, 0, now)
+        }
+    }
+
+    /// Its account.
+    pub fn account(&self) -> StreamAccount {
+        let mut counts = self.counts.clone();
+        counts.given_up = self.window.given_up();
+        StreamAccount {
+            stream: format!("{:016x}", self.id),
+            host: self.host.clone(),
+            source: self.source.to_string(),
+            first: self.window.first(),
+            next: self.window.next(),
+            settled: self.window.settled(),
+            counts,
+            documents_sent: self.documents_sent,
+            missing: self.window.missing(),
+            unseen: self.window.unseen_at_all(),
+            last_mark: self.last_mark,
+            ended: self.ended,
+            sealed: self.sealed,
+            seen_at: self.seen_at,
+        }
+    }
+
+    /// Takes data; `restored` when it was restored from parity.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn data<'a>(
+        &mut self,
+        number: u64,
+        data: &Data<'a>,
+        restored: bool,
+    ) -> Result<Outcome<'a>, Refusal> {
+        let Look::New(seen) = self.window.look(number)? else {
+            self.counts.repeated += 1;
+            return Ok(Outcome::Repeated);
+        };
+        if let Some(piece) = data.piece {
+            self.check_piece(number, piece, data.message.len())?;
+        }
+        let asked = self.asked.wrapping_sub(self.window.first());
+        let was_asked_for = number.wrapping_sub(self.window.first()) < asked;
+        self.window.see(number);
+        self.documents_sent = self.documents_sent.max(data.before + u64::from(data.documents));
+        let how = self.count(seen, restored, was_asked_for);
+        let taken = match data.piece {
+            None => Some(Taken {
+                first: number,
+                pieces: 0,
+                how,
+                before: data.before,
+                documents: data.documents,
+                message: data.message.into(),
+            }),
+            Some(piece) => self.assemble(number, piece, data, how),
+        };
+        let Some(taken) = taken else { return Ok(Outcome::Piece) };
+        self.counts.documents += u64::from(taken.documents);
+        Ok(Outcome::Message(taken))
+    }
+
+    fn count(&mut self, seen: Seen, restored: bool, was_asked_for: bool) -> How {
+        let (count, how) = match seen {
+            _ if restored => (&mut self.counts.restored, How::Repaired),
+            Seen::Late => (&mut self.counts.late, How::Late),
+            Seen::Fresh if was_asked_for => (&mut self.counts.resent, How::Repaired),
+            Seen::Fresh => (&mut self.counts.received, How::Received),
+        };
+        *count += 1;
+        if restored && seen == Seen::Late {
+            self.window.reclaim();
+        }
+        how
+    }
+
+    /// Refuses a piece that would make its message too large, or contradicts the others.
+    fn check_piece(
+        &self,
+        number: u64,
+        (index, pieces): (u16, u16),
+        bytes: usize,
+    ) -> Result<(), Refusal> {
+        let first = number.wrapping_sub(u64::from(index));
+        let known = self.pieces.get(&first).map(|assembly| assembly.pieces.len());
+        if known.is_some_and(|known| known != usize::from(pieces)) {
+            return Err(Refusal::Malformed);
+        }
+        let new = if known.is_some() { bytes } else { bytes + slots(pieces) };
+        if self.piece_bytes() + new > MAX_MESSAGE {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Adds a piece; the whole message when it was the last one missing.
+    fn assemble<'a>(
+        &mut self,
+        number: u64,
+        (index, pieces): (u16, u16),
+        data: &Data<'a>,
+        how: How,
+    ) -> Option<Taken<'a>> {
+        let first = number.wrapping_sub(u64::from(index));
+        let assembly = self.pieces.entry(first).or_insert_with(|| Assembly {
+            pieces: vec![None; usize::from(pieces)],
+            here: 0,
+            bytes: slots(pieces),
+            before: 0,
+            documents: 0,
+        });
+        let slot = assembly.pieces.get_mut(usize::from(index))?;
+        *slot = Some(Box::from(data.message));
+        assembly.here += 1;
+        assembly.bytes += data.message.len();
+        if index == 0 {
+            (assembly.before, assembly.documents) = (data.before, data.documents);
+        }
+        if assembly.here < assembly.pieces.len() {
+            return None;
+        }
+        let Assembly { pieces: parts, before, documents, .. } = self.pieces.remove(&first)?;
+        let message = parts.into_iter().flatten().collect::<Vec<_>>().concat().into();
+        Some(Taken { first, pieces, how, before, documents, message })
+    }
+
+    /// Bytes kept for messages that are not complete.
+    pub fn piece_bytes(&self) -> usize {
+        self.pieces.values().map(|assembly| assembly.bytes).sum()
+    }
+
+    /// Bytes kept for repair.
+    pub fn group_bytes(&self) -> usize {
+        self.groups.as_ref().map_or(0, GroupReader::bytes)
+    }
+
+    /// What data and parity may be restored from.
+    pub fn groups(&mut self) -> &mut GroupReader {
+        self.groups.get_or_insert_with(|| GroupReader::new(GROUP_BYTES))
+    }
+
+    /// Notes a message that the spool had and the ledger had not, after a crash.
+    pub fn recover(&mut self, first: u64, pieces: u16, how: How, documents: (u64, u16)) {
+        for offset in 0..u64::from(pieces.max(1)) {
+            let number = first.wrapping_add(offset);
+            let Ok(Look::New(seen)) = self.window.look(number) else { continue };
+            self.window.see(number);
+            match (seen, how) {
+                (Seen::Late, _) | (_, How::Late) => self.counts.late += 1,
+                (_, How::Repaired) => self.counts.resent += 1,
+                (_, How::Received) => self.counts.received += 1,
+            }
+        }
+        let (before, count) = documents;
+        self.counts.documents += u64::from(count);
+        self.documents_sent = self.documents_sent.max(before + u64::from(count));
+    }
+
+    /// Takes a mark; `false` when it is not newer than those before it.
+    pub fn mark(&mut self, number: u64, mark: &Mark<'_>) -> bool {
+        if self.last_mark.is_some_and(|last| number <= last) {
+            return false;
+        }
+        self.last_mark = Some(number);
+        self.counts.marks += 1;
+        mark.host.clone_into(&mut self.host);
+        self.window.expect(mark.next);
+        self.documents_sent = self.documents_sent.max(mark.documents);
+        self.answers = mark.answers;
+        self.ended = mark.end;
+        true
+    }
+
+    /// Gives up what did not come in time, and frees what is of no use any more.
+    pub fn age(&mut self, now: Instant, patience: Duration) {
+        while let Some((since, next)) = self.history.front().copied()
+            && now.saturating_duration_since(since) >= patience
+        {
+            self.history.pop_front();
+            self.window.give_up(next);
+        }
+        self.window.settle_seen();
+        let next = self.window.next();
+        if self.history.back().is_none_or(|(_, known)| *known != next)
+            && !self.window.is_settled(next.wrapping_sub(1))
+        {
+            self.history.push_back((now, next));
+        }
+        let window = &self.window;
+        let mut incomplete = 0;
+        self.pieces.retain(|first, assembly| {
+            let last = first.wrapping_add(assembly.pieces.len() as u64 - 1);
+            let keep = !window.is_settled(last);
+            incomplete += if keep { 0 } else { assembly.here as u64 };
+            keep
+        });
+        if incomplete > 0 {
+            self.refuse(Refusal::Incomplete, incomplete);
+        }
+        if now.saturating_duration_since(self.seen) > REPAIR_IDLE {
+            self.groups = None;
+        }
+    }
+
+    /// What to ask the sender for now, if anything; with `mark`, an answer to its mark.
+    pub fn request(&mut self, now: Instant, mark: bool) -> Option<Request> {
+        let old = self.history.iter().rev();
+        let overtaken = |since: Instant| now.saturating_duration_since(since) >= REORDER;
+        let end = old.clone().find(|(since, _)| overtaken(*since)).map(|(_, next)| *next);
+        let end = if mark { Some(self.window.next()) } else { end };
+        let due = mark || self.ask_at.is_none_or(|at| now >= at);
+        let end = end.filter(|_| due && self.answers)?;
+        let unseen = self.window.unseen(end);
+        if unseen.is_empty() && !mark {
+            return None;
+        }
+        let settled = unseen.first().map_or(self.window.next(), |(first, _)| *first);
+        let mut left = MOST_ASKED;
+        let mut ranges = Vec::new();
+        for (first, length) in unseen.into_iter().take(MAX_RANGES) {
+            let length = length.min(left);
+            left -= length;
+            if length > 0 {
+                self.asked = first.wrapping_add(length);
+                ranges.push((first, u16::try_from(length).unwrap_or(u16::MAX)));
+            }
+        }
+        if !ranges.is_empty() {
+            self.ask_at = Some(now + ASK_AGAIN);
+        }
+        Some(Request { settled, ranges })
+    }
+
+    /// Counts what is not taken.
+    pub fn refuse(&mut self, reason: Refusal, count: u64) {
+        *self.counts.refused.entry(reason.name().to_owned()).or_default() += count;
+    }
+}
+
+/// What the slots of an assembly take, in bytes.
+fn slots(pieces: u16) -> usize {
+    usize::from(pieces) * size_of::<Option<Box<[u8]>>>()
+}
