@@ -19,6 +19,7 @@ pub struct OpenBatch {
     opened: Instant,
     ids: Vec<DocumentId>,
     days: Vec<i32>,
+    starts: Vec<u64>,
     /// The checkpoint of this number must be on disk before the batch leaves.
     needs_save: u64,
 }
@@ -45,6 +46,7 @@ impl OpenBatch {
             opened: Instant::now(),
             ids: Vec::new(),
             days: Vec::new(),
+            starts: Vec::new(),
             needs_save: 0,
         }
     }
@@ -54,10 +56,11 @@ impl OpenBatch {
         &mut self.batch.body
     }
 
-    /// Notes a document that was appended.
-    pub fn add(&mut self, id: DocumentId, day: i32) {
+    /// Notes a document that was appended, whose line begins at byte `start` of its source.
+    pub fn add(&mut self, id: DocumentId, day: i32, start: u64) {
         self.ids.push(id);
         self.days.push(day);
+        self.starts.push(start);
     }
 
     /// How many documents were added since the last chunk.
@@ -82,6 +85,7 @@ impl OpenBatch {
             end: range.end,
             ids: std::mem::take(&mut self.ids),
             days: std::mem::take(&mut self.days),
+            starts: std::mem::take(&mut self.starts),
         });
     }
 

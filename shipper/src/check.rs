@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use omphalos_common::config::ConfigError;
 use omphalos_common::transport::amqp::{Broker, Topology};
+use omphalos_common::transport::udp::{Probe, probe};
 
 use crate::config::{Settings, TransportKind};
 use crate::host;
@@ -37,8 +38,10 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     }
     Report::good(&format!("{} files found", found.found.len()));
     check_state(settings, &mut report);
-    if settings.transport == TransportKind::Amqp {
-        check_broker(settings, &mut report).await?;
+    match settings.transport() {
+        TransportKind::Amqp => check_broker(settings, &mut report).await?,
+        TransportKind::Udp => check_destinations(settings, &mut report)?,
+        TransportKind::Null => {}
     }
     Ok(report.well)
 }
@@ -76,6 +79,19 @@ async fn check_broker(settings: &Settings, report: &mut Report) -> Result<(), Co
                 Err(error) => report.bad(&format!("{}: {error}", link.shown)),
             },
             Err(error) => report.bad(&error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+fn check_destinations(settings: &Settings, report: &mut Report) -> Result<(), ConfigError> {
+    settings.udp.options("", settings.batch.compression_level)?;
+    for to in &settings.udp.to {
+        match probe(to) {
+            Ok(Probe { address, datagram }) => Report::good(&format!(
+                "udp {to}: {address}, datagrams of up to {datagram} bytes; nobody can tell from here whether they are taken: see omphalos-indexer streams"
+            )),
+            Err(error) => report.bad(&format!("udp {to}: {error}")),
         }
     }
     Ok(())

@@ -39,7 +39,7 @@ pub fn command() -> Command {
     });
     add_flags(Command::new("omphalos-shipper"), &settings)
         .about(
-            "Tails log files, parses each line into an ECS document and publishes it to RabbitMQ",
+            "Tails log files, parses each line into an ECS document and publishes it to RabbitMQ, or sends it as UDP datagrams",
         )
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)

@@ -10,6 +10,7 @@ use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
 use omphalos_common::event::clean_name;
 use omphalos_common::telemetry::LogFormat;
 use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_common::transport::udp::{UDP_SETTINGS, UdpSettings};
 use serde::Deserialize;
 
 use crate::monitor::{WatchMode, Watched};
@@ -25,10 +26,9 @@ const OWN_SETTINGS: &[Setting] = &[
     Setting::new("host_name", Kind::Text, "host.name in every document; the system's by default."),
     Setting::new(
         "transport",
-        Kind::Choice(&["amqp", "null"]),
-        "Where documents go; null measures without sending, and checkpoints what it threw away.",
-    )
-    .default("amqp"),
+        Kind::Choice(&["amqp", "udp", "null"]),
+        "Where documents go; by default udp where udp.to is set, and amqp otherwise. null measures without sending, and checkpoints what it threw away.",
+    ),
     Setting::new(
         "listen",
         Kind::Text,
@@ -151,7 +151,7 @@ const OWN_SETTINGS: &[Setting] = &[
 
 /// All settings of the shipper.
 pub fn all_settings() -> Vec<Setting> {
-    [OWN_SETTINGS, AMQP_SETTINGS].concat()
+    [OWN_SETTINGS, AMQP_SETTINGS, UDP_SETTINGS].concat()
 }
 
 /// Which transport.
@@ -160,6 +160,8 @@ pub fn all_settings() -> Vec<Setting> {
 pub enum TransportKind {
     /// RabbitMQ.
     Amqp,
+    /// Datagrams.
+    Udp,
     /// Nowhere.
     Null,
 }
@@ -191,7 +193,7 @@ pub enum Start {
 pub struct Settings {
     pub state_dir: PathBuf,
     pub host_name: Option<String>,
-    pub transport: TransportKind,
+    pub transport: Option<TransportKind>,
     pub listen: Option<SocketAddr>,
     pub log_level: String,
     pub log_format: LogFormat,
@@ -203,6 +205,7 @@ pub struct Settings {
     pub monitor: Vec<MonitorSettings>,
     pub batch: BatchSettings,
     pub amqp: AmqpSettings,
+    pub udp: UdpSettings,
 }
 
 /// A `[[monitor]]` table.
@@ -239,7 +242,7 @@ impl Default for Settings {
         Self {
             state_dir: PathBuf::from("/var/lib/omphalos-shipper"),
             host_name: None,
-            transport: TransportKind::Amqp,
+            transport: None,
             listen: None,
             log_level: "info".to_owned(),
             log_format: LogFormat::Human,
@@ -251,6 +254,7 @@ impl Default for Settings {
             monitor: Vec::new(),
             batch: BatchSettings::default(),
             amqp: AmqpSettings::default(),
+            udp: UdpSettings::default(),
         }
     }
 }
@@ -335,6 +339,14 @@ impl Settings {
             ));
         }
         self.monitor.iter().map(MonitorSettings::input).collect()
+    }
+
+    /// Where documents go.
+    pub fn transport(&self) -> TransportKind {
+        self.transport.unwrap_or(match self.udp.to.as_slice() {
+            [] => TransportKind::Amqp,
+            _ => TransportKind::Udp,
+        })
     }
 
     fn check_batch(&self) -> Result<(), ConfigError> {

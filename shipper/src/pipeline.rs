@@ -1,13 +1,15 @@
 //! Between the monitor and the transport: batches are encoded on a thread of their own, sent, and
 //! reported back when they are confirmed.
 
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::Health;
 use omphalos_common::transport::amqp::{BasicProperties, Message, Receipt, Sender};
+use omphalos_common::transport::udp::{self, UdpSenderMetrics};
 use omphalos_common::transport::wire;
 use tokio::sync::mpsc;
 use tracing::error;
@@ -27,6 +29,28 @@ pub struct Encoded {
     dataset: String,
 }
 
+/// What a batch becomes.
+pub enum Outlet {
+    /// Messages for the broker.
+    Messages(Encoding),
+    /// Datagrams, which the encoder sends itself: there is nothing to wait for.
+    Datagrams(Box<Datagrams>),
+    /// Nothing.
+    Nothing,
+}
+
+/// What datagrams need.
+pub struct Datagrams {
+    /// How they are sent.
+    pub options: udp::SenderOptions,
+    /// What is counted.
+    pub metrics: UdpSenderMetrics,
+    /// Where it is said that nobody listens.
+    pub health: Health,
+    /// Set when what could not be sent by then is not.
+    pub give_up: Shutdown,
+}
+
 /// The encoder; [`Encoder::run`] is its thread.
 pub struct Encoder {
     /// Batches from the monitor.
@@ -37,8 +61,8 @@ pub struct Encoder {
     pub bodies: Bodies,
     /// Whom to tell that there is room.
     pub inbox: Inbox,
-    /// How a batch becomes messages; `None` for no messages, where nothing is sent.
-    pub encoding: Option<Encoding>,
+    /// What a batch becomes.
+    pub outlet: Outlet,
     /// zstd level.
     pub level: i32,
     /// The host, as it is and cleaned for routing keys.
@@ -50,14 +74,23 @@ impl Encoder {
     ///
     /// # Errors
     /// When the compressor cannot be had.
-    pub fn run(self) -> std::io::Result<()> {
+    pub fn run(mut self) -> std::io::Result<()> {
+        match std::mem::replace(&mut self.outlet, Outlet::Nothing) {
+            Outlet::Messages(encoding) => self.encode(Some(encoding)),
+            Outlet::Datagrams(datagrams) => self.send_datagrams(*datagrams),
+            Outlet::Nothing => self.encode(None),
+        }
+    }
+
+    /// Makes messages, or none, of each batch.
+    fn encode(self, encoding: Option<Encoding>) -> std::io::Result<()> {
         let mut encoder = wire::Encoder::new(&self.host.0, self.level)?;
         while let Ok(closed) = self.batches.recv() {
             self.inbox.put(|news| news.room = true);
             let ClosedBatch { batch, owners, .. } = closed;
             let dataset = batch.dataset().to_owned();
             let documents = batch.documents();
-            let messages = match self.encoding {
+            let messages = match encoding {
                 Some(Encoding::Batch) => {
                     vec![self.message(&dataset, encoder.encode(&batch, now_seconds())?)]
                 }
@@ -70,6 +103,37 @@ impl Encoder {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Sends each batch as datagrams; what the kernel has taken counts as delivered.
+    fn send_datagrams(self, datagrams: Datagrams) -> std::io::Result<()> {
+        let Datagrams { options, metrics, health, give_up } = datagrams;
+        let mut sender = udp::Sender::open(options, &metrics, health)?;
+        loop {
+            let closed = match self.batches.recv_timeout(sender.pause()) {
+                Ok(closed) => closed,
+                Err(RecvTimeoutError::Timeout) => {
+                    sender.pulse();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.inbox.put(|news| news.room = true);
+            let ClosedBatch { batch, owners, .. } = closed;
+            if !sender.send(&batch, now_seconds(), &give_up)? {
+                break;
+            }
+            let (documents, dataset) = (batch.documents(), batch.dataset().to_owned());
+            self.bodies.give_back(batch.body);
+            let encoded = Encoded { messages: Vec::new(), owners, documents, dataset };
+            if self.encoded.blocking_send(encoded).is_err() {
+                break;
+            }
+        }
+        // The monitor need not wait for receivers that ask for something again.
+        drop(self.encoded);
+        sender.finish(&give_up);
         Ok(())
     }
 
@@ -106,7 +170,7 @@ impl Encoder {
 pub enum Transport {
     /// To RabbitMQ.
     Amqp(Sender),
-    /// Nowhere: delivered at once.
+    /// Nowhere, or sent already: delivered at once.
     Null,
 }
 

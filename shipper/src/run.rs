@@ -15,6 +15,7 @@ use omphalos_common::telemetry::{Due, Listener, Repeats, Telemetry};
 use omphalos_common::transport::amqp::{
     Broker, Sender, SenderMetrics, SenderOptions, Topology, Window,
 };
+use omphalos_common::transport::udp::{self, UdpSenderMetrics};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, info};
@@ -25,7 +26,7 @@ use crate::metrics::ShipperMetrics;
 use crate::monitor::{
     Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, StateError,
 };
-use crate::pipeline::{Encoder, Transport, deliver};
+use crate::pipeline::{Datagrams, Encoder, Outlet, Transport, deliver};
 
 /// Ships until told to stop; with `once`, until everything that is there now is delivered.
 ///
@@ -43,24 +44,41 @@ pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::
         tokio::spawn(listener.serve(telemetry.clone(), http_stop.clone()));
     }
     // Built before the wait for the state directory, so that bad settings are refused at once.
-    let broker = match settings.transport {
-        TransportKind::Amqp => Some(Arc::new(Broker::new(&settings.amqp, "omphalos-shipper")?)),
-        TransportKind::Null => None,
+    let target = match settings.transport() {
+        TransportKind::Amqp => {
+            Target::Broker(Arc::new(Broker::new(&settings.amqp, "omphalos-shipper")?))
+        }
+        TransportKind::Udp => {
+            let level = settings.batch.compression_level;
+            Target::Udp(settings.udp.options(&host::host_name(&settings), level)?)
+        }
+        TransportKind::Null => Target::Nowhere,
     };
-    announce(&settings, &inputs, broker.as_deref());
+    announce(&settings, &inputs, &target);
     let Some(state) = open_state(&settings, &telemetry, &shutdown).await? else {
         return Ok(());
     };
-    let stages = Stages { settings, once, inputs, telemetry, metrics, broker };
+    let stages = Stages { settings, once, inputs, telemetry, metrics, target };
     let result = stages.run(state, shutdown).await;
     http_stop.cancel();
     result
 }
 
+/// Where documents go.
+enum Target {
+    Broker(Arc<Broker>),
+    Udp(udp::SenderOptions),
+    Nowhere,
+}
+
 /// One line: version, what is watched, where it goes.
-fn announce(settings: &Settings, inputs: &[Input], broker: Option<&Broker>) {
+fn announce(settings: &Settings, inputs: &[Input], target: &Target) {
     let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
-    let target = broker.map_or_else(|| "nowhere (transport null)".to_owned(), Broker::shown);
+    let target = match target {
+        Target::Broker(broker) => broker.shown(),
+        Target::Udp(options) => format!("udp {}", options.to.join(", ")),
+        Target::Nowhere => "nowhere (transport null)".to_owned(),
+    };
     info!(
         "omphalos-shipper {} reads {} and sends to {target}; checkpoint in {}",
         env!("CARGO_PKG_VERSION"),
@@ -107,7 +125,7 @@ struct Stages {
     inputs: Vec<Input>,
     telemetry: Telemetry,
     metrics: ShipperMetrics,
-    broker: Option<Arc<Broker>>,
+    target: Target,
 }
 
 impl Stages {
@@ -125,7 +143,7 @@ impl Stages {
             encoded,
             bodies: bodies.clone(),
             inbox: inbox.clone(),
-            encoding: self.broker.is_some().then_some(self.settings.batch.encoding),
+            outlet: self.outlet(&give_up),
             level: self.settings.batch.compression_level,
             host: (host.name.clone(), clean_name(&host.name)),
         };
@@ -158,8 +176,23 @@ impl Stages {
         conclude(&ended)
     }
 
+    /// What batches become.
+    fn outlet(&self, give_up: &Shutdown) -> Outlet {
+        match &self.target {
+            Target::Broker(_) => Outlet::Messages(self.settings.batch.encoding),
+            Target::Nowhere => Outlet::Nothing,
+            Target::Udp(options) => {
+                let metrics = UdpSenderMetrics::default();
+                self.telemetry.register(|registry| metrics.register(registry));
+                let (health, give_up) = (self.telemetry.health.clone(), give_up.clone());
+                let options = options.clone();
+                Outlet::Datagrams(Box::new(Datagrams { options, metrics, health, give_up }))
+            }
+        }
+    }
+
     fn transport(&self, host: &str) -> (Transport, Option<JoinHandle<()>>) {
-        let Some(broker) = &self.broker else { return (Transport::Null, None) };
+        let Target::Broker(broker) = &self.target else { return (Transport::Null, None) };
         let batch = &self.settings.batch;
         let metrics = SenderMetrics::default();
         self.telemetry.register(|registry| metrics.register(registry));

@@ -338,7 +338,7 @@ impl Tail {
                 let (time, source) = self.clock.time_of(offset, time, seen_end, tools.now_millis);
                 let event = Event { source, offset, time, line, fields, problem, cut };
                 let id = tools.documents.write(tools.batch.body(), &self.frame, &event);
-                tools.batch.add(id, day_of(time.seconds));
+                tools.batch.add(id, day_of(time.seconds), offset);
             }
         }
     }
