@@ -2,6 +2,7 @@
 
 use omphalos_common::config::ConfigError;
 use omphalos_common::transport::amqp::{Broker, Topology};
+use omphalos_common::transport::udp::ReceiveOptions;
 
 use crate::collector::elasticsearch::Client;
 use crate::config::Settings;
@@ -13,17 +14,24 @@ use crate::config::Settings;
 pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     settings.check()?;
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
-    let broker = Broker::new(&settings.amqp, "omphalos-indexer check")?;
+    let udp = settings.udp_receivers()?;
     println!("ok       settings are valid");
     let mut well = true;
-    for turn in 0..broker.url_count() {
-        match check_broker(settings, &broker, turn).await {
-            Ok(found) => println!("ok       {found}"),
-            Err(problem) => {
-                println!("problem  {problem}");
-                well = false;
-            }
+    let mut tell = |found: Result<String, String>| match found {
+        Ok(found) => println!("ok       {found}"),
+        Err(problem) => {
+            println!("problem  {problem}");
+            well = false;
         }
+    };
+    if settings.receives_amqp() {
+        let broker = Broker::new(&settings.amqp, "omphalos-indexer check")?;
+        for turn in 0..broker.url_count() {
+            tell(check_broker(settings, &broker, turn).await);
+        }
+    }
+    for options in &udp {
+        tell(check_socket(options));
     }
     match client.info().await {
         Ok(info) => println!(
@@ -39,6 +47,17 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
         }
     }
     Ok(well)
+}
+
+/// Whether the address can be had: not while an indexer with these settings runs.
+fn check_socket(options: &ReceiveOptions) -> Result<String, String> {
+    match std::net::UdpSocket::bind(options.listen) {
+        Ok(_) => Ok(format!("udp {}: can be listened on", options.listen)),
+        Err(error) => Err(format!(
+            "udp {}: {error}; no matter if that is the indexer which is to go on with these settings",
+            options.listen
+        )),
+    }
 }
 
 async fn check_broker(settings: &Settings, broker: &Broker, turn: usize) -> Result<String, String> {

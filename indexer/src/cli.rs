@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use crate::check::check;
 use crate::config::{Settings, all_settings};
-use crate::run;
+use crate::{relay, run, streams};
 
 const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
@@ -22,16 +22,28 @@ pub fn command() -> Command {
     let drain = Arg::new("drain")
         .long("drain")
         .action(ArgAction::SetTrue)
-        .help("Index until the queue is empty, and exit");
+        .help("Index until nothing is left in the queue or the spool, and exit");
     let health =
         Command::new("health").about("Ask the running indexer whether it is ready; exit 1 if not");
+    let relay = Command::new("relay")
+        .about("Take documents over UDP and publish them to RabbitMQ, for another indexer");
+    let streams = Command::new("streams")
+        .about("Show what came over UDP, stream by stream, and what was lost, from the ledger in state_dir")
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print the whole ledger as JSON"),
+        );
     let check = Command::new("check")
         .about("Check the settings, connect to both sides, declare, and say what was found; exit 2 if anything is wrong");
     add_flags(Command::new("omphalos-indexer"), &all_settings())
-        .about("Consumes batches of documents from RabbitMQ and bulk-writes them to Elasticsearch or OpenSearch")
+        .about("Takes documents from RabbitMQ or over UDP and bulk-writes them to Elasticsearch or OpenSearch")
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
         .arg(drain)
+        .subcommand(relay)
+        .subcommand(streams)
         .subcommand(check)
         .subcommand(health)
 }
@@ -69,10 +81,17 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
                 println!("ready");
                 return Ok(ExitCode::SUCCESS);
             }
+            "streams" => {
+                streams::print(&settings.state_dir, given.get_flag("json"))?;
+                return Ok(ExitCode::SUCCESS);
+            }
             _ => {}
         }
         let shutdown = shutdown::on_signals()?;
-        let result = run(settings, matches.get_flag("drain"), shutdown).await;
+        let result = match wanted {
+            "relay" => relay(settings, shutdown).await,
+            _ => run(settings, matches.get_flag("drain"), shutdown).await,
+        };
         if let Err(failure) = &result {
             error!("{failure:#}");
         }

@@ -1,5 +1,9 @@
 //! The indexer's settings: the rows of their table, and the form they are read in.
 
+mod receive;
+
+pub use receive::{Limit, ReceiveKind, ReceiveSettings};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +12,18 @@ use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
 use omphalos_common::event::is_clean_name;
 use omphalos_common::telemetry::LogFormat;
 use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_common::transport::udp::ReceiveOptions;
 use serde::Deserialize;
 
 use crate::collector::{IndexPeriod, NameRules};
 
 const OWN_SETTINGS: &[Setting] = &[
+    Setting::new(
+        "state_dir",
+        Kind::Text,
+        "Directory of the spool, the ledger of streams and the file of dead letters; used only where something is received over UDP.",
+    )
+    .default("/var/lib/omphalos-indexer"),
     Setting::new(
         "listen",
         Kind::Text,
@@ -90,7 +101,7 @@ const OWN_SETTINGS: &[Setting] = &[
 
 /// All settings of the indexer.
 pub fn all_settings() -> Vec<Setting> {
-    [OWN_SETTINGS, AMQP_SETTINGS].concat()
+    [OWN_SETTINGS, receive::RECEIVE_SETTINGS, AMQP_SETTINGS].concat()
 }
 
 /// The settings as they are read; see the rows for what they mean.
@@ -98,6 +109,7 @@ pub fn all_settings() -> Vec<Setting> {
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the rows above say what each is")]
 pub struct Settings {
+    pub state_dir: PathBuf,
     pub listen: Option<SocketAddr>,
     pub log_level: String,
     pub log_format: LogFormat,
@@ -106,6 +118,9 @@ pub struct Settings {
     pub elasticsearch: ElasticsearchSettings,
     pub bulk: BulkSettings,
     pub index: IndexSettings,
+    pub receive: Vec<ReceiveSettings>,
+    pub spool: Limit,
+    pub dead_letters: Limit,
     pub amqp: AmqpSettings,
 }
 
@@ -162,6 +177,7 @@ pub struct IndexSettings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            state_dir: PathBuf::from("/var/lib/omphalos-indexer"),
             listen: None,
             log_level: "info".to_owned(),
             log_format: LogFormat::Human,
@@ -170,6 +186,9 @@ impl Default for Settings {
             elasticsearch: ElasticsearchSettings::default(),
             bulk: BulkSettings::default(),
             index: IndexSettings::default(),
+            receive: Vec::new(),
+            spool: Limit { max_bytes: Size(1024 * 1024 * 1024) },
+            dead_letters: Limit { max_bytes: Size(256 * 1024 * 1024) },
             amqp: AmqpSettings::default(),
         }
     }
@@ -261,10 +280,32 @@ impl Settings {
                 ));
             }
         }
+        let queues = self.receive.iter().filter(|receive| receive.kind() == ReceiveKind::Amqp);
+        if queues.count() > 1 {
+            return refuse(
+                "receive: expected at most one table of kind amqp, found several".to_owned(),
+            );
+        }
         if self.index.shards == 0 {
             return refuse("index.shards: expected at least 1, found 0".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether the queue is consumed.
+    pub fn receives_amqp(&self) -> bool {
+        self.receive.is_empty()
+            || self.receive.iter().any(|receive| receive.kind() == ReceiveKind::Amqp)
+    }
+
+    /// Where datagrams are taken.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn udp_receivers(&self) -> Result<Vec<ReceiveOptions>, ConfigError> {
+        let options: Result<Vec<Option<ReceiveOptions>>, ConfigError> =
+            self.receive.iter().map(ReceiveSettings::udp).collect();
+        Ok(options?.into_iter().flatten().collect())
     }
 
     /// How indices are named.
@@ -295,7 +336,8 @@ mod tests {
         let arguments = std::iter::once("test".to_owned()).chain(flags);
         let matches = add_flags(Command::new("test"), &settings).get_matches_from(arguments);
         let loaded = load::<Settings>(&settings, &matches, |_| None, std::iter::empty()).unwrap();
-        let mut expected = Settings::default();
+        let receive = vec![ReceiveSettings::default()];
+        let mut expected = Settings { receive, ..Settings::default() };
         expected.amqp.url = Some(vec!["amqp://guest:guest@127.0.0.1:5672/%2f".to_owned()]);
         assert_eq!(loaded.settings, expected);
         loaded.settings.check().unwrap();
@@ -305,9 +347,35 @@ mod tests {
     fn every_row_has_a_place_in_the_struct() {
         for setting in all_settings() {
             let (table, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
-            let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
+            let header = match (table, setting.is_repeated()) {
+                ("", _) => String::new(),
+                (table, true) => format!("[[{table}]]\n"),
+                (table, false) => format!("[{table}]\n"),
+            };
             let error = toml::from_str::<Settings>(&format!("{header}{key} = {{}}\n")).unwrap_err();
             assert!(!error.message().contains("unknown field"), "{}: {error}", setting.key);
+        }
+    }
+
+    #[test]
+    fn a_table_of_the_wrong_kind_is_refused_by_name() {
+        for (text, expected) in [
+            (
+                "kind = \"udp\"",
+                "receive.listen: expected an address for kind = \"udp\", such as 127.0.0.1:5140, found none",
+            ),
+            (
+                "kind = \"amqp\"\nlisten = \"127.0.0.1:1\"",
+                "receive.listen is for kind = \"udp\"; the address of the broker is amqp.url",
+            ),
+            ("listen = \"127.0.0.1:1\"\nworkers = 0", "receive.workers: expected 1 to 64, found 0"),
+            (
+                "listen = \"127.0.0.1:1\"\nbuffer = 1",
+                "receive.buffer: expected 64KiB to 1GiB, found 1 B",
+            ),
+        ] {
+            let settings: Settings = toml::from_str(&format!("[[receive]]\n{text}")).unwrap();
+            assert_eq!(settings.udp_receivers().unwrap_err().to_string(), expected);
         }
     }
 

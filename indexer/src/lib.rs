@@ -1,6 +1,7 @@
 //! The indexer: transport → collector.
 //!
-//! [`pipeline`] takes deliveries, gathers their documents into bulks and acknowledges what has a
+//! [`receive`] brings deliveries, from the broker's queue or from the spool of the UDP receivers.
+//! [`pipeline`] takes them, gathers their documents into bulks and acknowledges what has a
 //! final verdict; [`collector`] gives the verdicts: [`collector::elasticsearch`] sends bulks, retries
 //! what can be retried, and stores as dead letters what cannot.
 //!
@@ -13,9 +14,13 @@ pub mod config;
 pub mod metrics;
 pub mod pipeline;
 pub mod prefetch;
+pub mod receive;
+pub mod records;
+pub mod relay;
 mod run;
+pub mod streams;
 
-pub use run::run;
+pub use run::{relay, run};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -29,6 +29,7 @@ pub struct IndexerMetrics {
     indexed: Counter,
     duplicate: Counter,
     dead: Family<Reason, Counter>,
+    dropped: Family<Reason, Counter>,
     returned: Counter,
     retried: Counter,
     in_flight: Gauge,
@@ -46,6 +47,7 @@ impl Default for IndexerMetrics {
             indexed: Counter::default(),
             duplicate: Counter::default(),
             dead: Family::default(),
+            dropped: Family::default(),
             returned: Counter::default(),
             retried: Counter::default(),
             in_flight: Gauge::default(),
@@ -60,7 +62,7 @@ impl Default for IndexerMetrics {
 impl IndexerMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
-        let Self { received, indexed, duplicate, dead, returned, .. } = self;
+        let Self { received, indexed, duplicate, dead, dropped, returned, .. } = self;
         registry.register(
             "documents_received",
             "Documents in messages delivered to us",
@@ -78,8 +80,13 @@ impl IndexerMetrics {
             dead.clone(),
         );
         registry.register(
+            "documents_dropped",
+            "Dead letters that could not be kept",
+            dropped.clone(),
+        );
+        registry.register(
             "documents_returned",
-            "Documents handed back to the broker without a verdict",
+            "Documents handed back to the broker or the spool without a verdict",
             returned.clone(),
         );
         let Self { retried, in_flight, bulks, bulk_seconds, concurrency, held, .. } = self;
@@ -109,6 +116,11 @@ impl IndexerMetrics {
     /// A document, or a message, that goes to the dead letters.
     pub fn dead(&self, reason: &str) {
         self.dead.get_or_create(&Reason { reason: reason.to_owned() }).inc();
+    }
+
+    /// Dead letters that are not kept.
+    pub fn dropped(&self, reason: &str, documents: usize) {
+        self.dropped.get_or_create(&Reason { reason: reason.to_owned() }).inc_by(documents as u64);
     }
 
     /// Documents that are sent again.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::amqp::{Delivery, Receiver, ShortString};
+use omphalos_common::transport::amqp::{Delivery as AmqpDelivery, ShortString};
 use omphalos_common::transport::wire::{self, Envelope, Parcel};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
@@ -21,6 +21,8 @@ use crate::collector::{Came, IndexNames, Ledger, Letter};
 use crate::config::Settings;
 use crate::now_seconds;
 use crate::prefetch::Prefetch;
+use crate::receive::{Answer, Delivery, Inlets, UdpDelivery};
+use crate::records::RecordReader;
 
 /// How often time limits are looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -45,7 +47,8 @@ enum Stage {
 /// The pipeline; [`Pipeline::run`] is its task.
 pub struct Pipeline {
     settings: Settings,
-    receiver: Receiver,
+    inlets: Inlets,
+    records: RecordReader,
     courier: Arc<Courier>,
     names: IndexNames,
     health: Health,
@@ -64,10 +67,10 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline from `receiver` to `courier`.
+    /// A pipeline from `inlets` to `courier`; `records` reads what came over UDP.
     pub fn new(
         settings: Settings,
-        receiver: Receiver,
+        (inlets, records): (Inlets, RecordReader),
         courier: Arc<Courier>,
         health: Health,
     ) -> Self {
@@ -84,13 +87,14 @@ impl Pipeline {
             prefetch: Prefetch::new(settings.bulk.bytes.as_usize()),
             empty_looks: 0,
             settings,
-            receiver,
+            inlets,
+            records,
             courier,
             health,
         }
     }
 
-    /// Works until told to stop; with `drain`, until the queue is empty.
+    /// Works until told to stop; with `drain`, until nothing is left.
     ///
     /// # Errors
     /// When a stage ended that should not have.
@@ -110,13 +114,13 @@ impl Pipeline {
                     self.health.beat("pipeline");
                     self.look_at_limits().await;
                     if drain && self.is_drained().await {
-                        info!("the queue is empty");
+                        info!("nothing is left to index");
                         break;
                     }
                 }
-                delivery = self.receiver.next(), if self.ready.is_empty() => match delivery {
+                delivery = self.inlets.next(), if self.ready.is_empty() => match delivery {
                     Some(delivery) => self.take(delivery),
-                    None => anyhow::bail!("the receiver is gone"),
+                    None => anyhow::bail!("a receiver is gone"),
                 },
                 () = tokio::time::sleep_until(flush_at.into()), if self.has_turn() && self.builder.documents() > 0 => {
                     self.finish_bulk();
@@ -146,9 +150,30 @@ impl Pipeline {
     fn take(&mut self, delivery: Delivery) {
         self.empty_looks = 0;
         if delivery.is_stale() || self.stage != Stage::Consuming {
-            // It goes back to the broker, or went already, and comes again.
+            // It goes back to where it came from, or went already, and comes again.
             return;
         }
+        match delivery {
+            Delivery::Amqp(delivery) => self.take_message(*delivery),
+            Delivery::Udp(delivery) => self.take_record(delivery),
+        }
+    }
+
+    fn take_record(&mut self, delivery: UdpDelivery) {
+        let (number, record, answer) = delivery.into_parts();
+        let answer = Answer::Udp(answer);
+        let Some(content) = self.records.read(number, &record) else {
+            // Counted, and said: it is as if it had been refused at the door.
+            self.answers.spawn(answer.acknowledge());
+            return;
+        };
+        let number = self.ledger.number();
+        self.courier.metrics.received(content.parcel.documents.len());
+        self.ledger.open(number, answer, content.parcel.documents.len());
+        self.gather(number, &content.parcel, now_seconds());
+    }
+
+    fn take_message(&mut self, delivery: AmqpDelivery) {
         let number = self.ledger.number();
         let came = Came {
             exchange: delivery.exchange.clone(),
@@ -156,6 +181,7 @@ impl Pipeline {
             properties: delivery.properties.clone(),
         };
         let (body, properties, answer) = delivery.into_parts();
+        let answer = Answer::Amqp(answer);
         let now = now_seconds();
         let envelope = Envelope {
             content_type: properties.content_type().as_ref().map(ShortString::as_str),
@@ -263,14 +289,14 @@ impl Pipeline {
                 if self.ledger.oldest().is_some_and(|since| since.elapsed() > limit) {
                     self.hand_back().await;
                 } else if let Some(prefetch) = self.prefetch.wanted(self.concurrency.limit()) {
-                    self.receiver.set_prefetch(prefetch);
+                    self.inlets.resume(prefetch);
                 }
             }
             Stage::Away => {
                 if self.courier.is_ready().await {
                     info!("Elasticsearch answers; consuming again");
                     self.stage = Stage::Consuming;
-                    self.receiver.set_prefetch(self.prefetch.current());
+                    self.inlets.resume(self.prefetch.current());
                 }
             }
             Stage::Stopping => {}
@@ -280,7 +306,7 @@ impl Pipeline {
     async fn hand_back(&mut self) {
         let timeout = self.settings.consume.consumer_timeout.0;
         self.stage = Stage::Away;
-        self.receiver.pause();
+        self.inlets.pause();
         self.bulks.shutdown().await;
         self.ready.clear();
         self.builder = BulkBuilder::with_capacity(self.settings.bulk.bytes.as_usize());
@@ -299,7 +325,7 @@ impl Pipeline {
         let idle = self.stage == Stage::Consuming
             && self.ledger.deliveries() == 0
             && self.answers.is_empty();
-        if !idle || self.receiver.ready_messages().await != Some(0) {
+        if !idle || !self.inlets.is_empty().await {
             self.empty_looks = 0;
             return false;
         }
@@ -310,7 +336,7 @@ impl Pipeline {
     /// Finishes what was taken, within the grace period; the rest stays with the broker.
     async fn finish(mut self) -> anyhow::Result<()> {
         self.stage = Stage::Stopping;
-        self.receiver.stop();
+        self.inlets.stop();
         if self.builder.documents() > 0 {
             self.finish_bulk();
         }

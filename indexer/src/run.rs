@@ -4,70 +4,249 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use anyhow::Context;
+use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::spool::{Spool, SpoolOptions};
 use omphalos_common::telemetry::{Listener, Telemetry};
 use omphalos_common::transport::amqp::{
     Broker, Receiver, ReceiverMetrics, ReceiverOptions, Sender, SenderMetrics, SenderOptions,
     Topology, Window,
 };
+use omphalos_common::transport::udp::{LedgerFile, Receivers, UdpReceiverMetrics};
+use tokio::task::JoinHandle;
 use tracing::info;
 
-use crate::collector::DeadLetters;
 use crate::collector::elasticsearch::{Client, Courier, Gate, TemplateOptions};
+use crate::collector::{DeadFile, DeadLetters};
 use crate::config::Settings;
 use crate::metrics::IndexerMetrics;
 use crate::pipeline::Pipeline;
+use crate::receive::{Feed, Inlets};
+use crate::records::RecordReader;
+use crate::relay::{Relay, RelayMetrics};
 
 /// Deliveries to ask for before the size of messages is known.
 const FIRST_PREFETCH: u16 = 16;
 
 /// Dead letters in flight: few and small.
 const DEAD_WINDOW: Window = Window { messages: 256, bytes: 8 * 1024 * 1024 };
-const DEAD_CONFIRM_TIMEOUT: Duration = Duration::from_mins(1);
+/// What a relay may have in flight, as the shipper by default.
+const RELAY_WINDOW: Window = Window { messages: 1024, bytes: 8 * 1024 * 1024 };
+/// A connection on which a confirm takes longer is given up.
+const CONFIRM_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Indexes until told to stop; with `drain`, until the queue is empty.
+/// A segment of the spool, in bytes.
+const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Indexes until told to stop; with `drain`, until nothing is left.
 ///
 /// # Errors
-/// [`omphalos_common::config::ConfigError`] for settings that cannot be used; anything else when a
-/// stage failed.
+/// [`ConfigError`] for settings that cannot be used; anything else when a stage failed.
 pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     settings.check()?;
-    let telemetry = Telemetry::default();
+    let stage = Stage::new(settings).await?;
+    let settings = &stage.settings;
     let metrics = IndexerMetrics::default();
-    telemetry.register(|registry| metrics.register(registry));
+    stage.telemetry.register(|registry| metrics.register(registry));
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
-    let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer")?);
-    let http_stop = Shutdown::new();
-    if let Some(address) = settings.listen {
-        let listener = Listener::bind(address).await?;
-        tokio::spawn(listener.serve(telemetry.clone(), http_stop.clone()));
-    }
     info!(
-        "omphalos-indexer {} takes queue {:?} at {} to {}",
+        "omphalos-indexer {} takes {} to {}",
         env!("CARGO_PKG_VERSION"),
-        settings.amqp.queue,
-        broker.shown(),
+        stage.shown(),
         client.shown()
     );
-    let (dead, dead_task) = dead_letters(&settings, &broker, &telemetry);
+    let udp = stage.udp()?;
+    let (dead, dead_task) = stage.dead_letters();
     let courier = Arc::new(Courier {
         client,
-        gate: Gate::new(telemetry.health.clone(), metrics.held.clone()),
+        gate: Gate::new(stage.telemetry.health.clone(), metrics.held.clone()),
         dead,
         metrics,
-        template: settings.index.template.then(|| template_options(&settings)),
+        template: settings.index.template.then(|| template_options(settings)),
         request_limit: AtomicUsize::new(usize::MAX),
         known_indices: std::sync::Mutex::default(),
     });
+    let mut result = Ok(());
+    let (receivers, feed) = udp.unzip();
     if courier.wait_until_ready(&shutdown).await {
-        let receiver = receiver(&settings, &broker, &telemetry);
-        let health = telemetry.health.clone();
-        let pipeline = Pipeline::new(settings, receiver, courier, health);
-        pipeline.run(drain, shutdown).await?;
+        let inlets = Inlets { amqp: stage.receiver(), udp: feed };
+        let records = stage.record_reader(receivers.as_ref())?;
+        let health = stage.telemetry.health.clone();
+        let pipeline = Pipeline::new(settings.clone(), (inlets, records), courier, health);
+        result = pipeline.run(drain, shutdown).await;
     }
-    dead_task.abort();
-    http_stop.cancel();
-    Ok(())
+    // After the pipeline: what comes until now is in the spool at the next start.
+    stop(receivers).await;
+    if let Some(task) = dead_task {
+        task.abort();
+    }
+    stage.http_stop.cancel();
+    result
+}
+
+/// Takes documents over UDP and publishes them, until told to stop.
+///
+/// # Errors
+/// [`ConfigError`] for settings that cannot be used; anything else when a stage failed.
+pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+    settings.check()?;
+    if settings.receives_amqp() {
+        return Err(ConfigError::invalid(
+            "relay takes documents over UDP only: give it [[receive]] tables with kind = \"udp\" and listen, or --udp ADDRESS",
+        )
+        .into());
+    }
+    let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
+    let stage = Stage::new(settings).await?;
+    info!(
+        "omphalos-indexer {} relays {} to {}",
+        env!("CARGO_PKG_VERSION"),
+        stage.shown(),
+        broker.shown()
+    );
+    let (receivers, feed) = stage.udp()?.context("there is a receiver")?;
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let exchange = stage.settings.amqp.exchange.clone();
+    let (sender, task) = stage.sender(broker, ("amqp", &host), exchange, RELAY_WINDOW);
+    let metrics = RelayMetrics::default();
+    stage.telemetry.register(|registry| metrics.register(registry));
+    let records = stage.record_reader(Some(&receivers))?;
+    let health = stage.telemetry.health.clone();
+    let relay = Relay::new((feed, records), sender, &host, metrics, health)?;
+    let result = relay.run(stage.settings.stop_grace.0, shutdown).await;
+    stop(Some(receivers)).await;
+    task.abort();
+    stage.http_stop.cancel();
+    result
+}
+
+/// Ends the receivers, whose threads take a moment.
+async fn stop(receivers: Option<Receivers>) {
+    if let Some(receivers) = receivers {
+        // Fails only if the runtime is being shut down, when all ends anyway.
+        drop(tokio::task::spawn_blocking(|| receivers.stop()).await);
+    }
+}
+
+/// What both kinds of work stand on.
+struct Stage {
+    settings: Settings,
+    telemetry: Telemetry,
+    http_stop: Shutdown,
+    /// `None` where nothing is received over AMQP.
+    broker: Option<Arc<Broker>>,
+}
+
+impl Stage {
+    async fn new(settings: Settings) -> Result<Self, ConfigError> {
+        let telemetry = Telemetry::default();
+        let broker = if settings.receives_amqp() {
+            Some(Arc::new(Broker::new(&settings.amqp, "omphalos-indexer")?))
+        } else {
+            None
+        };
+        let http_stop = Shutdown::new();
+        if let Some(address) = settings.listen {
+            let listener = Listener::bind(address).await?;
+            tokio::spawn(listener.serve(telemetry.clone(), http_stop.clone()));
+        }
+        Ok(Self { settings, telemetry, http_stop, broker })
+    }
+
+    /// Where documents come from, for people.
+    fn shown(&self) -> String {
+        let queue = self
+            .broker
+            .as_ref()
+            .map(|broker| format!("queue {:?} at {}", self.settings.amqp.queue, broker.shown()));
+        let sockets = self.settings.receive.iter().filter_map(|receive| receive.listen);
+        let sockets = sockets.map(|listen| format!("udp {listen}"));
+        queue.into_iter().chain(sockets).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Starts the UDP receivers and what reads their spool; `None` where there are none.
+    fn udp(&self) -> anyhow::Result<Option<(Receivers, Feed)>> {
+        let options = self.settings.udp_receivers()?;
+        if options.is_empty() {
+            return Ok(None);
+        }
+        let directory = &self.settings.state_dir;
+        std::fs::create_dir_all(directory).map_err(|error| {
+            ConfigError::invalid(format!(
+                "state_dir: cannot make {}: {error}; choose a directory that this user may write to",
+                directory.display()
+            ))
+        })?;
+        let (spool, reader) = Spool::open(SpoolOptions {
+            directory: directory.join("spool"),
+            max_bytes: self.settings.spool.max_bytes.0,
+            segment_bytes: SEGMENT_BYTES,
+        })
+        .map_err(|error| ConfigError::invalid(error.to_string()))?;
+        let health = self.telemetry.health.clone();
+        let file = LedgerFile::new(directory);
+        let receivers = Receivers::start(options, spool.clone(), file, health)?;
+        for address in receivers.addresses() {
+            info!("taking datagrams at udp {address}");
+        }
+        let accountant = receivers.accountant();
+        self.telemetry.register(|registry| {
+            registry.register_collector(Box::new(UdpReceiverMetrics(accountant)));
+        });
+        Ok(Some((receivers, Feed::start(spool, reader)?)))
+    }
+
+    fn record_reader(&self, receivers: Option<&Receivers>) -> std::io::Result<RecordReader> {
+        let accountant = receivers.map(Receivers::accountant);
+        RecordReader::new(accountant, &self.settings.consume.default_dataset)
+    }
+
+    fn dead_letters(&self) -> (DeadLetters, Option<JoinHandle<()>>) {
+        let Some(broker) = &self.broker else {
+            let path = self.settings.state_dir.join("dead-letters.ndjson");
+            let limit = self.settings.dead_letters.max_bytes.0;
+            return (DeadLetters::in_file(DeadFile::new(&path, limit)), None);
+        };
+        let exchange = self.settings.amqp.dead_letters.clone();
+        let broker = Arc::clone(broker);
+        let (sender, task) = self.sender(broker, ("dead_letters", "dead"), exchange, DEAD_WINDOW);
+        (DeadLetters::in_queue(sender), Some(task))
+    }
+
+    fn sender(
+        &self,
+        broker: Arc<Broker>,
+        (part, prefix): (&'static str, &str),
+        exchange: String,
+        window: Window,
+    ) -> (Sender, JoinHandle<()>) {
+        let options = SenderOptions {
+            part,
+            exchange,
+            id_prefix: format!("{prefix}-{:016x}", rand::random::<u64>()),
+            window,
+            confirm_timeout: CONFIRM_TIMEOUT,
+        };
+        let metrics = SenderMetrics::default();
+        self.telemetry.register(|registry| metrics.register(registry));
+        let topology = Topology::new(&self.settings.amqp);
+        Sender::start(broker, topology, options, metrics, self.telemetry.health.clone())
+    }
+
+    fn receiver(&self) -> Option<Receiver> {
+        let broker = self.broker.as_ref()?;
+        let options = ReceiverOptions {
+            part: "amqp",
+            queue: self.settings.amqp.queue.clone(),
+            prefetch: FIRST_PREFETCH,
+        };
+        let metrics = ReceiverMetrics::default();
+        self.telemetry.register(|registry| metrics.register(registry));
+        let topology = Topology::new(&self.settings.amqp);
+        let health = self.telemetry.health.clone();
+        Some(Receiver::start(Arc::clone(broker), topology, options, metrics, health).0)
+    }
 }
 
 fn template_options(settings: &Settings) -> TemplateOptions {
@@ -76,38 +255,4 @@ fn template_options(settings: &Settings) -> TemplateOptions {
         shards: settings.index.shards,
         replicas: settings.index.replicas,
     }
-}
-
-fn dead_letters(
-    settings: &Settings,
-    broker: &Arc<Broker>,
-    telemetry: &Telemetry,
-) -> (DeadLetters, tokio::task::JoinHandle<()>) {
-    let options = SenderOptions {
-        part: "dead_letters",
-        exchange: settings.amqp.dead_letters.clone(),
-        id_prefix: format!("dead-{:016x}", rand::random::<u64>()),
-        window: DEAD_WINDOW,
-        confirm_timeout: DEAD_CONFIRM_TIMEOUT,
-    };
-    let metrics = SenderMetrics::default();
-    telemetry.register(|registry| metrics.register(registry));
-    let topology = Topology::new(&settings.amqp);
-    let health = telemetry.health.clone();
-    let (sender, task) = Sender::start(Arc::clone(broker), topology, options, metrics, health);
-    (DeadLetters::new(sender), task)
-}
-
-fn receiver(settings: &Settings, broker: &Arc<Broker>, telemetry: &Telemetry) -> Receiver {
-    let options = ReceiverOptions {
-        part: "amqp",
-        queue: settings.amqp.queue.clone(),
-        prefetch: FIRST_PREFETCH,
-    };
-    let metrics = ReceiverMetrics::default();
-    telemetry.register(|registry| metrics.register(registry));
-    let topology = Topology::new(&settings.amqp);
-    let health = telemetry.health.clone();
-    let (receiver, _) = Receiver::start(Arc::clone(broker), topology, options, metrics, health);
-    receiver
 }

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use omphalos_common::transport::amqp::Answer;
-
 use super::elasticsearch::DeliveryId;
+use crate::receive::Answer;
 
 /// The deliveries that are not answered.
 #[derive(Debug, Default)]
@@ -65,8 +64,9 @@ impl Ledger {
         self.documents
     }
 
-    /// Since when the oldest delivery has been waiting.
+    /// Since when the oldest delivery has been waiting that the broker takes away one day.
     pub fn oldest(&self) -> Option<Instant> {
-        self.pending.values().map(|pending| pending.since).min()
+        let timed = self.pending.values().filter(|pending| pending.answer.is_timed());
+        timed.map(|pending| pending.since).min()
     }
 }

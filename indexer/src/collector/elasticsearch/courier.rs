@@ -14,7 +14,7 @@ use super::client::{Client, Fault};
 use super::gate::{Gate, Pass};
 use super::reply::{Problem, Verdict, verdicts};
 use super::template::{self, TemplateOptions};
-use crate::collector::dead::{DeadLetters, Letter};
+use crate::collector::dead::{DeadLetters, Letter, Stored};
 use crate::metrics::IndexerMetrics;
 
 /// A document for which the server answers with an error of its own (500) so many times has a
@@ -245,7 +245,15 @@ impl Courier {
         for letter in &letters {
             self.metrics.dead(&letter.problem.kind);
         }
-        self.dead.store(letters).await.then_some(())
+        let count = letters.len();
+        match self.dead.store(letters).await {
+            Stored::Kept => Some(()),
+            Stored::Dropped => {
+                self.metrics.dropped("dead_letters_full", count);
+                Some(())
+            }
+            Stored::GivenUp => None,
+        }
     }
 }
 
@@ -322,11 +330,7 @@ fn warn_once(problem: &Problem, id: &str) {
     static REFUSALS: Mutex<Repeats> = Mutex::new(Repeats::new());
     let due = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner).due();
     if let Some(Due { repeats }) = due {
-        warn!(
-            id,
-            repeats,
-            "a document is refused and goes to the dead letters: {problem}; see: omphalos dead list"
-        );
+        warn!(id, repeats, "a document is refused and goes to the dead letters: {problem}");
     }
 }
 

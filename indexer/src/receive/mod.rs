@@ -1,0 +1,126 @@
+//! Where deliveries come from: a queue of the broker, the spool of the UDP receivers, or both; and
+//! how the answer to each goes back.
+
+mod feed;
+
+pub use feed::{Feed, UdpAnswer, UdpDelivery};
+
+use omphalos_common::transport::amqp::{Answer as AmqpAnswer, Delivery as AmqpDelivery, Receiver};
+
+/// What came, and waits for an answer.
+#[derive(Debug)]
+pub enum Delivery {
+    /// A message of the queue.
+    Amqp(Box<AmqpDelivery>),
+    /// A record of the spool.
+    Udp(UdpDelivery),
+}
+
+impl Delivery {
+    /// Whether it comes again without our doing.
+    pub fn is_stale(&self) -> bool {
+        match self {
+            Self::Amqp(delivery) => delivery.is_stale(),
+            Self::Udp(delivery) => delivery.is_stale(),
+        }
+    }
+}
+
+/// The answer that a delivery waits for. Not giving it means: deliver again.
+#[derive(Debug)]
+pub enum Answer {
+    /// To the broker.
+    Amqp(AmqpAnswer),
+    /// To the spool.
+    Udp(UdpAnswer),
+}
+
+impl Answer {
+    /// The delivery is dealt with.
+    pub async fn acknowledge(self) {
+        match self {
+            Self::Amqp(answer) => answer.acknowledge().await,
+            Self::Udp(answer) => answer.acknowledge(),
+        }
+    }
+
+    /// Whether the broker takes the delivery away when that takes too long.
+    pub fn is_timed(&self) -> bool {
+        matches!(self, Self::Amqp(_))
+    }
+}
+
+/// All that deliveries come from.
+#[derive(Debug)]
+pub struct Inlets {
+    /// The queue.
+    pub amqp: Option<Receiver>,
+    /// The spool.
+    pub udp: Option<Feed>,
+}
+
+impl Inlets {
+    /// The next delivery; `None` when an inlet has ended.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        let Self { amqp, udp } = self;
+        tokio::select! {
+            delivery = next_message(amqp) => delivery.map(|delivery| Delivery::Amqp(Box::new(delivery))),
+            delivery = next_record(udp) => delivery.map(Delivery::Udp),
+        }
+    }
+
+    /// Sets how many messages of the queue may be unanswered, and goes on where it was paused.
+    pub fn resume(&self, prefetch: u16) {
+        if let Some(amqp) = &self.amqp {
+            amqp.set_prefetch(prefetch);
+        }
+        if let Some(udp) = &self.udp {
+            udp.resume();
+        }
+    }
+
+    /// Hands everything back that is not answered; what is still in here becomes stale.
+    pub fn pause(&self) {
+        if let Some(amqp) = &self.amqp {
+            amqp.pause();
+        }
+        if let Some(udp) = &self.udp {
+            udp.pause();
+        }
+    }
+
+    /// Takes nothing more, for good. What was taken can still be answered.
+    pub fn stop(&self) {
+        if let Some(amqp) = &self.amqp {
+            amqp.stop();
+        }
+        if let Some(udp) = &self.udp {
+            udp.stop();
+        }
+    }
+
+    /// Whether nothing is left, as far as can be seen.
+    pub async fn is_empty(&self) -> bool {
+        if self.udp.as_ref().is_some_and(|udp| udp.backlog() > 0) {
+            return false;
+        }
+        match &self.amqp {
+            Some(amqp) => amqp.ready_messages().await == Some(0),
+            None => true,
+        }
+    }
+}
+
+async fn next_message(amqp: &mut Option<Receiver>) -> Option<AmqpDelivery> {
+    match amqp {
+        Some(amqp) => amqp.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_record(udp: &mut Option<Feed>) -> Option<UdpDelivery> {
+    match udp {
+        Some(udp) => udp.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,84 @@
+//! What is in a record of the spool: documents, with where they came from.
+
+use std::sync::{Mutex, PoisonError};
+
+use omphalos_common::event::day_of;
+use omphalos_common::telemetry::{Due, Repeats};
+use omphalos_common::transport::udp::{Accountant, Content, Opener, Payload, Record};
+use omphalos_common::transport::wire::{self, CONTENT_TYPE_NDJSON, Envelope, WireError};
+use tracing::warn;
+
+/// Reads records.
+pub struct RecordReader {
+    opener: Opener,
+    /// Told of what cannot be read; `None` where no record ever comes.
+    accountant: Option<Accountant>,
+    default_dataset: String,
+}
+
+impl RecordReader {
+    /// A reader that gives plain lines this dataset if they name none.
+    ///
+    /// # Errors
+    /// When zstd has no memory.
+    pub fn new(accountant: Option<Accountant>, default_dataset: &str) -> std::io::Result<Self> {
+        Ok(Self { opener: Opener::new()?, accountant, default_dataset: default_dataset.to_owned() })
+    }
+
+    /// The documents in the record of this number; `None` when they cannot be read, which is
+    /// counted and said.
+    pub fn read(&mut self, number: u64, bytes: &[u8]) -> Option<Content> {
+        let record = Record::read(bytes)?;
+        let (stream, content) = match record.payload {
+            Payload::Message { stream, pieces, documents, message, .. } => {
+                let content = self.opener.open(usize::from(documents), message, pieces > 0);
+                (Some(stream), content)
+            }
+            Payload::Lines(lines) => (None, self.read_lines(number, &record, lines)),
+        };
+        match content {
+            Ok(content) => Some(content),
+            Err(error) => {
+                warn_at_a_rate(&record, &error);
+                if let Some(accountant) = &self.accountant {
+                    accountant.unreadable(stream.unwrap_or_default());
+                }
+                None
+            }
+        }
+    }
+
+    fn read_lines(
+        &self,
+        number: u64,
+        record: &Record<'_>,
+        lines: &[u8],
+    ) -> Result<Content, WireError> {
+        let at = i64::try_from(record.at).unwrap_or(i64::MAX);
+        // The same text may come again and mean something new: the number tells that apart, and
+        // makes the same id whenever the record is read again.
+        let message_id = format!("udp-{at}-{number}");
+        let envelope = Envelope {
+            content_type: Some(CONTENT_TYPE_NDJSON),
+            content_encoding: None,
+            message_id: Some(&message_id),
+            timestamp: Some(at),
+            default_dataset: &self.default_dataset,
+            now: at,
+        };
+        let mut parcel = wire::decode(&envelope, lines)?;
+        for document in &mut parcel.documents {
+            document.day.get_or_insert(day_of(at));
+        }
+        Ok(Content { host: record.from.ip().to_string(), parts: Vec::new(), parcel })
+    }
+}
+
+/// The first is worth a line; the ledger tells how many there are.
+fn warn_at_a_rate(record: &Record<'_>, error: &WireError) {
+    static UNREADABLE: Mutex<Repeats> = Mutex::new(Repeats::new());
+    let due = UNREADABLE.lock().unwrap_or_else(PoisonError::into_inner).due();
+    if let Some(Due { repeats }) = due {
+        warn!(repeats, from = %record.from, "a datagram cannot be read and is dropped: {error}");
+    }
+}

@@ -1,0 +1,286 @@
+//! `omphalos-indexer relay`: UDP in at the edge of a site, AMQP out with confirms. What the broker
+//! has not confirmed stays in the spool.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use omphalos_common::batch::{Batch, Chunk};
+use omphalos_common::event::{DocumentId, clean_name, day_of};
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::Health;
+use omphalos_common::transport::amqp::{BasicProperties, Message, Sender};
+use omphalos_common::transport::udp::Content;
+use omphalos_common::transport::wire;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use tracing::info;
+
+use crate::now_seconds;
+use crate::receive::{Feed, UdpAnswer};
+use crate::records::RecordReader;
+
+/// A batch is sent when it has so many bytes, or so long after its first document.
+const BATCH_BYTES: usize = 1024 * 1024;
+const FLUSH: Duration = Duration::from_millis(300);
+/// zstd level, as the shipper's default.
+const LEVEL: i32 = 1;
+/// How often the health is shown, and old batches are looked for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What the relay counts.
+#[derive(Debug, Clone, Default)]
+pub struct RelayMetrics {
+    received: Counter,
+    confirmed: Counter,
+}
+
+impl RelayMetrics {
+    /// Registers the counters under `relay_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("relay");
+        registry.register(
+            "documents_received",
+            "Documents read from the spool",
+            self.received.clone(),
+        );
+        registry.register(
+            "documents_confirmed",
+            "Documents that the broker has confirmed",
+            self.confirmed.clone(),
+        );
+    }
+}
+
+/// A batch being filled.
+struct Open {
+    batch: Batch,
+    /// The records that its documents are from.
+    records: Vec<u64>,
+    since: Instant,
+    made_at: i64,
+}
+
+/// A record whose documents are not all confirmed.
+struct Pending {
+    answer: UdpAnswer,
+    /// How many batches have documents of it.
+    batches: usize,
+}
+
+/// A batch that the broker has confirmed.
+struct Confirmed {
+    records: Vec<u64>,
+    documents: usize,
+}
+
+/// The relay; [`Relay::run`] is its task.
+pub struct Relay {
+    feed: Feed,
+    records: RecordReader,
+    sender: Sender,
+    encoder: wire::Encoder,
+    /// For routing keys.
+    host: String,
+    /// By dataset.
+    open: HashMap<Arc<str>, Open>,
+    pending: HashMap<u64, Pending>,
+    /// `None` when a batch was given up.
+    confirms: FuturesUnordered<BoxFuture<'static, Option<Confirmed>>>,
+    metrics: RelayMetrics,
+    health: Health,
+}
+
+impl Relay {
+    /// A relay from `feed` to `sender`.
+    ///
+    /// # Errors
+    /// When zstd has no memory.
+    pub fn new(
+        (feed, records): (Feed, RecordReader),
+        sender: Sender,
+        host: &str,
+        metrics: RelayMetrics,
+        health: Health,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            feed,
+            records,
+            sender,
+            encoder: wire::Encoder::new(host, LEVEL)?,
+            host: clean_name(host),
+            open: HashMap::new(),
+            pending: HashMap::new(),
+            confirms: FuturesUnordered::new(),
+            metrics,
+            health,
+        })
+    }
+
+    /// Relays until told to stop, then waits for what the broker still confirms within `grace`.
+    ///
+    /// # Errors
+    /// When a batch cannot be encoded.
+    pub async fn run(mut self, grace: Duration, shutdown: Shutdown) -> anyhow::Result<()> {
+        let mut tick = tokio::time::interval(TICK);
+        while !shutdown.is_cancelled() {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                Some(confirmed) = self.confirms.next(), if !self.confirms.is_empty() => {
+                    self.settle(confirmed);
+                }
+                _ = tick.tick() => {
+                    self.health.beat("relay");
+                    self.send_ripe(FLUSH, &shutdown).await?;
+                }
+                Some(delivery) = self.feed.next() => {
+                    let (number, record, answer) = delivery.into_parts();
+                    self.take(number, &record, answer);
+                    if self.open.values().any(|open| open.batch.body.len() >= BATCH_BYTES) {
+                        self.send_ripe(FLUSH, &shutdown).await?;
+                    }
+                }
+            }
+        }
+        self.feed.stop();
+        let finished = tokio::time::timeout(grace, self.finish()).await;
+        let Ok(result) = finished else {
+            info!("stopped; what the broker has not confirmed stays in the spool");
+            return Ok(());
+        };
+        result
+    }
+
+    /// Adds the documents of a record to the batches of their datasets.
+    fn take(&mut self, number: u64, record: &[u8], answer: UdpAnswer) {
+        let Some(content) = self.records.read(number, record) else {
+            answer.acknowledge();
+            return;
+        };
+        self.metrics.received.inc_by(content.parcel.documents.len() as u64);
+        let made_at = content.parcel.made_at.unwrap_or_else(now_seconds);
+        let mut batches = 0;
+        for (chunk, body) in chunks(&content, made_at) {
+            let open = self.open.entry(Arc::clone(&chunk.dataset)).or_insert_with(|| Open {
+                batch: Batch::default(),
+                records: Vec::new(),
+                since: Instant::now(),
+                made_at,
+            });
+            open.batch.body.extend_from_slice(&body);
+            open.batch.chunks.push(chunk);
+            if open.records.last() != Some(&number) {
+                open.records.push(number);
+                batches += 1;
+            }
+        }
+        self.pending.insert(number, Pending { answer, batches });
+    }
+
+    /// Sends the batches that are full, or older than `age`.
+    async fn send_ripe(&mut self, age: Duration, shutdown: &Shutdown) -> anyhow::Result<()> {
+        let is_ripe =
+            |open: &Open| open.batch.body.len() >= BATCH_BYTES || open.since.elapsed() >= age;
+        let ripe: Vec<Arc<str>> = self
+            .open
+            .iter()
+            .filter(|(_, open)| is_ripe(open))
+            .map(|(dataset, _)| Arc::clone(dataset))
+            .collect();
+        for dataset in ripe {
+            let Some(open) = self.open.remove(&dataset) else { continue };
+            let message = self.message(&dataset, &open)?;
+            let (records, documents) = (open.records, open.batch.documents());
+            // A batch that is given up here stays in the spool, like all that is not confirmed.
+            let receipt = tokio::select! {
+                receipt = self.sender.send(message) => receipt,
+                () = shutdown.cancelled() => return Ok(()),
+            };
+            let confirm = async move { receipt.await.then_some(Confirmed { records, documents }) };
+            self.confirms.push(Box::pin(confirm));
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, dataset: &str, open: &Open) -> std::io::Result<Message> {
+        let body = self.encoder.encode(&open.batch, open.made_at)?;
+        let properties = BasicProperties::default()
+            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
+            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into())
+            .with_app_id("omphalos-relay".into())
+            .with_timestamp(u64::try_from(now_seconds()).unwrap_or(0));
+        Ok(Message { routing_key: format!("{dataset}.{}", self.host), properties, body })
+    }
+
+    /// Answers the records all of whose documents are confirmed.
+    fn settle(&mut self, confirmed: Option<Confirmed>) {
+        let Some(Confirmed { records, documents }) = confirmed else { return };
+        self.metrics.confirmed.inc_by(documents as u64);
+        for number in records {
+            let Some(pending) = self.pending.get_mut(&number) else { continue };
+            pending.batches -= 1;
+            if pending.batches == 0
+                && let Some(pending) = self.pending.remove(&number)
+            {
+                pending.answer.acknowledge();
+            }
+        }
+    }
+
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        self.send_ripe(Duration::ZERO, &Shutdown::new()).await?;
+        while let Some(confirmed) = self.confirms.next().await {
+            self.settle(confirmed);
+        }
+        info!("stopped; the broker has confirmed all that was taken from the spool");
+        Ok(())
+    }
+}
+
+/// The content as chunks of batches, each with its documents.
+fn chunks(content: &Content, made_at: i64) -> Vec<(Chunk, Vec<u8>)> {
+    let mut documents = content.parcel.documents.iter();
+    let mut chunks: Vec<(Chunk, Vec<u8>)> = Vec::new();
+    let empty = |source: &Arc<str>, path: &Arc<str>, dataset: &Arc<str>, range: (u64, u64)| Chunk {
+        source: Arc::clone(source),
+        path: Arc::clone(path),
+        dataset: Arc::clone(dataset),
+        start: range.0,
+        end: range.1,
+        ids: Vec::new(),
+        days: Vec::new(),
+        starts: Vec::new(),
+    };
+    let add = |(chunk, body): &mut (Chunk, Vec<u8>), document: &wire::Document| {
+        let range = document.start as usize..document.end as usize;
+        let text = content.parcel.text.get(range).unwrap_or_default();
+        // Whatever we receive has ids of our own making, of this length.
+        let Some(id) = DocumentId::parse(&document.id) else { return };
+        chunk.ids.push(id);
+        chunk.days.push(document.day.unwrap_or_else(|| day_of(made_at)));
+        body.extend_from_slice(text);
+        body.push(b'\n');
+    };
+    for part in &content.parts {
+        let range = (part.start, part.end);
+        let mut chunk = (empty(&part.source, &part.path, &part.dataset, range), Vec::new());
+        documents.by_ref().take(part.documents).for_each(|document| add(&mut chunk, document));
+        chunks.push(chunk);
+    }
+    // Plain lines come from no file.
+    let nowhere: Arc<str> = Arc::from("");
+    for document in documents {
+        let of_dataset = chunks.iter().position(|(chunk, _)| chunk.dataset == document.dataset);
+        let place = of_dataset.unwrap_or_else(|| {
+            chunks.push((empty(&nowhere, &nowhere, &document.dataset, (0, 0)), Vec::new()));
+            chunks.len() - 1
+        });
+        if let Some(chunk) = chunks.get_mut(place) {
+            add(chunk, document);
+        }
+    }
+    chunks
+}
