@@ -17,3 +17,6 @@ mod foreign;
 mod kills;
 mod manual;
 mod rotation;
+mod udp;
+mod udp_ledger;
+mod udp_security;

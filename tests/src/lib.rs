@@ -20,6 +20,8 @@ pub mod log_file;
 pub mod program;
 pub mod server;
 pub mod stack;
+pub mod udp;
+pub mod udp_proxy;
 pub mod wait;
 
 pub use amqp::Amqp;
@@ -30,6 +32,7 @@ pub use log_file::LogFile;
 pub use program::{Exited, Program};
 pub use server::{Engine, Server};
 pub use stack::Stack;
+pub use udp_proxy::{Flood, Harm, Hostile, UdpProxy};
 pub use wait::{eventually, holds, rest};
 
 use std::path::PathBuf;
