@@ -11,7 +11,7 @@ use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::event::{DocumentId, clean_name, day_of};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::amqp::{BasicProperties, Message, Sender};
+use omphalos_common::transport::amqp::{BasicProperties, Message, Receipt, Sender};
 use omphalos_common::transport::udp::Content;
 use omphalos_common::transport::wire;
 use prometheus_client::metrics::counter::Counter;
@@ -195,14 +195,24 @@ impl Relay {
             let message = self.message(&dataset, &open)?;
             let (records, documents) = (open.records, open.batch.documents());
             // A batch that is given up here stays in the spool, like all that is not confirmed.
-            let receipt = tokio::select! {
-                receipt = self.sender.send(message) => receipt,
-                () = shutdown.cancelled() => return Ok(()),
-            };
+            let Some(receipt) = self.send(message, shutdown).await else { return Ok(()) };
             let confirm = async move { receipt.await.then_some(Confirmed { records, documents }) };
             self.confirms.push(Box::pin(confirm));
         }
         Ok(())
+    }
+
+    /// Waits until the broker may have another message; `None` when told to stop meanwhile.
+    async fn send(&self, message: Message, shutdown: &Shutdown) -> Option<Receipt> {
+        let mut sending = std::pin::pin!(self.sender.send(message));
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                receipt = &mut sending => return Some(receipt),
+                () = shutdown.cancelled() => return None,
+                _ = tick.tick() => self.health.beat("relay"),
+            }
+        }
     }
 
     fn message(&mut self, dataset: &str, open: &Open) -> std::io::Result<Message> {

@@ -143,6 +143,7 @@ mod tests {
             last_mark: None,
             ended: true,
             sealed: true,
+            answers: false,
             seen_at: 0,
         };
         let ledger = Ledger { totals: counts, streams: vec![stream], ..Ledger::default() };

@@ -20,3 +20,4 @@ mod rotation;
 mod udp;
 mod udp_ledger;
 mod udp_security;
+mod udp_spool;

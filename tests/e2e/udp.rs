@@ -1,12 +1,12 @@
-//! Documents over UDP: straight into Elasticsearch, through a relay into RabbitMQ, and as plain
-//! lines; with plugs pulled behind the receiver, which must cost nothing that it has received.
+//! Documents over UDP: straight into Elasticsearch, beside a queue, in pieces, as plain lines, and to
+//! several destinations.
 
 use std::io::Write as _;
 use std::net::UdpSocket;
 use std::time::Duration;
 
 use omphalos_tests::udp::{free_address, send_text};
-use omphalos_tests::{Load, LogFile, Stack, eventually, holds};
+use omphalos_tests::{LogFile, Stack, eventually, holds};
 
 #[test]
 fn lines_go_over_udp_into_elasticsearch_each_once_and_the_ledger_says_so() {
@@ -49,117 +49,26 @@ fn lines_go_over_udp_into_elasticsearch_each_once_and_the_ledger_says_so() {
 }
 
 #[test]
-fn what_was_received_survives_kill_nine_of_the_indexer_and_an_absent_elasticsearch() {
+fn lines_go_over_ipv6_too() {
     let stack = Stack::shared();
-    let address = free_address();
-    let log = LogFile::create(&stack.path("access.log"));
-    // Nothing answers there, so everything stays in the spool.
-    let mut indexer = omphalos_tests::Program::new("omphalos-indexer", &stack.path("indexer.log"))
-        .option("--udp", address)
-        .option("--state-dir", stack.receiver_dir().display())
-        .option("--elasticsearch-url", "http://127.0.0.1:1")
-        .start();
-    indexer.wait_for_log("taking datagrams");
-    let mut shipper = stack.shipper_over_udp(log.path(), address).listening().start();
-    let load = Load::start(log, 100, |_, _| {});
-    load.wait_for_more(10_000);
-    let log = load.stop();
-    eventually("all is sent", || {
-        let sent = shipper.metric("omphalos_udp_sender_documents_total");
-        holds(sent >= f64::from(u32::try_from(log.written()).expect("small")), sent)
-    });
-    assert_eq!(shipper.terminate(), Some(0));
-    stack.wait_for_ledger("all is received", |ledger| ledger.totals.documents == log.written());
-    indexer.kill();
-
+    let mut address = free_address();
+    address.set_ip(std::net::Ipv6Addr::LOCALHOST.into());
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(2_000);
     let mut indexer = stack.indexer_over_udp(address).start();
+    indexer.wait_for_log("taking datagrams");
+    for mtu in ["auto", "1500"] {
+        std::fs::remove_dir_all(stack.path("state")).ok();
+        let shipper = stack.shipper_over_udp(log.path(), address);
+        let shipped = shipper.args(["--udp-mtu", mtu, "--once"]).run();
+        assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    }
     log.assert_indexed_once(&stack.elastic());
-    indexer.kill();
-    let mut indexer = stack.indexer_over_udp(address).start();
-    eventually("it listens again", || {
-        holds(indexer.count_in_log("taking datagrams") == 3, indexer.log())
+    let ledger = stack.wait_for_ledger("both streams have ended", |ledger| {
+        ledger.streams.iter().filter(|stream| stream.ended).count() == 2
     });
+    assert_eq!((ledger.totals.documents, ledger.totals.lost()), (4_000, 0));
     assert_eq!(indexer.terminate(), Some(0));
-    assert_eq!(stack.only_stream().counts.documents, log.written());
-    assert_eq!(stack.only_stream().counts.lost(), 0);
-}
-
-#[test]
-fn an_indexer_killed_while_lines_pour_in_loses_only_what_nobody_took() {
-    let stack = Stack::shared();
-    let address = free_address();
-    let log = LogFile::create(&stack.path("access.log"));
-    let mut indexer = stack.indexer_over_udp(address).start();
-    indexer.wait_for_log("taking datagrams");
-    let mut shipper = stack.shipper_over_udp(log.path(), address).listening().start();
-    let load = Load::start(log, 50, |_, _| {});
-    for _ in 0..5 {
-        load.wait_for_more(3_000);
-        indexer.kill();
-        indexer.restart();
-    }
-    load.wait_for_more(3_000);
-    let log = load.stop();
-    eventually("all is sent", || {
-        let sent = shipper.metric("omphalos_documents_confirmed_total");
-        holds(sent >= f64::from(u32::try_from(log.written()).expect("small")), sent)
-    });
-    assert_eq!(shipper.terminate(), Some(0));
-    let ledger = stack.wait_for_ledger("the stream has ended and is settled", |ledger| {
-        ledger.streams.first().is_some_and(|stream| stream.ended && stream.missing == 0)
-    });
-    let stream = &ledger.streams[0];
-    let elastic = stack.elastic();
-    // A batch that met nobody is sent again, so that documents may come twice; what the ledger
-    // calls received is there in any case.
-    let sent = stream.documents_sent;
-    assert!(sent >= log.written(), "{sent} of {}", log.written());
-    eventually("what was received is indexed", || {
-        let count = elastic.count().map_err(|error| format!("{error:?}"))?;
-        let missing = log.written().saturating_sub(count);
-        let lost = sent - stream.counts.documents;
-        holds(missing <= lost, format!("{missing} missing, {lost} lost"))
-    });
-    assert_eq!(indexer.terminate(), Some(0));
-}
-
-#[test]
-fn a_relay_keeps_what_it_received_while_the_broker_is_down() {
-    let mut stack = Stack::with_broker(&[]);
-    let address = free_address();
-    let log = LogFile::create(&stack.path("access.log"));
-    let mut relay = stack.relay(address).listening().start();
-    let mut indexer = stack.indexer().start();
-    relay.wait_for_log("taking datagrams");
-    let mut shipper = stack.shipper_over_udp(log.path(), address).start();
-    let load = Load::start(log, 50, |_, _| {});
-    load.wait_for_more(3_000);
-    stack.broker().kill();
-    load.wait_for_more(5_000);
-    // While the broker is away, the relay is killed as well.
-    eventually("the spool fills", || {
-        let records = relay.metric("omphalos_spool_records");
-        holds(records > 50.0, records)
-    });
-    relay.kill();
-    relay.restart();
-    load.wait_for_more(3_000);
-    stack.broker().start();
-    load.wait_for_more(2_000);
-    let log = load.stop();
-    let elastic = stack.elastic();
-    // Killing the relay may lose what was in its socket; all else is there.
-    eventually("all that was received is indexed", || {
-        let ledger = stack.ledger();
-        let count = elastic.count().map_err(|error| format!("{error:?}"))?;
-        let sent: u64 = ledger.streams.iter().map(|stream| stream.documents_sent).sum();
-        let lost = sent - ledger.totals.documents;
-        let state = format!("{count} of {}, {lost} lost, {sent} sent", log.written());
-        holds(sent >= log.written() && count + lost >= log.written(), state)
-    });
-    for program in [&mut shipper, &mut relay, &mut indexer] {
-        assert_eq!(program.terminate(), Some(0), "{}", program.log());
-    }
 }
 
 #[test]
@@ -288,4 +197,27 @@ fn split_divides_the_files_between_two_receivers() {
     }
     assert_eq!(lines.iter().sum::<usize>(), 160);
     assert!(lines.iter().all(|count| *count > 0 && count % 10 == 0), "{lines:?}");
+}
+
+#[test]
+fn one_indexer_takes_from_the_queue_and_from_a_socket() {
+    let stack = Stack::shared();
+    let address = free_address();
+    let config = stack.path("indexer.toml");
+    let text = format!(
+        "state_dir = {:?}\n[[receive]]\nkind = \"amqp\"\n[[receive]]\nlisten = \"{address}\"\n",
+        stack.receiver_dir()
+    );
+    std::fs::write(&config, text).expect("a configuration");
+    let mut indexer = stack.indexer().option("--config", config.display()).start();
+    indexer.wait_for_log("taking datagrams");
+    let mut one = LogFile::create(&stack.path("one.log"));
+    let mut two = LogFile::create(&stack.path("two.log"));
+    one.append(2_000);
+    two.append(3_000);
+    assert_eq!(stack.shipper(one.path()).arg("--once").run().code, Some(0));
+    assert_eq!(stack.shipper_over_udp(two.path(), address).arg("--once").run().code, Some(0));
+    stack.elastic().wait_for_count(5_000);
+    omphalos_tests::log_file::assert_each_once(&stack.elastic(), &[2_000, 3_000]);
+    assert_eq!(indexer.terminate(), Some(0));
 }

@@ -101,6 +101,9 @@ pub struct StreamAccount {
     /// Whether its datagrams are sealed.
     #[serde(default)]
     pub sealed: bool,
+    /// Whether its sender answers requests.
+    #[serde(default)]
+    pub answers: bool,
     /// When anything came last, in seconds since the epoch.
     pub seen_at: u64,
 }
@@ -246,6 +249,7 @@ mod tests {
             last_mark: Some(4),
             ended: true,
             sealed: true,
+            answers: true,
             seen_at: 7,
         };
         let retired = vec![Retired { stream: 1, next: 2, documents_sent: 3 }];

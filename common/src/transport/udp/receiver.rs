@@ -130,7 +130,7 @@ impl Receivers {
                 warn!("a thread of the UDP receiver panicked");
             }
         }
-        self.shared.save();
+        self.shared.save(&self.shared.ledger(), &mut Repeats::new());
     }
 }
 
@@ -196,6 +196,12 @@ fn open(
     let socket = bind(address, options.workers > 1).map_err(failed)?;
     let got = set_receive_buffer(&socket, options.buffer).map_err(failed)?;
     set_patience(&socket, TICK).map_err(failed)?;
+    let is_open = options.keys.is_none() && !address.ip().is_loopback();
+    if is_open && first {
+        warn!(
+            "udp {address} takes datagrams from anybody who can reach it; receive.key_file makes it take sealed ones only"
+        );
+    }
     if got < options.buffer && first {
         warn!(
             wanted = options.buffer,
@@ -219,36 +225,38 @@ impl Shared {
 
     fn save_often(&self) {
         let mut trouble = Repeats::new();
+        let mut saved = None;
         while !self.stop.is_cancelled() {
-            thread::park_timeout(SAVE.min(TICK * 4));
             let begun = Instant::now();
             while begun.elapsed() < SAVE && !self.stop.is_cancelled() {
                 thread::park_timeout(TICK);
             }
-            self.save_reporting(&mut trouble);
+            // A disk that sleeps is not woken for nothing.
+            let ledger = self.ledger();
+            let now = Some((Ledger { at: 0, ..ledger.clone() }, self.spool.floor()));
+            if now != saved {
+                saved = self.save(&ledger, &mut trouble).then_some(now).flatten();
+            }
         }
     }
 
-    fn save(&self) {
-        self.save_reporting(&mut Repeats::new());
-    }
-
     /// Saves the ledger first: the spool may only forget what the ledger knows.
-    fn save_reporting(&self, trouble: &mut Repeats) {
-        let ledger = self.ledger();
-        let saved = self.file.save(&ledger).map_err(|error| error.to_string());
+    fn save(&self, ledger: &Ledger, trouble: &mut Repeats) -> bool {
+        let saved = self.file.save(ledger).map_err(|error| error.to_string());
         let saved = saved
             .and_then(|()| self.spool.save(ledger.spool_end).map_err(|error| error.to_string()));
         match saved {
             Ok(()) => {
                 trouble.over();
                 self.health.well("spool");
+                true
             }
             Err(reason) => {
                 if let Some(Due { repeats }) = trouble.due() {
                     warn!(repeats, "{reason}; trying again, for ever");
                 }
                 self.health.problem("spool", reason);
+                false
             }
         }
     }

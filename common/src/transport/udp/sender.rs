@@ -169,6 +169,10 @@ impl Sender {
         let Self { packer, routes, options, .. } = self;
         let keys = options.keys.as_ref().map(KeyFile::keys);
         let Some(route) = routes.get_mut(index) else { return Ok(()) };
+        // What is left of the last attempt goes first, so that it cannot pile up.
+        if !route.flush(keys) {
+            return Ok(());
+        }
         let wanted: Vec<&Chunk> = batch
             .chunks
             .iter()

@@ -126,6 +126,7 @@ impl Stream {
             last_mark: account.last_mark,
             ended: account.ended,
             sealed: account.sealed,
+            answers: account.answers,
             seen_at: account.seen_at,
             ..Self::new(id, window, source, 0, now)
         }
@@ -149,6 +150,7 @@ impl Stream {
             last_mark: self.last_mark,
             ended: self.ended,
             sealed: self.sealed,
+            answers: self.answers,
             seen_at: self.seen_at,
         }
     }

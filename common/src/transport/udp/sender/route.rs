@@ -18,6 +18,7 @@ use super::ring::Ring;
 use super::{SenderOptions, UdpEncoding};
 use crate::batch::{Batch, Chunk};
 use crate::retry::Retry;
+use crate::telemetry::{Due, Repeats};
 use crate::transport::udp::data::{self, Data};
 use crate::transport::udp::datagram::{Datagram, Kind, MAX_DATAGRAM};
 use crate::transport::udp::keys::Keys;
@@ -44,6 +45,7 @@ pub struct Route {
     to: String,
     link: Link,
     retry: Retry,
+    failing: Repeats,
     /// Fixed settings.
     mtu: Option<usize>,
     send_buffer: usize,
@@ -65,6 +67,8 @@ pub struct Route {
     pace: Pace,
     mark_after: Duration,
     mark_at: Instant,
+    /// When the last one went.
+    marked: Instant,
     /// Nothing before this number is missed, says the receiver.
     settled: u64,
     heard: Option<Instant>,
@@ -87,6 +91,7 @@ impl Route {
             to: to.to_owned(),
             link: Link::Down { reason: "not connected yet".to_owned(), try_at: now },
             retry: Retry::new(Duration::from_millis(200), Duration::from_secs(10)),
+            failing: Repeats::new(),
             mtu: options.mtu,
             send_buffer: options.send_buffer,
             sealed: options.keys.is_some(),
@@ -105,6 +110,7 @@ impl Route {
             pace: Pace::new(options.rate),
             mark_after: FIRST_MARK,
             mark_at: now,
+            marked: now,
             settled: first,
             heard: None,
             requests: VecDeque::new(),
@@ -264,8 +270,15 @@ impl Route {
         // Nobody listening is told with delay; here it often is, for what was just sent.
         self.listen(keys);
         let now = Instant::now();
+        if now.saturating_duration_since(self.marked) >= LAST_MARK {
+            self.send_mark(keys);
+        }
         self.mark_after = FIRST_MARK;
         self.mark_at = now + FIRST_MARK;
+        if self.is_up() {
+            self.retry.reset();
+            self.failing.over();
+        }
         self.is_up()
     }
 
@@ -334,8 +347,8 @@ impl Route {
             _ => error.to_string(),
         };
         let wait = self.retry.next_wait();
-        if self.is_up() {
-            warn!("udp {}: {reason}; trying again, for ever", self.to);
+        if let Some(Due { repeats }) = self.failing.due() {
+            warn!(repeats, "udp {}: {reason}; trying again, for ever", self.to);
             self.metrics.down(&self.to);
         }
         self.link = Link::Down { reason, try_at: Instant::now() + wait };
@@ -353,7 +366,6 @@ impl Route {
             Err(error) => self.fail(&error),
         }
         if let Link::Up { size, .. } = &self.link {
-            self.retry.reset();
             self.metrics.up(&self.to);
             info!(stream = format!("{:016x}", self.stream), size, "sending to udp {}", self.to);
         }

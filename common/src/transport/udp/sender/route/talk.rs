@@ -45,6 +45,7 @@ impl Route {
         let header = Datagram { kind: Kind::Mark, stream: self.stream, number: self.marks };
         header.write(keys, &body, &mut datagram);
         self.marks += 1;
+        self.marked = Instant::now();
         self.metrics.marks.inc();
         let Link::Up { socket, .. } = &self.link else { return };
         match socket.send(&datagram) {
