@@ -240,3 +240,47 @@ fn a_ledger_goes_on_where_it_was() {
     assert_eq!((account.counts.received, account.counts.documents), (6, 12));
     assert_eq!(account.documents_sent, 18);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_datagrams_make_it_panic_and_the_sums_hold(
+        datagrams in proptest::collection::vec(
+            (1_u8..4, 0_u64..3, 0_u64..40, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60)),
+            1..200,
+        ),
+        flags in proptest::collection::vec(0_u8..4, 200),
+        wait in 0_u64..9000,
+    ) {
+        let mut scene = Scene::new();
+        let sent = datagrams.len() as u64;
+        for ((kind, stream, number, mut body), flags) in datagrams.into_iter().zip(flags) {
+            // Most of them almost right, or nothing would get far.
+            if kind == 1 && body.len() > 20 {
+                body[..10].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
+                (body[10], body[11], body[13]) = (flags, body[11] & 1, body[13] & 3);
+            }
+            let header = |kind| Datagram { kind, stream, number };
+            match kind {
+                1 => scene.streams.data(&scene.arrival, &header(Kind::Data), &body, &mut scene.sink),
+                2 => scene.streams.parity(&scene.arrival, &header(Kind::Parity), &body, &mut scene.sink),
+                _ => drop(scene.streams.mark(&scene.arrival, &header(Kind::Mark), &body)),
+            }
+        }
+        scene.wait(Duration::from_millis(wait));
+        scene.wait(Duration::from_millis(wait));
+        let ledger = scene.streams.ledger(0, 0);
+        let totals = &ledger.totals;
+        // Pieces that were taken and then found incomplete are in both.
+        let incomplete = scene.refused(Refusal::Incomplete);
+        let counted = totals.received + totals.late + totals.resent + totals.repeated
+            + totals.parity + totals.marks + totals.all_refused() - incomplete;
+        proptest::prop_assert_eq!(counted, sent);
+        for stream in &ledger.streams {
+            let counts = &stream.counts;
+            let numbers = counts.received + counts.repaired() + counts.late + stream.missing + counts.lost();
+            proptest::prop_assert_eq!(stream.next.wrapping_sub(stream.first), numbers);
+        }
+        let records = scene.sink.records().all(|bytes| Record::read(bytes).is_some());
+        proptest::prop_assert!(records);
+    }
+}
