@@ -40,6 +40,38 @@ fn what_was_received_survives_kill_nine_of_the_indexer_and_an_absent_elasticsear
 }
 
 #[test]
+fn a_ledger_that_was_not_saved_before_kill_nine_is_completed_from_the_spool() {
+    let stack = Stack::shared();
+    let address = free_address();
+    let mut log = LogFile::create(&stack.path("access.log"));
+    // A directory in its way keeps the ledger from being written.
+    let obstacle = stack.receiver_dir().join("streams.json.new");
+    std::fs::create_dir_all(&obstacle).expect("a directory");
+    let mut indexer = stack.indexer_over_udp(address).listening().start();
+    indexer.wait_for_log("taking datagrams");
+    log.append(5_000);
+    let shipper = stack.shipper_over_udp(log.path(), address).args(["--udp-mtu", "1500"]);
+    assert_eq!(shipper.arg("--once").run().code, Some(0));
+    indexer.wait_for_log("cannot write");
+    assert!(indexer.http("/readyz").is_none(), "it is not ready");
+    stack.elastic().wait_for_count(5_000);
+    let datagrams = indexer.metric("omphalos_udp_datagrams_received_total");
+    indexer.kill();
+    std::fs::remove_dir(&obstacle).expect("the directory");
+
+    indexer.restart();
+    indexer.wait_for_log("the ledger was completed from the spool");
+    let ledger = stack.wait_for_ledger("it is saved", |ledger| !ledger.streams.is_empty());
+    let stream = &ledger.streams[0];
+    assert_eq!((stream.counts.documents, stream.documents_sent), (5_000, 5_000));
+    assert_eq!((stream.missing, stream.counts.lost()), (0, 0));
+    let received = u32::try_from(stream.counts.received).expect("small");
+    assert!((f64::from(received) - datagrams).abs() < 0.5, "{stream:?} of {datagrams}");
+    log.assert_indexed_once(&stack.elastic());
+    assert_eq!(indexer.terminate(), Some(0));
+}
+
+#[test]
 fn an_indexer_killed_while_lines_pour_in_loses_only_what_nobody_took() {
     let stack = Stack::shared();
     let address = free_address();

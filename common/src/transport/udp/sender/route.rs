@@ -49,6 +49,8 @@ pub struct Route {
     /// Fixed settings.
     mtu: Option<usize>,
     send_buffer: usize,
+    /// Whether it was said that the buffer is smaller.
+    warned: bool,
     sealed: bool,
     plain: bool,
     host: String,
@@ -94,6 +96,7 @@ impl Route {
             failing: Repeats::new(),
             mtu: options.mtu,
             send_buffer: options.send_buffer,
+            warned: false,
             sealed: options.keys.is_some(),
             plain: options.encoding == UdpEncoding::Ndjson,
             host: options.host.clone(),
@@ -371,9 +374,19 @@ impl Route {
         }
     }
 
-    fn connect(&self) -> io::Result<Link> {
+    fn connect(&mut self) -> io::Result<Link> {
         let (address, socket) = reach(&self.to)?;
-        set_send_buffer(&socket, self.send_buffer)?;
+        let got = set_send_buffer(&socket, self.send_buffer)?;
+        if got < self.send_buffer && !self.warned {
+            self.warned = true;
+            warn!(
+                wanted = self.send_buffer,
+                got,
+                "udp {}: the kernel gives a smaller send buffer than wanted; allow more: sysctl -w net.core.wmem_max={}",
+                self.to,
+                self.send_buffer
+            );
+        }
         if self.plain {
             // A document is not cut, so what is longer than the path carries goes in fragments.
             allow_fragments(&socket, true)?;
