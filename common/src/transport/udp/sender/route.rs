@@ -49,8 +49,7 @@ pub struct Route {
     /// Fixed settings.
     mtu: Option<usize>,
     send_buffer: usize,
-    /// Whether it was said that the buffer is smaller.
-    warned: bool,
+    small_buffer: Repeats,
     sealed: bool,
     plain: bool,
     host: String,
@@ -96,7 +95,7 @@ impl Route {
             failing: Repeats::new(),
             mtu: options.mtu,
             send_buffer: options.send_buffer,
-            warned: false,
+            small_buffer: Repeats::every(Duration::from_hours(1)),
             sealed: options.keys.is_some(),
             plain: options.encoding == UdpEncoding::Ndjson,
             host: options.host.clone(),
@@ -377,11 +376,13 @@ impl Route {
     fn connect(&mut self) -> io::Result<Link> {
         let (address, socket) = reach(&self.to)?;
         let got = set_send_buffer(&socket, self.send_buffer)?;
-        if got < self.send_buffer && !self.warned {
-            self.warned = true;
+        if got < self.send_buffer
+            && let Some(Due { repeats }) = self.small_buffer.due()
+        {
             warn!(
                 wanted = self.send_buffer,
                 got,
+                repeats,
                 "udp {}: the kernel gives a smaller send buffer than wanted; allow more: sysctl -w net.core.wmem_max={}",
                 self.to,
                 self.send_buffer
