@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// counts for more than its bytes.
 const BURST: f64 = 64.0 * 1024.0;
 
+/// Who has to wait waits for so many seconds' worth of bytes, and at most a quarter of a burst: each
+/// wait is a sleep here, and wakes the receiver for a few datagrams.
+const QUANTUM: f64 = 0.001;
+
 /// The bucket; its tokens are bytes.
 #[derive(Debug)]
 pub struct Pace {
@@ -32,7 +36,8 @@ impl Pace {
         if debt <= 0.0 {
             return Duration::ZERO;
         }
-        Duration::from_secs_f64(debt / self.bytes_per_second)
+        let quantum = (self.bytes_per_second * QUANTUM).min(BURST / 4.0);
+        Duration::from_secs_f64((debt + quantum) / self.bytes_per_second)
     }
 }
 

@@ -335,22 +335,22 @@ impl Stream {
         }
     }
 
-    /// What to ask the sender for now, if anything; with `mark`, an answer to its mark.
-    pub fn request(&mut self, now: Instant, mark: bool) -> Option<Request> {
+    /// What to ask the sender for now, if anything; with `mark`, at least an answer to its mark.
+    pub fn requests(&mut self, now: Instant, mark: bool) -> Vec<Request> {
         let old = self.history.iter().rev();
         let overtaken = |since: Instant| now.saturating_duration_since(since) >= REORDER;
         let end = old.clone().find(|(since, _)| overtaken(*since)).map(|(_, next)| *next);
         let end = if mark { Some(self.window.next()) } else { end };
         let due = mark || self.ask_at.is_none_or(|at| now >= at);
-        let end = end.filter(|_| due && self.answers)?;
+        let Some(end) = end.filter(|_| due && self.answers) else { return Vec::new() };
         let unseen = self.window.unseen(end);
         if unseen.is_empty() && !mark {
-            return None;
+            return Vec::new();
         }
         let settled = unseen.first().map_or(self.window.next(), |(first, _)| *first);
         let mut left = MOST_ASKED;
         let mut ranges = Vec::new();
-        for (first, length) in unseen.into_iter().take(MAX_RANGES) {
+        for (first, length) in unseen {
             let length = length.min(left);
             left -= length;
             if length > 0 {
@@ -358,10 +358,13 @@ impl Stream {
                 ranges.push((first, u16::try_from(length).unwrap_or(u16::MAX)));
             }
         }
-        if !ranges.is_empty() {
-            self.ask_at = Some(now + ASK_AGAIN);
+        if ranges.is_empty() {
+            return vec![Request { settled, ranges }];
         }
-        Some(Request { settled, ranges })
+        self.ask_at = Some(now + ASK_AGAIN);
+        // Lost datagrams seldom stand side by side, so that a request is soon full.
+        let requests = ranges.chunks(MAX_RANGES);
+        requests.map(|ranges| Request { settled, ranges: ranges.to_vec() }).collect()
     }
 
     /// Counts what is not taken.

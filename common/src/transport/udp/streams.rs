@@ -187,8 +187,8 @@ impl Streams {
         take_restored(stream, restored, arrival, sink);
     }
 
-    /// Takes a mark; returns the answer that its sender should get, if any.
-    pub fn mark(&mut self, arrival: &Arrival, header: &Datagram, body: &[u8]) -> Option<Request> {
+    /// Takes a mark; returns the answers that its sender should get.
+    pub fn mark(&mut self, arrival: &Arrival, header: &Datagram, body: &[u8]) -> Vec<Request> {
         let stream = match Mark::read(body) {
             Ok(mark) => {
                 self.stream(header.stream, mark.first, arrival).map(|stream| (stream, mark))
@@ -199,15 +199,15 @@ impl Streams {
             Ok(stream) => stream,
             Err(refusal) => {
                 self.refuse(refusal);
-                return None;
+                return Vec::new();
             }
         };
         if !stream.mark(header.number, &mark) {
             stream.counts.repeated += 1;
-            return None;
+            return Vec::new();
         }
         stream.met(arrival);
-        if arrival.sealed { stream.request(arrival.now, true) } else { None }
+        if arrival.sealed { stream.requests(arrival.now, true) } else { Vec::new() }
     }
 
     /// Notes a datagram of plain lines.
@@ -245,8 +245,10 @@ impl Streams {
     ) {
         for stream in self.streams.values_mut().filter(|stream| stream.worker == worker) {
             stream.age(now, patience);
-            if sealed && let Some(request) = stream.request(now, false) {
-                ask(stream.id, stream.source, &request);
+            if sealed {
+                for request in stream.requests(now, false) {
+                    ask(stream.id, stream.source, &request);
+                }
             }
         }
         let crowded = self.streams.len() >= MOST_STREAMS;

@@ -200,14 +200,14 @@ impl Window {
 
     fn ranges(&self, start: u64, length: u64) -> Vec<(u64, u64)> {
         let mut ranges: Vec<Range<u64>> = Vec::new();
-        for offset in 0..length {
-            let number = start.wrapping_add(offset);
-            if self.is_seen(number) {
-                continue;
-            }
-            match ranges.last_mut() {
-                Some(range) if range.end == offset => range.end += 1,
-                _ => ranges.push(offset..offset + 1),
+        for (first, mut unseen) in self.unseen_words(start, length) {
+            while unseen != 0 {
+                let offset = first + u64::from(unseen.trailing_zeros());
+                unseen &= unseen - 1;
+                match ranges.last_mut() {
+                    Some(range) if range.end == offset => range.end += 1,
+                    _ => ranges.push(offset..offset + 1),
+                }
             }
         }
         let numbered =
@@ -216,8 +216,25 @@ impl Window {
     }
 
     fn count_unseen(&self, start: u64, length: u64) -> u64 {
-        let unseen = (0..length).filter(|offset| !self.is_seen(start.wrapping_add(*offset)));
-        unseen.count() as u64
+        self.unseen_words(start, length).map(|(_, unseen)| u64::from(unseen.count_ones())).sum()
+    }
+
+    /// The `length` numbers from `start`, a word of bits at a time, because workers wait while the
+    /// ledger is taken: the offset of the first in the word, and a bit for each that is unseen.
+    fn unseen_words(&self, start: u64, length: u64) -> impl Iterator<Item = (u64, u64)> {
+        let mut offset = 0;
+        std::iter::from_fn(move || {
+            let number = start.wrapping_add(offset);
+            let skipped = number % WORD;
+            let here = (length - offset).min(WORD - skipped);
+            if here == 0 {
+                return None;
+            }
+            let (word, _) = place(number);
+            let unseen = (!self.bits.get(word)? >> skipped) & (u64::MAX >> (WORD - here));
+            offset += here;
+            Some((offset - here, unseen))
+        })
     }
 
     fn is_seen(&self, number: u64) -> bool {

@@ -176,7 +176,7 @@ fn take_one(
         Kind::Data => streams.data(arrival, &header, body, sink),
         Kind::Parity => streams.parity(arrival, &header, body, sink),
         Kind::Mark => {
-            if let Some(request) = streams.mark(arrival, &header, body) {
+            for request in streams.mark(arrival, &header, body) {
                 answers.push((header.stream, arrival.from, request));
             }
         }
