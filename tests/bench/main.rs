@@ -3,8 +3,8 @@
 //! The machine is noisy and shared, so absolute figures mean little; a ratio of two things that
 //! were measured in turn on the same machine means something. Nothing is asserted.
 //!
-//! `bench` runs all; with arguments it is the other side of a comparison, run as a process of its
-//! own so that it is measured in the same way.
+//! `bench` runs all, `bench udp` what is about UDP; with other arguments it is the other side of a
+//! comparison, run as a process of its own so that it is measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
     clippy::expect_used,
@@ -20,6 +20,7 @@ mod measure;
 mod messages;
 mod shipper;
 mod table;
+mod udp;
 
 use std::path::PathBuf;
 
@@ -34,12 +35,13 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] => all(),
+        ["udp"] => udp(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -47,11 +49,7 @@ fn main() {
 }
 
 fn all() {
-    let directory = scene();
-    let mut table = Table::default();
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("load before: {}", load.trim());
-    let log = shipper::make_log(&directory, 1_000_000);
+    let (directory, log, mut table) = begin();
     shipper::compare_parsing(&directory, &log, &mut table);
     shipper::compare_shipping(&directory, &log, &mut table);
     shipper::compare_sending(&directory, &mut table);
@@ -59,7 +57,23 @@ fn all() {
     shipper::idle_memory(&directory, &mut table);
     indexer::compare(&directory, &mut table);
     latency::measure(&directory, &mut table);
+    udp::measure(&directory, &log, &mut table);
     table.print();
+}
+
+fn udp() {
+    let (directory, log, mut table) = begin();
+    udp::measure(&directory, &log, &mut table);
+    table.print();
+}
+
+/// Where everything happens, the log that everything is measured with, and an empty table.
+fn begin() -> (PathBuf, PathBuf, Table) {
+    let directory = scene();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("load before: {}", load.trim());
+    let log = shipper::make_log(&directory, 1_000_000);
+    (directory, log, Table::default())
 }
 
 /// A directory on the disk where the servers' data will be too.

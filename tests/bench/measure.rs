@@ -58,14 +58,37 @@ pub fn best(costs: &[Cost]) -> Cost {
 
 /// A figure of a running process in MiB: `VmHWM:` or `VmRSS:`.
 pub fn memory(child: &Child, name: &str) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    memory_of(child.id(), name)
+}
+
+fn memory_of(process: u32, name: &str) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
+/// The present resident memory of this process in MiB.
+pub fn own_memory() -> f64 {
+    memory_of(std::process::id(), "VmRSS:").expect("our own status")
+}
+
 /// Processor time of all children that have ended.
 pub fn children_seconds() -> f64 {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
+    seconds(UsageWho::RUSAGE_CHILDREN)
+}
+
+/// Processor time of this process, but for the thread that asks.
+pub fn own_seconds() -> f64 {
+    seconds(UsageWho::RUSAGE_SELF) - thread_seconds()
+}
+
+/// Processor time of the thread that asks.
+pub fn thread_seconds() -> f64 {
+    seconds(UsageWho::RUSAGE_THREAD)
+}
+
+fn seconds(who: UsageWho) -> f64 {
+    let usage = getrusage(who).expect("getrusage");
     let seconds =
         |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     seconds(usage.user_time()) + seconds(usage.system_time())
@@ -75,4 +98,10 @@ pub fn children_seconds() -> f64 {
 pub fn runtime() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// The load average of the last minute, to be told beside a rate.
+pub fn load() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
 }
