@@ -39,7 +39,8 @@ pub fn yardstick(file: &str) {
     zstd::stream::copy_encode(input, std::io::sink(), 1).expect("zstd");
 }
 
-fn shipper(directory: &Path, log: &Path) -> Command {
+/// A shipper of `log`, from its beginning to its end.
+pub fn shipper(directory: &Path, log: &Path) -> Command {
     let state = directory.join("state");
     fs::remove_dir_all(&state).ok();
     let mut command = Command::new(binary("omphalos-shipper"));

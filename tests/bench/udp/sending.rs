@@ -1,32 +1,22 @@
 //! The whole shipper as it sends datagrams, beside the same shipper publishing to RabbitMQ.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use omphalos_tests::program::binary;
 use omphalos_tests::{Amqp, Server};
 
 use super::drain::Drain;
 use super::{ETHERNET, LOOPBACK};
 use crate::RUNS;
 use crate::measure::{best, cost};
+use crate::shipper::shipper;
 use crate::table::Table;
 
 /// So many bytes a second are never waited for.
 const UNPACED: &str = "4GB";
 
-/// A shipper of `log`, from its beginning to its end.
-fn shipper(directory: &Path, log: &Path) -> Command {
-    let state = directory.join("udp-state");
-    fs::remove_dir_all(&state).ok();
-    let mut command = Command::new(binary("omphalos-shipper"));
-    command.arg(log).args(["--once", "--parser", "combined", "--state-dir"]).arg(state);
-    command
-}
-
-/// The same over UDP.
+/// A shipper of `log` over UDP, from its beginning to its end.
 pub fn udp_shipper(directory: &Path, log: &Path, to: SocketAddr, keys: Option<&Path>) -> Command {
     let mut command = shipper(directory, log);
     command.args(["--udp", &to.to_string()]);

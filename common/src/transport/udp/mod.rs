@@ -1,10 +1,10 @@
 //! UDP: for hosts where the shipper must be tiny and must never wait for an answer. It may lose by
 //! nature, so both ends know exactly how much.
 //!
-//! A datagram stands alone ([`datagram`]): a header with the stream it belongs to and its number in
+//! A datagram stands alone (`datagram`): a header with the stream it belongs to and its number in
 //! it, and as many documents as fit the path, compressed with a dictionary that both ends carry
-//! ([`message`]). With a key it is sealed ([`keys`]). What is lost can be restored from parity
-//! datagrams ([`parity`]) or asked for again ([`control`]).
+//! (`message`). With a key it is sealed (`keys`). What is lost can be restored from parity
+//! datagrams (`parity`) or asked for again (`control`).
 //!
 //! [`Sender`] is one end. At the other, workers ([`Receivers`]) read sockets, keep the account of
 //! each stream ([`Ledger`]), and append what they accept to a spool on disk as [`Record`]s; whoever

@@ -342,26 +342,33 @@ impl Stream {
         let end = old.clone().find(|(since, _)| overtaken(*since)).map(|(_, next)| *next);
         let end = if mark { Some(self.window.next()) } else { end };
         let due = mark || self.ask_at.is_none_or(|at| now >= at);
-        let Some(end) = end.filter(|_| due && self.answers) else { return Vec::new() };
+        let Some(end) = end.filter(|_| self.answers) else { return Vec::new() };
         let unseen = self.window.unseen(end);
-        if unseen.is_empty() && !mark {
-            return Vec::new();
-        }
         let settled = unseen.first().map_or(self.window.next(), |(first, _)| *first);
+        // What was asked for is on its way; what was not is asked for at once.
+        let base = self.window.settled();
+        let is_open = self.window.next().wrapping_sub(base) >= self.asked.wrapping_sub(base);
+        let mut asked = if is_open { self.asked.wrapping_sub(base) } else { 0 };
+        let known = asked;
         let mut left = MOST_ASKED;
         let mut ranges = Vec::new();
         for (first, length) in unseen {
+            let offset = first.wrapping_sub(base);
             let length = length.min(left);
-            left -= length;
-            if length > 0 {
-                self.asked = first.wrapping_add(length);
-                ranges.push((first, u16::try_from(length).unwrap_or(u16::MAX)));
+            if length == 0 || (!due && offset < known) {
+                continue;
             }
+            left -= length;
+            asked = asked.max(offset + length);
+            ranges.push((first, u16::try_from(length).unwrap_or(u16::MAX)));
         }
         if ranges.is_empty() {
-            return vec![Request { settled, ranges }];
+            return if mark { vec![Request { settled, ranges }] } else { Vec::new() };
         }
-        self.ask_at = Some(now + ASK_AGAIN);
+        self.asked = base.wrapping_add(asked);
+        if due {
+            self.ask_at = Some(now + ASK_AGAIN);
+        }
         // Lost datagrams seldom stand side by side, so that a request is soon full.
         let requests = ranges.chunks(MAX_RANGES);
         requests.map(|ranges| Request { settled, ranges: ranges.to_vec() }).collect()

@@ -25,6 +25,9 @@ const MOST_OF_SOURCE: usize = 256;
 const MOST_RETIRED: usize = 65_536;
 /// Memory for repair and for incomplete messages, of all streams.
 const MOST_KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Gaps in a ledger, in all; and of each stream, however many there are.
+const MOST_GAPS: usize = 200_000;
+const FEWEST_GAPS: usize = 64;
 /// An ended stream is forgotten so long after its last datagram, another one after so long.
 const ENDED_IDLE: Duration = Duration::from_mins(10);
 const IDLE: Duration = Duration::from_hours(2);
@@ -118,6 +121,12 @@ impl Streams {
     /// The account, as of now.
     pub fn ledger(&self, spool_end: u64, at: u64) -> Ledger {
         let mut streams: Vec<StreamAccount> = self.streams.values().map(Stream::account).collect();
+        // Bounded, whatever someone makes up: what is left out can only not be recognised as late.
+        let most = (MOST_GAPS / streams.len().max(1)).max(FEWEST_GAPS);
+        for stream in &mut streams {
+            let excess = stream.unseen.len().saturating_sub(most);
+            stream.unseen.drain(..excess);
+        }
         streams.sort_by(|a, b| a.stream.cmp(&b.stream));
         let mut totals = self.others.clone();
         for stream in &streams {

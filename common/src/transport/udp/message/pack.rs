@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use memchr::memchr_iter;
 use zstd::bulk::Compressor;
+use zstd::zstd_safe::{CParameter, DictAttachPref};
 
 use super::{DICTIONARY, DICTIONARY_VERSION, HEAD, Head, MAX_TEXT, PartHead, TEXT_VERSION};
 use crate::batch::{Batch, Chunk};
@@ -59,6 +60,9 @@ impl Packer {
         compressor.include_checksum(false)?;
         compressor.include_contentsize(false)?;
         compressor.include_dictid(false)?;
+        // Of texts beyond 8 KiB zstd thinks that a copy of the dictionary's tables pays, and then
+        // searches dictionary and text as two: a tenth slower here, for 1 % of size.
+        compressor.set_parameter(CParameter::ForceAttachDict(DictAttachPref::ForceAttach))?;
         Ok(Self {
             host: host.to_owned(),
             compressor,

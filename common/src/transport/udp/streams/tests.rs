@@ -94,17 +94,22 @@ fn a_gap_is_asked_for_until_it_is_filled_and_what_then_comes_is_repaired() {
     let expected = Request { settled: 1, ranges: vec![(1, 2)] };
     assert_eq!(scene.wait(Duration::from_millis(50)), std::slice::from_ref(&expected));
     assert_eq!(scene.wait(Duration::from_millis(50)), [], "the answer is on its way");
+    scene.send_all(1, [5]);
+    scene.wait(Duration::from_millis(1));
+    let new = Request { settled: 1, ranges: vec![(4, 1)] };
+    assert_eq!(scene.wait(Duration::from_millis(20)), [new], "a new gap does not wait");
+    scene.send_all(1, [4]);
     assert_eq!(scene.wait(Duration::from_millis(100)), [expected]);
     scene.send_all(1, [1]);
     scene.send_all(1, [2]);
     assert_eq!(scene.wait(Duration::from_millis(100)), []);
-    assert_eq!(scene.account(1).counts.resent, 2);
+    assert_eq!(scene.account(1).counts.resent, 3);
     // The last ones are lost: the mark tells.
-    let asked = scene.mark(1, 1, 6);
-    assert_eq!(asked, [Request { settled: 4, ranges: vec![(4, 2)] }]);
-    scene.send_all(1, [4, 5]);
-    assert_eq!(scene.mark(1, 2, 6), [Request { settled: 6, ranges: Vec::new() }]);
-    assert_eq!(scene.mark(1, 2, 6), [], "a replayed mark gets no answer");
+    let asked = scene.mark(1, 1, 8);
+    assert_eq!(asked, [Request { settled: 6, ranges: vec![(6, 2)] }]);
+    scene.send_all(1, [6, 7]);
+    assert_eq!(scene.mark(1, 2, 8), [Request { settled: 8, ranges: Vec::new() }]);
+    assert_eq!(scene.mark(1, 2, 8), [], "a replayed mark gets no answer");
 }
 
 #[test]
