@@ -1,6 +1,6 @@
 //! The set of files being read: found, followed through renames and copies, given up at last.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +14,7 @@ use super::checkpoint::Entry;
 use super::discover::{Found, Scan, Watched};
 use super::identity::{FileKey, logical_path};
 use super::matching;
+use super::positions::Positions;
 use super::tail::{Setup, Tail, TailId};
 use crate::config::{Input, LogicalPath, Start};
 use crate::now_seconds;
@@ -44,10 +45,10 @@ pub struct Files {
     by_path: HashMap<PathBuf, TailId>,
     /// Since when a file is not where it was found, and when it was last written.
     gone: HashMap<TailId, Instant>,
+    /// The files of each logical path, to recognise copies of them.
+    by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
     /// Positions of files that are not there, and may come back.
-    remembered: Vec<Entry>,
-    /// Those among them that may have been rotated while we were away, and were not looked for.
-    unsearched: Vec<Entry>,
+    remembered: Positions,
     /// What was said once and need not be said again.
     announced: HashSet<String>,
     next_id: u64,
@@ -64,8 +65,8 @@ impl Files {
             by_key: HashMap::new(),
             by_path: HashMap::new(),
             gone: HashMap::new(),
-            remembered: Vec::new(),
-            unsearched: remembered,
+            by_logical: HashMap::new(),
+            remembered: Positions::new(remembered),
             announced: HashSet::new(),
             next_id: 0,
             first_scan: true,
@@ -99,7 +100,7 @@ impl Files {
 
     /// The checkpoint's entries: files being read, and files remembered.
     pub fn entries(&self, now: i64) -> Vec<Entry> {
-        let absent = self.remembered.iter().chain(&self.unsearched);
+        let absent = self.remembered.iter();
         let fresh = absent.filter(|entry| entry.seen > now - REMEMBER_SECONDS);
         self.tails.values().map(|tail| tail.entry(now)).chain(fresh.cloned()).collect()
     }
@@ -123,12 +124,7 @@ impl Files {
             };
             if let Some(id) = id {
                 present.insert(id);
-                if let Some(tail) = self.tails.get_mut(&id)
-                    && tail.path != found.path
-                {
-                    debug!(from = %tail.path.display(), to = %found.path.display(), "a file was renamed");
-                    tail.rename(&found.path);
-                }
+                self.rename(id, &found.path);
                 self.by_path.insert(found.path, id);
             }
         }
@@ -195,12 +191,14 @@ impl Files {
 
     fn try_open(&mut self, found: &Found) -> io::Result<Tail> {
         let file = File::open(&found.path)?;
-        let live: Vec<Entry> = self.tails.values().map(|tail| tail.entry(0)).collect();
-        let known = self.remembered.iter().chain(&self.unsearched).chain(&live);
+        let logical = logical_path(&found.path);
+        let absent = self.remembered.candidates(found.key, &logical);
+        let live: Vec<Entry> = self.alike(&logical).map(|tail| tail.entry(0)).collect();
+        let known = absent.iter().map(|(_, entry)| *entry).chain(&live);
         let entry = matching::find(&file, found.key, &found.path, known)?.cloned();
-        if let Some(entry) = &entry {
-            self.remembered.retain(|remembered| remembered != entry);
-            self.unsearched.retain(|remembered| remembered != entry);
+        let of_entry = absent.iter().find(|(_, known)| Some(*known) == entry.as_ref());
+        if let Some(number) = of_entry.map(|(number, _)| *number) {
+            self.remembered.remove(number);
         }
         let setup = self.setup(found.input, &found.path)?;
         let mut tail = Tail::open(setup, found.path.clone(), file, entry.as_ref())?;
@@ -235,24 +233,57 @@ impl Files {
     fn add(&mut self, tail: Tail) -> TailId {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
+        self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
         self.tails.insert(id, tail);
         id
+    }
+
+    fn remove(&mut self, id: TailId) -> Option<Tail> {
+        let tail = self.tails.remove(&id)?;
+        self.by_key.remove(&tail.key);
+        self.forget_logical(&tail.path, id);
+        Some(tail)
+    }
+
+    fn rename(&mut self, id: TailId, path: &Path) {
+        let Some(tail) = self.tails.get_mut(&id).filter(|tail| tail.path != path) else { return };
+        debug!(from = %tail.path.display(), to = %path.display(), "a file was renamed");
+        let old = tail.path.clone();
+        tail.rename(path);
+        self.forget_logical(&old, id);
+        self.by_logical.entry(logical_path(path)).or_default().insert(id);
+    }
+
+    fn forget_logical(&mut self, path: &Path, id: TailId) {
+        let logical = logical_path(path);
+        if let Some(alike) = self.by_logical.get_mut(&logical) {
+            alike.remove(&id);
+            if alike.is_empty() {
+                self.by_logical.remove(&logical);
+            }
+        }
+    }
+
+    /// The files of this logical path.
+    fn alike(&self, logical: &Path) -> impl Iterator<Item = &Tail> {
+        let ids = self.by_logical.get(logical).into_iter().flatten();
+        ids.filter_map(|id| self.tails.get(id))
     }
 
     /// Looks for files of the last run beside where they were: rotated while we were away.
     fn find_rotated(&mut self) -> Vec<TailId> {
         let mut opened = Vec::new();
-        for entry in std::mem::take(&mut self.unsearched) {
+        for entry in self.remembered.take_unsearched() {
             match self.open_rotated(&entry) {
                 Ok(Some(id)) => opened.push(id),
                 // Its inode holds something else now: the content is gone for good.
                 Ok(None) if self.by_key.contains_key(&entry.key) => {
                     warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what stood behind the offset is lost");
                 }
-                Ok(None) => self.remembered.push(entry),
+                Ok(None) => self.remembered.add(entry, true),
                 Err(error) => {
                     debug!(path = %entry.path.display(), %error, "cannot look for a rotated file");
-                    self.unsearched.push(entry);
+                    self.remembered.add(entry, false);
                 }
             }
         }
@@ -277,8 +308,7 @@ impl Files {
     /// read of the old content is looked for in a copy beside it. Returns the files to look at,
     /// and how many bytes were not found.
     pub fn rewritten(&mut self, id: TailId) -> (Vec<TailId>, u64) {
-        let Some(mut old) = self.tails.remove(&id) else { return (Vec::new(), 0) };
-        self.by_key.remove(&old.key);
+        let Some(mut old) = self.remove(id) else { return (Vec::new(), 0) };
         let found = Found { path: old.path.clone(), key: old.key, input: old.input };
         let position = old.entry_at_offset();
         let mut to_read = Vec::new();
@@ -342,13 +372,12 @@ impl Files {
 
     fn close(&mut self, id: TailId) {
         self.gone.remove(&id);
-        let Some(tail) = self.tails.remove(&id) else { return };
-        self.by_key.remove(&tail.key);
+        let Some(tail) = self.remove(id) else { return };
         debug!(path = %tail.path.display(), "closing a file that is gone");
         // Where its directory is away, or another one is mounted over it, the file may come back.
         let directory = tail.path.parent().and_then(|parent| fs::metadata(parent).ok());
         if directory.is_none_or(|directory| directory.dev() != tail.key.device) {
-            self.remembered.push(tail.entry(now_seconds()));
+            self.remembered.add(tail.entry(now_seconds()), true);
         }
     }
 

@@ -12,6 +12,7 @@ mod files;
 mod identity;
 mod matching;
 mod place;
+mod positions;
 mod progress;
 mod saver;
 mod tail;

@@ -1,0 +1,130 @@
+//! Positions of files that are not being read: of the last run, and of files that went away and may
+//! come back. They are looked up by what a file is, or by its logical path, because there may be
+//! many thousands.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::Entry;
+use super::identity::{FileKey, logical_path};
+
+/// The positions.
+#[derive(Debug, Default)]
+pub struct Positions {
+    entries: BTreeMap<u64, Remembered>,
+    by_key: HashMap<FileKey, Vec<u64>>,
+    by_logical: HashMap<PathBuf, Vec<u64>>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    entry: Entry,
+    /// Whether it was looked for beside where it was.
+    searched: bool,
+}
+
+impl Positions {
+    /// Those of the last run, none of which was looked for yet.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let mut positions = Self::default();
+        for entry in entries {
+            positions.add(entry, false);
+        }
+        positions
+    }
+
+    /// Remembers a position; `searched` when its file was looked for elsewhere already.
+    pub fn add(&mut self, entry: Entry, searched: bool) {
+        let number = self.next;
+        self.next += 1;
+        self.by_key.entry(entry.key).or_default().push(number);
+        self.by_logical.entry(logical_path(&entry.path)).or_default().push(number);
+        self.entries.insert(number, Remembered { entry, searched });
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().map(|remembered| &remembered.entry)
+    }
+
+    /// Those that may belong to the file `key` with this logical path, with their numbers.
+    pub fn candidates(&self, key: FileKey, logical: &Path) -> Vec<(u64, &Entry)> {
+        let of_key = self.by_key.get(&key).into_iter().flatten();
+        let alike = self.by_logical.get(logical).into_iter().flatten();
+        let mut numbers: Vec<u64> = of_key.chain(alike).copied().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let found = numbers.into_iter();
+        found.filter_map(|number| Some((number, &self.entries.get(&number)?.entry))).collect()
+    }
+
+    /// Forgets one.
+    pub fn remove(&mut self, number: u64) -> Option<Entry> {
+        let Remembered { entry, .. } = self.entries.remove(&number)?;
+        remove_from(&mut self.by_key, &entry.key, number);
+        remove_from(&mut self.by_logical, &logical_path(&entry.path), number);
+        Some(entry)
+    }
+
+    /// Takes those that were not looked for.
+    pub fn take_unsearched(&mut self) -> Vec<Entry> {
+        let unsearched = self.entries.iter().filter(|(_, remembered)| !remembered.searched);
+        let numbers: Vec<u64> = unsearched.map(|(number, _)| *number).collect();
+        numbers.into_iter().filter_map(|number| self.remove(number)).collect()
+    }
+}
+
+/// Takes a number out of an index, and its key when nothing is left.
+fn remove_from<K: Hash + Eq>(index: &mut HashMap<K, Vec<u64>>, key: &K, number: u64) {
+    if let Some(numbers) = index.get_mut(key) {
+        numbers.retain(|own| *own != number);
+        if numbers.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::identity::Fingerprint;
+
+    fn entry(path: &str, inode: u64) -> Entry {
+        Entry {
+            path: PathBuf::from(path),
+            key: FileKey { device: 1, inode },
+            prefix: Fingerprint::default(),
+            offset: inode,
+            guard: Fingerprint::default(),
+            source: None,
+            untimed: None,
+            last_time: None,
+            marks: Vec::new(),
+            seen: 0,
+        }
+    }
+
+    fn offsets(found: &[(u64, &Entry)]) -> Vec<u64> {
+        found.iter().map(|(_, entry)| entry.offset).collect()
+    }
+
+    #[test]
+    fn positions_are_found_by_inode_and_by_logical_path() {
+        let entries = vec![entry("/a.log", 1), entry("/a.log.1", 2), entry("/b.log", 3)];
+        let mut positions = Positions::new(entries);
+        let key = |inode| FileKey { device: 1, inode };
+        assert_eq!(offsets(&positions.candidates(key(3), Path::new("/a.log"))), [1, 2, 3]);
+        assert_eq!(offsets(&positions.candidates(key(9), Path::new("/c.log"))), [] as [u64; 0]);
+        let number = positions.candidates(key(2), Path::new("/x"))[0].0;
+        assert_eq!(positions.remove(number).map(|entry| entry.offset), Some(2));
+        assert!(positions.remove(number).is_none());
+        assert_eq!(offsets(&positions.candidates(key(2), Path::new("/a.log"))), [1]);
+        positions.add(entry("/c.log", 4), true);
+        let unsearched = positions.take_unsearched();
+        assert_eq!(unsearched.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(positions.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [4]);
+        assert_eq!(positions.by_logical.len(), 1);
+    }
+}
