@@ -61,6 +61,12 @@ const OWN_SETTINGS: &[Setting] = &[
     )
     .default("10s"),
     Setting::new(
+        "max_open_files",
+        Kind::Integer,
+        "How many files keep their descriptor; the others are opened again when they change.",
+    )
+    .default("128"),
+    Setting::new(
         "checkpoint_interval",
         Kind::Period,
         "How often the checkpoint is written while it changes.",
@@ -200,6 +206,7 @@ pub struct Settings {
     pub watch: WatchMode,
     pub poll_interval: Period,
     pub rescan_interval: Period,
+    pub max_open_files: u32,
     pub checkpoint_interval: Period,
     pub stop_grace: Period,
     pub monitor: Vec<MonitorSettings>,
@@ -249,6 +256,7 @@ impl Default for Settings {
             watch: WatchMode::Auto,
             poll_interval: Period(Duration::from_millis(500)),
             rescan_interval: Period(Duration::from_secs(10)),
+            max_open_files: 128,
             checkpoint_interval: Period(Duration::from_secs(1)),
             stop_grace: Period(Duration::from_secs(10)),
             monitor: Vec::new(),
@@ -333,6 +341,9 @@ impl Settings {
     /// When a setting cannot be used; the message names it.
     pub fn inputs(&self) -> Result<Vec<Input>, ConfigError> {
         self.check_batch()?;
+        if self.max_open_files == 0 {
+            return Err(ConfigError::invalid("max_open_files: expected at least 1, found 0"));
+        }
         if self.monitor.iter().all(|monitor| monitor.paths.is_empty()) {
             return Err(ConfigError::invalid(
                 "nothing to read: name files on the command line, or in [[monitor]] paths = […] of the configuration file",

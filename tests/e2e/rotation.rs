@@ -1,6 +1,9 @@
 //! Files that are rotated and truncated while they are written and read.
 
-use omphalos_tests::{Load, LogFile, Stack};
+use std::fs;
+
+use omphalos_tests::log_file::assert_each_once;
+use omphalos_tests::{Load, LogFile, Stack, eventually, holds};
 
 #[test]
 fn no_line_is_lost_or_repeated_over_renames_under_load() {
@@ -94,4 +97,41 @@ fn a_file_truncated_and_written_past_the_old_offset_is_read_from_its_beginning()
     shipper.signal("-CONT");
     log.assert_indexed_once(&stack.elastic());
     assert!(shipper.is_running());
+}
+
+#[test]
+fn more_files_than_descriptors_are_followed_through_their_rotations() {
+    const FILES: usize = 60;
+    let stack = Stack::shared();
+    let name = |number: usize| stack.path(&format!("worker-{number:02}.log"));
+    let mut logs: Vec<LogFile> = (0..FILES).map(|number| LogFile::create(&name(number))).collect();
+    let _indexer = stack.indexer().start();
+    let shipper = stack
+        .shipper(&stack.path("worker-*.log"))
+        .args(["--max-open-files", "4"])
+        .listening()
+        .start();
+    for round in 0..6 {
+        for log in &mut logs {
+            log.append(20);
+            // Its name does not match any more, and the descriptor is closed by now.
+            if round % 2 == 1 {
+                log.rotate(round);
+            }
+        }
+    }
+    let written = [120; FILES];
+    let elastic = stack.elastic();
+    elastic.wait_for_count(written.iter().sum());
+    assert_each_once(&elastic, &written);
+    eventually("the descriptors are given back", || {
+        let open = fs::read_dir(format!("/proc/{}/fd", shipper.id())).expect("its descriptors");
+        let files = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        let logs: Vec<_> =
+            files.filter(|path| path.to_string_lossy().contains("worker-")).collect();
+        // Rotated files stay open for a while, because their writers may not have noticed.
+        let live = logs.iter().filter(|path| path.extension().is_some_and(|end| end == "log"));
+        let live = live.count();
+        holds(live <= 4, format!("{live} of {logs:?}"))
+    });
 }

@@ -1,6 +1,6 @@
 //! The set of files being read: found, followed through renames and copies, given up at last.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -53,11 +53,15 @@ pub struct Files {
     announced: HashSet<String>,
     next_id: u64,
     first_scan: bool,
+    /// Files with a descriptor that may be closed, in the order in which they were opened.
+    opened: VecDeque<TailId>,
+    max_open: usize,
 }
 
 impl Files {
-    /// No files yet, and the positions of the last run.
-    pub fn new(inputs: Vec<Input>, host: Host, remembered: Vec<Entry>) -> Self {
+    /// No files yet, and the positions of the last run. Of the files that are where they were
+    /// found, `max_open` keep their descriptors.
+    pub fn new(inputs: Vec<Input>, host: Host, remembered: Vec<Entry>, max_open: usize) -> Self {
         Self {
             inputs,
             host,
@@ -70,6 +74,8 @@ impl Files {
             announced: HashSet::new(),
             next_id: 0,
             first_scan: true,
+            opened: VecDeque::new(),
+            max_open,
         }
     }
 
@@ -235,7 +241,43 @@ impl Files {
         self.by_key.insert(tail.key, id);
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
         self.tails.insert(id, tail);
+        self.note_open(id);
         id
+    }
+
+    /// Notes that a file was opened; closes the one that has been open for longest, if they are
+    /// too many. Files that are gone stay open: they could not be opened again.
+    pub fn note_open(&mut self, id: TailId) {
+        self.opened.push_back(id);
+        while self.opened.len() > self.max_open
+            && let Some(oldest) = self.opened.pop_front()
+        {
+            if !self.gone.contains_key(&oldest)
+                && let Some(tail) = self.tails.get_mut(&oldest)
+            {
+                tail.close();
+            }
+        }
+    }
+
+    /// Looks for a file that has no descriptor and is not where it was: it was renamed since it was
+    /// last read. Returns how many bytes are known to be lost when it is not beside it any more.
+    ///
+    /// # Errors
+    /// When its directory cannot be read now.
+    pub fn find_again(&mut self, id: TailId) -> io::Result<Option<u64>> {
+        let Some(tail) = self.tails.get_mut(&id) else { return Ok(Some(0)) };
+        if let Some(path) = matching::find_inode(&tail.path, tail.key)? {
+            tail.reopen(&path)?;
+            self.gone.entry(id).or_insert_with(Instant::now);
+            return Ok(None);
+        }
+        let lost = tail.known_size().saturating_sub(tail.offset());
+        if lost > 0 {
+            warn!(path = %tail.path.display(), lost_bytes = lost, "the file was deleted before it was read to its end");
+        }
+        self.close(id);
+        Ok(Some(lost))
     }
 
     fn remove(&mut self, id: TailId) -> Option<Tail> {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirEntryExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use tracing::debug;
@@ -86,6 +86,23 @@ pub fn find_beside(
             Err(error) => {
                 debug!(path = %path.display(), %error, "cannot compare with a checkpoint");
             }
+        }
+    }
+    Ok(None)
+}
+
+/// Where the file `key` is in the directory of `path`, whatever it is called now.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn find_inode(path: &Path, key: FileKey) -> io::Result<Option<PathBuf>> {
+    let Some(parent) = path.parent() else { return Ok(None) };
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        if entry.ino() == key.inode
+            && entry.metadata().is_ok_and(|metadata| FileKey::from(&metadata) == key)
+        {
+            return Ok(Some(entry.path()));
         }
     }
     Ok(None)

@@ -9,11 +9,13 @@ mod clock;
 mod directives;
 mod discover;
 mod files;
+mod handle;
 mod identity;
 mod matching;
 mod place;
 mod positions;
 mod progress;
+mod ready;
 mod saver;
 mod tail;
 #[cfg(test)]
@@ -29,6 +31,7 @@ pub use tail::{Counts, TailId};
 pub use wake::{End, Inbox, WatchMode};
 
 use std::collections::{HashMap, VecDeque};
+use std::io::ErrorKind;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,6 +44,7 @@ use crate::metrics::{FileLag, ShipperMetrics};
 use crate::parser::Documents;
 use crate::{now_millis, now_seconds};
 use files::Files;
+use ready::Ready;
 use saver::Saver;
 use tail::{Look, READ_BYTES, Tail, Tools};
 use wake::{GATHER, News, Watcher};
@@ -121,8 +125,7 @@ pub struct Monitor {
     saver: Saver,
     documents: Documents,
     buffer: Vec<u8>,
-    /// Files that may have something to read, in turn.
-    ready: VecDeque<TailId>,
+    ready: Ready,
     /// In a single pass: where each file ended when it was found.
     ends: HashMap<TailId, u64>,
     open: HashMap<Arc<str>, OpenBatch>,
@@ -151,13 +154,18 @@ impl Monitor {
         Ok(Self {
             stage: Stage::Reading,
             batches: Some(batches),
-            files: Files::new(inputs, options.host.clone(), remembered),
+            files: Files::new(
+                inputs,
+                options.host.clone(),
+                remembered,
+                options.settings.max_open_files as usize,
+            ),
             watcher: Watcher::new(mode, inbox.clone()),
             has_events: false,
             saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
             documents: Documents::new(&options.host.id),
             buffer: vec![0; READ_BYTES],
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             ends: HashMap::new(),
             open: HashMap::new(),
             outbox: VecDeque::new(),
@@ -245,18 +253,12 @@ impl Monitor {
         }
         for path in news.touched {
             match self.files.at(&path) {
-                Some(id) => self.make_ready(id),
+                Some(id) => self.ready.push(id),
                 None => self.next_rescan = Instant::now(),
             }
         }
         if news.rescan {
             self.next_rescan = Instant::now();
-        }
-    }
-
-    fn make_ready(&mut self, id: TailId) {
-        if !self.ready.contains(&id) {
-            self.ready.push_back(id);
         }
     }
 
@@ -284,7 +286,9 @@ impl Monitor {
         }
         if now >= self.next_poll {
             self.next_poll = now + poll;
-            self.ready = self.files.ids().into();
+            for id in self.files.ids() {
+                self.ready.push(id);
+            }
         }
     }
 
@@ -293,7 +297,7 @@ impl Monitor {
         let directories: Vec<_> = watched.iter().flat_map(Watched::directories).collect();
         self.has_events = self.watcher.watch(&directories);
         for id in self.files.update(scan(&watched)) {
-            self.make_ready(id);
+            self.ready.push(id);
             self.saver.changed();
         }
         if self.files.close_gone() {
@@ -307,9 +311,9 @@ impl Monitor {
             if !self.outbox.is_empty() {
                 return;
             }
-            let Some(id) = self.ready.pop_front() else { break };
+            let Some(id) = self.ready.pop() else { break };
             if self.read_one(id) {
-                self.ready.push_back(id);
+                self.ready.push(id);
             }
         }
         if self.options.once && self.ready.is_empty() {
@@ -331,13 +335,30 @@ impl Monitor {
                 let (to_read, lost) = self.files.rewritten(id);
                 self.metrics.lost("truncated", lost);
                 for id in to_read {
-                    self.make_ready(id);
+                    self.ready.push(id);
                 }
                 self.saver.changed();
                 false
             }
             Some(Ok(Look::AtEnd)) | None => false,
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => self.find_again(id),
             Some(Err(error)) => {
+                self.files.unreadable(id, &error);
+                false
+            }
+        }
+    }
+
+    /// Looks for a file that was renamed while it had no descriptor; whether it is to be read.
+    fn find_again(&mut self, id: TailId) -> bool {
+        match self.files.find_again(id) {
+            Ok(None) => true,
+            Ok(Some(lost)) => {
+                self.metrics.lost("deleted", lost);
+                self.saver.changed();
+                false
+            }
+            Err(error) => {
                 self.files.unreadable(id, &error);
                 false
             }
@@ -357,6 +378,7 @@ impl Monitor {
         let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
         let batch_bytes = self.options.settings.batch.bytes.as_usize();
         let before = (tail.marks_made(), tail.progress.confirmed().offset);
+        let was_open = tail.is_open();
         let mut tools = Tools {
             documents: &mut self.documents,
             buffer: &mut self.buffer,
@@ -366,6 +388,7 @@ impl Monitor {
             now_millis: now_millis(),
         };
         let result = work(tail, &mut tools);
+        let opened = !was_open && tail.is_open();
         self.metrics.count(&dataset, std::mem::take(&mut tail.counts));
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
@@ -375,6 +398,9 @@ impl Monitor {
         }
         if batch.is_full(batch_bytes) || batch.is_empty() {
             self.close_batch(&dataset);
+        }
+        if opened {
+            self.files.note_open(id);
         }
         Some(result)
     }

@@ -17,6 +17,7 @@ use omphalos_common::event::day_of;
 use super::checkpoint::Entry;
 use super::clock::Clock;
 use super::directives;
+use super::handle::Handle;
 use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
 use super::place::{Place, read_up_to};
 use super::progress::{Position, Progress};
@@ -105,7 +106,7 @@ pub struct Tail {
     pub progress: Progress,
     /// What was found since someone last took this.
     pub counts: Counts,
-    file: File,
+    handle: Handle,
     parser: Parser,
     frame: Frame,
     shown_path: Arc<str>,
@@ -132,7 +133,8 @@ impl Tail {
         file: File,
         entry: Option<&Entry>,
     ) -> io::Result<Self> {
-        let key = FileKey::from(&file.metadata()?);
+        let handle = Handle::new(file)?;
+        let key = handle.key();
         let mut tail = Self {
             id: setup.id,
             input: setup.input,
@@ -141,7 +143,7 @@ impl Tail {
             key,
             progress: Progress::default(),
             counts: Counts::default(),
-            file,
+            handle,
             parser: setup.parser,
             frame: setup.frame,
             logical_path: setup.logical_path,
@@ -161,13 +163,14 @@ impl Tail {
     /// # Errors
     /// When the file cannot be read.
     pub fn skip_to_end(&mut self) -> io::Result<()> {
-        let mut end = self.file.metadata()?.len();
+        let file = self.handle.get(&self.path)?;
+        let mut end = file.metadata()?.len();
         let mut block = vec![0; FIRST_LINE_SEARCH];
         while end > 0 {
             let start = end.saturating_sub(block.len() as u64);
             let length = usize::try_from(end - start).unwrap_or(block.len());
             let part = block.get_mut(..length).unwrap_or_default();
-            self.file.read_exact_at(part, start)?;
+            file.read_exact_at(part, start)?;
             if let Some(line_feed) = memrchr(b'\n', part) {
                 return self.go_to(start + line_feed as u64 + 1, 0);
             }
@@ -178,18 +181,19 @@ impl Tail {
 
     /// Goes on at `offset`, where a line begins; `seen` bytes from the beginning on were seen.
     fn go_to(&mut self, offset: u64, seen: u64) -> io::Result<()> {
-        self.next = Place::find(&self.file, offset)?;
+        let file = self.handle.get(&self.path)?;
+        self.next = Place::find(file, offset)?;
         let seen = usize::try_from(seen.max(offset)).unwrap_or(PREFIX_BYTES);
         self.head = vec![0; seen.min(PREFIX_BYTES)];
-        self.file.read_exact_at(&mut self.head, 0)?;
+        file.read_exact_at(&mut self.head, 0)?;
         if !self.clock.is_identified()
-            && let Some(first) = first_data_line(&self.file, offset, self.parser.has_directives())?
+            && let Some(first) = first_data_line(file, offset, self.parser.has_directives())?
         {
             self.clock.identify(&self.logical_path, &first);
         }
         if self.parser.has_directives() {
             let mut calendar = crate::parser::Calendar::default();
-            for line in directives::before(&self.file, offset)? {
+            for line in directives::before(file, offset)? {
                 self.parser.parse(&mut calendar, &line);
             }
         }
@@ -200,7 +204,25 @@ impl Tail {
     /// Goes on in `file`, which has the same bytes before the offset: a copy that a rotation made.
     pub fn follow(&mut self, key: FileKey, file: File) {
         self.key = key;
-        self.file = file;
+        self.handle = Handle::of(key, file);
+    }
+
+    /// Whether it has a descriptor.
+    pub fn is_open(&self) -> bool {
+        self.handle.is_open()
+    }
+
+    /// Gives the descriptor back until something is to be read.
+    pub fn close(&mut self) {
+        self.handle.close();
+    }
+
+    /// Opens the same file under another name.
+    ///
+    /// # Errors
+    /// When it cannot be opened there, or is another one.
+    pub fn reopen(&mut self, path: &Path) -> io::Result<()> {
+        self.handle.get(path).map(|_| ())
     }
 
     /// The file as it is now.
@@ -208,7 +230,7 @@ impl Tail {
     /// # Errors
     /// When it cannot be looked at.
     pub fn metadata(&self) -> io::Result<Metadata> {
-        self.file.metadata()
+        self.handle.metadata(&self.path)
     }
 
     /// How long the file was when it was last read, at least.
@@ -284,7 +306,7 @@ impl Tail {
     }
 
     fn read_lines(&mut self, buffer: &mut Vec<u8>, tools: &mut Tools<'_>) -> io::Result<Look> {
-        let (length, data) = self.next.read(&self.file, buffer)?;
+        let (length, data) = self.next.read(self.handle.get(&self.path)?, buffer)?;
         let Some(data) = data.filter(|data| data.starts_with(self.known())) else {
             return Ok(Look::Rewritten);
         };
@@ -392,7 +414,7 @@ impl Tail {
 
     fn read_past(&mut self, buffer: &mut [u8]) -> io::Result<Look> {
         let Some(searched) = &mut self.searched else { return Ok(Look::More) };
-        let (_, data) = searched.read(&self.file, buffer)?;
+        let (_, data) = searched.read(self.handle.get(&self.path)?, buffer)?;
         let Some(data) = data else { return Ok(Look::Rewritten) };
         let Some(line_feed) = memchr(b'\n', data) else {
             searched.advance(data);
@@ -417,7 +439,7 @@ impl Tail {
         }
         let mut line = vec![0; tools.max_line_bytes + 1];
         let start = self.next.offset;
-        let length = read_up_to(&self.file, &mut line, start)?;
+        let length = read_up_to(self.handle.get(&self.path)?, &mut line, start)?;
         line.truncate(length);
         if !line.is_empty() && memchr(b'\n', &line).is_none() {
             let end = start + length as u64;

@@ -45,6 +45,8 @@ enum Action {
     Restart,
     Crash,
     LoseCheckpoint,
+    /// Its descriptor is needed for another file.
+    Close,
 }
 
 fn line() -> impl Strategy<Value = Line> {
@@ -78,6 +80,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Restart),
         1 => Just(Action::Crash),
         1 => Just(Action::LoseCheckpoint),
+        2 => Just(Action::Close),
     ]
 }
 
@@ -148,6 +151,7 @@ impl World {
                 self.open();
             }
             Action::LoseCheckpoint => {}
+            Action::Close => self.tail.close(),
         }
         self.check_progress();
     }
