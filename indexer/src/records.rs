@@ -28,7 +28,10 @@ impl RecordReader {
     /// The documents in the record of this number; `None` when they cannot be read, which is
     /// counted and said.
     pub fn read(&mut self, number: u64, bytes: &[u8]) -> Option<Content> {
-        let record = Record::read(bytes)?;
+        let Some(record) = Record::read(bytes) else {
+            self.count_unreadable(None);
+            return None;
+        };
         let (stream, content) = match record.payload {
             Payload::Message { stream, pieces, documents, message, .. } => {
                 let content = self.opener.open(usize::from(documents), message, pieces > 0);
@@ -40,11 +43,15 @@ impl RecordReader {
             Ok(content) => Some(content),
             Err(error) => {
                 warn_at_a_rate(&record, &error);
-                if let Some(accountant) = &self.accountant {
-                    accountant.unreadable(stream.unwrap_or_default());
-                }
+                self.count_unreadable(stream);
                 None
             }
+        }
+    }
+
+    fn count_unreadable(&self, stream: Option<u64>) {
+        if let Some(accountant) = &self.accountant {
+            accountant.unreadable(stream);
         }
     }
 

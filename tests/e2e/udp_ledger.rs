@@ -173,11 +173,7 @@ fn with_retransmission_five_percent_loss_of_everything_costs_nothing() {
     let stack = Stack::shared();
     let address = free_address();
     let keys = stack.key_file();
-    let mut indexer = stack
-        .indexer_over_udp(address)
-        .option("--receive-key-file", keys.display())
-        .args(["--receive-workers", "2"])
-        .start();
+    let mut indexer = stack.sealed_indexer(address).args(["--receive-workers", "2"]).start();
     indexer.wait_for_log("taking datagrams");
     let loss = Harm { drop: 0.05, ..Harm::NONE };
     let proxy = UdpProxy::start(address, SEED, loss);

@@ -103,8 +103,7 @@ fn nobody_without_the_key_gets_an_answer() {
     let stack = Stack::shared();
     let address = free_address();
     let keys = stack.key_file();
-    let mut indexer =
-        stack.indexer_over_udp(address).option("--receive-key-file", keys.display()).start();
+    let mut indexer = stack.sealed_indexer(address).start();
     indexer.wait_for_log("taking datagrams");
     let log = {
         let mut log = LogFile::create(&stack.path("access.log"));
@@ -145,11 +144,7 @@ fn a_flood_of_hostile_datagrams_leaves_a_good_stream_unharmed_and_the_memory_fla
     let stack = Stack::shared();
     let address = free_address();
     let keys = stack.key_file();
-    let mut indexer = stack
-        .indexer_over_udp(address)
-        .option("--receive-key-file", keys.display())
-        .listening()
-        .start();
+    let mut indexer = stack.sealed_indexer(address).listening().start();
     indexer.wait_for_log("taking datagrams");
     let mut log = LogFile::create(&stack.path("access.log"));
     log.append(3_000);

@@ -73,6 +73,11 @@ impl Stack {
             .option("--index-replicas", 0)
     }
 
+    /// The same, taking only what is sealed with the key of [`Self::key_file`].
+    pub fn sealed_indexer(&self, listen: SocketAddr) -> Program {
+        self.indexer_over_udp(listen).option("--receive-key-file", self.key_file().display())
+    }
+
     /// A relay from datagrams at `listen` to the broker.
     pub fn relay(&self, listen: SocketAddr) -> Program {
         Program::new("omphalos-indexer", &self.path("relay.log"))

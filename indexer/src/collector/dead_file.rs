@@ -1,7 +1,7 @@
 //! Dead letters in a file, for an indexer that knows no broker: a line of JSON for each, with the
 //! same names as the headers of a message.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -34,8 +34,7 @@ impl DeadFile {
         &self.path
     }
 
-    /// Appends letters; `false` when there is no room, and
-    /// nothing was written.
+    /// Appends letters; `false` when there is no room, and nothing was written.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -50,12 +49,16 @@ impl DeadFile {
             serde_json::to_writer(&mut text, &line)?;
             text.push(b'\n');
         }
-        let mut file: File = OpenOptions::new().create(true).append(true).open(&self.path)?;
-        if fs::metadata(&self.path)?.len() + text.len() as u64 > self.limit {
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        let length = file.metadata()?.len();
+        if length + text.len() as u64 > self.limit {
             return Ok(false);
         }
-        file.write_all(&text)?;
-        file.sync_data()?;
+        if let Err(error) = file.write_all(&text).and_then(|()| file.sync_data()) {
+            // Half a letter would spoil the next one, and all of them are written again.
+            file.set_len(length)?;
+            return Err(error);
+        }
         Ok(true)
     }
 }
@@ -63,6 +66,7 @@ impl DeadFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn letters_are_appended_until_the_file_is_full() {

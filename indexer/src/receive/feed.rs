@@ -170,9 +170,13 @@ impl Worker {
         let mut group = VecDeque::new();
         let mut bytes = 0;
         let mut wait = LOOK;
-        while bytes < GROUP_BYTES
-            && let Some(record) = self.reader.next(wait)?
-        {
+        while bytes < GROUP_BYTES {
+            let record = match self.reader.next(wait) {
+                Ok(Some(record)) => record,
+                // The reader has passed what is in the group, and meets the error again.
+                Err(error) if group.is_empty() => return Err(error),
+                Ok(None) | Err(_) => break,
+            };
             wait = Duration::ZERO;
             bytes += record.body.len();
             group.push_back(UdpDelivery {

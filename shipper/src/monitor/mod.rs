@@ -4,6 +4,7 @@
 //! It reads only what it could remember: while the checkpoint cannot be saved, and while the
 //! stage behind it has no room, no file is read.
 
+mod bodies;
 mod checkpoint;
 mod clock;
 mod directives;
@@ -22,6 +23,7 @@ mod tail;
 mod tests;
 mod wake;
 
+pub use bodies::Bodies;
 pub use checkpoint::{Entry, StateDir, StateError};
 pub use clock::Clock;
 pub use discover::{Watched, scan};
@@ -32,8 +34,8 @@ pub use wake::{End, Inbox, WatchMode};
 
 use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use omphalos_common::telemetry::Health;
@@ -493,29 +495,4 @@ impl Monitor {
 
 fn length_of(tail: &Tail) -> u64 {
     tail.metadata().map(|metadata| metadata.len()).unwrap_or_default()
-}
-
-/// Buffers that go round between the monitor and the encoder, so that they are allocated once.
-#[derive(Clone, Debug, Default)]
-pub struct Bodies(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl Bodies {
-    /// More than are ever under way at once would only lie about.
-    const MOST: usize = 4;
-
-    fn take(&self) -> Vec<u8> {
-        self.lock().pop().unwrap_or_default()
-    }
-
-    /// Gives a buffer back.
-    pub fn give_back(&self, body: Vec<u8>) {
-        let mut bodies = self.lock();
-        if bodies.len() < Self::MOST {
-            bodies.push(body);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

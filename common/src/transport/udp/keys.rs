@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
@@ -25,6 +25,8 @@ pub const TAG_BYTES: usize = 16;
 pub const NONCE_BYTES: usize = 24;
 
 const KEY_BYTES: usize = 32;
+/// How often a key file is looked at.
+const LOOK: Duration = Duration::from_secs(2);
 /// Anyone but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -130,7 +132,8 @@ fn bytes_of(hexadecimal: &str) -> Option<[u8; KEY_BYTES]> {
 #[derive(Clone, Debug)]
 pub struct KeyFile {
     path: PathBuf,
-    stamp: Option<(SystemTime, u64)>,
+    stamp: Stamp,
+    looked: Instant,
     keys: Arc<Keys>,
 }
 
@@ -143,7 +146,8 @@ impl KeyFile {
         let (keys, stamp) = read(path).map_err(|reason| {
             ConfigError::invalid(format!("{setting}: {}: {reason}", path.display()))
         })?;
-        Ok(Self { path: path.to_owned(), stamp, keys: Arc::new(keys) })
+        let looked = Instant::now();
+        Ok(Self { path: path.to_owned(), stamp, looked, keys: Arc::new(keys) })
     }
 
     /// The keys as they were when last looked at.
@@ -151,8 +155,16 @@ impl KeyFile {
         &self.keys
     }
 
+    /// Looks at the file again every few seconds, however often this is called.
+    pub fn look_again(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.looked) >= LOOK {
+            self.looked = now;
+            self.refresh();
+        }
+    }
+
     /// Reads the file again if it has changed; what cannot be used changes nothing.
-    pub fn look_again(&mut self) {
+    fn refresh(&mut self) {
         let stamp = fs::metadata(&self.path).ok().and_then(|metadata| stamp(&metadata));
         if stamp.is_none() || stamp == self.stamp {
             return;
@@ -243,10 +255,10 @@ mod tests {
         write(&format!("1 {}\n", "ab".repeat(32)));
         let mut file = KeyFile::open("udp.key_file", &path).unwrap();
         write("nonsense");
-        file.look_again();
+        file.refresh();
         assert_eq!(file.keys().sealing_id(), 1);
         write(&format!("2 {}\n1 {0}\n", "ab".repeat(32)));
-        file.look_again();
+        file.refresh();
         assert_eq!(file.keys().sealing_id(), 2);
     }
 }

@@ -150,8 +150,8 @@ impl Accountant {
         self.0.ledger()
     }
 
-    /// Counts a message that was taken and turned out not to be readable.
-    pub fn unreadable(&self, stream: u64) {
+    /// Counts what was taken and turned out not to be readable; of a stream, if it had one.
+    pub fn unreadable(&self, stream: Option<u64>) {
         self.0.streams().unreadable(stream);
     }
 

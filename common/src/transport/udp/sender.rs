@@ -28,8 +28,6 @@ use route::Route;
 /// How long what is due may wait at least, and at most.
 const PULSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How often the key file is looked at.
-const KEYS: Duration = Duration::from_secs(2);
 /// At the end, so long without any answer means that nobody will answer.
 const NO_ANSWER: Duration = Duration::from_secs(2);
 /// Marks at the end, in case that some are lost.
@@ -88,7 +86,6 @@ pub struct Sender {
     packer: Packer,
     routes: Vec<Route>,
     health: Health,
-    looked_at_keys: Instant,
 }
 
 impl Sender {
@@ -107,8 +104,7 @@ impl Sender {
         for route in &mut routes {
             route.revive(options.keys.as_ref().map(KeyFile::keys));
         }
-        let looked_at_keys = Instant::now();
-        Ok(Self { options, packer, routes, health, looked_at_keys })
+        Ok(Self { options, packer, routes, health })
     }
 
     /// Sends the documents of a batch that was made at `made_at` seconds since the epoch. Waits for
@@ -118,6 +114,8 @@ impl Sender {
     /// # Errors
     /// When zstd fails.
     pub fn send(&mut self, batch: &Batch, made_at: i64, give_up: &Shutdown) -> io::Result<bool> {
+        // Under load nobody else calls it.
+        self.pulse();
         let mut left: Vec<bool> = vec![true; batch.chunks.len()];
         while left.contains(&true) {
             let Some(share) = self.share_out(batch, &left) else {
@@ -225,11 +223,8 @@ impl Sender {
     /// is due, and looks whether destinations listen again.
     pub fn pulse(&mut self) {
         let now = Instant::now();
-        if let Some(keys) = &mut self.options.keys
-            && now.duration_since(self.looked_at_keys) >= KEYS
-        {
-            self.looked_at_keys = now;
-            keys.look_again();
+        if let Some(keys) = &mut self.options.keys {
+            keys.look_again(now);
         }
         let keys = self.options.keys.as_ref().map(KeyFile::keys);
         for route in &mut self.routes {

@@ -51,12 +51,24 @@ pub fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
     let socket = UdpSocket::bind(any)?;
-    match address {
-        SocketAddr::V4(_) => set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DO)?,
-        SocketAddr::V6(_) => set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DO)?,
-    }
+    allow_fragments(&socket, false)?;
     socket.connect(address)?;
     Ok(socket)
+}
+
+/// Whether the kernel may cut what is larger than the path carries, or refuses it.
+///
+/// # Errors
+/// When the socket cannot be asked.
+pub fn allow_fragments(socket: &UdpSocket, allow: bool) -> io::Result<()> {
+    if socket.local_addr()?.is_ipv4() {
+        let v4 = if allow { Ipv4PathMtuDiscovery::DONT } else { Ipv4PathMtuDiscovery::DO };
+        set_ip_mtu_discover(socket, v4)?;
+    } else {
+        let v6 = if allow { Ipv6PathMtuDiscovery::DONT } else { Ipv6PathMtuDiscovery::DO };
+        set_ipv6_mtu_discover(socket, v6)?;
+    }
+    Ok(())
 }
 
 /// Asks for a receive buffer of so many bytes; returns how many it got.

@@ -229,9 +229,9 @@ impl Streams {
         *self.others.refused.entry(refusal.name().to_owned()).or_default() += 1;
     }
 
-    /// Counts a message that was taken and turned out not to be readable.
-    pub fn unreadable(&mut self, stream: u64) {
-        match self.streams.get_mut(&stream) {
+    /// Counts what was taken and turned out not to be readable; of a stream, if it had one.
+    pub fn unreadable(&mut self, stream: Option<u64>) {
+        match stream.and_then(|stream| self.streams.get_mut(&stream)) {
             Some(stream) => stream.refuse(Refusal::Unreadable, 1),
             None => self.refuse(Refusal::Unreadable),
         }

@@ -138,7 +138,7 @@ fn decode_batch(text: Vec<u8>) -> Result<Parcel, WireError> {
     Ok(Parcel { text, documents, made_at })
 }
 
-fn bad_count(announced: usize, found: usize) -> WireError {
+pub(in crate::transport) fn bad_count(announced: usize, found: usize) -> WireError {
     WireError::Count { what: "documents", announced, found }
 }
 
@@ -150,10 +150,15 @@ fn check_chunk(chunk: &ChunkIn<'_>) -> Result<Arc<str>, WireError> {
             found: chunk.days.len(),
         });
     }
-    if !is_clean_name(&chunk.dataset) {
-        return Err(WireError::Dataset { dataset: shortened(&chunk.dataset) });
+    check_dataset(&chunk.dataset)
+}
+
+/// A dataset that may become a part of an index name.
+pub(in crate::transport) fn check_dataset(dataset: &str) -> Result<Arc<str>, WireError> {
+    if !is_clean_name(dataset) {
+        return Err(WireError::Dataset { dataset: shortened(dataset) });
     }
-    Ok(Arc::from(&*chunk.dataset))
+    Ok(Arc::from(dataset))
 }
 
 fn check_id(id: &str) -> Result<(), WireError> {
@@ -166,7 +171,7 @@ fn check_id(id: &str) -> Result<(), WireError> {
 
 /// The cheap part of the check: an object by its braces, on one line by how it was cut out. The
 /// rest is Elasticsearch's, which answers for each document alone.
-fn check_object(document: &[u8], line: usize) -> Result<(), WireError> {
+pub(in crate::transport) fn check_object(document: &[u8], line: usize) -> Result<(), WireError> {
     if document.starts_with(b"{") && document.ends_with(b"}") {
         return Ok(());
     }
@@ -174,6 +179,6 @@ fn check_object(document: &[u8], line: usize) -> Result<(), WireError> {
 }
 
 /// Offsets fit because the text is at most [`MAX_DECODED_BYTES`] long.
-pub(super) fn to_u32(offset: usize) -> u32 {
+pub(in crate::transport) fn to_u32(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }

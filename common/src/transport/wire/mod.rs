@@ -12,6 +12,7 @@ mod foreign;
 mod tests;
 
 pub use decode::{Envelope, decode};
+pub(super) use decode::{bad_count, check_dataset, check_object, to_u32};
 pub use encode::{Encoder, SingleFiling, encode_single};
 
 use std::sync::Arc;

@@ -7,8 +7,10 @@ use zstd::bulk::Decompressor;
 use zstd::dict::DecoderDictionary;
 
 use super::{DICTIONARY, DICTIONARY_VERSION, HASH, Head, MAX_TEXT, TEXT_VERSION};
-use crate::event::{DocumentId, ID_BYTES, day_of, is_clean_name};
-use crate::transport::wire::{Document, MAX_DECODED_BYTES, Parcel, WireError};
+use crate::event::{DocumentId, ID_BYTES, day_of};
+use crate::transport::wire::{
+    Document, MAX_DECODED_BYTES, Parcel, WireError, bad_count, check_dataset, check_object, to_u32,
+};
 
 static DECODER: LazyLock<DecoderDictionary<'static>> =
     LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
@@ -165,34 +167,15 @@ fn assemble(text: Vec<u8>, ids: &[DocumentId]) -> Result<Content, WireError> {
 
 fn document(id: &DocumentId, dataset: &Arc<str>, start: usize, end: usize) -> Document {
     let [a, b, c, d, ..] = id.to_bytes();
-    let offset = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
     Document {
         id: Box::from(id.as_str()),
         dataset: Arc::clone(dataset),
         day: Some(day_of(i64::from(u32::from_be_bytes([a, b, c, d])))),
-        start: offset(start),
-        end: offset(end),
+        start: to_u32(start),
+        end: to_u32(end),
     }
-}
-
-fn check_dataset(dataset: &str) -> Result<Arc<str>, WireError> {
-    if is_clean_name(dataset) {
-        return Ok(Arc::from(dataset));
-    }
-    Err(WireError::Dataset { dataset: dataset.chars().take(60).collect() })
-}
-
-fn check_object(document: &[u8], line: usize) -> Result<(), WireError> {
-    if document.starts_with(b"{") && document.ends_with(b"}") {
-        return Ok(());
-    }
-    Err(WireError::Document { line, reason: "it does not begin with { and end with }".to_owned() })
 }
 
 fn bad_header(reason: String) -> WireError {
     WireError::Header { reason }
-}
-
-fn bad_count(announced: usize, found: usize) -> WireError {
-    WireError::Count { what: "documents", announced, found }
 }

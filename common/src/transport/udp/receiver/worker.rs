@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::warn;
 
@@ -21,8 +21,6 @@ use crate::transport::udp::streams::{Arrival, Sink, Streams};
 
 /// What a record may have in the spool besides its datagram, in bytes.
 const RECORD_OVERHEAD: u64 = 128;
-/// How often the key file is looked at.
-const KEYS: Duration = Duration::from_secs(2);
 
 /// One socket and its thread.
 pub struct Worker {
@@ -39,7 +37,6 @@ impl Worker {
         let mut sink = Sink::default();
         let mut failing = Repeats::new();
         let mut ticked = Instant::now();
-        let mut looked_at_keys = Instant::now();
         while !self.shared.stop.is_cancelled() {
             match inlet.receive(&self.socket) {
                 Ok(drops) => self.take(&mut inlet, drops, &mut sink),
@@ -56,11 +53,8 @@ impl Worker {
                 ticked = now;
                 self.tick(now);
             }
-            if let Some(keys) = &mut self.options.keys
-                && now.duration_since(looked_at_keys) >= KEYS
-            {
-                looked_at_keys = now;
-                keys.look_again();
+            if let Some(keys) = &mut self.options.keys {
+                keys.look_again(now);
             }
         }
     }

@@ -8,9 +8,6 @@ use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::net::sockopt::{
-    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
-};
 use tracing::{info, warn};
 
 use super::metrics::UdpSenderMetrics;
@@ -26,7 +23,7 @@ use crate::transport::udp::message::MAX_MESSAGE;
 use crate::transport::udp::pace::Pace;
 use crate::transport::udp::parity::{GroupWriter, HEADER_BYTES};
 use crate::transport::udp::socket::{
-    VECTOR, connect, datagram_size, path_mtu, send, set_send_buffer,
+    VECTOR, allow_fragments, connect, datagram_size, path_mtu, send, set_send_buffer,
 };
 
 /// What a parity datagram may have besides the longest body: its header, a length, and one byte to
@@ -448,15 +445,4 @@ fn is_passing(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut
     ) || error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)
-}
-
-fn allow_fragments(socket: &UdpSocket, allow: bool) -> io::Result<()> {
-    if socket.local_addr()?.is_ipv4() {
-        let v4 = if allow { Ipv4PathMtuDiscovery::DONT } else { Ipv4PathMtuDiscovery::DO };
-        set_ip_mtu_discover(socket, v4)?;
-    } else {
-        let v6 = if allow { Ipv6PathMtuDiscovery::DONT } else { Ipv6PathMtuDiscovery::DO };
-        set_ipv6_mtu_discover(socket, v6)?;
-    }
-    Ok(())
 }
