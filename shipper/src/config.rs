@@ -2,7 +2,7 @@
 //! form that the stages work with.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,9 @@ use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_common::transport::udp::{UDP_SETTINGS, UdpSettings};
 use serde::Deserialize;
 
-use crate::monitor::{WatchMode, Watched};
+use crate::monitor::{
+    Compression, Container, EncodingSetting, MultilineKind, PIPE, Rule, Waits, WatchMode, Watched,
+};
 use crate::parser::ParserKind;
 
 const OWN_SETTINGS: &[Setting] = &[
@@ -67,6 +69,12 @@ const OWN_SETTINGS: &[Setting] = &[
     )
     .default("128"),
     Setting::new(
+        "max_deleted_bytes",
+        Kind::Size,
+        "Disk space that deleted files may hold until they are read; beyond that the oldest are given up, and counted.",
+    )
+    .default("1GiB"),
+    Setting::new(
         "checkpoint_interval",
         Kind::Period,
         "How often the checkpoint is written while it changes.",
@@ -81,7 +89,7 @@ const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.paths",
         Kind::List,
-        "Files, directories (their files, not deeper) and patterns with * ? [ ] **.",
+        "Files, directories (their files, not deeper) and patterns with * ? [ ] **; - is standard input.",
     )
     .positional("FILE")
     .repeated(),
@@ -90,8 +98,16 @@ const OWN_SETTINGS: &[Setting] = &[
         Kind::List,
         "Patterns of what not to read; of the file name, or of the whole path if there is a slash in it.",
     )
-    .default("*.gz,*.zst,*.bz2,*.xz,*.zip")
+    .default("*.bz2,*.xz,*.zip")
     .flag("exclude")
+    .repeated(),
+    Setting::new(
+        "monitor.archives",
+        Kind::Switch,
+        "Read .gz and .zst files that match as well, once, without what was read of them before they were compressed. Paths that end so are read in any case.",
+    )
+    .default("false")
+    .flag("archives")
     .repeated(),
     Setting::new("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines.")
         .default("raw")
@@ -111,6 +127,63 @@ const OWN_SETTINGS: &[Setting] = &[
     )
     .default("beginning")
     .flag("start")
+    .repeated(),
+    Setting::new(
+        "monitor.ignore_older",
+        Kind::Period,
+        "Skip what stands in files that were last written longer ago than this when they are found, and are not in the checkpoint; off by default.",
+    )
+    .flag("ignore-older")
+    .repeated(),
+    Setting::new(
+        "monitor.encoding",
+        Kind::Choice(EncodingSetting::NAMES),
+        "How characters are written; auto is UTF-16 where a file begins with its mark, and UTF-8 elsewhere. latin-1 is Windows-1252.",
+    )
+    .default("auto")
+    .flag("encoding")
+    .repeated(),
+    Setting::new(
+        "monitor.container",
+        Kind::Choice(Container::NAMES),
+        "What a container runtime wrapped around each line: docker (its json-file driver) or cri (Kubernetes).",
+    )
+    .default("none")
+    .flag("container")
+    .repeated(),
+    Setting::new(
+        "monitor.multiline",
+        Kind::Choice(MultilineKind::NAMES),
+        "Which lines make one event: a line that matches starts one; a line that matches, or is indented, continues one; a count of lines; the stack traces of a language.",
+    )
+    .default("none")
+    .flag("multiline")
+    .repeated(),
+    Setting::new(
+        "monitor.multiline_pattern",
+        Kind::Text,
+        "The regular expression of multiline = start or continuation.",
+    )
+    .flag("multiline-pattern")
+    .repeated(),
+    Setting::new("monitor.multiline_count", Kind::Integer, "How many lines, for multiline = count.")
+        .flag("multiline-count")
+        .repeated(),
+    Setting::new(
+        "monitor.multiline_timeout",
+        Kind::Period,
+        "An event is complete when no line came for so long.",
+    )
+    .default("2s")
+    .flag("multiline-timeout")
+    .repeated(),
+    Setting::new(
+        "monitor.unfinished_after",
+        Kind::Period,
+        "A last line without an end is shipped after so long, tagged unfinished; and again as a whole when it is completed.",
+    )
+    .default("5s")
+    .flag("unfinished-after")
     .repeated(),
     Setting::new("monitor.keep_original", Kind::Switch, "Keep each line whole in event.original.")
         .default("false")
@@ -207,6 +280,7 @@ pub struct Settings {
     pub poll_interval: Period,
     pub rescan_interval: Period,
     pub max_open_files: u32,
+    pub max_deleted_bytes: Size,
     pub checkpoint_interval: Period,
     pub stop_grace: Period,
     pub monitor: Vec<MonitorSettings>,
@@ -222,9 +296,18 @@ pub struct Settings {
 pub struct MonitorSettings {
     pub paths: Vec<String>,
     pub exclude: Vec<String>,
+    pub archives: bool,
     pub parser: ParserKind,
     pub dataset: Option<String>,
     pub start: Start,
+    pub ignore_older: Option<Period>,
+    pub encoding: EncodingSetting,
+    pub container: Container,
+    pub multiline: MultilineKind,
+    pub multiline_pattern: Option<String>,
+    pub multiline_count: Option<u32>,
+    pub multiline_timeout: Period,
+    pub unfinished_after: Period,
     pub keep_original: bool,
     pub max_line_bytes: Size,
     pub logical_path: String,
@@ -257,6 +340,7 @@ impl Default for Settings {
             poll_interval: Period(Duration::from_millis(500)),
             rescan_interval: Period(Duration::from_secs(10)),
             max_open_files: 128,
+            max_deleted_bytes: Size(1 << 30),
             checkpoint_interval: Period(Duration::from_secs(1)),
             stop_grace: Period(Duration::from_secs(10)),
             monitor: Vec::new(),
@@ -271,10 +355,19 @@ impl Default for MonitorSettings {
     fn default() -> Self {
         Self {
             paths: Vec::new(),
-            exclude: ["*.gz", "*.zst", "*.bz2", "*.xz", "*.zip"].map(str::to_owned).to_vec(),
+            exclude: ["*.bz2", "*.xz", "*.zip"].map(str::to_owned).to_vec(),
+            archives: false,
             parser: ParserKind::Raw,
             dataset: None,
             start: Start::Beginning,
+            ignore_older: None,
+            encoding: EncodingSetting::Auto,
+            container: Container::None,
+            multiline: MultilineKind::None,
+            multiline_pattern: None,
+            multiline_count: None,
+            multiline_timeout: Period(Duration::from_secs(2)),
+            unfinished_after: Period(Duration::from_secs(5)),
             keep_original: false,
             max_line_bytes: Size(1024 * 1024),
             logical_path: "auto".to_owned(),
@@ -301,6 +394,12 @@ impl Default for BatchSettings {
 pub struct Input {
     /// What to read.
     pub watched: Watched,
+    /// Whether standard input is read, and whether that is all.
+    pub has_pipe: bool,
+    /// Whether nothing else is read.
+    pub is_pipe_only: bool,
+    /// Which archives are read.
+    pub archives: Archives,
     /// The names and patterns as they were given, for people.
     pub shown: String,
     /// Its format.
@@ -311,12 +410,41 @@ pub struct Input {
     pub clean_dataset: Arc<str>,
     /// Where to begin.
     pub start: Start,
+    /// How long ago a file was written of which nothing old is wanted.
+    pub ignore_older: Option<Duration>,
+    /// How characters are written.
+    pub encoding: EncodingSetting,
+    /// What is wrapped around lines.
+    pub container: Container,
+    /// Which lines make one event.
+    pub multiline: Option<Rule>,
+    /// How long what has no end waits for it.
+    pub waits: Waits,
     /// Whether to keep `event.original`.
     pub keep_original: bool,
     /// Where lines are cut.
     pub max_line_bytes: usize,
     /// What ids are made of.
     pub logical_path: LogicalPath,
+}
+
+/// Which archives of those that match are read.
+#[derive(Clone, Debug)]
+pub struct Archives {
+    all: bool,
+    named: Vec<Compression>,
+}
+
+impl Archives {
+    /// Whether any are.
+    pub fn are_read(&self) -> bool {
+        self.all || !self.named.is_empty()
+    }
+
+    /// Whether those are that are compressed so.
+    pub fn include(&self, compression: Compression) -> bool {
+        self.all || self.named.contains(&compression)
+    }
 }
 
 /// Which path document ids are made of.
@@ -386,17 +514,31 @@ impl MonitorSettings {
             let range = "256B to 16MiB";
             return Err(out_of_range("monitor.max_line_bytes", self.max_line_bytes, range));
         }
-        let watched = Watched::new(&self.paths, &self.exclude)
+        let kind = self.multiline;
+        let multiline = Rule::new(kind, self.multiline_pattern.as_deref(), self.multiline_count)
+            .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
+        let (pipes, paths): (Vec<String>, Vec<String>) =
+            self.paths.iter().cloned().partition(|path| path == PIPE);
+        let named = paths.iter().filter_map(|path| Compression::of(Path::new(path)));
+        let watched = Watched::new(&paths, &self.exclude)
             .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
         let dataset =
             self.dataset.clone().unwrap_or_else(|| self.parser.default_dataset().to_owned());
         Ok(Input {
             watched,
+            has_pipe: !pipes.is_empty(),
+            is_pipe_only: paths.is_empty(),
+            archives: Archives { all: self.archives, named: named.collect() },
             shown: self.paths.join(", "),
             parser: self.parser,
             clean_dataset: Arc::from(clean_name(&dataset)),
             dataset,
             start: self.start,
+            ignore_older: self.ignore_older.map(|period| period.0),
+            encoding: self.encoding,
+            container: self.container,
+            multiline,
+            waits: Waits { event: self.multiline_timeout.0, line: self.unfinished_after.0 },
             keep_original: self.keep_original,
             max_line_bytes: self.max_line_bytes.as_usize(),
             logical_path: match self.logical_path.as_str() {

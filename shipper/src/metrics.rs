@@ -1,5 +1,5 @@
 //! What the shipper counts. The books: lines read = documents confirmed + documents in flight +
-//! lines skipped, for each dataset and in total.
+//! lines skipped + lines joined, for each dataset and in total.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +50,12 @@ pub struct ShipperMetrics {
     skipped: Family<Reason, Counter>,
     cut: Counter,
     lost: Family<Reason, Counter>,
+    passed_over: Family<Reason, Counter>,
+    invalid: Counter,
+    unfinished: Counter,
+    damaged: Counter,
+    joined: Counter,
+    unreadable: Gauge,
     in_flight: Gauge,
     files: Arc<Mutex<Vec<FileLag>>>,
 }
@@ -86,7 +92,42 @@ impl ShipperMetrics {
             "Bytes that disappeared from files before they were read, at least",
             lost.clone(),
         );
+        self.register_oddities(registry);
         registry.register_collector(Box::new(Lags(Arc::clone(&self.files))));
+    }
+
+    fn register_oddities(&self, registry: &mut Registry) {
+        let Self { passed_over, invalid, unfinished, damaged, joined, unreadable, .. } = self;
+        registry.register(
+            "bytes_skipped",
+            "Bytes that were not read by design: what stood in a file before start = end or ignore_older, and NUL padding",
+            passed_over.clone(),
+        );
+        registry.register(
+            "lines_invalid",
+            "Lines with bytes that are no characters, shipped with U+FFFD in their place",
+            invalid.clone(),
+        );
+        registry.register(
+            "lines_unfinished",
+            "Last lines without an end that were shipped, and are again when they are completed",
+            unfinished.clone(),
+        );
+        registry.register(
+            "lines_joined",
+            "Lines that went into the document of the line before them",
+            joined.clone(),
+        );
+        registry.register(
+            "archives_damaged",
+            "Archives of which only the part before the damage could be read",
+            damaged.clone(),
+        );
+        registry.register(
+            "files_unreadable",
+            "Files and directories that cannot be read now",
+            unreadable.clone(),
+        );
     }
 
     /// Adds what a turn of a file found.
@@ -101,6 +142,22 @@ impl ShipperMetrics {
         self.skipped.get_or_create(&Reason { reason: "empty" }).inc_by(counts.empty);
         self.skipped.get_or_create(&Reason { reason: "directive" }).inc_by(counts.directives);
         self.cut.inc_by(counts.cut);
+        self.invalid.inc_by(counts.invalid);
+        self.unfinished.inc_by(counts.unfinished);
+        self.joined.inc_by(counts.joined);
+        if counts.padding > 0 {
+            self.skipped("padding", counts.padding);
+        }
+    }
+
+    /// An archive cannot be read to its end.
+    pub fn archive_damaged(&self) {
+        self.damaged.inc();
+    }
+
+    /// Bytes that are not wanted.
+    pub fn skipped(&self, reason: &'static str, bytes: u64) {
+        self.passed_over.get_or_create(&Reason { reason }).inc_by(bytes);
     }
 
     /// Bytes that cannot be read any more.
@@ -121,7 +178,8 @@ impl ShipperMetrics {
     }
 
     /// How far each file is behind, measured now.
-    pub fn report(&self, mut files: Vec<FileLag>) {
+    pub fn report(&self, mut files: Vec<FileLag>, unreadable: usize) {
+        self.unreadable.set(i64::try_from(unreadable).unwrap_or(i64::MAX));
         files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
         files.truncate(MOST_FILES);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;

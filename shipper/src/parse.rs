@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::monitor::{Clock, Host, logical_path};
 use crate::now_millis;
-use crate::parser::{Documents, Event, Frame, Parsed, ParserKind};
+use crate::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 
 /// How lines become documents.
 #[derive(Debug, Clone)]
@@ -44,12 +44,14 @@ pub fn parse(
     let mut line = Vec::new();
     let mut out = Vec::new();
     while let Some(length) = read_line(&mut input, &mut line, options.max_line_bytes)? {
-        let cut = line.len() > options.max_line_bytes;
+        let is_cut = line.len() > options.max_line_bytes;
+        let shape = if is_cut { Shape::Cut } else { Shape::Whole };
         let text = line.get(..options.max_line_bytes).unwrap_or(&line);
         if let Parsed::Event { time, fields, problem } = parser.parse(documents.calendar(), text) {
             clock.identify(&logical, text);
             let (time, source) = clock.time_of(offset, time, u64::MAX, now_millis());
-            let event = Event { source, offset, time, line: text, fields, problem, cut };
+            let stream = None;
+            let event = Event { source, offset, time, line: text, fields, problem, shape, stream };
             out.clear();
             documents.write(&mut out, &frame, &event);
             output.write_all(&out)?;

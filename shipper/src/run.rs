@@ -1,8 +1,10 @@
 //! Building the stages, joining them, and stopping them from the front: files first, then batches,
 //! then confirms, then the checkpoint.
 
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use crate::config::{Input, Settings, TransportKind};
 use crate::host;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, StateError,
+    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, PIPE, StateDir, StateError,
 };
 use crate::pipeline::{Datagrams, Encoder, Outlet, Transport, deliver};
 
@@ -147,9 +149,11 @@ impl Stages {
             level: self.settings.batch.compression_level,
             host: (host.name.clone(), clean_name(&host.name)),
         };
+        let has_pipe = self.inputs.iter().any(|input| input.has_pipe);
         let joints = Joints {
             inbox: inbox.clone(),
             batches,
+            pipe: if has_pipe { Some(read_standard_input(inbox.clone())?) } else { None },
             bodies,
             metrics: self.metrics.clone(),
             health: self.telemetry.health.clone(),
@@ -211,6 +215,40 @@ impl Stages {
         let (sender, task) = Sender::start(Arc::clone(broker), topology, options, metrics, health);
         (Transport::Amqp(sender), Some(task))
     }
+}
+
+/// Reads standard input on a thread of its own, because nothing tells when it has something.
+fn read_standard_input(inbox: Inbox) -> std::io::Result<Receiver<Vec<u8>>> {
+    const PIECE_BYTES: usize = 64 * 1024;
+    const MOST_PIECES: usize = 4;
+    let (pieces, received) = sync_channel(MOST_PIECES);
+    let tell = move || {
+        inbox.put(|news| {
+            news.touched.insert(PathBuf::from(PIPE));
+        });
+    };
+    thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut buffer = vec![0; PIECE_BYTES];
+        loop {
+            match std::io::stdin().lock().read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => {
+                    if pieces.send(buffer.get(..length).unwrap_or_default().to_vec()).is_err() {
+                        break;
+                    }
+                    tell();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    error!(%error, "cannot read standard input any more");
+                    break;
+                }
+            }
+        }
+        drop(pieces);
+        tell();
+    })?;
+    Ok(received)
 }
 
 /// Runs `work` on a named thread and resolves with its result.

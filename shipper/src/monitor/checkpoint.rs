@@ -49,8 +49,24 @@ pub struct Entry {
     /// The times given to lines that have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<Mark>,
+    /// Where an event of several lines was ended because nothing followed for long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<u64>,
+    /// What the file was like when there was nothing more in it; it need not be looked into again
+    /// as long as it is like that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Stamp>,
     /// When the file was last seen, in seconds since the epoch.
     pub seen: i64,
+}
+
+/// What tells that a file has not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Its size on disk; compressed, for an archive.
+    pub bytes: u64,
+    /// When it was written, in nanoseconds since the epoch.
+    pub modified: i64,
 }
 
 /// Lines without a time that begin before `end`, and after the previous mark's, happened at
@@ -327,6 +343,8 @@ mod tests {
             untimed: None,
             last_time: Some((5, 6)),
             marks: vec![Mark { end: 10, millis: 20 }],
+            splits: vec![11],
+            complete: Some(Stamp { bytes: 1, modified: 2 }),
             seen: 100,
         }
     }

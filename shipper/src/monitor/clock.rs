@@ -151,6 +151,8 @@ mod tests {
             untimed: None,
             last_time: None,
             marks: Vec::new(),
+            splits: Vec::new(),
+            complete: None,
             seen: 0,
         };
         first.note(&mut entry);

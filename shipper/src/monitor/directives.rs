@@ -1,8 +1,8 @@
 //! The directives in force at some place of a file: lines that begin with `#` and stand before it.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+
+use super::content::Content;
 
 const BLOCK_BYTES: usize = 64 * 1024;
 /// A directive longer than this is no directive.
@@ -16,7 +16,7 @@ const LONGEST: usize = 16 * 1024;
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn before(file: &File, offset: u64) -> io::Result<Vec<Vec<u8>>> {
+pub fn before(content: &mut Content, offset: u64) -> io::Result<Vec<Vec<u8>>> {
     let mut wanted: Vec<&[u8]> = vec![b"#Fields:", b"#Date:"];
     let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut block = vec![0; BLOCK_BYTES];
@@ -27,7 +27,7 @@ pub fn before(file: &File, offset: u64) -> io::Result<Vec<Vec<u8>>> {
         let from = start.saturating_sub(1);
         let length = usize::try_from(end - from).unwrap_or(BLOCK_BYTES);
         let part = block.get_mut(..length).unwrap_or_default();
-        file.read_exact_at(part, from)?;
+        content.read_exact(part, from)?;
         for position in memchr::memrchr_iter(b'#', part) {
             let at = from + position as u64;
             let line_begins = at == 0
@@ -35,7 +35,7 @@ pub fn before(file: &File, offset: u64) -> io::Result<Vec<Vec<u8>>> {
             if at < start && at > 0 || !line_begins {
                 continue;
             }
-            let line = line_at(file, at, offset)?;
+            let line = line_at(content, at, offset)?;
             if let Some(place) = wanted.iter().position(|name| starts_with(&line, name)) {
                 wanted.swap_remove(place);
                 found.push((at, line));
@@ -47,10 +47,10 @@ pub fn before(file: &File, offset: u64) -> io::Result<Vec<Vec<u8>>> {
     Ok(found.into_iter().map(|(_, line)| line).collect())
 }
 
-fn line_at(file: &File, at: u64, limit: u64) -> io::Result<Vec<u8>> {
+fn line_at(content: &mut Content, at: u64, limit: u64) -> io::Result<Vec<u8>> {
     let length = usize::try_from(limit - at).unwrap_or(LONGEST).min(LONGEST);
     let mut line = vec![0; length];
-    file.read_exact_at(&mut line, at)?;
+    content.read_exact(&mut line, at)?;
     let end = memchr::memchr(b'\n', &line).unwrap_or(line.len());
     line.truncate(end);
     while line.last() == Some(&b'\r') {
@@ -71,7 +71,7 @@ mod tests {
     fn found(content: &[u8], offset: u64) -> Vec<String> {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, content).unwrap();
-        let lines = before(&file, offset).unwrap();
+        let lines = before(&mut Content::Plain(file), offset).unwrap();
         lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
 

@@ -1,31 +1,30 @@
-//! The set of files being read: found, followed through renames and copies, given up at last.
+//! The set of files being read. How one gets in is in [`super::open`], how it goes out in
+//! [`super::gone`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::checkpoint::Entry;
+use super::content::{Compression, Content};
 use super::discover::{Found, Scan, Watched};
+use super::gone::REMEMBER_SECONDS;
 use super::identity::{FileKey, logical_path};
-use super::matching;
+use super::matching::stamp;
 use super::positions::Positions;
-use super::tail::{Setup, Tail, TailId};
-use crate::config::{Input, LogicalPath, Start};
+use super::tail::{Tail, TailId, Waits};
+use crate::config::Input;
+use crate::metrics::ShipperMetrics;
 use crate::now_seconds;
-use crate::parser::Frame;
 
-/// A file that is renamed or deleted is read on for so long after its last line, because its
-/// writer may not have noticed yet.
-const LINGER: Duration = Duration::from_mins(1);
-
-/// What is remembered of files that are not there: they may come back with their file system.
-const REMEMBER_SECONDS: i64 = 7 * 24 * 3600;
+/// What standard input is called.
+pub const PIPE: &str = "-";
 
 /// Who we are, in every document.
 #[derive(Debug, Clone)]
@@ -36,32 +35,61 @@ pub struct Host {
     pub id: String,
 }
 
+/// How many files may be held open, and for whose sake.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Files that are where they were found and keep their descriptor.
+    pub open_files: usize,
+    /// Disk space of files that were deleted before they were read, in bytes.
+    pub deleted_bytes: u64,
+    /// A file that is renamed or deleted is read on for so long after its last line, because its
+    /// writer may not have noticed yet.
+    pub linger: Duration,
+    /// An archive is read when it has not changed for so long: its writer is done with it then.
+    pub archive_quiet: Duration,
+}
+
 /// All files being read.
 pub struct Files {
-    inputs: Vec<Input>,
-    host: Host,
-    tails: BTreeMap<TailId, Tail>,
-    by_key: HashMap<FileKey, TailId>,
-    by_path: HashMap<PathBuf, TailId>,
+    pub(super) inputs: Vec<Input>,
+    pub(super) host: Host,
+    pub(super) tails: BTreeMap<TailId, Tail>,
+    pub(super) by_key: HashMap<FileKey, TailId>,
+    pub(super) by_path: HashMap<PathBuf, TailId>,
     /// Since when a file is not where it was found, and when it was last written.
-    gone: HashMap<TailId, Instant>,
+    pub(super) gone: HashMap<TailId, Instant>,
+    /// Files of which a copy is read on.
+    pub(super) continued: HashSet<TailId>,
     /// The files of each logical path, to recognise copies of them.
-    by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
-    /// Positions of files that are not there, and may come back.
-    remembered: Positions,
-    /// What was said once and need not be said again.
+    pub(super) by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
+    /// Positions of files that are not being read: not there, or with nothing new in them.
+    pub(super) remembered: Positions,
+    /// What was said once of what a scan saw, and need not be said again.
     announced: HashSet<String>,
-    next_id: u64,
-    first_scan: bool,
-    /// Files with a descriptor that may be closed, in the order in which they were opened.
-    opened: VecDeque<TailId>,
-    max_open: usize,
+    /// What could not be looked at by the last scan, and why.
+    unseen: BTreeMap<PathBuf, String>,
+    /// Files that were found and cannot be read now, and why.
+    pub(super) unreadable: BTreeMap<PathBuf, String>,
+    pub(super) next_id: u64,
+    /// Nothing is remembered, and this is the first look.
+    pub(super) is_first_start: bool,
+    /// Whether something that was found is to be looked at again soon.
+    pub(super) is_waiting: bool,
+    /// Files with a descriptor that may be closed, the one used last at the end.
+    pub(super) opened: VecDeque<TailId>,
+    pub(super) limits: Limits,
+    pub(super) metrics: ShipperMetrics,
 }
 
 impl Files {
-    /// No files yet, and the positions of the last run. Of the files that are where they were
-    /// found, `max_open` keep their descriptors.
-    pub fn new(inputs: Vec<Input>, host: Host, remembered: Vec<Entry>, max_open: usize) -> Self {
+    /// No files yet, and the positions of the last run.
+    pub fn new(
+        inputs: Vec<Input>,
+        host: Host,
+        remembered: Vec<Entry>,
+        limits: Limits,
+        metrics: ShipperMetrics,
+    ) -> Self {
         Self {
             inputs,
             host,
@@ -69,13 +97,18 @@ impl Files {
             by_key: HashMap::new(),
             by_path: HashMap::new(),
             gone: HashMap::new(),
+            continued: HashSet::new(),
             by_logical: HashMap::new(),
+            is_first_start: remembered.is_empty(),
             remembered: Positions::new(remembered),
             announced: HashSet::new(),
+            unseen: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             next_id: 0,
-            first_scan: true,
+            is_waiting: false,
             opened: VecDeque::new(),
-            max_open,
+            limits,
+            metrics,
         }
     }
 
@@ -101,6 +134,9 @@ impl Files {
 
     /// The file that was found at this path.
     pub fn at(&self, path: &Path) -> Option<TailId> {
+        if path == Path::new(PIPE) {
+            return self.by_key.get(&FileKey { device: 0, inode: 0 }).copied();
+        }
         self.by_path.get(path).copied()
     }
 
@@ -108,24 +144,49 @@ impl Files {
     pub fn entries(&self, now: i64) -> Vec<Entry> {
         let absent = self.remembered.iter();
         let fresh = absent.filter(|entry| entry.seen > now - REMEMBER_SECONDS);
-        self.tails.values().map(|tail| tail.entry(now)).chain(fresh.cloned()).collect()
+        let tails = self.tails.values().filter(|tail| !tail.is_pipe());
+        tails.map(|tail| tail.entry(now)).chain(fresh.cloned()).collect()
     }
 
     /// Whether something that was named is not there, or cannot be read.
     pub fn misses_some(&self) -> bool {
-        self.announced.iter().any(|text| !text.starts_with("empty "))
+        !self.unreadable.is_empty() || self.announced.iter().any(|text| !text.starts_with("empty "))
+    }
+
+    /// What cannot be read now, in a few words; `None` when everything can.
+    pub fn trouble(&self) -> Option<String> {
+        let (path, reason) = self.unreadable.iter().chain(&self.unseen).next()?;
+        let path = path.display();
+        Some(match self.unreadable_count() {
+            1 => format!("cannot read {path}: {reason}"),
+            count => format!("cannot read {count} files or directories, such as {path}: {reason}"),
+        })
+    }
+
+    /// How many files and directories cannot be read now.
+    pub fn unreadable_count(&self) -> usize {
+        self.unreadable.len() + self.unseen.len()
+    }
+
+    /// Whether to look again soon, although nothing may happen: a file is found that cannot be
+    /// judged yet.
+    pub fn is_waiting(&self) -> bool {
+        self.is_waiting
     }
 
     /// Takes in what a scan found. Returns the files to look at: new ones and renamed ones.
-    pub fn update(&mut self, scan: Scan) -> Vec<TailId> {
+    pub fn update(&mut self, mut scan: Scan) -> Vec<TailId> {
         self.announce(&scan);
         let mut to_read = Vec::new();
         let mut present = HashSet::new();
-        let unreadable: Vec<PathBuf> = scan.unreadable.into_iter().map(|(path, _)| path).collect();
+        let hidden: Vec<PathBuf> =
+            std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
+        self.is_waiting = false;
         for found in scan.found {
-            let id = match self.by_key.get(&found.key) {
-                Some(id) => Some(*id),
+            let id = match self.by_key.get(&found.key).copied() {
+                Some(id) => Some(id),
+                None if self.is_passed_over(&found) => None,
                 None => self.open(&found).inspect(|id| to_read.push(*id)),
             };
             if let Some(id) = id {
@@ -135,8 +196,10 @@ impl Files {
             }
         }
         for (id, tail) in &self.tails {
-            let hidden = unreadable.iter().any(|path| tail.path.starts_with(path));
-            if present.contains(id) || hidden {
+            if tail.is_pipe()
+                || present.contains(id)
+                || hidden.iter().any(|path| tail.path.starts_with(path))
+            {
                 self.gone.remove(id);
             } else {
                 // It may have been written to until the moment it was renamed.
@@ -147,8 +210,37 @@ impl Files {
             }
         }
         to_read.extend(self.find_rotated());
-        self.first_scan = false;
+        self.is_first_start = false;
         to_read
+    }
+
+    /// Begins to read what comes in through a pipe, which belongs to the table `input`.
+    ///
+    /// # Errors
+    /// Never in practice: nothing is read yet.
+    pub fn open_pipe(&mut self, input: usize, content: Content) -> io::Result<()> {
+        let path = PathBuf::from(PIPE);
+        let setup = self.setup(input, &path)?;
+        let key = FileKey { device: 0, inode: 0 };
+        self.add(Tail::open(setup, path, key, content, None)?);
+        Ok(())
+    }
+
+    /// Whether a file is not to be opened: an archive that nobody asked for, or one that has nothing
+    /// new.
+    fn is_passed_over(&mut self, found: &Found) -> bool {
+        let input = self.inputs.get(found.input);
+        if let Some(compression) = Compression::of(&found.path)
+            && !input.is_some_and(|input| input.archives.include(compression))
+        {
+            return true;
+        }
+        if !self.remembered.knows(found.key) {
+            return false;
+        }
+        let now = now_seconds();
+        fs::metadata(&found.path)
+            .is_ok_and(|metadata| self.remembered.is_complete(found.key, stamp(&metadata), now))
     }
 
     fn announce(&mut self, scan: &Scan) {
@@ -174,113 +266,47 @@ impl Files {
                 warn!(path = %path.display(), %error, "cannot look there; what was read of it stays remembered, trying again");
             });
         }
-        // What could not be opened is announced when that is tried, and kept until it works.
-        current.extend(self.announced.iter().filter(|key| key.starts_with("open ")).cloned());
         self.announced = current;
+        let unseen = scan.unreadable.iter();
+        self.unseen = unseen.map(|(path, error)| (path.clone(), error.to_string())).collect();
+        // What went away need not be read any more.
+        let found: HashSet<&Path> = scan.found.iter().map(|found| &*found.path).collect();
+        self.unreadable.retain(|path, _| found.contains(&**path));
     }
 
-    /// Begins to read a file that was found; `None` when it cannot be opened now.
-    fn open(&mut self, found: &Found) -> Option<TailId> {
-        match self.try_open(found) {
-            Ok(tail) => {
-                self.announced.remove(&format!("open {}", found.path.display()));
-                Some(self.add(tail))
-            }
-            Err(error) => {
-                if self.announced.insert(format!("open {}", found.path.display())) {
-                    warn!(path = %found.path.display(), %error, "cannot read the file; trying again");
-                }
-                None
-            }
-        }
-    }
-
-    fn try_open(&mut self, found: &Found) -> io::Result<Tail> {
-        let file = File::open(&found.path)?;
-        let logical = logical_path(&found.path);
-        let absent = self.remembered.candidates(found.key, &logical);
-        let live: Vec<Entry> = self.alike(&logical).map(|tail| tail.entry(0)).collect();
-        let known = absent.iter().map(|(_, entry)| *entry).chain(&live);
-        let entry = matching::find(&file, found.key, &found.path, known)?.cloned();
-        let of_entry = absent.iter().find(|(_, known)| Some(*known) == entry.as_ref());
-        if let Some(number) = of_entry.map(|(number, _)| *number) {
-            self.remembered.remove(number);
-        }
-        let setup = self.setup(found.input, &found.path)?;
-        let mut tail = Tail::open(setup, found.path.clone(), file, entry.as_ref())?;
-        let input = self.inputs.get(found.input);
-        let from_end = input.is_some_and(|input| input.start == Start::End);
-        if entry.is_none() && self.first_scan && from_end {
-            tail.skip_to_end()?;
-        }
-        info!(path = %found.path.display(), offset = tail.offset(), "reading");
-        Ok(tail)
-    }
-
-    fn setup(&mut self, input: usize, path: &Path) -> io::Result<Setup> {
-        let id = TailId(self.next_id);
-        self.next_id += 1;
-        let settings = self.inputs.get(input).ok_or(io::ErrorKind::InvalidInput)?;
-        let bytes = path.as_os_str().as_encoded_bytes();
-        let host = (&*self.host.name, &*self.host.id);
-        Ok(Setup {
-            id,
-            input,
-            parser: settings.parser.parser(),
-            frame: Frame::new(&settings.dataset, host, bytes, settings.keep_original),
-            logical_path: match &settings.logical_path {
-                LogicalPath::Auto => logical_path(path),
-                LogicalPath::Exact => path.to_owned(),
-                LogicalPath::Given(path) => path.clone(),
-            },
-        })
-    }
-
-    fn add(&mut self, tail: Tail) -> TailId {
+    pub(super) fn add(&mut self, tail: Tail) -> TailId {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
         self.tails.insert(id, tail);
-        self.note_open(id);
+        self.note_use(id);
         id
     }
 
-    /// Notes that a file was opened; closes the one that has been open for longest, if they are
-    /// too many. Files that are gone stay open: they could not be opened again.
-    pub fn note_open(&mut self, id: TailId) {
+    /// Notes that a file was used; closes the one that was not used for longest, if too many are
+    /// open. Those that are gone from where they were found stay open, as long as they are few:
+    /// nobody knows where they go. Deleted ones always do.
+    pub fn note_use(&mut self, id: TailId) {
+        if self.opened.back() == Some(&id) {
+            return;
+        }
+        if let Some(place) = self.opened.iter().position(|opened| *opened == id) {
+            self.opened.remove(place);
+        }
         self.opened.push_back(id);
-        while self.opened.len() > self.max_open
+        while self.opened.len() > self.limits.open_files
             && let Some(oldest) = self.opened.pop_front()
         {
-            if !self.gone.contains_key(&oldest)
-                && let Some(tail) = self.tails.get_mut(&oldest)
-            {
+            let too_many_gone = self.gone.len() > self.limits.open_files;
+            let Some(tail) = self.tails.get_mut(&oldest) else { continue };
+            let links = tail.metadata().map_or(0, |metadata| metadata.nlink());
+            if !self.gone.contains_key(&oldest) || (too_many_gone && links > 0) {
                 tail.close();
             }
         }
     }
 
-    /// Looks for a file that has no descriptor and is not where it was: it was renamed since it was
-    /// last read. Returns how many bytes are known to be lost when it is not beside it any more.
-    ///
-    /// # Errors
-    /// When its directory cannot be read now.
-    pub fn find_again(&mut self, id: TailId) -> io::Result<Option<u64>> {
-        let Some(tail) = self.tails.get_mut(&id) else { return Ok(Some(0)) };
-        if let Some(path) = matching::find_inode(&tail.path, tail.key)? {
-            tail.reopen(&path)?;
-            self.gone.entry(id).or_insert_with(Instant::now);
-            return Ok(None);
-        }
-        let lost = tail.known_size().saturating_sub(tail.offset());
-        if lost > 0 {
-            warn!(path = %tail.path.display(), lost_bytes = lost, "the file was deleted before it was read to its end");
-        }
-        self.close(id);
-        Ok(Some(lost))
-    }
-
-    fn remove(&mut self, id: TailId) -> Option<Tail> {
+    pub(super) fn remove(&mut self, id: TailId) -> Option<Tail> {
         let tail = self.tails.remove(&id)?;
         self.by_key.remove(&tail.key);
         self.forget_logical(&tail.path, id);
@@ -307,120 +333,9 @@ impl Files {
     }
 
     /// The files of this logical path.
-    fn alike(&self, logical: &Path) -> impl Iterator<Item = &Tail> {
+    pub(super) fn alike(&self, logical: &Path) -> impl Iterator<Item = &Tail> {
         let ids = self.by_logical.get(logical).into_iter().flatten();
         ids.filter_map(|id| self.tails.get(id))
-    }
-
-    /// Looks for files of the last run beside where they were: rotated while we were away.
-    fn find_rotated(&mut self) -> Vec<TailId> {
-        let mut opened = Vec::new();
-        for entry in self.remembered.take_unsearched() {
-            match self.open_rotated(&entry) {
-                Ok(Some(id)) => opened.push(id),
-                // Its inode holds something else now: the content is gone for good.
-                Ok(None) if self.by_key.contains_key(&entry.key) => {
-                    warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what stood behind the offset is lost");
-                }
-                Ok(None) => self.remembered.add(entry, true),
-                Err(error) => {
-                    debug!(path = %entry.path.display(), %error, "cannot look for a rotated file");
-                    self.remembered.add(entry, false);
-                }
-            }
-        }
-        opened
-    }
-
-    fn open_rotated(&mut self, entry: &Entry) -> io::Result<Option<TailId>> {
-        let owner = self.inputs.iter().position(|input| input.watched.owns(&entry.path));
-        let Some(input) = owner else { return Ok(None) };
-        let found = matching::find_beside(entry, |key| self.by_key.contains_key(&key))?;
-        let Some((path, _, file)) = found else { return Ok(None) };
-        let setup = self.setup(input, &entry.path)?;
-        let tail = Tail::open(setup, entry.path.clone(), file, Some(entry))?;
-        let offset = tail.offset();
-        info!(path = %path.display(), was = %entry.path.display(), offset, "reading the rest of a rotated file");
-        let id = self.add(tail);
-        self.gone.insert(id, Instant::now());
-        Ok(Some(id))
-    }
-
-    /// The file has other content than was read: truncated and perhaps written anew. What was not
-    /// read of the old content is looked for in a copy beside it. Returns the files to look at,
-    /// and how many bytes were not found.
-    pub fn rewritten(&mut self, id: TailId) -> (Vec<TailId>, u64) {
-        let Some(mut old) = self.remove(id) else { return (Vec::new(), 0) };
-        let found = Found { path: old.path.clone(), key: old.key, input: old.input };
-        let position = old.entry_at_offset();
-        let mut to_read = Vec::new();
-        let is_taken = |key| key == found.key || self.by_key.contains_key(&key);
-        let copy = matching::find_beside(&position, is_taken).unwrap_or_else(|error| {
-            warn!(path = %found.path.display(), %error, "cannot look for a copy of the truncated file");
-            None
-        });
-        let mut lost = 0;
-        if let Some((path, key, file)) = copy {
-            info!(path = %found.path.display(), copy = %path.display(), "the file was truncated; reading the rest from its copy");
-            old.follow(key, file);
-            self.gone.insert(id, Instant::now());
-            to_read.push(self.add(old));
-        } else {
-            lost = old.known_size().saturating_sub(old.offset());
-            if lost > 0 {
-                warn!(path = %found.path.display(), lost_bytes = lost, "the file was truncated before it was read to its end, and no copy is beside it");
-            } else {
-                info!(path = %found.path.display(), "the file was truncated; reading it from its beginning");
-            }
-        }
-        if let Some(new) = self.open(&found) {
-            self.by_path.insert(found.path, new);
-            to_read.push(new);
-        }
-        (to_read, lost)
-    }
-
-    /// A file that is gone was written to after all.
-    pub fn is_alive(&mut self, id: TailId) {
-        if let Some(since) = self.gone.get_mut(&id) {
-            *since = Instant::now();
-        }
-    }
-
-    /// Closes files that are gone, read to their end, confirmed, and silent for long enough.
-    /// Returns whether there were any.
-    pub fn close_gone(&mut self) -> bool {
-        let silent = self.gone.iter().filter(|(_, since)| since.elapsed() > LINGER);
-        let closing: Vec<TailId> =
-            silent.map(|(id, _)| *id).filter(|id| self.is_finished(*id)).collect();
-        for id in &closing {
-            self.close(*id);
-        }
-        !closing.is_empty()
-    }
-
-    fn is_finished(&self, id: TailId) -> bool {
-        let Some(tail) = self.tails.get(&id) else { return true };
-        let Ok(metadata) = tail.metadata() else { return tail.progress.is_settled() };
-        let at_end = tail.progress.is_settled() && metadata.len() <= tail.offset();
-        // As long as nothing takes its place, its writer may not have noticed the rotation.
-        at_end && (metadata.nlink() == 0 || self.has_successor(tail))
-    }
-
-    fn has_successor(&self, tail: &Tail) -> bool {
-        let successor = self.by_path.get(&tail.path).filter(|id| **id != tail.id);
-        successor.and_then(|id| self.tails.get(id)).is_some_and(|tail| tail.known_size() > 0)
-    }
-
-    fn close(&mut self, id: TailId) {
-        self.gone.remove(&id);
-        let Some(tail) = self.remove(id) else { return };
-        debug!(path = %tail.path.display(), "closing a file that is gone");
-        // Where its directory is away, or another one is mounted over it, the file may come back.
-        let directory = tail.path.parent().and_then(|parent| fs::metadata(parent).ok());
-        if directory.is_none_or(|directory| directory.dev() != tail.key.device) {
-            self.remembered.add(tail.entry(now_seconds()), true);
-        }
     }
 
     /// The cleaned dataset of a file, and how long its lines may be.
@@ -430,11 +345,38 @@ impl Files {
         Some((Arc::clone(&input.clean_dataset), input.max_line_bytes))
     }
 
-    /// Says once that a file cannot be read now.
-    pub fn unreadable(&mut self, id: TailId, error: &io::Error) {
-        let Some(tail) = self.tails.get(&id) else { return };
-        if self.announced.insert(format!("open {}", tail.path.display())) {
-            warn!(path = %tail.path.display(), %error, "cannot read on; trying again at every rescan");
+    /// How long what has no end in a file waits for it, and the file.
+    pub fn waits_of(&self, id: TailId) -> Option<(Waits, &Tail)> {
+        let tail = self.tails.get(&id)?;
+        Some((self.inputs.get(tail.input)?.waits, tail))
+    }
+
+    /// Says and counts that an archive is damaged, once.
+    pub fn tell_damage(&mut self, id: TailId) {
+        let Some(tail) = self.tails.get_mut(&id) else { return };
+        if let Some(reason) = tail.take_damage() {
+            warn!(path = %tail.path.display(), offset = tail.offset(), reason, "the archive is damaged; what stands behind this offset cannot be read");
+            self.metrics.archive_damaged();
         }
+    }
+
+    /// Notes that a file cannot be read on now, and says so once.
+    pub fn note_unreadable(&mut self, id: TailId, error: &io::Error) {
+        let path = self.tails.get(&id).map(|tail| tail.path.clone());
+        if let Some(path) = path {
+            self.note_unopened(&path, error);
+        }
+    }
+
+    /// Notes that a file cannot be opened now, and says so once.
+    pub(super) fn note_unopened(&mut self, path: &Path, error: &io::Error) {
+        if self.unreadable.insert(path.to_owned(), error.to_string()).is_none() {
+            warn!(path = %path.display(), %error, "cannot read the file; trying again");
+        }
+    }
+
+    /// Notes that a file can be read.
+    pub(super) fn note_readable(&mut self, path: &Path) {
+        self.unreadable.remove(path);
     }
 }

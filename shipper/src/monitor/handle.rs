@@ -1,36 +1,24 @@
 //! The descriptor behind a tail. It may be closed at any time while the file is where it was found,
 //! and is opened again when something is to be read: so ten thousand files need a few descriptors.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::content::{Content, Outlook};
 use super::identity::FileKey;
 
 /// A file that is open, or can be opened again.
 #[derive(Debug)]
 pub struct Handle {
     key: FileKey,
-    file: Option<File>,
+    content: Option<Content>,
 }
 
 impl Handle {
     /// The handle of an open file.
-    ///
-    /// # Errors
-    /// When the file cannot be looked at.
-    pub fn new(file: File) -> io::Result<Self> {
-        Ok(Self { key: FileKey::from(&file.metadata()?), file: Some(file) })
-    }
-
-    /// The handle of an open file that is known.
-    pub fn of(key: FileKey, file: File) -> Self {
-        Self { key, file: Some(file) }
-    }
-
-    /// Which file it is.
-    pub fn key(&self) -> FileKey {
-        self.key
+    pub fn new(key: FileKey, content: Content) -> Self {
+        Self { key, content: Some(content) }
     }
 
     /// The file, opened again at `path` if need be.
@@ -38,30 +26,43 @@ impl Handle {
     /// # Errors
     /// When it cannot be opened; of the kind `NotFound` when it is not there any more, be it that
     /// another file is.
-    pub fn get(&mut self, path: &Path) -> io::Result<&File> {
-        let file = match self.file.take() {
-            Some(file) => file,
+    pub fn get(&mut self, path: &Path) -> io::Result<&mut Content> {
+        let content = match self.content.take() {
+            Some(content) => content,
             None => self.open(path)?,
         };
-        Ok(self.file.insert(file))
+        Ok(self.content.insert(content))
     }
 
-    fn open(&self, path: &Path) -> io::Result<File> {
-        let file = File::open(path)?;
+    fn open(&self, path: &Path) -> io::Result<Content> {
+        let content = Content::open(path)?;
+        let file = content.file().ok_or(ErrorKind::NotFound)?;
         if FileKey::from(&file.metadata()?) != self.key {
-            return Err(io::Error::new(ErrorKind::NotFound, "another file has taken its place"));
+            return Err(taken());
         }
-        Ok(file)
+        Ok(content)
     }
 
     /// Whether it has a descriptor.
     pub fn is_open(&self) -> bool {
-        self.file.is_some()
+        self.content.is_some()
     }
 
-    /// Gives the descriptor back.
+    /// Whether it comes in through a pipe.
+    pub fn is_pipe(&self) -> bool {
+        matches!(self.content, Some(Content::Pipe(_)))
+    }
+
+    /// Gives the descriptor back; what comes through a pipe could not be had again.
     pub fn close(&mut self) {
-        self.file = None;
+        if !self.is_pipe() {
+            self.content = None;
+        }
+    }
+
+    /// Whether more may come behind what was read last.
+    pub fn outlook(&self) -> Outlook {
+        self.content.as_ref().map_or(Outlook::Open, Content::outlook)
     }
 
     /// The file as it is now, looked at by name where it is not open.
@@ -69,34 +70,38 @@ impl Handle {
     /// # Errors
     /// When it cannot be looked at, or is not there.
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        if let Some(file) = &self.file {
-            return file.metadata();
+        if let Some(content) = &self.content {
+            return content.file().ok_or(ErrorKind::Unsupported)?.metadata();
         }
         let metadata = fs::metadata(path)?;
         if FileKey::from(&metadata) != self.key {
-            return Err(io::Error::new(ErrorKind::NotFound, "another file has taken its place"));
+            return Err(taken());
         }
         Ok(metadata)
     }
 }
 
+fn taken() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "another file has taken its place")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     #[test]
     fn a_closed_file_is_opened_again_and_never_mistaken_for_another() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.log");
         fs::write(&path, b"one").unwrap();
-        let mut handle = Handle::new(File::open(&path).unwrap()).unwrap();
+        let key = FileKey::from(&fs::metadata(&path).unwrap());
+        let mut handle = Handle::new(key, Content::open(&path).unwrap());
         handle.close();
         assert!(!handle.is_open());
         assert_eq!(handle.metadata(&path).unwrap().len(), 3);
-        let mut text = String::new();
-        handle.get(&path).unwrap().read_to_string(&mut text).unwrap();
-        assert_eq!((text.as_str(), handle.is_open()), ("one", true));
+        let mut text = [0; 3];
+        handle.get(&path).unwrap().read_exact(&mut text, 0).unwrap();
+        assert_eq!((&text, handle.is_open()), (b"one", true));
         handle.close();
         fs::rename(&path, directory.path().join("a.log.1")).unwrap();
         fs::write(&path, b"two").unwrap();

@@ -1,87 +1,202 @@
 //! Whether a position belongs to a file: never without proof by content.
+//!
+//! The same inode with the same content is the same file. Another inode with the same content may
+//! be a copy that a rotation made, or an archive of it; but it may also be a new file that begins
+//! like the old one, when little is known of that: the names decide then.
 
-use std::fs::{self, File};
+use std::collections::HashMap;
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::{DirEntryExt, FileExt};
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use tracing::debug;
 
-use super::checkpoint::Entry;
-use super::identity::{FileKey, Fingerprint, logical_path};
+use super::checkpoint::{Entry, Stamp};
+use super::content::{Compression, Content, Outlook};
+use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES, logical_path};
 
-/// Whether everything that `entry` knows of its file is so in `file`: it is long enough, begins
+/// Whether everything that `entry` knows of its file is so in `content`: it is long enough, begins
 /// with the same bytes, and has the same bytes before the offset.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn fits(file: &File, entry: &Entry) -> io::Result<bool> {
+pub fn fits(content: &mut Content, entry: &Entry) -> io::Result<bool> {
     let needed = entry.offset.max(u64::from(entry.prefix.length));
-    if file.metadata()?.len() < needed {
+    if let Content::Plain(file) = content
+        && file.metadata()?.len() < needed
+    {
         return Ok(false);
     }
     let guard_start = entry.offset.saturating_sub(u64::from(entry.guard.length));
-    Ok(has(file, 0, entry.prefix)? && has(file, guard_start, entry.guard)?)
+    Ok(has(content, 0, entry.prefix)? && has(content, guard_start, entry.guard)?)
 }
 
-fn has(file: &File, start: u64, fingerprint: Fingerprint) -> io::Result<bool> {
+fn has(content: &mut Content, start: u64, fingerprint: Fingerprint) -> io::Result<bool> {
     let mut bytes = vec![0; usize::try_from(fingerprint.length).unwrap_or(0)];
-    file.read_exact_at(&mut bytes, start)?;
-    Ok(fingerprint.matches(&bytes))
+    let length = content.read_up_to(&mut bytes, start)?;
+    Ok(length == bytes.len() && fingerprint.matches(&bytes))
 }
 
-/// The entry of `entries` whose position belongs to the file `key` at `path`: by preference that
-/// of the same device and inode, else one with the same content, such as a copy's original.
-///
-/// An entry that has seen nothing of its file proves nothing, so it needs device and inode.
+/// The entry of `entries` that is of the file `key` and has its content.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn find<'a>(
-    file: &File,
+pub fn find_same<'a>(
+    content: &mut Content,
     key: FileKey,
-    path: &Path,
-    entries: impl Iterator<Item = &'a Entry> + Clone,
+    entries: impl Iterator<Item = &'a Entry>,
 ) -> io::Result<Option<&'a Entry>> {
-    for entry in entries.clone().filter(|entry| entry.key == key) {
-        if fits(file, entry)? {
-            return Ok(Some(entry));
-        }
-    }
-    let logical = logical_path(path);
-    let alike = entries.filter(|entry| {
-        entry.key != key && entry.prefix.length > 0 && logical_path(&entry.path) == logical
-    });
-    for entry in alike {
-        if fits(file, entry)? {
+    for entry in entries.filter(|entry| entry.key == key) {
+        if fits(content, entry)? {
             return Ok(Some(entry));
         }
     }
     Ok(None)
 }
 
+/// The entry of `entries`, all of one logical path, of whose file the one at `path` is a copy.
+///
+/// An entry that has seen nothing of its file proves nothing, so it needs device and inode.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn find_original<'a>(
+    content: &mut Content,
+    path: &Path,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> io::Result<Option<&'a Entry>> {
+    for entry in entries.filter(|entry| entry.prefix.length > 0) {
+        if fits(content, entry)? && is_copy(path, entry) {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the file at `path`, which has the content that `entry` knows and another inode, is a copy
+/// of that file, and not a new one which begins like it.
+pub fn is_copy(path: &Path, entry: &Entry) -> bool {
+    if entry.prefix.length as usize >= PREFIX_BYTES {
+        return true;
+    }
+    // A rotation that renames leaves the original beside it, and a new file under the first name;
+    // one that copies leaves the original where it was.
+    let original = find_inode(&entry.path, entry.key).ok().flatten().filter(|original| {
+        Content::open(original).and_then(|mut content| fits(&mut content, entry)).unwrap_or(false)
+    });
+    let is_first_name = |path: &Path| logical_path(path) == path;
+    match original {
+        Some(original) => is_first_name(&original) && !is_first_name(path),
+        None => path != entry.path,
+    }
+}
+
+/// Whether all of `copy` stands at the beginning of `original` too, which was read up to `offset`:
+/// as far as the bytes at both ends of it say.
+///
+/// # Errors
+/// When one of the files cannot be read.
+pub fn is_beginning(copy: &mut Content, original: &mut Content, offset: u64) -> io::Result<bool> {
+    let Some(length) = length_of(copy, offset)? else { return Ok(false) };
+    let mut same = |start: u64, length: usize| -> io::Result<bool> {
+        let (mut left, mut right) = (vec![0; length], vec![0; length]);
+        copy.read_exact(&mut left, start)?;
+        let read = original.read_up_to(&mut right, start)?;
+        Ok(read == length && left == right)
+    };
+    let short = usize::try_from(length).unwrap_or(usize::MAX);
+    let tail = short.min(GUARD_BYTES);
+    Ok(length > 0 && same(0, short.min(PREFIX_BYTES))? && same(length - tail as u64, tail)?)
+}
+
+/// Whether both begin with the same bytes, as far as both go.
+///
+/// # Errors
+/// When one of the files cannot be read.
+pub fn begin_alike(left: &mut Content, right: &mut Content) -> io::Result<bool> {
+    let mut heads = [[0; PREFIX_BYTES]; 2];
+    let [left_head, right_head] = &mut heads;
+    let length = left.read_up_to(left_head, 0)?.min(right.read_up_to(right_head, 0)?);
+    Ok(length > 0 && left_head.get(..length) == right_head.get(..length))
+}
+
+/// How long `content` is, unless it is longer than `most`. That of an archive is found by reading.
+fn length_of(content: &mut Content, most: u64) -> io::Result<Option<u64>> {
+    if let Content::Plain(file) = content {
+        return Ok(Some(file.metadata()?.len()).filter(|length| *length <= most));
+    }
+    let end = length_up_to(content, most)?;
+    let is_whole = matches!(content.outlook(), Outlook::Complete | Outlook::Damaged(_));
+    Ok(Some(end).filter(|end| is_whole && *end <= most))
+}
+
+/// How long `content` is, found by reading it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn length(content: &mut Content) -> io::Result<u64> {
+    length_up_to(content, u64::MAX)
+}
+
+fn length_up_to(content: &mut Content, most: u64) -> io::Result<u64> {
+    let mut block = vec![0; 64 * 1024];
+    let mut end = 0;
+    while end <= most {
+        let read = content.read_up_to(&mut block, end)?;
+        end += read as u64;
+        if read < block.len() {
+            break;
+        }
+    }
+    Ok(end)
+}
+
+/// What is in directories, by logical path; each is read once.
+#[derive(Debug, Default)]
+pub struct Neighbours(HashMap<PathBuf, HashMap<PathBuf, Vec<PathBuf>>>);
+
+impl Neighbours {
+    /// The files in the directory of `path` that have its logical path.
+    fn of(&mut self, path: &Path) -> io::Result<&[PathBuf]> {
+        let Some(parent) = path.parent() else { return Ok(&[]) };
+        if !self.0.contains_key(parent) {
+            let mut by_logical: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();
+            for listed in fs::read_dir(parent)?.flatten() {
+                let path = listed.path();
+                by_logical.entry(logical_path(&path)).or_default().push(path);
+            }
+            for alike in by_logical.values_mut() {
+                // What need not be decompressed is looked at first.
+                alike.sort_by_key(|path| Compression::of(path).is_some());
+            }
+            self.0.insert(parent.to_owned(), by_logical);
+        }
+        let alike = self.0.get(parent).and_then(|listed| listed.get(&logical_path(path)));
+        Ok(alike.map(Vec::as_slice).unwrap_or_default())
+    }
+}
+
 /// A file beside `entry.path` that goes on where `entry` ends: the file itself, renamed by a
-/// rotation, or a copy made by one. `is_taken` tells which files are read already.
+/// rotation, or a copy or an archive made by one. `is_taken` tells which files are read already.
 ///
 /// # Errors
 /// When the directory cannot be read.
 pub fn find_beside(
     entry: &Entry,
+    neighbours: &mut Neighbours,
     is_taken: impl Fn(FileKey) -> bool,
-) -> io::Result<Option<(PathBuf, FileKey, File)>> {
-    let logical = logical_path(&entry.path);
-    let Some(parent) = entry.path.parent() else { return Ok(None) };
-    let directory = fs::read_dir(parent)?;
-    let candidates = directory.flatten().map(|listed| listed.path());
-    for path in candidates.filter(|path| logical_path(path) == logical) {
-        let Ok(metadata) = fs::metadata(&path) else { continue };
+) -> io::Result<Option<(PathBuf, FileKey, Content)>> {
+    for path in neighbours.of(&entry.path)? {
+        let Ok(metadata) = fs::metadata(path) else { continue };
         let key = FileKey::from(&metadata);
         if !metadata.is_file() || is_taken(key) || (entry.prefix.length == 0 && key != entry.key) {
             continue;
         }
-        let fitting = File::open(&path).and_then(|file| Ok((fits(&file, entry)?, file)));
+        let opened = Content::open(path);
+        let fitting = opened.and_then(|mut content| Ok((fits(&mut content, entry)?, content)));
         match fitting {
-            Ok((true, file)) => return Ok(Some((path, key, file))),
+            Ok((true, content)) => return Ok(Some((path.clone(), key, content))),
             Ok((false, _)) => {}
             Err(error) => {
                 debug!(path = %path.display(), %error, "cannot compare with a checkpoint");
@@ -96,6 +211,9 @@ pub fn find_beside(
 /// # Errors
 /// When the directory cannot be read.
 pub fn find_inode(path: &Path, key: FileKey) -> io::Result<Option<PathBuf>> {
+    if fs::metadata(path).is_ok_and(|metadata| FileKey::from(&metadata) == key) {
+        return Ok(Some(path.to_owned()));
+    }
     let Some(parent) = path.parent() else { return Ok(None) };
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
@@ -106,6 +224,12 @@ pub fn find_inode(path: &Path, key: FileKey) -> io::Result<Option<PathBuf>> {
         }
     }
     Ok(None)
+}
+
+/// What tells whether a file has changed.
+pub fn stamp(metadata: &Metadata) -> Stamp {
+    let seconds = metadata.mtime().saturating_mul(1_000_000_000);
+    Stamp { bytes: metadata.len(), modified: seconds.saturating_add(metadata.mtime_nsec()) }
 }
 
 #[cfg(test)]
@@ -126,12 +250,14 @@ mod tests {
             untimed: None,
             last_time: None,
             marks: Vec::new(),
+            splits: Vec::new(),
+            complete: None,
             seen: 0,
         }
     }
 
     fn matches(path: &Path, entry: &Entry) -> bool {
-        fits(&File::open(path).unwrap(), entry).unwrap()
+        fits(&mut Content::open(path).unwrap(), entry).unwrap()
     }
 
     #[test]
@@ -171,24 +297,61 @@ mod tests {
         fs::rename(&path, &rotated).unwrap();
         fs::write(&path, b"new\n").unwrap();
         fs::write(directory.path().join("b.log.1"), b"first\nsecond\n").unwrap();
-        assert_eq!(find_beside(&entry, |_| false).unwrap().unwrap().0, rotated);
-        assert!(find_beside(&entry, |key| key == entry.key).unwrap().is_none());
+        assert_eq!(
+            find_beside(&entry, &mut Neighbours::default(), |_| false).unwrap().unwrap().0,
+            rotated
+        );
+        assert!(
+            find_beside(&entry, &mut Neighbours::default(), |key| key == entry.key)
+                .unwrap()
+                .is_none()
+        );
         let copy = directory.path().join("a.log-20261122");
         fs::copy(&rotated, &copy).unwrap();
-        assert_eq!(find_beside(&entry, |key| key == entry.key).unwrap().unwrap().0, copy);
+        assert_eq!(
+            find_beside(&entry, &mut Neighbours::default(), |key| key == entry.key)
+                .unwrap()
+                .unwrap()
+                .0,
+            copy
+        );
     }
 
     #[test]
-    fn device_and_inode_break_ties_between_copies() {
+    fn a_copy_is_told_from_a_new_file_that_begins_alike() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, rotated) = (directory.path().join("a.log"), directory.path().join("a.log.1"));
+        fs::write(&path, b"begun\n").unwrap();
+        let entry = entry_of(&path, 6);
+        fs::copy(&path, &rotated).unwrap();
+        assert!(is_copy(&rotated, &entry), "the original is where it was");
+        fs::remove_file(&rotated).unwrap();
+        fs::rename(&path, &rotated).unwrap();
+        fs::write(&path, b"begun\n").unwrap();
+        assert!(!is_copy(&path, &entry), "the original was renamed");
+        fs::remove_file(&rotated).unwrap();
+        assert!(!is_copy(&path, &entry), "the original was deleted");
+        assert!(is_copy(&rotated, &entry), "the original is not there any more");
+    }
+
+    #[test]
+    fn a_copy_of_the_beginning_is_known_by_both_its_ends() {
         let directory = tempfile::tempdir().unwrap();
         let (path, copy) = (directory.path().join("a.log"), directory.path().join("a.log.1"));
-        fs::write(&path, b"first\nsecond\n").unwrap();
-        fs::copy(&path, &copy).unwrap();
-        let entries = [entry_of(&copy, 6), entry_of(&path, 6)];
-        let file = File::open(&path).unwrap();
-        let found = find(&file, entries[1].key, &path, entries.iter()).unwrap();
-        assert_eq!(found, Some(&entries[1]));
-        let found = find(&file, entries[1].key, &path, entries[..1].iter()).unwrap();
-        assert_eq!(found, Some(&entries[0]));
+        let text = "one line like all others\n".repeat(400);
+        fs::write(&path, &text).unwrap();
+        let end = text.len() as u64;
+        let begins = |part: &[u8], offset: u64| {
+            fs::write(&copy, part).unwrap();
+            let mut original = Content::open(&path).unwrap();
+            is_beginning(&mut Content::open(&copy).unwrap(), &mut original, offset).unwrap()
+        };
+        let text = text.as_bytes();
+        assert!(begins(text, end) && begins(&text[..5000], end));
+        assert!(!begins(text, end - 1), "it is longer than what was read");
+        assert!(!begins(b"", end) && !begins(&text[1..], end));
+        let mut other = text[..5000].to_vec();
+        other[4900] = b'!';
+        assert!(!begins(&other, end));
     }
 }

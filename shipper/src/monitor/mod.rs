@@ -4,38 +4,53 @@
 //! It reads only what it could remember: while the checkpoint cannot be saved, and while the
 //! stage behind it has no room, no file is read.
 
+mod alarms;
+mod assemble;
 mod bodies;
+mod charset;
 mod checkpoint;
 mod clock;
+mod container;
+mod content;
 mod directives;
 mod discover;
 mod files;
+mod gone;
 mod handle;
 mod identity;
 mod matching;
+mod multiline;
+mod open;
+mod padding;
 mod place;
 mod positions;
 mod progress;
+mod read;
 mod ready;
 mod saver;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod wake;
 
 pub use bodies::Bodies;
+pub use charset::EncodingSetting;
 pub use checkpoint::{Entry, StateDir, StateError};
 pub use clock::Clock;
+pub use container::Container;
+pub use content::Compression;
 pub use discover::{Watched, scan};
-pub use files::Host;
+pub use files::{Host, PIPE};
 pub use identity::logical_path;
-pub use tail::{Counts, TailId};
+pub use multiline::{MultilineKind, Rule};
+pub use tail::{Counts, TailId, Waits};
 pub use wake::{End, Inbox, WatchMode};
 
 use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use omphalos_common::telemetry::Health;
@@ -45,17 +60,25 @@ use crate::config::{Input, Settings};
 use crate::metrics::{FileLag, ShipperMetrics};
 use crate::parser::Documents;
 use crate::{now_millis, now_seconds};
-use files::Files;
+use alarms::Alarms;
+use content::{Content, Pipe, Window};
+use files::{Files, Limits};
+use read::{Look, READ_BYTES, Tools};
 use ready::Ready;
 use saver::Saver;
-use tail::{Look, READ_BYTES, Tail, Tools};
+use tail::Tail;
 use wake::{GATHER, News, Watcher};
 
 /// The name of the monitor in [`Health`].
 const PART: &str = "monitor";
+/// The name of what it reads, in the same place.
+const FILES: &str = "files";
 
 /// How often files without a cover by inotify are searched for new ones.
 const RESCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
+/// See [`Limits`].
+const LINGER: Duration = Duration::from_mins(1);
+const ARCHIVE_QUIET: Duration = Duration::from_secs(2);
 /// How often the lag of all files is measured.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// The monitor goes round at least so often, to show that it lives.
@@ -78,6 +101,8 @@ pub struct Joints {
     pub inbox: Inbox,
     /// Where batches go.
     pub batches: SyncSender<ClosedBatch>,
+    /// What comes in on standard input, if that is read.
+    pub pipe: Option<Receiver<Vec<u8>>>,
     /// Bodies of batches that were sent, to be filled again.
     pub bodies: Bodies,
     /// What is counted.
@@ -128,6 +153,11 @@ pub struct Monitor {
     documents: Documents,
     buffer: Vec<u8>,
     ready: Ready,
+    alarms: Alarms,
+    /// Whether more may come in on standard input.
+    is_pipe_open: bool,
+    /// Whether there is nothing but standard input to read.
+    is_pipe_only: bool,
     /// In a single pass: where each file ended when it was found.
     ends: HashMap<TailId, u64>,
     open: HashMap<Arc<str>, OpenBatch>,
@@ -149,25 +179,37 @@ impl Monitor {
         remembered: Vec<Entry>,
         joints: Joints,
     ) -> std::io::Result<Self> {
-        let Joints { inbox, batches, bodies, metrics, health } = joints;
+        let Joints { inbox, batches, pipe, bodies, metrics, health } = joints;
         let now = Instant::now();
         let mode = if options.once { WatchMode::Poll } else { options.settings.watch };
         let interval = options.settings.checkpoint_interval.0;
+        let is_pipe_only = inputs.iter().all(|input| input.is_pipe_only);
+        let limits = Limits {
+            open_files: options.settings.max_open_files as usize,
+            deleted_bytes: options.settings.max_deleted_bytes.0,
+            linger: LINGER,
+            archive_quiet: ARCHIVE_QUIET,
+        };
+        let host = options.host.clone();
+        let of_pipe = inputs.iter().position(|input| input.has_pipe);
+        let mut files = Files::new(inputs, host, remembered, limits, metrics.clone());
+        let is_pipe_open = pipe.is_some();
+        if let (Some(pipe), Some(input)) = (pipe, of_pipe) {
+            files.open_pipe(input, Content::Pipe(Window::new(Pipe::new(pipe))))?;
+        }
         Ok(Self {
             stage: Stage::Reading,
             batches: Some(batches),
-            files: Files::new(
-                inputs,
-                options.host.clone(),
-                remembered,
-                options.settings.max_open_files as usize,
-            ),
+            files,
             watcher: Watcher::new(mode, inbox.clone()),
             has_events: false,
             saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
             documents: Documents::new(&options.host.id),
             buffer: vec![0; READ_BYTES],
             ready: Ready::default(),
+            alarms: Alarms::default(),
+            is_pipe_open,
+            is_pipe_only,
             ends: HashMap::new(),
             open: HashMap::new(),
             outbox: VecDeque::new(),
@@ -186,27 +228,33 @@ impl Monitor {
     pub fn run(mut self) -> Ended {
         loop {
             let news = self.wait();
-            let finished = news.end == End::Finished;
-            if news.end > End::Away && self.stage == Stage::Reading {
-                self.stop_reading();
-            }
-            self.absorb(news);
-            if self.may_read() {
-                self.look_around();
-                self.read();
-            }
-            self.flush_old();
-            self.send();
-            if finished {
-                self.saver.hurry();
-            }
-            self.save();
-            self.report();
-            self.health.beat(PART);
-            if finished && (self.saver.is_settled() || !self.saver.can_remember()) {
-                return self.end();
+            if let Some(ended) = self.go_round(news) {
+                return ended;
             }
         }
+    }
+
+    /// Deals with what came in, and does what there is to do. How it ended, if it did.
+    fn go_round(&mut self, news: News) -> Option<Ended> {
+        let finished = news.end == End::Finished;
+        if news.end > End::Away && self.stage == Stage::Reading {
+            self.stop_reading();
+        }
+        self.absorb(news);
+        if self.may_read() {
+            self.look_around();
+            self.read();
+        }
+        self.flush_old();
+        self.send();
+        if finished {
+            self.saver.hurry();
+        }
+        self.save();
+        self.report();
+        self.health.beat(PART);
+        let is_over = finished && (self.saver.is_settled() || !self.saver.can_remember());
+        is_over.then(|| self.end())
     }
 
     fn end(&self) -> Ended {
@@ -233,6 +281,7 @@ impl Monitor {
             Some(now + HEARTBEAT),
             self.open.values().map(|batch| batch.opened() + flush).min(),
             self.saver.due(),
+            self.may_read().then(|| self.alarms.next()).flatten(),
             self.may_read().then(|| self.next_rescan.min(self.next_poll)),
         ];
         let deadline = deadlines.into_iter().flatten().min().unwrap_or(now);
@@ -276,7 +325,8 @@ impl Monitor {
         if self.options.once {
             if self.ends.is_empty() {
                 self.rescan();
-                self.ends = self.files.iter().map(|tail| (tail.id, length_of(tail))).collect();
+                let files = self.files.iter().filter(|tail| tail.is_plain());
+                self.ends = files.map(|tail| (tail.id, length_of(tail))).collect();
                 // Not empty, so that it is done once even when there is no file.
                 self.ends.insert(TailId(u64::MAX), 0);
             }
@@ -285,6 +335,9 @@ impl Monitor {
         if now >= self.next_rescan {
             self.next_rescan = now + rescan;
             self.rescan();
+        }
+        while let Some(id) = self.alarms.take(now) {
+            self.ready.push(id);
         }
         if now >= self.next_poll {
             self.next_poll = now + poll;
@@ -318,8 +371,9 @@ impl Monitor {
                 self.ready.push(id);
             }
         }
-        if self.options.once && self.ready.is_empty() {
-            self.read_unfinished_lines();
+        let is_over = self.options.once || self.is_pipe_only;
+        if is_over && self.ready.is_empty() && !self.is_pipe_open && !self.files.is_waiting() {
+            self.read_rest();
             self.stop_reading();
         }
     }
@@ -334,34 +388,56 @@ impl Monitor {
                 end.is_none_or(|end| offset < end)
             }
             Some(Ok(Look::Rewritten)) => {
-                let (to_read, lost) = self.files.rewritten(id);
-                self.metrics.lost("truncated", lost);
-                for id in to_read {
+                for id in self.files.rewritten(id) {
                     self.ready.push(id);
                 }
                 self.saver.changed();
                 false
             }
-            Some(Ok(Look::AtEnd)) | None => false,
-            Some(Err(error)) if error.kind() == ErrorKind::NotFound => self.find_again(id),
-            Some(Err(error)) => {
-                self.files.unreadable(id, &error);
+            Some(Ok(Look::AtEnd)) => {
+                self.at_end(id);
                 false
             }
+            None => false,
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => self.find_again(id),
+            Some(Err(error)) => {
+                self.files.note_unreadable(id, &error);
+                false
+            }
+        }
+    }
+
+    /// Ships what has waited long enough for its end, at the end of a file.
+    fn at_end(&mut self, id: TailId) {
+        let Some((_, tail)) = self.files.waits_of(id) else { return };
+        if tail.is_pipe() && tail.is_complete() {
+            self.is_pipe_open = false;
+        }
+        let now = Instant::now();
+        self.files.tell_damage(id);
+        let Some((waits, tail)) = self.files.waits_of(id) else { return };
+        if tail.due(waits).is_some_and(|due| due <= now) {
+            let read = self.with_tail(id, |tail, tools| tail.read_due(now, waits, tools));
+            if let Some(Err(error)) = read {
+                self.files.note_unreadable(id, &error);
+            }
+        }
+        if let Some((waits, tail)) = self.files.waits_of(id) {
+            let due = tail.due(waits);
+            self.alarms.set(id, due);
         }
     }
 
     /// Looks for a file that was renamed while it had no descriptor; whether it is to be read.
     fn find_again(&mut self, id: TailId) -> bool {
         match self.files.find_again(id) {
-            Ok(None) => true,
-            Ok(Some(lost)) => {
-                self.metrics.lost("deleted", lost);
+            Ok(true) => true,
+            Ok(false) => {
                 self.saver.changed();
                 false
             }
             Err(error) => {
-                self.files.unreadable(id, &error);
+                self.files.note_unreadable(id, &error);
                 false
             }
         }
@@ -380,7 +456,6 @@ impl Monitor {
         let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
         let batch_bytes = self.options.settings.batch.bytes.as_usize();
         let before = (tail.marks_made(), tail.progress.confirmed().offset);
-        let was_open = tail.is_open();
         let mut tools = Tools {
             documents: &mut self.documents,
             buffer: &mut self.buffer,
@@ -390,7 +465,6 @@ impl Monitor {
             now_millis: now_millis(),
         };
         let result = work(tail, &mut tools);
-        let opened = !was_open && tail.is_open();
         self.metrics.count(&dataset, std::mem::take(&mut tail.counts));
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
@@ -401,9 +475,7 @@ impl Monitor {
         if batch.is_full(batch_bytes) || batch.is_empty() {
             self.close_batch(&dataset);
         }
-        if opened {
-            self.files.note_open(id);
-        }
+        self.files.note_use(id);
         Some(result)
     }
 
@@ -429,11 +501,11 @@ impl Monitor {
         }
     }
 
-    /// Ships last lines that do not end, of files that are read once.
-    fn read_unfinished_lines(&mut self) {
+    /// Ships what has no end yet, of files that are read once.
+    fn read_rest(&mut self) {
         for id in self.files.ids() {
-            if let Some(Err(error)) = self.with_tail(id, Tail::read_unfinished_line) {
-                self.files.unreadable(id, &error);
+            if let Some(Err(error)) = self.with_tail(id, Tail::read_rest) {
+                self.files.note_unreadable(id, &error);
             }
         }
     }
@@ -480,16 +552,24 @@ impl Monitor {
 
     fn report(&mut self) {
         let now = Instant::now();
-        if self.options.settings.listen.is_none() || now < self.next_report {
+        if now < self.next_report {
             return;
         }
         self.next_report = now + REPORT_INTERVAL;
+        match self.files.trouble() {
+            Some(trouble) => self.health.problem(FILES, trouble),
+            None => self.health.well(FILES),
+        }
+        if self.options.settings.listen.is_none() {
+            return;
+        }
         let lag = |tail: &Tail| FileLag {
             path: tail.path.clone(),
-            bytes: length_of(tail).saturating_sub(tail.progress.confirmed().offset),
+            bytes: tail.lag(),
             waiting: tail.progress.waiting(),
         };
-        self.metrics.report(self.files.iter().map(lag).collect());
+        let lags = self.files.iter().map(lag).collect();
+        self.metrics.report(lags, self.files.unreadable_count());
     }
 }
 

@@ -1,10 +1,9 @@
 //! A place in a file, which is proven by the bytes before it each time that something is read there.
 
-use std::fs::File;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::io;
 
-use super::identity::GUARD_BYTES;
+use super::content::Content;
+use super::identity::{Fingerprint, GUARD_BYTES};
 
 /// A place in a file, and what stands before it.
 #[derive(Clone, Debug, Default)]
@@ -20,10 +19,10 @@ impl Place {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn find(file: &File, offset: u64) -> io::Result<Self> {
+    pub fn find(content: &mut Content, offset: u64) -> io::Result<Self> {
         let length = offset.min(GUARD_BYTES as u64);
         let mut guard = vec![0; usize::try_from(length).unwrap_or(GUARD_BYTES)];
-        file.read_exact_at(&mut guard, offset - length)?;
+        content.read_exact(&mut guard, offset - length)?;
         Ok(Self { offset, guard })
     }
 
@@ -34,12 +33,17 @@ impl Place {
     /// When the file cannot be read.
     pub fn read<'b>(
         &self,
-        file: &File,
+        content: &mut Content,
         buffer: &'b mut [u8],
     ) -> io::Result<(usize, Option<&'b [u8]>)> {
-        let length = read_up_to(file, buffer, self.offset - self.guard.len() as u64)?;
+        let length = content.read_up_to(buffer, self.offset - self.guard.len() as u64)?;
         let read = buffer.get(..length).unwrap_or_default();
         Ok((length, read.strip_prefix(&self.guard[..])))
+    }
+
+    /// The bytes before it.
+    pub fn guard(&self) -> Fingerprint {
+        Fingerprint::of(&self.guard)
     }
 
     /// Moves over `bytes`, which stand here.
@@ -50,21 +54,4 @@ impl Place {
         let last = bytes.len().saturating_sub(GUARD_BYTES);
         self.guard.extend_from_slice(bytes.get(last..).unwrap_or_default());
     }
-}
-
-/// Fills `buffer` from `offset` on, as far as the file goes; returns how much that was.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

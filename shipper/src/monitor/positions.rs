@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::Entry;
+use super::checkpoint::{Entry, Stamp};
 use super::identity::{FileKey, logical_path};
 
 /// The positions.
@@ -30,7 +30,8 @@ impl Positions {
     pub fn new(entries: Vec<Entry>) -> Self {
         let mut positions = Self::default();
         for entry in entries {
-            positions.add(entry, false);
+            let is_complete = entry.complete.is_some();
+            positions.add(entry, is_complete);
         }
         positions
     }
@@ -42,6 +43,35 @@ impl Positions {
         self.by_key.entry(entry.key).or_default().push(number);
         self.by_logical.entry(logical_path(&entry.path)).or_default().push(number);
         self.entries.insert(number, Remembered { entry, searched });
+    }
+
+    /// Whether there is nothing new in the file `key`, which is like `stamp`; it is remembered as
+    /// seen at `now` then.
+    pub fn is_complete(&mut self, key: FileKey, stamp: Stamp, now: i64) -> bool {
+        let numbers = self.by_key.get(&key).into_iter().flatten();
+        for number in numbers {
+            if let Some(Remembered { entry, .. }) = self.entries.get_mut(number)
+                && entry.complete == Some(stamp)
+            {
+                entry.seen = now;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether anything is known of the file `key`.
+    pub fn knows(&self, key: FileKey) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
+    /// Forgets what was seen last before `time`, in seconds since the epoch.
+    pub fn forget_before(&mut self, time: i64) {
+        let old = self.entries.iter().filter(|(_, remembered)| remembered.entry.seen < time);
+        let old: Vec<u64> = old.map(|(number, _)| *number).collect();
+        for number in old {
+            self.remove(number);
+        }
     }
 
     /// All of them.
@@ -102,6 +132,8 @@ mod tests {
             untimed: None,
             last_time: None,
             marks: Vec::new(),
+            splits: Vec::new(),
+            complete: None,
             seen: 0,
         }
     }

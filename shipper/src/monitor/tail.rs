@@ -1,64 +1,46 @@
 //! One file being read: from an offset that is proven to fit its content, line by line, to its
-//! present end.
+//! present end. How lines are read is in [`super::read`]; here is what is known of the file.
 //!
 //! Every read begins with the bytes before the offset, so that a file that was truncated, or
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
 //! over whole lines only; what moves the checkpoint is [`Progress`].
 
-use std::fs::{File, Metadata};
+use std::collections::VecDeque;
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use memchr::{memchr, memchr_iter, memrchr};
-use omphalos_common::event::day_of;
-
+use super::assemble::Assembler;
+use super::charset::{Charset, EncodingSetting, MARK_BYTES};
 use super::checkpoint::Entry;
 use super::clock::Clock;
+use super::content::{Content, Outlook};
 use super::directives;
 use super::handle::Handle;
-use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
-use super::place::{Place, read_up_to};
+use super::identity::{FileKey, Fingerprint, PREFIX_BYTES};
+use super::matching::stamp;
+use super::padding;
+use super::place::Place;
 use super::progress::{Position, Progress};
-use crate::batch::OpenBatch;
-use crate::parser::{Documents, Event, Frame, Parsed, Parser, Skipped};
+use super::unfinished::Unfinished;
+use crate::parser::{Calendar, Frame, Parser};
 
 /// One content of one file: another number after each truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TailId(pub u64);
 
-/// How much is read at once, in bytes.
-pub const READ_BYTES: usize = 256 * 1024;
-
 /// How much of a file is searched for its first data line.
 const FIRST_LINE_SEARCH: usize = 64 * 1024;
 
-/// What all tails share for the length of one read.
-pub struct Tools<'a> {
-    /// The document writer.
-    pub documents: &'a mut Documents,
-    /// The read buffer; its length is how much is read.
-    pub buffer: &'a mut Vec<u8>,
-    /// Where documents go.
-    pub batch: &'a mut OpenBatch,
-    /// A batch is full from this size on.
-    pub batch_bytes: usize,
-    /// Lines longer than this are cut.
-    pub max_line_bytes: usize,
-    /// The present, in milliseconds since the epoch.
-    pub now_millis: i64,
-}
-
-/// What a read came to.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Look {
-    /// There is nothing more to read now.
-    AtEnd,
-    /// There may be.
-    More,
-    /// What stands before the offset is not what was read: the file has other content now.
-    Rewritten,
+/// How long what has no end waits for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    /// An event for its next line.
+    pub event: Duration,
+    /// A last line for its line feed.
+    pub line: Duration,
 }
 
 /// How many of what was found.
@@ -72,10 +54,18 @@ pub struct Counts {
     pub empty: u64,
     /// Lines about the file.
     pub directives: u64,
+    /// Lines that went into the document of the line before them.
+    pub joined: u64,
     /// Lines that were not understood and are shipped whole.
     pub failures: u64,
     /// Lines that were cut.
     pub cut: u64,
+    /// Lines with something that is no character.
+    pub invalid: u64,
+    /// Lines that were shipped before their end was written.
+    pub unfinished: u64,
+    /// Bytes of padding that were passed over.
+    pub padding: u64,
 }
 
 /// What a tail is made of besides its file.
@@ -90,6 +80,10 @@ pub struct Setup {
     pub frame: Frame,
     /// Which path the source id is made of.
     pub logical_path: PathBuf,
+    /// How characters are written.
+    pub encoding: EncodingSetting,
+    /// What joins lines, if anything does.
+    pub assembler: Option<Assembler>,
 }
 
 /// A file being read.
@@ -106,23 +100,33 @@ pub struct Tail {
     pub progress: Progress,
     /// What was found since someone last took this.
     pub counts: Counts,
-    handle: Handle,
-    parser: Parser,
-    frame: Frame,
-    shown_path: Arc<str>,
-    logical_path: PathBuf,
-    clock: Clock,
+    pub(super) handle: Handle,
+    pub(super) parser: Parser,
+    pub(super) frame: Frame,
+    pub(super) shown_path: Arc<str>,
+    pub(super) logical_path: PathBuf,
+    pub(super) encoding: EncodingSetting,
+    pub(super) charset: Charset,
+    pub(super) clock: Clock,
+    pub(super) assembler: Option<Assembler>,
+    /// Where events were ended because nothing followed for long, and how often that was.
+    pub(super) splits: VecDeque<u64>,
+    pub(super) splits_made: u64,
     /// Where the next line begins.
-    next: Place,
+    pub(super) next: Place,
     /// The beginning of what documents were made of, at most [`PREFIX_BYTES`].
-    head: Vec<u8>,
-    known_size: u64,
+    pub(super) head: Vec<u8>,
+    pub(super) known_size: u64,
     /// Inside a line that is too long: up to where its end was searched for.
-    searched: Option<Place>,
+    pub(super) searched: Option<Place>,
+    /// Up to where there is nothing but padding.
+    pub(super) padding_end: u64,
+    pub(super) unfinished: Unfinished,
+    is_damage_told: bool,
 }
 
 impl Tail {
-    /// Reads `file` from its beginning; or from where `entry` says, which must fit it
+    /// Reads `content` from its beginning; or from where `entry` says, which must fit it
     /// ([`super::matching::fits`]).
     ///
     /// # Errors
@@ -130,11 +134,10 @@ impl Tail {
     pub fn open(
         setup: Setup,
         path: PathBuf,
-        file: File,
+        key: FileKey,
+        content: Content,
         entry: Option<&Entry>,
     ) -> io::Result<Self> {
-        let handle = Handle::new(file)?;
-        let key = handle.key();
         let mut tail = Self {
             id: setup.id,
             input: setup.input,
@@ -143,68 +146,87 @@ impl Tail {
             key,
             progress: Progress::default(),
             counts: Counts::default(),
-            handle,
+            handle: Handle::new(key, content),
             parser: setup.parser,
             frame: setup.frame,
             logical_path: setup.logical_path,
+            encoding: setup.encoding,
+            charset: Charset::default(),
             clock: entry.map(Clock::resumed).unwrap_or_default(),
+            assembler: setup.assembler,
+            splits: entry.map(|entry| entry.splits.iter().copied().collect()).unwrap_or_default(),
+            splits_made: 0,
             next: Place::default(),
             head: Vec::new(),
             known_size: 0,
             searched: None,
+            padding_end: 0,
+            unfinished: Unfinished::default(),
+            is_damage_told: false,
         };
         let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));
         tail.go_to(entry.map_or(0, |entry| entry.offset), seen)?;
         Ok(tail)
     }
 
-    /// Skips all lines that are there, for `start = "end"`.
+    /// Skips all lines that are there; returns how many bytes they are.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn skip_to_end(&mut self) -> io::Result<()> {
-        let file = self.handle.get(&self.path)?;
+    pub fn skip_to_end(&mut self) -> io::Result<u64> {
+        let content = self.handle.get(&self.path)?;
+        let Some(file) = content.file() else { return Ok(0) };
         let mut end = file.metadata()?.len();
         let mut block = vec![0; FIRST_LINE_SEARCH];
         while end > 0 {
-            let start = end.saturating_sub(block.len() as u64);
+            // Blocks begin where a character does, whatever the charset.
+            let start = end.saturating_sub(block.len() as u64).next_multiple_of(2);
             let length = usize::try_from(end - start).unwrap_or(block.len());
             let part = block.get_mut(..length).unwrap_or_default();
-            file.read_exact_at(part, start)?;
-            if let Some(line_feed) = memrchr(b'\n', part) {
-                return self.go_to(start + line_feed as u64 + 1, 0);
+            content.read_exact(part, start)?;
+            if let Some(line_end) = self.charset.last_line_end(part) {
+                let offset = start + line_end as u64;
+                self.go_to(offset, 0)?;
+                return Ok(offset);
             }
             end = start;
         }
-        Ok(())
+        Ok(0)
     }
 
     /// Goes on at `offset`, where a line begins; `seen` bytes from the beginning on were seen.
     fn go_to(&mut self, offset: u64, seen: u64) -> io::Result<()> {
-        let file = self.handle.get(&self.path)?;
-        self.next = Place::find(file, offset)?;
+        let content = self.handle.get(&self.path)?;
+        // What only goes forward is read from its beginning, to know which directives are in force;
+        // repeats have the same ids.
+        let again = self.parser.has_directives() && !content.is_seekable();
+        let offset = if again { 0 } else { offset };
         let seen = usize::try_from(seen.max(offset)).unwrap_or(PREFIX_BYTES);
         self.head = vec![0; seen.min(PREFIX_BYTES)];
-        file.read_exact_at(&mut self.head, 0)?;
+        content.read_exact(&mut self.head, 0)?;
+        self.charset = charset_of(content, self.encoding)?;
         if !self.clock.is_identified()
-            && let Some(first) = first_data_line(file, offset, self.parser.has_directives())?
+            && let Some(first) =
+                first_data_line(content, self.charset, offset, self.parser.has_directives())?
         {
             self.clock.identify(&self.logical_path, &first);
         }
         if self.parser.has_directives() {
-            let mut calendar = crate::parser::Calendar::default();
-            for line in directives::before(file, offset)? {
+            let mut calendar = Calendar::default();
+            for line in directives::before(content, offset)? {
                 self.parser.parse(&mut calendar, &line);
             }
         }
+        self.next = Place::find(content, offset)?;
         self.progress = Progress::new(self.position());
         Ok(())
     }
 
-    /// Goes on in `file`, which has the same bytes before the offset: a copy that a rotation made.
-    pub fn follow(&mut self, key: FileKey, file: File) {
+    /// Goes on in `content`, which has the same bytes before the offset: a copy that a rotation
+    /// made.
+    pub fn follow(&mut self, key: FileKey, content: Content) {
         self.key = key;
-        self.handle = Handle::of(key, file);
+        self.handle = Handle::new(key, content);
     }
 
     /// Whether it has a descriptor.
@@ -233,6 +255,48 @@ impl Tail {
         self.handle.metadata(&self.path)
     }
 
+    /// How many bytes there are that are not confirmed, as far as can be told without reading.
+    pub fn lag(&self) -> u64 {
+        let length = match self.handle.outlook() {
+            // Only how large an archive is before it is unpacked is known.
+            Outlook::Open if !self.is_archive() => self.metadata().map_or(0, |found| found.len()),
+            _ => self.known_size,
+        };
+        length.saturating_sub(self.progress.confirmed().offset)
+    }
+
+    /// Whether it has a length that tells how far it is to be read.
+    pub fn is_plain(&self) -> bool {
+        !self.is_pipe() && !self.is_archive()
+    }
+
+    /// Whether it comes in through a pipe.
+    pub fn is_pipe(&self) -> bool {
+        self.handle.is_pipe()
+    }
+
+    /// Whether everything was read and nothing will follow.
+    pub fn is_complete(&self) -> bool {
+        let at_end = matches!(self.handle.outlook(), Outlook::Complete | Outlook::Damaged(_));
+        at_end && self.offset() == self.known_size
+    }
+
+    /// What is wrong with an archive that cannot be read on; said once.
+    pub fn take_damage(&mut self) -> Option<String> {
+        match self.handle.outlook() {
+            Outlook::Damaged(reason) if !self.is_damage_told => {
+                self.is_damage_told = true;
+                Some(reason)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is a compressed file.
+    pub fn is_archive(&self) -> bool {
+        super::content::Compression::of(&self.path).is_some()
+    }
+
     /// How long the file was when it was last read, at least.
     pub fn known_size(&self) -> u64 {
         self.known_size
@@ -243,20 +307,48 @@ impl Tail {
         self.next.offset
     }
 
-    /// How many times of discovery were ever noted; each must be saved before its lines leave.
+    /// Up to where everything became a document: with a last line that does not end, if it did.
+    pub fn shipped_to(&self) -> u64 {
+        self.next.offset + self.unfinished.shipped()
+    }
+
+    /// How many facts were ever noted that must be saved before the lines leave: times of
+    /// discovery, and where events were ended.
     pub fn marks_made(&self) -> u64 {
-        self.clock.marks_made()
+        self.clock.marks_made() + self.splits_made
+    }
+
+    /// When something must be shipped although its end has not been seen, if nothing more comes.
+    pub fn due(&self, waits: Waits) -> Option<Instant> {
+        let event = self.event_since().map(|since| since + waits.event);
+        let line = self.unfinished.due(waits.line);
+        event.into_iter().chain(line).min()
+    }
+
+    pub(super) fn event_since(&self) -> Option<Instant> {
+        self.assembler.as_ref().and_then(Assembler::waiting_since)
     }
 
     /// Notes that a chunk of this file is confirmed.
     pub fn confirm(&mut self, number: u64) {
         self.progress.confirm(number);
-        self.clock.forget_before(self.progress.confirmed().offset);
+        let offset = self.progress.confirmed().offset;
+        self.clock.forget_before(offset);
+        while self.splits.front().is_some_and(|split| *split <= offset) {
+            self.splits.pop_front();
+        }
     }
 
     /// What the checkpoint says of this file: up to where it is confirmed.
     pub fn entry(&self, seen: i64) -> Entry {
-        self.entry_at(self.progress.confirmed(), seen)
+        let entry = self.entry_at(self.progress.confirmed(), seen);
+        let complete = self.is_read_archive().then(|| self.metadata().ok()).flatten();
+        Entry { complete: complete.map(|metadata| stamp(&metadata)), ..entry }
+    }
+
+    /// Whether it is an archive of which everything is confirmed.
+    pub fn is_read_archive(&self) -> bool {
+        self.is_archive() && self.progress.is_settled() && self.is_complete()
     }
 
     /// The same for where it is read, to find its content elsewhere.
@@ -265,6 +357,7 @@ impl Tail {
     }
 
     fn entry_at(&self, position: Position, seen: i64) -> Entry {
+        let splits = self.splits.iter().filter(|split| **split > position.offset);
         let mut entry = Entry {
             path: self.path.clone(),
             key: self.key,
@@ -275,179 +368,24 @@ impl Tail {
             untimed: None,
             last_time: position.last_time.map(|time| (time.seconds, time.nanos)),
             marks: Vec::new(),
+            splits: splits.copied().collect(),
+            complete: None,
             seen,
         };
         self.clock.note(&mut entry);
         entry
     }
 
-    fn position(&self) -> Position {
-        let guard = Fingerprint::of(&self.next.guard);
+    /// Where the next line begins.
+    pub(super) fn position(&self) -> Position {
+        let guard = self.next.guard();
         Position { offset: self.next.offset, guard, last_time: self.clock.last_time() }
     }
 
-    /// Reads once, at most a buffer full.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(&mut self, tools: &mut Tools<'_>) -> io::Result<Look> {
-        let mut buffer = std::mem::take(tools.buffer);
-        let look = if self.searched.is_some() {
-            self.read_past(&mut buffer)
-        } else {
-            self.read_lines(&mut buffer, tools)
-        };
-        if buffer.len() > READ_BYTES {
-            buffer.truncate(READ_BYTES);
-            buffer.shrink_to_fit();
-        }
-        *tools.buffer = buffer;
-        look
-    }
-
-    fn read_lines(&mut self, buffer: &mut Vec<u8>, tools: &mut Tools<'_>) -> io::Result<Look> {
-        let (length, data) = self.next.read(self.handle.get(&self.path)?, buffer)?;
-        let Some(data) = data.filter(|data| data.starts_with(self.known())) else {
-            return Ok(Look::Rewritten);
-        };
-        self.known_size = self.next.offset + data.len() as u64;
-        let consumed = self.take_lines(data, tools);
-        if consumed > 0 {
-            let consumed = data.get(..consumed).unwrap_or_default();
-            self.advance(consumed, tools);
-            return Ok(Look::More);
-        }
-        if without_return(data).len() > tools.max_line_bytes {
-            self.cut_line(data, tools);
-            return Ok(Look::More);
-        }
-        if length < buffer.len() {
-            return Ok(Look::AtEnd);
-        }
-        // A line longer than the buffer: again, with room for the longest one allowed.
-        buffer.resize(tools.max_line_bytes + GUARD_BYTES + 2, 0);
-        self.read_lines(buffer, tools)
-    }
-
-    /// Makes documents of the whole lines in `data`; returns how many bytes these lines have.
-    fn take_lines(&mut self, data: &[u8], tools: &mut Tools<'_>) -> usize {
-        let mut consumed = 0;
-        let start = self.next.offset;
-        let seen_end = start + data.len() as u64;
-        for line_feed in memchr_iter(b'\n', data) {
-            let line = without_return(data.get(consumed..line_feed).unwrap_or_default());
-            self.take_line(line, start + consumed as u64, seen_end, tools);
-            consumed = line_feed + 1;
-            if tools.batch.is_full(tools.batch_bytes) {
-                break;
-            }
-        }
-        consumed
-    }
-
-    /// Makes the document of one line, if it has one.
-    fn take_line(&mut self, line: &[u8], offset: u64, seen_end: u64, tools: &mut Tools<'_>) {
-        self.counts.lines += 1;
-        let cut = line.len() > tools.max_line_bytes;
-        let line = line.get(..tools.max_line_bytes).unwrap_or(line);
-        match self.parser.parse(tools.documents.calendar(), line) {
-            Parsed::Nothing(Skipped::Empty) => self.counts.empty += 1,
-            Parsed::Nothing(Skipped::Directive) => self.counts.directives += 1,
-            Parsed::Event { time, fields, problem } => {
-                self.counts.failures += u64::from(problem.is_some());
-                self.counts.cut += u64::from(cut);
-                self.clock.identify(&self.logical_path, line);
-                let (time, source) = self.clock.time_of(offset, time, seen_end, tools.now_millis);
-                let event = Event { source, offset, time, line, fields, problem, cut };
-                let id = tools.documents.write(tools.batch.body(), &self.frame, &event);
-                tools.batch.add(id, day_of(time.seconds), offset);
-            }
-        }
-    }
-
-    /// Moves over `consumed`, whose documents are in the batch, and makes a chunk of them.
-    fn advance(&mut self, consumed: &[u8], tools: &mut Tools<'_>) {
-        let start = self.next.offset;
-        self.see(consumed);
-        self.next.advance(consumed);
-        self.counts.bytes += consumed.len() as u64;
-        self.end_chunk(start, self.next.offset, tools);
-    }
-
-    /// Notes that documents are made of `bytes`, which begin where the next line does. It needs no
-    /// file: documents whose chunk could not be made would be lost.
-    fn see(&mut self, bytes: &[u8]) {
-        let unknown = bytes.get(self.known().len()..).unwrap_or_default();
-        let room = PREFIX_BYTES.saturating_sub(self.head.len());
-        self.head.extend(unknown.iter().take(room));
-    }
-
-    /// What must stand where the next line begins, because documents were made of it already: by
-    /// the last process, or of a line that was not finished.
-    fn known(&self) -> &[u8] {
-        let offset = usize::try_from(self.next.offset).unwrap_or(usize::MAX);
-        self.head.get(offset..).unwrap_or_default()
-    }
-
-    fn end_chunk(&mut self, start: u64, end: u64, tools: &mut Tools<'_>) {
-        let position = self.position();
-        if tools.batch.added() == 0 {
-            self.progress.push_nothing(position);
-        } else {
-            let owner = (self.id, self.progress.push(position));
-            tools.batch.end_chunk(owner, self.clock.source(), &self.shown_path, start..end);
-        }
-    }
-
-    /// Ships the beginning of a line that is longer than allowed, and goes on to search its end.
-    /// The offset stays at its beginning until then: a restart reads it again and makes the same
-    /// document.
-    fn cut_line(&mut self, data: &[u8], tools: &mut Tools<'_>) {
-        let start = self.next.offset;
-        let mut searched = self.next.clone();
-        searched.advance(data);
-        self.see(data);
-        self.take_line(data, start, searched.offset, tools);
-        self.end_chunk(start, start, tools);
-        self.searched = Some(searched);
-    }
-
-    fn read_past(&mut self, buffer: &mut [u8]) -> io::Result<Look> {
-        let Some(searched) = &mut self.searched else { return Ok(Look::More) };
-        let (_, data) = searched.read(self.handle.get(&self.path)?, buffer)?;
-        let Some(data) = data else { return Ok(Look::Rewritten) };
-        let Some(line_feed) = memchr(b'\n', data) else {
-            searched.advance(data);
-            return Ok(if data.is_empty() { Look::AtEnd } else { Look::More });
-        };
-        searched.advance(data.get(..=line_feed).unwrap_or_default());
-        self.counts.bytes += searched.offset - self.next.offset;
-        self.next = std::mem::take(searched);
-        self.searched = None;
-        self.progress.push_nothing(self.position());
-        Ok(Look::More)
-    }
-
-    /// Ships the last line although it does not end, for a file that is read once. The offset stays
-    /// before it, so that the whole line is read should it be completed one day.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read_unfinished_line(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
-        if self.searched.is_some() {
-            return Ok(());
-        }
-        let mut line = vec![0; tools.max_line_bytes + 1];
-        let start = self.next.offset;
-        let length = read_up_to(self.handle.get(&self.path)?, &mut line, start)?;
-        line.truncate(length);
-        if !line.is_empty() && memchr(b'\n', &line).is_none() {
-            let end = start + length as u64;
-            self.see(&line);
-            self.take_line(without_return(&line), start, end, tools);
-            self.end_chunk(start, end, tools);
-        }
-        Ok(())
+    /// Up to where everything became a document or is nothing: before what is begun.
+    pub(super) fn settled_position(&self) -> Position {
+        let begun = self.assembler.as_ref().and_then(Assembler::first_begun);
+        begun.unwrap_or_else(|| self.position())
     }
 
     /// Takes another name for the same file, after a rename.
@@ -456,20 +394,36 @@ impl Tail {
     }
 }
 
-fn without_return(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+fn charset_of(content: &mut Content, encoding: EncodingSetting) -> io::Result<Charset> {
+    let mut mark = [0; MARK_BYTES];
+    let length = content.read_up_to(&mut mark, 0)?;
+    Ok(Charset::of(encoding, mark.get(..length).unwrap_or_default()))
 }
 
 /// The first line before `end` that is data: not empty, no directive. Behind `end`, where nothing
 /// was read, it may be unfinished still.
-fn first_data_line(file: &File, end: u64, has_directives: bool) -> io::Result<Option<Vec<u8>>> {
+fn first_data_line(
+    content: &mut Content,
+    charset: Charset,
+    end: u64,
+    has_directives: bool,
+) -> io::Result<Option<Vec<u8>>> {
     let length = usize::try_from(end).unwrap_or(FIRST_LINE_SEARCH).min(FIRST_LINE_SEARCH);
     let mut bytes = vec![0; length];
-    let length = read_up_to(file, &mut bytes, 0)?;
-    let lines = bytes.get(..length).unwrap_or_default().split(|byte| *byte == b'\n');
+    let length = content.read_up_to(&mut bytes, 0)?;
+    let bytes = charset.without_mark(bytes.get(..length).unwrap_or_default());
     let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
     let is_directive = |line: &[u8]| has_directives && line.starts_with(b"#");
-    let mut lines = lines.map(without_return);
-    let line = lines.find(|line| !is_blank(line) && !is_directive(line));
-    Ok(line.map(<[u8]>::to_vec))
+    let mut start = 0;
+    for line_end in charset.line_ends(bytes).chain([bytes.len()]) {
+        let line = bytes.get(start..line_end).unwrap_or_default();
+        let line = charset.text(charset.without_end(line).unwrap_or(line));
+        let pieces = if charset.unit() == 1 { padding::pieces(&line) } else { vec![(0, &*line)] };
+        let line = pieces.first().map_or(&[][..], |(_, piece)| piece);
+        if !is_blank(line) && !is_directive(line) {
+            return Ok(Some(line.to_vec()));
+        }
+        start = line_end;
+    }
+    Ok(None)
 }

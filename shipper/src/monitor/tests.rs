@@ -6,7 +6,7 @@ mod model;
 mod positions;
 mod restarts;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,13 @@ use omphalos_common::event::DocumentId;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::charset::EncodingSetting;
 use super::checkpoint::Entry;
+use super::content::Content;
 use super::identity::{FileKey, logical_path};
 use super::matching;
-use super::tail::{Look, READ_BYTES, Setup, Tail, TailId, Tools};
+use super::read::{Look, READ_BYTES, Tools};
+use super::tail::{Setup, Tail, TailId};
 use crate::batch::OpenBatch;
 use crate::parser::{Documents, Frame, ParserKind};
 
@@ -110,12 +113,15 @@ impl Log {
             parser: self.kind.parser(),
             frame: Frame::new("test", ("web1", "host"), shown, true),
             logical_path: logical_path(path),
+            encoding: EncodingSetting::Auto,
+            assembler: None,
         };
-        Tail::open(setup, path.to_owned(), File::open(path).unwrap(), entry).unwrap()
+        let key = FileKey::from(&fs::metadata(path).unwrap());
+        Tail::open(setup, path.to_owned(), key, Content::open(path).unwrap(), entry).unwrap()
     }
 
     fn fits(&self, entry: &Entry) -> bool {
-        matching::fits(&File::open(&self.path).unwrap(), entry).unwrap()
+        matching::fits(&mut Content::open(&self.path).unwrap(), entry).unwrap()
     }
 
     fn key(&self) -> FileKey {
@@ -129,7 +135,7 @@ impl Log {
 
     fn ship_unfinished_line(&mut self, tail: &mut Tail) -> Shipped {
         self.work(tail, |tail, tools| {
-            tail.read_unfinished_line(tools).unwrap();
+            tail.read_rest(tools).unwrap();
             Look::AtEnd
         })
     }

@@ -65,8 +65,21 @@ pub struct Event<'a> {
     pub fields: Fields<'a>,
     /// What it did not understand.
     pub problem: Option<&'static str>,
-    /// Whether the line was longer than allowed and is cut.
-    pub cut: bool,
+    /// How much of the line this is.
+    pub shape: Shape,
+    /// The stream of a container that it was written to.
+    pub stream: Option<&'static str>,
+}
+
+/// How much of a line was shipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// All of it.
+    Whole,
+    /// Its beginning: it is longer than allowed.
+    Cut,
+    /// What there is of it: its end is not written yet.
+    Unfinished,
 }
 
 /// Writes documents and makes their ids, reusing its buffers.
@@ -119,6 +132,7 @@ fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
         out.extend_from_slice(b"},");
         out.extend_from_slice(&frame.joined);
         out.extend_from_slice(itoa::Buffer::new().format(event.offset).as_bytes());
+        write_stream(out, event.stream);
         out.push(b'}');
         return;
     };
@@ -130,8 +144,19 @@ fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
     }
     out.extend_from_slice(b"},");
     push_number(out, &frame.log, event.offset);
+    write_stream(out, event.stream);
     json.write_into(out, "log");
     out.push(b'}');
+}
+
+/// OpenTelemetry's name for it
+/// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/log/#log-iostream>).
+fn write_stream(out: &mut Vec<u8>, stream: Option<&'static str>) {
+    if let Some(stream) = stream {
+        out.extend_from_slice(b",\"iostream\":\"");
+        out.extend_from_slice(stream.as_bytes());
+        out.push(b'"');
+    }
 }
 
 /// The line as `message` where the fields do not say all that is in it, and what is wrong with it.
@@ -141,18 +166,27 @@ fn write_message(out: &mut Vec<u8>, event: &Event<'_>) {
         Fields::Json(_) => true,
         Fields::Message => false,
     };
-    if !says_all || event.problem.is_some() || event.cut {
+    if !says_all || event.problem.is_some() || event.shape != Shape::Whole {
         push_text(out, b",\"message\":\"", event.line);
     }
     if let Some(problem) = event.problem {
         push_text(out, b",\"error\":{\"message\":\"", problem.as_bytes());
         out.push(b'}');
     }
-    match (event.problem.is_some(), event.cut) {
-        (false, false) => {}
-        (true, false) => out.extend_from_slice(b",\"tags\":[\"parse_failure\"]"),
-        (false, true) => out.extend_from_slice(b",\"tags\":[\"truncated\"]"),
-        (true, true) => out.extend_from_slice(b",\"tags\":[\"parse_failure\",\"truncated\"]"),
+    let shape = match event.shape {
+        Shape::Whole => None,
+        Shape::Cut => Some("\"truncated\""),
+        Shape::Unfinished => Some("\"unfinished\""),
+    };
+    let failure = event.problem.map(|_| "\"parse_failure\"");
+    let mut separator: &[u8] = b",\"tags\":[";
+    for tag in [failure, shape].into_iter().flatten() {
+        out.extend_from_slice(separator);
+        out.extend_from_slice(tag.as_bytes());
+        separator = b",";
+    }
+    if failure.or(shape).is_some() {
+        out.push(b']');
     }
 }
 

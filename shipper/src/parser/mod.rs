@@ -20,7 +20,7 @@ mod w3c;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Documents, Event, Frame};
+pub use document::{Documents, Event, Frame, Shape};
 pub use time::{Calendar, Time};
 
 use json::JsonFields;

@@ -17,7 +17,8 @@ fn documents(kind: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Valu
         let Parsed::Event { time, fields, problem } = parsed else { return Value::Null };
         let time = time.unwrap_or(Time::from_seconds(0));
         let source = SourceId::from_random(0);
-        let event = Event { source, offset: 7, time, line, fields, problem, cut: false };
+        let (shape, stream) = (Shape::Whole, None);
+        let event = Event { source, offset: 7, time, line, fields, problem, shape, stream };
         let mut out = Vec::new();
         documents.write(&mut out, &frame, &event);
         assert!(out.ends_with(b"}\n") && !out[..out.len() - 1].contains(&b'\n'));

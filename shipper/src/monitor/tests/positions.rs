@@ -1,5 +1,6 @@
 //! Whether a position is noticed to belong to other content, and found again where its content is.
 
+use super::matching::Neighbours;
 use super::*;
 
 /// A file that was read to its end.
@@ -60,7 +61,8 @@ fn the_rest_of_a_truncated_file_is_read_from_its_copy() {
     log.rewrite("new\n");
     assert_eq!(log.look(&mut tail).look, Look::Rewritten);
     let position = tail.entry_at_offset();
-    let found = matching::find_beside(&position, |key| key == log.key()).unwrap();
+    let is_taken = |key| key == log.key();
+    let found = matching::find_beside(&position, &mut Neighbours::default(), is_taken).unwrap();
     let (path, key, file) = found.unwrap();
     assert_eq!(path, copy);
     tail.follow(key, file);
@@ -86,26 +88,29 @@ fn an_entry_that_has_seen_nothing_belongs_to_its_own_file_only() {
     let entry = log.open().entry(0);
     let other = log.path.with_file_name("app.log.1");
     fs::write(&other, "first\n").unwrap();
-    let file = File::open(&other).unwrap();
-    let key = FileKey::from(&file.metadata().unwrap());
+    let mut content = Content::open(&other).unwrap();
     let entries = [entry.clone()];
-    assert_eq!(matching::find(&file, key, &other, entries.iter()).unwrap(), None);
-    assert_eq!(matching::find(&file, entry.key, &other, entries.iter()).unwrap(), Some(&entry));
-    assert!(matching::find_beside(&entry, |key| key == entry.key).unwrap().is_none());
-    assert_eq!(matching::find_beside(&entry, |_| false).unwrap().unwrap().0, log.path);
+    let original = matching::find_original(&mut content, &other, entries.iter()).unwrap();
+    assert_eq!(original, None);
+    let same = matching::find_same(&mut content, entry.key, entries.iter()).unwrap();
+    assert_eq!(same, Some(&entry));
+    let beside = |is_taken: &dyn Fn(FileKey) -> bool| {
+        matching::find_beside(&entry, &mut Neighbours::default(), is_taken).unwrap()
+    };
+    assert!(beside(&|key| key == entry.key).is_none());
+    assert_eq!(beside(&|_| false).unwrap().0, log.path);
 }
 
 #[test]
 fn an_entry_is_not_given_to_a_file_of_another_logical_name() {
     let (log, tail) = read_log("first\n");
     let entries = [tail.entry(0)];
-    for (name, is_found) in [("app.log-20261122", true), ("app.log.old", false)] {
+    for (name, is_found) in [("app.log.old", false), ("app.log-20261122", true)] {
         let copy = log.path.with_file_name(name);
         fs::copy(&log.path, &copy).unwrap();
-        let file = File::open(&copy).unwrap();
-        let key = FileKey::from(&file.metadata().unwrap());
-        let found = matching::find(&file, key, &copy, entries.iter()).unwrap();
-        assert_eq!(found.is_some(), is_found, "{name}");
+        let is_taken = |key| key == log.key();
+        let beside = matching::find_beside(&entries[0], &mut Neighbours::default(), is_taken);
+        assert_eq!(beside.unwrap().is_some(), is_found, "{name}");
     }
 }
 

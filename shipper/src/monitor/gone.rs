@@ -1,0 +1,204 @@
+//! How a file goes out of the set: renamed, deleted, rewritten. The rest of it is read first, as
+//! long as it can be had.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::time::Instant;
+
+use tracing::{debug, info, warn};
+
+use super::checkpoint::Entry;
+use super::discover::Found;
+use super::files::Files;
+use super::matching::{self, Neighbours};
+use super::tail::{Tail, TailId};
+use crate::now_seconds;
+
+/// What is remembered of files that are not there: they may come back with their file system, or
+/// as archives.
+pub const REMEMBER_SECONDS: i64 = 7 * 24 * 3600;
+
+/// The unit of `st_blocks`, whatever the file system's own is.
+const BLOCK_BYTES: u64 = 512;
+
+impl Files {
+    /// Looks for a file that has no descriptor and is not where it was: it was renamed since it was
+    /// last read. Whether it is there to be read.
+    ///
+    /// # Errors
+    /// When its directory cannot be read now.
+    pub fn find_again(&mut self, id: TailId) -> io::Result<bool> {
+        let Some(tail) = self.tails.get_mut(&id) else { return Ok(false) };
+        if let Some(path) = matching::find_inode(&tail.path, tail.key)? {
+            tail.reopen(&path)?;
+            self.gone.entry(id).or_insert_with(Instant::now);
+            return Ok(true);
+        }
+        let lost = tail.known_size().saturating_sub(tail.shipped_to());
+        if lost > 0 {
+            warn!(path = %tail.path.display(), lost_bytes = lost, "the file was deleted before it was read to its end");
+        }
+        self.metrics.lost("deleted", lost);
+        self.close(id);
+        Ok(false)
+    }
+
+    /// Looks for files of the last run beside where they were: rotated while we were away.
+    pub(super) fn find_rotated(&mut self) -> Vec<TailId> {
+        let mut opened = Vec::new();
+        let mut neighbours = Neighbours::default();
+        for entry in self.remembered.take_unsearched() {
+            match self.open_rotated(&entry, &mut neighbours) {
+                Ok(Some(id)) => opened.push(id),
+                // Its inode holds something else now: the content is gone for good.
+                Ok(None) if self.by_key.contains_key(&entry.key) => {
+                    warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what stood behind the offset is lost");
+                }
+                Ok(None) => self.remembered.add(entry, true),
+                Err(error) => {
+                    debug!(path = %entry.path.display(), %error, "cannot look for a rotated file");
+                    self.remembered.add(entry, false);
+                }
+            }
+        }
+        opened
+    }
+
+    fn open_rotated(
+        &mut self,
+        entry: &Entry,
+        neighbours: &mut Neighbours,
+    ) -> io::Result<Option<TailId>> {
+        let owner = self.inputs.iter().position(|input| input.watched.owns(&entry.path));
+        let Some(input) = owner else { return Ok(None) };
+        let found = matching::find_beside(entry, neighbours, |key| self.by_key.contains_key(&key))?;
+        let Some((path, key, content)) = found else { return Ok(None) };
+        let setup = self.setup(input, &entry.path)?;
+        let tail = Tail::open(setup, entry.path.clone(), key, content, Some(entry))?;
+        let offset = tail.offset();
+        info!(path = %path.display(), was = %entry.path.display(), offset, "reading the rest of a rotated file");
+        let id = self.add(tail);
+        self.gone.insert(id, Instant::now());
+        Ok(Some(id))
+    }
+
+    /// The file has other content than was read: truncated and perhaps written anew. What was not
+    /// read of the old content is looked for in a copy beside it. Returns the files to look at.
+    pub fn rewritten(&mut self, id: TailId) -> Vec<TailId> {
+        let is_continued = self.continued.remove(&id);
+        let Some(mut old) = self.remove(id) else { return Vec::new() };
+        let found = Found { path: old.path.clone(), key: old.key, input: old.input };
+        let position = old.entry_at_offset();
+        let mut to_read = Vec::new();
+        let is_taken = |key| key == found.key || self.by_key.contains_key(&key);
+        let beside = matching::find_beside(&position, &mut Neighbours::default(), is_taken);
+        let copy = beside.unwrap_or_else(|error| {
+            warn!(path = %found.path.display(), %error, "cannot look for a copy of the truncated file");
+            None
+        });
+        if let Some((path, key, content)) = copy {
+            info!(path = %found.path.display(), copy = %path.display(), "the file was truncated; reading the rest from its copy");
+            old.follow(key, content);
+            self.gone.insert(id, Instant::now());
+            to_read.push(self.add(old));
+        } else {
+            let lost = old.known_size().saturating_sub(old.shipped_to());
+            if lost > 0 && !is_continued {
+                warn!(path = %found.path.display(), lost_bytes = lost, "the file was truncated before it was read to its end, and no copy is beside it");
+                self.metrics.lost("truncated", lost);
+            } else {
+                info!(path = %found.path.display(), "the file was truncated; reading it from its beginning");
+            }
+        }
+        if let Some(new) = self.open(&found) {
+            self.by_path.insert(found.path, new);
+            to_read.push(new);
+        }
+        to_read
+    }
+
+    /// A file that is gone was written to after all.
+    pub fn is_alive(&mut self, id: TailId) {
+        if let Some(since) = self.gone.get_mut(&id) {
+            *since = Instant::now();
+        }
+    }
+
+    /// Closes files that are gone, read to their end, confirmed, and silent for long enough; gives
+    /// up deleted ones that hold more disk space than they may. Returns whether there were any.
+    pub fn close_gone(&mut self) -> bool {
+        self.remembered.forget_before(now_seconds() - REMEMBER_SECONDS);
+        let silent = self.gone.iter().filter(|(_, since)| since.elapsed() > self.limits.linger);
+        let mut closing: Vec<TailId> =
+            silent.map(|(id, _)| *id).filter(|id| self.is_finished(*id)).collect();
+        // A read archive is never written to again.
+        let archives = self.tails.values().filter(|tail| tail.is_read_archive());
+        closing.extend(archives.map(|tail| tail.id));
+        for id in &closing {
+            self.close(*id);
+        }
+        self.give_up_deleted() || !closing.is_empty()
+    }
+
+    /// Gives up the deleted files that are gone for longest, as long as all of them together hold
+    /// too much.
+    fn give_up_deleted(&mut self) -> bool {
+        let mut deleted: Vec<(Instant, TailId, u64)> = Vec::new();
+        for (id, since) in &self.gone {
+            let metadata = self.tails.get(id).filter(|tail| tail.is_open()).map(Tail::metadata);
+            if let Some(Ok(metadata)) = metadata
+                && metadata.nlink() == 0
+            {
+                deleted.push((*since, *id, metadata.blocks() * BLOCK_BYTES));
+            }
+        }
+        deleted.sort_unstable();
+        let mut held: u64 = deleted.iter().map(|(_, _, bytes)| bytes).sum();
+        let mut given_up = false;
+        for (_, id, bytes) in deleted {
+            if held <= self.limits.deleted_bytes {
+                break;
+            }
+            held -= bytes;
+            given_up = true;
+            let Some(tail) = self.tails.get(&id) else { continue };
+            let length = tail.metadata().map_or(0, |metadata| metadata.len());
+            let lost = length.saturating_sub(tail.shipped_to());
+            if lost > 0 {
+                warn!(path = %tail.path.display(), lost_bytes = lost, "a deleted file that is not read to its end is given up: deleted files hold more disk space than max_deleted_bytes allows");
+            }
+            self.metrics.lost("given_up", lost);
+            self.close(id);
+        }
+        given_up
+    }
+
+    fn is_finished(&self, id: TailId) -> bool {
+        let Some(tail) = self.tails.get(&id) else { return true };
+        let Ok(metadata) = tail.metadata() else { return tail.progress.is_settled() };
+        let at_end = tail.progress.is_settled() && metadata.len() <= tail.shipped_to();
+        // As long as nothing takes its place, its writer may not have noticed the rotation.
+        at_end && (metadata.nlink() == 0 || self.has_successor(tail))
+    }
+
+    fn has_successor(&self, tail: &Tail) -> bool {
+        let successor = self.by_path.get(&tail.path).filter(|id| **id != tail.id);
+        successor.and_then(|id| self.tails.get(id)).is_some_and(|tail| tail.known_size() > 0)
+    }
+
+    fn close(&mut self, id: TailId) {
+        self.gone.remove(&id);
+        self.continued.remove(&id);
+        let Some(tail) = self.remove(id) else { return };
+        debug!(path = %tail.path.display(), "closing a file that is finished");
+        // Where its directory is away, or another one is mounted over it, the file may come back;
+        // an archive is there still, and one may be made of a file that was rotated.
+        let directory = tail.path.parent().and_then(|parent| fs::metadata(parent).ok());
+        let is_away = directory.is_none_or(|directory| directory.dev() != tail.key.device);
+        let input = self.inputs.get(tail.input);
+        if is_away || tail.is_archive() || input.is_some_and(|input| input.archives.are_read()) {
+            self.remembered.add(tail.entry(now_seconds()), true);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! How a file gets into the set: what is known of it is looked for, so that nothing of it is read
+//! twice.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use tracing::{debug, info};
+
+use super::assemble::Assembler;
+use super::checkpoint::Entry;
+use super::content::{Compression, Content, Outlook};
+use super::discover::Found;
+use super::files::Files;
+use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES, logical_path};
+use super::matching::{self, stamp};
+use super::place::Place;
+use super::tail::{Setup, Tail, TailId};
+use crate::config::{LogicalPath, Start};
+use crate::now_seconds;
+use crate::parser::Frame;
+
+/// What is known of a file that was found.
+enum Known {
+    /// Nothing: it is new.
+    Nothing,
+    /// Where to go on, and the file that it is a copy of, if that is being read.
+    Position(Box<Entry>, Option<TailId>),
+    /// There is nothing in it that was not read elsewhere.
+    Everything(Box<Entry>),
+    /// It is a copy of a file that is still being read; or an archive that is not complete yet.
+    Later,
+}
+
+impl Files {
+    /// Begins to read a file that was found; `None` when it cannot be opened now, or need not be.
+    pub(super) fn open(&mut self, found: &Found) -> Option<TailId> {
+        match self.try_open(found) {
+            Ok(tail) => {
+                self.note_readable(&found.path);
+                tail.map(|tail| self.add(tail))
+            }
+            // It went away since it was found.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.note_unopened(&found.path, &error);
+                None
+            }
+        }
+    }
+
+    fn try_open(&mut self, found: &Found) -> io::Result<Option<Tail>> {
+        let mut content = Content::open(&found.path)?;
+        let metadata = content.file().map(fs::File::metadata).transpose()?;
+        let age = metadata.as_ref().and_then(|found| age_of(found.modified().ok()?));
+        let is_archive = Compression::of(&found.path).is_some();
+        if is_archive && age.is_some_and(|age| age < self.limits.archive_quiet) {
+            self.is_waiting = true;
+            return Ok(None);
+        }
+        let entry = match self.known(found, &mut content)? {
+            Known::Later => {
+                self.is_waiting = true;
+                return Ok(None);
+            }
+            Known::Everything(entry) => {
+                debug!(path = %found.path.display(), "a copy with nothing new in it");
+                self.remembered.add(*entry, true);
+                return Ok(None);
+            }
+            Known::Position(entry, original) => {
+                self.continued.extend(original);
+                Some(entry)
+            }
+            Known::Nothing => None,
+        };
+        let setup = self.setup(found.input, &found.path)?;
+        let (path, key) = (found.path.clone(), found.key);
+        let mut tail = Tail::open(setup, path, key, content, entry.as_deref())?;
+        if entry.is_none() {
+            self.skip_old(found, &mut tail, age)?;
+        }
+        info!(path = %found.path.display(), offset = tail.offset(), "reading");
+        Ok(Some(tail))
+    }
+
+    /// Skips what is not wanted of a file that is not known.
+    fn skip_old(&self, found: &Found, tail: &mut Tail, age: Option<Duration>) -> io::Result<()> {
+        let Some(input) = self.inputs.get(found.input) else { return Ok(()) };
+        let is_old = input.ignore_older.is_some_and(|most| age.is_some_and(|age| age > most));
+        let reason = match input.start {
+            Start::End if self.is_first_start => "start",
+            _ if is_old => "ignore_older",
+            _ => return Ok(()),
+        };
+        let bytes = tail.skip_to_end()?;
+        self.metrics.skipped(reason, bytes);
+        debug!(path = %found.path.display(), reason, bytes, "skipped what was there");
+        Ok(())
+    }
+
+    /// Looks for what is known of a file.
+    fn known(&mut self, found: &Found, content: &mut Content) -> io::Result<Known> {
+        let logical = logical_path(&found.path);
+        let absent = self.remembered.candidates(found.key, &logical);
+        let entries = absent.iter().map(|(_, entry)| *entry);
+        if let Some(entry) = matching::find_same(content, found.key, entries)? {
+            let entry = entry.clone();
+            self.forget_entry(&entry, found);
+            return Ok(Known::Position(Box::new(Entry { complete: None, ..entry }), None));
+        }
+        let alike: Vec<TailId> = self.alike(&logical).map(|tail| tail.id).collect();
+        for id in alike {
+            match self.compare(id, found, content)? {
+                Known::Nothing => {}
+                known => return Ok(known),
+            }
+        }
+        let absent = self.remembered.candidates(found.key, &logical);
+        let alike = absent.iter().map(|(_, entry)| *entry);
+        let alike = alike.filter(|entry| entry.key != found.key);
+        if let Some(entry) = matching::find_original(content, &found.path, alike)? {
+            let entry = entry.clone();
+            self.forget_entry(&entry, found);
+            return Ok(Known::Position(Box::new(Entry { complete: None, ..entry }), None));
+        }
+        if content.outlook() == Outlook::Cut { Ok(Known::Later) } else { Ok(Known::Nothing) }
+    }
+
+    /// A position that a file takes over is not remembered any more, unless it also says that there
+    /// is nothing new in another file.
+    fn forget_entry(&mut self, entry: &Entry, found: &Found) {
+        if entry.complete.is_some() && entry.key != found.key {
+            return;
+        }
+        let candidates = self.remembered.candidates(entry.key, &logical_path(&entry.path));
+        let number =
+            candidates.iter().find(|(_, known)| *known == entry).map(|(number, _)| *number);
+        if let Some(number) = number {
+            self.remembered.remove(number);
+        }
+    }
+
+    /// What the file `id`, which is being read, says of one that was found under another name.
+    fn compare(&mut self, id: TailId, found: &Found, content: &mut Content) -> io::Result<Known> {
+        let Some(tail) = self.tails.get_mut(&id) else { return Ok(Known::Nothing) };
+        let position = tail.entry_at_offset();
+        let path = tail.path.clone();
+        if position.prefix.length == 0 {
+            // Nothing of it was read yet: what it is shows when something was.
+            let original = tail.handle.get(&path)?;
+            let alike = matching::begin_alike(content, original)?;
+            return Ok(if alike { Known::Later } else { Known::Nothing });
+        }
+        if !tail.is_archive()
+            && let Ok(original) = tail.handle.get(&path)
+            && matching::is_beginning(content, original, position.offset)?
+        {
+            let is_copy = matching::is_copy(&found.path, &position);
+            return if is_copy { copied(found, content, &position) } else { Ok(Known::Nothing) };
+        }
+        if content.outlook() == Outlook::Cut {
+            return Ok(Known::Later);
+        }
+        if !matching::fits(content, &position)? || !matching::is_copy(&found.path, &position) {
+            return Ok(Known::Nothing);
+        }
+        let is_read = tail.metadata().map_or(true, |found| found.len() <= position.offset);
+        if !is_read || !tail.progress.is_settled() {
+            return Ok(Known::Later);
+        }
+        Ok(Known::Position(Box::new(position), Some(id)))
+    }
+
+    /// What a file is read with.
+    pub(super) fn setup(&mut self, input: usize, path: &Path) -> io::Result<Setup> {
+        let id = TailId(self.next_id);
+        self.next_id += 1;
+        let settings = self.inputs.get(input).ok_or(io::ErrorKind::InvalidInput)?;
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let host = (&*self.host.name, &*self.host.id);
+        let (container, rule) = (settings.container, settings.multiline.clone());
+        Ok(Setup {
+            id,
+            input,
+            parser: settings.parser.parser(),
+            frame: Frame::new(&settings.dataset, host, bytes, settings.keep_original),
+            logical_path: match &settings.logical_path {
+                LogicalPath::Auto => logical_path(path),
+                LogicalPath::Exact => path.to_owned(),
+                LogicalPath::Given(path) => path.clone(),
+            },
+            encoding: settings.encoding,
+            assembler: Assembler::new(container, rule, settings.max_line_bytes),
+        })
+    }
+}
+
+/// How long ago that was; `None` if it is in the future.
+fn age_of(time: SystemTime) -> Option<Duration> {
+    SystemTime::now().duration_since(time).ok()
+}
+
+/// The entry of a copy of the beginning of the file that `original` knows: read to its end.
+fn copied(found: &Found, content: &mut Content, original: &Entry) -> io::Result<Known> {
+    let metadata = fs::metadata(&found.path)?;
+    let length = match content {
+        Content::Plain(_) => metadata.len(),
+        _ => matching::length(content)?,
+    };
+    let mut head = vec![0; PREFIX_BYTES];
+    let read = content.read_up_to(&mut head, 0)?;
+    head.truncate(read);
+    let place = Place::find(content, length)?;
+    debug_assert!(place.guard.len() <= GUARD_BYTES);
+    Ok(Known::Everything(Box::new(Entry {
+        path: found.path.clone(),
+        key: FileKey::from(&metadata),
+        prefix: Fingerprint::of(&head),
+        offset: place.offset,
+        guard: place.guard(),
+        complete: Some(stamp(&metadata)),
+        seen: now_seconds(),
+        ..original.clone()
+    })))
+}

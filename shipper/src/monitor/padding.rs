@@ -1,0 +1,82 @@
+//! Runs of NUL bytes: what a crash leaves of a file whose length reached the disk before its
+//! content did, and what holes in files read as. A NUL alone is part of a line; a run is none.
+
+use memchr::memchr_iter;
+
+/// So many NULs in a row are padding; fewer are text.
+const LEAST: usize = 8;
+
+/// Where the first run in `data` begins.
+pub fn start(data: &[u8]) -> Option<usize> {
+    run(data).map(|(start, _)| start)
+}
+
+/// The first run that is long enough: its beginning and its length.
+fn run(data: &[u8]) -> Option<(usize, usize)> {
+    let mut behind = 0;
+    for nul in memchr_iter(0, data) {
+        if nul < behind {
+            continue;
+        }
+        let length = leading_padding(data.get(nul..).unwrap_or_default());
+        behind = nul + length;
+        if length >= LEAST {
+            return Some((nul, length));
+        }
+    }
+    None
+}
+
+/// How many NULs `data` begins with.
+pub fn leading_padding(data: &[u8]) -> usize {
+    data.iter().take_while(|byte| **byte == 0).count()
+}
+
+/// How many NULs `data` ends with.
+pub fn trailing(data: &[u8]) -> usize {
+    data.iter().rev().take_while(|byte| **byte == 0).count()
+}
+
+/// What stands between runs, with the place of each piece.
+pub fn pieces(line: &[u8]) -> Vec<(usize, &[u8])> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    while let Some(rest) = line.get(start..).filter(|rest| !rest.is_empty()) {
+        let Some((end, length)) = run(rest) else {
+            pieces.push((start, rest));
+            break;
+        };
+        if end > 0 {
+            pieces.push((start, rest.get(..end).unwrap_or_default()));
+        }
+        start += end + length;
+    }
+    pieces
+}
+
+/// How many bytes of `line` are padding.
+pub fn count(line: &[u8]) -> u64 {
+    let text: usize = pieces(line).iter().map(|(_, piece)| piece.len()).sum();
+    (line.len() - text) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_told_from_single_nuls() {
+        let nuls = [0; 20];
+        assert_eq!(start(b"a\0b"), None);
+        assert_eq!(start(b"\0b"), None);
+        assert_eq!(start(&nuls), Some(0));
+        assert_eq!(start(&[b"ab\0c", &nuls[..]].concat()), Some(4));
+        assert_eq!(pieces(b"a\0b"), [(0, &b"a\0b"[..])]);
+        let line = [&nuls[..], b"ab\0c", &nuls[..], b"d\n"].concat();
+        assert_eq!(pieces(&line), [(20, &b"ab\0c"[..]), (44, b"d\n")]);
+        assert_eq!(count(&line), 40);
+        assert_eq!(pieces(&nuls), []);
+        assert_eq!(count(&nuls), 20);
+        assert_eq!(trailing(b"a\0\0"), 2);
+    }
+}
