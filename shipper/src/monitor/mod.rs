@@ -257,6 +257,13 @@ impl Monitor {
         is_over.then(|| self.end())
     }
 
+    /// Whether there is nothing to do before something happens.
+    #[cfg(test)]
+    fn is_idle(&self) -> bool {
+        let is_done = self.ready.is_empty() && self.outbox.is_empty() && self.open.is_empty();
+        is_done && self.saver.is_resting() && self.saver.can_remember()
+    }
+
     fn end(&self) -> Ended {
         if !self.saver.can_remember() {
             return Ended::Unsaved;

@@ -110,6 +110,12 @@ impl Saver {
         !self.busy && self.want == Want::Nothing
     }
 
+    /// Whether nothing is being saved, and nothing must be now.
+    #[cfg(test)]
+    pub fn is_resting(&self) -> bool {
+        !self.busy && self.due().is_none_or(|due| due > Instant::now()) && self.want < Want::Now
+    }
+
     /// When the next save is due, if any is.
     pub fn due(&self) -> Option<Instant> {
         (self.want != Want::Nothing && !self.busy).then_some(self.not_before)

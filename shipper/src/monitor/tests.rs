@@ -1,10 +1,12 @@
 //! The tailing of one file, against real files: [`Tail`] with all that it rests on.
 
+mod files_model;
 mod lines;
 mod long_lines;
 mod model;
 mod positions;
 mod restarts;
+mod rig;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -1,0 +1,399 @@
+//! Anything that may happen to the files of a log and to the shipper, in any order: every line
+//! that could be read is shipped, and under one id only.
+//!
+//! The model knows which file holds which lines. A line is excused when the last file that holds it
+//! goes, unless the shipper has that file open. Nothing else may be missing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io::Write;
+use std::time::Duration;
+
+use omphalos_common::config::Period;
+use omphalos_common::event::DocumentId;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::rig::Rig;
+use crate::parser::ParserKind;
+
+/// The name that the writer opens.
+const LIVE: &str = "app.log";
+
+#[derive(Debug, Clone)]
+enum Action {
+    /// The writer writes lines.
+    Append(u8),
+    /// It writes the beginning of a line, or the rest of one.
+    AppendPart,
+    /// The log is renamed; the writer opens a new one, at once or some lines later.
+    Rotate {
+        at_once: bool,
+    },
+    /// The log is copied and truncated.
+    CopyTruncate,
+    /// The writer's file is emptied.
+    Truncate,
+    /// The log is deleted; the writer opens a new one.
+    DeleteAndCreate,
+    /// A rotated file is deleted.
+    DeleteRotated(Index),
+    /// The log is copied to a rotated name.
+    Copy,
+    /// A rotated file is replaced by its archive.
+    Compress(Index),
+    /// The shipper looks at everything.
+    Look,
+    /// It gets a few turns only.
+    LookALittle(u8),
+    Confirm(Index),
+    ConfirmAll,
+    Save,
+    Stop,
+    Crash,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        8 => (1u8..4).prop_map(Action::Append),
+        2 => Just(Action::AppendPart),
+        4 => any::<bool>().prop_map(|at_once| Action::Rotate { at_once }),
+        3 => Just(Action::CopyTruncate),
+        1 => Just(Action::Truncate),
+        1 => Just(Action::DeleteAndCreate),
+        1 => any::<Index>().prop_map(Action::DeleteRotated),
+        2 => Just(Action::Copy),
+        3 => any::<Index>().prop_map(Action::Compress),
+        8 => Just(Action::Look),
+        2 => (1u8..4).prop_map(Action::LookALittle),
+        3 => any::<Index>().prop_map(Action::Confirm),
+        3 => Just(Action::ConfirmAll),
+        2 => Just(Action::Save),
+        2 => Just(Action::Stop),
+        2 => Just(Action::Crash),
+    ]
+}
+
+/// How a case is set up.
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    /// Whether lines have a time of their own.
+    timed: bool,
+    /// Whether rotated files match as well.
+    all_names: bool,
+    /// Whether lines are long, so that a few of them fill what is fingerprinted.
+    long: bool,
+}
+
+type FileNumber = usize;
+
+/// A file by content, whatever it is called.
+#[derive(Debug, Default, Clone)]
+struct Content {
+    lines: BTreeSet<u32>,
+    /// Whether the shipper has certainly found it, and so has it open while it runs.
+    found: bool,
+}
+
+struct World {
+    rig: Rig,
+    setting: Setting,
+    files: Vec<Content>,
+    /// What is in the directory.
+    names: BTreeMap<String, FileNumber>,
+    /// What the writer has open.
+    writer: fs::File,
+    writing: FileNumber,
+    rotations: u32,
+    next_line: u32,
+    /// The rest of a line that is begun.
+    pending: Option<(u32, String)>,
+    /// Lines that need not be shipped any more.
+    excused: BTreeSet<u32>,
+    written: BTreeSet<u32>,
+}
+
+impl World {
+    fn new(setting: Setting) -> Self {
+        let mut rig = Rig::new(&[if setting.all_names { "app.log*" } else { LIVE }]);
+        rig.settings.checkpoint_interval = Period(Duration::from_hours(1));
+        rig.input().archives = true;
+        rig.input().parser = ParserKind::Json;
+        let writer = open(&rig);
+        let names = BTreeMap::from([(LIVE.to_owned(), 0)]);
+        Self {
+            rig,
+            setting,
+            files: vec![Content::default()],
+            names,
+            writer,
+            writing: 0,
+            rotations: 0,
+            next_line: 0,
+            pending: None,
+            excused: BTreeSet::new(),
+            written: BTreeSet::new(),
+        }
+    }
+
+    fn follow(&mut self, action: Action) {
+        match action {
+            Action::Append(lines) => {
+                self.finish_line();
+                for _ in 0..lines {
+                    self.begin_line();
+                    self.finish_line();
+                }
+            }
+            Action::AppendPart => self.append_part(),
+            Action::Rotate { at_once } => self.rotate(at_once),
+            Action::CopyTruncate => self.copy_and_truncate(),
+            Action::Truncate => self.truncate(),
+            Action::DeleteAndCreate => {
+                self.delete(LIVE);
+                self.reopen();
+            }
+            Action::DeleteRotated(index) => {
+                if let Some(name) = self.some_rotated(index) {
+                    self.delete(&name);
+                }
+            }
+            Action::Copy => {
+                self.copy();
+            }
+            Action::Compress(index) => self.compress(index),
+            Action::Look => self.look(),
+            Action::LookALittle(rounds) => {
+                if self.rig.is_running() {
+                    for _ in 0..rounds {
+                        self.rig.round();
+                    }
+                }
+            }
+            Action::Confirm(index) => {
+                if !self.rig.held.is_empty() {
+                    self.rig.confirm(index.index(self.rig.held.len()));
+                }
+            }
+            Action::ConfirmAll => self.rig.confirm_all(),
+            Action::Save => {
+                if self.rig.is_running() {
+                    self.rig.save();
+                }
+            }
+            Action::Stop => self.end(|rig| {
+                rig.stop();
+            }),
+            Action::Crash => self.end(Rig::crash),
+        }
+    }
+
+    fn begin_line(&mut self) {
+        let number = self.next_line;
+        self.next_line += 1;
+        let room = if self.setting.long { 300 } else { 0 };
+        let text = if self.setting.timed {
+            let (minute, second) = (number / 60 % 60, number % 60);
+            format!(
+                "{{\"time\":\"2026-11-22T00:{minute:02}:{second:02}Z\",\"n\":{number},\"x\":\"{:room$}\"}}\n",
+                ""
+            )
+        } else {
+            format!("{{\"n\":{number},\"x\":\"{:room$}\"}}\n", "")
+        };
+        self.pending = Some((number, text));
+    }
+
+    fn finish_line(&mut self) {
+        let Some((number, text)) = self.pending.take() else { return };
+        self.writer.write_all(text.as_bytes()).unwrap();
+        self.files[self.writing].lines.insert(number);
+        self.written.insert(number);
+    }
+
+    fn append_part(&mut self) {
+        if self.pending.is_some() {
+            return self.finish_line();
+        }
+        self.begin_line();
+        let Some((_, text)) = &mut self.pending else { return };
+        let rest = text.split_off(text.len() / 2);
+        self.writer.write_all(text.as_bytes()).unwrap();
+        *text = rest;
+    }
+
+    /// A line that is begun in another file, or one that is gone, never gets whole.
+    fn reopen(&mut self) {
+        self.pending = None;
+        self.writer = open(&self.rig);
+        self.writing = self.files.len();
+        self.files.push(Content::default());
+        self.names.insert(LIVE.to_owned(), self.writing);
+    }
+
+    fn rotated_name(&mut self) -> String {
+        self.rotations += 1;
+        format!("{LIVE}.{}", self.rotations)
+    }
+
+    fn rotate(&mut self, at_once: bool) {
+        // A writer that has not noticed the last rotation does so now.
+        if self.names.contains_key(LIVE) {
+            let name = self.rotated_name();
+            fs::rename(self.rig.path(LIVE), self.rig.path(&name)).unwrap();
+            let file = self.names.remove(LIVE).unwrap();
+            self.names.insert(name, file);
+        }
+        if at_once || self.pending.is_none() && !self.names.contains_key(LIVE) {
+            self.finish_line();
+            self.reopen();
+        }
+    }
+
+    fn copy(&mut self) -> bool {
+        let Some(original) = self.names.get(LIVE).copied() else { return false };
+        let name = self.rotated_name();
+        fs::copy(self.rig.path(LIVE), self.rig.path(&name)).unwrap();
+        let copy = Content { found: false, ..self.files[original].clone() };
+        self.names.insert(name, self.files.len());
+        self.files.push(copy);
+        true
+    }
+
+    fn copy_and_truncate(&mut self) {
+        if self.writing == self.names.get(LIVE).copied().unwrap_or(usize::MAX) {
+            // What is torn apart is in neither file.
+            self.finish_line();
+            self.copy();
+            self.truncate();
+        }
+    }
+
+    fn truncate(&mut self) {
+        self.pending = None;
+        self.writer.set_len(0).unwrap();
+        let lines = std::mem::take(&mut self.files[self.writing].lines);
+        self.excuse(&lines);
+    }
+
+    fn some_rotated(&self, index: Index) -> Option<String> {
+        let rotated: Vec<&String> = self.names.keys().filter(|name| *name != LIVE).collect();
+        (!rotated.is_empty()).then(|| (*index.get(&rotated)).clone())
+    }
+
+    fn delete(&mut self, name: &str) {
+        let Some(file) = self.names.remove(name) else { return };
+        fs::remove_file(self.rig.path(name)).unwrap();
+        if !(self.rig.is_running() && self.files[file].found) {
+            let lines = self.files[file].lines.clone();
+            self.excuse(&lines);
+        }
+    }
+
+    /// As `gzip` does, which has read everything before it deletes.
+    fn compress(&mut self, index: Index) {
+        let Some(name) = self.some_rotated(index).filter(|name| !name.ends_with("z")) else {
+            return;
+        };
+        let file = self.names[&name];
+        if file == self.writing {
+            return;
+        }
+        let bytes = fs::read(self.rig.path(&name)).unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&bytes).unwrap();
+        let archive = format!("{name}.gz");
+        fs::write(self.rig.path(&archive), encoder.finish().unwrap()).unwrap();
+        fs::remove_file(self.rig.path(&name)).unwrap();
+        self.names.remove(&name);
+        let copy = Content { found: false, ..self.files[file].clone() };
+        self.names.insert(archive, self.files.len());
+        self.files.push(copy);
+    }
+
+    /// Excuses those of `lines` that are in no other file that can be read.
+    fn excuse(&mut self, lines: &BTreeSet<u32>) {
+        for line in lines {
+            let is_readable = |file: &FileNumber| self.files[*file].lines.contains(line);
+            if !self.names.values().any(is_readable) {
+                self.excused.insert(*line);
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        if !self.rig.is_running() {
+            self.rig.start();
+        }
+        self.rig.look();
+        for (name, file) in &self.names {
+            // One that nobody watches is known if it was found when it was still watched.
+            if self.setting.all_names || name == LIVE {
+                self.files[*file].found = true;
+            }
+        }
+    }
+
+    /// What the shipper had only open, or only in memory, is lost with it.
+    fn end(&mut self, how: impl FnOnce(&mut Rig)) {
+        if !self.rig.is_running() {
+            return;
+        }
+        how(&mut self.rig);
+        let written = self.written.clone();
+        self.excuse(&written);
+        // Rotated files nobody watches are found again by what is remembered of them, if that is
+        // anything: a file that was never saved is not.
+        for file in &mut self.files {
+            file.found = false;
+        }
+    }
+
+    fn finish(&mut self) {
+        self.finish_line();
+        for _ in 0..3 {
+            self.look();
+            self.rig.settle();
+        }
+        let mut ids: HashMap<u64, DocumentId> = HashMap::new();
+        for shipped in &self.rig.shipped {
+            let number = shipped.document["n"].as_u64().expect("a whole line");
+            let first = *ids.entry(number).or_insert(shipped.id);
+            assert_eq!(first, shipped.id, "line {number} was shipped twice");
+        }
+        for number in self.written.difference(&self.excused) {
+            assert!(ids.contains_key(&u64::from(*number)), "line {number} was not shipped");
+        }
+    }
+}
+
+fn open(rig: &Rig) -> fs::File {
+    fs::OpenOptions::new().create(true).append(true).open(rig.path(LIVE)).unwrap()
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    flags.prop_map(|(timed, all_names, long)| Setting { timed, all_names, long })
+}
+
+/// `make fuzz-tail` sets more.
+fn cases() -> u32 {
+    let given = std::env::var("OMPHALOS_TAIL_CASES").ok();
+    given.and_then(|text| text.parse().ok()).unwrap_or(200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 3000, ..ProptestConfig::default() })]
+    #[test]
+    fn no_line_is_lost_or_shipped_twice_whatever_happens_to_files_and_shipper(
+        setting in setting(),
+        actions in vec(action(), 1..40),
+    ) {
+        let mut world = World::new(setting);
+        for action in actions {
+            world.follow(action);
+        }
+        world.finish();
+    }
+}

@@ -1,0 +1,313 @@
+//! The whole monitor, gone round by hand: what it ships is confirmed here, or is not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use omphalos_common::config::{Period, Size};
+use omphalos_common::telemetry::Health;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::batch::ClosedBatch;
+use crate::config::{MonitorSettings, Settings};
+use crate::metrics::ShipperMetrics;
+use crate::monitor::files::Host;
+use crate::monitor::{
+    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, TailId, WatchMode,
+};
+use omphalos_common::event::DocumentId;
+
+/// A directory with logs, a state directory, and a monitor that runs or does not.
+pub struct Rig {
+    directory: TempDir,
+    pub settings: Settings,
+    pub once: bool,
+    monitor: Option<Running>,
+    /// What standard input says, for monitors that are started from now on.
+    pub pipe: Option<Receiver<Vec<u8>>>,
+    pub metrics: ShipperMetrics,
+    pub health: Health,
+    /// What was confirmed, in order.
+    pub shipped: Vec<Shipped>,
+    /// What came out and is not confirmed.
+    pub held: Vec<Held>,
+}
+
+struct Running {
+    monitor: Monitor,
+    inbox: Inbox,
+    batches: Receiver<ClosedBatch>,
+}
+
+/// A document.
+#[derive(Debug, Clone)]
+pub struct Shipped {
+    pub id: DocumentId,
+    pub document: Value,
+}
+
+/// A batch that is not confirmed.
+pub struct Held {
+    documents: Vec<Shipped>,
+    owners: Vec<(TailId, u64)>,
+}
+
+impl Shipped {
+    /// The line that it was made of.
+    pub fn line(&self) -> &str {
+        self.document["event"]["original"].as_str().unwrap()
+    }
+
+    pub fn has_tag(&self, tag: &str) -> bool {
+        let tags = self.document["tags"].as_array();
+        tags.is_some_and(|tags| tags.iter().any(|own| own == tag))
+    }
+}
+
+impl Rig {
+    /// Reads `paths`, which are below the directory of the logs.
+    pub fn new(paths: &[&str]) -> Self {
+        // In memory where possible: each case saves its checkpoint many times.
+        let shared = Path::new("/dev/shm");
+        let directory = if shared.is_dir() {
+            tempfile::tempdir_in(shared).unwrap()
+        } else {
+            tempfile::tempdir().unwrap()
+        };
+        fs::create_dir(directory.path().join("logs")).unwrap();
+        let mut rig = Self {
+            settings: Settings {
+                state_dir: directory.path().join("state"),
+                watch: WatchMode::Poll,
+                checkpoint_interval: Period(Duration::ZERO),
+                ..Settings::default()
+            },
+            directory,
+            once: false,
+            monitor: None,
+            pipe: None,
+            metrics: ShipperMetrics::default(),
+            health: Health::default(),
+            shipped: Vec::new(),
+            held: Vec::new(),
+        };
+        rig.settings.batch.flush_interval = Period(Duration::ZERO);
+        let paths = paths.iter().map(|path| match *path {
+            "-" => "-".to_owned(),
+            path => rig.path(path).display().to_string(),
+        });
+        let input = MonitorSettings {
+            paths: paths.collect(),
+            keep_original: true,
+            max_line_bytes: Size(64 * 1024),
+            ..MonitorSettings::default()
+        };
+        rig.settings.monitor = vec![input];
+        rig
+    }
+
+    /// The only `[[monitor]]` table.
+    pub fn input(&mut self) -> &mut MonitorSettings {
+        &mut self.settings.monitor[0]
+    }
+
+    /// A path below the directory of the logs.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join("logs").join(name)
+    }
+
+    pub fn append(&self, name: &str, text: impl AsRef<[u8]>) {
+        append(&self.path(name), text.as_ref());
+    }
+
+    pub fn start(&mut self) {
+        assert!(self.monitor.is_none());
+        let inputs = self.settings.inputs().unwrap();
+        let state = self.open_state();
+        let remembered = state.load().unwrap();
+        let inbox = Inbox::default();
+        let (sender, batches): (SyncSender<ClosedBatch>, _) = sync_channel(1);
+        let joints = Joints {
+            inbox: inbox.clone(),
+            batches: sender,
+            pipe: self.pipe.take(),
+            bodies: Bodies::default(),
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+        };
+        let host = Host { name: "web1".to_owned(), id: "id1".to_owned() };
+        let options = MonitorOptions { once: self.once, settings: self.settings.clone(), host };
+        let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
+        monitor.files.limits.linger = Duration::ZERO;
+        monitor.files.limits.archive_quiet = Duration::ZERO;
+        self.monitor = Some(Running { monitor, inbox, batches });
+    }
+
+    /// The lock of a monitor that is gone is given back by its thread, a moment later.
+    fn open_state(&self) -> StateDir {
+        let patience = Instant::now() + Duration::from_secs(30);
+        loop {
+            match StateDir::open(&self.settings.state_dir) {
+                Ok(state) => return state,
+                Err(error) => assert!(Instant::now() < patience, "{error}"),
+            }
+            thread::yield_now();
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.monitor.is_some()
+    }
+
+    /// Goes round once; what comes out is held.
+    pub fn round(&mut self) -> Option<Ended> {
+        let running = self.monitor.as_mut().unwrap();
+        let now = Instant::now();
+        let news = running.inbox.wait(now, now);
+        let ended = running.monitor.go_round(news);
+        loop {
+            match running.batches.try_recv() {
+                Ok(closed) => {
+                    running.inbox.put(|news| news.room = true);
+                    self.held.push(Held::new(closed));
+                }
+                Err(TryRecvError::Disconnected) if self.held.is_empty() => {
+                    running.inbox.put(|news| news.end = End::Finished);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        ended
+    }
+
+    /// Looks for new files, and reads everything there is.
+    pub fn look(&mut self) {
+        let running = self.monitor.as_mut().unwrap();
+        running.monitor.next_rescan = Instant::now();
+        running.monitor.next_poll = Instant::now();
+        self.rounds();
+    }
+
+    /// Goes round until there is nothing more to do.
+    fn rounds(&mut self) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            self.round();
+            let Some(running) = &mut self.monitor else { return };
+            if running.monitor.is_idle() {
+                return;
+            }
+            assert!(Instant::now() < patience, "it comes to no rest");
+            if running.monitor.ready.is_empty() || !running.monitor.saver.can_remember() {
+                // The checkpoint is being written.
+                thread::yield_now();
+            }
+        }
+    }
+
+    /// Confirms the batch at this place of those that are held.
+    pub fn confirm(&mut self, place: usize) {
+        let held = self.held.remove(place);
+        self.shipped.extend(held.documents);
+        if let Some(running) = &self.monitor {
+            running.inbox.put(|news| news.confirmed.extend(held.owners));
+        }
+    }
+
+    pub fn confirm_all(&mut self) {
+        while !self.held.is_empty() {
+            self.confirm(0);
+        }
+    }
+
+    /// Looks, and confirms everything, until nothing comes any more.
+    pub fn settle(&mut self) {
+        loop {
+            self.look();
+            if self.held.is_empty() {
+                return;
+            }
+            self.confirm_all();
+        }
+    }
+
+    /// What is confirmed goes to disk.
+    pub fn save(&mut self) {
+        self.monitor.as_mut().unwrap().monitor.saver.hurry();
+        self.rounds();
+    }
+
+    /// Stops as the process does: what was read is delivered and remembered.
+    pub fn stop(&mut self) -> Ended {
+        self.monitor.as_ref().unwrap().inbox.put(|news| news.end = End::Stop);
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            let ended = self.round();
+            self.confirm_all();
+            if let Some(ended) = ended {
+                self.monitor = None;
+                return ended;
+            }
+            assert!(Instant::now() < patience, "it does not stop");
+            thread::yield_now();
+        }
+    }
+
+    /// Ends as after `kill -9`: what was not confirmed is gone.
+    pub fn crash(&mut self) {
+        self.monitor = None;
+        self.held.clear();
+    }
+
+    /// The lines of everything that was confirmed, in order of their first arrival.
+    pub fn lines(&self) -> Vec<&str> {
+        self.shipped.iter().map(Shipped::line).collect()
+    }
+
+    /// How often each line arrived, counting repeats of one id once.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let mut ids: BTreeMap<String, Vec<DocumentId>> = BTreeMap::new();
+        for shipped in &self.shipped {
+            let own = ids.entry(shipped.line().to_owned()).or_default();
+            if !own.contains(&shipped.id) {
+                own.push(shipped.id);
+            }
+        }
+        ids.into_iter().map(|(line, ids)| (line, ids.len())).collect()
+    }
+
+    /// What the metrics say of `name`, with its labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let telemetry = omphalos_common::telemetry::Telemetry::default();
+        telemetry.register(|registry| self.metrics.register(registry));
+        let text = telemetry.metrics();
+        let line = text.lines().find(|line| line.contains(name) && !line.starts_with('#'));
+        line.and_then(|line| line.rsplit(' ').next()).map_or(0, |value| value.parse().unwrap())
+    }
+}
+
+impl Held {
+    fn new(closed: ClosedBatch) -> Self {
+        let texts = closed.batch.body.split_inclusive(|byte| *byte == b'\n');
+        let ids = closed.batch.chunks.iter().flat_map(|chunk| &chunk.ids);
+        let documents = texts
+            .zip(ids)
+            .map(|(text, id)| Shipped { id: *id, document: serde_json::from_slice(text).unwrap() });
+        Self { documents: documents.collect(), owners: closed.owners }
+    }
+
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(Shipped::line)
+    }
+}
+
+pub fn append(path: &Path, text: &[u8]) {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(text).unwrap();
+}
