@@ -51,6 +51,7 @@ pub struct ShipperMetrics {
     cut: Counter,
     lost: Family<Reason, Counter>,
     in_flight: Gauge,
+    watcher_restarts: Counter,
     files: Arc<Mutex<Vec<FileLag>>>,
 }
 
@@ -86,6 +87,11 @@ impl ShipperMetrics {
             "Bytes that disappeared from files before they were read, at least",
             lost.clone(),
         );
+        registry.register(
+            "watcher_restarts",
+            "How often file events had stopped, and were asked for anew",
+            self.watcher_restarts.clone(),
+        );
         registry.register_collector(Box::new(Lags(Arc::clone(&self.files))));
     }
 
@@ -106,6 +112,11 @@ impl ShipperMetrics {
     /// Bytes that cannot be read any more.
     pub fn lost(&self, reason: &'static str, bytes: u64) {
         self.lost.get_or_create(&Reason { reason }).inc_by(bytes);
+    }
+
+    /// File events had stopped.
+    pub fn watcher_restarted(&self) {
+        self.watcher_restarts.inc();
     }
 
     /// Documents that are on their way now.

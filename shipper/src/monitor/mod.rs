@@ -9,19 +9,24 @@ mod checkpoint;
 mod clock;
 mod directives;
 mod discover;
+mod events;
 mod files;
 mod handle;
 mod identity;
 mod matching;
+mod pattern;
 mod place;
 mod positions;
 mod progress;
 mod ready;
 mod saver;
+mod schedule;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod wake;
+mod walk;
+mod watcher;
 
 pub use bodies::Bodies;
 pub use checkpoint::{Entry, StateDir, StateError};
@@ -30,10 +35,12 @@ pub use discover::{Watched, scan};
 pub use files::Host;
 pub use identity::logical_path;
 pub use tail::{Counts, TailId};
-pub use wake::{End, Inbox, WatchMode};
+pub use wake::{End, Inbox};
+pub use watcher::WatchMode;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
@@ -48,8 +55,10 @@ use crate::{now_millis, now_seconds};
 use files::Files;
 use ready::Ready;
 use saver::Saver;
+use schedule::Schedule;
 use tail::{Look, READ_BYTES, Tail, Tools};
-use wake::{GATHER, News, Watcher};
+use wake::{GATHER, News};
+use watcher::Watcher;
 
 /// The name of the monitor in [`Health`].
 const PART: &str = "monitor";
@@ -124,6 +133,8 @@ pub struct Monitor {
     watcher: Watcher,
     /// Whether events come from everywhere.
     has_events: bool,
+    /// Links to files whose own directory has no events.
+    uncovered_links: HashSet<PathBuf>,
     saver: Saver,
     documents: Documents,
     buffer: Vec<u8>,
@@ -132,8 +143,7 @@ pub struct Monitor {
     ends: HashMap<TailId, u64>,
     open: HashMap<Arc<str>, OpenBatch>,
     outbox: VecDeque<ClosedBatch>,
-    next_rescan: Instant,
-    next_poll: Instant,
+    schedule: Schedule,
     next_report: Instant,
 }
 
@@ -162,8 +172,9 @@ impl Monitor {
                 remembered,
                 options.settings.max_open_files as usize,
             ),
-            watcher: Watcher::new(mode, inbox.clone()),
+            watcher: Watcher::new(mode, inbox.clone(), state.path()),
             has_events: false,
+            uncovered_links: HashSet::new(),
             saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
             documents: Documents::new(&options.host.id),
             buffer: vec![0; READ_BYTES],
@@ -171,8 +182,7 @@ impl Monitor {
             ends: HashMap::new(),
             open: HashMap::new(),
             outbox: VecDeque::new(),
-            next_rescan: now,
-            next_poll: now,
+            schedule: Schedule::new(now),
             next_report: now,
             options,
             inbox,
@@ -233,7 +243,7 @@ impl Monitor {
             Some(now + HEARTBEAT),
             self.open.values().map(|batch| batch.opened() + flush).min(),
             self.saver.due(),
-            self.may_read().then(|| self.next_rescan.min(self.next_poll)),
+            self.may_read().then(|| self.schedule.next(!self.has_events)),
         ];
         let deadline = deadlines.into_iter().flatten().min().unwrap_or(now);
         self.inbox.wait(deadline, (now + GATHER).min(deadline))
@@ -254,25 +264,25 @@ impl Monitor {
             self.saver.result(number, result);
         }
         for path in news.touched {
-            match self.files.at(&path) {
-                Some(id) => self.ready.push(id),
-                None => self.next_rescan = Instant::now(),
-            }
+            self.touch(&path);
         }
         if news.rescan {
-            self.next_rescan = Instant::now();
+            self.schedule.ask_for_rescan(Instant::now());
+        }
+    }
+
+    /// Has a file read that was written to. It may have been found under another name, or be
+    /// none of ours.
+    fn touch(&mut self, path: &Path) {
+        if let Some(id) = self.files.at(path).or_else(|| self.files.now_at(path)) {
+            self.ready.push(id);
+        } else if self.files.owns(path) {
+            self.schedule.ask_for_rescan(Instant::now());
         }
     }
 
     /// Rescans and polls when it is time; once only in a single pass.
     fn look_around(&mut self) {
-        let now = Instant::now();
-        let settings = &self.options.settings;
-        let (rescan, poll) = if self.has_events {
-            (settings.rescan_interval.0, settings.rescan_interval.0)
-        } else {
-            (settings.rescan_interval.0.min(RESCAN_WITHOUT_EVENTS), settings.poll_interval.0)
-        };
         if self.options.once {
             if self.ends.is_empty() {
                 self.rescan();
@@ -282,23 +292,46 @@ impl Monitor {
             }
             return;
         }
-        if now >= self.next_rescan {
-            self.next_rescan = now + rescan;
+        let now = Instant::now();
+        let poll = self.options.settings.poll_interval.0;
+        let regular = self.options.settings.rescan_interval.0;
+        if self.schedule.is_rescan_due(now) {
             self.rescan();
+            let often = regular.min(RESCAN_WITHOUT_EVENTS);
+            let interval = if self.has_events { regular } else { often };
+            self.schedule.rescanned(now, Instant::now(), interval);
         }
-        if now >= self.next_poll {
-            self.next_poll = now + poll;
+        if now >= self.schedule.look {
+            self.schedule.look = now + regular;
+            if self.watcher.check(now) {
+                self.metrics.watcher_restarted();
+            }
             for id in self.files.ids() {
                 self.ready.push(id);
+            }
+        }
+        if !self.has_events && now >= self.schedule.poll {
+            self.schedule.poll = now + poll;
+            self.poll();
+        }
+    }
+
+    /// Has files looked at that no event tells of.
+    fn poll(&mut self) {
+        for tail in self.files.iter() {
+            if !self.watcher.covers(&tail.path) || self.uncovered_links.contains(&tail.path) {
+                self.ready.push(tail.id);
             }
         }
     }
 
     fn rescan(&mut self) {
-        let watched = self.files.watched();
-        let directories: Vec<_> = watched.iter().flat_map(Watched::directories).collect();
-        self.has_events = self.watcher.watch(&directories);
-        for id in self.files.update(scan(&watched)) {
+        let mut scan = scan(&self.files.watched());
+        self.has_events = self.watcher.watch(&scan.directories);
+        let links = std::mem::take(&mut scan.links).into_iter();
+        let uncovered = links.filter(|(_, target)| !self.watcher.covers(target));
+        self.uncovered_links = uncovered.map(|(link, _)| link).collect();
+        for id in self.files.update(scan) {
             self.ready.push(id);
             self.saver.changed();
         }
