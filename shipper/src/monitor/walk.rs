@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
                 return true;
             }
             let here = (key, *state);
-            let is_new = !self.open.contains(&here) && !(is_link && !self.followed.insert(here));
+            let is_new = !self.open.contains(&here) && (!is_link || self.followed.insert(here));
             if is_new {
                 self.open.push(here);
             }

@@ -214,7 +214,9 @@ impl Watcher {
         let keys: HashSet<&FileKey> = outdated.values().collect();
         self.watched.retain(|_, key| !keys.contains(key));
         if let Some(events) = &mut self.events {
-            outdated.keys().for_each(|path| events.unwatch(path));
+            for path in outdated.keys() {
+                events.unwatch(path);
+            }
         }
     }
 

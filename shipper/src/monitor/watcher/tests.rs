@@ -7,9 +7,10 @@ use crate::monitor::wake::News;
 
 /// A directory with a state directory beside it, and a watcher.
 struct Watching {
+    // Dropped first: what happens to the directory at the end is no test.
+    watcher: Watcher,
     directory: TempDir,
     inbox: Inbox,
-    watcher: Watcher,
 }
 
 impl Watching {
@@ -21,7 +22,7 @@ impl Watching {
         }
         let state = directory.path().join("state");
         let watcher = Watcher::new(WatchMode::Auto, inbox.clone(), &state);
-        Self { directory, inbox, watcher }
+        Self { watcher, directory, inbox }
     }
 
     fn path(&self, name: &str) -> PathBuf {
