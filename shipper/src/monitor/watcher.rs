@@ -53,7 +53,7 @@ pub struct Watcher {
     /// When the pulse's file was opened.
     sent: Option<Instant>,
     #[cfg(test)]
-    limit: Limit,
+    pub limit: Limit,
 }
 
 impl Watcher {
@@ -315,8 +315,9 @@ fn without_inotify(path: &Path) -> Option<&'static str> {
 /// How many watches there may be in a test, and how often one was tried.
 #[cfg(test)]
 #[derive(Debug)]
-struct Limit {
-    most: usize,
+pub struct Limit {
+    /// How many.
+    pub most: usize,
     tried: usize,
 }
 

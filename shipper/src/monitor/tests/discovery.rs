@@ -31,14 +31,21 @@ struct Running {
 impl Running {
     /// Begins with a file that matches, and waits until it is read.
     fn start(pattern: &str, rescan_interval: Duration) -> Self {
+        Self::start_with(pattern, rescan_interval, usize::MAX)
+    }
+
+    /// The same, with so many watches at most; the rest is polled often.
+    fn start_with(pattern: &str, rescan_interval: Duration, most_watches: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(&directory.path().join("state")).unwrap();
         let log = directory.path().join("log");
         let first = log.join(pattern.replace("**/", "").replace('*', "first"));
         fs::create_dir_all(first.parent().unwrap()).unwrap();
         fs::write(first, "the first line\n").unwrap();
+        let is_polled = most_watches < usize::MAX;
+        let poll_interval = if is_polled { Duration::from_millis(20) } else { never() };
         let mut settings = Settings {
-            poll_interval: Period(Duration::from_hours(1)),
+            poll_interval: Period(poll_interval),
             rescan_interval: Period(rescan_interval),
             monitor: vec![MonitorSettings {
                 paths: vec![
@@ -62,7 +69,8 @@ impl Running {
         };
         let host = Host { name: "web1".to_owned(), id: "host".to_owned() };
         let options = MonitorOptions { once: false, settings, host };
-        let monitor = Monitor::new(options, inputs, state, Vec::new(), joints).unwrap();
+        let mut monitor = Monitor::new(options, inputs, state, Vec::new(), joints).unwrap();
+        monitor.watcher.limit.most = most_watches;
         let thread = Some(std::thread::spawn(move || monitor.run()));
         let running = Self { directory, inbox, metrics, batches, thread };
         running.wait_for("the first line");
@@ -176,4 +184,35 @@ fn events_that_stopped_are_noticed_and_come_again() {
     }
     running.append("a.log", "after the restart");
     running.wait_for("after the restart");
+}
+
+#[test]
+fn files_beyond_the_limit_of_watches_are_polled_and_new_ones_found_by_the_clock() {
+    let running = Running::start_with("**/*.log", never(), 1);
+    fs::create_dir(running.path("beyond")).unwrap();
+    running.append("beyond/a.log", "found by the event of its directory");
+    running.wait_for("found by the event of its directory");
+    for number in 0..5 {
+        let line = format!("found by polling {number}");
+        running.append("beyond/a.log", &line);
+        running.wait_for(&line);
+    }
+    running.append("beyond/b.log", "found by a rescan");
+    running.wait_for("found by a rescan");
+}
+
+#[test]
+fn a_storm_of_new_files_is_read_and_comes_to_rest() {
+    let running = Running::start("**/*.log", never());
+    for number in 0..500 {
+        fs::create_dir_all(running.path(&format!("{}/{number}", number % 20))).unwrap();
+        running.append(&format!("{}/{number}/x.log", number % 20), "one of many");
+    }
+    running.append("last.log", "last of all");
+    let (started, mut documents) = (Instant::now(), 0);
+    while documents < 501 {
+        let batch = running.batches.recv_timeout(SOON).unwrap();
+        documents += batch.batch.documents();
+    }
+    println!("{documents} new files were read after {:?}", started.elapsed());
 }
