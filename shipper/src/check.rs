@@ -24,6 +24,9 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     for (path, error) in &found.unreadable {
         report.bad(&format!("{}: {error}", path.display()));
     }
+    for (path, kind) in &found.irregular {
+        report.bad(&format!("{} is {kind}, not a regular file", path.display()));
+    }
     for path in &found.missing {
         Report::note(&format!("{} is not there yet; it will be waited for", path.display()));
     }

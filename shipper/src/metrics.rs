@@ -57,6 +57,7 @@ pub struct ShipperMetrics {
     joined: Counter,
     unreadable: Gauge,
     in_flight: Gauge,
+    watcher_restarts: Counter,
     files: Arc<Mutex<Vec<FileLag>>>,
 }
 
@@ -93,6 +94,11 @@ impl ShipperMetrics {
             lost.clone(),
         );
         self.register_oddities(registry);
+        registry.register(
+            "watcher_restarts",
+            "How often file events had stopped, and were asked for anew",
+            self.watcher_restarts.clone(),
+        );
         registry.register_collector(Box::new(Lags(Arc::clone(&self.files))));
     }
 
@@ -163,6 +169,11 @@ impl ShipperMetrics {
     /// Bytes that cannot be read any more.
     pub fn lost(&self, reason: &'static str, bytes: u64) {
         self.lost.get_or_create(&Reason { reason }).inc_by(bytes);
+    }
+
+    /// File events had stopped.
+    pub fn watcher_restarted(&self) {
+        self.watcher_restarts.inc();
     }
 
     /// Documents that are on their way now.

@@ -140,6 +140,17 @@ impl Files {
         self.by_path.get(path).copied()
     }
 
+    /// The file that is at this path now, under whatever name it was found.
+    pub fn now_at(&self, path: &Path) -> Option<TailId> {
+        let key = FileKey::from(&fs::metadata(path).ok()?);
+        self.by_key.get(&key).copied()
+    }
+
+    /// Whether a file of this path would be read.
+    pub fn owns(&self, path: &Path) -> bool {
+        self.inputs.iter().any(|input| input.watched.owns(path))
+    }
+
     /// The checkpoint's entries: files being read, and files remembered.
     pub fn entries(&self, now: i64) -> Vec<Entry> {
         let absent = self.remembered.iter();
@@ -254,6 +265,11 @@ impl Files {
         for path in &scan.missing {
             once(format!("missing {}", path.display()), &|| {
                 warn!(path = %path.display(), "the file is not there; waiting for it");
+            });
+        }
+        for (path, kind) in &scan.irregular {
+            once(format!("irregular {}", path.display()), &|| {
+                warn!(path = %path.display(), "is {kind}, not a regular file; it is not read");
             });
         }
         for pattern in &scan.empty {

@@ -14,6 +14,7 @@ mod container;
 mod content;
 mod directives;
 mod discover;
+mod events;
 mod files;
 mod gone;
 mod handle;
@@ -22,17 +23,21 @@ mod matching;
 mod multiline;
 mod open;
 mod padding;
+mod pattern;
 mod place;
 mod positions;
 mod progress;
 mod read;
 mod ready;
 mod saver;
+mod schedule;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod unfinished;
 mod wake;
+mod walk;
+mod watcher;
 
 pub use bodies::Bodies;
 pub use charset::EncodingSetting;
@@ -45,10 +50,12 @@ pub use files::{Host, PIPE};
 pub use identity::logical_path;
 pub use multiline::{MultilineKind, Rule};
 pub use tail::{Counts, TailId, Waits};
-pub use wake::{End, Inbox, WatchMode};
+pub use wake::{End, Inbox};
+pub use watcher::WatchMode;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
@@ -66,8 +73,10 @@ use files::{Files, Limits};
 use read::{Look, READ_BYTES, Tools};
 use ready::Ready;
 use saver::Saver;
+use schedule::Schedule;
 use tail::Tail;
-use wake::{GATHER, News, Watcher};
+use wake::{GATHER, News};
+use watcher::Watcher;
 
 /// The name of the monitor in [`Health`].
 const PART: &str = "monitor";
@@ -79,6 +88,8 @@ const RESCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
 /// See [`Limits`].
 const LINGER: Duration = Duration::from_mins(1);
 const ARCHIVE_QUIET: Duration = Duration::from_secs(2);
+/// How often a file that cannot be judged yet is looked at in a single pass.
+const RESCAN_ONCE: Duration = Duration::from_millis(100);
 /// How often the lag of all files is measured.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// The monitor goes round at least so often, to show that it lives.
@@ -149,6 +160,8 @@ pub struct Monitor {
     watcher: Watcher,
     /// Whether events come from everywhere.
     has_events: bool,
+    /// Links to files whose own directory has no events.
+    uncovered_links: HashSet<PathBuf>,
     saver: Saver,
     documents: Documents,
     buffer: Vec<u8>,
@@ -162,8 +175,7 @@ pub struct Monitor {
     ends: HashMap<TailId, u64>,
     open: HashMap<Arc<str>, OpenBatch>,
     outbox: VecDeque<ClosedBatch>,
-    next_rescan: Instant,
-    next_poll: Instant,
+    schedule: Schedule,
     next_report: Instant,
 }
 
@@ -201,8 +213,9 @@ impl Monitor {
             stage: Stage::Reading,
             batches: Some(batches),
             files,
-            watcher: Watcher::new(mode, inbox.clone()),
+            watcher: Watcher::new(mode, inbox.clone(), state.path()),
             has_events: false,
+            uncovered_links: HashSet::new(),
             saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
             documents: Documents::new(&options.host.id),
             buffer: vec![0; READ_BYTES],
@@ -213,8 +226,7 @@ impl Monitor {
             ends: HashMap::new(),
             open: HashMap::new(),
             outbox: VecDeque::new(),
-            next_rescan: now,
-            next_poll: now,
+            schedule: Schedule::new(now),
             next_report: now,
             options,
             inbox,
@@ -289,7 +301,7 @@ impl Monitor {
             self.open.values().map(|batch| batch.opened() + flush).min(),
             self.saver.due(),
             self.may_read().then(|| self.alarms.next()).flatten(),
-            self.may_read().then(|| self.next_rescan.min(self.next_poll)),
+            self.may_read().then(|| self.schedule.next(!self.has_events)),
         ];
         let deadline = deadlines.into_iter().flatten().min().unwrap_or(now);
         self.inbox.wait(deadline, (now + GATHER).min(deadline))
@@ -310,26 +322,31 @@ impl Monitor {
             self.saver.result(number, result);
         }
         for path in news.touched {
-            match self.files.at(&path) {
-                Some(id) => self.ready.push(id),
-                None => self.next_rescan = Instant::now(),
-            }
+            self.touch(&path);
         }
         if news.rescan {
-            self.next_rescan = Instant::now();
+            self.schedule.ask_for_rescan(Instant::now());
+        }
+    }
+
+    /// Has a file read that was written to. It may have been found under another name, or be
+    /// none of ours.
+    fn touch(&mut self, path: &Path) {
+        if let Some(id) = self.files.at(path).or_else(|| self.files.now_at(path)) {
+            self.ready.push(id);
+        } else if self.files.owns(path) {
+            self.schedule.ask_for_rescan(Instant::now());
         }
     }
 
     /// Rescans and polls when it is time; once only in a single pass.
     fn look_around(&mut self) {
         let now = Instant::now();
-        let settings = &self.options.settings;
-        let (rescan, poll) = if self.has_events {
-            (settings.rescan_interval.0, settings.rescan_interval.0)
-        } else {
-            (settings.rescan_interval.0.min(RESCAN_WITHOUT_EVENTS), settings.poll_interval.0)
-        };
         if self.options.once {
+            if self.files.is_waiting() && self.schedule.is_rescan_due(now) {
+                self.rescan();
+                self.schedule.rescanned(now, now, RESCAN_ONCE);
+            }
             if self.ends.is_empty() {
                 self.rescan();
                 let files = self.files.iter().filter(|tail| tail.is_plain());
@@ -339,26 +356,49 @@ impl Monitor {
             }
             return;
         }
-        if now >= self.next_rescan {
-            self.next_rescan = now + rescan;
+        let poll = self.options.settings.poll_interval.0;
+        let regular = self.options.settings.rescan_interval.0;
+        if self.schedule.is_rescan_due(now) {
             self.rescan();
+            let often = regular.min(RESCAN_WITHOUT_EVENTS);
+            let is_quiet = self.has_events && !self.files.is_waiting();
+            let interval = if is_quiet { regular } else { often };
+            self.schedule.rescanned(now, Instant::now(), interval);
         }
         while let Some(id) = self.alarms.take(now) {
             self.ready.push(id);
         }
-        if now >= self.next_poll {
-            self.next_poll = now + poll;
+        if now >= self.schedule.look {
+            self.schedule.look = now + regular;
+            if self.watcher.check(now) {
+                self.metrics.watcher_restarted();
+            }
             for id in self.files.ids() {
                 self.ready.push(id);
+            }
+        }
+        if !self.has_events && now >= self.schedule.poll {
+            self.schedule.poll = now + poll;
+            self.poll();
+        }
+    }
+
+    /// Has files looked at that no event tells of.
+    fn poll(&mut self) {
+        for tail in self.files.iter() {
+            if !self.watcher.covers(&tail.path) || self.uncovered_links.contains(&tail.path) {
+                self.ready.push(tail.id);
             }
         }
     }
 
     fn rescan(&mut self) {
-        let watched = self.files.watched();
-        let directories: Vec<_> = watched.iter().flat_map(Watched::directories).collect();
-        self.has_events = self.watcher.watch(&directories);
-        for id in self.files.update(scan(&watched)) {
+        let mut scan = scan(&self.files.watched());
+        self.has_events = self.watcher.watch(&scan.directories);
+        let links = std::mem::take(&mut scan.links).into_iter();
+        let uncovered = links.filter(|(_, target)| !self.watcher.covers(target));
+        self.uncovered_links = uncovered.map(|(link, _)| link).collect();
+        for id in self.files.update(scan) {
             self.ready.push(id);
             self.saver.changed();
         }

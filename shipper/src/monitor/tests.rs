@@ -1,5 +1,6 @@
 //! The tailing of one file, against real files: [`Tail`] with all that it rests on.
 
+mod discovery;
 mod files_model;
 mod lines;
 mod long_lines;

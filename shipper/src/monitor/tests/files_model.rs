@@ -1,8 +1,9 @@
 //! Anything that may happen to the files of a log and to the shipper, in any order: every line
 //! that could be read is shipped, and under one id only.
 //!
-//! The model knows which file holds which lines. A line is excused when the last file that holds it
-//! goes, unless the shipper has that file open. Nothing else may be missing.
+//! The model knows which file holds which lines, and which files the shipper can find: those whose
+//! names match, those it has open, and those of which something is on disk. A line is excused when
+//! the last such file that holds it goes. Nothing else may be missing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -82,7 +83,8 @@ struct Setting {
     timed: bool,
     /// Whether rotated files match as well.
     all_names: bool,
-    /// Whether lines are long, so that a few of them fill what is fingerprinted.
+    /// Whether lines are long, so that one of them fills what is fingerprinted. Of short lines
+    /// without a time nobody can tell a copy from another file that says the same.
     long: bool,
 }
 
@@ -92,8 +94,12 @@ type FileNumber = usize;
 #[derive(Debug, Default, Clone)]
 struct Content {
     lines: BTreeSet<u32>,
-    /// Whether the shipper has certainly found it, and so has it open while it runs.
-    found: bool,
+    /// Whether the shipper that runs has it open.
+    open: bool,
+    /// Whether something of its lines was read, so that copies of it can be known.
+    read: bool,
+    /// Whether it is in the checkpoint.
+    saved: bool,
 }
 
 struct World {
@@ -102,6 +108,8 @@ struct World {
     files: Vec<Content>,
     /// What is in the directory.
     names: BTreeMap<String, FileNumber>,
+    /// What was deleted while the shipper had it open.
+    deleted: BTreeSet<FileNumber>,
     /// What the writer has open.
     writer: fs::File,
     writing: FileNumber,
@@ -127,6 +135,7 @@ impl World {
             setting,
             files: vec![Content::default()],
             names,
+            deleted: BTreeSet::new(),
             writer,
             writing: 0,
             rotations: 0,
@@ -148,6 +157,7 @@ impl World {
             }
             Action::AppendPart => self.append_part(),
             Action::Rotate { at_once } => self.rotate(at_once),
+            Action::CopyTruncate | Action::Copy if !(self.setting.timed || self.setting.long) => {}
             Action::CopyTruncate => self.copy_and_truncate(),
             Action::Truncate => self.truncate(),
             Action::DeleteAndCreate => {
@@ -180,19 +190,62 @@ impl World {
             Action::Save => {
                 if self.rig.is_running() {
                     self.rig.save();
+                    self.note_saved();
                 }
             }
-            Action::Stop => self.end(|rig| {
-                rig.stop();
-            }),
-            Action::Crash => self.end(Rig::crash),
+            Action::Stop => {
+                if self.rig.is_running() {
+                    self.rig.stop();
+                    self.note_saved();
+                    self.note_end();
+                }
+            }
+            Action::Crash => {
+                if self.rig.is_running() {
+                    self.rig.crash();
+                    self.note_end();
+                }
+            }
         }
+        self.excuse();
+    }
+
+    fn note_saved(&mut self) {
+        for file in &mut self.files {
+            file.saved |= file.open;
+        }
+    }
+
+    /// What the shipper had only open is lost with it.
+    fn note_end(&mut self) {
+        self.deleted.clear();
+        for file in &mut self.files {
+            file.open = false;
+        }
+    }
+
+    /// Excuses lines that are nowhere where they could be found.
+    fn excuse(&mut self) {
+        let mut readable: BTreeSet<u32> = BTreeSet::new();
+        for (name, file) in &self.names {
+            let file = &self.files[*file];
+            if self.setting.all_names || name == LIVE || file.open || file.saved {
+                readable.extend(&file.lines);
+            }
+        }
+        for file in &self.deleted {
+            readable.extend(&self.files[*file].lines);
+        }
+        let on_their_way = self.rig.held.iter().flat_map(|held| held.lines().map(number_of));
+        readable.extend(on_their_way.flatten());
+        readable.extend(self.rig.shipped.iter().filter_map(|shipped| number_of(shipped.line())));
+        self.excused.extend(self.written.difference(&readable));
     }
 
     fn begin_line(&mut self) {
         let number = self.next_line;
         self.next_line += 1;
-        let room = if self.setting.long { 300 } else { 0 };
+        let room = if self.setting.long { 1100 } else { 0 };
         let text = if self.setting.timed {
             let (minute, second) = (number / 60 % 60, number % 60);
             format!(
@@ -255,9 +308,7 @@ impl World {
         let Some(original) = self.names.get(LIVE).copied() else { return false };
         let name = self.rotated_name();
         fs::copy(self.rig.path(LIVE), self.rig.path(&name)).unwrap();
-        let copy = Content { found: false, ..self.files[original].clone() };
-        self.names.insert(name, self.files.len());
-        self.files.push(copy);
+        self.add_copy(name, original);
         true
     }
 
@@ -273,8 +324,16 @@ impl World {
     fn truncate(&mut self) {
         self.pending = None;
         self.writer.set_len(0).unwrap();
-        let lines = std::mem::take(&mut self.files[self.writing].lines);
-        self.excuse(&lines);
+        self.files[self.writing].lines.clear();
+        self.files[self.writing].read = false;
+    }
+
+    /// A copy is known by what is known of its original.
+    fn add_copy(&mut self, name: String, original: FileNumber) {
+        let original = self.files[original].clone();
+        let (open, saved) = (original.open && original.read, original.saved && original.read);
+        self.names.insert(name, self.files.len());
+        self.files.push(Content { open, saved, ..original });
     }
 
     fn some_rotated(&self, index: Index) -> Option<String> {
@@ -285,9 +344,8 @@ impl World {
     fn delete(&mut self, name: &str) {
         let Some(file) = self.names.remove(name) else { return };
         fs::remove_file(self.rig.path(name)).unwrap();
-        if !(self.rig.is_running() && self.files[file].found) {
-            let lines = self.files[file].lines.clone();
-            self.excuse(&lines);
+        if self.files[file].open {
+            self.deleted.insert(file);
         }
     }
 
@@ -307,19 +365,10 @@ impl World {
         fs::write(self.rig.path(&archive), encoder.finish().unwrap()).unwrap();
         fs::remove_file(self.rig.path(&name)).unwrap();
         self.names.remove(&name);
-        let copy = Content { found: false, ..self.files[file].clone() };
-        self.names.insert(archive, self.files.len());
-        self.files.push(copy);
-    }
-
-    /// Excuses those of `lines` that are in no other file that can be read.
-    fn excuse(&mut self, lines: &BTreeSet<u32>) {
-        for line in lines {
-            let is_readable = |file: &FileNumber| self.files[*file].lines.contains(line);
-            if !self.names.values().any(is_readable) {
-                self.excused.insert(*line);
-            }
+        if self.files[file].open {
+            self.deleted.insert(file);
         }
+        self.add_copy(archive, file);
     }
 
     fn look(&mut self) {
@@ -329,43 +378,37 @@ impl World {
         self.rig.look();
         for (name, file) in &self.names {
             // One that nobody watches is known if it was found when it was still watched.
+            let file = &mut self.files[*file];
             if self.setting.all_names || name == LIVE {
-                self.files[*file].found = true;
+                file.open = true;
             }
-        }
-    }
-
-    /// What the shipper had only open, or only in memory, is lost with it.
-    fn end(&mut self, how: impl FnOnce(&mut Rig)) {
-        if !self.rig.is_running() {
-            return;
-        }
-        how(&mut self.rig);
-        let written = self.written.clone();
-        self.excuse(&written);
-        // Rotated files nobody watches are found again by what is remembered of them, if that is
-        // anything: a file that was never saved is not.
-        for file in &mut self.files {
-            file.found = false;
+            file.read = file.open && !file.lines.is_empty();
         }
     }
 
     fn finish(&mut self) {
         self.finish_line();
+        self.excuse();
         for _ in 0..3 {
             self.look();
             self.rig.settle();
         }
-        let mut ids: HashMap<u64, DocumentId> = HashMap::new();
+        let mut ids: HashMap<u32, DocumentId> = HashMap::new();
         for shipped in &self.rig.shipped {
-            let number = shipped.document["n"].as_u64().expect("a whole line");
+            // A line that was torn by a rotation is none.
+            let Some(number) = number_of(shipped.line()) else { continue };
             let first = *ids.entry(number).or_insert(shipped.id);
-            assert_eq!(first, shipped.id, "line {number} was shipped twice");
+            assert!(first == shipped.id, "line {number} was shipped twice");
         }
         for number in self.written.difference(&self.excused) {
-            assert!(ids.contains_key(&u64::from(*number)), "line {number} was not shipped");
+            assert!(ids.contains_key(number), "line {number} was not shipped");
         }
     }
+}
+
+fn number_of(line: &str) -> Option<u32> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    line["n"].as_u64().and_then(|number| u32::try_from(number).ok())
 }
 
 fn open(rig: &Rig) -> fs::File {
@@ -383,15 +426,27 @@ fn cases() -> u32 {
     given.and_then(|text| text.parse().ok()).unwrap_or(200)
 }
 
+/// Written in one line, to be read.
+#[derive(Clone)]
+struct Case {
+    setting: Setting,
+    actions: Vec<Action>,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:?}, {:?}", self.setting, self.actions)
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 3000, ..ProptestConfig::default() })]
     #[test]
     fn no_line_is_lost_or_shipped_twice_whatever_happens_to_files_and_shipper(
-        setting in setting(),
-        actions in vec(action(), 1..40),
+        case in (setting(), vec(action(), 1..40)).prop_map(|(setting, actions)| Case { setting, actions }),
     ) {
-        let mut world = World::new(setting);
-        for action in actions {
+        let mut world = World::new(case.setting);
+        for action in case.actions {
             world.follow(action);
         }
         world.finish();

@@ -17,6 +17,7 @@ use crate::batch::ClosedBatch;
 use crate::config::{MonitorSettings, Settings};
 use crate::metrics::ShipperMetrics;
 use crate::monitor::files::Host;
+use crate::monitor::schedule::Schedule;
 use crate::monitor::{
     Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, TailId, WatchMode,
 };
@@ -189,8 +190,7 @@ impl Rig {
     /// Looks for new files, and reads everything there is.
     pub fn look(&mut self) {
         let running = self.monitor.as_mut().unwrap();
-        running.monitor.next_rescan = Instant::now();
-        running.monitor.next_poll = Instant::now();
+        running.monitor.schedule = Schedule::new(Instant::now());
         self.rounds();
     }
 
