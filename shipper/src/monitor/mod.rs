@@ -253,8 +253,12 @@ impl Monitor {
             self.stop_reading();
         }
         self.absorb(news);
-        if self.may_read() {
+        if self.stage == Stage::Reading {
+            // Also while nothing may be read: a file that comes and is rotated meanwhile would be
+            // nobody's.
             self.look_around();
+        }
+        if self.may_read() {
             self.read();
         }
         self.flush_old();
@@ -301,7 +305,7 @@ impl Monitor {
             self.open.values().map(|batch| batch.opened() + flush).min(),
             self.saver.due(),
             self.may_read().then(|| self.alarms.next()).flatten(),
-            self.may_read().then(|| self.schedule.next(!self.has_events)),
+            (self.stage == Stage::Reading).then(|| self.schedule.next(!self.has_events)),
         ];
         let deadline = deadlines.into_iter().flatten().min().unwrap_or(now);
         self.inbox.wait(deadline, (now + GATHER).min(deadline))

@@ -236,6 +236,24 @@ fn long_lines_are_whole_and_longer_ones_are_cut_marked_and_counted() {
 }
 
 #[test]
+fn files_that_come_and_are_rotated_while_nothing_may_be_read_are_read_afterwards() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", "one\n");
+    rig.start();
+    rig.settle();
+    for number in 2..9 {
+        fs::rename(rig.path("app.log"), rig.path(&format!("app.log.{number}"))).unwrap();
+        rig.append("app.log", format!("in file {number}\n"));
+        rig.round_without_taking();
+    }
+    rig.settle();
+    let mut lines = rig.lines();
+    lines.sort_unstable();
+    let expected = (2..9).map(|number| format!("in file {number}")).chain(["one".to_owned()]);
+    assert_eq!(lines, expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn a_deleted_file_is_read_to_its_end() {
     let mut rig = reading("one\n");
     rig.append("app.log", "two\n");

@@ -187,6 +187,15 @@ impl Rig {
         ended
     }
 
+    /// Goes round once; nothing that comes out is taken, as when the broker is away.
+    pub fn round_without_taking(&mut self) {
+        let running = self.monitor.as_mut().unwrap();
+        running.monitor.schedule = Schedule::new(Instant::now());
+        let now = Instant::now();
+        let news = running.inbox.wait(now, now);
+        running.monitor.go_round(news);
+    }
+
     /// Looks for new files, and reads everything there is.
     pub fn look(&mut self) {
         // What cannot be judged at once is looked at again.
