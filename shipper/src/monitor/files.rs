@@ -73,8 +73,8 @@ pub struct Files {
     pub(super) next_id: u64,
     /// Nothing is remembered, and this is the first look.
     pub(super) is_first_start: bool,
-    /// Whether something that was found is to be looked at again soon.
-    pub(super) is_waiting: bool,
+    /// What was found and cannot be judged yet.
+    pub(super) waiting: HashSet<FileKey>,
     /// Files with a descriptor that may be closed, the one used last at the end.
     pub(super) opened: VecDeque<TailId>,
     pub(super) limits: Limits,
@@ -105,7 +105,7 @@ impl Files {
             unseen: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             next_id: 0,
-            is_waiting: false,
+            waiting: HashSet::new(),
             opened: VecDeque::new(),
             limits,
             metrics,
@@ -182,7 +182,7 @@ impl Files {
     /// Whether to look again soon, although nothing may happen: a file is found that cannot be
     /// judged yet.
     pub fn is_waiting(&self) -> bool {
-        self.is_waiting
+        !self.waiting.is_empty()
     }
 
     /// Takes in what a scan found. Returns the files to look at: new ones and renamed ones.
@@ -193,7 +193,9 @@ impl Files {
         let hidden: Vec<PathBuf> =
             std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
-        self.is_waiting = false;
+        self.waiting.clear();
+        // Files that are known tell what others are copies of.
+        scan.found.sort_by_key(|found| !self.remembered.knows(found.key));
         for found in scan.found {
             let id = match self.by_key.get(&found.key).copied() {
                 Some(id) => Some(id),
@@ -206,7 +208,7 @@ impl Files {
                 self.by_path.insert(found.path, id);
             }
         }
-        for (id, tail) in &self.tails {
+        for (id, tail) in &mut self.tails {
             if tail.is_pipe()
                 || present.contains(id)
                 || hidden.iter().any(|path| tail.path.starts_with(path))
@@ -215,6 +217,7 @@ impl Files {
             } else {
                 // It may have been written to until the moment it was renamed.
                 self.gone.entry(*id).or_insert_with(|| {
+                    tail.is_at_end = false;
                     to_read.push(*id);
                     Instant::now()
                 });

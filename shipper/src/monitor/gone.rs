@@ -4,13 +4,16 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
 use super::checkpoint::Entry;
+use super::content::Content;
 use super::discover::Found;
 use super::files::Files;
+use super::identity::FileKey;
 use super::matching::{self, Neighbours};
 use super::tail::{Tail, TailId};
 use crate::now_seconds;
@@ -55,7 +58,8 @@ impl Files {
                 Ok(None) if self.by_key.contains_key(&entry.key) => {
                     warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what stood behind the offset is lost");
                 }
-                Ok(None) => self.remembered.add(entry, true),
+                // What cannot be judged yet may be it.
+                Ok(None) => self.remembered.add(entry, self.waiting.is_empty()),
                 Err(error) => {
                     debug!(path = %entry.path.display(), %error, "cannot look for a rotated file");
                     self.remembered.add(entry, false);
@@ -72,37 +76,37 @@ impl Files {
     ) -> io::Result<Option<TailId>> {
         let owner = self.inputs.iter().position(|input| input.watched.owns(&entry.path));
         let Some(input) = owner else { return Ok(None) };
-        let found = matching::find_beside(entry, neighbours, |key| self.by_key.contains_key(&key))?;
+        let is_taken = |key| self.by_key.contains_key(&key) || self.waiting.contains(&key);
+        let found = matching::find_beside(entry, neighbours, is_taken)?;
         let Some((path, key, content)) = found else { return Ok(None) };
-        let setup = self.setup(input, &entry.path)?;
-        let tail = Tail::open(setup, entry.path.clone(), key, content, Some(entry))?;
-        let offset = tail.offset();
+        let offset = entry.offset;
         info!(path = %path.display(), was = %entry.path.display(), offset, "reading the rest of a rotated file");
-        let id = self.add(tail);
-        self.gone.insert(id, Instant::now());
-        Ok(Some(id))
+        self.open_gone(input, entry, key, content).map(Some)
     }
 
     /// The file has other content than was read: truncated and perhaps written anew. What was not
     /// read of the old content is looked for in a copy beside it. Returns the files to look at.
     pub fn rewritten(&mut self, id: TailId) -> Vec<TailId> {
         let is_continued = self.continued.remove(&id);
+        let is_gone = self.gone.remove(&id).is_some();
         let Some(mut old) = self.remove(id) else { return Vec::new() };
         let found = Found { path: old.path.clone(), key: old.key, input: old.input };
         let position = old.entry_at_offset();
+        let content = old.take_content();
         let mut to_read = Vec::new();
-        let is_taken = |key| key == found.key || self.by_key.contains_key(&key);
-        let beside = matching::find_beside(&position, &mut Neighbours::default(), is_taken);
-        let copy = beside.unwrap_or_else(|error| {
-            warn!(path = %found.path.display(), %error, "cannot look for a copy of the truncated file");
-            None
-        });
-        if let Some((path, key, content)) = copy {
+        if let Some((path, key, content)) = self.find_copy(&position) {
             info!(path = %found.path.display(), copy = %path.display(), "the file was truncated; reading the rest from its copy");
             old.follow(key, content);
             self.gone.insert(id, Instant::now());
             to_read.push(self.add(old));
         } else {
+            // A copy that was made earlier has at least what is not delivered yet.
+            let entry = old.entry(now_seconds());
+            if !old.progress.is_settled()
+                && let Some((_, key, content)) = self.find_copy(&entry)
+            {
+                to_read.extend(self.open_gone(found.input, &entry, key, content).ok());
+            }
             let lost = old.known_size().saturating_sub(old.shipped_to());
             if lost > 0 && !is_continued {
                 warn!(path = %found.path.display(), lost_bytes = lost, "the file was truncated before it was read to its end, and no copy is beside it");
@@ -111,11 +115,59 @@ impl Files {
                 info!(path = %found.path.display(), "the file was truncated; reading it from its beginning");
             }
         }
-        if let Some(new) = self.open(&found) {
-            self.by_path.insert(found.path, new);
+        if let Some(new) = self.open_rewritten(&found, content, is_gone) {
             to_read.push(new);
         }
         to_read
+    }
+
+    fn find_copy(&self, position: &Entry) -> Option<(PathBuf, FileKey, Content)> {
+        let is_taken = |key| key == position.key || self.by_key.contains_key(&key);
+        let beside = matching::find_beside(position, &mut Neighbours::default(), is_taken);
+        beside.unwrap_or_else(|error| {
+            warn!(path = %position.path.display(), %error, "cannot look for a copy of the truncated file");
+            None
+        })
+    }
+
+    /// Reads on, from where `entry` says, a file that is not where it was found.
+    fn open_gone(
+        &mut self,
+        input: usize,
+        entry: &Entry,
+        key: FileKey,
+        content: Content,
+    ) -> io::Result<TailId> {
+        let setup = self.setup(input, &entry.path)?;
+        let tail = Tail::open(setup, entry.path.clone(), key, content, Some(entry))?;
+        let id = self.add(tail);
+        self.gone.insert(id, Instant::now());
+        Ok(id)
+    }
+
+    /// Reads a file that has other content now, through the descriptor that is there: it may have
+    /// been renamed or deleted since.
+    fn open_rewritten(
+        &mut self,
+        found: &Found,
+        content: Option<Content>,
+        is_gone: bool,
+    ) -> Option<TailId> {
+        let Some(content) = content else {
+            let new = self.open(found)?;
+            self.by_path.insert(found.path.clone(), new);
+            return Some(new);
+        };
+        let setup = self.setup(found.input, &found.path).ok()?;
+        let opened = Tail::open(setup, found.path.clone(), found.key, content, None);
+        let opened = opened.inspect_err(|error| self.note_unopened(&found.path, error));
+        let new = self.add(opened.ok()?);
+        if is_gone {
+            self.gone.insert(new, Instant::now());
+        } else {
+            self.by_path.insert(found.path.clone(), new);
+        }
+        Some(new)
     }
 
     /// A file that is gone was written to after all.
@@ -177,7 +229,9 @@ impl Files {
     fn is_finished(&self, id: TailId) -> bool {
         let Some(tail) = self.tails.get(&id) else { return true };
         let Ok(metadata) = tail.metadata() else { return tail.progress.is_settled() };
-        let at_end = tail.progress.is_settled() && metadata.len() <= tail.shipped_to();
+        // Shorter than what was read means truncated: that is dealt with by reading.
+        let is_read = tail.is_at_end && tail.progress.is_settled();
+        let at_end = is_read && metadata.len() == tail.shipped_to();
         // As long as nothing takes its place, its writer may not have noticed the rotation.
         at_end && (metadata.nlink() == 0 || self.has_successor(tail))
     }

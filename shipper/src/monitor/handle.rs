@@ -12,13 +12,15 @@ use super::identity::FileKey;
 #[derive(Debug)]
 pub struct Handle {
     key: FileKey,
+    is_archive: bool,
     content: Option<Content>,
 }
 
 impl Handle {
     /// The handle of an open file.
     pub fn new(key: FileKey, content: Content) -> Self {
-        Self { key, content: Some(content) }
+        let is_archive = matches!(content, Content::Archive(_));
+        Self { key, is_archive, content: Some(content) }
     }
 
     /// The file, opened again at `path` if need be.
@@ -43,9 +45,19 @@ impl Handle {
         Ok(content)
     }
 
+    /// Takes the file away, if it is open.
+    pub fn take(&mut self) -> Option<Content> {
+        self.content.take()
+    }
+
     /// Whether it has a descriptor.
     pub fn is_open(&self) -> bool {
         self.content.is_some()
+    }
+
+    /// Whether it is a compressed file.
+    pub fn is_archive(&self) -> bool {
+        self.is_archive
     }
 
     /// Whether it comes in through a pipe.

@@ -67,29 +67,29 @@ pub fn find_original<'a>(
     entries: impl Iterator<Item = &'a Entry>,
 ) -> io::Result<Option<&'a Entry>> {
     for entry in entries.filter(|entry| entry.prefix.length > 0) {
-        if fits(content, entry)? && is_copy(path, entry) {
+        if fits(content, entry)? && is_copy(path, entry, u64::from(entry.prefix.length)) {
             return Ok(Some(entry));
         }
     }
     Ok(None)
 }
 
-/// Whether the file at `path`, which has the content that `entry` knows and another inode, is a copy
-/// of that file, and not a new one which begins like it.
-pub fn is_copy(path: &Path, entry: &Entry) -> bool {
-    if entry.prefix.length as usize >= PREFIX_BYTES {
+/// Whether the file at `path`, which begins with the same `alike` bytes as that which `entry` knows
+/// and has another inode, is a copy of that file, and not a new one which begins like it.
+pub fn is_copy(path: &Path, entry: &Entry, alike: u64) -> bool {
+    if alike >= PREFIX_BYTES as u64 {
         return true;
+    }
+    // A new file under the first name is what is to be expected.
+    if logical_path(path) == path {
+        return false;
     }
     // A rotation that renames leaves the original beside it, and a new file under the first name;
     // one that copies leaves the original where it was.
     let original = find_inode(&entry.path, entry.key).ok().flatten().filter(|original| {
         Content::open(original).and_then(|mut content| fits(&mut content, entry)).unwrap_or(false)
     });
-    let is_first_name = |path: &Path| logical_path(path) == path;
-    match original {
-        Some(original) => is_first_name(&original) && !is_first_name(path),
-        None => path != entry.path,
-    }
+    original.map_or(path != entry.path, |original| logical_path(&original) == original)
 }
 
 /// Whether all of `copy` stands at the beginning of `original` too, which was read up to `offset`:
@@ -131,12 +131,15 @@ fn length_of(content: &mut Content, most: u64) -> io::Result<Option<u64>> {
     Ok(Some(end).filter(|end| is_whole && *end <= most))
 }
 
-/// How long `content` is, found by reading it.
+/// How long `content` is; of an archive that is found by reading it.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn length(content: &mut Content) -> io::Result<u64> {
-    length_up_to(content, u64::MAX)
+    match content {
+        Content::Plain(file) => Ok(file.metadata()?.len()),
+        _ => length_up_to(content, u64::MAX),
+    }
 }
 
 fn length_up_to(content: &mut Content, most: u64) -> io::Result<u64> {
@@ -187,6 +190,7 @@ pub fn find_beside(
     neighbours: &mut Neighbours,
     is_taken: impl Fn(FileKey) -> bool,
 ) -> io::Result<Option<(PathBuf, FileKey, Content)>> {
+    let mut fitting: Vec<(PathBuf, FileKey, Content)> = Vec::new();
     for path in neighbours.of(&entry.path)? {
         let Ok(metadata) = fs::metadata(path) else { continue };
         let key = FileKey::from(&metadata);
@@ -194,16 +198,28 @@ pub fn find_beside(
             continue;
         }
         let opened = Content::open(path);
-        let fitting = opened.and_then(|mut content| Ok((fits(&mut content, entry)?, content)));
-        match fitting {
-            Ok((true, content)) => return Ok(Some((path.clone(), key, content))),
+        match opened.and_then(|mut content| Ok((fits(&mut content, entry)?, content))) {
+            Ok((true, content)) if key == entry.key => {
+                return Ok(Some((path.clone(), key, content)));
+            }
+            Ok((true, content)) => fitting.push((path.clone(), key, content)),
             Ok((false, _)) => {}
             Err(error) => {
                 debug!(path = %path.display(), %error, "cannot compare with a checkpoint");
             }
         }
     }
-    Ok(None)
+    // Copies may have been made at different times: the longest has all that the others have.
+    if fitting.len() > 1 {
+        let mut lengths = Vec::new();
+        for (place, (_, _, content)) in fitting.iter_mut().enumerate() {
+            lengths.push((length(content)?, std::cmp::Reverse(place)));
+        }
+        if let Some((_, std::cmp::Reverse(longest))) = lengths.into_iter().max() {
+            return Ok(Some(fitting.swap_remove(longest)));
+        }
+    }
+    Ok(fitting.pop())
 }
 
 /// Where the file `key` is in the directory of `path`, whatever it is called now.
@@ -324,14 +340,14 @@ mod tests {
         fs::write(&path, b"begun\n").unwrap();
         let entry = entry_of(&path, 6);
         fs::copy(&path, &rotated).unwrap();
-        assert!(is_copy(&rotated, &entry), "the original is where it was");
+        assert!(is_copy(&rotated, &entry, 6), "the original is where it was");
         fs::remove_file(&rotated).unwrap();
         fs::rename(&path, &rotated).unwrap();
         fs::write(&path, b"begun\n").unwrap();
-        assert!(!is_copy(&path, &entry), "the original was renamed");
+        assert!(!is_copy(&path, &entry, 6), "the original was renamed");
         fs::remove_file(&rotated).unwrap();
-        assert!(!is_copy(&path, &entry), "the original was deleted");
-        assert!(is_copy(&rotated, &entry), "the original is not there any more");
+        assert!(!is_copy(&path, &entry, 6), "the original was deleted");
+        assert!(is_copy(&rotated, &entry, 6), "the original is not there any more");
     }
 
     #[test]

@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 use tracing::{debug, info};
 
 use super::assemble::Assembler;
+use super::charset::Charset;
 use super::checkpoint::Entry;
 use super::content::{Compression, Content, Outlook};
 use super::discover::Found;
 use super::files::Files;
-use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES, logical_path};
+use super::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
 use super::matching::{self, stamp};
-use super::place::Place;
+use super::place::{Place, last_line_end};
 use super::tail::{Setup, Tail, TailId};
 use crate::config::{LogicalPath, Start};
 use crate::now_seconds;
@@ -56,12 +57,16 @@ impl Files {
         let age = metadata.as_ref().and_then(|found| age_of(found.modified().ok()?));
         let is_archive = Compression::of(&found.path).is_some();
         if is_archive && age.is_some_and(|age| age < self.limits.archive_quiet) {
-            self.is_waiting = true;
+            self.waiting.insert(found.key);
             return Ok(None);
         }
-        let entry = match self.known(found, &mut content)? {
+        let known = self.known(found, &mut content)?;
+        if matches!(known, Known::Position(..) | Known::Everything(_)) {
+            self.remembered.remove_blank(found.key);
+        }
+        let entry = match known {
             Known::Later => {
-                self.is_waiting = true;
+                self.waiting.insert(found.key);
                 return Ok(None);
             }
             Known::Everything(entry) => {
@@ -105,10 +110,11 @@ impl Files {
         let logical = logical_path(&found.path);
         let absent = self.remembered.candidates(found.key, &logical);
         let entries = absent.iter().map(|(_, entry)| *entry);
-        if let Some(entry) = matching::find_same(content, found.key, entries)? {
-            let entry = entry.clone();
-            self.forget_entry(&entry, found);
-            return Ok(Known::Position(Box::new(Entry { complete: None, ..entry }), None));
+        // One that has seen nothing of its file does not say that nobody else has.
+        let has_seen = |entry: &&Entry| entry.prefix.length > 0;
+        let same = matching::find_same(content, found.key, entries.filter(has_seen))?;
+        if let Some(entry) = same.cloned() {
+            return Ok(self.take_over(entry, found));
         }
         let alike: Vec<TailId> = self.alike(&logical).map(|tail| tail.id).collect();
         for id in alike {
@@ -118,14 +124,21 @@ impl Files {
             }
         }
         let absent = self.remembered.candidates(found.key, &logical);
-        let alike = absent.iter().map(|(_, entry)| *entry);
-        let alike = alike.filter(|entry| entry.key != found.key);
-        if let Some(entry) = matching::find_original(content, &found.path, alike)? {
-            let entry = entry.clone();
-            self.forget_entry(&entry, found);
-            return Ok(Known::Position(Box::new(Entry { complete: None, ..entry }), None));
+        let entries = || absent.iter().map(|(_, entry)| *entry);
+        let alike = entries().filter(|entry| entry.key != found.key);
+        let known = match matching::find_original(content, &found.path, alike)? {
+            Some(original) => Some(original),
+            None => matching::find_same(content, found.key, entries())?,
+        };
+        if let Some(entry) = known.cloned() {
+            return Ok(self.take_over(entry, found));
         }
         if content.outlook() == Outlook::Cut { Ok(Known::Later) } else { Ok(Known::Nothing) }
+    }
+
+    fn take_over(&mut self, entry: Entry, found: &Found) -> Known {
+        self.forget_entry(&entry, found);
+        Known::Position(Box::new(Entry { complete: None, ..entry }), None)
     }
 
     /// A position that a file takes over is not remembered any more, unless it also says that there
@@ -146,31 +159,60 @@ impl Files {
     fn compare(&mut self, id: TailId, found: &Found, content: &mut Content) -> io::Result<Known> {
         let Some(tail) = self.tails.get_mut(&id) else { return Ok(Known::Nothing) };
         let position = tail.entry_at_offset();
-        let path = tail.path.clone();
+        let (path, charset) = (tail.path.clone(), tail.charset);
         if position.prefix.length == 0 {
             // Nothing of it was read yet: what it is shows when something was.
+            let is_read = tail.has_read_all();
             let original = tail.handle.get(&path)?;
-            let alike = matching::begin_alike(content, original)?;
-            return Ok(if alike { Known::Later } else { Known::Nothing });
+            let is_later = !is_read && matching::begin_alike(content, original)?;
+            return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
-        if !tail.is_archive()
-            && let Ok(original) = tail.handle.get(&path)
+        if tail.is_plain() && tail.is_rewritten() {
+            // Which of the two contents this is a copy of shows when that is dealt with.
+            let is_old = tail.begins_like(content)?;
+            let is_new = match tail.handle.get(&path) {
+                Ok(original) => matching::begin_alike(content, original)?,
+                Err(_) => false,
+            };
+            return Ok(if is_old || is_new { Known::Later } else { Known::Nothing });
+        }
+        if tail.is_archive() {
+            // To look into it costs reading it once more, so it is looked into once.
+            if !tail.begins_like(content)? {
+                return Ok(Known::Nothing);
+            }
+            if !tail.has_read_all() {
+                return Ok(Known::Later);
+            }
+        }
+        if let Ok(original) = tail.handle.get(&path)
             && matching::is_beginning(content, original, position.offset)?
         {
-            let is_copy = matching::is_copy(&found.path, &position);
-            return if is_copy { copied(found, content, &position) } else { Ok(Known::Nothing) };
+            let length = matching::length(content)?;
+            if !matching::is_copy(&found.path, &position, length) {
+                return Ok(Known::Nothing);
+            }
+            // Until all of it is delivered, this may be the only copy that is left after a crash.
+            let confirmed = tail.progress.confirmed().offset;
+            return if length <= confirmed {
+                copied(found, content, charset, &position)
+            } else {
+                Ok(Known::Later)
+            };
         }
         if content.outlook() == Outlook::Cut {
             return Ok(Known::Later);
         }
-        if !matching::fits(content, &position)? || !matching::is_copy(&found.path, &position) {
+        let alike = u64::from(position.prefix.length);
+        if !matching::fits(content, &position)? || !matching::is_copy(&found.path, &position, alike)
+        {
             return Ok(Known::Nothing);
         }
-        let is_read = tail.metadata().map_or(true, |found| found.len() <= position.offset);
-        if !is_read || !tail.progress.is_settled() {
+        if !tail.has_read_all() {
             return Ok(Known::Later);
         }
-        Ok(Known::Position(Box::new(position), Some(id)))
+        // What is on its way is read again from the copy: repeats have the same ids.
+        Ok(Known::Position(Box::new(tail.entry(now_seconds())), Some(id)))
     }
 
     /// What a file is read with.
@@ -203,17 +245,20 @@ fn age_of(time: SystemTime) -> Option<Duration> {
 }
 
 /// The entry of a copy of the beginning of the file that `original` knows: read to its end.
-fn copied(found: &Found, content: &mut Content, original: &Entry) -> io::Result<Known> {
+fn copied(
+    found: &Found,
+    content: &mut Content,
+    charset: Charset,
+    original: &Entry,
+) -> io::Result<Known> {
     let metadata = fs::metadata(&found.path)?;
-    let length = match content {
-        Content::Plain(_) => metadata.len(),
-        _ => matching::length(content)?,
-    };
+    let length = matching::length(content)?;
+    // It may end in the middle of a line, and be written on.
+    let end = last_line_end(content, charset, length)?;
     let mut head = vec![0; PREFIX_BYTES];
     let read = content.read_up_to(&mut head, 0)?;
     head.truncate(read);
-    let place = Place::find(content, length)?;
-    debug_assert!(place.guard.len() <= GUARD_BYTES);
+    let place = Place::find(content, end)?;
     Ok(Known::Everything(Box::new(Entry {
         path: found.path.clone(),
         key: FileKey::from(&metadata),

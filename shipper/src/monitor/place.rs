@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::charset::Charset;
 use super::content::Content;
 use super::identity::{Fingerprint, GUARD_BYTES};
 
@@ -54,4 +55,26 @@ impl Place {
         let last = bytes.len().saturating_sub(GUARD_BYTES);
         self.guard.extend_from_slice(bytes.get(last..).unwrap_or_default());
     }
+}
+
+/// Where the last line ends that does before `end`; 0 where none does.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn last_line_end(content: &mut Content, charset: Charset, end: u64) -> io::Result<u64> {
+    const BLOCK_BYTES: usize = 64 * 1024;
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut end = end;
+    while end > 0 {
+        // Blocks begin where a character does, whatever the charset.
+        let start = end.saturating_sub(BLOCK_BYTES as u64).next_multiple_of(2);
+        let length = usize::try_from(end - start).unwrap_or(BLOCK_BYTES);
+        let part = block.get_mut(..length).unwrap_or_default();
+        content.read_exact(part, start)?;
+        if let Some(line_end) = charset.last_line_end(part) {
+            return Ok(start + line_end as u64);
+        }
+        end = start;
+    }
+    Ok(0)
 }

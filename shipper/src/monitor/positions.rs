@@ -98,6 +98,16 @@ impl Positions {
         Some(entry)
     }
 
+    /// Forgets positions in the file `key` that were noted before anything of it was seen.
+    pub fn remove_blank(&mut self, key: FileKey) {
+        for number in self.by_key.get(&key).cloned().unwrap_or_default() {
+            let known = self.entries.get(&number);
+            if known.is_some_and(|known| known.entry.prefix.length == 0) {
+                self.remove(number);
+            }
+        }
+    }
+
     /// Takes those that were not looked for.
     pub fn take_unsearched(&mut self) -> Vec<Entry> {
         let unsearched = self.entries.iter().filter(|(_, remembered)| !remembered.searched);

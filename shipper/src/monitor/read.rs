@@ -64,6 +64,7 @@ impl Tail {
             buffer.shrink_to_fit();
         }
         *tools.buffer = buffer;
+        self.is_at_end = matches!(look, Ok(Look::AtEnd));
         look
     }
 
@@ -91,15 +92,19 @@ impl Tail {
             let text = data.get(..start).unwrap_or_default().to_vec();
             return self.read_over_padding(&text, buffer, tools);
         }
-        if is_end && matches!(self.handle.outlook(), Outlook::Complete | Outlook::Damaged(_)) {
-            return Ok(self.take_rest(data, tools));
-        }
         if self.text_of(data).len() > tools.max_line_bytes {
             self.cut_line(data, tools);
             return Ok(Look::More);
         }
         if is_end {
-            self.unfinished.seen(data.len() as u64);
+            let length = data.len() as u64;
+            self.unfinished.seen(length);
+            let is_final = matches!(self.handle.outlook(), Outlook::Complete | Outlook::Damaged(_));
+            if is_final && self.unfinished.shipped() != length {
+                self.read_rest(tools)?;
+            } else if is_final {
+                self.end_all_events(tools);
+            }
             return Ok(Look::AtEnd);
         }
         // A line longer than the buffer: again, with room for the longest one allowed.
@@ -289,27 +294,6 @@ impl Tail {
         Ok(Look::More)
     }
 
-    /// Nothing will follow: what stands here is a line although it has no end.
-    fn take_rest(&mut self, data: &[u8], tools: &mut Tools<'_>) -> Look {
-        if data.is_empty() {
-            let end = self.next.offset;
-            self.end_events(end, tools);
-            if tools.batch.added() > 0 {
-                self.end_chunk(end, end, tools);
-            }
-            return Look::AtEnd;
-        }
-        let seen_end = self.next.offset + data.len() as u64;
-        if self.assembler.is_some() {
-            let place = self.next.clone();
-            self.join_line(data, &place, seen_end, tools);
-        } else {
-            self.take_odd_line(data, self.next.offset, seen_end, tools);
-        }
-        self.advance(data, tools);
-        Look::More
-    }
-
     /// Passes over NULs that a crash or a hole left behind `text`, once something follows them. Until
     /// then they may be room that the writer will fill.
     fn read_over_padding(
@@ -383,12 +367,16 @@ impl Tail {
     /// # Errors
     /// When the file cannot be read.
     pub fn read_rest(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
+        self.end_all_events(tools);
+        self.read_unfinished_line(tools)
+    }
+
+    fn end_all_events(&mut self, tools: &mut Tools<'_>) {
         let end = self.next.offset;
         self.end_events(end, tools);
         if tools.batch.added() > 0 {
             self.end_chunk(end, end, tools);
         }
-        self.read_unfinished_line(tools)
     }
 
     fn read_unfinished_line(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {

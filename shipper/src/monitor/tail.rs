@@ -20,9 +20,9 @@ use super::content::{Content, Outlook};
 use super::directives;
 use super::handle::Handle;
 use super::identity::{FileKey, Fingerprint, PREFIX_BYTES};
-use super::matching::stamp;
+use super::matching::{self, stamp};
 use super::padding;
-use super::place::Place;
+use super::place::{Place, last_line_end};
 use super::progress::{Position, Progress};
 use super::unfinished::Unfinished;
 use crate::parser::{Calendar, Frame, Parser};
@@ -117,6 +117,8 @@ pub struct Tail {
     /// The beginning of what documents were made of, at most [`PREFIX_BYTES`].
     pub(super) head: Vec<u8>,
     pub(super) known_size: u64,
+    /// Whether the last read came to the end.
+    pub(super) is_at_end: bool,
     /// Inside a line that is too long: up to where its end was searched for.
     pub(super) searched: Option<Place>,
     /// Up to where there is nothing but padding.
@@ -159,6 +161,7 @@ impl Tail {
             next: Place::default(),
             head: Vec::new(),
             known_size: 0,
+            is_at_end: false,
             searched: None,
             padding_end: 0,
             unfinished: Unfinished::default(),
@@ -175,23 +178,10 @@ impl Tail {
     /// When the file cannot be read.
     pub fn skip_to_end(&mut self) -> io::Result<u64> {
         let content = self.handle.get(&self.path)?;
-        let Some(file) = content.file() else { return Ok(0) };
-        let mut end = file.metadata()?.len();
-        let mut block = vec![0; FIRST_LINE_SEARCH];
-        while end > 0 {
-            // Blocks begin where a character does, whatever the charset.
-            let start = end.saturating_sub(block.len() as u64).next_multiple_of(2);
-            let length = usize::try_from(end - start).unwrap_or(block.len());
-            let part = block.get_mut(..length).unwrap_or_default();
-            content.read_exact(part, start)?;
-            if let Some(line_end) = self.charset.last_line_end(part) {
-                let offset = start + line_end as u64;
-                self.go_to(offset, 0)?;
-                return Ok(offset);
-            }
-            end = start;
-        }
-        Ok(0)
+        let end = matching::length(content)?;
+        let offset = last_line_end(content, self.charset, end)?;
+        self.go_to(offset, 0)?;
+        Ok(offset)
     }
 
     /// Goes on at `offset`, where a line begins; `seen` bytes from the beginning on were seen.
@@ -227,6 +217,11 @@ impl Tail {
     pub fn follow(&mut self, key: FileKey, content: Content) {
         self.key = key;
         self.handle = Handle::new(key, content);
+    }
+
+    /// Takes its descriptor away, if it has one.
+    pub fn take_content(&mut self) -> Option<Content> {
+        self.handle.take()
     }
 
     /// Whether it has a descriptor.
@@ -275,10 +270,36 @@ impl Tail {
         self.handle.is_pipe()
     }
 
+    /// Whether `content` begins with the same bytes as far as both are known.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn begins_like(&self, content: &mut Content) -> io::Result<bool> {
+        let mut head = vec![0; self.head.len()];
+        let length = content.read_up_to(&mut head, 0)?;
+        Ok(length > 0 && self.head.get(..length) == head.get(..length))
+    }
+
+    /// Whether the file is shorter, or begins otherwise, than what was read.
+    pub fn is_rewritten(&mut self) -> bool {
+        let mut head = vec![0; self.head.len()];
+        let is_shorter = self.metadata().is_ok_and(|found| found.len() < self.next.offset);
+        let path = &self.path;
+        let read = self.handle.get(path).and_then(|content| content.read_exact(&mut head, 0));
+        is_shorter || read.is_ok() && head != self.head
+    }
+
+    /// Whether everything that is there now was looked at; a last line without an end may be left.
+    pub fn has_read_all(&self) -> bool {
+        let length =
+            if self.is_archive() { Ok(0) } else { self.metadata().map(|found| found.len()) };
+        self.is_at_end && self.known_size >= length.unwrap_or(0)
+    }
+
     /// Whether everything was read and nothing will follow.
     pub fn is_complete(&self) -> bool {
         let at_end = matches!(self.handle.outlook(), Outlook::Complete | Outlook::Damaged(_));
-        at_end && self.offset() == self.known_size
+        at_end && self.is_at_end && self.shipped_to() == self.known_size
     }
 
     /// What is wrong with an archive that cannot be read on; said once.
@@ -294,7 +315,7 @@ impl Tail {
 
     /// Whether it is a compressed file.
     pub fn is_archive(&self) -> bool {
-        super::content::Compression::of(&self.path).is_some()
+        self.handle.is_archive()
     }
 
     /// How long the file was when it was last read, at least.

@@ -96,10 +96,16 @@ struct Content {
     lines: BTreeSet<u32>,
     /// Whether the shipper that runs has it open.
     open: bool,
+    /// Whether it is a copy of a file that the shipper has open, and will be looked for.
+    wanted: bool,
+    /// Whether it has looked since the file was truncated.
+    seen: bool,
     /// Whether something of its lines was read, so that copies of it can be known.
     read: bool,
     /// Whether it is in the checkpoint.
     saved: bool,
+    /// Whether it was after something of its lines was read.
+    saved_read: bool,
 }
 
 struct World {
@@ -157,7 +163,9 @@ impl World {
             }
             Action::AppendPart => self.append_part(),
             Action::Rotate { at_once } => self.rotate(at_once),
-            Action::CopyTruncate | Action::Copy if !(self.setting.timed || self.setting.long) => {}
+            Action::CopyTruncate if !(self.setting.timed || self.setting.long) => {}
+            // A copy is compared with its original, which may be truncated before that.
+            Action::Copy if !self.setting.timed => {}
             Action::CopyTruncate => self.copy_and_truncate(),
             Action::Truncate => self.truncate(),
             Action::DeleteAndCreate => {
@@ -169,9 +177,7 @@ impl World {
                     self.delete(&name);
                 }
             }
-            Action::Copy => {
-                self.copy();
-            }
+            Action::Copy => self.copy(false),
             Action::Compress(index) => self.compress(index),
             Action::Look => self.look(),
             Action::LookALittle(rounds) => {
@@ -212,7 +218,8 @@ impl World {
 
     fn note_saved(&mut self) {
         for file in &mut self.files {
-            file.saved |= file.open;
+            file.saved |= file.open && file.seen;
+            file.saved_read |= file.open && file.read;
         }
     }
 
@@ -221,6 +228,7 @@ impl World {
         self.deleted.clear();
         for file in &mut self.files {
             file.open = false;
+            file.wanted = false;
         }
     }
 
@@ -229,7 +237,7 @@ impl World {
         let mut readable: BTreeSet<u32> = BTreeSet::new();
         for (name, file) in &self.names {
             let file = &self.files[*file];
-            if self.setting.all_names || name == LIVE || file.open || file.saved {
+            if self.setting.all_names || name == LIVE || file.open || file.wanted || file.saved {
                 readable.extend(&file.lines);
             }
         }
@@ -246,15 +254,12 @@ impl World {
         let number = self.next_line;
         self.next_line += 1;
         let room = if self.setting.long { 1100 } else { 0 };
-        let text = if self.setting.timed {
-            let (minute, second) = (number / 60 % 60, number % 60);
-            format!(
-                "{{\"time\":\"2026-11-22T00:{minute:02}:{second:02}Z\",\"n\":{number},\"x\":\"{:room$}\"}}\n",
-                ""
-            )
+        let time = if self.setting.timed {
+            format!("\"time\":\"2026-11-22T00:{:02}:{:02}Z\",", number / 60 % 60, number % 60)
         } else {
-            format!("{{\"n\":{number},\"x\":\"{:room$}\"}}\n", "")
+            String::new()
         };
+        let text = format!("{{{time}\"n\":{number},\"x\":\"{:room$}{number}\"}}\n", "");
         self.pending = Some((number, text));
     }
 
@@ -304,19 +309,22 @@ impl World {
         }
     }
 
-    fn copy(&mut self) -> bool {
-        let Some(original) = self.names.get(LIVE).copied() else { return false };
+    /// A copy of a file that is written on is found by its name only.
+    fn copy(&mut self, is_last: bool) {
+        let Some(original) = self.names.get(LIVE).copied() else { return };
         let name = self.rotated_name();
         fs::copy(self.rig.path(LIVE), self.rig.path(&name)).unwrap();
         self.add_copy(name, original);
-        true
+        if let (false, Some(copy)) = (is_last, self.files.last_mut()) {
+            *copy = Content { lines: std::mem::take(&mut copy.lines), ..Content::default() };
+        }
     }
 
     fn copy_and_truncate(&mut self) {
         if self.writing == self.names.get(LIVE).copied().unwrap_or(usize::MAX) {
             // What is torn apart is in neither file.
             self.finish_line();
-            self.copy();
+            self.copy(true);
             self.truncate();
         }
     }
@@ -324,21 +332,25 @@ impl World {
     fn truncate(&mut self) {
         self.pending = None;
         self.writer.set_len(0).unwrap();
-        self.files[self.writing].lines.clear();
-        self.files[self.writing].read = false;
+        // What is on disk of it says nothing of what will be written.
+        let open = self.files[self.writing].open;
+        self.files[self.writing] = Content { open, ..Content::default() };
     }
 
     /// A copy is known by what is known of its original.
     fn add_copy(&mut self, name: String, original: FileNumber) {
         let original = self.files[original].clone();
-        let (open, saved) = (original.open && original.read, original.saved && original.read);
+        let (wanted, saved) = (original.open && original.read, original.saved_read);
         self.names.insert(name, self.files.len());
-        self.files.push(Content { open, saved, ..original });
+        self.files.push(Content { open: false, wanted, saved, ..original });
     }
 
     fn some_rotated(&self, index: Index) -> Option<String> {
-        let rotated: Vec<&String> = self.names.keys().filter(|name| *name != LIVE).collect();
-        (!rotated.is_empty()).then(|| (*index.get(&rotated)).clone())
+        // A deleted file is closed some time after its last line, so nothing deletes what is written.
+        let is_old = |file: FileNumber| file != self.writing;
+        let old = self.names.iter().filter(|(name, file)| *name != LIVE && is_old(**file));
+        let names: Vec<&String> = old.map(|(name, _)| name).collect();
+        (!names.is_empty()).then(|| (*index.get(&names)).clone())
     }
 
     fn delete(&mut self, name: &str) {
@@ -355,9 +367,6 @@ impl World {
             return;
         };
         let file = self.names[&name];
-        if file == self.writing {
-            return;
-        }
         let bytes = fs::read(self.rig.path(&name)).unwrap();
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(&bytes).unwrap();
@@ -379,9 +388,10 @@ impl World {
         for (name, file) in &self.names {
             // One that nobody watches is known if it was found when it was still watched.
             let file = &mut self.files[*file];
-            if self.setting.all_names || name == LIVE {
+            if self.setting.all_names || name == LIVE || file.wanted {
                 file.open = true;
             }
+            file.seen = file.open;
             file.read = file.open && !file.lines.is_empty();
         }
     }

@@ -189,9 +189,12 @@ impl Rig {
 
     /// Looks for new files, and reads everything there is.
     pub fn look(&mut self) {
-        let running = self.monitor.as_mut().unwrap();
-        running.monitor.schedule = Schedule::new(Instant::now());
-        self.rounds();
+        // What cannot be judged at once is looked at again.
+        for _ in 0..3 {
+            let running = self.monitor.as_mut().unwrap();
+            running.monitor.schedule = Schedule::new(Instant::now());
+            self.rounds();
+        }
     }
 
     /// Goes round until there is nothing more to do.
