@@ -11,7 +11,7 @@ use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_common::transport::udp::{Sender, UdpSenderMetrics, UdpSettings};
 use omphalos_shipper::now_seconds;
-use omphalos_shipper::parser::{Documents, Event, Frame, Parsed, ParserKind};
+use omphalos_shipper::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 use omphalos_tests::generate::Generator;
 
 /// The shipper's defaults.
@@ -92,7 +92,8 @@ fn batch(
         let Parsed::Event { time: Some(time), fields, problem } = parsed else {
             panic!("not a line in the combined format: {text}");
         };
-        let event = Event { source, offset: *offset, time, line, fields, problem, cut: false };
+        let (shape, stream) = (Shape::Whole, None);
+        let event = Event { source, offset: *offset, time, line, fields, problem, shape, stream };
         chunk.ids.push(documents.write(&mut body, frame, &event));
         chunk.days.push(day_of(time.seconds));
         chunk.starts.push(*offset);
