@@ -3,8 +3,9 @@
 //! The machine is noisy and shared, so absolute figures mean little; a ratio of two things that
 //! were measured in turn on the same machine means something. Nothing is asserted.
 //!
-//! `bench` runs all, `bench udp` what is about UDP; with other arguments it is the other side of a
-//! comparison, run as a process of its own so that it is measured in the same way.
+//! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files; with
+//! other arguments it is the other side of a comparison, run as a process of its own so that it is
+//! measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
     clippy::expect_used,
@@ -14,6 +15,7 @@
     reason = "a benchmark that cannot set its scene says so by panicking"
 )]
 
+mod files;
 mod indexer;
 mod latency;
 mod measure;
@@ -36,12 +38,13 @@ fn main() {
     match words.as_slice() {
         [] => all(),
         ["udp"] => udp(),
+        ["files"] => files(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, udp, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, files, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -58,6 +61,7 @@ fn all() {
     indexer::compare(&directory, &mut table);
     latency::measure(&directory, &mut table);
     udp::measure(&directory, &log, &mut table);
+    files::measure(&mut table);
     table.print();
 }
 
@@ -67,13 +71,24 @@ fn udp() {
     table.print();
 }
 
+fn files() {
+    say_load();
+    let mut table = Table::default();
+    files::measure(&mut table);
+    table.print();
+}
+
 /// Where everything happens, the log that everything is measured with, and an empty table.
 fn begin() -> (PathBuf, PathBuf, Table) {
     let directory = scene();
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("load before: {}", load.trim());
+    say_load();
     let log = shipper::make_log(&directory, 1_000_000);
     (directory, log, Table::default())
+}
+
+fn say_load() {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("load before: {}", load.trim());
 }
 
 /// A directory on the disk where the servers' data will be too.

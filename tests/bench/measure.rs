@@ -61,7 +61,8 @@ pub fn memory(child: &Child, name: &str) -> Option<f64> {
     memory_of(child.id(), name)
 }
 
-fn memory_of(process: u32, name: &str) -> Option<f64> {
+/// The same of any process.
+pub fn memory_of(process: u32, name: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib / 1024.0)

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use omphalos_tests::{LogFile, Stack, eventually, holds};
+use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
 
 #[test]
 fn whatever_takes_the_place_of_a_log_is_not_read_and_the_log_is_when_it_is_back() {
@@ -94,6 +94,37 @@ fn a_link_that_is_pointed_to_another_file_is_followed_and_both_are_read() {
     log.append(500);
     point_to("first.log");
     log.assert_indexed_once(&stack.elastic());
+}
+
+#[test]
+fn files_without_a_descriptor_are_let_go_with_their_directory() {
+    let stack = Stack::shared();
+    let log_in = |name: &str| {
+        let directory = stack.path("logs").join(name);
+        fs::create_dir_all(&directory).expect("a directory");
+        LogFile::create(&directory.join("access.log")).append(10);
+        directory
+    };
+    let directories = ["one", "two", "three"].map(log_in);
+    let shipper = Program::new("omphalos-shipper", &stack.path("shipper.log"))
+        .arg(stack.path("logs/*/access.log").display())
+        .args(["--transport", "null", "--max-open-files", "1", "--rescan-interval", "200ms"])
+        .option("--state-dir", stack.path("state").display())
+        .listening()
+        .start();
+    for directory in &directories {
+        shipper.wait_for_log(&format!("{}/access.log offset=0", directory.display()));
+    }
+    for directory in &directories {
+        fs::remove_dir_all(directory).expect("removed");
+    }
+    log_in("four");
+    eventually("the deleted files are let go", || {
+        let files = shipper.metric("omphalos_files");
+        let is_ready = shipper.http("/readyz").is_some();
+        holds((files - 1.0).abs() < 0.5 && is_ready, format!("{files} files; {}", shipper.log()))
+    });
+    assert!(shipper.count_in_log("cannot read the file") <= 1, "{}", shipper.log());
 }
 
 #[test]

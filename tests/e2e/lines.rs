@@ -54,7 +54,7 @@ fn what_comes_in_on_standard_input_is_shipped_and_at_its_end_the_shipper_ends() 
     let mut input = shipper.input();
     let half = text.iter().take(text.len() / 2).rposition(|byte| *byte == b'\n').expect("a line");
     input.write_all(&text[..half + 20]).expect("the shipper reads");
-    let lines = text[..=half].iter().filter(|byte| **byte == b'\n').count();
+    let lines = text[..=half].split_inclusive(|byte| *byte == b'\n').count();
     stack.elastic().wait_for_count(lines as u64);
     assert!(shipper.is_running());
     // Without the last line feed.

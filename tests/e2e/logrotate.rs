@@ -19,6 +19,9 @@ const MODES: [Mode; 5] = [
     ("compress", &["create", "compress"]),
 ];
 
+/// So few that most of what is rotated cannot be read before the broker is back.
+const FEW_IN_FLIGHT: [&str; 4] = ["--batch-in-flight-messages", "2", "--batch-bytes", "16KiB"];
+
 /// A log in a directory of its own, and what rotates it.
 struct Rotated {
     log: LogFile,
@@ -52,13 +55,19 @@ fn one_of_each(stack: &Stack) -> Vec<Rotated> {
     MODES.into_iter().map(|mode| Rotated::new(stack, mode)).collect()
 }
 
+fn append_to_each(all: &mut [Rotated], lines: u64) {
+    for rotated in all {
+        rotated.log.append(lines);
+    }
+}
+
 fn into_logs(all: Vec<Rotated>) -> Vec<LogFile> {
     all.into_iter().map(|rotated| rotated.log).collect()
 }
 
 /// A shipper of the logs in all directories.
 fn shipper(stack: &Stack, pattern: &str) -> Program {
-    stack.shipper(&stack.path("logs").join(pattern))
+    stack.shipper(&stack.path("logs").join(pattern)).option("--rescan-interval", "1s")
 }
 
 /// Ships what there is, once.
@@ -75,9 +84,10 @@ fn index(stack: &Stack) {
 
 /// Writes all the time, and rotates again and again. Where nothing is compressed at once, the writer
 /// goes on in the old file for a moment, until it is told.
-fn write_and_rotate(rotated: Rotated, may_lag: bool) -> Load {
+fn write_and_rotate(stack: &Stack, mode: Mode) -> Load {
     const PERIOD: Duration = Duration::from_millis(700);
-    let Rotated { log, logrotate } = rotated;
+    let Rotated { log, logrotate } = Rotated::new(stack, mode);
+    let may_lag = mode.0 != "compress";
     let mut last = Instant::now();
     Load::start(log, 10, move |log, _| {
         if last.elapsed() < PERIOD {
@@ -94,11 +104,15 @@ fn write_and_rotate(rotated: Rotated, may_lag: bool) -> Load {
     })
 }
 
-/// Waits until there are lines enough for several rotations of each log.
-fn wait_for_some(loads: &[Load]) {
-    eventually("lines are written", || {
-        let fewest = loads.iter().map(Load::written).min().unwrap_or(0);
-        holds(fewest >= 5_000, fewest)
+/// Waits until each log was rotated three times; those with dates in their names go along.
+fn wait_for_rotations(stack: &Stack) {
+    let third = |name: &str| stack.path("logs").join(name).join("access.log.3");
+    let compressed = |name: &str| third(name).with_added_extension("gz");
+    let plain = ["create", "copytruncate"].map(third);
+    let expected = [plain, ["delaycompress", "compress"].map(compressed)].concat();
+    eventually("the logs are rotated", || {
+        let missing = expected.iter().find(|path| !path.exists());
+        holds(missing.is_none(), format!("{missing:?}"))
     });
 }
 
@@ -107,17 +121,10 @@ fn logrotate_loses_and_repeats_nothing_under_load_in_any_mode() {
     let stack = Stack::shared();
     let _indexer = stack.indexer().start();
     let shipper = shipper(&stack, "*/access.log").start();
-    let loads =
-        MODES.map(|mode| write_and_rotate(Rotated::new(&stack, mode), mode.0 != "compress"));
-    wait_for_some(&loads);
+    let loads = MODES.map(|mode| write_and_rotate(&stack, mode));
+    wait_for_rotations(&stack);
     let logs = loads.map(Load::stop);
     assert_logs_indexed_once(&stack.elastic(), &logs);
-    for (name, rotated) in
-        [("copytruncate", ".3"), ("delaycompress", ".3.gz"), ("compress", ".3.gz")]
-    {
-        let path = stack.path("logs").join(name).join(format!("access.log{rotated}"));
-        assert!(path.exists(), "{}", path.display());
-    }
     assert!(shipper.log().contains("the file was truncated"));
 }
 
@@ -126,9 +133,8 @@ fn logrotate_with_all_its_files_watched_as_well_changes_nothing() {
     let stack = Stack::shared();
     let _indexer = stack.indexer().start();
     let _shipper = shipper(&stack, "*/access.log*").arg("--archives").start();
-    let loads =
-        MODES.map(|mode| write_and_rotate(Rotated::new(&stack, mode), mode.0 != "compress"));
-    wait_for_some(&loads);
+    let loads = MODES.map(|mode| write_and_rotate(&stack, mode));
+    wait_for_rotations(&stack);
     assert_logs_indexed_once(&stack.elastic(), &loads.map(Load::stop));
 }
 
@@ -136,7 +142,7 @@ fn logrotate_with_all_its_files_watched_as_well_changes_nothing() {
 fn one_logrotate_while_the_shipper_is_stopped_is_caught_up_with_in_any_mode() {
     let stack = Stack::shared();
     let mut all = one_of_each(&stack);
-    all.iter_mut().for_each(|rotated| rotated.log.append(500));
+    append_to_each(&mut all, 500);
     ship(&stack, "*/access.log", &[]);
     for rotated in &mut all {
         rotated.log.append(300);
@@ -156,7 +162,7 @@ fn several_logrotates_while_the_shipper_is_stopped_are_caught_up_with_in_any_mod
     const ALL: &str = "*/access.log*";
     let stack = Stack::shared();
     let mut all = one_of_each(&stack);
-    all.iter_mut().for_each(|rotated| rotated.log.append(500));
+    append_to_each(&mut all, 500);
     ship(&stack, ALL, &["--archives"]);
     for _ in 0..3 {
         for rotated in &mut all {
@@ -164,7 +170,7 @@ fn several_logrotates_while_the_shipper_is_stopped_are_caught_up_with_in_any_mod
             rotated.rotate();
         }
     }
-    all.iter_mut().for_each(|rotated| rotated.log.append(300));
+    append_to_each(&mut all, 300);
     ship(&stack, ALL, &["--archives"]);
     index(&stack);
     let logs = into_logs(all);
@@ -183,9 +189,7 @@ fn several_logrotates_while_the_shipper_is_stopped_are_caught_up_with_in_any_mod
 fn several_logrotates_while_the_broker_is_away_are_caught_up_with_in_any_mode() {
     let mut stack = Stack::with_broker(&[]);
     let mut all = one_of_each(&stack);
-    // So few that most of what is rotated cannot be read before the broker is back.
-    let shipper = shipper(&stack, "*/access.log*").args(["--batch-in-flight-messages", "2"]);
-    let shipper = shipper.arg("--archives").start();
+    let shipper = shipper(&stack, "*/access.log*").args(FEW_IN_FLIGHT).arg("--archives").start();
     rotate_without_broker(&mut stack, &mut all, &shipper, || {});
     assert_logs_indexed_once(&stack.elastic(), &into_logs(all));
 }
@@ -194,14 +198,13 @@ fn several_logrotates_while_the_broker_is_away_are_caught_up_with_in_any_mode() 
 fn files_that_are_renamed_while_the_broker_is_away_are_not_missed() {
     let mut stack = Stack::with_broker(&[]);
     let mut all = vec![Rotated::new(&stack, CREATE)];
-    let shipper = shipper(&stack, "*/access.log").args(["--batch-in-flight-messages", "2"]);
-    let shipper = shipper.start();
+    let shipper = shipper(&stack, "*/access.log").args(FEW_IN_FLIGHT).start();
     // Only the first name of each is watched, so it must be found before it is renamed.
     let mut files = 1;
     rotate_without_broker(&mut stack, &mut all, &shipper, || {
         files += 1;
         eventually("the new file is found", || {
-            let found = shipper.count_in_log(": reading path=");
+            let found = shipper.count_in_log(" reading path=");
             holds(found == files, shipper.log())
         });
     });
@@ -216,7 +219,7 @@ fn rotate_without_broker(
     mut between: impl FnMut(),
 ) {
     let _indexer = stack.indexer().start();
-    all.iter_mut().for_each(|rotated| rotated.log.append(300));
+    append_to_each(all, 300);
     stack.elastic().wait_for_count(all.len() as u64 * 300);
     stack.broker().wait_for_queue("/", "omphalos.index");
     stack.broker().kill();
@@ -227,7 +230,7 @@ fn rotate_without_broker(
         }
         between();
     }
-    all.iter_mut().for_each(|rotated| rotated.log.append(300));
+    append_to_each(all, 300);
     shipper.wait_for_log("trying again, for ever");
     stack.broker().start();
     stack.elastic().wait_for_count(all.iter().map(|rotated| rotated.log.written()).sum());

@@ -54,7 +54,7 @@ fn a_file_system_that_is_away_for_a_while_is_read_on_where_it_was() {
     log.append(500);
     log.close();
     assert_eq!(shipper.terminate(), Some(0), "{}", shipper.log());
-    mount.detach();
+    mount.try_unmount().expect("nobody has anything of it open");
     shipper.restart();
     wait_until_said(&shipper, "no file matches", 2);
     assert_eq!(shipper.terminate(), Some(0), "{}", shipper.log());
@@ -69,6 +69,32 @@ fn a_file_system_that_is_away_for_a_while_is_read_on_where_it_was() {
     log.append(500);
     shipper.restart();
     log.assert_indexed_once(&elastic);
+}
+
+#[test]
+fn a_file_system_is_not_kept_busy_by_watching_it() {
+    let stack = Stack::shared();
+    let disk = directory(&stack, "disk");
+    let Some(image) = image(&stack) else { return };
+    let Some(mount) = Mount::image(&image, &disk) else { return };
+    let mut log = LogFile::create(&disk.join("access.log"));
+    let mut other = LogFile::seeded(&directory(&stack, "here").join("access.log"), 8);
+    let _indexer = stack.indexer().start();
+    // Only the file that was read last keeps its descriptor.
+    let shipper = shipper(&stack).args(["--max-open-files", "1"]).listening().start();
+    log.append(100);
+    log.close();
+    stack.elastic().wait_for_count(100);
+    other.append(100);
+    stack.elastic().wait_for_count(200);
+    eventually("it can be unmounted", || mount.try_unmount());
+    other.append(100);
+    stack.elastic().wait_for_count(300);
+    let _mount = Mount::image(&image, &disk).expect("a mount");
+    log.reopen();
+    log.append(100);
+    assert_logs_indexed_once(&stack.elastic(), &[log, other]);
+    assert!(shipper.sample("omphalos_bytes_lost_total{reason=\"deleted\"}") < 0.5);
 }
 
 #[test]
@@ -147,7 +173,9 @@ fn directories_beyond_the_limit_of_watches_are_polled_and_the_limit_is_named() {
     for round in 0..3 {
         // One more that is found by looking.
         logs.push(log_in(20 + round));
-        logs.iter_mut().for_each(|log| log.append(50));
+        for log in &mut logs {
+            log.append(50);
+        }
         stack.elastic().wait_for_count(logs.iter().map(LogFile::written).sum());
     }
     assert_logs_indexed_once(&stack.elastic(), &logs);

@@ -30,8 +30,8 @@ impl Logrotate {
         install();
         let directory = path.parent().expect("a directory").join("logrotate");
         fs::create_dir_all(&directory).expect("a directory");
-        let lines: String = directives.iter().map(|line| format!("  {line}\n")).collect();
-        let text = format!("{} {{\n  rotate 20\n{lines}}}\n", path.display());
+        let lines = directives.join("\n");
+        let text = format!("{} {{\nrotate 20\n{lines}\n}}\n", path.display());
         fs::write(directory.join("conf"), text).expect("a configuration");
         let replaces = !directives.contains(&"copytruncate");
         let last = directives.contains(&"dateext").then(Cell::default);

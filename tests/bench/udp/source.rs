@@ -92,8 +92,8 @@ fn batch(
         let Parsed::Event { time: Some(time), fields, problem } = parsed else {
             panic!("not a line in the combined format: {text}");
         };
-        let (begin, shape, stream) = (*offset, Shape::Whole, None);
-        let event = Event { source, offset: begin, time, line, fields, problem, shape, stream };
+        let (shape, stream) = (Shape::Whole, None);
+        let event = Event { source, offset: *offset, time, line, fields, problem, shape, stream };
         chunk.ids.push(documents.write(&mut body, frame, &event));
         chunk.days.push(day_of(time.seconds));
         chunk.starts.push(*offset);
