@@ -11,9 +11,10 @@ type Mode = (&'static str, &'static [&'static str]);
 
 const CREATE: Mode = ("create", &["create"]);
 
-const MODES: [Mode; 5] = [
+const MODES: [Mode; 6] = [
     CREATE,
     ("copytruncate", &["copytruncate"]),
+    ("copycompress", &["copytruncate", "compress"]),
     ("dateext", &["create", "dateext", "dateformat -%Y%m%d-%s"]),
     ("delaycompress", &["create", "compress", "delaycompress"]),
     ("compress", &["create", "compress"]),
@@ -155,6 +156,45 @@ fn one_logrotate_while_the_shipper_is_stopped_is_caught_up_with_in_any_mode() {
     assert!(said.contains("compress/access.log.1.gz"), "{said}");
     index(&stack);
     assert_logs_indexed_once(&stack.elastic(), &into_logs(all));
+}
+
+#[test]
+fn a_number_before_the_extension_is_known_as_one_of_a_rotation() {
+    let stack = Stack::shared();
+    let mut rotated = Rotated::new(&stack, ("extension", &["create", "extension .log"]));
+    rotated.log.append(500);
+    ship(&stack, "*/access.log", &[]);
+    rotated.log.append(300);
+    rotated.rotate();
+    assert!(rotated.log.path().with_file_name("access.1.log").exists());
+    rotated.log.append(300);
+    let said = ship(&stack, "*/access.log", &[]);
+    assert!(said.contains("reading the rest of a rotated file"), "{said}");
+    index(&stack);
+    rotated.log.assert_indexed_once(&stack.elastic());
+}
+
+#[test]
+fn logs_that_are_rotated_into_another_directory_are_caught_up_with_if_it_is_watched() {
+    let stack = Stack::shared();
+    let mut rotated = Rotated::new(&stack, ("olddir", &["create", "olddir old"]));
+    let old = rotated.log.path().with_file_name("old");
+    fs::create_dir(&old).expect("a directory");
+    let ship = || {
+        let shipper = shipper(&stack, "*/access.log").arg(old.display());
+        let shipped = shipper.arg("--once").run();
+        assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    };
+    rotated.log.append(500);
+    ship();
+    for _ in 0..2 {
+        rotated.log.append(300);
+        rotated.rotate();
+    }
+    rotated.log.append(300);
+    ship();
+    index(&stack);
+    rotated.log.assert_indexed_once(&stack.elastic());
 }
 
 #[test]
