@@ -1,6 +1,7 @@
 //! The real logrotate, in each of the ways that it is used in.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use omphalos_tests::log_file::assert_logs_indexed_once;
@@ -9,19 +10,14 @@ use omphalos_tests::{Load, LogFile, Logrotate, Program, Stack, eventually, holds
 /// A name, and the directives.
 type Mode = (&'static str, &'static [&'static str]);
 
-const CREATE: Mode = ("create", &["create"]);
-
 const MODES: [Mode; 6] = [
-    CREATE,
+    ("create", &["create"]),
     ("copytruncate", &["copytruncate"]),
     ("copycompress", &["copytruncate", "compress"]),
     ("dateext", &["create", "dateext", "dateformat -%Y%m%d-%s"]),
     ("delaycompress", &["create", "compress", "delaycompress"]),
     ("compress", &["create", "compress"]),
 ];
-
-/// So few that most of what is rotated cannot be read before the broker is back.
-const FEW_IN_FLIGHT: [&str; 4] = ["--batch-in-flight-messages", "2", "--batch-bytes", "16KiB"];
 
 /// A log in a directory of its own, and what rotates it.
 struct Rotated {
@@ -31,8 +27,11 @@ struct Rotated {
 
 impl Rotated {
     fn new(stack: &Stack, (name, directives): Mode) -> Self {
-        let directory = stack.path("logs").join(name);
-        fs::create_dir_all(&directory).expect("a directory");
+        Self::at(&stack.path("logs").join(name), directives)
+    }
+
+    fn at(directory: &Path, directives: &[&str]) -> Self {
+        fs::create_dir_all(directory).expect("a directory");
         let log = LogFile::create(&directory.join("access.log"));
         let logrotate = Logrotate::new(log.path(), directives);
         Self { log, logrotate }
@@ -227,51 +226,31 @@ fn several_logrotates_while_the_shipper_is_stopped_are_caught_up_with_in_any_mod
 
 #[test]
 fn several_logrotates_while_the_broker_is_away_are_caught_up_with_in_any_mode() {
+    // So few that most of what is rotated cannot be read before the broker is back.
+    let few = ["--batch-in-flight-messages", "2", "--batch-bytes", "16KiB"];
     let mut stack = Stack::with_broker(&[]);
     let mut all = one_of_each(&stack);
-    let shipper = shipper(&stack, "*/access.log*").args(FEW_IN_FLIGHT).arg("--archives").start();
-    rotate_without_broker(&mut stack, &mut all, &shipper, || {});
-    assert_logs_indexed_once(&stack.elastic(), &into_logs(all));
-}
-
-#[test]
-fn files_that_are_renamed_while_the_broker_is_away_are_not_missed() {
-    let mut stack = Stack::with_broker(&[]);
-    let mut all = vec![Rotated::new(&stack, CREATE)];
-    let shipper = shipper(&stack, "*/access.log").args(FEW_IN_FLIGHT).start();
-    // Only the first name of each is watched, so it must be found before it is renamed.
-    let mut files = 1;
-    rotate_without_broker(&mut stack, &mut all, &shipper, || {
-        files += 1;
-        eventually("the new file is found", || {
-            let found = shipper.count_in_log(" reading path=");
-            holds(found == files, shipper.log())
-        });
-    });
-    assert_logs_indexed_once(&stack.elastic(), &into_logs(all));
-}
-
-/// Ships, kills the broker, rotates three times, and starts it again.
-fn rotate_without_broker(
-    stack: &mut Stack,
-    all: &mut [Rotated],
-    shipper: &Program,
-    mut between: impl FnMut(),
-) {
+    // Only the first name of this one is watched: each file must be found before it is renamed.
+    let by_name = Rotated::at(&stack.path("by-name"), &["create"]);
+    let path = by_name.log.path().to_owned();
+    all.push(by_name);
     let _indexer = stack.indexer().start();
-    append_to_each(all, 300);
+    let shipper = shipper(&stack, "*/access.log*").arg(path.display()).args(few);
+    let shipper = shipper.arg("--archives").start();
+    append_to_each(&mut all, 300);
     stack.elastic().wait_for_count(all.len() as u64 * 300);
     stack.broker().wait_for_queue("/", "omphalos.index");
     stack.broker().kill();
-    for _ in 0..3 {
-        for rotated in &mut *all {
-            rotated.log.append(300);
-            rotated.rotate();
-        }
-        between();
+    for files in 1..=3 {
+        append_to_each(&mut all, 300);
+        all.iter_mut().for_each(Rotated::rotate);
+        let reads = format!(" reading path={} offset=0", path.display());
+        eventually("the new file is found", || {
+            holds(shipper.count_in_log(&reads) == files + 1, shipper.log())
+        });
     }
-    append_to_each(all, 300);
+    append_to_each(&mut all, 300);
     shipper.wait_for_log("trying again, for ever");
     stack.broker().start();
-    stack.elastic().wait_for_count(all.iter().map(|rotated| rotated.log.written()).sum());
+    assert_logs_indexed_once(&stack.elastic(), &into_logs(all));
 }
