@@ -41,6 +41,8 @@ struct Begun {
     stream: Option<Stream>,
     cut: bool,
     lines: u64,
+    /// When something was added last.
+    since: Instant,
 }
 
 /// Where a line stands.
@@ -62,16 +64,14 @@ impl At<'_> {
 #[derive(Debug)]
 pub struct Assembler {
     container: Container,
-    grouping: Option<Grouping>,
+    rule: Option<Rule>,
     most_bytes: usize,
     calendar: Calendar,
     scratch: Vec<u8>,
     /// Lines whose end the runtime has not written yet, at most one a stream.
     partial: Vec<Begun>,
-    /// The event whose end has not been seen yet.
-    event: Option<Begun>,
-    /// When the last line came.
-    since: Option<Instant>,
+    /// Events whose end has not been seen yet, at most one a stream.
+    events: Vec<(Begun, Grouping)>,
 }
 
 impl Assembler {
@@ -82,30 +82,31 @@ impl Assembler {
         }
         Some(Self {
             container,
-            grouping: rule.map(Grouping::new),
+            rule,
             most_bytes,
             calendar: Calendar::default(),
             scratch: Vec::new(),
             partial: Vec::new(),
-            event: None,
-            since: None,
+            events: Vec::new(),
         })
+    }
+
+    fn begun(&self) -> impl Iterator<Item = &Begun> {
+        self.partial.iter().chain(self.events.iter().map(|(event, _)| event))
     }
 
     /// Where the first thing begins that has not ended.
     pub fn first_begun(&self) -> Option<Position> {
-        let begun = self.partial.iter().chain(&self.event);
-        begun.map(|begun| begun.start).min_by_key(|start| start.offset)
+        self.begun().map(|begun| begun.start).min_by_key(|start| start.offset)
     }
 
-    /// Since when nothing was added to what is begun.
+    /// Since when nothing was added to something that is begun.
     pub fn waiting_since(&self) -> Option<Instant> {
-        self.since.filter(|_| self.event.is_some() || !self.partial.is_empty())
+        self.begun().map(|begun| begun.since).min()
     }
 
     /// Takes in the next line; what has ended with it goes to `emit`.
     pub fn push(&mut self, line: &[u8], at: &At<'_>, emit: &mut dyn FnMut(Whole<'_>)) {
-        self.since = Some(Instant::now());
         let mut scratch = std::mem::take(&mut self.scratch);
         match container::unwrap(self.container, &mut self.calendar, line, &mut scratch) {
             Ok(piece) => {
@@ -122,7 +123,7 @@ impl Assembler {
                 }
             }
             Err(problem) => {
-                self.end_event(emit);
+                self.end_events(emit);
                 let mut whole = Begun::new(at, None, None);
                 whole.add(line, self.most_bytes);
                 emit(Whole { problem: Some(problem), ..whole.whole() });
@@ -134,32 +135,33 @@ impl Assembler {
     /// A whole line of the program.
     fn push_line(&mut self, mut line: Begun, emit: &mut dyn FnMut(Whole<'_>)) {
         line.text.truncate(without_return(&line.text).len());
-        let Some(grouping) = &mut self.grouping else { return emit(line.whole()) };
-        if let Some(event) = &mut self.event {
+        let Some(rule) = &self.rule else { return emit(line.whole()) };
+        let of_stream = self.events.iter().position(|(event, _)| event.stream == line.stream);
+        if let Some((event, grouping)) = of_stream.and_then(|place| self.events.get_mut(place)) {
             let fits = event.text.len() + 1 + line.text.len() <= self.most_bytes;
-            if event.stream == line.stream && fits && grouping.continues(&line.text) {
+            if fits && grouping.continues(&line.text) {
                 return event.join(&line);
             }
-        }
-        self.end_event(emit);
-        if let Some(grouping) = &mut self.grouping {
+            emit(event.whole());
+            grouping.end();
             grouping.continues(&line.text);
+            *event = line;
+            return;
         }
-        self.event = Some(line);
+        let mut grouping = Grouping::new(rule.clone());
+        grouping.continues(&line.text);
+        self.events.push((line, grouping));
     }
 
-    fn end_event(&mut self, emit: &mut dyn FnMut(Whole<'_>)) {
-        if let Some(grouping) = &mut self.grouping {
-            grouping.end();
-        }
-        if let Some(event) = self.event.take() {
+    fn end_events(&mut self, emit: &mut dyn FnMut(Whole<'_>)) {
+        for (event, _) in self.events.drain(..) {
             emit(event.whole());
         }
     }
 
     /// Ends everything that is begun.
     pub fn end_all(&mut self, emit: &mut dyn FnMut(Whole<'_>)) {
-        self.end_event(emit);
+        self.end_events(emit);
         for line in std::mem::take(&mut self.partial) {
             emit(line.whole());
         }
@@ -177,7 +179,8 @@ impl Assembler {
 
 impl Begun {
     fn new(at: &At<'_>, time: Option<Time>, stream: Option<Stream>) -> Self {
-        Self { text: Vec::new(), start: at.position(), time, stream, cut: false, lines: 0 }
+        let (text, start, since) = (Vec::new(), at.position(), Instant::now());
+        Self { text, start, time, stream, cut: false, lines: 0, since }
     }
 
     /// Adds a piece of the line.
@@ -186,6 +189,7 @@ impl Begun {
         self.cut |= text.len() > room;
         self.text.extend_from_slice(text.get(..room).unwrap_or(text));
         self.lines += 1;
+        self.since = Instant::now();
     }
 
     /// Adds a line of the event.
@@ -194,6 +198,7 @@ impl Begun {
         self.text.extend_from_slice(&line.text);
         self.cut |= line.cut;
         self.lines += line.lines;
+        self.since = line.since;
     }
 
     fn whole(&self) -> Whole<'_> {

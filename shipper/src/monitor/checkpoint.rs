@@ -61,7 +61,7 @@ pub struct Entry {
 }
 
 /// What tells that a file has not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Its size on disk; compressed, for an archive.
     pub bytes: u64,

@@ -141,8 +141,13 @@ pub fn open_file(path: &Path) -> io::Result<File> {
 fn read_file(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let wanted = rest.len();
         match file.read_at(rest, offset + filled as u64) {
-            Ok(0) => break,
+            // A regular file gives less than was asked for at its end only.
+            Ok(read) if read < wanted => {
+                filled += read;
+                break;
+            }
             Ok(read) => filled += read,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

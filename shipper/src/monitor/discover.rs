@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::Stamp;
 use super::identity::FileKey;
 use super::pattern::{Component, Exclusion, PathPattern, has_wildcard};
 use super::walk::{Collected, Walk};
@@ -36,6 +37,8 @@ pub struct Found {
     pub key: FileKey,
     /// Which table it belongs to.
     pub input: usize,
+    /// What it was like.
+    pub stamp: Stamp,
 }
 
 /// What a scan saw, and what it could not see.

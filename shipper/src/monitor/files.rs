@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::checkpoint::Entry;
 use super::content::{Compression, Content};
@@ -17,6 +17,7 @@ use super::discover::{Found, Scan, Watched};
 use super::gone::REMEMBER_SECONDS;
 use super::identity::{FileKey, logical_path};
 use super::matching::stamp;
+use super::open::MOST_NAMED;
 use super::positions::Positions;
 use super::tail::{Tail, TailId, Waits};
 use crate::config::Input;
@@ -73,10 +74,12 @@ pub struct Files {
     pub(super) next_id: u64,
     /// Nothing is remembered, and this is the first look.
     pub(super) is_first_start: bool,
+    /// How many files the last scan opened.
+    pub(super) opened_now: usize,
     /// What was found and cannot be judged yet.
     pub(super) waiting: HashSet<FileKey>,
     /// Files with a descriptor that may be closed, the one used last at the end.
-    pub(super) opened: VecDeque<TailId>,
+    pub(super) opened: VecDeque<(TailId, Instant)>,
     pub(super) limits: Limits,
     pub(super) metrics: ShipperMetrics,
 }
@@ -105,6 +108,7 @@ impl Files {
             unseen: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             next_id: 0,
+            opened_now: 0,
             waiting: HashSet::new(),
             opened: VecDeque::new(),
             limits,
@@ -194,16 +198,22 @@ impl Files {
             std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
         self.waiting.clear();
+        self.opened_now = 0;
         // Files that are known tell what others are copies of.
         scan.found.sort_by_key(|found| !self.remembered.knows(found.key));
         for found in scan.found {
             let id = match self.by_key.get(&found.key).copied() {
                 Some(id) => Some(id),
                 None if self.is_passed_over(&found) => None,
-                None => self.open(&found).inspect(|id| to_read.push(*id)),
+                None => self.open(&found),
             };
             if let Some(id) = id {
                 present.insert(id);
+                if let Some(tail) = self.tails.get_mut(&id)
+                    && tail.stamp.replace(found.stamp) != Some(found.stamp)
+                {
+                    to_read.push(id);
+                }
                 self.rename(id, &found.path);
                 self.by_path.insert(found.path, id);
             }
@@ -224,6 +234,9 @@ impl Files {
             }
         }
         to_read.extend(self.find_rotated());
+        if self.opened_now > MOST_NAMED {
+            info!(files = self.opened_now, "reading these and more");
+        }
         self.is_first_start = false;
         to_read
     }
@@ -252,9 +265,23 @@ impl Files {
         if !self.remembered.knows(found.key) {
             return false;
         }
-        let now = now_seconds();
-        fs::metadata(&found.path)
-            .is_ok_and(|metadata| self.remembered.is_complete(found.key, stamp(&metadata), now))
+        self.remembered.is_complete(found.key, found.stamp, now_seconds())
+    }
+
+    /// Files that no scan sees any more.
+    pub fn gone_ids(&self) -> Vec<TailId> {
+        self.gone.keys().copied().collect()
+    }
+
+    /// Whether a file may have changed since it was last looked at: one without a descriptor is
+    /// not opened to find out.
+    pub fn may_have_changed(&mut self, id: TailId) -> bool {
+        let Some(tail) = self.tails.get_mut(&id).filter(|tail| !tail.is_open()) else {
+            return true;
+        };
+        let Ok(metadata) = tail.metadata() else { return true };
+        let now = stamp(&metadata);
+        tail.stamp.replace(now) != Some(now)
     }
 
     fn announce(&mut self, scan: &Scan) {
@@ -306,20 +333,17 @@ impl Files {
     /// open. Those that are gone from where they were found stay open, as long as they are few:
     /// nobody knows where they go. Deleted ones always do.
     pub fn note_use(&mut self, id: TailId) {
-        if self.opened.back() == Some(&id) {
-            return;
-        }
-        if let Some(place) = self.opened.iter().position(|opened| *opened == id) {
+        if let Some(place) = self.opened.iter().rposition(|(opened, _)| *opened == id) {
             self.opened.remove(place);
         }
-        self.opened.push_back(id);
+        self.opened.push_back((id, Instant::now()));
         while self.opened.len() > self.limits.open_files
-            && let Some(oldest) = self.opened.pop_front()
+            && let Some((oldest, _)) = self.opened.pop_front()
         {
             let too_many_gone = self.gone.len() > self.limits.open_files;
             let Some(tail) = self.tails.get_mut(&oldest) else { continue };
-            let links = tail.metadata().map_or(0, |metadata| metadata.nlink());
-            if !self.gone.contains_key(&oldest) || (too_many_gone && links > 0) {
+            let is_linked = |tail: &Tail| tail.metadata().is_ok_and(|found| found.nlink() > 0);
+            if !self.gone.contains_key(&oldest) || (too_many_gone && is_linked(tail)) {
                 tail.close();
             }
         }

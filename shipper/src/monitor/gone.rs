@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::checkpoint::Entry;
+use super::checkpoint::{Entry, Stamp};
 use super::content::Content;
 use super::discover::Found;
 use super::files::Files;
@@ -17,6 +17,9 @@ use super::identity::FileKey;
 use super::matching::{self, Neighbours};
 use super::tail::{Tail, TailId};
 use crate::now_seconds;
+
+/// A file keeps its descriptor for so long after it was last looked into.
+const IDLE: Duration = Duration::from_mins(5);
 
 /// What is remembered of files that are not there: they may come back with their file system, or
 /// as archives.
@@ -39,6 +42,9 @@ impl Files {
             return Ok(true);
         }
         let lost = tail.known_size().saturating_sub(tail.shipped_to());
+        // With its directory, it may come back.
+        let is_away = tail.path.parent().is_some_and(|parent| !parent.exists());
+        let lost = if is_away { 0 } else { lost };
         if lost > 0 {
             warn!(path = %tail.path.display(), lost_bytes = lost, "the file was deleted before it was read to its end");
         }
@@ -90,7 +96,8 @@ impl Files {
         let is_continued = self.continued.remove(&id);
         let is_gone = self.gone.remove(&id).is_some();
         let Some(mut old) = self.remove(id) else { return Vec::new() };
-        let found = Found { path: old.path.clone(), key: old.key, input: old.input };
+        let (path, key, input) = (old.path.clone(), old.key, old.input);
+        let found = Found { path, key, input, stamp: Stamp::default() };
         let position = old.entry_at_offset();
         let content = old.take_content();
         let mut to_read = Vec::new();
@@ -190,7 +197,23 @@ impl Files {
         for id in &closing {
             self.close(*id);
         }
+        self.close_idle();
         self.give_up_deleted() || !closing.is_empty()
+    }
+
+    /// Gives back descriptors of files that are where they were found and were not used for long, so
+    /// that their file system can be unmounted.
+    fn close_idle(&mut self) {
+        while let Some((id, used)) = self.opened.front().copied()
+            && used.elapsed() > IDLE
+        {
+            self.opened.pop_front();
+            if !self.gone.contains_key(&id)
+                && let Some(tail) = self.tails.get_mut(&id)
+            {
+                tail.close();
+            }
+        }
     }
 
     /// Gives up the deleted files that are gone for longest, as long as all of them together hold

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -155,28 +155,38 @@ fn length_up_to(content: &mut Content, most: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// What is in directories, by logical path; each is read once.
+/// What is in directories; each is read once.
 #[derive(Debug, Default)]
-pub struct Neighbours(HashMap<PathBuf, HashMap<PathBuf, Vec<PathBuf>>>);
+pub struct Neighbours(HashMap<PathBuf, Listing>);
+
+#[derive(Debug, Default)]
+struct Listing {
+    by_logical: HashMap<PathBuf, Vec<PathBuf>>,
+    by_inode: HashMap<u64, PathBuf>,
+}
 
 impl Neighbours {
-    /// The files in the directory of `path` that have its logical path.
-    fn of(&mut self, path: &Path) -> io::Result<&[PathBuf]> {
-        let Some(parent) = path.parent() else { return Ok(&[]) };
+    /// The files in the directory of `path` that may be it: the one of this inode, whatever it is
+    /// called, and those of its logical path.
+    fn of(&mut self, path: &Path, inode: u64) -> io::Result<impl Iterator<Item = &PathBuf>> {
+        let parent = path.parent().unwrap_or(path);
         if !self.0.contains_key(parent) {
-            let mut by_logical: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();
+            let mut listing = Listing::default();
             for listed in fs::read_dir(parent)?.flatten() {
                 let path = listed.path();
-                by_logical.entry(logical_path(&path)).or_default().push(path);
+                listing.by_inode.insert(listed.ino(), path.clone());
+                listing.by_logical.entry(logical_path(&path)).or_default().push(path);
             }
-            for alike in by_logical.values_mut() {
+            for alike in listing.by_logical.values_mut() {
                 // What need not be decompressed is looked at first.
                 alike.sort_by_key(|path| Compression::of(path).is_some());
             }
-            self.0.insert(parent.to_owned(), by_logical);
+            self.0.insert(parent.to_owned(), listing);
         }
-        let alike = self.0.get(parent).and_then(|listed| listed.get(&logical_path(path)));
-        Ok(alike.map(Vec::as_slice).unwrap_or_default())
+        let listing = self.0.get(parent);
+        let same = listing.and_then(|listing| listing.by_inode.get(&inode));
+        let alike = listing.and_then(|listing| listing.by_logical.get(&logical_path(path)));
+        Ok(same.into_iter().chain(alike.into_iter().flatten()))
     }
 }
 
@@ -191,7 +201,7 @@ pub fn find_beside(
     is_taken: impl Fn(FileKey) -> bool,
 ) -> io::Result<Option<(PathBuf, FileKey, Content)>> {
     let mut fitting: Vec<(PathBuf, FileKey, Content)> = Vec::new();
-    for path in neighbours.of(&entry.path)? {
+    for path in neighbours.of(&entry.path, entry.key.inode)? {
         let Ok(metadata) = fs::metadata(path) else { continue };
         let key = FileKey::from(&metadata);
         if !metadata.is_file() || is_taken(key) || (entry.prefix.length == 0 && key != entry.key) {
@@ -231,7 +241,12 @@ pub fn find_inode(path: &Path, key: FileKey) -> io::Result<Option<PathBuf>> {
         return Ok(Some(path.to_owned()));
     }
     let Some(parent) = path.parent() else { return Ok(None) };
-    for entry in fs::read_dir(parent)? {
+    let listed = match fs::read_dir(parent) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    for entry in listed {
         let entry = entry?;
         if entry.ino() == key.inode
             && entry.metadata().is_ok_and(|metadata| FileKey::from(&metadata) == key)

@@ -377,7 +377,8 @@ impl Monitor {
             if self.watcher.check(now) {
                 self.metrics.watcher_restarted();
             }
-            for id in self.files.ids() {
+            // The others are compared by what a scan sees of them.
+            for id in self.files.gone_ids() {
                 self.ready.push(id);
             }
         }
@@ -389,9 +390,14 @@ impl Monitor {
 
     /// Has files looked at that no event tells of.
     fn poll(&mut self) {
-        for tail in self.files.iter() {
-            if !self.watcher.covers(&tail.path) || self.uncovered_links.contains(&tail.path) {
-                self.ready.push(tail.id);
+        let is_uncovered = |tail: &&Tail| {
+            !self.watcher.covers(&tail.path) || self.uncovered_links.contains(&tail.path)
+        };
+        let uncovered = self.files.iter().filter(is_uncovered);
+        let uncovered: Vec<TailId> = uncovered.map(|tail| tail.id).collect();
+        for id in uncovered {
+            if self.files.may_have_changed(id) {
+                self.ready.push(id);
             }
         }
     }

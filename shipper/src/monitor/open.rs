@@ -22,6 +22,9 @@ use crate::config::{LogicalPath, Start};
 use crate::now_seconds;
 use crate::parser::Frame;
 
+/// So many of the files that a scan found are named in the log.
+pub const MOST_NAMED: usize = 10;
+
 /// What is known of a file that was found.
 enum Known {
     /// Nothing: it is new.
@@ -86,7 +89,12 @@ impl Files {
         if entry.is_none() {
             self.skip_old(found, &mut tail, age)?;
         }
-        info!(path = %found.path.display(), offset = tail.offset(), "reading");
+        self.opened_now += 1;
+        if self.opened_now <= MOST_NAMED {
+            info!(path = %found.path.display(), offset = tail.offset(), "reading");
+        } else {
+            debug!(path = %found.path.display(), offset = tail.offset(), "reading");
+        }
         Ok(Some(tail))
     }
 

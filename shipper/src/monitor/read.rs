@@ -226,6 +226,7 @@ impl Tail {
         let start = self.next.offset;
         self.see(consumed);
         self.next.advance(consumed);
+        self.forget_head();
         self.unfinished.seen(0);
         self.counts.bytes += consumed.len() as u64;
         self.end_chunk(start, self.next.offset, tools);
@@ -234,6 +235,9 @@ impl Tail {
     /// Notes that documents are made of `bytes`, which begin where the next line does. It needs no
     /// file: documents whose chunk could not be made would be lost.
     fn see(&mut self, bytes: &[u8]) {
+        if self.knows_head() {
+            return;
+        }
         let unknown = bytes.get(self.known().len()..).unwrap_or_default();
         let room = PREFIX_BYTES.saturating_sub(self.head.len());
         self.head.extend(unknown.iter().take(room));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::assemble::Assembler;
 use super::charset::{Charset, EncodingSetting, MARK_BYTES};
-use super::checkpoint::Entry;
+use super::checkpoint::{Entry, Stamp};
 use super::clock::Clock;
 use super::content::{Content, Outlook};
 use super::directives;
@@ -114,9 +114,13 @@ pub struct Tail {
     pub(super) splits_made: u64,
     /// Where the next line begins.
     pub(super) next: Place,
-    /// The beginning of what documents were made of, at most [`PREFIX_BYTES`].
+    /// The beginning of what documents were made of, at most [`PREFIX_BYTES`]; its hash only, once
+    /// it is whole and behind us.
     pub(super) head: Vec<u8>,
+    head_hash: Option<Fingerprint>,
     pub(super) known_size: u64,
+    /// What the file was like when it was last looked at from outside.
+    pub(super) stamp: Option<Stamp>,
     /// Whether the last read came to the end.
     pub(super) is_at_end: bool,
     /// Inside a line that is too long: up to where its end was searched for.
@@ -160,7 +164,9 @@ impl Tail {
             splits_made: 0,
             next: Place::default(),
             head: Vec::new(),
+            head_hash: None,
             known_size: 0,
+            stamp: None,
             is_at_end: false,
             searched: None,
             padding_end: 0,
@@ -208,6 +214,8 @@ impl Tail {
             }
         }
         self.next = Place::find(content, offset)?;
+        self.head_hash = None;
+        self.forget_head();
         self.progress = Progress::new(self.position());
         Ok(())
     }
@@ -250,13 +258,11 @@ impl Tail {
         self.handle.metadata(&self.path)
     }
 
-    /// How many bytes there are that are not confirmed, as far as can be told without reading.
+    /// How many bytes there are that are not confirmed, as far as the last scan and reading tell.
     pub fn lag(&self) -> u64 {
-        let length = match self.handle.outlook() {
-            // Only how large an archive is before it is unpacked is known.
-            Outlook::Open if !self.is_archive() => self.metadata().map_or(0, |found| found.len()),
-            _ => self.known_size,
-        };
+        // Of an archive only the compressed size is known before it is read.
+        let seen = self.stamp.filter(|_| self.is_plain()).map_or(0, |stamp| stamp.bytes);
+        let length = seen.max(self.known_size);
         length.saturating_sub(self.progress.confirmed().offset)
     }
 
@@ -286,18 +292,24 @@ impl Tail {
     /// # Errors
     /// When it cannot be read.
     pub fn begins_like(&self, content: &mut Content) -> io::Result<bool> {
-        let mut head = vec![0; self.head.len()];
+        let mut head = vec![0; self.prefix().length as usize];
         let length = content.read_up_to(&mut head, 0)?;
-        Ok(length > 0 && self.head.get(..length) == head.get(..length))
+        // Of less than was hashed nothing can be said; that it may be is safe.
+        let is_alike = match self.head_hash {
+            Some(hash) => length < head.len() || hash.matches(&head),
+            None => self.head.get(..length) == head.get(..length),
+        };
+        Ok(length > 0 && is_alike)
     }
 
     /// Whether the file is shorter, or begins otherwise, than what was read.
     pub fn is_rewritten(&mut self) -> bool {
-        let mut head = vec![0; self.head.len()];
+        let prefix = self.prefix();
+        let mut head = vec![0; prefix.length as usize];
         let is_shorter = self.metadata().is_ok_and(|found| found.len() < self.next.offset);
         let path = &self.path;
         let read = self.handle.get(path).and_then(|content| content.read_exact(&mut head, 0));
-        is_shorter || read.is_ok() && head != self.head
+        is_shorter || read.is_ok() && !prefix.matches(&head)
     }
 
     /// Whether everything that is there now was looked at; a last line without an end may be left.
@@ -393,7 +405,7 @@ impl Tail {
         let mut entry = Entry {
             path: self.path.clone(),
             key: self.key,
-            prefix: Fingerprint::of(&self.head),
+            prefix: self.prefix(),
             offset: position.offset,
             guard: position.guard,
             source: None,
@@ -406,6 +418,23 @@ impl Tail {
         };
         self.clock.note(&mut entry);
         entry
+    }
+
+    fn prefix(&self) -> Fingerprint {
+        self.head_hash.unwrap_or_else(|| Fingerprint::of(&self.head))
+    }
+
+    /// Keeps only the hash of the beginning when the bytes are not needed any more.
+    pub(super) fn forget_head(&mut self) {
+        if self.head.len() >= PREFIX_BYTES && self.next.offset >= PREFIX_BYTES as u64 {
+            self.head_hash = Some(Fingerprint::of(&self.head));
+            self.head = Vec::new();
+        }
+    }
+
+    /// Whether the whole beginning is known.
+    pub(super) fn knows_head(&self) -> bool {
+        self.head_hash.is_some()
     }
 
     /// Where the next line begins.

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::discover::{Found, Scan, Watched};
 use super::identity::FileKey;
+use super::matching::stamp;
 use super::pattern::Component;
 
 /// What all walks of one scan have come across.
@@ -151,7 +152,8 @@ impl<'a> Walk<'a> {
         self.matched += 1;
         let key = FileKey::from(metadata);
         if self.collected.seen.insert(key) {
-            self.collected.scan.found.push(Found { path, key, input: self.input });
+            let stamp = stamp(metadata);
+            self.collected.scan.found.push(Found { path, key, input: self.input, stamp });
         }
     }
 

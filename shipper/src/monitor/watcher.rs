@@ -62,7 +62,12 @@ impl Watcher {
         let mut watcher = Self {
             mode,
             inbox,
-            signals: Arc::new(Signals::new(state.join(PULSE_DIRECTORY))),
+            // Events have absolute paths.
+            signals: Arc::new(Signals::new(
+                std::path::absolute(state)
+                    .unwrap_or_else(|_| state.to_owned())
+                    .join(PULSE_DIRECTORY),
+            )),
             events: None,
             watched: HashMap::new(),
             said: HashSet::new(),
