@@ -1,6 +1,8 @@
 //! The manual's reference of settings is made from the programs, and this is where that is checked.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use omphalos_common::config::{Setting, reference};
 use omphalos_tests::repository;
@@ -31,4 +33,37 @@ fn check(program: &str, settings: &[Setting]) {
 fn the_pages_of_settings_say_what_the_programs_know() {
     check("shipper", &omphalos_shipper::config::all_settings());
     check("indexer", &omphalos_indexer::config::all_settings());
+}
+
+/// The text of all sources below `directory`.
+fn sources(directory: &Path) -> String {
+    let entries = fs::read_dir(directory).expect("a directory of the repository");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.fold(String::new(), |text, path| {
+        let more = if path.is_dir() {
+            sources(&path)
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            fs::read_to_string(&path).expect("a source")
+        } else {
+            String::new()
+        };
+        text + &more
+    })
+}
+
+#[test]
+fn every_row_about_files_names_tests_that_are_there() {
+    let page = fs::read_to_string(repository().join("docs/files.md")).expect("the page");
+    let sources =
+        sources(&repository().join("shipper/src")) + &sources(&repository().join("tests/e2e"));
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| when"));
+    let mut missing = BTreeSet::new();
+    for row in rows.filter(|row| !row.starts_with("| ---")) {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let names: Vec<&str> = cell.split('`').filter(|name| name.contains('_')).collect();
+        assert!(!names.is_empty() || cell == "the same", "no test: {row}");
+        let is_there = |name: &&str| sources.contains(&format!("fn {name}("));
+        missing.extend(names.into_iter().filter(|name| !is_there(name)));
+    }
+    assert!(missing.is_empty(), "docs/files.md names tests that are not there: {missing:?}");
 }

@@ -390,7 +390,8 @@ impl Tail {
         if self.charset.unit() == 1 {
             line.truncate(line.len() - padding::trailing(&line));
         }
-        if line.is_empty() || self.charset.line_ends(&line).next().is_some() {
+        let is_shipped = self.unfinished.shipped() == length as u64;
+        if line.is_empty() || is_shipped || self.charset.line_ends(&line).next().is_some() {
             return Ok(());
         }
         let end = start + line.len() as u64;

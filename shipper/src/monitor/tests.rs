@@ -1,7 +1,9 @@
 //! The tailing of one file, against real files: [`Tail`] with all that it rests on.
 
+mod cases;
 mod discovery;
 mod files_model;
+mod formats;
 mod lines;
 mod long_lines;
 mod model;

@@ -92,6 +92,7 @@ type FileNumber = usize;
 
 /// A file by content, whatever it is called.
 #[derive(Debug, Default, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a model")]
 struct Content {
     lines: BTreeSet<u32>,
     /// Whether the shipper that runs has it open.
@@ -152,8 +153,8 @@ impl World {
         }
     }
 
-    fn follow(&mut self, action: Action) {
-        match action {
+    fn follow(&mut self, action: &Action) {
+        match *action {
             Action::Append(lines) => {
                 self.finish_line();
                 for _ in 0..lines {
@@ -363,7 +364,7 @@ impl World {
 
     /// As `gzip` does, which has read everything before it deletes.
     fn compress(&mut self, index: Index) {
-        let Some(name) = self.some_rotated(index).filter(|name| !name.ends_with("z")) else {
+        let Some(name) = self.some_rotated(index).filter(|name| !name.ends_with('z')) else {
             return;
         };
         let file = self.names[&name];
@@ -456,7 +457,7 @@ proptest! {
         case in (setting(), vec(action(), 1..40)).prop_map(|(setting, actions)| Case { setting, actions }),
     ) {
         let mut world = World::new(case.setting);
-        for action in case.actions {
+        for action in &case.actions {
             world.follow(action);
         }
         world.finish();

@@ -187,19 +187,62 @@ impl Rig {
         ended
     }
 
+    /// Goes round once; nothing that comes out is taken, as when the broker is away.
+    pub fn round_without_taking(&mut self) {
+        let running = self.monitor.as_mut().unwrap();
+        running.monitor.schedule = Schedule::new(Instant::now());
+        let now = Instant::now();
+        let news = running.inbox.wait(now, now);
+        running.monitor.go_round(news);
+    }
+
     /// Looks for new files, and reads everything there is.
     pub fn look(&mut self) {
         // What cannot be judged at once is looked at again.
         for _ in 0..3 {
-            let running = self.monitor.as_mut().unwrap();
-            running.monitor.schedule = Schedule::new(Instant::now());
+            self.rescan();
             self.rounds();
+        }
+    }
+
+    /// Makes the next round look for new files.
+    pub fn rescan(&mut self) {
+        self.monitor.as_mut().unwrap().monitor.schedule = Schedule::new(Instant::now());
+    }
+
+    /// Tells the monitor that something was written.
+    pub fn touch(&self, path: &str) {
+        self.monitor.as_ref().unwrap().inbox.put(|news| {
+            news.touched.insert(PathBuf::from(path));
+        });
+    }
+
+    /// Brings health and metrics up to date.
+    pub fn report(&mut self) {
+        let monitor = &mut self.monitor.as_mut().unwrap().monitor;
+        monitor.options.settings.listen = Some(([127, 0, 0, 1], 0).into());
+        monitor.next_report = Instant::now();
+        monitor.report();
+    }
+
+    /// Goes round, confirming everything, until it ends by itself.
+    pub fn finish(&mut self) -> Ended {
+        let patience = Instant::now() + Duration::from_mins(1);
+        loop {
+            let ended = self.round();
+            self.confirm_all();
+            if let Some(ended) = ended {
+                self.monitor = None;
+                return ended;
+            }
+            assert!(Instant::now() < patience, "it does not end");
+            thread::yield_now();
         }
     }
 
     /// Goes round until there is nothing more to do.
     fn rounds(&mut self) {
-        let patience = Instant::now() + Duration::from_secs(60);
+        let patience = Instant::now() + Duration::from_mins(1);
         loop {
             self.round();
             let Some(running) = &mut self.monitor else { return };
@@ -249,17 +292,7 @@ impl Rig {
     /// Stops as the process does: what was read is delivered and remembered.
     pub fn stop(&mut self) -> Ended {
         self.monitor.as_ref().unwrap().inbox.put(|news| news.end = End::Stop);
-        let patience = Instant::now() + Duration::from_secs(60);
-        loop {
-            let ended = self.round();
-            self.confirm_all();
-            if let Some(ended) = ended {
-                self.monitor = None;
-                return ended;
-            }
-            assert!(Instant::now() < patience, "it does not stop");
-            thread::yield_now();
-        }
+        self.finish()
     }
 
     /// Ends as after `kill -9`: what was not confirmed is gone.

@@ -1,0 +1,266 @@
+//! Archives, standard input, charsets, containers and events of several lines, case by case.
+
+use std::fs;
+use std::io::Write;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use omphalos_common::config::{Period, Size};
+
+use super::rig::Rig;
+use crate::monitor::charset::EncodingSetting;
+use crate::monitor::{Container, Ended, MultilineKind};
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Lines without a time, so many bytes that they prove a copy.
+fn lines(range: std::ops::Range<u32>) -> String {
+    range.fold(String::new(), |text, number| format!("{text}line {number} without a time\n"))
+}
+
+#[test]
+fn archives_are_read_once_and_only_where_they_are_wanted() {
+    for (paths, archives, read) in
+        [("*", false, 1), ("*", true, 3), ("app.log.2.gz", false, 1), ("app.log.*.zst", false, 1)]
+    {
+        let mut rig = Rig::new(&[paths]);
+        rig.input().archives = archives;
+        rig.append("app.log.1", "one\n");
+        rig.append("app.log.2.gz", gzip(b"two\n"));
+        rig.append("app.log.3.zst", zstd::encode_all(&b"three\n"[..], 1).unwrap());
+        rig.start();
+        rig.settle();
+        assert_eq!(rig.shipped.len(), read, "{paths} {archives}");
+        rig.stop();
+        rig.start();
+        rig.settle();
+        assert_eq!(rig.shipped.len(), read, "{paths} {archives}, again");
+    }
+}
+
+#[test]
+fn an_archive_of_a_shipped_file_adds_only_what_is_missing() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.input().archives = true;
+    rig.append("app.log", lines(0..100));
+    rig.start();
+    rig.settle();
+    rig.stop();
+    // Written on, rotated and compressed while nobody looked.
+    fs::remove_file(rig.path("app.log")).unwrap();
+    rig.append("app.log.1.gz", gzip(lines(0..150).as_bytes()));
+    rig.append("app.log", lines(150..160));
+    rig.start();
+    rig.settle();
+    let counts = rig.counts();
+    assert_eq!((rig.shipped.len(), counts.len()), (160, 160));
+}
+
+#[test]
+fn the_rest_of_a_file_that_was_compressed_is_found_though_archives_are_not_read() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", lines(0..100));
+    rig.start();
+    rig.settle();
+    rig.stop();
+    fs::remove_file(rig.path("app.log")).unwrap();
+    rig.append("app.log.1.gz", gzip(lines(0..150).as_bytes()));
+    rig.append("app.log.2.gz", gzip(b"older\n"));
+    rig.append("app.log", lines(150..160));
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.counts().len(), 160);
+    assert_eq!(rig.shipped.len(), 160);
+}
+
+#[test]
+fn a_damaged_archive_is_read_up_to_the_damage_and_counted() {
+    let mut rig = Rig::new(&["*.gz"]);
+    let mut bytes = gzip(lines(0..50_000).as_bytes());
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 100].fill(0xff);
+    rig.append("app.log.1.gz", bytes);
+    rig.start();
+    rig.settle();
+    // Behind the damage there may be anything, until the archive's checksum tells.
+    let read = rig.shipped.len();
+    assert_eq!(rig.lines()[..1000], lines(0..1000).lines().collect::<Vec<_>>());
+    assert_eq!(rig.metric("archives_damaged"), 1);
+    rig.stop();
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.shipped.len(), read);
+}
+
+#[test]
+fn an_archive_that_ends_in_the_middle_is_read_on_when_it_is_complete() {
+    let mut rig = Rig::new(&["*.gz"]);
+    let bytes = gzip(lines(0..50_000).as_bytes());
+    rig.append("app.log.1.gz", &bytes[..bytes.len() / 2]);
+    rig.start();
+    rig.settle();
+    rig.append("app.log.1.gz", &bytes[bytes.len() / 2..]);
+    rig.settle();
+    assert_eq!((rig.shipped.len(), rig.counts().len()), (50_000, 50_000));
+}
+
+#[test]
+fn standard_input_is_read_to_its_end_and_then_everything_is_delivered() {
+    let mut rig = Rig::new(&["-"]);
+    let (pieces, received) = sync_channel(8);
+    rig.pipe = Some(received);
+    rig.start();
+    pieces.send(b"one\ntw".to_vec()).unwrap();
+    rig.touch("-");
+    rig.settle();
+    assert_eq!(rig.lines(), ["one"]);
+    pieces.send(b"o\nthree".to_vec()).unwrap();
+    drop(pieces);
+    rig.touch("-");
+    assert_eq!(rig.finish(), Ended::Settled);
+    assert_eq!(rig.lines(), ["one", "two", "three"]);
+    assert_eq!(rig.shipped[0].document["log"]["file"]["path"], "-");
+}
+
+#[test]
+fn every_charset_comes_out_as_the_same_text() {
+    let text = "naïve ÿ\nzwei\n";
+    let utf16: Vec<u8> =
+        "\u{feff}naïve ÿ\nzwei\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin: Vec<u8> =
+        text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+    let marked = format!("\u{feff}{text}").into_bytes();
+    for (encoding, bytes) in [
+        (EncodingSetting::Auto, text.as_bytes().to_vec()),
+        (EncodingSetting::Auto, marked),
+        (EncodingSetting::Auto, utf16),
+        (EncodingSetting::Latin1, latin),
+    ] {
+        let mut rig = Rig::new(&["app.log"]);
+        rig.input().encoding = encoding;
+        // In two parts, the second of which begins in the middle of a character.
+        rig.append("app.log", &bytes[..bytes.len() - 3]);
+        rig.start();
+        rig.settle();
+        rig.stop();
+        rig.append("app.log", &bytes[bytes.len() - 3..]);
+        rig.start();
+        rig.settle();
+        assert_eq!(rig.lines(), ["naïve ÿ", "zwei"], "{encoding:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_characters_stay_visible_and_are_counted() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", b"fine\ncaf\xe9\n");
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), ["fine", "caf\u{fffd}"]);
+    assert_eq!(rig.metric("lines_invalid"), 1);
+}
+
+const TRACE: &str = "ERROR it failed\njava.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\n";
+
+#[test]
+fn the_lines_of_an_event_are_one_document() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.input().multiline = MultilineKind::Java;
+    rig.append("app.log", format!("INFO one\n{TRACE}INFO two\n"));
+    rig.start();
+    rig.settle();
+    let trace = TRACE.trim_end();
+    assert_eq!(rig.lines(), ["INFO one", trace], "the last one may go on");
+    assert_eq!(rig.metric("lines_joined"), 2);
+    // What is begun is read again after a crash.
+    rig.crash();
+    rig.append("app.log", "\tat d.E.f(E.java:2)\nINFO three\n");
+    rig.start();
+    rig.settle();
+    let lines: Vec<String> = rig.counts().into_keys().collect();
+    assert_eq!(lines, [trace, "INFO one", "INFO two\n\tat d.E.f(E.java:2)"]);
+}
+
+#[test]
+fn an_event_that_nothing_follows_is_shipped_after_its_time_and_ends_there_for_ever() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.input().multiline = MultilineKind::Indent;
+    rig.input().multiline_timeout = Period(Duration::ZERO);
+    rig.settings.checkpoint_interval = Period(Duration::from_hours(1));
+    rig.append("app.log", "one\n  more\n");
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), ["one\n  more"]);
+    rig.append("app.log", "  late\n");
+    rig.settle();
+    assert_eq!(rig.lines(), ["one\n  more", "  late"]);
+    // Delivered and not saved: the same events come again, not other ones.
+    rig.crash();
+    rig.start();
+    rig.settle();
+    assert!(rig.counts().values().all(|ids| *ids == 1), "{:?}", rig.counts());
+    assert_eq!(rig.counts().len(), 2);
+}
+
+#[test]
+fn an_event_that_is_too_long_is_ended_and_nothing_of_it_is_lost() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.input().multiline = MultilineKind::Indent;
+    rig.input().max_line_bytes = Size(1000);
+    rig.append("app.log", format!("one\n{}two\n", format!(" {}\n", "x".repeat(98)).repeat(30)));
+    rig.start();
+    rig.settle();
+    let bytes: usize = rig.lines().iter().map(|line| line.len() + 1).sum();
+    assert_eq!(bytes, 4 + 30 * 100);
+    assert!(rig.lines().iter().all(|line| line.len() <= 1000));
+}
+
+#[test]
+fn pieces_of_container_lines_are_joined_for_each_stream() {
+    let mut rig = Rig::new(&["*.log"]);
+    rig.input().container = Container::Cri;
+    let time = |second: u32| format!("2026-11-22T10:00:{second:02}.5Z");
+    let text = format!(
+        "{} stdout P first half,\n{} stderr F an error\n{} stdout F second half\n",
+        time(1),
+        time(2),
+        time(3)
+    );
+    rig.append("cri.log", text);
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), ["an error", "first half,second half"]);
+    let streams: Vec<_> =
+        rig.shipped.iter().map(|shipped| shipped.document["log"]["iostream"].clone()).collect();
+    assert_eq!(streams, ["stderr", "stdout"]);
+    assert_eq!(rig.shipped[1].document["@timestamp"], "2026-11-22T10:00:01.500Z");
+    // A piece whose rest is still to come is read again after a restart.
+    rig.append("cri.log", format!("{} stdout P begun,\n", time(4)));
+    rig.settle();
+    rig.stop();
+    rig.append("cri.log", format!("{} stdout F done\nno container line\n", time(5)));
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines()[2..], ["begun,done", "no container line"]);
+    assert!(rig.shipped[3].has_tag("parse_failure"));
+}
+
+#[test]
+fn docker_lines_are_unwrapped_and_their_events_joined() {
+    let mut rig = Rig::new(&["*.log"]);
+    rig.input().container = Container::Docker;
+    rig.input().multiline = MultilineKind::Java;
+    let wrap = |line: &str| {
+        let line = serde_json::json!({ "log": format!("{line}\n"), "stream": "stdout", "time": "2026-11-22T10:00:00Z" });
+        format!("{line}\n")
+    };
+    let text: String = TRACE.lines().chain(["INFO two"]).map(wrap).collect();
+    rig.append("docker.log", text);
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), [TRACE.trim_end()]);
+}

@@ -1,0 +1,172 @@
+//! Files have their turns: each is read a little, what it says goes into the open batch of its
+//! dataset, and batches are closed when they are full or old.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::read::{Look, Tools};
+use super::tail::{Tail, TailId};
+use super::{Monitor, Stage};
+use crate::batch::OpenBatch;
+use crate::now_millis;
+
+impl Monitor {
+    /// Gives each file that is ready one turn, as long as there is room for what it says.
+    pub(super) fn read(&mut self) {
+        for _ in 0..self.ready.len() {
+            if !self.outbox.is_empty() {
+                return;
+            }
+            let Some(id) = self.ready.pop() else { break };
+            if self.read_one(id) {
+                self.ready.push(id);
+            }
+        }
+        let is_over = self.options.once || self.is_pipe_only;
+        if is_over && self.ready.is_empty() && !self.is_pipe_open && !self.files.is_waiting() {
+            self.read_rest();
+            self.stop_reading();
+        }
+    }
+
+    /// One turn of one file; whether it should have another.
+    pub(super) fn read_one(&mut self, id: TailId) -> bool {
+        match self.with_tail(id, Tail::read) {
+            Some(Ok(Look::More)) => {
+                self.files.is_alive(id);
+                let end = self.ends.get(&id).copied();
+                let offset = self.files.get_mut(id).map_or(0, |tail| tail.offset());
+                end.is_none_or(|end| offset < end)
+            }
+            Some(Ok(Look::Rewritten)) => {
+                for id in self.files.rewritten(id) {
+                    self.ready.push(id);
+                }
+                self.saver.changed();
+                false
+            }
+            Some(Ok(Look::AtEnd)) => {
+                self.at_end(id);
+                false
+            }
+            None => false,
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => self.find_again(id),
+            Some(Err(error)) => {
+                self.files.note_unreadable(id, &error);
+                false
+            }
+        }
+    }
+
+    /// Ships what has waited long enough for its end, at the end of a file.
+    pub(super) fn at_end(&mut self, id: TailId) {
+        let Some((_, tail)) = self.files.waits_of(id) else { return };
+        if tail.is_pipe() && tail.is_complete() {
+            self.is_pipe_open = false;
+        }
+        let now = Instant::now();
+        self.files.tell_damage(id);
+        let Some((waits, tail)) = self.files.waits_of(id) else { return };
+        if tail.due(waits).is_some_and(|due| due <= now) {
+            let read = self.with_tail(id, |tail, tools| tail.read_due(now, waits, tools));
+            if let Some(Err(error)) = read {
+                self.files.note_unreadable(id, &error);
+            }
+        }
+        if let Some((waits, tail)) = self.files.waits_of(id) {
+            let due = tail.due(waits);
+            self.alarms.set(id, due);
+        }
+    }
+
+    /// Looks for a file that was renamed while it had no descriptor; whether it is to be read.
+    pub(super) fn find_again(&mut self, id: TailId) -> bool {
+        match self.files.find_again(id) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.saver.changed();
+                false
+            }
+            Err(error) => {
+                self.files.note_unreadable(id, &error);
+                false
+            }
+        }
+    }
+
+    /// Lets `work` put lines of a file into the open batch of its dataset.
+    pub(super) fn with_tail<T>(
+        &mut self,
+        id: TailId,
+        work: impl FnOnce(&mut Tail, &mut Tools<'_>) -> T,
+    ) -> Option<T> {
+        let (dataset, max_line_bytes) = self.files.input_of(id)?;
+        let tail = self.files.get_mut(id)?;
+        let bodies = &self.bodies;
+        let new_batch = || OpenBatch::new(Arc::clone(&dataset), bodies.take());
+        let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
+        let batch_bytes = self.options.settings.batch.bytes.as_usize();
+        let before = (tail.marks_made(), tail.progress.confirmed().offset);
+        let mut tools = Tools {
+            documents: &mut self.documents,
+            buffer: &mut self.buffer,
+            batch,
+            batch_bytes,
+            max_line_bytes,
+            now_millis: now_millis(),
+        };
+        let result = work(tail, &mut tools);
+        self.metrics.count(&dataset, std::mem::take(&mut tail.counts));
+        if tail.marks_made() != before.0 {
+            batch.require_save(self.saver.changed_urgently());
+        }
+        if tail.progress.confirmed().offset != before.1 {
+            self.saver.changed();
+        }
+        if batch.is_full(batch_bytes) || batch.is_empty() {
+            self.close_batch(&dataset);
+        }
+        self.files.note_use(id);
+        Some(result)
+    }
+
+    /// Passes a batch on, or gives its buffer back if there is nothing in it.
+    pub(super) fn close_batch(&mut self, dataset: &Arc<str>) {
+        let Some(batch) = self.open.remove(dataset) else { return };
+        let is_empty = batch.is_empty();
+        let closed = batch.close();
+        if is_empty {
+            self.bodies.give_back(closed.batch.body);
+        } else {
+            self.metrics.in_flight(closed.batch.documents());
+            self.outbox.push_back(closed);
+        }
+    }
+
+    pub(super) fn flush_old(&mut self) {
+        let flush = self.options.settings.batch.flush_interval.0;
+        let old = self.open.iter().filter(|(_, batch)| batch.opened().elapsed() >= flush);
+        let datasets: Vec<_> = old.map(|(dataset, _)| Arc::clone(dataset)).collect();
+        for dataset in &datasets {
+            self.close_batch(dataset);
+        }
+    }
+
+    /// Ships what has no end yet, of files that are read once.
+    pub(super) fn read_rest(&mut self) {
+        for id in self.files.ids() {
+            if let Some(Err(error)) = self.with_tail(id, Tail::read_rest) {
+                self.files.note_unreadable(id, &error);
+            }
+        }
+    }
+
+    pub(super) fn stop_reading(&mut self) {
+        let datasets: Vec<_> = self.open.keys().cloned().collect();
+        for dataset in &datasets {
+            self.close_batch(dataset);
+        }
+        self.stage = Stage::Emptying;
+    }
+}
