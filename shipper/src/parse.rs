@@ -43,9 +43,12 @@ pub fn parse(
     let mut offset = 0;
     let mut line = Vec::new();
     let mut out = Vec::new();
-    while let Some(length) = read_line(&mut input, &mut line, options.max_line_bytes)? {
-        let is_cut = line.len() > options.max_line_bytes;
-        let shape = if is_cut { Shape::Cut } else { Shape::Whole };
+    while let Some((length, is_whole)) = read_line(&mut input, &mut line, options.max_line_bytes)? {
+        let shape = match line.len() > options.max_line_bytes {
+            true => Shape::Cut,
+            false if is_whole => Shape::Whole,
+            false => Shape::Unfinished,
+        };
         let text = line.get(..options.max_line_bytes).unwrap_or(&line);
         if let Parsed::Event { time, fields, problem } = parser.parse(documents.calendar(), text) {
             clock.identify(&logical, text);
@@ -62,8 +65,13 @@ pub fn parse(
 }
 
 /// Reads a line into `line` without its end, at most one byte more than `most`; the rest of a
-/// longer one is skipped. Returns how many bytes the whole line has, `None` at the end.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, most: usize) -> io::Result<Option<u64>> {
+/// longer one is skipped. Returns how many bytes the whole line has and whether it has an end;
+/// `None` at the end of everything.
+fn read_line(
+    input: &mut impl BufRead,
+    line: &mut Vec<u8>,
+    most: usize,
+) -> io::Result<Option<(u64, bool)>> {
     line.clear();
     // Two bytes more than the content: one to see that it is too long, one for the line feed.
     let mut length = input.take(most as u64 + 2).read_until(b'\n', line)? as u64;
@@ -75,19 +83,21 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, most: usize) -> io::R
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        return Ok(Some(length));
+        return Ok(Some((length, true)));
     }
+    let mut has_end = false;
     while line.len() > most {
         let rest = input.fill_buf()?;
         let end = memchr::memchr(b'\n', rest);
         let skipped = end.map_or(rest.len(), |end| end + 1);
         length += skipped as u64;
         input.consume(skipped);
-        if end.is_some() || skipped == 0 {
+        has_end = end.is_some();
+        if has_end || skipped == 0 {
             break;
         }
     }
-    Ok(Some(length))
+    Ok(Some((length, has_end)))
 }
 
 #[cfg(test)]
@@ -130,6 +140,7 @@ mod tests {
             assert_eq!(documents[1]["log"]["offset"], long + 1, "{long}");
         }
         let exact = parsed(ParserKind::Raw, b"12345\r\n12345", 5);
-        assert_eq!(exact.iter().filter(|d| d.get("tags").is_some()).count(), 0);
+        assert_eq!(exact[0].get("tags"), None);
+        assert_eq!(exact[1]["tags"], serde_json::json!(["unfinished"]));
     }
 }

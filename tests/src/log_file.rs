@@ -11,7 +11,8 @@ use crate::generate::Generator;
 /// A log that is being written.
 pub struct LogFile {
     path: PathBuf,
-    file: File,
+    /// `None` while it is closed.
+    file: Option<File>,
     generator: Generator,
     written: u64,
 }
@@ -19,8 +20,13 @@ pub struct LogFile {
 impl LogFile {
     /// An empty log at `path`.
     pub fn create(path: &Path) -> Self {
-        let file = append_to(path);
-        Self { path: path.to_owned(), file, generator: Generator::new(7), written: 0 }
+        Self::seeded(path, 7)
+    }
+
+    /// An empty log at `path`, whose lines are others than those of another seed.
+    pub fn seeded(path: &Path, seed: u64) -> Self {
+        let file = Some(append_to(path));
+        Self { path: path.to_owned(), file, generator: Generator::new(seed), written: 0 }
     }
 
     /// Where it is.
@@ -35,12 +41,30 @@ impl LogFile {
             self.generator.numbered_line(&mut text, self.written);
             self.written += 1;
         }
-        self.file.write_all(text.as_bytes()).expect("the log can be written");
+        self.append_text(&text);
     }
 
     /// Appends text as it is.
     pub fn append_text(&mut self, text: &str) {
-        self.file.write_all(text.as_bytes()).expect("the log can be written");
+        let mut file = self.file.as_ref().expect("the log is open");
+        file.write_all(text.as_bytes()).expect("the log can be written");
+    }
+
+    /// Closes the file and goes on in the one that has its name now, as a writer does that a
+    /// rotation tells to.
+    pub fn reopen(&mut self) {
+        self.file = Some(append_to(&self.path));
+    }
+
+    /// Goes on in a file of another name.
+    pub fn go_on_in(&mut self, path: &Path) {
+        path.clone_into(&mut self.path);
+        self.reopen();
+    }
+
+    /// Closes the file until [`Self::reopen`].
+    pub fn close(&mut self) {
+        self.file = None;
     }
 
     /// How many numbered lines were ever written.
@@ -53,7 +77,7 @@ impl LogFile {
         let mut rotated = self.path.clone().into_os_string();
         rotated.push(format!(".{number}"));
         fs::rename(&self.path, rotated).expect("the log can be renamed");
-        self.file = append_to(&self.path);
+        self.reopen();
     }
 
     /// Copies the file to `name.N`, empties it and goes on in it, as logrotate does with
@@ -67,7 +91,8 @@ impl LogFile {
 
     /// Empties the file and goes on in it.
     pub fn truncate(&mut self) {
-        self.file.set_len(0).expect("the log can be truncated");
+        let file = self.file.as_ref().expect("the log is open");
+        file.set_len(0).expect("the log can be truncated");
     }
 
     /// Waits until every numbered line is in the index, and makes sure that each is there once, by
@@ -96,6 +121,32 @@ pub fn assert_each_once(elastic: &Elastic, written: &[u64]) {
             seen.get(query.as_str()).copied().unwrap_or(0),
             expected(number),
             "line {number}"
+        );
+    }
+}
+
+/// Waits until every numbered line of all these logs is in the index, and makes sure that each is
+/// there once. Each log is alone in its directory.
+pub fn assert_logs_indexed_once(elastic: &Elastic, logs: &[LogFile]) {
+    elastic.wait_for_count(logs.iter().map(LogFile::written).sum());
+    let documents = elastic.documents(&["url.query", "log.file.path"]);
+    for log in logs {
+        let directory = log.path.parent().expect("a directory");
+        let mut times = vec![0; usize::try_from(log.written).expect("a number of lines")];
+        for (_, document) in &documents {
+            let path = document["log"]["file"]["path"].as_str().expect("a path");
+            if Path::new(path).parent() == Some(directory) {
+                let query = document["url"]["query"].as_str().expect("a query");
+                let number = query.strip_prefix("n=").and_then(|text| text.parse().ok());
+                times[number.unwrap_or(usize::MAX)] += 1;
+            }
+        }
+        let odd = times.iter().enumerate().filter(|(_, times)| **times != 1);
+        let odd: Vec<_> = odd.take(10).collect();
+        assert!(
+            odd.is_empty(),
+            "{}: lines, and how often they are there: {odd:?}",
+            directory.display()
         );
     }
 }

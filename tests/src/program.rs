@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::repository;
@@ -20,6 +20,8 @@ pub struct Program {
     log: PathBuf,
     listen: Option<u16>,
     nobody: bool,
+    wrapper: Vec<OsString>,
+    is_piped: bool,
     child: Option<Child>,
 }
 
@@ -42,6 +44,8 @@ impl Program {
             log: log.to_owned(),
             listen: None,
             nobody: false,
+            wrapper: Vec::new(),
+            is_piped: false,
             child: None,
         }
     }
@@ -80,6 +84,21 @@ impl Program {
         self
     }
 
+    /// Started by another command, which gets the program and its arguments behind its own, and
+    /// becomes it.
+    #[must_use]
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.wrapper = command.iter().map(Into::into).collect();
+        self
+    }
+
+    /// With standard input from [`Self::input`].
+    #[must_use]
+    pub fn piped(mut self) -> Self {
+        self.is_piped = true;
+        self
+    }
+
     /// Serving metrics on a free port.
     #[must_use]
     pub fn listening(mut self) -> Self {
@@ -100,14 +119,17 @@ impl Program {
     pub fn restart(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("the log");
         let errors = log.try_clone().expect("the log");
-        let mut command = Command::new(binary(self.name));
+        let mut words = self.wrapper.clone();
+        words.push(binary(self.name).into());
+        let mut command = Command::new(&words[0]);
         if self.nobody && is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
         let child = command
+            .args(&words[1..])
             .args(&self.arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(if self.is_piped { Stdio::piped() } else { Stdio::null() })
             .stdout(log)
             .stderr(errors)
             .spawn()
@@ -163,6 +185,20 @@ impl Program {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// What is written here comes in on its standard input, which ends when this is dropped.
+    pub fn input(&mut self) -> ChildStdin {
+        let child = self.child.as_mut().expect("it runs");
+        child.stdin.take().expect("it is piped, and this was not taken yet")
+    }
+
+    /// The most memory that it ever had at once, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("its status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|text| text.trim().strip_suffix(" kB")).map(str::parse::<u64>);
+        kib.expect("its peak").expect("a number") * 1024
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().expect("wait").is_none())
@@ -205,6 +241,13 @@ impl Program {
         };
         let values = text.lines().filter(is_sample);
         values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// One sample of a metric, named with its labels; 0 when it is not there.
+    pub fn sample(&self, name: &str) -> f64 {
+        let text = self.http("/metrics").unwrap_or_default();
+        let values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        values.filter_map(|value| value.parse::<f64>().ok()).sum()
     }
 
     /// The body of `GET path` on its listener, if it answers with 200.

@@ -394,7 +394,16 @@ impl Files {
         }
     }
 
-    /// Notes that a file can be read.
+    /// Notes that a file was read.
+    pub fn note_read(&mut self, id: TailId) {
+        if !self.unreadable.is_empty()
+            && let Some(tail) = self.tails.get(&id)
+        {
+            self.unreadable.remove(&tail.path);
+        }
+    }
+
+    /// Notes that a file can be opened.
     pub(super) fn note_readable(&mut self, path: &Path) {
         self.unreadable.remove(path);
     }

@@ -118,9 +118,11 @@ impl Files {
         }
         let alike: Vec<TailId> = self.alike(&logical).map(|tail| tail.id).collect();
         for id in alike {
-            match self.compare(id, found, content)? {
-                Known::Nothing => {}
-                known => return Ok(known),
+            let known = self.compare(id, found, content)?;
+            // It may have been opened for that.
+            self.note_use(id);
+            if !matches!(known, Known::Nothing) {
+                return Ok(known);
             }
         }
         let absent = self.remembered.candidates(found.key, &logical);
@@ -162,19 +164,13 @@ impl Files {
         let (path, charset) = (tail.path.clone(), tail.charset);
         if position.prefix.length == 0 {
             // Nothing of it was read yet: what it is shows when something was.
-            let is_read = tail.has_read_all();
-            let original = tail.handle.get(&path)?;
-            let is_later = !is_read && matching::begin_alike(content, original)?;
+            let is_later = !tail.has_read_all() && tail.stands_like(content)?;
             return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
         if tail.is_plain() && tail.is_rewritten() {
             // Which of the two contents this is a copy of shows when that is dealt with.
-            let is_old = tail.begins_like(content)?;
-            let is_new = match tail.handle.get(&path) {
-                Ok(original) => matching::begin_alike(content, original)?,
-                Err(_) => false,
-            };
-            return Ok(if is_old || is_new { Known::Later } else { Known::Nothing });
+            let is_later = tail.begins_like(content)? || tail.stands_like(content)?;
+            return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
         if tail.is_archive() {
             // To look into it costs reading it once more, so it is looked into once.

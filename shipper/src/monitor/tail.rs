@@ -270,7 +270,18 @@ impl Tail {
         self.handle.is_pipe()
     }
 
-    /// Whether `content` begins with the same bytes as far as both are known.
+    /// Whether `content` begins as the file does now, if that can be opened.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn stands_like(&mut self, content: &mut Content) -> io::Result<bool> {
+        match self.handle.get(&self.path) {
+            Ok(original) => matching::begin_alike(content, original),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Whether `content` begins with what was read of the file, as far as both go.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -32,7 +32,20 @@ impl Monitor {
 
     /// One turn of one file; whether it should have another.
     pub(super) fn read_one(&mut self, id: TailId) -> bool {
-        match self.with_tail(id, Tail::read) {
+        let mut read = self.with_tail(id, Tail::read);
+        if let Some(Err(error)) = &read
+            && error.kind() == ErrorKind::NotFound
+        {
+            if !self.find_again(id) {
+                return false;
+            }
+            // In the same turn: the descriptor may be needed for another file at the next.
+            read = self.with_tail(id, Tail::read);
+        }
+        if let Some(Ok(_)) = read {
+            self.files.note_read(id);
+        }
+        match read {
             Some(Ok(Look::More)) => {
                 self.files.is_alive(id);
                 let end = self.ends.get(&id).copied();
@@ -51,7 +64,6 @@ impl Monitor {
                 false
             }
             None => false,
-            Some(Err(error)) if error.kind() == ErrorKind::NotFound => self.find_again(id),
             Some(Err(error)) => {
                 self.files.note_unreadable(id, &error);
                 false
