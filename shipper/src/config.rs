@@ -61,13 +61,13 @@ const OWN_SETTINGS: &[Setting] = &[
         Kind::Period,
         "How often all patterns and files are looked at even if there was no event.",
     )
-    .default("10s"),
+    .default("30s"),
     Setting::new(
         "max_open_files",
         Kind::Integer,
-        "How many files keep their descriptor; the others are opened again when they change.",
+        "How many files that are written to keep their descriptor, as far as the limit of the process (RLIMIT_NOFILE) allows; the others, and idle ones, are opened again when they change.",
     )
-    .default("128"),
+    .default("16384"),
     Setting::new(
         "max_deleted_bytes",
         Kind::Size,
@@ -338,8 +338,8 @@ impl Default for Settings {
             log_format: LogFormat::Human,
             watch: WatchMode::Auto,
             poll_interval: Period(Duration::from_millis(500)),
-            rescan_interval: Period(Duration::from_secs(10)),
-            max_open_files: 128,
+            rescan_interval: Period(Duration::from_secs(30)),
+            max_open_files: 16_384,
             max_deleted_bytes: Size(1 << 30),
             checkpoint_interval: Period(Duration::from_secs(1)),
             stop_grace: Period(Duration::from_secs(10)),
@@ -475,6 +475,12 @@ impl Settings {
         if self.monitor.iter().all(|monitor| monitor.paths.is_empty()) {
             return Err(ConfigError::invalid(
                 "nothing to read: name files on the command line, or in [[monitor]] paths = […] of the configuration file",
+            ));
+        }
+        let named = self.monitor.iter().flat_map(|monitor| &monitor.paths);
+        if named.filter(|path| *path == PIPE).count() > 1 {
+            return Err(ConfigError::invalid(
+                "monitor.paths: - (standard input) can be named once",
             ));
         }
         self.monitor.iter().map(MonitorSettings::input).collect()

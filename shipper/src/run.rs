@@ -18,9 +18,10 @@ use omphalos_common::transport::amqp::{
     Broker, Sender, SenderMetrics, SenderOptions, Topology, Window,
 };
 use omphalos_common::transport::udp::{self, UdpSenderMetrics};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use crate::config::{Input, Settings, TransportKind};
 use crate::host;
@@ -30,13 +31,35 @@ use crate::monitor::{
 };
 use crate::pipeline::{Datagrams, Encoder, Outlet, Transport, deliver};
 
+/// Descriptors for other things than log files.
+const OTHER_DESCRIPTORS: u64 = 256;
+
+/// How many files may keep their descriptor: what is set, as far as the process may have so many.
+/// The limit that can be raised without privileges is raised first.
+fn open_files(wanted: u32) -> u32 {
+    let limit = getrlimit(Resource::Nofile);
+    let needed = u64::from(wanted) + OTHER_DESCRIPTORS;
+    let most = limit.maximum.unwrap_or(u64::MAX).min(needed);
+    let now = limit.current.unwrap_or(u64::MAX);
+    let raised = now.max(most);
+    if raised > now
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit })
+    {
+        debug!(%error, "the limit of open files cannot be raised");
+    }
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let left = allowed.saturating_sub(OTHER_DESCRIPTORS).max(16);
+    u32::try_from(left).unwrap_or(u32::MAX).min(wanted)
+}
+
 /// Ships until told to stop; with `once`, until everything that is there now is delivered.
 ///
 /// # Errors
 /// [`ConfigError`] for settings that cannot be used; anything else when what was read could not
 /// be delivered or remembered.
-pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(mut settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
+    settings.max_open_files = open_files(settings.max_open_files);
     let telemetry = Telemetry::default();
     let metrics = ShipperMetrics::default();
     telemetry.register(|registry| metrics.register(registry));

@@ -1,7 +1,7 @@
 //! The set of files being read. How one gets in is in [`super::open`], how it goes out in
 //! [`super::gone`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -79,7 +79,9 @@ pub struct Files {
     /// What was found and cannot be judged yet.
     pub(super) waiting: HashSet<FileKey>,
     /// Files with a descriptor that may be closed, the one used last at the end.
-    pub(super) opened: VecDeque<(TailId, Instant)>,
+    pub(super) opened: BTreeMap<u64, (TailId, Instant)>,
+    /// How often a descriptor was used.
+    uses: u64,
     pub(super) limits: Limits,
     pub(super) metrics: ShipperMetrics,
 }
@@ -110,7 +112,8 @@ impl Files {
             next_id: 0,
             opened_now: 0,
             waiting: HashSet::new(),
-            opened: VecDeque::new(),
+            opened: BTreeMap::new(),
+            uses: 0,
             limits,
             metrics,
         }
@@ -273,12 +276,10 @@ impl Files {
         self.gone.keys().copied().collect()
     }
 
-    /// Whether a file may have changed since it was last looked at: one without a descriptor is
-    /// not opened to find out.
+    /// Whether a file may have changed since it was last looked at from outside: it need not be
+    /// opened to find out.
     pub fn may_have_changed(&mut self, id: TailId) -> bool {
-        let Some(tail) = self.tails.get_mut(&id).filter(|tail| !tail.is_open()) else {
-            return true;
-        };
+        let Some(tail) = self.tails.get_mut(&id) else { return false };
         let Ok(metadata) = tail.metadata() else { return true };
         let now = stamp(&metadata);
         tail.stamp.replace(now) != Some(now)
@@ -333,12 +334,12 @@ impl Files {
     /// open. Those that are gone from where they were found stay open, as long as they are few:
     /// nobody knows where they go. Deleted ones always do.
     pub fn note_use(&mut self, id: TailId) {
-        if let Some(place) = self.opened.iter().rposition(|(opened, _)| *opened == id) {
-            self.opened.remove(place);
-        }
-        self.opened.push_back((id, Instant::now()));
+        let Some(tail) = self.tails.get_mut(&id) else { return };
+        self.uses += 1;
+        self.opened.remove(&std::mem::replace(&mut tail.last_use, self.uses));
+        self.opened.insert(self.uses, (id, Instant::now()));
         while self.opened.len() > self.limits.open_files
-            && let Some((oldest, _)) = self.opened.pop_front()
+            && let Some((_, (oldest, _))) = self.opened.pop_first()
         {
             let too_many_gone = self.gone.len() > self.limits.open_files;
             let Some(tail) = self.tails.get_mut(&oldest) else { continue };

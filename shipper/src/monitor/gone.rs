@@ -19,7 +19,7 @@ use super::tail::{Tail, TailId};
 use crate::now_seconds;
 
 /// A file keeps its descriptor for so long after it was last looked into.
-const IDLE: Duration = Duration::from_mins(5);
+const IDLE: Duration = Duration::from_secs(10);
 
 /// What is remembered of files that are not there: they may come back with their file system, or
 /// as archives.
@@ -197,17 +197,16 @@ impl Files {
         for id in &closing {
             self.close(*id);
         }
-        self.close_idle();
         self.give_up_deleted() || !closing.is_empty()
     }
 
-    /// Gives back descriptors of files that are where they were found and were not used for long, so
-    /// that their file system can be unmounted.
-    fn close_idle(&mut self) {
-        while let Some((id, used)) = self.opened.front().copied()
-            && used.elapsed() > IDLE
+    /// Gives back descriptors of files that are where they were found and were not used for a
+    /// while: many idle files need none, and their file system can be unmounted.
+    pub fn close_idle(&mut self) {
+        while let Some(first) = self.opened.first_entry()
+            && first.get().1.elapsed() > IDLE
         {
-            self.opened.pop_front();
+            let (_, (id, _)) = first.remove_entry();
             if !self.gone.contains_key(&id)
                 && let Some(tail) = self.tails.get_mut(&id)
             {

@@ -88,6 +88,9 @@ const RESCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
 /// See [`Limits`].
 const LINGER: Duration = Duration::from_mins(1);
 const ARCHIVE_QUIET: Duration = Duration::from_secs(2);
+/// How often file events are checked, idle files closed, and files looked at that no scan sees, at
+/// least.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a file that cannot be judged yet is looked at in a single pass.
 const RESCAN_ONCE: Duration = Duration::from_millis(100);
 /// How often the lag of all files is measured.
@@ -373,7 +376,8 @@ impl Monitor {
             self.ready.push(id);
         }
         if now >= self.schedule.look {
-            self.schedule.look = now + regular;
+            self.schedule.look = now + regular.min(LOOK_INTERVAL);
+            self.files.close_idle();
             if self.watcher.check(now) {
                 self.metrics.watcher_restarted();
             }

@@ -119,8 +119,12 @@ pub struct Tail {
     pub(super) head: Vec<u8>,
     head_hash: Option<Fingerprint>,
     pub(super) known_size: u64,
+    /// When its descriptor was used last, counted by uses of all.
+    pub(super) last_use: u64,
     /// What the file was like when it was last looked at from outside.
     pub(super) stamp: Option<Stamp>,
+    /// Whether it is not read any further, because this is a single pass.
+    pub(super) is_done: bool,
     /// Whether the last read came to the end.
     pub(super) is_at_end: bool,
     /// Inside a line that is too long: up to where its end was searched for.
@@ -166,7 +170,9 @@ impl Tail {
             head: Vec::new(),
             head_hash: None,
             known_size: 0,
+            last_use: 0,
             stamp: None,
+            is_done: false,
             is_at_end: false,
             searched: None,
             padding_end: 0,
@@ -316,7 +322,9 @@ impl Tail {
     pub fn has_read_all(&self) -> bool {
         let length =
             if self.is_archive() { Ok(0) } else { self.metadata().map(|found| found.len()) };
-        self.is_at_end && self.known_size >= length.unwrap_or(0)
+        let length = length.unwrap_or(0);
+        let is_behind = !self.is_archive() && self.offset() >= length;
+        self.is_done || is_behind || self.is_at_end && self.known_size >= length
     }
 
     /// Whether everything was read and nothing will follow.
@@ -430,6 +438,11 @@ impl Tail {
             self.head_hash = Some(Fingerprint::of(&self.head));
             self.head = Vec::new();
         }
+    }
+
+    /// How many bytes of its beginning were seen, at most [`PREFIX_BYTES`].
+    pub fn seen(&self) -> usize {
+        self.head_hash.map_or(self.head.len(), |hash| hash.length as usize)
     }
 
     /// Whether the whole beginning is known.

@@ -49,8 +49,9 @@ impl Monitor {
             Some(Ok(Look::More)) => {
                 self.files.is_alive(id);
                 let end = self.ends.get(&id).copied();
-                let offset = self.files.get_mut(id).map_or(0, |tail| tail.offset());
-                end.is_none_or(|end| offset < end)
+                let Some(tail) = self.files.get_mut(id) else { return false };
+                tail.is_done = end.is_some_and(|end| tail.offset() >= end);
+                !tail.is_done
             }
             Some(Ok(Look::Rewritten)) => {
                 for id in self.files.rewritten(id) {
@@ -119,7 +120,8 @@ impl Monitor {
         let new_batch = || OpenBatch::new(Arc::clone(&dataset), bodies.take());
         let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
         let batch_bytes = self.options.settings.batch.bytes.as_usize();
-        let before = (tail.marks_made(), tail.progress.confirmed().offset);
+        // What is seen of a file makes it known again, so it is saved soon as well.
+        let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.seen()));
         let mut tools = Tools {
             documents: &mut self.documents,
             buffer: &mut self.buffer,
@@ -133,7 +135,7 @@ impl Monitor {
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }
-        if tail.progress.confirmed().offset != before.1 {
+        if (tail.progress.confirmed().offset, tail.seen()) != before.1 {
             self.saver.changed();
         }
         if batch.is_full(batch_bytes) || batch.is_empty() {

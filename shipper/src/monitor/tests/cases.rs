@@ -353,6 +353,18 @@ fn a_file_at_full_speed_does_not_keep_slow_ones_waiting() {
 }
 
 #[test]
+fn a_single_pass_ends_although_a_copy_must_wait_for_its_original() {
+    let mut rig = Rig::new(&["app.log*"]);
+    let text = "a line without a time\n".repeat(100);
+    rig.append("app.log", &text);
+    rig.append("app.log.1", &text);
+    rig.once = true;
+    rig.start();
+    assert_eq!(rig.finish(), Ended::Settled);
+    assert_eq!(rig.shipped.len(), 100);
+}
+
+#[test]
 fn a_single_pass_says_when_it_missed_something() {
     let mut rig = Rig::new(&["app.log", "missing.log"]);
     rig.append("app.log", "one\nunfinished");
