@@ -208,6 +208,10 @@ impl Files {
             return Ok(Known::Later);
         }
         let alike = u64::from(position.prefix.length);
+        if position.offset == 0 && alike < PREFIX_BYTES as u64 {
+            // Nothing but a part of a line was read, which proves nothing and saves nothing.
+            return Ok(Known::Nothing);
+        }
         if !matching::fits(content, &position)? || !matching::is_copy(&found.path, &position, alike)
         {
             return Ok(Known::Nothing);

@@ -15,6 +15,7 @@ use omphalos_common::event::DocumentId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::RngSeed;
 
 use super::rig::Rig;
 use crate::parser::ParserKind;
@@ -431,10 +432,17 @@ fn setting() -> impl Strategy<Value = Setting> {
     flags.prop_map(|(timed, all_names, long)| Setting { timed, all_names, long })
 }
 
-/// `make fuzz-tail` sets more.
-fn cases() -> u32 {
+/// A few, always the same; `make fuzz-tail` tries more, and other ones each time.
+fn config() -> ProptestConfig {
     let given = std::env::var("OMPHALOS_TAIL_CASES").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(200)
+    let given = given.and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: given.unwrap_or(500),
+        rng_seed: if given.is_some() { RngSeed::Random } else { RngSeed::Fixed(2026) },
+        max_shrink_iters: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 /// Written in one line, to be read.
@@ -451,7 +459,7 @@ impl std::fmt::Debug for Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
     #[test]
     fn no_line_is_lost_or_shipped_twice_whatever_happens_to_files_and_shipper(
         case in (setting(), vec(action(), 1..40)).prop_map(|(setting, actions)| Case { setting, actions }),
