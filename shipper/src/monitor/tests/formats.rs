@@ -195,10 +195,8 @@ fn an_event_that_nothing_follows_is_shipped_after_its_time_and_ends_there_for_ev
     rig.start();
     rig.settle();
     assert_eq!(rig.lines(), ["one\n  more"]);
+    // Delivered and not saved: the same event comes again, not a longer one.
     rig.append("app.log", "  late\n");
-    rig.settle();
-    assert_eq!(rig.lines(), ["one\n  more", "  late"]);
-    // Delivered and not saved: the same events come again, not other ones.
     rig.crash();
     rig.start();
     rig.settle();
