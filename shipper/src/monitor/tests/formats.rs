@@ -78,6 +78,23 @@ fn the_rest_of_a_file_that_was_compressed_is_found_though_archives_are_not_read(
 }
 
 #[test]
+fn a_copy_is_not_done_with_before_its_original_is_delivered() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.append("app.log", lines(0..100));
+    rig.start();
+    rig.look();
+    fs::copy(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    fs::remove_file(rig.path("app.log")).unwrap();
+    rig.look();
+    rig.save();
+    // What was read of the original is lost with the process, and the original is gone.
+    rig.crash();
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.counts().len(), 100);
+}
+
+#[test]
 fn a_damaged_archive_is_read_up_to_the_damage_and_counted() {
     let mut rig = Rig::new(&["*.gz"]);
     let mut bytes = gzip(lines(0..50_000).as_bytes());
