@@ -60,6 +60,27 @@ pub struct Entry {
     pub seen: i64,
 }
 
+#[cfg(test)]
+impl Entry {
+    /// Nothing is known of a file yet.
+    pub fn blank(path: &Path, key: FileKey) -> Self {
+        Self {
+            path: path.to_owned(),
+            key,
+            prefix: Fingerprint::default(),
+            offset: 0,
+            guard: Fingerprint::default(),
+            source: None,
+            untimed: None,
+            last_time: None,
+            marks: Vec::new(),
+            splits: Vec::new(),
+            complete: None,
+            seen: 0,
+        }
+    }
+}
+
 /// What tells that a file has not changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {

@@ -113,7 +113,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::identity::{FileKey, Fingerprint};
+    use crate::monitor::identity::FileKey;
 
     fn clock() -> Clock {
         let mut clock = Clock::default();
@@ -141,20 +141,8 @@ mod tests {
         assert_eq!(first.marks_made(), 2);
 
         // Read again after a crash, from the beginning of what was not confirmed.
-        let mut entry = Entry {
-            path: "/a".into(),
-            key: FileKey { device: 1, inode: 1 },
-            prefix: Fingerprint::default(),
-            offset: 50,
-            guard: Fingerprint::default(),
-            source: None,
-            untimed: None,
-            last_time: None,
-            marks: Vec::new(),
-            splits: Vec::new(),
-            complete: None,
-            seen: 0,
-        };
+        let mut entry =
+            Entry { offset: 50, ..Entry::blank(Path::new("/a"), FileKey { device: 1, inode: 1 }) };
         first.note(&mut entry);
         let mut again = Clock::resumed(&entry);
         assert_eq!(again.time_of(50, None, 900, 9000), (time, source));

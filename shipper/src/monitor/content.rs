@@ -50,6 +50,13 @@ pub enum Outlook {
     Damaged(String),
 }
 
+impl Outlook {
+    /// Whether nothing more will come.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Complete | Self::Damaged(_))
+    }
+}
+
 /// The text of a file.
 #[derive(Debug)]
 pub enum Content {

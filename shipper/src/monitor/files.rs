@@ -265,9 +265,6 @@ impl Files {
         {
             return true;
         }
-        if !self.remembered.knows(found.key) {
-            return false;
-        }
         self.remembered.is_complete(found.key, found.stamp, now_seconds())
     }
 
@@ -316,9 +313,11 @@ impl Files {
         self.announced = current;
         let unseen = scan.unreadable.iter();
         self.unseen = unseen.map(|(path, error)| (path.clone(), error.to_string())).collect();
-        // What went away need not be read any more.
-        let found: HashSet<&Path> = scan.found.iter().map(|found| &*found.path).collect();
-        self.unreadable.retain(|path, _| found.contains(&**path));
+        // What went away need not be read any more. Mostly there is nothing, and many files.
+        if !self.unreadable.is_empty() {
+            let found: HashSet<&Path> = scan.found.iter().map(|found| &*found.path).collect();
+            self.unreadable.retain(|path, _| found.contains(&**path));
+        }
     }
 
     pub(super) fn add(&mut self, tail: Tail) -> TailId {

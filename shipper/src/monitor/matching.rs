@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tracing::debug;
 
 use super::checkpoint::{Entry, Stamp};
-use super::content::{Compression, Content, Outlook};
+use super::content::{Compression, Content};
 use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES, logical_path};
 
 /// Whether everything that `entry` knows of its file is so in `content`: it is long enough, begins
@@ -98,7 +98,11 @@ pub fn is_copy(path: &Path, entry: &Entry, alike: u64) -> bool {
 /// # Errors
 /// When one of the files cannot be read.
 pub fn is_beginning(copy: &mut Content, original: &mut Content, offset: u64) -> io::Result<bool> {
-    let Some(length) = length_of(copy, offset)? else { return Ok(false) };
+    let length = length_up_to(copy, offset)?;
+    let is_whole = copy.is_seekable() || copy.outlook().is_final();
+    if !is_whole || length > offset {
+        return Ok(false);
+    }
     let mut same = |start: u64, length: usize| -> io::Result<bool> {
         let (mut left, mut right) = (vec![0; length], vec![0; length]);
         copy.read_exact(&mut left, start)?;
@@ -121,28 +125,19 @@ pub fn begin_alike(left: &mut Content, right: &mut Content) -> io::Result<bool> 
     Ok(length > 0 && left_head.get(..length) == right_head.get(..length))
 }
 
-/// How long `content` is, unless it is longer than `most`. That of an archive is found by reading.
-fn length_of(content: &mut Content, most: u64) -> io::Result<Option<u64>> {
-    if let Content::Plain(file) = content {
-        return Ok(Some(file.metadata()?.len()).filter(|length| *length <= most));
-    }
-    let end = length_up_to(content, most)?;
-    let is_whole = matches!(content.outlook(), Outlook::Complete | Outlook::Damaged(_));
-    Ok(Some(end).filter(|end| is_whole && *end <= most))
-}
-
 /// How long `content` is; of an archive that is found by reading it.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn length(content: &mut Content) -> io::Result<u64> {
-    match content {
-        Content::Plain(file) => Ok(file.metadata()?.len()),
-        _ => length_up_to(content, u64::MAX),
-    }
+    length_up_to(content, u64::MAX)
 }
 
+/// The same; of an archive that is longer than `most` it is only found to be so.
 fn length_up_to(content: &mut Content, most: u64) -> io::Result<u64> {
+    if let Content::Plain(file) = content {
+        return Ok(file.metadata()?.len());
+    }
     let mut block = vec![0; 64 * 1024];
     let mut end = 0;
     while end <= most {
@@ -272,18 +267,10 @@ mod tests {
         let offset_index = usize::try_from(offset).unwrap();
         let guard_start = offset_index.saturating_sub(256);
         Entry {
-            path: path.to_owned(),
-            key: FileKey::from(&fs::metadata(path).unwrap()),
             prefix: Fingerprint::of(&content[..content.len().min(1024)]),
             offset,
             guard: Fingerprint::of(&content[guard_start..offset_index]),
-            source: None,
-            untimed: None,
-            last_time: None,
-            marks: Vec::new(),
-            splits: Vec::new(),
-            complete: None,
-            seen: 0,
+            ..Entry::blank(path, FileKey::from(&fs::metadata(path).unwrap()))
         }
     }
 

@@ -18,6 +18,7 @@ mod events;
 mod files;
 mod gone;
 mod handle;
+mod head;
 mod identity;
 mod matching;
 mod multiline;

@@ -177,12 +177,12 @@ impl Files {
         }
         if tail.is_plain() && tail.is_rewritten() {
             // Which of the two contents this is a copy of shows when that is dealt with.
-            let is_later = tail.begins_like(content)? || tail.stands_like(content)?;
+            let is_later = tail.head.is_like(content)? || tail.stands_like(content)?;
             return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
         if tail.is_archive() {
             // To look into it costs reading it once more, so it is looked into once.
-            if !tail.begins_like(content)? {
+            if !tail.head.is_like(content)? {
                 return Ok(Known::Nothing);
             }
             if !tail.has_read_all() {

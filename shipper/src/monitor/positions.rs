@@ -129,23 +129,9 @@ fn remove_from<K: Hash + Eq>(index: &mut HashMap<K, Vec<u64>>, key: &K, number: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::identity::Fingerprint;
 
     fn entry(path: &str, inode: u64) -> Entry {
-        Entry {
-            path: PathBuf::from(path),
-            key: FileKey { device: 1, inode },
-            prefix: Fingerprint::default(),
-            offset: inode,
-            guard: Fingerprint::default(),
-            source: None,
-            untimed: None,
-            last_time: None,
-            marks: Vec::new(),
-            splits: Vec::new(),
-            complete: None,
-            seen: 0,
-        }
+        Entry { offset: inode, ..Entry::blank(Path::new(path), FileKey { device: 1, inode }) }
     }
 
     fn offsets(found: &[(u64, &Entry)]) -> Vec<u64> {

@@ -9,8 +9,7 @@ use omphalos_common::event::day_of;
 
 use super::assemble::{At, Whole};
 use super::container::Stream;
-use super::content::Outlook;
-use super::identity::{GUARD_BYTES, PREFIX_BYTES};
+use super::identity::GUARD_BYTES;
 use super::padding::{self, leading_padding};
 use super::place::Place;
 use super::tail::{Tail, Waits};
@@ -71,7 +70,8 @@ impl Tail {
     fn read_lines(&mut self, buffer: &mut Vec<u8>, tools: &mut Tools<'_>) -> io::Result<Look> {
         let room = buffer.len();
         let (length, data) = self.next.read(self.handle.get(&self.path)?, buffer)?;
-        let Some(data) = data.filter(|data| data.starts_with(self.known())) else {
+        let Some(data) = data.filter(|data| data.starts_with(self.head.behind(self.next.offset)))
+        else {
             return Ok(Look::Rewritten);
         };
         self.known_size = self.next.offset + data.len() as u64;
@@ -99,7 +99,7 @@ impl Tail {
         if is_end {
             let length = data.len() as u64;
             self.unfinished.seen(length);
-            let is_final = matches!(self.handle.outlook(), Outlook::Complete | Outlook::Damaged(_));
+            let is_final = self.handle.outlook().is_final();
             if is_final && self.unfinished.shipped() != length {
                 self.read_rest(tools)?;
             } else if is_final {
@@ -224,30 +224,12 @@ impl Tail {
     /// Moves over `consumed`, whose documents are in the batch, and makes a chunk of them.
     fn advance(&mut self, consumed: &[u8], tools: &mut Tools<'_>) {
         let start = self.next.offset;
-        self.see(consumed);
+        self.head.see(start, consumed);
         self.next.advance(consumed);
-        self.forget_head();
+        self.head.settle(self.next.offset);
         self.unfinished.seen(0);
         self.counts.bytes += consumed.len() as u64;
         self.end_chunk(start, self.next.offset, tools);
-    }
-
-    /// Notes that documents are made of `bytes`, which begin where the next line does. It needs no
-    /// file: documents whose chunk could not be made would be lost.
-    fn see(&mut self, bytes: &[u8]) {
-        if self.knows_head() {
-            return;
-        }
-        let unknown = bytes.get(self.known().len()..).unwrap_or_default();
-        let room = PREFIX_BYTES.saturating_sub(self.head.len());
-        self.head.extend(unknown.iter().take(room));
-    }
-
-    /// What must stand where the next line begins, because documents were made of it already: by
-    /// the last process, or of a line that was not finished.
-    fn known(&self) -> &[u8] {
-        let offset = usize::try_from(self.next.offset).unwrap_or(usize::MAX);
-        self.head.get(offset..).unwrap_or_default()
     }
 
     fn end_chunk(&mut self, start: u64, end: u64, tools: &mut Tools<'_>) {
@@ -269,7 +251,7 @@ impl Tail {
         searched.advance(data);
         let text = self.text_of(data).into_owned();
         self.end_events(searched.offset, tools);
-        self.see(data);
+        self.head.see(start, data);
         self.take_line(&text, start, searched.offset, tools);
         self.end_chunk(start, start, tools);
         self.searched = Some(searched);
@@ -285,7 +267,7 @@ impl Tail {
         let data = data.get(..whole_units).unwrap_or_default();
         let line_end = self.charset.line_ends(data).next();
         searched.advance(data.get(..line_end.unwrap_or(data.len())).unwrap_or_default());
-        let is_final = matches!(self.handle.outlook(), Outlook::Complete | Outlook::Damaged(_));
+        let is_final = self.handle.outlook().is_final();
         let is_end = length < room;
         if line_end.is_none() && !(is_end && is_final) {
             let look = if data.is_empty() { Look::AtEnd } else { Look::More };
@@ -321,7 +303,7 @@ impl Tail {
         let place = Place::find(content, end)?;
         let begin = self.next.offset;
         self.end_events(end, tools);
-        self.see(text);
+        self.head.see(begin, text);
         if !text.is_empty() {
             self.take_odd_line(text, begin, end, tools);
         }
@@ -404,7 +386,7 @@ impl Tail {
             Some(assembler) => assembler.unwrapped(&text),
             None => (text, None),
         };
-        self.see(&line);
+        self.head.see(start, &line);
         let cut = text.len() > tools.max_line_bytes;
         let text = text.get(..tools.max_line_bytes).unwrap_or(&text);
         let whole = Whole { text, offset: start, time, stream: None, problem: None, cut, lines: 1 };

@@ -19,7 +19,8 @@ use super::clock::Clock;
 use super::content::{Content, Outlook};
 use super::directives;
 use super::handle::Handle;
-use super::identity::{FileKey, Fingerprint, PREFIX_BYTES};
+use super::head::Head;
+use super::identity::FileKey;
 use super::matching::{self, stamp};
 use super::padding;
 use super::place::{Place, last_line_end};
@@ -114,10 +115,8 @@ pub struct Tail {
     pub(super) splits_made: u64,
     /// Where the next line begins.
     pub(super) next: Place,
-    /// The beginning of what documents were made of, at most [`PREFIX_BYTES`]; its hash only, once
-    /// it is whole and behind us.
-    pub(super) head: Vec<u8>,
-    head_hash: Option<Fingerprint>,
+    /// What of its beginning documents were made of.
+    pub(super) head: Head,
     pub(super) known_size: u64,
     /// When its descriptor was used last, counted by uses of all.
     pub(super) last_use: u64,
@@ -167,8 +166,7 @@ impl Tail {
             splits: entry.map(|entry| entry.splits.iter().copied().collect()).unwrap_or_default(),
             splits_made: 0,
             next: Place::default(),
-            head: Vec::new(),
-            head_hash: None,
+            head: Head::default(),
             known_size: 0,
             last_use: 0,
             stamp: None,
@@ -203,9 +201,7 @@ impl Tail {
         // repeats have the same ids.
         let again = self.parser.has_directives() && !content.is_seekable();
         let offset = if again { 0 } else { offset };
-        let seen = usize::try_from(seen.max(offset)).unwrap_or(PREFIX_BYTES);
-        self.head = vec![0; seen.min(PREFIX_BYTES)];
-        content.read_exact(&mut self.head, 0)?;
+        self.head = Head::read(content, seen.max(offset))?;
         self.charset = charset_of(content, self.encoding)?;
         if !self.clock.is_identified()
             && let Some(first) =
@@ -220,8 +216,7 @@ impl Tail {
             }
         }
         self.next = Place::find(content, offset)?;
-        self.head_hash = None;
-        self.forget_head();
+        self.head.settle(offset);
         self.progress = Progress::new(self.position());
         Ok(())
     }
@@ -293,25 +288,10 @@ impl Tail {
         }
     }
 
-    /// Whether `content` begins with what was read of the file, as far as both go.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn begins_like(&self, content: &mut Content) -> io::Result<bool> {
-        let mut head = vec![0; self.prefix().length as usize];
-        let length = content.read_up_to(&mut head, 0)?;
-        // Of less than was hashed nothing can be said; that it may be is safe.
-        let is_alike = match self.head_hash {
-            Some(hash) => length < head.len() || hash.matches(&head),
-            None => self.head.get(..length) == head.get(..length),
-        };
-        Ok(length > 0 && is_alike)
-    }
-
     /// Whether the file is shorter, or begins otherwise, than what was read.
     pub fn is_rewritten(&mut self) -> bool {
-        let prefix = self.prefix();
-        let mut head = vec![0; prefix.length as usize];
+        let prefix = self.head.fingerprint();
+        let mut head = vec![0; self.head.length()];
         let is_shorter = self.metadata().is_ok_and(|found| found.len() < self.next.offset);
         let path = &self.path;
         let read = self.handle.get(path).and_then(|content| content.read_exact(&mut head, 0));
@@ -329,7 +309,7 @@ impl Tail {
 
     /// Whether everything was read and nothing will follow.
     pub fn is_complete(&self) -> bool {
-        let at_end = matches!(self.handle.outlook(), Outlook::Complete | Outlook::Damaged(_));
+        let at_end = self.handle.outlook().is_final();
         at_end && self.is_at_end && self.shipped_to() == self.known_size
     }
 
@@ -413,7 +393,7 @@ impl Tail {
         let mut entry = Entry {
             path: self.path.clone(),
             key: self.key,
-            prefix: self.prefix(),
+            prefix: self.head.fingerprint(),
             offset: position.offset,
             guard: position.guard,
             source: None,
@@ -426,28 +406,6 @@ impl Tail {
         };
         self.clock.note(&mut entry);
         entry
-    }
-
-    fn prefix(&self) -> Fingerprint {
-        self.head_hash.unwrap_or_else(|| Fingerprint::of(&self.head))
-    }
-
-    /// Keeps only the hash of the beginning when the bytes are not needed any more.
-    pub(super) fn forget_head(&mut self) {
-        if self.head.len() >= PREFIX_BYTES && self.next.offset >= PREFIX_BYTES as u64 {
-            self.head_hash = Some(Fingerprint::of(&self.head));
-            self.head = Vec::new();
-        }
-    }
-
-    /// How many bytes of its beginning were seen, at most [`PREFIX_BYTES`].
-    pub fn seen(&self) -> usize {
-        self.head_hash.map_or(self.head.len(), |hash| hash.length as usize)
-    }
-
-    /// Whether the whole beginning is known.
-    pub(super) fn knows_head(&self) -> bool {
-        self.head_hash.is_some()
     }
 
     /// Where the next line begins.

@@ -121,7 +121,7 @@ impl Monitor {
         let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
         let batch_bytes = self.options.settings.batch.bytes.as_usize();
         // What is seen of a file makes it known again, so it is saved soon as well.
-        let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.seen()));
+        let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head.length()));
         let mut tools = Tools {
             documents: &mut self.documents,
             buffer: &mut self.buffer,
@@ -135,7 +135,7 @@ impl Monitor {
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }
-        if (tail.progress.confirmed().offset, tail.seen()) != before.1 {
+        if (tail.progress.confirmed().offset, tail.head.length()) != before.1 {
             self.saver.changed();
         }
         if batch.is_full(batch_bytes) || batch.is_empty() {

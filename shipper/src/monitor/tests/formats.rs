@@ -42,18 +42,23 @@ fn archives_are_read_once_and_only_where_they_are_wanted() {
     }
 }
 
-#[test]
-fn an_archive_of_a_shipped_file_adds_only_what_is_missing() {
-    let mut rig = Rig::new(&["app.log*"]);
-    rig.input().archives = true;
+/// Ships 100 lines; then 50 more are written, and the log is rotated, compressed and begun anew with
+/// another ten, while nobody looks.
+fn compress_while_stopped(rig: &mut Rig) {
     rig.append("app.log", lines(0..100));
     rig.start();
     rig.settle();
     rig.stop();
-    // Written on, rotated and compressed while nobody looked.
     fs::remove_file(rig.path("app.log")).unwrap();
     rig.append("app.log.1.gz", gzip(lines(0..150).as_bytes()));
     rig.append("app.log", lines(150..160));
+}
+
+#[test]
+fn an_archive_of_a_shipped_file_adds_only_what_is_missing() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.input().archives = true;
+    compress_while_stopped(&mut rig);
     rig.start();
     rig.settle();
     let counts = rig.counts();
@@ -63,14 +68,8 @@ fn an_archive_of_a_shipped_file_adds_only_what_is_missing() {
 #[test]
 fn the_rest_of_a_file_that_was_compressed_is_found_though_archives_are_not_read() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.append("app.log", lines(0..100));
-    rig.start();
-    rig.settle();
-    rig.stop();
-    fs::remove_file(rig.path("app.log")).unwrap();
-    rig.append("app.log.1.gz", gzip(lines(0..150).as_bytes()));
+    compress_while_stopped(&mut rig);
     rig.append("app.log.2.gz", gzip(b"older\n"));
-    rig.append("app.log", lines(150..160));
     rig.start();
     rig.settle();
     assert_eq!(rig.counts().len(), 160);
