@@ -1,12 +1,20 @@
 //! For a log that says the first error at once and then only that it goes on.
+//!
+//! A trouble that comes and goes many times a second would fill a log in pairs of lines; so one that
+//! is back soon after it was over is said at a rate as well.
 
 use std::time::{Duration, Instant};
+
+/// A trouble that comes back within this time is not news.
+pub(crate) const CALM: Duration = Duration::from_secs(5);
 
 /// Decides whether a repeated event is logged: the first at once, later ones at a rate.
 #[derive(Debug)]
 pub struct Repeats {
     every: Duration,
     last: Option<Instant>,
+    /// Whether it was said that the condition is there, and not yet that it is over.
+    is_on: bool,
     suppressed: u64,
 }
 
@@ -25,27 +33,29 @@ impl Repeats {
 
     /// At most one line each `every` after the first.
     pub const fn every(every: Duration) -> Self {
-        Self { every, last: None, suppressed: 0 }
+        Self { every, last: None, is_on: false, suppressed: 0 }
     }
 
     /// Call at each event: `Some` when it should be logged.
     pub fn due(&mut self) -> Option<Due> {
         let now = Instant::now();
-        if self.last.is_some_and(|last| now.duration_since(last) < self.every) {
+        let pause = if self.is_on { self.every } else { CALM.min(self.every) };
+        if self.last.is_some_and(|last| now.duration_since(last) < pause) {
             self.suppressed += 1;
             return None;
         }
         self.last = Some(now);
+        self.is_on = true;
         let suppressed = std::mem::take(&mut self.suppressed);
         Some(Due { repeats: (suppressed > 0).then_some(suppressed) })
     }
 
-    /// The condition is over: the next event is a first one again.
+    /// The condition is over: the next event is a first one again, unless it follows the last one
+    /// that was logged within a few seconds.
     ///
-    /// Returns whether it had ever been logged, so that its end is too.
+    /// Returns whether it had been logged, so that its end is too.
     pub fn over(&mut self) -> bool {
-        self.suppressed = 0;
-        self.last.take().is_some()
+        std::mem::take(&mut self.is_on)
     }
 }
 
@@ -66,8 +76,19 @@ mod tests {
         assert_eq!((repeats.due(), repeats.due()), (None, None));
         repeats.every = Duration::ZERO;
         assert_eq!(repeats.due(), Some(Due { repeats: Some(2) }));
+    }
+
+    #[test]
+    fn a_trouble_that_comes_and_goes_is_said_at_a_rate_and_never_ends_unsaid() {
+        let mut repeats = Repeats::every(Duration::from_hours(1));
+        assert!(repeats.due().is_some());
         assert!(repeats.over());
-        assert!(!repeats.over());
-        assert_eq!(repeats.due(), Some(Due { repeats: None }));
+        for _ in 0..1_000 {
+            assert_eq!(repeats.due(), None, "it is back at once");
+            assert!(!repeats.over(), "nothing was said that could be over");
+        }
+        repeats.last = repeats.last.and_then(|last| last.checked_sub(CALM));
+        assert_eq!(repeats.due(), Some(Due { repeats: Some(1_000) }), "it goes on for long");
+        assert!(repeats.over());
     }
 }

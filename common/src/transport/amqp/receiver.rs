@@ -2,7 +2,7 @@
 //! whenever the connection, the channel or the queue fails.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::message::Delivery as LapinDelivery;
@@ -18,7 +18,10 @@ use tracing::{debug, info, warn};
 
 use super::{Broker, Link, ReceiverMetrics, Topology};
 use crate::retry::Retry;
-use crate::telemetry::{Due, Health, Repeats};
+use crate::telemetry::{CALM, Due, Health, Repeats};
+
+/// Between two attempts; the longer, the later it is noticed that a broker is back.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How a receiver works.
 #[derive(Debug, Clone)]
@@ -130,6 +133,7 @@ impl Receiver {
             demand: demand_seen,
             depth: depth_asked,
             consumers: 0,
+            greeting: Repeats::every(CALM),
         };
         (Self { deliveries, demand, depth }, tokio::spawn(supervisor.run()))
     }
@@ -177,6 +181,8 @@ struct Supervisor {
     depth: mpsc::Receiver<oneshot::Sender<u32>>,
     /// For consumer tags that differ.
     consumers: u64,
+    /// For "consuming", which a connection that breaks at once would repeat.
+    greeting: Repeats,
 }
 
 /// Why a connection is no longer used.
@@ -191,15 +197,18 @@ enum Ended {
 
 impl Supervisor {
     async fn run(mut self) {
-        let mut retry = Retry::new(Duration::from_millis(200), Duration::from_secs(15));
+        let mut retry = Retry::new(Duration::from_millis(200), LONGEST_WAIT);
         let mut trouble = Repeats::new();
         while self.wanted().await {
             let ended = match self.open().await {
                 Ok((link, channel)) => {
-                    if trouble.over() {
+                    trouble.over();
+                    let opened = Instant::now();
+                    let ended = self.consume(link, channel).await;
+                    if opened.elapsed() > CALM {
                         retry.reset();
                     }
-                    self.consume(link, channel).await
+                    ended
                 }
                 Err(reason) => Ended::Lost(reason),
             };
@@ -247,12 +256,11 @@ impl Supervisor {
         self.metrics.connects.inc();
         self.metrics.connected.set(1);
         self.health.well(self.options.part);
-        info!(
-            part = self.options.part,
-            queue = self.options.queue,
-            "consuming from {}",
-            link.shown
-        );
+        if let Some(Due { repeats }) = self.greeting.due() {
+            let Self { options: ReceiverOptions { part, queue, .. }, .. } = &self;
+            info!(part, queue, repeats, "consuming from {}", link.shown);
+        }
+        self.greeting.over();
         Ok((link, channel))
     }
 

@@ -17,7 +17,10 @@ use tracing::{debug, info, warn};
 use super::super::{Broker, Link, SenderMetrics, Topology};
 use super::{Message, Queued, SenderOptions};
 use crate::retry::Retry;
-use crate::telemetry::{Due, Health, Repeats};
+use crate::telemetry::{CALM, Due, Health, Repeats};
+
+/// Between two attempts; the longer, the later it is noticed that a broker is back.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Keeps what is not confirmed, and connections coming.
 pub(super) struct Supervisor {
@@ -35,13 +38,20 @@ pub(super) struct Supervisor {
     returned: HashSet<u64>,
     next_number: u64,
     trouble: Repeats,
-    retry: Retry,
+    /// For "connected", which a connection that breaks at once would repeat.
+    greeting: Repeats,
+    /// When the broker last did not take a message, until it has taken all for a while.
+    refused_at: Option<Instant>,
+    reconnect: Retry,
+    resend: Retry,
 }
 
 struct Pending {
     message: Message,
     done: oneshot::Sender<()>,
     published: Option<Instant>,
+    /// Whether the broker did not take it the last time.
+    is_refused: bool,
 }
 
 /// Why a connection is no longer used.
@@ -86,7 +96,10 @@ impl Supervisor {
             returned: HashSet::new(),
             next_number: 0,
             trouble: Repeats::new(),
-            retry: Retry::new(Duration::from_millis(200), Duration::from_secs(15)),
+            greeting: Repeats::every(CALM),
+            refused_at: None,
+            reconnect: Retry::new(Duration::from_millis(200), LONGEST_WAIT),
+            resend: Retry::new(Duration::from_millis(200), LONGEST_WAIT),
         }
     }
 
@@ -94,7 +107,14 @@ impl Supervisor {
     pub(super) async fn run(mut self) {
         loop {
             let ended = match self.open().await {
-                Some(Ok((link, session))) => self.serve(link, session).await,
+                Some(Ok((link, session))) => {
+                    let opened = Instant::now();
+                    let ended = self.serve(link, session).await;
+                    if opened.elapsed() > CALM {
+                        self.reconnect.reset();
+                    }
+                    ended
+                }
                 Some(Err(reason)) => Ended::Lost(reason),
                 None => Ended::Finished,
             };
@@ -119,7 +139,7 @@ impl Supervisor {
             warn!(part, waiting, repeats, "{reason}; trying again, for ever");
         }
         self.health.problem(self.options.part, reason);
-        let wait = self.retry.next_wait();
+        let wait = self.reconnect.next_wait();
         self.while_accepting(tokio::time::sleep(wait)).await.is_some()
     }
 
@@ -156,10 +176,16 @@ impl Supervisor {
     fn connected(&mut self, link: &Link) {
         self.metrics.connects.inc();
         self.metrics.connected.set(1);
-        self.health.well(self.options.part);
+        // What it refused will be tried at once; whether it takes it now is another matter.
+        if self.refused_at.is_none() {
+            self.health.well(self.options.part);
+        }
         self.returned.clear();
-        let part = self.options.part;
-        info!(part, waiting = self.pending.len(), "connected to {}", link.shown);
+        if let Some(Due { repeats }) = self.greeting.due() {
+            let part = self.options.part;
+            info!(part, waiting = self.pending.len(), repeats, "connected to {}", link.shown);
+        }
+        self.greeting.over();
     }
 
     /// Waits for `work` and takes in messages meanwhile, as far as the window allows; `None` when
@@ -199,7 +225,7 @@ impl Supervisor {
         let number = self.next_number;
         self.next_number += 1;
         self.pending_bytes += message.body.len();
-        self.pending.insert(number, Pending { message, done, published: None });
+        self.pending.insert(number, Pending { message, done, published: None, is_refused: false });
         self.metrics.in_flight.set(gauge(self.pending.len()));
         Some(number)
     }
@@ -233,6 +259,7 @@ impl Supervisor {
                     session.backlog.extend(session.refused.drain(..));
                 }
                 _ = watchdog.tick() => {
+                    self.calm_down();
                     if !session.blocked && self.overdue() {
                         let limit = self.options.confirm_timeout;
                         return Ended::Lost(format!("{}: no confirm within {limit:?}", link.shown));
@@ -321,7 +348,24 @@ impl Supervisor {
         if pending.done.send(()).is_err() {
             debug!(number, "nobody waits for this confirm any more");
         }
-        self.retry.reset();
+        self.resend.reset();
+        if self.refused_at.is_none() {
+            self.all_is_well();
+        }
+    }
+
+    /// A full queue takes one message and refuses the next: it is over when all were taken for a
+    /// while.
+    fn calm_down(&mut self) {
+        let is_over = self.refused_at.is_some_and(|refused_at| refused_at.elapsed() > CALM)
+            && !self.pending.values().any(|pending| pending.is_refused);
+        if is_over {
+            self.refused_at = None;
+            self.all_is_well();
+        }
+    }
+
+    fn all_is_well(&mut self) {
         if self.trouble.over() {
             info!(part = self.options.part, "messages are confirmed again");
         }
@@ -349,8 +393,14 @@ impl Supervisor {
             warn!(part = self.options.part, waiting, repeats, "{reason}; trying again, for ever");
         }
         self.health.problem(self.options.part, reason);
-        session.refused.extend(refused.into_iter().chain(returned));
-        session.retry_at = tokio::time::Instant::now() + self.retry.next_wait();
+        self.refused_at = Some(Instant::now());
+        for number in refused.into_iter().chain(returned) {
+            if let Some(pending) = self.pending.get_mut(&number) {
+                pending.is_refused = true;
+                session.refused.push(number);
+            }
+        }
+        session.retry_at = tokio::time::Instant::now() + self.resend.next_wait();
     }
 
     /// Takes note of a connection event; a reason when the connection is over.
@@ -369,8 +419,10 @@ impl Supervisor {
             }
             Event::ConnectionUnblocked => {
                 info!(part = self.options.part, "the broker accepts messages again");
-                self.health.well(self.options.part);
                 self.metrics.blocked.set(0);
+                if self.refused_at.is_none() {
+                    self.health.well(self.options.part);
+                }
                 session.blocked = false;
                 // Nothing could be confirmed meanwhile.
                 let now = Instant::now();
