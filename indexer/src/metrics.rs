@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tracing::info;
 
 /// The label of counters that are kept for each reason.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -29,6 +30,8 @@ pub struct IndexerMetrics {
     indexed: Counter,
     duplicate: Counter,
     dead: Family<Reason, Counter>,
+    /// The sum of `dead`.
+    all_dead: Counter,
     dropped: Family<Reason, Counter>,
     returned: Counter,
     retried: Counter,
@@ -47,6 +50,7 @@ impl Default for IndexerMetrics {
             indexed: Counter::default(),
             duplicate: Counter::default(),
             dead: Family::default(),
+            all_dead: Counter::default(),
             dropped: Family::default(),
             returned: Counter::default(),
             retried: Counter::default(),
@@ -113,9 +117,10 @@ impl IndexerMetrics {
         self.duplicate.inc_by(duplicate);
     }
 
-    /// A document, or a message, that goes to the dead letters.
+    /// A document, or a message, that is among the dead letters.
     pub fn dead(&self, reason: &str) {
         self.dead.get_or_create(&Reason { reason: reason.to_owned() }).inc();
+        self.all_dead.inc();
     }
 
     /// Dead letters that are not kept.
@@ -128,9 +133,24 @@ impl IndexerMetrics {
         self.retried.inc_by(documents as u64);
     }
 
-    /// Documents that go back to the broker.
-    pub fn returned(&self, documents: usize) {
-        self.returned.inc_by(documents as u64);
+    /// Everything without a verdict goes back to where it came from. A bulk of which only a part had
+    /// one is told by the sums, not by the deliveries it belongs to.
+    pub fn return_the_rest(&self) {
+        let Self { received, indexed, duplicate, all_dead, returned, .. } = self;
+        let settled = indexed.get() + duplicate.get() + all_dead.get() + returned.get();
+        returned.inc_by(received.get().saturating_sub(settled));
+    }
+
+    /// Writes the books of this run into the log: after the end nobody can ask for them.
+    pub fn log_books(&self) {
+        info!(
+            received = self.received.get(),
+            indexed = self.indexed.get(),
+            duplicate = self.duplicate.get(),
+            dead = self.all_dead.get(),
+            returned = self.returned.get(),
+            "the books of this run"
+        );
     }
 
     /// A request to `_bulk`.

@@ -312,7 +312,7 @@ impl Pipeline {
         self.builder = BulkBuilder::with_capacity(self.settings.bulk.bytes.as_usize());
         let documents = self.ledger.abandon();
         self.courier.dead.forget_all();
-        self.courier.metrics.returned(documents);
+        self.courier.metrics.return_the_rest();
         warn!(
             documents,
             ?timeout,
@@ -349,10 +349,11 @@ impl Pipeline {
             Ok(Err(failure)) => error!("{failure:#}"),
             _ => {
                 let documents = self.ledger.abandon();
-                self.courier.metrics.returned(documents);
+                self.courier.metrics.return_the_rest();
                 info!(documents, "stopped; what has no verdict stays with the broker");
             }
         }
+        self.courier.metrics.log_books();
         Ok(())
     }
 

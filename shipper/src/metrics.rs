@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
+use tracing::info;
 
 use crate::monitor::Counts;
 
@@ -40,6 +41,14 @@ pub struct FileLag {
     pub waiting: Duration,
 }
 
+/// Sums over all labels, for the last word.
+#[derive(Clone, Debug, Default)]
+struct Totals {
+    lines: Counter,
+    confirmed: Counter,
+    skipped: Counter,
+}
+
 /// The counters; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ShipperMetrics {
@@ -57,6 +66,7 @@ pub struct ShipperMetrics {
     joined: Counter,
     unreadable: Gauge,
     in_flight: Gauge,
+    totals: Totals,
     watcher_restarts: Counter,
     files: Arc<Mutex<Vec<FileLag>>>,
 }
@@ -147,6 +157,8 @@ impl ShipperMetrics {
         self.failures.get_or_create(&label).inc_by(counts.failures);
         self.skipped.get_or_create(&Reason { reason: "empty" }).inc_by(counts.empty);
         self.skipped.get_or_create(&Reason { reason: "directive" }).inc_by(counts.directives);
+        self.totals.lines.inc_by(counts.lines);
+        self.totals.skipped.inc_by(counts.empty + counts.directives);
         self.cut.inc_by(counts.cut);
         self.invalid.inc_by(counts.invalid);
         self.unfinished.inc_by(counts.unfinished);
@@ -185,7 +197,21 @@ impl ShipperMetrics {
     pub fn confirmed(&self, dataset: &str, documents: usize) {
         let label = Dataset { dataset: dataset.to_owned() };
         self.confirmed.get_or_create(&label).inc_by(documents as u64);
+        self.totals.confirmed.inc_by(documents as u64);
         self.in_flight.dec_by(i64::try_from(documents).unwrap_or(i64::MAX));
+    }
+
+    /// Writes the books of this run into the log: after the end nobody can ask for them.
+    pub fn log_books(&self) {
+        let Totals { lines, confirmed, skipped } = &self.totals;
+        info!(
+            read = lines.get(),
+            confirmed = confirmed.get(),
+            skipped = skipped.get(),
+            joined = self.joined.get(),
+            in_flight = self.in_flight.get(),
+            "the books of this run"
+        );
     }
 
     /// How far each file is behind, measured now.

@@ -186,13 +186,9 @@ impl Stages {
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
         let encoding = spawn("encoder", move || encoder.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;
-        let delivering = tokio::spawn(deliver(
-            encoded_seen,
-            transport,
-            inbox.clone(),
-            self.metrics,
-            give_up.clone(),
-        ));
+        let metrics = self.metrics.clone();
+        let delivering =
+            tokio::spawn(deliver(encoded_seen, transport, inbox.clone(), metrics, give_up.clone()));
         tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up));
         let ended = monitoring.await.context("the monitor thread is gone")?;
         delivering.await.context("the delivery task is gone")?;
@@ -200,6 +196,7 @@ impl Stages {
         if let Some(task) = sender_task {
             close_connection(task, &ended).await;
         }
+        self.metrics.log_books();
         conclude(&ended)
     }
 

@@ -242,18 +242,16 @@ impl Courier {
         if letters.is_empty() {
             return Some(());
         }
-        for letter in &letters {
-            self.metrics.dead(&letter.problem.kind);
-        }
-        let count = letters.len();
+        let kinds: Vec<String> = letters.iter().map(|letter| letter.problem.kind.clone()).collect();
         match self.dead.store(letters).await {
-            Stored::Kept => Some(()),
-            Stored::Dropped => {
-                self.metrics.dropped("dead_letters_full", count);
-                Some(())
-            }
-            Stored::GivenUp => None,
+            Stored::Kept => {}
+            Stored::Dropped => self.metrics.dropped("dead_letters_full", kinds.len()),
+            Stored::GivenUp => return None,
         }
+        for kind in &kinds {
+            self.metrics.dead(kind);
+        }
+        Some(())
     }
 }
 
