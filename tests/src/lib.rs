@@ -12,6 +12,7 @@
 )]
 
 pub mod amqp;
+pub mod cluster;
 pub mod elastic;
 pub mod generate;
 pub mod interposer;
@@ -27,6 +28,7 @@ pub mod udp_proxy;
 pub mod wait;
 
 pub use amqp::Amqp;
+pub use cluster::{BrokerCluster, SearchCluster};
 pub use elastic::Elastic;
 pub use interposer::{Action, Interposer};
 pub use load::Load;

@@ -217,6 +217,16 @@ impl Program {
         assert!(sent.success(), "kill {signal} {pid}");
     }
 
+    /// Makes it stand still.
+    pub fn suspend(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on when it was suspended.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");

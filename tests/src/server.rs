@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::repository;
 use crate::wait::eventually;
@@ -23,7 +23,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Es9 => "es9",
             Self::Es7 => "es7",
@@ -36,6 +36,7 @@ impl Engine {
 pub struct Server {
     script: &'static str,
     arguments: Vec<String>,
+    variables: Vec<(&'static str, String)>,
     directory: PathBuf,
     port: u16,
     running: Option<Running>,
@@ -45,39 +46,60 @@ struct Running {
     child: Child,
     /// The server lives as long as this is open.
     stdin: ChildStdin,
-    url: String,
+    /// What the script has yet to say; `None` once it said that the server is ready.
+    announcement: Option<ChildStdout>,
+    is_suspended: bool,
 }
 
 impl Server {
     /// Starts RabbitMQ in `directory`; `settings` are lines of `rabbitmq.conf`.
     pub fn rabbitmq(directory: &Path, settings: &[&str]) -> Self {
-        Self::start_new("rabbitmq.sh", None, directory, settings)
+        Self::new("rabbitmq.sh", &[], directory, settings).started()
     }
 
     /// Starts a search engine in `directory`.
     pub fn search(engine: Engine, directory: &Path, settings: &[&str]) -> Self {
-        Self::start_new("elasticsearch.sh", Some(engine.name()), directory, settings)
+        Self::new("elasticsearch.sh", &[engine.name()], directory, settings).started()
     }
 
-    fn start_new(
+    /// A server that is not started yet: what runs it is `script FIRST... DIRECTORY PORT LAST...`.
+    pub(crate) fn new(
         script: &'static str,
-        engine: Option<&str>,
+        first: &[&str],
         directory: &Path,
-        settings: &[&str],
+        last: &[impl AsRef<str>],
     ) -> Self {
-        let mut arguments: Vec<String> = engine.into_iter().map(str::to_owned).collect();
+        let mut arguments: Vec<String> = first.iter().map(|word| (*word).to_owned()).collect();
         arguments.push(directory.display().to_string());
         // The port is chosen by the first start and kept by all that follow.
         arguments.push("0".to_owned());
-        arguments.extend(settings.iter().map(|setting| (*setting).to_owned()));
+        arguments.extend(last.iter().map(|word| word.as_ref().to_owned()));
         let directory = directory.to_owned();
-        let mut server = Self { script, arguments, directory, port: 0, running: None };
-        server.start();
-        server
+        Self { script, arguments, variables: Vec::new(), directory, port: 0, running: None }
+    }
+
+    /// With an environment variable.
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Started.
+    pub(crate) fn started(mut self) -> Self {
+        self.start();
+        self
     }
 
     /// Starts the server again, on the same port and the same data.
     pub fn start(&mut self) {
+        self.begin_start();
+        self.finish_start();
+    }
+
+    /// The first half of [`Self::start`]: a node of a cluster may not get ready before others are
+    /// started.
+    pub fn begin_start(&mut self) {
+        assert!(self.running.is_none(), "{} runs", self.directory.display());
         let mut arguments = self.arguments.clone();
         if self.port != 0 {
             let place = arguments.iter().position(|argument| argument == "0").expect("a port");
@@ -86,28 +108,39 @@ impl Server {
         let path = repository().join("tests/stack").join(self.script);
         let mut child = Command::new(&path)
             .args(&arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run {}: {error}", path.display()));
         let stdin = child.stdin.take().expect("stdin is piped");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let ready = lines.find_map(|line| {
+        let announcement = child.stdout.take();
+        self.running = Some(Running { child, stdin, announcement, is_suspended: false });
+    }
+
+    /// Waits until a server that is being started is ready.
+    pub fn finish_start(&mut self) {
+        let running = self.running.as_mut().expect("the server is being started");
+        let Some(announcement) = running.announcement.take() else { return };
+        let ready = BufReader::new(announcement).lines().find_map(|line| {
             let line = line.expect("the script writes text");
             line.strip_prefix("READY ").map(str::to_owned)
         });
         let Some(ready) = ready else {
-            panic!("{} {arguments:?} did not get ready; its output is above", self.script);
+            panic!("{} {:?} did not get ready; see above", self.script, self.arguments);
         };
-        let url = ready.split(' ').next().expect("a URL").to_owned();
+        let url = ready.split(' ').next().expect("a URL").trim_end_matches('/');
         let port = url.rsplit(':').next().expect("a port");
-        self.port = port.trim_end_matches('/').parse().expect("a port");
-        self.running = Some(Running { child, stdin, url });
+        self.port = port.parse().expect("a port");
     }
 
-    /// The URL, such as `http://127.0.0.1:9200`.
+    /// The URL, such as `http://127.0.0.1:9200`, also while the server is down.
     pub fn url(&self) -> String {
-        self.running.as_ref().expect("the server runs").url.clone()
+        let port = self.port;
+        match self.script {
+            "rabbitmq.sh" => format!("amqp://guest:guest@127.0.0.1:{port}"),
+            _ => format!("http://127.0.0.1:{port}"),
+        }
     }
 
     /// The port, also while the server is down.
@@ -115,36 +148,87 @@ impl Server {
         self.port
     }
 
-    /// `kill -9`.
-    pub fn kill(&mut self) {
+    /// The process id of the server itself, not of the script that runs it.
+    pub fn pid(&self) -> u32 {
         let pid = fs::read_to_string(self.directory.join("pid")).expect("the server's pid");
-        let killed = Command::new("kill").args(["-9", pid.trim()]).status().expect("kill");
-        assert!(killed.success(), "kill -9 {pid}");
+        pid.trim().parse().expect("a pid")
+    }
+
+    /// Whether it was started and neither killed nor stopped since.
+    pub fn is_started(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Whether it was suspended and not resumed since.
+    pub fn is_suspended(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.is_suspended)
+    }
+
+    /// `kill -9`, of one that is suspended or not ready yet, too.
+    pub fn kill(&mut self) {
         let mut running = self.running.take().expect("the server runs");
+        // Only the script knows the pid of a server that has not written it yet.
+        if self.directory.join("pid").exists() {
+            self.signal("-KILL");
+        } else {
+            drop(running.stdin);
+        }
         running.child.wait().expect("the script ends with its server");
     }
 
-    /// Stops the server in good order.
+    /// Makes the server stand still: its connections stay, and nobody answers.
+    pub fn suspend(&mut self) {
+        self.signal("-STOP");
+        self.running.as_mut().expect("the server runs").is_suspended = true;
+    }
+
+    /// Lets a suspended server go on.
+    pub fn resume(&mut self) {
+        self.signal("-CONT");
+        self.running.as_mut().expect("the server runs").is_suspended = false;
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill");
+        assert!(sent.success(), "kill {signal} {pid}");
+    }
+
+    /// Stops the server in good order, a suspended one too.
     pub fn stop(&mut self) {
-        if let Some(Running { mut child, stdin, .. }) = self.running.take() {
-            drop(stdin);
+        if let Some(mut child) = self.begin_stop() {
             child.wait().expect("the script ends");
         }
     }
 
-    /// Runs `rabbitmqctl` against this node; returns what it prints.
-    pub fn rabbitmqctl(&self, arguments: &[&str]) -> String {
+    /// The first half of [`Self::stop`]; the second is to wait for what is returned.
+    pub(crate) fn begin_stop(&mut self) -> Option<Child> {
+        let Running { child, stdin, .. } = self.running.take()?;
+        // The script sends SIGTERM, and SIGCONT after it.
+        drop(stdin);
+        Some(child)
+    }
+
+    /// Runs `rabbitmqctl` against this node.
+    ///
+    /// # Errors
+    /// What it prints when it fails, as it does at a node that is down.
+    pub fn try_rabbitmqctl(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new(self.directory.join("rabbitmqctl"))
             .args(arguments)
             .output()
             .expect("rabbitmqctl runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "rabbitmqctl {arguments:?}: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        text
+        if output.status.success() {
+            return Ok(text);
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        Err(format!("rabbitmqctl {arguments:?}: {text}{errors}"))
+    }
+
+    /// Runs `rabbitmqctl` against this node; returns what it prints.
+    pub fn rabbitmqctl(&self, arguments: &[&str]) -> String {
+        self.try_rabbitmqctl(arguments).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Makes RabbitMQ write down the names of its queues. It does so by itself every half second,

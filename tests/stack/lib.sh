@@ -76,6 +76,21 @@ erlang_root() {
     echo "${erl%/bin/erl}"
 }
 
+# Prints the program by which Erlang's nodes find each other.
+epmd() {
+    local found
+    found=("$(erlang_root)"/erts-*/bin/epmd)
+    echo "${found[0]}"
+}
+
+# make_cookie DIR: what Erlang's nodes know each other by, if the folder has none yet
+make_cookie() {
+    local cookie=$1/.erlang.cookie
+    [ ! -e "$cookie" ] || return 0
+    (umask 077 && head -c 24 /dev/urandom | base64 | tr -dc 'A-Za-z0-9' >"$cookie")
+    chmod 400 "$cookie"
+}
+
 # Prints the cache folder that install.sh makes for the RabbitMQ in SBIN on this Erlang.
 rabbitmq_index() {
     local sbin=$1 root key

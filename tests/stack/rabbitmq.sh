@@ -6,6 +6,8 @@
 #   PORT       the AMQP port; 0 picks a free one
 #   KEY=VALUE  further lines of rabbitmq.conf, as consumer_timeout=10000 or listeners.ssl.default=127.0.0.1:5671, and
 #              channel_tick_interval, which is how often (ms) channels look at that timeout
+#   node=NAME    the node is NAME@localhost; rabbit@localhost where it is not said
+#   cluster=DIR  the folder of a running epmd.sh: nodes with the same one and names of their own can be joined
 # Prints `READY amqp://guest:guest@127.0.0.1:PORT pid=PID` once a client can log in; the pid is the Erlang VM's.
 # Stops on SIGTERM, SIGINT or the end of standard input. Exits with 1 where the node does not start or ends by itself.
 # In DIR: pid, log (all output), rabbitmq.conf, ports, data/, and rabbitmqctl, which talks to this very node.
@@ -19,19 +21,29 @@ sbin=$(rabbitmq_sbin)
 claim "$1"
 port=$(usable_port "$2")
 shift 2
+node=rabbit cluster='' settings=()
+for word in "$@"; do
+    case $word in
+    node=*) node=${word#*=} ;;
+    cluster=*) cluster=${word#*=} ;;
+    *) settings+=("$word") ;;
+    esac
+done
 
-# The ports of epmd and of the Erlang distribution stay with the folder while they are free. The node's name is always the
-# same: each node has an epmd and a cookie of its own, so equal names never meet.
+# The ports of epmd and of the Erlang distribution stay with the folder while they are free. A node that is in no cluster has
+# an epmd and a cookie of its own, so equal names never meet.
 read -r epmd_port distribution_port 2>/dev/null <"$dir/ports" || epmd_port='' distribution_port=''
-if [ -z "$distribution_port" ] || ! port_free "$epmd_port" || ! port_free "$distribution_port"; then
-    epmd_port=$(free_port "$port")
+if [ -n "$cluster" ]; then
+    read -r epmd_port <"$cluster/port" || die "no epmd.sh was ever started in $cluster"
+    install -m 400 "$cluster/.erlang.cookie" "$dir"
+elif [ -z "$distribution_port" ] || ! port_free "$epmd_port"; then
+    epmd_port=$(free_port "$port" "$distribution_port")
+fi
+if [ -z "$distribution_port" ] || ! port_free "$distribution_port"; then
     distribution_port=$(free_port "$port" "$epmd_port")
-    echo "$epmd_port $distribution_port" >"$dir/ports"
 fi
-if [ ! -e "$dir/.erlang.cookie" ]; then
-    (umask 077 && head -c 24 /dev/urandom | base64 | tr -dc 'A-Za-z0-9' >"$dir/.erlang.cookie")
-    chmod 400 "$dir/.erlang.cookie"
-fi
+echo "$epmd_port $distribution_port" >"$dir/ports"
+make_cookie "$dir"
 
 # Alarms are for tests to raise, not for a busy small machine. A VALUE given by the caller replaces the line here.
 # channel_tick_interval is not a word of rabbitmq.conf, at least not of 3.10's, but one of the older form of configuration.
@@ -48,7 +60,7 @@ configure() {
     done
 }
 echo '[].' >"$dir/advanced.config"
-configure "$@" >"$dir/rabbitmq.conf"
+configure "${settings[@]}" >"$dir/rabbitmq.conf"
 echo '[].' >"$dir/enabled_plugins"
 
 # The caller's environment stays outside: a RABBITMQ_ or ERL_ variable in it would change the node. ERL_FLAGS reaches
@@ -58,7 +70,7 @@ echo '[].' >"$dir/enabled_plugins"
 environment=(
     "PATH=$PATH" "HOME=$dir" LANG=C.UTF-8 "ERL_EPMD_PORT=$epmd_port" ERL_EPMD_ADDRESS=127.0.0.1
     'ERL_FLAGS=-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}'
-    ERL_CRASH_DUMP_SECONDS=0 RABBITMQ_NODENAME=rabbit@localhost RABBITMQ_CONF_ENV_FILE=/dev/null
+    ERL_CRASH_DUMP_SECONDS=0 "RABBITMQ_NODENAME=$node@localhost" RABBITMQ_CONF_ENV_FILE=/dev/null
 )
 node_environment=(
     RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 "RABBITMQ_NODE_PORT=$port" "RABBITMQ_DIST_PORT=$distribution_port"
@@ -104,11 +116,12 @@ can_log_in() (
     return 1
 )
 
-epmd=("$(erlang_root)"/erts-*/bin/epmd)
-helper env -i "${environment[@]}" "${epmd[0]}" -port "$epmd_port" -address 127.0.0.1 >>"$log" 2>&1 </dev/null
-until ! port_free "$epmd_port"; do
-    kill -0 "${helpers[0]}" 2>/dev/null || die "epmd could not take port $epmd_port; see $log"
-    sleep 0.01
-done
+if [ -z "$cluster" ]; then
+    helper env -i "${environment[@]}" "$(epmd)" -port "$epmd_port" -address 127.0.0.1 >>"$log" 2>&1 </dev/null
+    until ! port_free "$epmd_port"; do
+        kill -0 "${helpers[0]}" 2>/dev/null || die "epmd could not take port $epmd_port; see $log"
+        sleep 0.01
+    done
+fi
 spawn env -i "${environment[@]}" "${node_environment[@]}" "$sbin/rabbitmq-server"
 serve "rabbitmq on port $port" "amqp://guest:guest@127.0.0.1:$port" can_log_in

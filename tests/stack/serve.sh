@@ -82,12 +82,15 @@ stop() {
     trap '' TERM INT HUP
     [ -n "$server" ] || return 0
     kill -TERM "$server" 2>/dev/null || :
+    # A test may have suspended it; and the server may be a child of the process that was spawned, as RabbitMQ's is.
+    children=$(cat "/proc/$server/task/$server/children" 2>/dev/null || :)
+    # shellcheck disable=SC2086 # a list of numbers
+    kill -CONT "$server" $children 2>/dev/null || :
     for ((tries = 0; tries < 200; tries++)); do
         kill -0 "$server" 2>/dev/null || return 0
         sleep 0.05
     done
     say "$name did not stop within 10 s: killing it"
-    # The server may be a child of the process that was spawned, as RabbitMQ's is.
     children=$(cat "/proc/$server/task/$server/children" 2>/dev/null || :)
     # shellcheck disable=SC2086 # a list of numbers
     kill -KILL "$server" $children 2>/dev/null || :

@@ -1,0 +1,90 @@
+//! An Elasticsearch cluster.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use crate::server::{Engine, Server};
+
+/// What a node gets where `OMPHALOS_ES_HEAP` does not say it: there are several.
+const HEAP: &str = "400m";
+
+/// Elasticsearch 9 nodes that are joined. Each can be killed, stopped, suspended and started again,
+/// on the same port.
+///
+/// Of two nodes only one has a vote: while that one is away nobody is master, and the other one
+/// alone refuses writes. Three stand the loss of any one. A node that is started is ready once it
+/// has found a master: see [`Server::begin_start`] and [`Self::start_all`].
+pub struct SearchCluster {
+    nodes: Vec<Server>,
+}
+
+impl SearchCluster {
+    /// Starts so many nodes in directories below `directory`, joined and ready.
+    pub fn start(directory: &Path, size: usize, settings: &[&str]) -> Self {
+        let ports: Vec<u16> = (0..size).map(|_| free_port()).collect();
+        let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let names: Vec<String> = (0..size).map(|number| format!("search{number}")).collect();
+        let node = |(name, port): (&String, &u16)| {
+            let mut words = vec![
+                "discovery.type=multi-node".to_owned(),
+                format!("cluster.name=omphalos-{}", ports[0]),
+                format!("cluster.initial_master_nodes={}", names.join(",")),
+                format!("discovery.seed_hosts={}", addresses.join(",")),
+                format!("node.name={name}"),
+                format!("transport.port={port}"),
+            ];
+            words.extend(settings.iter().map(|setting| (*setting).to_owned()));
+            let engine = Engine::Es9.name();
+            let server = Server::new("elasticsearch.sh", &[engine], &directory.join(name), &words);
+            let heap = std::env::var("OMPHALOS_ES_HEAP").unwrap_or_else(|_| HEAP.to_owned());
+            server.variable("OMPHALOS_ES_HEAP", heap)
+        };
+        let nodes = names.iter().zip(&ports).map(node).collect();
+        let mut cluster = Self { nodes };
+        cluster.start_all();
+        cluster
+    }
+
+    /// A node.
+    pub fn node(&mut self, number: usize) -> &mut Server {
+        &mut self.nodes[number]
+    }
+
+    /// How many nodes there are, up or down.
+    pub fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The URLs of all nodes, up or down.
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Server::url).collect()
+    }
+
+    /// Starts every node that is down, at the same moment, and waits until all are ready.
+    pub fn start_all(&mut self) {
+        super::start_all(&mut self.nodes);
+    }
+}
+
+impl Drop for SearchCluster {
+    fn drop(&mut self) {
+        super::stop_all(&mut self.nodes);
+    }
+}
+
+/// A port for the nodes among themselves, which must be known before the first one starts: between
+/// those that the scripts of `tests/stack` give out and those that the kernel gives to clients.
+fn free_port() -> u16 {
+    const FIRST: u16 = 32_000;
+    const COUNT: u16 = 768;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Each process begins elsewhere.
+    let start = u16::try_from(std::process::id() * 7 % u32::from(COUNT)).expect("a small number");
+    let candidates = (0..COUNT).map(|_| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        FIRST + (start + step) % COUNT
+    });
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    candidates.into_iter().find(is_free).expect("a free port")
+}
