@@ -23,6 +23,11 @@ impl Elastic {
         Self { url: url.trim_end_matches('/').to_owned(), prefix: prefix.to_owned(), client }
     }
 
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Sends a request; returns status and JSON body.
     ///
     /// # Errors

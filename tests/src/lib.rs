@@ -12,6 +12,7 @@
 )]
 
 pub mod amqp;
+pub mod chaos;
 pub mod cluster;
 pub mod elastic;
 pub mod generate;

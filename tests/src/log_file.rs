@@ -5,6 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use crate::Elastic;
 use crate::generate::Generator;
 
@@ -44,6 +47,16 @@ impl LogFile {
         self.append_text(&text);
     }
 
+    /// Appends a JSON object with a number of its own, and with `detail` as a member.
+    pub fn append_event(&mut self, detail: &str) {
+        let time = jiff::Timestamp::now();
+        let number = self.written;
+        self.written += 1;
+        self.append_text(&format!(
+            "{{\"@timestamp\":\"{time:.3}\",\"url\":{{\"query\":\"n={number:08}\"}},\"detail\":{detail}}}\n"
+        ));
+    }
+
     /// Appends text as it is.
     pub fn append_text(&mut self, text: &str) {
         let mut file = self.file.as_ref().expect("the log is open");
@@ -78,6 +91,23 @@ impl LogFile {
         rotated.push(format!(".{number}"));
         fs::rename(&self.path, rotated).expect("the log can be renamed");
         self.reopen();
+    }
+
+    /// Compresses the file that was renamed to `name.N`, as logrotate does with `compress`.
+    pub fn compress(&self, number: u32) {
+        let named = |ending: &str| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        let plain = named(&format!(".{number}"));
+        let archive = named(&format!(".{number}.gz"));
+        let content = fs::read(&plain).expect("the rotated log");
+        let file = File::create(&archive).expect("an archive");
+        let mut encoder = GzEncoder::new(file, Compression::fast());
+        encoder.write_all(&content).expect("the archive can be written");
+        encoder.finish().expect("the archive can be finished");
+        fs::remove_file(plain).expect("the rotated log can be removed");
     }
 
     /// Copies the file to `name.N`, empties it and goes on in it, as logrotate does with

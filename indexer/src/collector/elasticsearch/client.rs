@@ -2,6 +2,7 @@
 //! means.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use elasticsearch::auth::Credentials;
 use elasticsearch::cert::{Certificate, CertificateValidation};
 use elasticsearch::http::headers::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use elasticsearch::http::response::Response;
-use elasticsearch::http::transport::{MultiNodeConnectionPool, Transport, TransportBuilder};
+use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
 use elasticsearch::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use super::nodes::{Node, Nodes};
 use super::reply::{Problem, request_problem};
 use crate::config::ElasticsearchSettings;
 
@@ -30,7 +32,7 @@ const BULK_PATH: &str = "_bulk?filter_path=items.*.status,items.*.error";
 /// The cluster.
 #[derive(Debug, Clone)]
 pub struct Client {
-    transport: Transport,
+    nodes: Arc<Nodes>,
     shown: String,
     timeout: Duration,
     gzip: bool,
@@ -82,22 +84,28 @@ impl Client {
                 "elasticsearch.url: expected at least one URL, found none",
             ));
         }
-        let shown = urls.iter().map(Url::as_str).collect::<Vec<_>>().join(", ");
-        let pool = MultiNodeConnectionPool::round_robin(urls, None);
         let mut headers = HeaderMap::new();
         // A compressed reply costs more to unpack than to receive, and could be a bomb.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut builder = TransportBuilder::new(pool)
-            .timeout(settings.request_timeout.0)
-            .headers(headers)
-            .cert_validation(certificates(settings.ca_file.as_deref())?);
-        if let Some(credentials) = credentials(settings)?.or(from_url) {
-            builder = builder.auth(credentials);
+        let credentials = credentials(settings)?.or(from_url);
+        let mut nodes = Vec::new();
+        for url in urls {
+            let shown = url.to_string();
+            let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url))
+                .timeout(settings.request_timeout.0)
+                .headers(headers.clone())
+                .cert_validation(certificates(settings.ca_file.as_deref())?);
+            if let Some(credentials) = &credentials {
+                builder = builder.auth(credentials.clone());
+            }
+            let transport = builder.build().map_err(|error| {
+                ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
+            })?;
+            nodes.push(Node::new(transport, shown));
         }
-        let transport = builder.build().map_err(|error| {
-            ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
-        })?;
-        Ok(Self { transport, shown, timeout: settings.request_timeout.0, gzip })
+        let nodes = Nodes::new(nodes);
+        let shown = nodes.shown();
+        Ok(Self { nodes: Arc::new(nodes), shown, timeout: settings.request_timeout.0, gzip })
     }
 
     /// The addresses, without credentials.
@@ -172,6 +180,7 @@ impl Client {
         self.send(Method::Put, path, HeaderMap::new(), Some(body)).await.map(|_| ())
     }
 
+    /// Sends a request to the nodes in turn until one answers: all that we send may be sent twice.
     async fn send(
         &self,
         method: Method,
@@ -179,44 +188,37 @@ impl Client {
         headers: HeaderMap,
         body: Option<Bytes>,
     ) -> Result<Bytes, Fault> {
-        let sent = self.transport.send(method, path, headers, None::<&()>, body, None).await;
-        let response = sent.map_err(|error| Fault::Transient(self.explain(&error)))?;
-        let status = response.status_code();
-        let body = self.read(response).await?;
-        if status.is_success() {
-            return Ok(body);
+        let mut silence = format!("{}: no node to ask", self.shown);
+        for node in self.nodes.in_turn() {
+            let (headers, body) = (headers.clone(), body.clone());
+            let sent = node.transport.send(method, path, headers, None::<&()>, body, None).await;
+            let answer = match sent {
+                Ok(response) => read(response).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok((status, Some(body))) if status.is_success() => {
+                    node.answered();
+                    return Ok(body);
+                }
+                Ok((status, Some(body))) => {
+                    node.answered();
+                    return Err(classify(&node.shown, status, &body));
+                }
+                Ok((_, None)) => {
+                    let shown = &node.shown;
+                    return Err(Fault::Transient(format!("{shown}: the reply is too large")));
+                }
+                Err(error) => {
+                    silence = self.explain(&node.shown, &error);
+                    self.nodes.rest(node, &silence);
+                }
+            }
         }
-        Err(self.classify(status, &body))
+        Err(Fault::Transient(silence))
     }
 
-    async fn read(&self, response: Response) -> Result<Bytes, Fault> {
-        if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES) {
-            return Err(Fault::Transient(format!("{}: the reply is too large", self.shown)));
-        }
-        response.bytes().await.map_err(|error| Fault::Transient(self.explain(&error)))
-    }
-
-    fn classify(&self, status: StatusCode, body: &[u8]) -> Fault {
-        let problem = request_problem(status.as_u16(), body);
-        let shown = &self.shown;
-        match status.as_u16() {
-            413 => Fault::TooLarge,
-            400 => Fault::Wrong(problem),
-            404 if problem.kind != "http" => Fault::Wrong(problem),
-            401 => Fault::Hold(format!(
-                "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, or api_key"
-            )),
-            403 => Fault::Hold(format!(
-                "{shown} forbids it ({problem}); grant the privileges create_index, create_doc and manage_index_templates, or lift the block"
-            )),
-            408 | 429 | 500..=599 => Fault::Transient(format!("{shown}: {problem}")),
-            _ => Fault::Hold(format!(
-                "{shown}: unexpected answer ({problem}); is elasticsearch.url right?"
-            )),
-        }
-    }
-
-    fn explain(&self, error: &elasticsearch::Error) -> String {
+    fn explain(&self, shown: &str, error: &elasticsearch::Error) -> String {
         // The interesting part of a connection error is at the end of its chain.
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);
@@ -224,7 +226,6 @@ impl Client {
             text = format!("{text}: {cause}");
             source = cause.source();
         }
-        let shown = &self.shown;
         if text.contains("timed out") {
             return format!("{shown}: no answer within {:?}", self.timeout);
         }
@@ -242,6 +243,35 @@ impl Client {
             return format!("{shown}: connection refused; is Elasticsearch running there?");
         }
         format!("{shown}: {text}")
+    }
+}
+
+/// Status and body of an answer; no body where it is too large to be read.
+async fn read(response: Response) -> Result<(StatusCode, Option<Bytes>), elasticsearch::Error> {
+    let status = response.status_code();
+    if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES) {
+        return Ok((status, None));
+    }
+    Ok((status, Some(response.bytes().await?)))
+}
+
+/// What an answer of the node `shown` means that is no success.
+fn classify(shown: &str, status: StatusCode, body: &[u8]) -> Fault {
+    let problem = request_problem(status.as_u16(), body);
+    match status.as_u16() {
+        413 => Fault::TooLarge,
+        400 => Fault::Wrong(problem),
+        404 if problem.kind != "http" => Fault::Wrong(problem),
+        401 => Fault::Hold(format!(
+            "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, or api_key"
+        )),
+        403 => Fault::Hold(format!(
+            "{shown} forbids it ({problem}); grant the privileges create_index, create_doc and manage_index_templates, or lift the block"
+        )),
+        408 | 429 | 500..=599 => Fault::Transient(format!("{shown}: {problem}")),
+        _ => Fault::Hold(format!(
+            "{shown}: unexpected answer ({problem}); is elasticsearch.url right?"
+        )),
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod concurrency;
 mod courier;
 mod gate;
+mod nodes;
 mod reply;
 mod template;
 

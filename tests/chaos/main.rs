@@ -1,0 +1,43 @@
+//! `make chaos`: the whole chain under faults that are drawn from a seed; see `tests/src/chaos`.
+#![allow(clippy::expect_used, reason = "a harness that cannot set its scene says so by panicking")]
+
+use std::fs;
+use std::time::Duration;
+
+use clap::Parser;
+use omphalos_tests::chaos::{Options, Report, run};
+use omphalos_tests::repository;
+
+/// Pulls every plug of the whole chain, in an order drawn from a seed, and counts every line.
+#[derive(Parser)]
+struct Arguments {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// So many seeds, one after another.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// For so many seconds each; starting and counting come on top.
+    #[arg(long, default_value_t = 300)]
+    seconds: u64,
+    /// Only faults whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+fn main() {
+    let Arguments { seed, seeds, seconds, only } = Arguments::parse();
+    let mut sum = Report::default();
+    for seed in seed..seed + seeds {
+        let directory = repository().join(format!("target/chaos/{seed}"));
+        fs::remove_dir_all(&directory).ok();
+        fs::create_dir_all(&directory).expect("a directory");
+        let options = Options { seed, time: Duration::from_secs(seconds), only: only.clone() };
+        let report = run(&directory, &options);
+        println!("\nseed {seed}\n\n{report}");
+        sum.add(&report);
+    }
+    if seeds > 1 {
+        println!("\nall {seeds} seeds\n\n{sum}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The books, at moments when nothing is under way: what was written, read, confirmed, indexed and
+//! refused must be the same number of lines, to the line.
+
+use std::collections::BTreeMap;
+
+use super::scene::{QUEUE, Scene};
+use super::worker::Worker;
+use crate::wait::{eventually, holds};
+
+/// How often in a row everything must look the same, before it is believed to be still.
+const LOOKS: u32 = 4;
+
+/// What the books came to.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// How often they were compared.
+    pub compared: u32,
+    /// Lines that a hand deleted, and an audit brought back.
+    pub repaired: u64,
+    /// Documents that Elasticsearch has and nobody counted, because whoever wrote them was killed.
+    pub uncounted: u64,
+}
+
+impl Books {
+    /// Holds the writers still, waits until nothing is under way, and compares.
+    pub fn compare(&mut self, scene: &mut Scene) {
+        scene.sites.iter().for_each(|site| site.writer.pause());
+        let missing = wait_for_rest(scene);
+        if scene.is_robbed {
+            self.repaired += missing;
+            scene.repair();
+            let missing = wait_for_rest(scene);
+            assert_eq!(missing, 0, "lines are missing after the audit's repair");
+        } else {
+            assert_eq!(missing, 0, "lines are missing");
+        }
+        scene.look();
+        for site in &scene.sites {
+            balance_shipper(&site.shipper);
+        }
+        for desk in &scene.desks {
+            balance_indexer(&desk.indexer);
+        }
+        self.compare_sums(scene);
+        self.compared += 1;
+        scene.sites.iter().for_each(|site| site.writer.resume());
+    }
+
+    /// What all processes counted, through all their lives, against what is in Elasticsearch.
+    fn compare_sums(&mut self, scene: &mut Scene) {
+        let (written, refused) = scene.written();
+        let indexed: u64 =
+            scene.desks.iter().map(|desk| desk.indexer.ever("documents_indexed")).sum();
+        let kills: u32 = scene.desks.iter().map(|desk| desk.indexer.kills).sum();
+        let expected = written - refused + self.repaired;
+        if kills == 0 {
+            assert_eq!(indexed, expected, "documents indexed, by the indexers' books");
+        } else {
+            assert!(
+                indexed <= expected,
+                "{indexed} documents indexed, and only {expected} written"
+            );
+            self.uncounted = expected - indexed;
+        }
+    }
+}
+
+/// read = confirmed + skipped + joined + in flight, of this life.
+fn balance_shipper(shipper: &Worker) {
+    let [read, confirmed, skipped, joined, in_flight, lost] = [
+        "lines_read",
+        "documents_confirmed",
+        "lines_skipped",
+        "lines_joined",
+        "documents_in_flight",
+        "bytes_lost",
+    ]
+    .map(|name| shipper.now(name));
+    let name = &shipper.name;
+    assert_eq!(read, confirmed + skipped + joined + in_flight, "the books of {name}");
+    assert_eq!((in_flight, lost), (0, 0), "{name}: in flight, bytes lost");
+}
+
+/// received = indexed + duplicate + dead-lettered + returned + in flight, of this life.
+fn balance_indexer(indexer: &Worker) {
+    let [received, indexed, duplicate, dead, returned, in_flight, dropped] = [
+        "documents_received",
+        "documents_indexed",
+        "documents_duplicate",
+        "documents_dead",
+        "documents_returned",
+        "documents_in_flight",
+        "documents_dropped",
+    ]
+    .map(|name| indexer.now(name));
+    let name = &indexer.name;
+    let answered = indexed + duplicate + dead + returned + in_flight;
+    assert_eq!(received, answered, "the books of {name}");
+    assert_eq!((in_flight, dropped), (0, 0), "{name}: in flight, dropped");
+}
+
+/// Waits until nothing is under way any more; returns how many lines are neither in Elasticsearch
+/// nor among the dead letters.
+fn wait_for_rest(scene: &mut Scene) -> u64 {
+    let (written, refused) = scene.written();
+    let expected = written - refused;
+    let mut last = BTreeMap::new();
+    let mut same = 0;
+    let documents = eventually("nothing is under way", || {
+        scene.look();
+        let mut state: BTreeMap<String, u64> = BTreeMap::new();
+        for worker in scene.workers() {
+            let in_flight = worker.now("documents_in_flight");
+            state.insert(format!("{} in flight", worker.name), in_flight);
+        }
+        state.insert("in the queue".to_owned(), scene.amqp().ready(QUEUE)?.into());
+        let is_idle = state.values().all(|count| *count == 0);
+        for worker in scene.workers() {
+            let turned = worker.now("lines_read") + worker.now("documents_received");
+            state.insert(format!("{} read", worker.name), turned);
+        }
+        let documents = scene.elastic().count()?;
+        assert!(documents <= expected, "{documents} documents of {expected} lines");
+        state.insert("documents".to_owned(), documents);
+        same = if is_idle && state == last { same + 1 } else { 0 };
+        last.clone_from(&state);
+        let is_complete = is_idle && documents == expected;
+        holds(is_complete || same >= LOOKS, format!("of {expected}: {state:?}"))?;
+        Ok::<u64, String>(documents)
+    });
+    let dead = scene.dead_letters();
+    assert_eq!(dead.len() as u64, refused, "dead letters");
+    expected - documents
+}
