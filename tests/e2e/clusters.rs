@@ -2,6 +2,7 @@
 
 use omphalos_tests::{Amqp, BrokerCluster, Elastic, SearchCluster, eventually, holds, rest};
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use lapin::BasicProperties;
@@ -100,7 +101,10 @@ fn a_broker_that_stands_still_for_a_while_is_a_member_again() {
     declare(&cluster, &client);
     cluster.node(2).suspend();
     publish(&client, 10);
-    eventually("the others do without it", || holds(!cluster.is_whole(), "it is whole"));
+    eventually("the others part from it", || {
+        let log = fs::read_to_string(directory.path().join("rabbit0/log")).expect("a log");
+        holds(log.contains("node rabbit2@localhost down"), "they do not")
+    });
     publish(&client, 10);
     cluster.node(2).resume();
     let begun = Instant::now();

@@ -16,6 +16,7 @@ mod elastic_faults;
 mod engines;
 mod files;
 mod foreign;
+mod full_disks;
 mod kills;
 mod lines;
 mod logrotate;

@@ -66,15 +66,14 @@ impl BrokerCluster {
         start_all(&mut self.nodes);
     }
 
-    /// Whether all nodes run and see each other, as a node that runs has it.
+    /// Whether all nodes are up, and each sees all of them. What a node says alone may be old news,
+    /// for the time of `net_ticktime`.
     pub fn is_whole(&self) -> bool {
-        let running = |node: &Server| {
-            let status = node.try_rabbitmqctl(&["-q", "cluster_status", "--formatter", "json"]);
-            let status: Value = serde_json::from_str(&status.ok()?).ok()?;
-            status.get("running_nodes")?.as_array().map(Vec::len)
-        };
-        let mut candidates = self.nodes.iter().filter(|node| node.is_started());
-        candidates.find_map(running) == Some(self.size())
+        self.nodes.iter().all(|node| {
+            node.is_started()
+                && !node.is_suspended()
+                && running(node).is_some_and(|running| running == self.size())
+        })
     }
 
     /// Makes every node that runs write down the names of its queues: see
@@ -90,6 +89,14 @@ impl Drop for BrokerCluster {
     fn drop(&mut self) {
         stop_all(&mut self.nodes);
     }
+}
+
+/// How many nodes a node sees, itself included, unless it is parted from some.
+fn running(node: &Server) -> Option<usize> {
+    let arguments = ["-q", "--timeout", "10", "cluster_status", "--formatter", "json"];
+    let status: Value = serde_json::from_str(&node.try_rabbitmqctl(&arguments).ok()?).ok()?;
+    let is_parted = status.get("partitions")?.as_object().is_some_and(|parts| !parts.is_empty());
+    if is_parted { None } else { status.get("running_nodes")?.as_array().map(Vec::len) }
 }
 
 /// A node's name, and its directory's.

@@ -18,6 +18,13 @@ impl Mount {
         Self::new(at, &["-t", "tmpfs", "none"].map(OsStr::new))
     }
 
+    /// An empty file system in memory with room for so many bytes; `None` where that is not
+    /// possible.
+    pub fn memory_of(at: &Path, bytes: u64) -> Option<Self> {
+        let size = format!("size={bytes}");
+        Self::new(at, &["-t", "tmpfs", "-o", &size, "none"].map(OsStr::new))
+    }
+
     /// Another directory; `None` where that is not possible.
     pub fn directory(other: &Path, at: &Path) -> Option<Self> {
         Self::new(at, &[OsStr::new("--bind"), other.as_os_str()])

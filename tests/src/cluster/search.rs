@@ -1,9 +1,8 @@
 //! An Elasticsearch cluster.
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::port;
 use crate::server::{Engine, Server};
 
 /// What a node gets where `OMPHALOS_ES_HEAP` does not say it: there are several.
@@ -22,7 +21,9 @@ pub struct SearchCluster {
 impl SearchCluster {
     /// Starts so many nodes in directories below `directory`, joined and ready.
     pub fn start(directory: &Path, size: usize, settings: &[&str]) -> Self {
-        let ports: Vec<u16> = (0..size).map(|_| free_port()).collect();
+        // For the nodes among themselves; each must know the others' before one of them runs.
+        let port = |_| port::listen().local_addr().expect("an address").port();
+        let ports: Vec<u16> = (0..size).map(port).collect();
         let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let names: Vec<String> = (0..size).map(|number| format!("search{number}")).collect();
         let node = |(name, port): (&String, &u16)| {
@@ -71,20 +72,4 @@ impl Drop for SearchCluster {
     fn drop(&mut self) {
         super::stop_all(&mut self.nodes);
     }
-}
-
-/// A port for the nodes among themselves, which must be known before the first one starts: between
-/// those that the scripts of `tests/stack` give out and those that the kernel gives to clients.
-fn free_port() -> u16 {
-    const FIRST: u16 = 32_000;
-    const COUNT: u16 = 768;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Each process begins elsewhere.
-    let start = u16::try_from(std::process::id() * 7 % u32::from(COUNT)).expect("a small number");
-    let candidates = (0..COUNT).map(|_| {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
-        FIRST + (start + step) % COUNT
-    });
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    candidates.into_iter().find(is_free).expect("a free port")
 }
