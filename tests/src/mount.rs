@@ -51,6 +51,11 @@ impl Mount {
         }
     }
 
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.at
+    }
+
     /// Takes it away from its directory; who has files of it open keeps them.
     pub fn detach(self) {
         drop(self);

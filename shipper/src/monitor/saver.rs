@@ -14,6 +14,9 @@ use super::wake::Inbox;
 /// The name of the checkpoint in [`Health`].
 const PART: &str = "checkpoint";
 
+/// Between two attempts, in which nothing is read.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// Whether there is something to save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Want {
@@ -71,7 +74,7 @@ impl Saver {
             busy: false,
             failed: false,
             not_before: Instant::now(),
-            retry: Retry::new(Duration::from_millis(500), Duration::from_secs(30)),
+            retry: Retry::new(Duration::from_millis(200), LONGEST_WAIT),
             trouble: Repeats::new(),
         })
     }

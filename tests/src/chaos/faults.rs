@@ -181,7 +181,7 @@ fn brokers() -> Vec<Fault> {
             "disk alarm on a broker",
             BROKERS,
             |scene, n| alarm(scene, n, &["set_disk_free_limit", "900GB"]),
-            |scene, n| alarm(scene, n, &["set_disk_free_limit", "50MB"]),
+            |scene, n| alarm(scene, n, &["set_disk_free_limit", "100MB"]),
         ),
     ]
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::faults::{Fault, Part};
 use super::scene::Scene;
 use crate::TcpProxy;
-use crate::tcp_proxy::Link;
+use crate::tcp_proxy::{Link, Side};
 
 /// Between whom.
 #[derive(Clone, Copy)]
@@ -54,7 +54,8 @@ pub fn faults() -> Vec<Fault> {
         ("200 ms longer each way", Link::Delay(Duration::from_millis(200))),
         ("throttled to 20 kB/s", Link::Throttle(20_000)),
         ("swallowing everything", Link::BlackHole),
-        ("half closed", Link::HalfClose),
+        ("closed on one side by the client", Link::HalfClose(Side::ToServer)),
+        ("closed on one side by the server", Link::HalfClose(Side::ToClient)),
     ];
     let ways = [Way::ShipperToBroker, Way::IndexerToBroker, Way::IndexerToSearch];
     let each = ways.iter().flat_map(|way| harms.iter().map(move |harm| (*way, *harm)));

@@ -46,7 +46,7 @@ impl Report {
         self.duplicates += other.duplicates;
         self.books.compared += other.books.compared;
         self.books.repaired += other.books.repaired;
-        self.books.uncounted += other.books.uncounted;
+        self.books.unanswered += other.books.unanswered;
         for (name, peak) in &other.peaks {
             let most = self.peaks.entry(name.clone()).or_default();
             *most = (*most).max(*peak);
@@ -69,7 +69,7 @@ impl Display for Report {
         let all: Vec<Duration> = self.recoveries.values().flatten().copied().collect();
         let (median, worst) = middle_and_worst(&all);
         writeln!(out, "| all | {} | {median:.1} s | {worst:.1} s |\n", all.len())?;
-        let Books { compared, repaired, uncounted } = self.books;
+        let Books { compared, repaired, unanswered } = self.books;
         writeln!(
             out,
             "{} lines in {:.0?}: {} documents, each once, and {} dead letters; {} repeats refused",
@@ -77,7 +77,7 @@ impl Display for Report {
         )?;
         writeln!(
             out,
-            "books compared {compared} times; {repaired} lines deleted by hand came back by audit; {uncounted} documents counted by nobody, after kill -9 of an indexer"
+            "books compared {compared} times; {repaired} lines deleted by hand came back by audit; {unanswered} documents whose answer was lost, or who counted them killed"
         )?;
         for (name, peak) in &self.peaks {
             let (before, after) = self.descriptors.get(name).copied().unwrap_or_default();

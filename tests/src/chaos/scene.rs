@@ -72,7 +72,8 @@ impl Scene {
         let broker_disks = disks("rabbit", BROKERS, BROKER_BYTES);
         let search_disks = disks("search", SEARCH_NODES, SEARCH_BYTES);
         let brokers = std::thread::scope(|scope| {
-            let brokers = scope.spawn(|| BrokerCluster::start(directory, BROKERS, &[]));
+            let brokers =
+                scope.spawn(|| BrokerCluster::start(directory, BROKERS, &[BROKER_SETTING]));
             (SearchCluster::start(directory, SEARCH_NODES, &SEARCH_SETTINGS), brokers.join())
         });
         let (search, brokers) = (brokers.0, brokers.1.expect("the brokers start"));
@@ -251,10 +252,14 @@ fn disk(at: &Path, bytes: u64) -> Option<Mount> {
     Mount::memory_of(at, bytes)
 }
 
+/// The alarm is raised while there is still some room.
+const BROKER_SETTING: &str = "disk_free_limit.absolute=100MB";
+
 /// A queue that is soon full, so that others can make it refuse; and disks that are soon too full.
-const SEARCH_SETTINGS: [&str; 5] = [
+const SEARCH_SETTINGS: [&str; 6] = [
     "thread_pool.write.queue_size=8",
     "cluster.info.update.interval=10s",
+    "cluster.routing.allocation.disk.threshold_enabled=true",
     "cluster.routing.allocation.disk.watermark.low=60mb",
     "cluster.routing.allocation.disk.watermark.high=50mb",
     "cluster.routing.allocation.disk.watermark.flood_stage=40mb",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, Response};
 
 const WRITERS: usize = 16;
 const DOCUMENTS: usize = 300;
@@ -34,7 +34,7 @@ impl Storm {
                 let client = Client::new();
                 while !is_over.load(Ordering::Relaxed) {
                     let request = client.post(&url).header("Content-Type", "application/x-ndjson");
-                    let answer = request.body(body.clone()).send().and_then(|answer| answer.text());
+                    let answer = request.body(body.clone()).send().and_then(Response::text);
                     if answer.is_ok_and(|text| text.contains("\"status\":429")) {
                         refused.fetch_add(1, Ordering::Relaxed);
                     }

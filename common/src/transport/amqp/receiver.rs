@@ -22,6 +22,8 @@ use crate::telemetry::{CALM, Due, Health, Repeats};
 
 /// Between two attempts; the longer, the later it is noticed that a broker is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A connection that lasted so long is no reason to wait longer than after the first failure.
+const PROVEN: Duration = Duration::from_secs(1);
 
 /// How a receiver works.
 #[derive(Debug, Clone)]
@@ -205,7 +207,7 @@ impl Supervisor {
                     trouble.over();
                     let opened = Instant::now();
                     let ended = self.consume(link, channel).await;
-                    if opened.elapsed() > CALM {
+                    if opened.elapsed() > PROVEN {
                         retry.reset();
                     }
                     ended

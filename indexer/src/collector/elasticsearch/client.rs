@@ -221,9 +221,11 @@ impl Client {
     fn explain(&self, shown: &str, error: &elasticsearch::Error) -> String {
         // The interesting part of a connection error is at the end of its chain.
         let mut text = error.to_string();
+        let mut last = text.clone();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
-            text = format!("{text}: {cause}");
+            last = cause.to_string();
+            text = format!("{text}: {last}");
             source = cause.source();
         }
         if text.contains("timed out") {
@@ -242,7 +244,7 @@ impl Client {
         if text.contains("Connection refused") {
             return format!("{shown}: connection refused; is Elasticsearch running there?");
         }
-        format!("{shown}: {text}")
+        format!("{shown}: no answer ({last})")
     }
 }
 

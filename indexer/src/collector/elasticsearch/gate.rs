@@ -10,6 +10,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 use tracing::{info, warn};
 
+/// Between two attempts. Only one bulk of each indexer tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
 /// The name of the cluster in [`Health`].
 const PART: &str = "elasticsearch";
 
@@ -37,7 +40,7 @@ pub struct Pass<'a>(Option<AsyncMutexGuard<'a, ()>>);
 impl Gate {
     /// An open gate.
     pub fn new(health: Health, held: Gauge) -> Self {
-        let retry = Retry::new(Duration::from_millis(200), Duration::from_secs(10));
+        let retry = Retry::new(Duration::from_millis(200), LONGEST_WAIT);
         let state = State { closed_since: None, trouble: Repeats::new(), retry };
         Self { state: Mutex::new(state), probe: AsyncMutex::new(()), health, held }
     }

@@ -21,6 +21,8 @@ use crate::telemetry::{CALM, Due, Health, Repeats};
 
 /// Between two attempts; the longer, the later it is noticed that a broker is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A connection that lasted so long is no reason to wait longer than after the first failure.
+const PROVEN: Duration = Duration::from_secs(1);
 
 /// Keeps what is not confirmed, and connections coming.
 pub(super) struct Supervisor {
@@ -110,7 +112,7 @@ impl Supervisor {
                 Some(Ok((link, session))) => {
                     let opened = Instant::now();
                     let ended = self.serve(link, session).await;
-                    if opened.elapsed() > CALM {
+                    if opened.elapsed() > PROVEN {
                         self.reconnect.reset();
                     }
                     ended
