@@ -12,6 +12,7 @@
 )]
 
 pub mod amqp;
+pub mod clock;
 pub mod cluster;
 pub mod elastic;
 pub mod filler;
@@ -31,6 +32,7 @@ pub mod udp_proxy;
 pub mod wait;
 
 pub use amqp::Amqp;
+pub use clock::Clock;
 pub use cluster::{BrokerCluster, SearchCluster};
 pub use elastic::Elastic;
 pub use filler::Filler;
