@@ -3,77 +3,124 @@
 //! Where nothing can be mounted, these say so and pass.
 
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
+use std::time::Instant;
 
 use lapin::BasicProperties;
 use lapin::types::AMQPValue;
 use omphalos_tests::server::Engine;
 use omphalos_tests::{Amqp, Elastic, Filler, Mount, Server, eventually, holds, rest};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 const QUEUE: &str = "quorum";
 
-fn alarms(server: &Server) -> String {
-    server.rabbitmqctl(&["eval", "rabbit_alarm:get_alarms()."]).trim().to_owned()
-}
-
-#[test]
-fn a_broker_whose_disk_is_full_blocks_publishers_until_there_is_room() {
-    let directory = TempDir::new().expect("a directory");
+/// A server's data on a small file system of its own.
+fn small_disk(directory: &TempDir, bytes: u64) -> Option<(Mount, PathBuf)> {
     let data = directory.path().join("data");
     fs::create_dir(&data).expect("a directory");
-    let Some(_mount) = Mount::memory_of(&data, 400 << 20) else { return };
-    let mut server = Server::rabbitmq(directory.path(), &["disk_free_limit.absolute=100MB"]);
+    Some((Mount::memory_of(&data, bytes)?, data))
+}
+
+fn broker(directory: &TempDir) -> Server {
+    let server = Server::rabbitmq(directory.path(), &["disk_free_limit.absolute=100MB"]);
     let client = Amqp::connect(&server.url());
     client.declare_queue(QUEUE, &[("x-queue-type", AMQPValue::LongString("quorum".into()))]);
     server.sync_queue_names();
-    let publish = |client: &Amqp, count: u32| {
-        for _ in 0..count {
-            client.publish(
-                "",
-                QUEUE,
-                BasicProperties::default().with_delivery_mode(2),
-                &[b'x'; 10_000],
-            );
-        }
-    };
-    publish(&client, 200);
-    assert_eq!(alarms(&server), "[]");
-    for round in 0..2 {
-        let filler = Filler::fill(&data);
-        let begun = std::time::Instant::now();
-        eventually("the alarm is raised", || {
-            let alarms = alarms(&server);
-            holds(alarms.contains("disk"), alarms)
-        });
-        println!("raised after {:?} {}", begun.elapsed(), alarms(&server));
+    server
+}
+
+/// Publishes so many messages of 10 kB; panics where one is not confirmed.
+fn publish(client: &Amqp, count: u32) {
+    for _ in 0..count {
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        client.publish("", QUEUE, properties, &[b'x'; 10_000]);
+    }
+}
+
+fn wait_for_alarm(server: &Server, is_raised: bool) {
+    eventually("the alarm comes or goes", || {
+        let alarms = server.rabbitmqctl(&["eval", "rabbit_alarm:get_alarms()."]);
+        holds(alarms.contains("resource_limit,disk") == is_raised, alarms)
+    });
+}
+
+#[test]
+fn a_broker_whose_disk_is_nearly_full_blocks_publishers_until_there_is_room() {
+    let directory = TempDir::new().expect("a directory");
+    let Some((_mount, data)) = small_disk(&directory, 400 << 20) else { return };
+    let server = broker(&directory);
+    let client = Amqp::connect(&server.url());
+    for _ in 0..2 {
+        publish(&client, 100);
+        let filler = Filler::leave(&data, 20 << 20);
+        wait_for_alarm(&server, true);
         let url = server.url();
-        let publisher = thread::spawn(move || {
-            let client = Amqp::connect(&url);
-            client.publish("", QUEUE, BasicProperties::default().with_delivery_mode(2), b"late");
-        });
-        // What it has can be taken, though the disk is really full.
-        for _ in 0..50 {
+        let publisher = thread::spawn(move || publish(&Amqp::connect(&url), 1));
+        // What it has can be taken still.
+        for _ in 0..100 {
             assert!(client.take(QUEUE).is_some());
         }
-        rest(std::time::Duration::from_secs(2));
-        assert!(!publisher.is_finished(), "it is blocked");
+        assert!(!publisher.is_finished(), "it is not blocked");
+        assert!(client.take(QUEUE).is_none());
         drop(filler);
-        let begun = std::time::Instant::now();
-        eventually("the alarm is cleared", || {
-            let alarms = alarms(&server);
-            holds(alarms == "[]", alarms)
-        });
-        println!("cleared after {:?}", begun.elapsed());
-        publisher.join().expect("it is published in the end");
-        publish(&client, 10);
-        println!("round {round}: {:?}", client.ready(QUEUE));
+        wait_for_alarm(&server, false);
+        publisher.join().expect("it is confirmed in the end");
+        assert!(client.take(QUEUE).is_some());
     }
-    server.kill();
+}
+
+#[test]
+fn a_broker_whose_disk_is_really_full_keeps_what_it_confirmed() {
+    let directory = TempDir::new().expect("a directory");
+    let Some((_mount, data)) = small_disk(&directory, 400 << 20) else { return };
+    let mut server = broker(&directory);
+    let url = server.url();
+    let client = Amqp::connect(&url);
+    publish(&client, 200);
+    let filler = Filler::fill(&data);
+    wait_for_alarm(&server, true);
+    println!("blocked");
+    for _ in 0..3 {
+        let url = url.clone();
+        let taken = thread::spawn(move || {
+            let c = Amqp::connect(&url);
+            for n in 0..40 {
+                if c.take(QUEUE).is_none() {
+                    println!("nothing at {n}")
+                }
+            }
+        })
+        .join();
+        println!("taken: {taken:?} started {}", server.is_started());
+    }
+    rest(std::time::Duration::from_secs(10));
+    println!(
+        "is up {:?}",
+        server.try_rabbitmqctl(&["-q", "list_queues", "name", "state", "messages"])
+    );
+    drop(filler);
+    for _ in 0..6 {
+        let state = server.try_rabbitmqctl(&["-q", "list_queues", "name", "state", "messages"]);
+        let url = url.clone();
+        let taken = thread::spawn(move || Amqp::connect(&url).take(QUEUE).is_some()).join();
+        println!("taken: {taken:?} {state:?}");
+        if taken.is_ok() {
+            break;
+        }
+        rest(std::time::Duration::from_secs(3));
+    }
+    fs::copy(directory.path().join("log"), "/tmp/tB/rabbit-full.log").ok();
+    println!("pid {}", directory.path().join("pid").exists());
+    if directory.path().join("pid").exists() {
+        server.kill();
+    } else {
+        server.stop();
+    }
     server.start();
-    let client = Amqp::connect(&server.url());
+    let client = Amqp::connect(&url);
     let mut left = 0;
     while client.take(QUEUE).is_some() {
         left += 1;
@@ -81,12 +128,7 @@ fn a_broker_whose_disk_is_full_blocks_publishers_until_there_is_room() {
     println!("left {left}");
 }
 
-#[test]
-fn a_search_engine_whose_disk_is_full_refuses_documents_until_there_is_room() {
-    let directory = TempDir::new().expect("a directory");
-    let data = directory.path().join("data");
-    fs::create_dir(&data).expect("a directory");
-    let Some(_mount) = Mount::memory_of(&data, 300 << 20) else { return };
+fn engine(directory: &TempDir) -> (Server, Elastic) {
     let settings = [
         "cluster.routing.allocation.disk.threshold_enabled=true",
         "cluster.routing.allocation.disk.watermark.low=60mb",
@@ -98,57 +140,95 @@ fn a_search_engine_whose_disk_is_full_refuses_documents_until_there_is_room() {
     let elastic = Elastic::new(&server.url(), "documents");
     let index = json!({"settings": {"number_of_shards": 1, "number_of_replicas": 0}});
     elastic.must(Method::PUT, "documents-1", &index);
-    let index = |tag: &str| {
-        let begun = std::time::Instant::now();
-        let document = json!({"a": "b".repeat(1000)});
-        let answer = elastic
-            .request(Method::POST, "documents-1/_doc?timeout=2s", Some(&document))
-            .expect("an answer");
-        let text: String = answer.1.to_string().chars().take(400).collect();
-        println!("{tag}: {} {text} ({:?})", answer.0, begun.elapsed());
-        answer.0
-    };
-    for _ in 0..3 {
-        index("before");
+    (server, elastic)
+}
+
+/// Sends a document; returns the status and the type of the error.
+fn index(elastic: &Elastic) -> (u16, String) {
+    let document = json!({"text": "b".repeat(1_000)});
+    let path = "documents-1/_doc?timeout=1s";
+    let answer = elastic.request(Method::POST, path, Some(&document));
+    let (status, answer) = answer.expect("an answer");
+    (status, answer["error"]["type"].as_str().unwrap_or_default().to_owned())
+}
+
+fn wait_for_status(elastic: &Elastic, expected: u16) -> u64 {
+    let mut stored = 0;
+    eventually("documents are answered so", || {
+        let (status, error) = index(elastic);
+        stored += u64::from(status == 201);
+        holds(status == expected, format!("{status} {error}"))
+    });
+    stored
+}
+
+#[test]
+fn a_search_engine_whose_disk_is_nearly_full_refuses_documents_until_there_is_room() {
+    let directory = TempDir::new().expect("a directory");
+    let Some((_mount, data)) = small_disk(&directory, 300 << 20) else { return };
+    let (_server, elastic) = engine(&directory);
+    let mut stored = wait_for_status(&elastic, 201);
+    for _ in 0..2 {
+        let filler = Filler::leave(&data, 20 << 20);
+        let begun = Instant::now();
+        stored += wait_for_status(&elastic, 429);
+        println!("429 after {:?}", begun.elapsed());
+        drop(filler);
+        let begun = Instant::now();
+        stored += wait_for_status(&elastic, 201);
+        println!("201 after {:?}", begun.elapsed());
     }
+    assert_eq!(elastic.count(), Ok(stored));
+}
+
+#[test]
+fn a_search_engine_whose_disk_is_really_full_takes_documents_again() {
+    let directory = TempDir::new().expect("a directory");
+    let Some((_mount, data)) = small_disk(&directory, 300 << 20) else { return };
+    let (mut server, elastic) = engine(&directory);
+    let mut stored = wait_for_status(&elastic, 201);
     for round in 0..2 {
         let filler = Filler::fill(&data);
-        let begun = std::time::Instant::now();
-        for _ in 0..10 {
-            let status = index("full");
-            let health = elastic.request(Method::GET, "_cluster/health", None).unwrap();
-            println!(
-                "{:?} {} {}",
-                begun.elapsed(),
-                health.1["status"],
-                health.1["unassigned_shards"]
-            );
-            rest(std::time::Duration::from_secs(2));
-            if status == 429 {
-                break;
-            }
+        let begun = Instant::now();
+        for _ in 0..5 + round * 10 {
+            println!("{:?} {:?}", begun.elapsed(), index(&elastic));
+            rest(std::time::Duration::from_secs(1));
         }
-        let explain = elastic.request(Method::POST, "_cluster/allocation/explain", None).unwrap();
-        println!("{}", explain.1.to_string().chars().take(900).collect::<String>());
-        if round == 0 {
-            rest(std::time::Duration::from_secs(12));
-        }
-        index("full, later");
         drop(filler);
-        let begun = std::time::Instant::now();
-        for n in 0..20 {
-            let status = index("room");
-            if status == 201 {
+        let begun = Instant::now();
+        let mut ok = false;
+        for _ in 0..15 {
+            let answer = index(&elastic);
+            ok = answer.0 == 201;
+            println!("room {:?} {answer:?}", begun.elapsed());
+            if ok {
+                stored += 1;
                 break;
             }
-            if n == 15 {
-                let answer =
-                    elastic.must(Method::POST, "_cluster/reroute?retry_failed=true", &Value::Null);
-                println!("reroute {}", answer.to_string().chars().take(200).collect::<String>());
-            }
-            rest(std::time::Duration::from_secs(2));
+            rest(std::time::Duration::from_secs(1));
         }
-        println!("again after {:?}", begun.elapsed());
+        let health = elastic
+            .request(Method::GET, "_cluster/health?master_timeout=1s&timeout=1s", None)
+            .unwrap();
+        println!("health {}", health.1);
+        if !ok {
+            let answer = elastic
+                .request(Method::POST, "_cluster/reroute?retry_failed=true&master_timeout=1s", None)
+                .unwrap();
+            println!("reroute {}", answer.1.to_string().chars().take(200).collect::<String>());
+            rest(std::time::Duration::from_secs(2));
+            let answer = index(&elastic);
+            println!("after reroute {answer:?}");
+            if answer.0 != 201 {
+                fs::copy(directory.path().join("log"), "/tmp/tB/es-full.log").ok();
+                server.stop();
+                server.start();
+                println!("after restart {:?}", index(&elastic));
+                stored += 1;
+            } else {
+                stored += 1;
+            }
+        }
+        println!("count {:?} {stored}", elastic.count());
     }
-    println!("count {:?}", elastic.count());
 }

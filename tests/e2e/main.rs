@@ -9,6 +9,7 @@
 
 mod broker_faults;
 mod circumstances;
+mod clocks;
 mod clusters;
 mod dead_letters;
 mod delivery;

@@ -24,6 +24,15 @@ impl Filler {
         }
         filler
     }
+
+    /// Takes the room that there is where `directory` is but for so many bytes.
+    pub fn leave(directory: &Path, bytes: u64) -> Self {
+        let filler = Self::fill(directory);
+        let file = File::options().write(true).open(&filler.path).expect("the file");
+        let length = file.metadata().expect("its length").len();
+        file.set_len(length.saturating_sub(bytes)).expect("a shorter file");
+        filler
+    }
 }
 
 impl Drop for Filler {

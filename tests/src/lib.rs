@@ -13,6 +13,7 @@
 
 pub mod amqp;
 pub mod chaos;
+pub mod clock;
 pub mod cluster;
 pub mod elastic;
 pub mod filler;
@@ -32,6 +33,7 @@ pub mod udp_proxy;
 pub mod wait;
 
 pub use amqp::Amqp;
+pub use clock::Clock;
 pub use cluster::{BrokerCluster, SearchCluster};
 pub use elastic::Elastic;
 pub use filler::Filler;

@@ -77,6 +77,13 @@ impl Program {
         self
     }
 
+    /// With the wall clock that the file of a [`crate::Clock`] sets.
+    #[must_use]
+    pub fn with_clock(mut self, file: &Path) -> Self {
+        self.variables.extend(crate::clock::variables(file));
+        self
+    }
+
     /// As the user nobody, where we are root: root may read and write everything.
     #[must_use]
     pub fn as_nobody(mut self) -> Self {

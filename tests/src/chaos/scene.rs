@@ -14,7 +14,7 @@ use super::writer::Kind;
 use crate::cluster::{BrokerCluster, SearchCluster};
 use crate::program::{Program, binary};
 use crate::wait::{eventually, holds};
-use crate::{Amqp, Elastic, Filler, Mount, TcpProxy};
+use crate::{Amqp, Clock, Elastic, Filler, Mount, TcpProxy};
 
 /// The queue of documents, and that of dead letters.
 pub const QUEUE: &str = "omphalos.index";
@@ -37,6 +37,8 @@ pub struct Desk {
     pub broker_links: Vec<TcpProxy>,
     /// To the nodes of Elasticsearch.
     pub search_links: Vec<TcpProxy>,
+    /// The wall clock of the indexer.
+    pub clock: Clock,
 }
 
 /// Everything. Fields are dropped in this order: processes first, then what they use.
@@ -100,6 +102,7 @@ impl Scene {
 
     fn open_desks(&mut self) {
         for name in ["indexer1", "indexer2"] {
+            let clock = Clock::new(&self.directory.join(format!("{name}.clock")));
             let link = |port: &u16| TcpProxy::before(*port);
             let broker_links: Vec<TcpProxy> = self.broker_ports().iter().map(link).collect();
             let search_ports: Vec<u16> =
@@ -112,9 +115,10 @@ impl Scene {
                     .option("--amqp-url", urls(&broker_links))
                     .option("--elasticsearch-url", search.collect::<Vec<_>>().join(","))
                     .option("--index-prefix", PREFIX)
-                    .option("--index-replicas", 1);
+                    .option("--index-replicas", 1)
+                    .with_clock(clock.file());
             let indexer = Worker::start(name, program);
-            self.desks.push(Desk { indexer, broker_links, search_links });
+            self.desks.push(Desk { indexer, broker_links, search_links, clock });
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::worker::Worker;
 use super::writer::{Kind, Writer};
 use crate::program::Program;
-use crate::{Filler, Mount, TcpProxy};
+use crate::{Clock, Filler, Mount, TcpProxy};
 
 /// Lines a second.
 const LINES: u64 = 200;
@@ -30,6 +30,8 @@ pub struct Site {
     pub disk: Option<Mount>,
     /// What fills that.
     pub filler: Option<Filler>,
+    /// The wall clock of its shipper.
+    pub clock: Clock,
 }
 
 impl Site {
@@ -40,6 +42,7 @@ impl Site {
         std::fs::create_dir_all(&logs).expect("a directory");
         std::fs::create_dir_all(&state).expect("a directory");
         let disk = Mount::memory_of(&state, STATE_BYTES);
+        let clock = Clock::new(&directory.join("clock"));
         let links: Vec<TcpProxy> = brokers.iter().map(|port| TcpProxy::before(*port)).collect();
         let writer = Writer::start(kind, &logs.join(kind.file_name()), LINES, seed);
         let shipper = Program::new("omphalos-shipper", &directory.join("shipper.log"))
@@ -47,9 +50,10 @@ impl Site {
             .args(["--parser", kind.parser(), "--host-name", name, "--archives"])
             .option("--amqp-url", urls(&links))
             .option("--state-dir", state.display())
-            .option("--checkpoint-interval", "200ms");
+            .option("--checkpoint-interval", "200ms")
+            .with_clock(clock.file());
         let shipper = Worker::start(name, shipper);
-        Self { logs, kind, writer, shipper, links, state, disk, filler: None }
+        Self { logs, kind, writer, shipper, links, state, disk, filler: None, clock }
     }
 
     /// All files that its log ever was.
