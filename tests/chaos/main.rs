@@ -2,11 +2,12 @@
 #![allow(clippy::expect_used, reason = "a harness that cannot set its scene says so by panicking")]
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
 use omphalos_tests::chaos::{Options, Report, run};
-use omphalos_tests::repository;
+use omphalos_tests::{Mount, repository};
 
 /// Pulls every plug of the whole chain, in an order drawn from a seed, and counts every line.
 #[derive(Parser)]
@@ -25,13 +26,21 @@ struct Arguments {
     only: Option<String>,
 }
 
+/// Empties the directory, of a run that was killed too.
+fn prepare(directory: &Path) {
+    Mount::release_below(directory);
+    if directory.exists() {
+        fs::remove_dir_all(directory).expect("what an earlier run left can be removed");
+    }
+    fs::create_dir_all(directory).expect("a directory");
+}
+
 fn main() {
     let Arguments { seed, seeds, seconds, only } = Arguments::parse();
     let mut sum = Report::default();
     for seed in seed..seed + seeds {
         let directory = repository().join(format!("target/chaos/{seed}"));
-        fs::remove_dir_all(&directory).ok();
-        fs::create_dir_all(&directory).expect("a directory");
+        prepare(&directory);
         let options = Options { seed, time: Duration::from_secs(seconds), only: only.clone() };
         let report = run(&directory, &options);
         println!("\nseed {seed}\n\n{report}");

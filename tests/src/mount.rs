@@ -51,6 +51,15 @@ impl Mount {
         }
     }
 
+    /// Takes away what a run that was killed left mounted below `directory`.
+    pub fn release_below(directory: &Path) {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
+        for place in places.filter(|place| place.starts_with(directory)) {
+            run("umount", &[OsStr::new("--lazy"), place.as_os_str()]).ok();
+        }
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.at

@@ -72,7 +72,6 @@ pub fn all(scene: &Scene) -> Vec<Fault> {
     if !scene.broker_disks.is_empty() {
         faults.extend(disks());
     }
-    faults.retain(|f| !f.name.contains("deleted with") && f.name != "index deleted"); // TEMP
     faults
 }
 
@@ -309,7 +308,9 @@ fn indices() -> Vec<Fault> {
         scene.elastic().set("", &json!({ "index.blocks.read_only_allow_delete": value }));
     };
     let switch = |scene: &mut Scene, action: &str| {
-        scene.elastic().must(Method::POST, &format!("{PREFIX}-access-*/{action}"), &Value::Null);
+        for index in access_indices(scene) {
+            scene.elastic().must(Method::POST, &format!("{index}/{action}"), &Value::Null);
+        }
     };
     vec![
         Fault::new(
@@ -329,9 +330,8 @@ fn indices() -> Vec<Fault> {
             ALL_NODES,
             |scene, _| {
                 scene.is_robbed = true;
-                let elastic = scene.elastic();
-                for index in elastic.indices().keys().filter(|index| index.contains("-access-")) {
-                    elastic.must(Method::DELETE, index, &Value::Null);
+                for index in access_indices(scene) {
+                    scene.elastic().must(Method::DELETE, &index, &Value::Null);
                 }
             },
             |_, _| {},
@@ -352,6 +352,14 @@ fn indices() -> Vec<Fault> {
             },
         ),
     ]
+}
+
+/// The indices of access logs, open or closed.
+fn access_indices(scene: &mut Scene) -> Vec<String> {
+    let path = format!("_cat/indices/{PREFIX}-access-*?format=json&expand_wildcards=all");
+    let answer = scene.elastic().must(Method::GET, &path, &Value::Null);
+    let indices = answer.as_array().expect("a list").iter();
+    indices.map(|index| index["index"].as_str().expect("a name").to_owned()).collect()
 }
 
 fn disks() -> Vec<Fault> {
