@@ -24,6 +24,11 @@ use crate::config::ElasticsearchSettings;
 /// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The privileges that indexing needs.
+const WRITING: &str = "create_index, create_doc and manage_index_templates";
+/// The privileges that asking needs.
+const READING: &str = "read and, to see the last second too, maintenance";
+
 /// Only what is needed is sent back.
 const BULK_PATH: &str = "_bulk?filter_path=items.*.status,items.*.error";
 
@@ -34,6 +39,8 @@ pub struct Client {
     shown: String,
     timeout: Duration,
     gzip: bool,
+    /// What to grant when something is forbidden.
+    privileges: &'static str,
 }
 
 /// What the server says it is.
@@ -97,7 +104,14 @@ impl Client {
         let transport = builder.build().map_err(|error| {
             ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
         })?;
-        Ok(Self { transport, shown, timeout: settings.request_timeout.0, gzip })
+        let (timeout, privileges) = (settings.request_timeout.0, WRITING);
+        Ok(Self { transport, shown, timeout, gzip, privileges })
+    }
+
+    /// A client for who only reads.
+    #[must_use]
+    pub fn for_reading(self) -> Self {
+        Self { privileges: READING, ..self }
     }
 
     /// The addresses, without credentials.
@@ -163,6 +177,14 @@ impl Client {
         }
     }
 
+    /// `POST path` with a JSON body; returns the body of the reply.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, Fault> {
+        self.send(Method::Post, path, HeaderMap::new(), Some(body)).await
+    }
+
     /// `PUT path` with a JSON body.
     ///
     /// # Errors
@@ -207,7 +229,8 @@ impl Client {
                 "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, or api_key"
             )),
             403 => Fault::Hold(format!(
-                "{shown} forbids it ({problem}); grant the privileges create_index, create_doc and manage_index_templates, or lift the block"
+                "{shown} forbids it ({problem}); grant the privileges {}, or lift the block",
+                self.privileges
             )),
             408 | 429 | 500..=599 => Fault::Transient(format!("{shown}: {problem}")),
             _ => Fault::Hold(format!(
