@@ -328,6 +328,19 @@ impl MonitorSettings {
         })
     }
 
+    /// Whether an event may have several lines.
+    pub fn joins_lines(&self) -> bool {
+        self.multiline != MultilineKind::None || self.container != Container::None
+    }
+
+    /// Whether files of this name are read by this table.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn owns(&self, path: &Path) -> Result<bool, ConfigError> {
+        Ok(self.input()?.watched.owns(path))
+    }
+
     fn input(&self) -> Result<Input, ConfigError> {
         if !LINE_BYTES.contains(&self.max_line_bytes.0) {
             let range = "256B to 16MiB";

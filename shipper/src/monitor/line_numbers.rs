@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn lines_of_long_files_archives_and_wide_characters_are_counted() {
         let directory = tempfile::tempdir().unwrap();
-        let text: String = (0..200_000).map(|number| format!("{number:09}\n")).collect();
+        let text = "123456789\n".repeat(200_000);
         let path = directory.path().join("a.gz");
         let file = fs::File::create(&path).unwrap();
         let mut writer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
