@@ -11,7 +11,7 @@ use omphalos_common::transport::udp::UdpEncoding;
 use omphalos_indexer::config as indexer;
 use omphalos_shipper::config::{self as shipper, Encoding, MonitorSettings, TransportKind};
 use omphalos_shipper::host::{host_name, known_id};
-use omphalos_shipper::monitor::{Entry, Host, logical_path, peek, recall};
+use omphalos_shipper::monitor::{Entry, Host, Recalled, logical_path, peek, recall};
 use omphalos_shipper::now_millis;
 
 use super::reading::Target;
@@ -237,10 +237,17 @@ fn targets(
                 file.display()
             )));
         }
-        let called = std::path::absolute(called.unwrap_or(&path)).map_err(unreadable)?;
-        let recalled = recall(entries, &path, &called).map_err(unreadable)?;
-        let (host, monitor) = (host.clone(), table_of(&shipper.monitor, &called)?);
-        Ok(Target { path, called, monitor, host, recalled, millis })
+        let mut named = std::path::absolute(called.unwrap_or(&path)).map_err(unreadable)?;
+        let recalled = recall(entries, &path, &named).map_err(unreadable)?;
+        // It was moved within its file system, and the checkpoint knows it by its inode.
+        if let Some(known) = recalled.as_ref().map(Recalled::path)
+            && called.is_none()
+            && logical_path(known) != logical_path(&named)
+        {
+            known.clone_into(&mut named);
+        }
+        let (host, monitor) = (host.clone(), table_of(&shipper.monitor, &named)?);
+        Ok(Target { path, called: named, monitor, host, recalled, millis })
     };
     files.iter().map(target).collect()
 }

@@ -124,7 +124,8 @@ pub fn begin_again(
         marks: vec![Mark { end: u64::MAX, millis }],
         splits: known.map(|entry| entry.splits.clone()).unwrap_or_default(),
         complete: None,
-        seen: 0,
+        // An archive that was changed just now has to wait, and what is old is forgotten meanwhile.
+        seen: millis / 1000,
     })
 }
 
