@@ -1,7 +1,9 @@
 //! `omphalos`: one program for people at a keyboard.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration. Those of `audit` are told apart as grep
+//! and diff do: 0 all there, 1 something is missing, 2 trouble of any kind.
 
+mod audit;
 mod dead;
 mod parse;
 
@@ -16,17 +18,19 @@ const MISUSED: u8 = 2;
 fn main() -> ExitCode {
     let matches = command().get_matches();
     let result = match matches.subcommand() {
-        Some(("parse", given)) => parse::run(given),
-        Some(("dead", given)) => dead::run(given),
-        _ => Ok(()),
+        Some(("parse", given)) => parse::run(given).map(|()| ExitCode::SUCCESS),
+        Some(("audit", given)) => audit::run(given),
+        Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
+        _ => Ok(ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("omphalos: {error:#}");
             let misused = error.downcast_ref::<ConfigError>().is_some();
-            ExitCode::from(if misused { MISUSED } else { FAILED })
+            let is_audit = matches.subcommand_name() == Some("audit");
+            ExitCode::from(if misused || is_audit { MISUSED } else { FAILED })
         }
     }
 }
@@ -34,12 +38,13 @@ fn main() -> ExitCode {
 /// The whole command line.
 fn command() -> Command {
     Command::new("omphalos")
-        .about("Parse log lines as the shipper does, and handle dead letters")
+        .about("Parse log lines as the shipper does, audit files, and handle dead letters")
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(parse::command())
+        .subcommand(audit::command())
         .subcommand(dead::command())
 }
 
@@ -47,4 +52,12 @@ fn command() -> Command {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::command().debug_assert();
+    }
 }

@@ -20,6 +20,10 @@ pub struct OpenBatch {
     ids: Vec<DocumentId>,
     days: Vec<i32>,
     starts: Vec<u64>,
+    /// How many of them have no time of their own.
+    untimed: usize,
+    /// The same for each chunk.
+    untimed_of_chunks: Vec<usize>,
     /// The checkpoint of this number must be on disk before the batch leaves.
     needs_save: u64,
 }
@@ -31,6 +35,9 @@ pub struct ClosedBatch {
     pub batch: Batch,
     /// Whom to tell when they are confirmed.
     pub owners: Vec<(TailId, u64)>,
+    /// How many documents at the beginning of each chunk have an id that is made of a random source,
+    /// because no line up to them has a time.
+    pub untimed: Vec<usize>,
     /// The checkpoint that must be on disk before.
     pub needs_save: u64,
 }
@@ -47,6 +54,8 @@ impl OpenBatch {
             ids: Vec::new(),
             days: Vec::new(),
             starts: Vec::new(),
+            untimed: 0,
+            untimed_of_chunks: Vec::new(),
             needs_save: 0,
         }
     }
@@ -63,6 +72,11 @@ impl OpenBatch {
         self.starts.push(start);
     }
 
+    /// Notes that the document which was added last has a random source.
+    pub fn note_untimed(&mut self) {
+        self.untimed += 1;
+    }
+
     /// How many documents were added since the last chunk.
     pub fn added(&self) -> usize {
         self.ids.len()
@@ -77,6 +91,7 @@ impl OpenBatch {
         range: Range<u64>,
     ) {
         self.owners.push(owner);
+        self.untimed_of_chunks.push(std::mem::take(&mut self.untimed));
         self.batch.chunks.push(Chunk {
             source: Arc::from(source.to_string()),
             path: Arc::clone(path),
@@ -111,6 +126,11 @@ impl OpenBatch {
 
     /// Ends the batch.
     pub fn close(self) -> ClosedBatch {
-        ClosedBatch { batch: self.batch, owners: self.owners, needs_save: self.needs_save }
+        ClosedBatch {
+            batch: self.batch,
+            owners: self.owners,
+            untimed: self.untimed_of_chunks,
+            needs_save: self.needs_save,
+        }
     }
 }

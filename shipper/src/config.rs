@@ -218,6 +218,8 @@ pub struct Input {
     pub max_line_bytes: usize,
     /// What ids are made of.
     pub logical_path: LogicalPath,
+    /// What its one file is called in documents and ids, if not by its path.
+    pub called: Option<PathBuf>,
 }
 
 /// Which archives of those that match are read.
@@ -307,6 +309,38 @@ impl Settings {
 }
 
 impl MonitorSettings {
+    /// These settings for one file, which is called `called` in documents and ids: all of it is
+    /// read, whatever `paths`, `exclude` and `start` say.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn input_of_file(&self, path: &Path, called: &Path) -> Result<Input, ConfigError> {
+        Ok(Input {
+            watched: Watched::only(path),
+            has_pipe: false,
+            is_pipe_only: false,
+            archives: Archives { all: true, named: Vec::new() },
+            shown: path.display().to_string(),
+            start: Start::Beginning,
+            ignore_older: None,
+            called: Some(called.to_owned()),
+            ..Self { paths: Vec::new(), ..self.clone() }.input()?
+        })
+    }
+
+    /// Whether an event may have several lines.
+    pub fn joins_lines(&self) -> bool {
+        self.multiline != MultilineKind::None || self.container != Container::None
+    }
+
+    /// Whether files of this name are read by this table.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn owns(&self, path: &Path) -> Result<bool, ConfigError> {
+        Ok(self.input()?.watched.owns(path))
+    }
+
     fn input(&self) -> Result<Input, ConfigError> {
         if !LINE_BYTES.contains(&self.max_line_bytes.0) {
             let range = "256B to 16MiB";
@@ -344,6 +378,7 @@ impl MonitorSettings {
                 "exact" => LogicalPath::Exact,
                 path => LogicalPath::Given(PathBuf::from(path)),
             },
+            called: None,
         })
     }
 }

@@ -1,10 +1,16 @@
 //! Who we are: `host.name` and `host.id`.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use crate::config::Settings;
 use crate::monitor::{Host, StateDir, StateError};
 
 /// Where systemd and D-Bus keep the machine's id (machine-id(5)).
 const MACHINE_ID_FILES: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/// Where an id that was made is kept, in the state directory.
+const HOST_ID_FILE: &str = "host-id";
 
 /// The host's name from the settings or the system, and the machine's id; where it has none, one
 /// is made once and kept in the state directory.
@@ -14,9 +20,25 @@ const MACHINE_ID_FILES: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-i
 pub fn identify(settings: &Settings, state: &StateDir) -> Result<Host, StateError> {
     let id = match machine_id() {
         Some(id) => id,
-        None => state.text_once("host-id", || format!("{:032x}", rand::random::<u128>()))?,
+        None => state.text_once(HOST_ID_FILE, || format!("{:032x}", rand::random::<u128>()))?,
     };
     Ok(Host { name: host_name(settings), id })
+}
+
+/// The machine's id; where it has none, the one that a shipper keeps in `state_dir`, if it does.
+///
+/// # Errors
+/// When that cannot be read.
+pub fn known_id(state_dir: &Path) -> std::io::Result<Option<String>> {
+    if let Some(id) = machine_id() {
+        return Ok(Some(id));
+    }
+    match std::fs::read_to_string(state_dir.join(HOST_ID_FILE)) {
+        Ok(text) if text.trim().is_empty() => Ok(None),
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// `host.name`.

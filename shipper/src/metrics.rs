@@ -168,6 +168,16 @@ impl ShipperMetrics {
         }
     }
 
+    /// How many lines of a dataset were read.
+    pub fn lines_read(&self, dataset: &str) -> u64 {
+        self.lines.get_or_create(&Dataset { dataset: dataset.to_owned() }).get()
+    }
+
+    /// How many archives could not be read to their end.
+    pub fn archives_damaged(&self) -> u64 {
+        self.damaged.get()
+    }
+
     /// An archive cannot be read to its end.
     pub fn archive_damaged(&self) {
         self.damaged.inc();

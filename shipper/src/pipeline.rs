@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use omphalos_common::batch::Batch;
+use omphalos_common::event::clean_name;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_common::transport::amqp::{BasicProperties, Message, Receipt, Sender};
@@ -84,7 +86,7 @@ impl Encoder {
 
     /// Makes messages, or none, of each batch.
     fn encode(self, encoding: Option<Encoding>) -> std::io::Result<()> {
-        let mut encoder = wire::Encoder::new(&self.host.0, self.level)?;
+        let mut batches = BatchMessages::new(&self.host.0, self.level)?;
         while let Ok(closed) = self.batches.recv() {
             self.inbox.put(|news| news.room = true);
             let ClosedBatch { batch, owners, .. } = closed;
@@ -92,7 +94,7 @@ impl Encoder {
             let documents = batch.documents();
             let messages = match encoding {
                 Some(Encoding::Batch) => {
-                    vec![self.message(&dataset, encoder.encode(&batch, now_seconds())?)]
+                    vec![batches.message(&batch)?]
                 }
                 Some(Encoding::Json) => self.json_messages(&dataset, &batch.body),
                 None => Vec::new(),
@@ -137,13 +139,6 @@ impl Encoder {
         Ok(())
     }
 
-    fn message(&self, dataset: &str, body: Bytes) -> Message {
-        let properties = BasicProperties::default()
-            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
-            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into());
-        self.routed(dataset, properties, body)
-    }
-
     fn json_messages(&self, dataset: &str, body: &[u8]) -> Vec<Message> {
         let body = Bytes::copy_from_slice(body);
         let properties =
@@ -153,16 +148,45 @@ impl Encoder {
             .map(|end| {
                 let document = body.slice(start..end);
                 start = end + 1;
-                self.routed(dataset, properties.clone(), document)
+                routed((dataset, &self.host.1), properties.clone(), document)
             })
             .collect()
     }
+}
 
-    fn routed(&self, dataset: &str, properties: BasicProperties, body: Bytes) -> Message {
-        let seconds = u64::try_from(now_seconds()).unwrap_or(0);
-        let properties = properties.with_app_id("omphalos-shipper".into()).with_timestamp(seconds);
-        Message { routing_key: format!("{dataset}.{}", self.host.1), properties, body }
+/// Makes the messages of batches, one a batch.
+pub struct BatchMessages {
+    encoder: wire::Encoder,
+    /// Cleaned for routing keys.
+    host: String,
+}
+
+impl BatchMessages {
+    /// For batches of the host that is called `host`, at zstd level `level`.
+    ///
+    /// # Errors
+    /// When zstd refuses the level.
+    pub fn new(host: &str, level: i32) -> std::io::Result<Self> {
+        Ok(Self { encoder: wire::Encoder::new(host, level)?, host: clean_name(host) })
     }
+
+    /// The message of `batch`, made now.
+    ///
+    /// # Errors
+    /// When zstd fails.
+    pub fn message(&mut self, batch: &Batch) -> std::io::Result<Message> {
+        let properties = BasicProperties::default()
+            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
+            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into());
+        let body = self.encoder.encode(batch, now_seconds())?;
+        Ok(routed((batch.dataset(), &self.host), properties, body))
+    }
+}
+
+fn routed((dataset, host): (&str, &str), properties: BasicProperties, body: Bytes) -> Message {
+    let seconds = u64::try_from(now_seconds()).unwrap_or(0);
+    let properties = properties.with_app_id("omphalos-shipper".into()).with_timestamp(seconds);
+    Message { routing_key: format!("{dataset}.{host}"), properties, body }
 }
 
 /// Where messages go.

@@ -3,8 +3,8 @@
 //! The machine is noisy and shared, so absolute figures mean little; a ratio of two things that
 //! were measured in turn on the same machine means something. Nothing is asserted.
 //!
-//! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files; with
-//! other arguments it is the other side of a comparison, run as a process of its own so that it is
+//! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files, `bench
+//! audit` what is about audits; with other arguments it is the other side of a comparison, run as a process of its own so that it is
 //! measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
@@ -15,6 +15,7 @@
     reason = "a benchmark that cannot set its scene says so by panicking"
 )]
 
+mod audit;
 mod files;
 mod indexer;
 mod latency;
@@ -39,12 +40,13 @@ fn main() {
         [] => all(),
         ["udp"] => udp(),
         ["files"] => files(),
+        ["audit"] => audit(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, udp, files, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, files, audit, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -62,6 +64,13 @@ fn all() {
     latency::measure(&directory, &mut table);
     udp::measure(&directory, &log, &mut table);
     files::measure(&mut table);
+    audit::measure(&directory, &log, &mut table);
+    table.print();
+}
+
+fn audit() {
+    let (directory, log, mut table) = begin();
+    audit::measure(&directory, &log, &mut table);
     table.print();
 }
 

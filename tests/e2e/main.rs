@@ -7,6 +7,7 @@
     reason = "test code says what went wrong by panicking"
 )]
 
+mod audit;
 mod broker_faults;
 mod circumstances;
 mod clocks;

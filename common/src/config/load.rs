@@ -99,7 +99,22 @@ pub fn load<T: DeserializeOwned>(
         .get_one::<PathBuf>("config")
         .cloned()
         .or_else(|| environment("OMPHALOS_CONFIG").map(PathBuf::from));
-    let mut table = match &file {
+    let warnings = misspelt(settings, variables);
+    let settings = load_with(file.as_deref(), settings, matches, environment)?;
+    Ok(Loaded { settings, warnings })
+}
+
+/// Reads `T` from the flags in `matches`, the environment and `file`.
+///
+/// # Errors
+/// When the file cannot be read, or a value is unknown or of the wrong kind.
+pub fn load_with<T: DeserializeOwned>(
+    file: Option<&Path>,
+    settings: &[Setting],
+    matches: &ArgMatches,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<T, ConfigError> {
+    let mut table = match file {
         Some(path) => read_file::<T>(path)?,
         None => Table::new(),
     };
@@ -122,11 +137,9 @@ pub fn load<T: DeserializeOwned>(
             set(&mut table, setting, &value);
         }
     }
-    let settings_read = Value::Table(table)
+    Value::Table(table)
         .try_into()
-        .map_err(|error: toml::de::Error| ConfigError::invalid(error.message()))?;
-    let warnings = misspelt(settings, variables);
-    Ok(Loaded { settings: settings_read, warnings })
+        .map_err(|error: toml::de::Error| ConfigError::invalid(error.message()))
 }
 
 /// Parses the file once into `T`, for errors that show the line, and returns it untyped.

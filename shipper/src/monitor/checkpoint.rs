@@ -22,6 +22,9 @@ use super::identity::{FileKey, Fingerprint};
 const MAGIC: &str = "omphalos-checkpoint";
 const VERSION: u32 = 1;
 
+/// The checkpoint, and the one before it.
+pub(super) const FILE_NAMES: [&str; 2] = ["checkpoint", "checkpoint.previous"];
+
 /// How far one file is delivered, and what its lines' identities depend on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,7 +177,7 @@ impl StateDir {
     /// # Errors
     /// When a checkpoint is there and the system does not let us read it.
     pub fn load(&self) -> Result<Vec<Entry>, StateError> {
-        for name in ["checkpoint", "checkpoint.previous"] {
+        for name in FILE_NAMES {
             let path = self.path.join(name);
             let bytes = match fs::read(&path) {
                 Ok(bytes) => bytes,
@@ -280,7 +283,7 @@ pub fn serialize(mut files: Vec<Entry>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
     let line_end = memchr::memchr(b'\n', bytes).ok_or("the first line does not end")?;
     let (head, body) = bytes.split_at(line_end);
     let body = body.get(1..).unwrap_or_default();

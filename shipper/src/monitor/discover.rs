@@ -84,6 +84,11 @@ impl Watched {
         })
     }
 
+    /// This file and nothing else, whatever characters are in its name.
+    pub fn only(path: &Path) -> Self {
+        Self { places: vec![Place::Path(path.to_owned())], excluded: Vec::new() }
+    }
+
     /// Whether a file of this name would be found.
     pub fn owns(&self, path: &Path) -> bool {
         !self.is_excluded(path)

@@ -4,6 +4,7 @@
 //! It reads only what it could remember: while the checkpoint cannot be saved, and while the
 //! stage behind it has no room, no file is read.
 
+mod again;
 mod alarms;
 mod assemble;
 mod bodies;
@@ -20,6 +21,7 @@ mod gone;
 mod handle;
 mod head;
 mod identity;
+mod line_numbers;
 mod matching;
 mod multiline;
 mod open;
@@ -41,6 +43,7 @@ mod wake;
 mod walk;
 mod watcher;
 
+pub use again::{PeekError, Recalled, begin_again, peek, recall};
 pub use bodies::Bodies;
 pub use charset::EncodingSetting;
 pub use checkpoint::{Entry, StateDir, StateError};
@@ -50,6 +53,7 @@ pub use content::Compression;
 pub use discover::{Watched, scan};
 pub use files::{Host, PIPE};
 pub use identity::logical_path;
+pub use line_numbers::{Lines, Span, number_lines};
 pub use multiline::{MultilineKind, Rule};
 pub use tail::{Counts, TailId, Waits};
 pub use wake::{End, Inbox};

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tracing::{debug, info};
@@ -228,12 +229,14 @@ impl Files {
         let id = TailId(self.next_id);
         self.next_id += 1;
         let settings = self.inputs.get(input).ok_or(io::ErrorKind::InvalidInput)?;
+        let path = settings.called.as_deref().unwrap_or(path);
         let bytes = path.as_os_str().as_encoded_bytes();
         let host = (&*self.host.name, &*self.host.id);
         let (container, rule) = (settings.container, settings.multiline.clone());
         Ok(Setup {
             id,
             input,
+            shown_path: Arc::from(path.to_string_lossy()),
             parser: settings.parser.parser(),
             frame: Frame::new(&settings.dataset, host, bytes, settings.keep_original),
             logical_path: match &settings.logical_path {

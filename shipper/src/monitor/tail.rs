@@ -75,6 +75,8 @@ pub struct Setup {
     pub id: TailId,
     /// Index of its `[[monitor]]` table.
     pub input: usize,
+    /// What it is called in the headers of batches.
+    pub shown_path: Arc<str>,
     /// The format's parser.
     pub parser: Parser,
     /// What all documents share.
@@ -150,7 +152,7 @@ impl Tail {
         let mut tail = Self {
             id: setup.id,
             input: setup.input,
-            shown_path: Arc::from(path.to_string_lossy()),
+            shown_path: setup.shown_path,
             path,
             key,
             progress: Progress::default(),

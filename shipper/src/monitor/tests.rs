@@ -115,6 +115,7 @@ impl Log {
         let setup = Setup {
             id: TailId(1),
             input: 0,
+            shown_path: Arc::from(path.to_string_lossy()),
             parser: self.kind.parser(),
             frame: Frame::new("test", ("web1", "host"), shown, true),
             logical_path: logical_path(path),

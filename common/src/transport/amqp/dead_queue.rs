@@ -28,6 +28,12 @@ pub struct DeadMessage(Delivery);
 #[error("{0}")]
 pub struct DeadQueueError(String);
 
+impl DeadQueueError {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl From<lapin::Error> for DeadQueueError {
     fn from(error: lapin::Error) -> Self {
         Self(format!("the connection to the broker failed: {error}"))

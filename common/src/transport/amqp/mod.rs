@@ -7,6 +7,7 @@
 
 mod broker;
 mod dead_queue;
+mod depth;
 mod metrics;
 mod receiver;
 mod sender;
@@ -15,6 +16,7 @@ mod topology;
 
 pub use broker::{Broker, ConnectError, Link};
 pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError};
+pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};
 pub use receiver::{Answer, Delivery, Receiver, ReceiverOptions};
 pub use sender::{Message, Receipt, Sender, SenderOptions, Window};

@@ -26,6 +26,11 @@ use crate::config::ElasticsearchSettings;
 /// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The privileges that indexing needs.
+const WRITING: &str = "create_index, create_doc and manage_index_templates";
+/// The privileges that asking needs.
+const READING: &str = "read and, to see the last second too, maintenance";
+
 /// Only what is needed is sent back.
 const BULK_PATH: &str = "_bulk?filter_path=items.*.status,items.*.error";
 
@@ -36,6 +41,8 @@ pub struct Client {
     shown: String,
     timeout: Duration,
     gzip: bool,
+    /// What to grant when something is forbidden.
+    privileges: &'static str,
 }
 
 /// What the server says it is.
@@ -105,7 +112,14 @@ impl Client {
         }
         let nodes = Nodes::new(nodes);
         let shown = nodes.shown();
-        Ok(Self { nodes: Arc::new(nodes), shown, timeout: settings.request_timeout.0, gzip })
+        let (timeout, privileges) = (settings.request_timeout.0, WRITING);
+        Ok(Self { nodes: Arc::new(nodes), shown, timeout, gzip, privileges })
+    }
+
+    /// A client for who only reads.
+    #[must_use]
+    pub fn for_reading(self) -> Self {
+        Self { privileges: READING, ..self }
     }
 
     /// The addresses, without credentials.
@@ -171,6 +185,14 @@ impl Client {
         }
     }
 
+    /// `POST path` with a JSON body; returns the body of the reply.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, Fault> {
+        self.send(Method::Post, path, HeaderMap::new(), Some(body)).await
+    }
+
     /// `PUT path` with a JSON body.
     ///
     /// # Errors
@@ -203,7 +225,7 @@ impl Client {
                 }
                 Ok((status, Some(body))) => {
                     node.answered();
-                    return Err(classify(&node.shown, status, &body));
+                    return Err(self.classify(&node.shown, status, &body));
                 }
                 Ok((_, None)) => {
                     let shown = &node.shown;
@@ -216,6 +238,27 @@ impl Client {
             }
         }
         Err(Fault::Transient(silence))
+    }
+
+    /// What an answer of the node `shown` means that is no success.
+    fn classify(&self, shown: &str, status: StatusCode, body: &[u8]) -> Fault {
+        let problem = request_problem(status.as_u16(), body);
+        match status.as_u16() {
+            413 => Fault::TooLarge,
+            400 => Fault::Wrong(problem),
+            404 if problem.kind != "http" => Fault::Wrong(problem),
+            401 => Fault::Hold(format!(
+                "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, or api_key"
+            )),
+            403 => Fault::Hold(format!(
+                "{shown} forbids it ({problem}); grant the privileges {}, or lift the block",
+                self.privileges
+            )),
+            408 | 429 | 500..=599 => Fault::Transient(format!("{shown}: {problem}")),
+            _ => Fault::Hold(format!(
+                "{shown}: unexpected answer ({problem}); is elasticsearch.url right?"
+            )),
+        }
     }
 
     fn explain(&self, shown: &str, error: &elasticsearch::Error) -> String {
@@ -255,26 +298,6 @@ async fn read(response: Response) -> Result<(StatusCode, Option<Bytes>), elastic
         return Ok((status, None));
     }
     Ok((status, Some(response.bytes().await?)))
-}
-
-/// What an answer of the node `shown` means that is no success.
-fn classify(shown: &str, status: StatusCode, body: &[u8]) -> Fault {
-    let problem = request_problem(status.as_u16(), body);
-    match status.as_u16() {
-        413 => Fault::TooLarge,
-        400 => Fault::Wrong(problem),
-        404 if problem.kind != "http" => Fault::Wrong(problem),
-        401 => Fault::Hold(format!(
-            "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, or api_key"
-        )),
-        403 => Fault::Hold(format!(
-            "{shown} forbids it ({problem}); grant the privileges create_index, create_doc and manage_index_templates, or lift the block"
-        )),
-        408 | 429 | 500..=599 => Fault::Transient(format!("{shown}: {problem}")),
-        _ => Fault::Hold(format!(
-            "{shown}: unexpected answer ({problem}); is elasticsearch.url right?"
-        )),
-    }
 }
 
 fn parse_url(text: &str) -> Result<(Url, Option<Credentials>), ConfigError> {

@@ -1,0 +1,207 @@
+//! Dead letters: which of the documents that were not found are among them, and why.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+
+use anyhow::Context;
+use omphalos_common::event::DocumentId;
+use omphalos_common::transport::amqp::DeadQueue;
+use omphalos_common::transport::dead_letter as header;
+use serde::Deserialize;
+
+use super::absent::State;
+use super::file::Audited;
+use super::portion::{Hash, hash_of};
+use super::progress::Progress;
+
+/// So many letters are compared with the documents at once.
+const MOST_AT_ONCE: usize = 20_000;
+/// So many reasons are told apart; what comes then is told by its type only.
+const MOST_GROUPS: usize = 200;
+
+/// Letters of one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// HTTP status.
+    pub status: String,
+    /// Elasticsearch's error type.
+    pub kind: String,
+    /// Elasticsearch's reason, without the document's id; empty when there were too many to tell
+    /// apart.
+    pub reason: String,
+}
+
+impl Group {
+    /// Where nothing is known.
+    pub fn unknown() -> Self {
+        Self { status: String::new(), kind: String::new(), reason: String::new() }
+    }
+}
+
+/// The groups that were met, by their number.
+#[derive(Debug, Default)]
+pub struct Groups {
+    all: Vec<Group>,
+    numbers: HashMap<Group, u16>,
+}
+
+impl Groups {
+    /// The group of this number.
+    pub fn get(&self, number: u16) -> Option<&Group> {
+        self.all.get(usize::from(number))
+    }
+
+    fn number(&mut self, mut group: Group) -> u16 {
+        if let Some(number) = self.numbers.get(&group) {
+            return *number;
+        }
+        if self.all.len() >= MOST_GROUPS {
+            group.reason = String::new();
+            if let Some(number) = self.numbers.get(&group) {
+                return *number;
+            }
+        }
+        let number = u16::try_from(self.all.len()).unwrap_or(u16::MAX);
+        self.all.push(group.clone());
+        self.numbers.insert(group, number);
+        number
+    }
+}
+
+/// Where dead letters are.
+pub enum Source {
+    /// In the broker's queue; looking does not take them out.
+    Queue(Box<DeadQueue>),
+    /// In the file of an indexer without a broker.
+    File(Lines<BufReader<File>>),
+}
+
+/// A letter as the file has it.
+#[derive(Deserialize)]
+struct FileLetter {
+    #[serde(rename = "x-omphalos-id")]
+    id: Option<String>,
+    #[serde(rename = "x-omphalos-status", default)]
+    status: String,
+    #[serde(rename = "x-omphalos-type", default)]
+    kind: String,
+    #[serde(rename = "x-omphalos-reason", default)]
+    reason: String,
+}
+
+impl Source {
+    /// The dead letters in the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn file(path: &Path) -> anyhow::Result<Self> {
+        let file = File::open(path)
+            .with_context(|| format!("--dead-file: cannot read {}", path.display()))?;
+        Ok(Self::File(BufReader::new(file).lines()))
+    }
+
+    /// The next letter with an id; of each what does not depend on time.
+    async fn next(&mut self) -> anyhow::Result<Option<(Hash, Group)>> {
+        loop {
+            let letter = match self {
+                Self::Queue(queue) => {
+                    let Some(message) = queue.next().await? else { return Ok(None) };
+                    let get = |header| message.header(header).unwrap_or_default().to_owned();
+                    FileLetter {
+                        id: Some(get(header::ID)),
+                        status: get(header::STATUS),
+                        kind: get(header::TYPE),
+                        reason: get(header::REASON),
+                    }
+                }
+                Self::File(lines) => {
+                    let Some(line) = lines.next() else { return Ok(None) };
+                    serde_json::from_str(&line?)
+                        .context("--dead-file: not a line of dead letters")?
+                }
+            };
+            let id = letter.id.unwrap_or_default();
+            if let Some(parsed) = DocumentId::parse(&id) {
+                let reason = letter.reason.replace(&id, "…");
+                let group = Group { status: letter.status, kind: letter.kind, reason };
+                return Ok(Some((hash_of(parsed), group)));
+            }
+        }
+    }
+}
+
+/// Finds the documents of all files that are dead letters; bounded in memory, however many there are
+/// of either.
+///
+/// # Errors
+/// When letters or lists cannot be read.
+pub async fn find(
+    source: &mut Source,
+    audited: &mut [Audited],
+    groups: &mut Groups,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut seen = 0_u64;
+    loop {
+        let mut letters: HashMap<Hash, u16> = HashMap::new();
+        while letters.len() < MOST_AT_ONCE
+            && let Some((hash, group)) = source.next().await?
+        {
+            seen += 1;
+            letters.insert(hash, groups.number(group));
+            if seen.is_multiple_of(1000) {
+                progress.wait_for(format!("{seen} dead letters looked at"));
+            }
+        }
+        if letters.is_empty() {
+            return Ok(());
+        }
+        for file in &mut *audited {
+            file.absent.judge(|absent| match letters.get(&absent.hash()) {
+                Some(group) if absent.state == State::Missing => State::Dead(*group),
+                _ => absent.state,
+            })?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn group(reason: &str) -> Group {
+        Group { status: "400".to_owned(), kind: "t".to_owned(), reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn reasons_are_told_apart_until_they_are_too_many() {
+        let mut groups = Groups::default();
+        assert_eq!(groups.number(group("a")), 0);
+        assert_eq!(groups.number(group("b")), 1);
+        assert_eq!(groups.number(group("a")), 0);
+        for number in 0..1000 {
+            groups.number(group(&number.to_string()));
+        }
+        assert_eq!(groups.all.len(), MOST_GROUPS + 1);
+        let last = groups.number(group("something new"));
+        assert_eq!(groups.get(last), Some(&group("")));
+    }
+
+    #[tokio::test]
+    async fn a_file_of_dead_letters_is_read() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let id = DocumentId::from_bytes([7; 16]);
+        let line = serde_json::json!({
+            "x-omphalos-id": id.as_str(), "x-omphalos-status": "400", "x-omphalos-type": "t",
+            "x-omphalos-reason": format!("document {} is bad", id.as_str()), "document": "{}"
+        });
+        writeln!(file, "{{\"x-omphalos-type\":\"bad_header\"}}\n{line}").unwrap();
+        let mut source = Source::file(file.path()).unwrap();
+        let (hash, found) = source.next().await.unwrap().unwrap();
+        assert_eq!((hash, found), ([7; 12], group("document … is bad")));
+        assert!(source.next().await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,319 @@
+//! What is asked for: the settings of the shipper and of the indexer that ids and indices depend on,
+//! with the flags and the files of both.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use omphalos_common::config::{ConfigError, Period, Setting, add_flags, load, load_with};
+use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_common::transport::udp::UdpEncoding;
+use omphalos_indexer::config as indexer;
+use omphalos_shipper::config::{self as shipper, Encoding, MonitorSettings, TransportKind};
+use omphalos_shipper::host::{host_name, known_id};
+use omphalos_shipper::monitor::{Entry, Host, Recalled, logical_path, peek, recall};
+use omphalos_shipper::now_millis;
+
+use super::reading::Target;
+
+/// What ids and documents depend on.
+const SHIPPER_KEYS: &[&str] = &[
+    "state_dir",
+    "host_name",
+    "monitor.parser",
+    "monitor.dataset",
+    "monitor.encoding",
+    "monitor.container",
+    "monitor.multiline",
+    "monitor.multiline_pattern",
+    "monitor.multiline_count",
+    "monitor.keep_original",
+    "monitor.max_line_bytes",
+    "monitor.logical_path",
+    "batch.compression_level",
+];
+/// What names of indices depend on, besides all about Elasticsearch.
+const INDEXER_KEYS: &[&str] =
+    &["index.prefix", "index.period", "index.outlier_past_days", "index.outlier_future_days"];
+
+const EXAMPLES: &str = "\
+Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
+or a file could not be read to its end; 2 usage, or the audit could not be done.
+
+Examples:
+  omphalos audit access.log --parser combined --elasticsearch http://es1:9200
+  omphalos audit /backup/access.log.gz --as /var/log/nginx/access.log --config shipper.toml \\
+      --indexer-config indexer.toml --amqp-url amqp://… --repair";
+
+/// What is asked for.
+pub struct Options {
+    /// The files.
+    pub targets: Vec<Target>,
+    /// The shipper's settings.
+    pub shipper: shipper::Settings,
+    /// The indexer's settings.
+    pub indexer: indexer::Settings,
+    /// How to reach the broker, if one is named.
+    pub amqp: Option<AmqpSettings>,
+    /// Why there may be nothing in a checkpoint about a file.
+    pub why_unknown: String,
+    /// The dead letters of an indexer without a broker.
+    pub dead_file: Option<PathBuf>,
+    /// Whether to ship what is missing, and how long to wait for it.
+    pub repair: Option<Duration>,
+    /// Whether to print JSON.
+    pub json: bool,
+}
+
+/// The subcommand.
+pub fn command() -> Command {
+    let path = |name: &'static str, placeholder: &'static str, help: &'static str| {
+        let parser = clap::value_parser!(PathBuf);
+        Arg::new(name).long(name).value_name(placeholder).value_parser(parser).help(help)
+    };
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let files = Arg::new("files")
+        .value_name("FILE")
+        .required(true)
+        .num_args(1..)
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("Log files, also rotated ones, .gz and .zst; each is audited by itself");
+    let host_id = Arg::new("host-id")
+        .long("host-id")
+        .value_name("ID")
+        .help("host.id of the host that shipped the files; by default this machine's, or the one in the shipper's state directory");
+    let timeout = Arg::new("repair-timeout")
+        .long("repair-timeout")
+        .value_name("TIME")
+        .default_value("60s")
+        .requires("repair")
+        .value_parser(|text: &str| text.parse::<Period>())
+        .help("Give up when none of what was shipped has arrived for so long");
+    let audit = Command::new("audit")
+        .about("Tell which lines of files are in Elasticsearch, which are dead letters, and which are missing")
+        .long_about("Computes the ids of the lines of files as the shipper did, and asks Elasticsearch for them. The settings are those of the shipper (--config, and its flags) and of the indexer (--indexer-config, --elasticsearch-…, --index-…).")
+        .after_help(EXAMPLES)
+        .arg(files)
+        .arg(path("as", "PATH", "What the shipper knows FILE as, if it was moved"))
+        .arg(host_id)
+        .arg(path("indexer-config", "FILE", "Read the indexer's settings from this TOML file"))
+        .arg(path("dead-file", "FILE", "Look for dead letters in this file of an indexer without a broker"))
+        .arg(switch("repair", "Ship what is missing, through the broker, and wait until it is found"))
+        .arg(timeout)
+        .arg(switch("json", "Print one JSON object"));
+    add_flags(audit, &[shipper_rows(), indexer_rows()].concat())
+}
+
+/// With the settings of the broker, none of which is taken for granted.
+fn shipper_rows() -> Vec<Setting> {
+    let mut rows = shipper::all_settings();
+    rows.retain(|row| SHIPPER_KEYS.contains(&row.key));
+    let no_default = |row: &Setting| if row.key == "amqp.url" { row.default("") } else { *row };
+    rows.extend(AMQP_SETTINGS.iter().map(no_default));
+    rows
+}
+
+fn indexer_rows() -> Vec<Setting> {
+    let mut rows = indexer::all_settings();
+    rows.retain(|row| row.key.starts_with("elasticsearch.") || INDEXER_KEYS.contains(&row.key));
+    rows
+}
+
+impl Options {
+    /// Reads flags, environment and files.
+    ///
+    /// # Errors
+    /// When something cannot be used; the message names it.
+    pub fn read(given: &ArgMatches) -> anyhow::Result<Self> {
+        let read = |name: &str| std::env::var(name).ok();
+        let rows = shipper_rows();
+        let shipper: shipper::Settings = load(&rows, given, read, std::iter::empty())?.settings;
+        let file = given.get_one::<PathBuf>("indexer-config").map(PathBuf::as_path);
+        let indexer: indexer::Settings = load_with(file, &indexer_rows(), given, read)?;
+        indexer.check()?;
+        check_ids(&shipper)?;
+        let (entries, why_unknown) = checkpoint(&shipper.state_dir)?;
+        let is_named = |amqp: &&AmqpSettings| amqp.url.is_some() || amqp.url_file.is_some();
+        let amqp = [&shipper.amqp, &indexer.amqp].into_iter().find(is_named).cloned();
+        let repair = given.get_flag("repair").then(|| given.get_one::<Period>("repair-timeout"));
+        let repair = repair.flatten().map(|period| period.0);
+        let host = host(&shipper, given)?;
+        if repair.is_some() && amqp.is_none() {
+            return Err(ConfigError::invalid(
+                "--repair ships through the broker: give it with --amqp-url",
+            )
+            .into());
+        }
+        if repair.is_some() && given.contains_id("host-id") && shipper.host_name.is_none() {
+            return Err(ConfigError::invalid(
+                "--repair of another host's file needs its name too, for host.name: give --host-name",
+            )
+            .into());
+        }
+        Ok(Self {
+            targets: targets(given, &shipper, &host, &entries)?,
+            shipper,
+            indexer,
+            amqp,
+            why_unknown,
+            dead_file: given.get_one::<PathBuf>("dead-file").cloned(),
+            repair,
+            json: given.get_flag("json"),
+        })
+    }
+}
+
+/// Refuses what was shipped without ids of its own.
+fn check_ids(shipper: &shipper::Settings) -> Result<(), ConfigError> {
+    let is_udp = shipper.transport() == TransportKind::Udp;
+    let key = match () {
+        () if is_udp && shipper.udp.encoding == UdpEncoding::Ndjson => "udp.encoding = \"ndjson\"",
+        () if !is_udp && shipper.batch.encoding == Encoding::Json => "batch.encoding = \"json\"",
+        () => return Ok(()),
+    };
+    Err(ConfigError::invalid(format!(
+        "{key}: documents that are sent so get their ids from who takes them, so no audit can know them"
+    )))
+}
+
+/// The entries of the shipper's checkpoint; or why there are none.
+fn checkpoint(state_dir: &Path) -> Result<(Vec<Entry>, String), ConfigError> {
+    let shown = state_dir.display();
+    let is_named = state_dir != shipper::Settings::default().state_dir;
+    match peek(state_dir) {
+        Ok(Some(entries)) => Ok((entries, format!("the one in {shown} says nothing of this file"))),
+        Ok(None) if is_named => Err(ConfigError::invalid(format!(
+            "--state-dir: {shown} has no checkpoint; expected the state directory of the shipper"
+        ))),
+        Err(error) if is_named => Err(ConfigError::invalid(format!("--state-dir: {error}"))),
+        Ok(None) => Ok((Vec::new(), format!("there is none in {shown}"))),
+        Err(error) => Ok((Vec::new(), error.to_string())),
+    }
+}
+
+fn host(shipper: &shipper::Settings, given: &ArgMatches) -> Result<Host, ConfigError> {
+    let name = host_name(shipper);
+    if let Some(id) = given.get_one::<String>("host-id") {
+        return Ok(Host { name, id: id.clone() });
+    }
+    let state_dir = &shipper.state_dir;
+    let id = known_id(state_dir).map_err(|error| {
+        ConfigError::invalid(format!("cannot read host-id in {}: {error}", state_dir.display()))
+    })?;
+    let id = id.ok_or_else(|| {
+        ConfigError::invalid(format!(
+            "ids depend on host.id, but this machine has none (/etc/machine-id), and neither has {}; give --host-id, or --state-dir",
+            state_dir.display()
+        ))
+    })?;
+    Ok(Host { name, id })
+}
+
+fn targets(
+    given: &ArgMatches,
+    shipper: &shipper::Settings,
+    host: &Host,
+    entries: &[Entry],
+) -> Result<Vec<Target>, ConfigError> {
+    let files: Vec<&PathBuf> = given.get_many("files").unwrap_or_default().collect();
+    let called = given.get_one::<PathBuf>("as");
+    if called.is_some() && files.len() > 1 {
+        return Err(ConfigError::invalid(format!(
+            "--as names one file, found {}; audit them one by one",
+            files.len()
+        )));
+    }
+    let millis = now_millis();
+    let target = |file: &&PathBuf| {
+        let unreadable =
+            |error| ConfigError::invalid(format!("cannot read {}: {error}", file.display()));
+        let path = std::path::absolute(file).map_err(unreadable)?;
+        let found = std::fs::metadata(&path).map_err(unreadable)?;
+        if !found.is_file() {
+            return Err(ConfigError::invalid(format!(
+                "{}: expected a regular file; name the files of a directory one by one",
+                file.display()
+            )));
+        }
+        let mut named = std::path::absolute(called.unwrap_or(&path)).map_err(unreadable)?;
+        let recalled = recall(entries, &path, &named).map_err(unreadable)?;
+        // It was moved within its file system, and the checkpoint knows it by its inode.
+        if let Some(known) = recalled.as_ref().map(Recalled::path)
+            && called.is_none()
+            && logical_path(known) != logical_path(&named)
+        {
+            known.clone_into(&mut named);
+        }
+        let (host, monitor) = (host.clone(), table_of(&shipper.monitor, &named)?);
+        Ok(Target { path, called: named, monitor, host, recalled, millis })
+    };
+    files.iter().map(target).collect()
+}
+
+/// The `[[monitor]]` table that a file belongs to.
+fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSettings, ConfigError> {
+    match tables {
+        [] => return Ok(MonitorSettings::default()),
+        [one] => return Ok(one.clone()),
+        _ => {}
+    }
+    for table in tables {
+        if table.owns(called)? || table.owns(&logical_path(called))? {
+            return Ok(table.clone());
+        }
+    }
+    Err(ConfigError::invalid(format!(
+        "none of the {} [[monitor]] tables reads {}; say what the shipper knows it as: --as PATH",
+        tables.len(),
+        called.display()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(path: &str, dataset: &str) -> MonitorSettings {
+        MonitorSettings {
+            paths: vec![path.to_owned()],
+            dataset: Some(dataset.to_owned()),
+            ..MonitorSettings::default()
+        }
+    }
+
+    #[test]
+    fn a_file_belongs_to_the_table_that_reads_it_or_read_it_before_it_was_rotated() {
+        let tables = [table("/l/*.access.log", "access"), table("/l/*.log", "rest")];
+        let dataset = |path: &str| table_of(&tables, Path::new(path)).map(|table| table.dataset);
+        assert_eq!(dataset("/l/a.access.log.3.gz").unwrap().as_deref(), Some("access"));
+        assert_eq!(dataset("/l/b.log").unwrap().as_deref(), Some("rest"));
+        let error = dataset("/elsewhere/b.log").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "none of the 2 [[monitor]] tables reads /elsewhere/b.log; say what the shipper knows it as: --as PATH"
+        );
+        let alone = table_of(&tables[..1], Path::new("/elsewhere/b.log")).unwrap();
+        assert_eq!(alone.dataset.as_deref(), Some("access"));
+    }
+
+    #[test]
+    fn what_has_no_ids_of_its_own_is_refused() {
+        let refused = |text: &str| {
+            let settings: shipper::Settings = toml_of(text);
+            check_ids(&settings).err().map(|error| error.to_string())
+        };
+        assert_eq!(refused(""), None);
+        assert!(refused("[batch]\nencoding = \"json\"").unwrap().contains("no audit can know"));
+        assert!(refused("[udp]\nto = [\"a:1\"]\nencoding = \"ndjson\"").is_some());
+        assert_eq!(refused("[udp]\nto = [\"a:1\"]\n[batch]\nencoding = \"json\""), None);
+    }
+
+    fn toml_of(text: &str) -> shipper::Settings {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let matches = Command::new("t").get_matches_from(["t"]);
+        load_with(Some(file.path()), &[], &matches, |_| None).unwrap()
+    }
+}

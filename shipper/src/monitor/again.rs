@@ -1,0 +1,191 @@
+//! Reading a file from its beginning once more and getting the same ids: what of the checkpoint that
+//! takes, and how a checkpoint is looked into that belongs to a running shipper.
+//!
+//! Of lines without a time the checkpoint keeps the source, but not when each was discovered, once
+//! it is delivered: of their ids all is known but the seconds.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use omphalos_common::event::SourceId;
+
+use super::checkpoint::{self, Entry, FILE_NAMES, Mark};
+use super::content::Content;
+use super::identity::{FileKey, Fingerprint, logical_path};
+use super::matching::fits;
+
+/// Why a checkpoint cannot be looked into.
+#[derive(thiserror::Error, Debug)]
+pub enum PeekError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is not what it should be, and neither is the one before it.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The entries of the checkpoint in `state_dir`, which is not locked and not changed; `None` when
+/// there is none.
+///
+/// # Errors
+/// When one is there and cannot be read.
+pub fn peek(state_dir: &Path) -> Result<Option<Vec<Entry>>, PeekError> {
+    let mut damaged = None;
+    for path in FILE_NAMES.map(|name| state_dir.join(name)) {
+        match fs::read(&path) {
+            Ok(bytes) => match checkpoint::parse(&bytes) {
+                Ok(entries) => return Ok(Some(entries)),
+                Err(reason) => damaged = damaged.or(Some(PeekError::Damaged { path, reason })),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(PeekError::Unreadable { path, source }),
+        }
+    }
+    damaged.map_or(Ok(None), Err)
+}
+
+/// What a checkpoint says of a file.
+#[derive(Debug, Clone)]
+pub struct Recalled(Entry);
+
+impl Recalled {
+    /// Up to where it is delivered.
+    pub fn delivered_to(&self) -> u64 {
+        self.0.offset
+    }
+
+    /// What the ids of its lines without a time are made of, if there was one.
+    pub fn untimed(&self) -> Option<SourceId> {
+        self.0.untimed
+    }
+
+    /// What it was called when it was last seen.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+/// The entry of `entries` that is about the content of the file at `path`, which the shipper knows
+/// as `called`: of the same file, or else of the same logical path, and where prefix and guard fit.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn recall(entries: &[Entry], path: &Path, called: &Path) -> io::Result<Option<Recalled>> {
+    let key = FileKey::from(&fs::metadata(path)?);
+    let logical = logical_path(called);
+    let is_it = |entry: &&Entry| {
+        entry.prefix.length > 0 && (entry.key == key || logical_path(&entry.path) == logical)
+    };
+    let mut candidates: Vec<&Entry> = entries.iter().filter(is_it).collect();
+    // The file itself first, then who knows most of it.
+    candidates.sort_by_key(|entry| (entry.key != key, std::cmp::Reverse(entry.offset)));
+    let mut content = Content::open(path)?;
+    for entry in candidates {
+        if fits(&mut content, entry)? {
+            return Ok(Some(Recalled(entry.clone())));
+        }
+    }
+    Ok(None)
+}
+
+/// The entry with which the file at `path` is read from its beginning: its lines get the sources
+/// that are recalled, those without a time else `untimed`, and all of the latter the time `millis`.
+///
+/// # Errors
+/// When the file cannot be looked at.
+pub fn begin_again(
+    path: &Path,
+    recalled: Option<&Recalled>,
+    untimed: SourceId,
+    millis: i64,
+) -> io::Result<Entry> {
+    let known = recalled.map(|recalled| &recalled.0);
+    Ok(Entry {
+        path: path.to_owned(),
+        key: FileKey::from(&fs::metadata(path)?),
+        prefix: Fingerprint::default(),
+        offset: 0,
+        guard: Fingerprint::default(),
+        source: known.and_then(|entry| entry.source),
+        untimed: known.and_then(|entry| entry.untimed).or(Some(untimed)),
+        last_time: None,
+        marks: vec![Mark { end: u64::MAX, millis }],
+        splits: known.map(|entry| entry.splits.clone()).unwrap_or_default(),
+        complete: None,
+        // An archive that was changed just now has to wait, and what is old is forgotten meanwhile.
+        seen: millis / 1000,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::StateDir;
+
+    fn entry_of(path: &Path, length: usize) -> Entry {
+        let text = fs::read(path).unwrap();
+        let key = FileKey::from(&fs::metadata(path).unwrap());
+        Entry {
+            prefix: Fingerprint::of(&text[..length.min(1024)]),
+            offset: length as u64,
+            guard: Fingerprint::of(&text[length.saturating_sub(256)..length]),
+            untimed: Some(SourceId::from_random(length as u128)),
+            ..Entry::blank(path, key)
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_in_use_is_read_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(peek(directory.path()).unwrap().is_none());
+        let state = StateDir::open(directory.path()).unwrap();
+        let file = directory.path().join("a.log");
+        fs::write(&file, "one\ntwo\n").unwrap();
+        let entries = [entry_of(&file, 4)];
+        state.save(&checkpoint::serialize(entries.to_vec()).unwrap()).unwrap();
+        assert_eq!(peek(directory.path()).unwrap().unwrap(), entries);
+        fs::write(directory.path().join("checkpoint"), "nonsense").unwrap();
+        let error = peek(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("checkpoint is damaged: the first line does not end"), "{error}");
+        // Nothing was set aside, and the one before is used where there is one.
+        state.save(&checkpoint::serialize(entries.to_vec()).unwrap()).unwrap();
+        fs::write(directory.path().join("checkpoint.previous"), b"x").unwrap();
+        assert_eq!(peek(directory.path()).unwrap().unwrap(), entries);
+    }
+
+    #[test]
+    fn a_file_is_recalled_by_its_content_under_any_name_of_its_rotation() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("a.log"), "one\ntwo\nthree\n").unwrap();
+        fs::write(path("b.log"), "one\ntwo\nthree\n").unwrap();
+        let entries = [entry_of(&path("a.log"), 4), entry_of(&path("b.log"), 8)];
+        let recalled = |at: &str, called: &str| {
+            let found = recall(&entries, &path(at), &path(called)).unwrap();
+            found.map(|found| found.delivered_to())
+        };
+        assert_eq!(recalled("a.log", "a.log"), Some(4));
+        fs::copy(path("a.log"), path("a.log.1")).unwrap();
+        assert_eq!(recalled("a.log.1", "a.log.1"), Some(4));
+        fs::copy(path("a.log"), path("moved")).unwrap();
+        assert_eq!(recalled("moved", "moved"), None);
+        assert_eq!(recalled("moved", "b.log.2.gz"), Some(8));
+        fs::write(path("moved"), "other\n").unwrap();
+        assert_eq!(recalled("moved", "b.log"), None);
+        let recalled = recall(&entries, &path("b.log"), &path("b.log")).unwrap().unwrap();
+        assert_eq!(recalled.untimed(), Some(SourceId::from_random(8)));
+        assert_eq!(recalled.path(), path("b.log"));
+    }
+}
