@@ -2,10 +2,14 @@
 //! seed. At the end every line is in Elasticsearch once, or among the dead letters.
 
 mod books;
+mod brokers;
+mod disks;
 mod faults;
 mod links;
+mod processes;
 mod report;
 mod scene;
+mod search;
 mod site;
 mod storm;
 mod verdict;
