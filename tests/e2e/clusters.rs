@@ -140,6 +140,23 @@ fn a_search_node_that_was_killed_is_a_member_again() {
         elastic(dead).must(Method::POST, "documents-1/_doc", &json!({"a": 1}));
         count += 1;
         cluster.node(dead).kill();
+        println!(
+            "without {dead}: {:?}",
+            elastic(1 - dead).request(
+                Method::POST,
+                "documents-1/_doc?timeout=1s",
+                Some(&json!({"a":2}))
+            )
+        );
+        rest(Duration::from_secs(3));
+        println!(
+            "without {dead}: {:?}",
+            elastic(1 - dead).request(
+                Method::POST,
+                "documents-1/_doc?timeout=1s",
+                Some(&json!({"a":2}))
+            )
+        );
         let begun = Instant::now();
         cluster.node(dead).start();
         println!("node {dead} again in {:?}", begun.elapsed());

@@ -4,13 +4,15 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use lapin::BasicProperties;
 use lapin::types::AMQPValue;
 use omphalos_tests::server::Engine;
-use omphalos_tests::{Amqp, Elastic, Filler, Mount, Server, eventually, holds, rest};
+use omphalos_tests::{Amqp, Elastic, Filler, Mount, Server, eventually, holds};
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
@@ -72,8 +74,11 @@ fn a_broker_whose_disk_is_nearly_full_blocks_publishers_until_there_is_room() {
     }
 }
 
+/// With RabbitMQ 3.10 the queue's process dies when it cannot write down that something was taken,
+/// and stays down when there is room: the node must be started again.
 #[test]
 fn a_broker_whose_disk_is_really_full_keeps_what_it_confirmed() {
+    const COUNT: usize = 200;
     let directory = TempDir::new().expect("a directory");
     let Some((_mount, data)) = small_disk(&directory, 400 << 20) else { return };
     let mut server = broker(&directory);
@@ -82,50 +87,25 @@ fn a_broker_whose_disk_is_really_full_keeps_what_it_confirmed() {
     publish(&client, 200);
     let filler = Filler::fill(&data);
     wait_for_alarm(&server, true);
-    println!("blocked");
-    for _ in 0..3 {
-        let url = url.clone();
-        let taken = thread::spawn(move || {
-            let c = Amqp::connect(&url);
-            for n in 0..40 {
-                if c.take(QUEUE).is_none() {
-                    println!("nothing at {n}")
-                }
-            }
-        })
-        .join();
-        println!("taken: {taken:?} started {}", server.is_started());
-    }
-    rest(std::time::Duration::from_secs(10));
-    println!(
-        "is up {:?}",
-        server.try_rabbitmqctl(&["-q", "list_queues", "name", "state", "messages"])
-    );
-    drop(filler);
-    for _ in 0..6 {
-        let state = server.try_rabbitmqctl(&["-q", "list_queues", "name", "state", "messages"]);
-        let url = url.clone();
-        let taken = thread::spawn(move || Amqp::connect(&url).take(QUEUE).is_some()).join();
-        println!("taken: {taken:?} {state:?}");
-        if taken.is_ok() {
-            break;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    let taker = thread::spawn(move || {
+        while client.take(QUEUE).is_some() {
+            count.fetch_add(1, Ordering::Relaxed);
         }
-        rest(std::time::Duration::from_secs(3));
-    }
-    fs::copy(directory.path().join("log"), "/tmp/tB/rabbit-full.log").ok();
-    println!("pid {}", directory.path().join("pid").exists());
-    if directory.path().join("pid").exists() {
-        server.kill();
-    } else {
-        server.stop();
-    }
+    });
+    let is_down = taker.join().is_err();
+    let taken = taken.load(Ordering::Relaxed);
+    println!("{taken} messages were taken; the queue went down: {is_down}");
+    drop(filler);
+    wait_for_alarm(&server, false);
+    server.kill();
     server.start();
     let client = Amqp::connect(&url);
-    let mut left = 0;
-    while client.take(QUEUE).is_some() {
-        left += 1;
-    }
-    println!("left {left}");
+    let left = std::iter::from_fn(|| client.take(QUEUE)).count();
+    // What was taken may come again.
+    assert!((COUNT - taken..=COUNT).contains(&left), "{left} are left, {taken} were taken");
+    publish(&client, 1);
 }
 
 fn engine(directory: &TempDir) -> (Server, Elastic) {
@@ -143,22 +123,26 @@ fn engine(directory: &TempDir) -> (Server, Elastic) {
     (server, elastic)
 }
 
-/// Sends a document; returns the status and the type of the error.
+/// Sends a document; returns the status and the type of the error. It is too large for the room
+/// that a full disk has in the last block of a file.
 fn index(elastic: &Elastic) -> (u16, String) {
-    let document = json!({"text": "b".repeat(1_000)});
+    let document = json!({"text": "b".repeat(20_000)});
     let path = "documents-1/_doc?timeout=1s";
     let answer = elastic.request(Method::POST, path, Some(&document));
     let (status, answer) = answer.expect("an answer");
     (status, answer["error"]["type"].as_str().unwrap_or_default().to_owned())
 }
 
-fn wait_for_status(elastic: &Elastic, expected: u16) -> u64 {
+/// Sends documents until one is answered so; returns how many were stored.
+fn index_until(elastic: &Elastic, expected: u16) -> u64 {
     let mut stored = 0;
-    eventually("documents are answered so", || {
+    let begun = Instant::now();
+    let error = eventually("documents are answered so", || {
         let (status, error) = index(elastic);
         stored += u64::from(status == 201);
-        holds(status == expected, format!("{status} {error}"))
+        holds(status == expected, format!("{status} {error}")).map(|()| error)
     });
+    println!("{expected} {error} after {:?}", begun.elapsed());
     stored
 }
 
@@ -167,68 +151,34 @@ fn a_search_engine_whose_disk_is_nearly_full_refuses_documents_until_there_is_ro
     let directory = TempDir::new().expect("a directory");
     let Some((_mount, data)) = small_disk(&directory, 300 << 20) else { return };
     let (_server, elastic) = engine(&directory);
-    let mut stored = wait_for_status(&elastic, 201);
+    let mut stored = index_until(&elastic, 201);
     for _ in 0..2 {
         let filler = Filler::leave(&data, 20 << 20);
-        let begun = Instant::now();
-        stored += wait_for_status(&elastic, 429);
-        println!("429 after {:?}", begun.elapsed());
+        stored += index_until(&elastic, 429);
         drop(filler);
-        let begun = Instant::now();
-        stored += wait_for_status(&elastic, 201);
-        println!("201 after {:?}", begun.elapsed());
+        stored += index_until(&elastic, 201);
     }
     assert_eq!(elastic.count(), Ok(stored));
 }
 
+/// It cannot even write down its own state, and so has no master until there is room.
 #[test]
-fn a_search_engine_whose_disk_is_really_full_takes_documents_again() {
+fn a_search_engine_whose_disk_is_really_full_takes_documents_again_by_itself() {
     let directory = TempDir::new().expect("a directory");
     let Some((_mount, data)) = small_disk(&directory, 300 << 20) else { return };
-    let (mut server, elastic) = engine(&directory);
-    let mut stored = wait_for_status(&elastic, 201);
-    for round in 0..2 {
+    let (_server, elastic) = engine(&directory);
+    let mut stored = index_until(&elastic, 201);
+    for _ in 0..3 {
         let filler = Filler::fill(&data);
-        let begun = Instant::now();
-        for _ in 0..5 + round * 10 {
-            println!("{:?} {:?}", begun.elapsed(), index(&elastic));
-            rest(std::time::Duration::from_secs(1));
+        for refused in [500, 503] {
+            stored += index_until(&elastic, refused);
         }
         drop(filler);
-        let begun = Instant::now();
-        let mut ok = false;
-        for _ in 0..15 {
-            let answer = index(&elastic);
-            ok = answer.0 == 201;
-            println!("room {:?} {answer:?}", begun.elapsed());
-            if ok {
-                stored += 1;
-                break;
-            }
-            rest(std::time::Duration::from_secs(1));
-        }
-        let health = elastic
-            .request(Method::GET, "_cluster/health?master_timeout=1s&timeout=1s", None)
-            .unwrap();
-        println!("health {}", health.1);
-        if !ok {
-            let answer = elastic
-                .request(Method::POST, "_cluster/reroute?retry_failed=true&master_timeout=1s", None)
-                .unwrap();
-            println!("reroute {}", answer.1.to_string().chars().take(200).collect::<String>());
-            rest(std::time::Duration::from_secs(2));
-            let answer = index(&elastic);
-            println!("after reroute {answer:?}");
-            if answer.0 != 201 {
-                fs::copy(directory.path().join("log"), "/tmp/tB/es-full.log").ok();
-                server.stop();
-                server.start();
-                println!("after restart {:?}", index(&elastic));
-                stored += 1;
-            } else {
-                stored += 1;
-            }
-        }
-        println!("count {:?} {stored}", elastic.count());
+        stored += index_until(&elastic, 201);
+        let count = elastic.count().expect("a count");
+        println!("{count} documents, {stored} stored");
+        // One that was refused may be there nevertheless.
+        assert!(count >= stored, "{count} of {stored}");
+        stored = count;
     }
 }
