@@ -9,6 +9,7 @@
 
 mod audit;
 mod broker_faults;
+mod chaos;
 mod circumstances;
 mod clocks;
 mod clusters;

@@ -236,7 +236,7 @@ impl Scene {
             let output = Command::new(binary("omphalos"))
                 .arg("audit")
                 .args(site.files())
-                .args(["--parser", site.kind.parser(), "--archives", "--repair"])
+                .args(["--parser", site.kind.parser(), "--repair"])
                 .args(["--elasticsearch", &search, "--index-prefix", PREFIX, "--amqp-url", &amqp])
                 .arg("--state-dir")
                 .arg(&site.state)
