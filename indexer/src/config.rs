@@ -69,7 +69,7 @@ const OWN_SETTINGS: &[Setting] = &[
         "PEM file with a certificate authority to trust for https, besides the usual ones.",
     ),
     Setting::new("elasticsearch.request_timeout", Kind::Period, "How long a request may take before it is sent again.")
-        .default("1m"),
+        .default("30s"),
     Setting::new("bulk.bytes", Kind::Size, "A bulk is sent when it has so many bytes.").default("5MiB"),
     Setting::new("bulk.documents", Kind::Integer, "A bulk is sent when it has so many documents.")
         .default("10000"),
@@ -213,7 +213,7 @@ impl Default for ElasticsearchSettings {
             api_key: None,
             api_key_file: None,
             ca_file: None,
-            request_timeout: Period(Duration::from_mins(1)),
+            request_timeout: Period(Duration::from_secs(30)),
         }
     }
 }

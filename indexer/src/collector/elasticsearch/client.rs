@@ -31,8 +31,9 @@ const WRITING: &str = "create_index, create_doc and manage_index_templates";
 /// The privileges that asking needs.
 const READING: &str = "read and, to see the last second too, maintenance";
 
-/// Only what is needed is sent back.
-const BULK_PATH: &str = "_bulk?filter_path=items.*.status,items.*.error";
+/// Only what is needed is sent back. Documents whose shard is not there are answered for after some
+/// seconds, not after the minute that is usual, so that they are tried again as soon as it is.
+const BULK_PATH: &str = "_bulk?timeout=5s&filter_path=items.*.status,items.*.error";
 
 /// The cluster.
 #[derive(Debug, Clone)]

@@ -107,7 +107,7 @@ impl Courier {
         for delivery in bulk.deliveries() {
             *done.settled.entry(delivery).or_default() += 1;
         }
-        let mut retry = Retry::new(Duration::from_millis(50), Duration::from_secs(10));
+        let mut retry = Retry::new(Duration::from_millis(50), Duration::from_secs(5));
         let mut left = vec![bulk];
         let mut attempts = 0;
         while let Some(bulk) = left.pop() {
