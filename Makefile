@@ -3,7 +3,7 @@
 # where rustup puts cargo
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo test fuzz-tail lint bench stack-up stack-down
+.PHONY: help demo test chaos fuzz-tail lint bench stack-up stack-down
 
 # each target's text is what stands behind the two #
 help: ## say this
@@ -16,6 +16,9 @@ test: cargo ## pass all tests, those against real servers too; installs the serv
 	@echo "building, then testing (some ten minutes after the first build)"
 	@cargo build --quiet --workspace --bins --locked
 	@cargo test --workspace --locked
+
+chaos: programs ## pull every plug of the whole chain for SECONDS=300 and count every line; SEED=1, SEEDS=1, ONLY=part of a fault's name
+	@target/release/chaos --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS),300) $(if $(ONLY),--only "$(ONLY)")
 
 fuzz-tail: cargo ## try CASES=20000 more random fates of log files on the tailing, some minutes
 	@OMPHALOS_TAIL_CASES=$(or $(CASES),20000) cargo test --package omphalos-shipper --lib --locked files_model

@@ -52,8 +52,14 @@ fn sources(directory: &Path) -> String {
 }
 
 #[test]
-fn every_row_about_files_names_tests_that_are_there() {
-    let page = fs::read_to_string(repository().join("docs/files.md")).expect("the page");
+fn every_row_about_files_and_plugs_names_tests_that_are_there() {
+    for page in ["docs/files.md", "docs/plugs.md"] {
+        check_rows(page);
+    }
+}
+
+fn check_rows(name: &str) {
+    let page = fs::read_to_string(repository().join(name)).expect("the page");
     let sources =
         sources(&repository().join("shipper/src")) + &sources(&repository().join("tests/e2e"));
     let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| when"));
@@ -65,5 +71,5 @@ fn every_row_about_files_names_tests_that_are_there() {
         let is_there = |name: &&str| sources.contains(&format!("fn {name}("));
         missing.extend(names.into_iter().filter(|name| !is_there(name)));
     }
-    assert!(missing.is_empty(), "docs/files.md names tests that are not there: {missing:?}");
+    assert!(missing.is_empty(), "{name} names tests that are not there: {missing:?}");
 }
