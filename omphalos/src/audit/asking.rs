@@ -132,15 +132,15 @@ impl Asker {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now_seconds();
         let mut groups: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
-        // Neighbours are mostly of one day.
-        let mut last: Option<(i32, Arc<str>)> = None;
-        for (place, document) in documents.iter().enumerate().filter(|(_, one)| !one.is_untimed) {
-            let name = match &last {
-                Some((day, name)) if *day == document.day => Arc::clone(name),
-                _ => names.name(dataset, Some(document.day), None, now),
-            };
-            groups.entry(Arc::clone(&name)).or_default().push(place);
-            last = Some((document.day, name));
+        let mut place = 0;
+        // Neighbours are mostly of one day, and not named one by one.
+        for run in documents.chunk_by(|a, b| (a.day, a.is_untimed) == (b.day, b.is_untimed)) {
+            let places = place..place + run.len();
+            place = places.end;
+            if let Some(first) = run.first().filter(|first| !first.is_untimed) {
+                let name = names.name(dataset, Some(first.day), None, now);
+                groups.entry(name).or_default().extend(places);
+            }
         }
         groups
     }

@@ -20,6 +20,8 @@ use super::progress::Progress;
 const MOST_AT_ONCE: usize = 20_000;
 /// So many reasons are told apart; what comes then is told by its type only.
 const MOST_GROUPS: usize = 200;
+/// So much of an example is kept, in characters.
+const LONGEST_EXAMPLE: usize = 1_000;
 
 /// Letters of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,8 +30,7 @@ pub struct Group {
     pub status: String,
     /// Elasticsearch's error type.
     pub kind: String,
-    /// Elasticsearch's reason, without the document's id; empty when there were too many to tell
-    /// apart.
+    /// What Elasticsearch's reasons have in common; empty when there were too many to tell apart.
     pub reason: String,
 }
 
@@ -43,17 +44,23 @@ impl Group {
 /// The groups that were met, by their number.
 #[derive(Debug, Default)]
 pub struct Groups {
-    all: Vec<Group>,
+    /// Each with the reason of the first letter that was in it.
+    all: Vec<(Group, String)>,
     numbers: HashMap<Group, u16>,
 }
 
 impl Groups {
     /// The group of this number.
     pub fn get(&self, number: u16) -> Option<&Group> {
-        self.all.get(usize::from(number))
+        self.all.get(usize::from(number)).map(|(group, _)| group)
     }
 
-    fn number(&mut self, mut group: Group) -> u16 {
+    /// The reason of one letter of the group, as Elasticsearch said it, but for its length.
+    pub fn example(&self, number: u16) -> Option<&str> {
+        self.all.get(usize::from(number)).map(|(_, example)| &**example)
+    }
+
+    fn number(&mut self, (mut group, example): (Group, String)) -> u16 {
         if let Some(number) = self.numbers.get(&group) {
             return *number;
         }
@@ -64,7 +71,7 @@ impl Groups {
             }
         }
         let number = u16::try_from(self.all.len()).unwrap_or(u16::MAX);
-        self.all.push(group.clone());
+        self.all.push((group.clone(), example.chars().take(LONGEST_EXAMPLE).collect()));
         self.numbers.insert(group, number);
         number
     }
@@ -103,7 +110,7 @@ impl Source {
     }
 
     /// The next letter with an id; of each what does not depend on time.
-    async fn next(&mut self) -> anyhow::Result<Option<(Hash, Group)>> {
+    async fn next(&mut self) -> anyhow::Result<Option<(Hash, (Group, String))>> {
         loop {
             let letter = match self {
                 Self::Queue(queue) => {
@@ -124,12 +131,25 @@ impl Source {
             };
             let id = letter.id.unwrap_or_default();
             if let Some(parsed) = DocumentId::parse(&id) {
-                let reason = letter.reason.replace(&id, "…");
+                let reason = in_common(&letter.reason, &id);
                 let group = Group { status: letter.status, kind: letter.kind, reason };
-                return Ok(Some((hash_of(parsed), group)));
+                return Ok(Some((hash_of(parsed), (group, letter.reason))));
             }
         }
     }
+}
+
+/// What a reason has in common with those of other documents: not the place in the document, its id,
+/// its value, and the causes, which quote it.
+fn in_common(reason: &str, id: &str) -> String {
+    let first = reason.lines().next().unwrap_or_default();
+    let first = ["; caused by", ". Preview of field's value"]
+        .iter()
+        .fold(first, |text, end| text.split_once(end).map_or(text, |(before, _)| before));
+    let is_place = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    let placed = first.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    let first = placed.filter(|(place, _)| is_place(place)).map_or(first, |(_, rest)| rest);
+    first.replace(id, "…")
 }
 
 /// Finds the documents of all files that are dead letters; bounded in memory, however many there are
@@ -172,8 +192,19 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn group(reason: &str) -> Group {
-        Group { status: "400".to_owned(), kind: "t".to_owned(), reason: reason.to_owned() }
+    fn group(reason: &str) -> (Group, String) {
+        let group =
+            Group { status: "400".to_owned(), kind: "t".to_owned(), reason: reason.to_owned() };
+        (group, format!("{reason} of one"))
+    }
+
+    #[test]
+    fn reasons_that_differ_by_document_are_one() {
+        let reason = "[1:423] failed to parse field [n] of type [long] in document with id 'abc'. Preview of field's value: 'x'; caused by y: [1:433] z\n at [Source]";
+        let common = "failed to parse field [n] of type [long] in document with id '…'";
+        assert_eq!(in_common(reason, "abc"), common);
+        assert_eq!(in_common("[a] b", "abc"), "[a] b");
+        assert_eq!(in_common("", "abc"), "");
     }
 
     #[test]
@@ -187,7 +218,8 @@ mod tests {
         }
         assert_eq!(groups.all.len(), MOST_GROUPS + 1);
         let last = groups.number(group("something new"));
-        assert_eq!(groups.get(last), Some(&group("")));
+        assert_eq!(groups.get(last), Some(&group("").0));
+        assert_eq!(groups.example(1), Some("b of one"));
     }
 
     #[tokio::test]
@@ -200,8 +232,8 @@ mod tests {
         });
         writeln!(file, "{{\"x-omphalos-type\":\"bad_header\"}}\n{line}").unwrap();
         let mut source = Source::file(file.path()).unwrap();
-        let (hash, found) = source.next().await.unwrap().unwrap();
-        assert_eq!((hash, found), ([7; 12], group("document … is bad")));
+        let (hash, (found, _)) = source.next().await.unwrap().unwrap();
+        assert_eq!((hash, found), ([7; 12], group("document … is bad").0));
         assert!(source.next().await.unwrap().is_none());
     }
 }

@@ -98,7 +98,14 @@ impl Outcome {
         let dead = ranges.dead.iter().map(|(group, number)| {
             let Group { status, kind, reason } =
                 groups.get(*group).cloned().unwrap_or_else(Group::unknown);
-            json!({ "status": status, "type": kind, "reason": reason, "documents": number })
+            let example = groups.example(*group);
+            json!({
+                "status": status,
+                "type": kind,
+                "reason": reason,
+                "example": example,
+                "documents": number,
+            })
         });
         json!({
             "file": audited.target.path.to_string_lossy(),
@@ -162,7 +169,7 @@ fn write_range(out: &mut impl Write, range: &Range) -> io::Result<()> {
     };
     writeln!(
         out,
-        "  {what:<14}{:>13} {unit}   {lines:<21}   bytes {}-{}{documents}",
+        "    {what:<14}{:>11} {unit}   {lines:<21}   bytes {}-{}{documents}",
         grouped(count),
         grouped(range.start),
         grouped(range.end)
@@ -242,7 +249,7 @@ mod tests {
         let lines = |first, last| Some(Lines { first, last, end: 221_560 });
         assert_eq!(
             written(&range(12, lines(1041, 1052))),
-            "  missing                  12 lines   1,041-1,052             bytes 219,034-221,560\n"
+            "    missing                12 lines   1,041-1,052             bytes 219,034-221,560\n"
         );
         assert!(written(&range(1, lines(5, 5))).contains(" 1 line    5  "));
         assert!(written(&range(2, lines(5, 9))).ends_with("bytes 219,034-221,560   2 documents\n"));

@@ -93,7 +93,12 @@ impl Asker {
         let offsets: Vec<u64> = seconds.keys().copied().collect();
         let filter = [json!({ "terms": { "log.offset": offsets } })];
         let fields = ["log.offset", "log.file.path", "host.id"];
-        let hits = self.search(search_for(&filter, &fields)).await?;
+        let hits = match self.search(search_for(&filter, &fields)).await {
+            Ok(hits) => hits,
+            // It is a hint only; a mapping that does not allow it is no fault of the file.
+            Err(AskError::Refused(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let mut alike: HashMap<u64, &Hit> = HashMap::new();
         for hit in &hits {
             if let Some(offset) = hit.fields.offset.first()
@@ -127,7 +132,7 @@ fn search_for(filter: &[Value], fields: &[&str]) -> Bytes {
         "size": MOST_HITS,
         "_source": false,
         "track_total_hits": false,
-        "docvalue_fields": fields,
+        "fields": fields,
         "query": { "bool": { "filter": filter } },
     });
     Bytes::from(body.to_string())

@@ -112,7 +112,7 @@ fn dead_letters_are_named_with_their_reason_and_not_shipped_again() {
         output.contains("dead-lettered             1   400 strict_dynamic_mapping_exception: "),
         "{output}"
     );
-    assert!(output.contains("dead-lettered             1 line    2 "), "{output}");
+    assert!(output.contains("dead-lettered           1 line    2 "), "{output}");
     let file = json_of(known(), 0);
     assert_eq!(counts(&file), [5, 2, 0, 3, 0]);
     let reasons = file["ranges"].as_array().expect("ranges").iter().map(|range| &range["type"]);
