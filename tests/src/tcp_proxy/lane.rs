@@ -119,7 +119,7 @@ impl Lane {
     /// Reads what has come, and returns how much of it was thrown away.
     pub(super) fn read(&mut self, mut from: &TcpStream, link: Link) -> io::Result<usize> {
         let mut lost = 0;
-        let mut space = [0; PART];
+        let mut space = vec![0; PART];
         for _ in 0..TURN {
             if !self.wants_to_read(link) {
                 break;

@@ -176,14 +176,12 @@ impl Connection {
 
     /// Reads and writes what can be; returns whether there is more to come.
     fn turn(&mut self, link: Link, counters: &Counters) -> bool {
-        match self.carry(link) {
-            Ok(lost) => add(&counters.swallowed, lost),
+        let Ok(lost) = self.carry(link) else {
             // One end has reset the connection, or does not take what it is sent.
-            Err(_) => {
-                self.reset();
-                return false;
-            }
-        }
+            self.reset();
+            return false;
+        };
+        add(&counters.swallowed, lost);
         !(self.to_server.is_over() && self.to_client.is_over())
     }
 

@@ -60,7 +60,7 @@ fn assert_silence(mut socket: &TcpStream) {
 /// Sends so many bytes and ends its side, while the other end is read to its end.
 fn pump(client: TcpStream, mut server: &TcpStream, length: usize) -> Duration {
     let begun = Instant::now();
-    let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
     let sent = bytes.clone();
     let sender = thread::spawn(move || {
         (&client).write_all(&sent).unwrap();
