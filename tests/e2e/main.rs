@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod bounded;
 mod broker_faults;
 mod chaos;
 mod circumstances;

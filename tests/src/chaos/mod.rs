@@ -34,8 +34,10 @@ use crate::wait::{eventually, holds, rest};
 const FAULTS_BETWEEN_BOOKS: usize = 5;
 /// Lines that are through before the first fault.
 const WARM_UP: u64 = 3_000;
-/// A process has no more memory than this, in bytes, whatever happens to what is behind it.
-const MOST_MEMORY: u64 = 96 << 20;
+/// What a shipper has of memory at most, in bytes, whatever happens to what is behind it.
+pub const SHIPPER_MEMORY: u64 = 48 << 20;
+/// And an indexer.
+pub const INDEXER_MEMORY: u64 = 160 << 20;
 /// And so many descriptors more than at the beginning: rotated files that are still looked at.
 const MORE_DESCRIPTORS: u64 = 64;
 /// And a process writes so many lines into its log for each fault.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::report::Report;
 use super::scene::Scene;
-use super::{LOG_LINES_EACH, MORE_DESCRIPTORS, MOST_MEMORY};
+use super::{INDEXER_MEMORY, LOG_LINES_EACH, MORE_DESCRIPTORS, SHIPPER_MEMORY};
 
 /// Judges everything, and notes what was found.
 pub fn judge(scene: &mut Scene, report: &mut Report) {
@@ -23,7 +23,8 @@ pub fn judge(scene: &mut Scene, report: &mut Report) {
         report.peaks.insert(name.clone(), worker.peak);
         let lines = worker.log_lines();
         report.log_lines.insert(name.clone(), lines);
-        assert!(worker.peak < MOST_MEMORY, "{name} had {} bytes of memory", worker.peak);
+        let most_memory = if name.starts_with("indexer") { INDEXER_MEMORY } else { SHIPPER_MEMORY };
+        assert!(worker.peak < most_memory, "{name} had {} bytes of memory", worker.peak);
         let after = worker.descriptors;
         assert!(after < before + MORE_DESCRIPTORS, "{name}: {before} descriptors, then {after}");
         assert!(lines < most_lines, "{name}: {lines} lines of log in {faults} faults");

@@ -339,6 +339,7 @@ fn advice(problem: &Problem) -> &'static str {
         }
         "cluster_block_exception" => "remove the block from the index or the cluster",
         "index_closed_exception" => "open the index",
+        "i_o_exception" | "translog_exception" => "a node cannot write: look at its disk",
         "index_not_found_exception" => "allow action.auto_create_index for it",
         "validation_exception" => {
             "the cluster has no more shards: raise cluster.max_shards_per_node or delete old indices"

@@ -131,7 +131,7 @@ fn judge(outcome: &Outcome<'_>) -> Verdict {
 
 /// Item errors that a cluster has, not a document: it takes the document once someone has done
 /// something, and would take none of the others until then.
-const CLUSTER_CONDITIONS: [&str; 7] = [
+const CLUSTER_CONDITIONS: [&str; 9] = [
     "cluster_block_exception",
     "index_closed_exception",
     "index_not_found_exception",
@@ -139,6 +139,9 @@ const CLUSTER_CONDITIONS: [&str; 7] = [
     "index_create_block_exception",
     "no_shard_available_action_exception",
     "authorization_exception",
+    // A node that cannot write, such as one whose disk is full, says 500.
+    "i_o_exception",
+    "translog_exception",
 ];
 
 fn judge_problem(problem: Problem) -> Verdict {
@@ -211,6 +214,7 @@ mod tests {
             (403, "security_exception"),
             (404, "index_not_found_exception"),
             (400, "index_closed_exception"),
+            (500, "i_o_exception"),
         ] {
             assert!(matches!(typed(status, kind), Verdict::Hold(_)), "{status} {kind}");
         }
