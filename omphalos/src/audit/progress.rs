@@ -18,18 +18,19 @@ pub struct Progress {
 impl Progress {
     /// Nothing has happened yet.
     pub fn new() -> Self {
-        let bar = ProgressBar::no_length();
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, said: Arc::default() }
+        let progress = Self { bar: ProgressBar::no_length(), said: Arc::default() };
+        progress.wait_for("looking around".to_owned());
+        progress.bar.enable_steady_tick(Duration::from_millis(200));
+        progress
     }
 
     /// A file begins, of so many bytes; of an archive nobody knows how many.
     pub fn begin(&self, name: String, bytes: Option<u64>) {
+        self.bar.set_message("");
+        self.bar.set_prefix(name);
         let template = match bytes {
-            Some(_) => {
-                "{prefix}  {bar:24} {percent:>3} %  {bytes} of {total_bytes}  {msg}  {eta} left"
-            }
-            None => "{prefix}  {spinner} {bytes}  {msg}",
+            Some(_) => "{prefix}  {wide_bar} {percent:>3} %  {msg}  {eta} left",
+            None => "{prefix}  {spinner} {msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
@@ -39,17 +40,16 @@ impl Progress {
             Some(bytes) => self.bar.set_length(bytes),
             None => self.bar.unset_length(),
         }
-        self.bar.set_message("");
-        self.bar.set_prefix(name);
     }
 
     /// So much of it is done.
-    pub fn advance(&self, bytes: u64, documents: u64, missing: u64) {
+    pub fn advance(&self, bytes: u64, documents: u64, absent: u64) {
         self.bar.set_position(bytes);
         if !self.bar.is_hidden() {
             let rate = documents * 1000
                 / u64::try_from(self.bar.elapsed().as_millis()).unwrap_or(1).max(1);
-            self.bar.set_message(format!("{rate} lines/s, {missing} missing"));
+            let size = indicatif::HumanBytes(bytes);
+            self.bar.set_message(format!("{size}  {rate} lines/s  {absent} not found"));
         }
     }
 

@@ -307,16 +307,31 @@ impl Monitor {
         if self.may_read() && !self.ready.is_empty() {
             return self.inbox.wait(now, now);
         }
+        let deadline = self.deadline(now);
+        self.inbox.wait(deadline, (now + GATHER).min(deadline))
+    }
+
+    /// Until when there is nothing to do if nothing happens.
+    fn deadline(&self, now: Instant) -> Instant {
         let flush = self.options.settings.batch.flush_interval.0;
         let deadlines = [
             Some(now + HEARTBEAT),
             self.open.values().map(|batch| batch.opened() + flush).min(),
             self.saver.due(),
             self.may_read().then(|| self.alarms.next()).flatten(),
-            (self.stage == Stage::Reading).then(|| self.schedule.next(!self.has_events)),
+            (self.stage == Stage::Reading).then(|| self.next_look()).flatten(),
         ];
-        let deadline = deadlines.into_iter().flatten().min().unwrap_or(now);
-        self.inbox.wait(deadline, (now + GATHER).min(deadline))
+        deadlines.into_iter().flatten().min().unwrap_or(now)
+    }
+
+    /// When to look at what is there; in a single pass that is once, and again only where something
+    /// cannot be judged yet. A time that has passed and nobody moves would keep us from resting.
+    fn next_look(&self) -> Option<Instant> {
+        if !self.options.once {
+            return Some(self.schedule.next(!self.has_events));
+        }
+        let has_more = self.ends.is_empty() || self.files.is_waiting();
+        has_more.then(|| self.schedule.next_rescan())
     }
 
     fn may_read(&self) -> bool {

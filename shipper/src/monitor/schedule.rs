@@ -50,6 +50,11 @@ impl Schedule {
         self.rescan = next.max(self.pause_end);
     }
 
+    /// When the next rescan should begin.
+    pub fn next_rescan(&self) -> Instant {
+        self.rescan
+    }
+
     /// When there is something to do next.
     pub fn next(&self, polls: bool) -> Instant {
         let regular = self.rescan.min(self.look);

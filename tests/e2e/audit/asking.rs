@@ -108,6 +108,8 @@ fn answers_as_it_should(engine: Engine) {
     let stack = Stack::with_search(engine, &[]);
     let log = indexed(&stack, 7_000);
     assert_eq!(counts(&json_of(audit_log(&stack, &[log.path()]), 0)), [7_000, 7_000, 0, 0, 0]);
+    let other = audit_log(&stack, &[log.path()]).args(["--host-id", "other"]).run();
+    assert!(code_of(&other, 1).contains("lines of the same times"), "{}", other.output);
     let starts = line_starts(&std::fs::read(log.path()).expect("the log"));
     delete_at(&stack.elastic(), [starts[4], starts[5]]);
     assert_eq!(counts(&json_of(audit_log(&stack, &[log.path()]), 1)), [7_000, 6_998, 0, 0, 2]);

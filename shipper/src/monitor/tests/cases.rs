@@ -10,6 +10,7 @@ use omphalos_common::config::{Period, Size};
 use super::rig::{Held, Rig};
 use crate::config::Start;
 use crate::monitor::Ended;
+use crate::parser::ParserKind;
 
 /// A monitor of `app.log` that has read `text` there.
 fn reading(text: &str) -> Rig {
@@ -362,6 +363,25 @@ fn a_single_pass_ends_although_a_copy_must_wait_for_its_original() {
     rig.start();
     assert_eq!(rig.finish(), Ended::Settled);
     assert_eq!(rig.shipped.len(), 100);
+}
+
+#[test]
+fn a_single_pass_rests_while_nothing_is_taken() {
+    let mut rig = Rig::new(&["app.json"]);
+    let line = "{\"@timestamp\":\"2026-11-22T10:00:00Z\",\"text\":\"some text\"}\n";
+    rig.append("app.json", line.repeat(1_000));
+    rig.input().parser = ParserKind::Json;
+    let long = Period(Duration::from_hours(1));
+    (rig.settings.batch.flush_interval, rig.settings.checkpoint_interval) = (long, long);
+    rig.settings.batch.bytes = Size(16 * 1024);
+    rig.once = true;
+    rig.start();
+    for _ in 0..10 {
+        rig.round_without_taking();
+    }
+    assert!(rig.rest() > Duration::from_secs(1), "{:?}", rig.rest());
+    assert_eq!(rig.finish(), Ended::Settled);
+    assert_eq!(rig.shipped.len(), 1_000);
 }
 
 #[test]

@@ -196,6 +196,12 @@ impl Rig {
         running.monitor.go_round(news);
     }
 
+    /// For how long the monitor rests now, if nothing happens.
+    pub fn rest(&self) -> Duration {
+        let now = Instant::now();
+        self.monitor.as_ref().unwrap().monitor.deadline(now).saturating_duration_since(now)
+    }
+
     /// Looks for new files, and reads everything there is.
     pub fn look(&mut self) {
         // What cannot be judged at once is looked at again.
