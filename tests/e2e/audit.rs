@@ -49,7 +49,9 @@ fn code_of(exited: &Exited, code: i32) -> &str {
 /// What an audit says as JSON: the file, of which there is one.
 fn json_of(program: Program, code: i32) -> Value {
     let exited = program.arg("--json").run();
-    let whole: Value = serde_json::from_str(code_of(&exited, code)).expect("one JSON object");
+    // Before it there may be something about an Elasticsearch that was busy, on standard error.
+    let last = code_of(&exited, code).lines().last().unwrap_or_default();
+    let whole: Value = serde_json::from_str(last).expect("one JSON object");
     whole["files"][0].clone()
 }
 

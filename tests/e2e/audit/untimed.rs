@@ -116,3 +116,23 @@ fn lines_without_a_time_are_shipped_again_only_when_they_cannot_be_under_way() {
     stack.elastic().wait_for_count(200);
     assert_eq!(counts(&json_of(audit(&stack, &[&path]), 0)), [200, 200, 0, 0, 0]);
 }
+
+#[test]
+fn only_lines_with_a_time_are_shipped_while_others_may_be_under_way() {
+    let stack = Stack::shared();
+    let path = stack.path("access.log");
+    let timed =
+        "203.0.113.9 - - [22/Nov/2026:12:15:00 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"-\"\n";
+    fs::write(&path, format!("starting\n{timed}{timed}")).expect("a log");
+    let shipped = shipper(&stack, "access.log").args(["--parser", "combined", "--once"]).run();
+    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    let repaired = audit(&stack, &[&path])
+        .args(["--parser", "combined", "--repair", "--repair-timeout", "500ms"])
+        .option("--amqp-url", stack.amqp_url())
+        .run();
+    let output = code_of(&repaired, 1);
+    assert!(output.contains("shipped 2 of 3 missing documents"), "{output}");
+    drained(&stack);
+    stack.elastic().wait_for_count(3);
+    assert_eq!(stack.amqp().ready("omphalos.dead"), Ok(0));
+}
