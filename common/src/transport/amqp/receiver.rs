@@ -25,6 +25,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A connection that lasted so long is no reason to wait longer than after the first failure.
 const PROVEN: Duration = Duration::from_secs(1);
 
+/// A consumer that ends by itself at the moment when it is replaced may leave us waiting for its
+/// end, on a connection that is well: such a connection is made anew.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
 /// How a receiver works.
 #[derive(Debug, Clone)]
 pub struct ReceiverOptions {
@@ -271,13 +275,18 @@ impl Supervisor {
         let mut events = std::pin::pin!(link.connection.events_listener());
         let mut consumer = None;
         loop {
-            match self.follow_demand(&channel, &mut consumer).await {
-                Ok(None) => {}
-                Ok(Some(ended)) => {
+            let following = self.follow_demand(&channel, &mut consumer);
+            match tokio::time::timeout(LONGEST_ANSWER, following).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(ended))) => {
                     close(&link).await;
                     return ended;
                 }
-                Err(error) => return lost(format!("cannot consume: {error}")),
+                Ok(Err(error)) => return lost(format!("cannot consume: {error}")),
+                Err(_) => {
+                    drop(tokio::time::timeout(LONGEST_ANSWER, close(&link)).await);
+                    return lost(format!("no answer to consume or cancel in {LONGEST_ANSWER:?}"));
+                }
             }
             tokio::select! {
                 biased;
