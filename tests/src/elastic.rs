@@ -119,7 +119,7 @@ impl Elastic {
     pub fn documents(&self, fields: &[&str]) -> Vec<(String, Value)> {
         self.count().expect("a refresh");
         let body = json!({ "size": 10_000, "_source": fields, "sort": ["_doc"] });
-        let path = format!("{}-*/_search?scroll=1m", self.prefix);
+        let path = format!("{}-*/_search?scroll=5m", self.prefix);
         let mut page = self.must(Method::POST, &path, &body);
         let mut documents = Vec::new();
         loop {
@@ -130,7 +130,7 @@ impl Elastic {
             documents.extend(hits.iter().map(|hit| {
                 (hit["_id"].as_str().expect("an id").to_owned(), hit["_source"].clone())
             }));
-            let scroll = json!({ "scroll": "1m", "scroll_id": page["_scroll_id"] });
+            let scroll = json!({ "scroll": "5m", "scroll_id": page["_scroll_id"] });
             page = self.must(Method::POST, "_search/scroll", &scroll);
         }
     }
