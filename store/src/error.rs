@@ -104,8 +104,8 @@ impl ApiError {
         cause
     }
 
-    /// The whole answer.
-    pub fn body(&self) -> Value {
+    /// The error with its root causes.
+    pub fn error(&self) -> Value {
         let cause = self.cause();
         let root = match &self.root {
             Some((kind, reason)) => json!({ "type": kind, "reason": reason }),
@@ -115,7 +115,12 @@ impl ApiError {
         if let (Some(error), Value::Object(cause)) = (error.as_object_mut(), cause) {
             error.extend(cause);
         }
-        json!({ "error": error, "status": self.status })
+        error
+    }
+
+    /// The whole answer.
+    pub fn body(&self) -> Value {
+        json!({ "error": self.error(), "status": self.status })
     }
 }
 
