@@ -22,8 +22,6 @@ use crate::error::ApiError;
 use crate::index::{Index, Place};
 use crate::mapping::FieldKind;
 
-/// What Lucene leaves out of BM25 and tantivy has in it: k₁ + 1.
-const BM25_FACTOR: f32 = 2.2;
 /// Up to so many values are asked for one by one; more of them are one question.
 const FEW_TERMS: usize = 16;
 
@@ -158,7 +156,7 @@ impl<'a> Builder<'a> {
             1 => tokens.pop().map(|(_, term)| scored(term, boost)),
             _ => {
                 let phrase = PhraseQuery::new_with_offset_and_slop(tokens, query.slop);
-                Some(boosted(Box::new(phrase), boost / BM25_FACTOR))
+                Some(boosted(Box::new(phrase), boost))
             }
         })
     }
@@ -195,12 +193,19 @@ impl<'a> Builder<'a> {
         if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
             return Ok(Some(scored(values::string_term(place, &values::text(value)), boost)));
         }
+        if place.kind == FieldKind::Boolean {
+            let wanted = values::boolean(value)?;
+            return Ok(Some(constant(exists::flags(&place.column, |flag| flag == wanted), boost)));
+        }
         let bounds = values::equal(place, value, &self.view)?;
         Ok(bounds.map(|bounds| constant(between(bounds), boost)))
     }
 
     fn terms(&self, field: &str, wanted: &[Value], boost: f32) -> Result<Option<Built>, ApiError> {
         let texts = || wanted.iter().map(values::text);
+        if wanted.is_empty() {
+            return Ok(None);
+        }
         if field == "_id" {
             let ids: Vec<String> = texts().collect();
             return Ok(self.ids(ids.iter().map(String::as_str), boost));
@@ -212,6 +217,11 @@ impl<'a> Builder<'a> {
         if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
             let terms = texts().map(|text| values::string_term(&place, &text));
             return Ok(Some(constant(Box::new(TermSetQuery::new(terms)), boost)));
+        }
+        if place.kind == FieldKind::Boolean {
+            let flags: Vec<bool> = wanted.iter().map(values::boolean).collect::<Result<_, _>>()?;
+            let query = exists::flags(&place.column, |flag| flags.contains(&flag));
+            return Ok(Some(constant(query, boost)));
         }
         if wanted.len() > FEW_TERMS && place.kind == FieldKind::Long {
             let mut numbers = HashSet::with_capacity(wanted.len());
@@ -232,6 +242,11 @@ impl<'a> Builder<'a> {
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
         if query.from.is_none() && query.to.is_none() {
             return self.exists(&query.field, boost);
+        }
+        if place.kind == FieldKind::Boolean {
+            let flags = values::flags_between(query)?;
+            let query = exists::flags(&place.column, |flag| flags.contains(&flag));
+            return Ok(Some(constant(query, boost)));
         }
         let bounds = values::between(&place, query, &self.view)?;
         Ok(bounds.map(|bounds| constant(between(bounds), boost)))
@@ -318,10 +333,9 @@ pub(super) fn constant(query: Built, score: f32) -> Built {
     Box::new(ConstScoreQuery::new(query, score))
 }
 
-/// Documents that have a term, scored as Lucene does.
+/// Documents that have a term, scored by BM25.
 fn scored(term: TantivyTerm, boost: f32) -> Built {
-    let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
-    Box::new(BoostQuery::new(Box::new(query), boost / BM25_FACTOR))
+    boosted(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)), boost)
 }
 
 pub(super) fn combined(clauses: Vec<(Occur, Built)>, wanted: usize) -> Built {

@@ -61,17 +61,6 @@ fn double_term(place: &Place, number: f64) -> Term {
     }
 }
 
-fn boolean_term(place: &Place, value: bool) -> Term {
-    match &place.json_path {
-        None => Term::from_field_bool(place.field, value),
-        Some(path) => {
-            let mut term = Term::from_field_json_path(place.field, path, true);
-            term.append_type_and_fast_value(value);
-            term
-        }
-    }
-}
-
 fn date_term(place: &Place, moment: jiff::Timestamp) -> Term {
     let date = DateTime::from_timestamp_nanos(nanoseconds(moment));
     match &place.json_path {
@@ -101,7 +90,6 @@ pub(super) fn equal(
         FieldKind::Keyword { .. } | FieldKind::Text => both(string_term(place, &text(value))),
         FieldKind::Long => long(value)?.and_then(|number| both(long_term(place, number))),
         FieldKind::Double => both(double_term(place, number(value)?.as_double())),
-        FieldKind::Boolean => both(boolean_term(place, boolean(value)?)),
         FieldKind::Date => {
             let edge = Edge { value: value.clone(), included: true };
             let range =
@@ -115,6 +103,8 @@ pub(super) fn equal(
                 Bound::Included(Term::from_field_ip_addr(place.field, last)),
             ))
         }
+        // Booleans are looked at one by one: see `exists::flags`.
+        FieldKind::Boolean => None,
         FieldKind::Unsearchable => return Err(unsearchable(place)),
     })
 }
@@ -145,12 +135,12 @@ pub(super) fn between(
         FieldKind::Double => {
             plain(&|value| Ok(double_term(place, number(value)?.as_double())))
         }
-        FieldKind::Boolean => plain(&|value| Ok(boolean_term(place, boolean(value)?))),
         FieldKind::Date => dates(place, range, view),
         FieldKind::Ip => plain(&|value| {
             let address = address(&text(value)).map_err(misfit)?;
             Ok(Term::from_field_ip_addr(place.field, address))
         }),
+        FieldKind::Boolean => Ok(None),
         FieldKind::Unsearchable => Err(unsearchable(place)),
     }
 }
@@ -159,7 +149,7 @@ pub(super) fn between(
 pub(super) fn unsearchable(place: &Place) -> ApiError {
     misfit(format!(
         "Cannot search on field [{}] since it is not indexed nor has doc values.",
-        place.column
+        place.json_path.as_ref().unwrap_or(&place.column)
     ))
 }
 
@@ -207,7 +197,7 @@ pub(super) fn long(value: &Value) -> Result<Option<i64>, ApiError> {
     })
 }
 
-fn boolean(value: &Value) -> Result<bool, ApiError> {
+pub(super) fn boolean(value: &Value) -> Result<bool, ApiError> {
     match text(value).as_str() {
         "true" => Ok(true),
         "false" | "" => Ok(false),
@@ -215,6 +205,20 @@ fn boolean(value: &Value) -> Result<bool, ApiError> {
             Err(misfit(format!("Can't parse boolean value [{other}], expected [true] or [false]")))
         }
     }
+}
+
+/// Which of false and true are in a range.
+pub(super) fn flags_between(range: &Range) -> Result<Vec<bool>, ApiError> {
+    let mut flags = vec![false, true];
+    if let Some(Edge { value, included }) = &range.from {
+        let from = boolean(value)?;
+        flags.retain(|flag| *flag > from || (*included && *flag == from));
+    }
+    if let Some(Edge { value, included }) = &range.to {
+        let to = boolean(value)?;
+        flags.retain(|flag| *flag < to || (*included && *flag == to));
+    }
+    Ok(flags)
 }
 
 /// Whole numbers from and to such that are inside.

@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
             TotalHits::UpTo(most) if count > most => Some(Total { value: most, relation: "gte" }),
             _ => Some(Total { value: count, relation: "eq" }),
         };
-        let has_scores = self.order.needs_scores || self.known_score.is_some();
+        let has_scores = self.request.is_by_score() || self.request.track_scores;
         let best = self.known_score.or(max_score).filter(|_| has_scores && !hits.is_empty());
         // Elasticsearch does not even look for what cannot be.
         let is_rewritten = is_nothing
