@@ -85,8 +85,8 @@ impl Parser {
                 }
             }
         }
-        let kind = kind
-            .ok_or_else(|| parsing(format!("Missing definition for aggregation [{name}]")))?;
+        let kind =
+            kind.ok_or_else(|| parsing(format!("Missing definition for aggregation [{name}]")))?;
         if matches!(kind, Kind::Figure(_)) && !below.is_empty() {
             return Err(illegal(format!("Aggregator [{name}] cannot accept sub-aggregations")));
         }
@@ -332,7 +332,8 @@ fn histogram(members: &Map<String, Value>) -> Result<Kind, ApiError> {
     let mut options = Options::new("histogram", members);
     let field = options.field()?;
     let interval = options.number("interval")?.filter(|interval| *interval > 0.0);
-    let interval = interval.ok_or_else(|| illegal("[interval] must be >0 for histogram aggregation"))?;
+    let interval =
+        interval.ok_or_else(|| illegal("[interval] must be >0 for histogram aggregation"))?;
     let numbers = |options: &mut Options, name: &str| -> Result<Option<(f64, f64)>, ApiError> {
         match options.bounds(name)? {
             None => Ok(None),
@@ -370,7 +371,8 @@ fn ranges(kind: &'static str, members: &Map<String, Value>) -> Result<Kind, ApiE
     for value in values {
         let Value::Object(mut members) = value else { return Err(options.failed("ranges")) };
         let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
-        let key = take("key").map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
+        let key =
+            take("key").map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
         let (from, to) = (take("from"), take("to"));
         if !members.is_empty() {
             return Err(options.failed("ranges"));

@@ -157,11 +157,8 @@ impl Planner<'_> {
             "field": column, "size": size, "segment_size": size, "min_doc_count": terms.min_doc_count,
             "order": { order: direction }
         });
-        let optional = [
-            ("missing", &terms.missing),
-            ("include", &terms.include),
-            ("exclude", &terms.exclude),
-        ];
+        let optional =
+            [("missing", &terms.missing), ("include", &terms.include), ("exclude", &terms.exclude)];
         add(&mut request, optional.map(|(name, value)| (name, value.clone())));
         Ok(json!({ "terms": request }))
     }
@@ -219,7 +216,8 @@ impl Planner<'_> {
                 }
                 let first = column.min_value().into_timestamp_nanos();
                 let last = column.max_value().into_timestamp_nanos();
-                span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+                span =
+                    Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
             }
         }
         let (first, last) = span.unwrap_or_default();
@@ -227,8 +225,8 @@ impl Planner<'_> {
             jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default()
         };
         let most = MOST_BUCKETS as usize;
-        let edges = boundaries(unit, moment(first), moment(last), most)
-            .ok_or_else(too_many_buckets)?;
+        let edges =
+            boundaries(unit, moment(first), moment(last), most).ok_or_else(too_many_buckets)?;
         let ranges: Vec<Value> = edges
             .windows(2)
             .filter_map(|edges| match edges {
@@ -243,9 +241,8 @@ impl Planner<'_> {
 
     fn histogram(&self, histogram: &Histogram) -> Result<Value, ApiError> {
         let (column, _) = self.column(&histogram.field, "histogram", is_number)?;
-        let bounds = |bounds: Option<(f64, f64)>| {
-            bounds.map(|(min, max)| json!({ "min": min, "max": max }))
-        };
+        let bounds =
+            |bounds: Option<(f64, f64)>| bounds.map(|(min, max)| json!({ "min": min, "max": max }));
         let offset = histogram.offset.rem_euclid(histogram.interval);
         let mut request = json!({
             "field": column, "interval": histogram.interval,

@@ -38,7 +38,8 @@ impl Printer<'_> {
         for (number, one) in aggregations.0.iter().enumerate() {
             let mut value = match &one.kind {
                 Kind::Filters(queries) => {
-                    let names: Vec<&Option<String>> = queries.iter().map(|(name, _)| name).collect();
+                    let names: Vec<&Option<String>> =
+                        queries.iter().map(|(name, _)| name).collect();
                     self.filters(one, &names, number, results)
                 }
                 _ => {
@@ -102,8 +103,7 @@ impl Printer<'_> {
         let others = result.get("sum_other_doc_count").and_then(Value::as_u64).unwrap_or(0);
         let error = result.get("doc_count_error_upper_bound").and_then(Value::as_u64).unwrap_or(0);
         let shown = buckets.into_iter().take(size);
-        let shown: Vec<Members> =
-            shown.map(|(raw, head)| self.bucket(one, head, raw)).collect();
+        let shown: Vec<Members> = shown.map(|(raw, head)| self.bucket(one, head, raw)).collect();
         json!({
             "doc_count_error_upper_bound": error,
             "sum_other_doc_count": others + cut,
@@ -314,7 +314,9 @@ fn percentiles(
 ) -> Value {
     let values = result.get("values");
     let of = |percent: f64| {
-        let found = values.and_then(|values| values.get(double(percent)).or_else(|| values.get(percent.to_string())));
+        let found = values.and_then(|values| {
+            values.get(double(percent)).or_else(|| values.get(percent.to_string()))
+        });
         scaled(found.and_then(Value::as_f64).filter(|value| value.is_finite()))
     };
     if figure.is_keyed {
@@ -351,8 +353,8 @@ fn key(kind: Option<&FieldKind>, raw: &Value) -> Members {
             json!(at.as_millisecond())
         }
         (Some(FieldKind::Boolean), value) => {
-            let is_true = value.as_f64().is_some_and(|number| number > 0.0)
-                || value.as_str() == Some("true");
+            let is_true =
+                value.as_f64().is_some_and(|number| number > 0.0) || value.as_str() == Some("true");
             named(is_true.to_string());
             json!(u8::from(is_true))
         }

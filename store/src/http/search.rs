@@ -20,8 +20,15 @@ use crate::search::request::{self, PARAMETERS, SearchRequest, duration, query_of
 use crate::search::run::{self, View};
 
 const COUNT_PARAMETERS: [&str; 9] = [
-    "analyze_wildcard", "default_operator", "df", "lenient", "min_score", "preference", "q",
-    "routing", "terminate_after",
+    "analyze_wildcard",
+    "default_operator",
+    "df",
+    "lenient",
+    "min_score",
+    "preference",
+    "q",
+    "routing",
+    "terminate_after",
 ];
 const ALL: &str = "_all";
 
@@ -179,8 +186,12 @@ async fn scrolled(store: Store, request: Request) -> Result<Answer, ApiError> {
             let in_body = body.get(name).and_then(Value::as_str);
             in_body.or_else(|| params.text(name)).map(str::to_owned)
         };
-        if let Some(other) = body.keys().find(|key| !["scroll", "scroll_id"].contains(&key.as_str())) {
-            return Err(illegal(format!("Unknown parameter [{other}] in request body or parameter is of the wrong type")));
+        if let Some(other) =
+            body.keys().find(|key| !["scroll", "scroll_id"].contains(&key.as_str()))
+        {
+            return Err(illegal(format!(
+                "Unknown parameter [{other}] in request body or parameter is of the wrong type"
+            )));
         }
         let id = said("scroll_id").ok_or_else(|| {
             ApiError::new(

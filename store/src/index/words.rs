@@ -60,7 +60,10 @@ mod tests {
             found
         };
         assert_eq!(words("No such page: /wp-login.php"), ["No", "such", "page", "wp", "login.php"]);
-        assert_eq!(words("user_id=17 10.0.0.1:80 it's"), ["user_id", "17", "10.0.0.1", "80", "it's"]);
+        assert_eq!(
+            words("user_id=17 10.0.0.1:80 it's"),
+            ["user_id", "17", "10.0.0.1", "80", "it's"]
+        );
         assert_eq!(words("-- !"), [""; 0]);
     }
 }

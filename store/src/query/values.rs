@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Bound;
 
 use serde_json::Value;
-use tantivy::schema::Term;
 use tantivy::DateTime;
+use tantivy::schema::Term;
 
 use super::date::{self, Dates, Rounding, Viewpoint};
 use super::refusal::{illegal, misfit, shard_failure};
@@ -92,8 +92,7 @@ pub(super) fn equal(
         FieldKind::Double => both(double_term(place, number(value)?.as_double())),
         FieldKind::Date => {
             let edge = Edge { value: value.clone(), included: true };
-            let range =
-                Range { from: Some(edge.clone()), to: Some(edge), ..Range::default() };
+            let range = Range { from: Some(edge.clone()), to: Some(edge), ..Range::default() };
             dates(place, &range, view)?
         }
         FieldKind::Ip => {
@@ -132,9 +131,7 @@ pub(super) fn between(
             plain(&|value| Ok(string_term(place, &text(value))))
         }
         FieldKind::Long => longs(place, range),
-        FieldKind::Double => {
-            plain(&|value| Ok(double_term(place, number(value)?.as_double())))
-        }
+        FieldKind::Double => plain(&|value| Ok(double_term(place, number(value)?.as_double()))),
         FieldKind::Date => dates(place, range, view),
         FieldKind::Ip => plain(&|value| {
             let address = address(&text(value)).map_err(misfit)?;

@@ -101,9 +101,10 @@ impl Gatherer {
     fn comes_in_order(&self) -> bool {
         use super::rank::Class;
         let order = &self.order;
-        let is_sorted = order.criteria.iter().all(|(criterion, _)| {
-            criterion.class == Class::Document && !criterion.is_descending
-        });
+        let is_sorted = order
+            .criteria
+            .iter()
+            .all(|(criterion, _)| criterion.class == Class::Document && !criterion.is_descending);
         is_sorted && !order.needs_scores
     }
 }
@@ -147,10 +148,7 @@ impl Collector for Gatherer {
         self.order.needs_scores
     }
 
-    fn merge_fruits(
-        &self,
-        segments: Vec<tantivy::Result<Gathered>>,
-    ) -> tantivy::Result<Gathered> {
+    fn merge_fruits(&self, segments: Vec<tantivy::Result<Gathered>>) -> tantivy::Result<Gathered> {
         let mut whole = Gathered::default();
         for segment in segments {
             whole.add(segment?);

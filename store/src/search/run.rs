@@ -70,8 +70,7 @@ pub fn search(
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let shards = Shards::all(view.len());
     let (scroll_id, pit_id) = (None, None);
-    let answer =
-        SearchAnswer { scroll_id, pit_id, took, timed_out, shards, hits, aggregations };
+    let answer = SearchAnswer { scroll_id, pit_id, took, timed_out, shards, hits, aggregations };
     Ok(Found { answer, last })
 }
 
@@ -203,11 +202,11 @@ impl<'a> Search<'a> {
 
     fn printed(&self, results: Results) -> Result<Option<Value>, ApiError> {
         let Some(merged) = results.merged else { return Ok(None) };
-        let last = merged
-            .into_final_result(results.planned, self.limits.clone())
-            .map_err(refused)?;
-        let kind_of =
-            |field: &str| self.view.iter().find_map(|(index, _)| index.place(field)).map(|p| p.kind);
+        let last =
+            merged.into_final_result(results.planned, self.limits.clone()).map_err(refused)?;
+        let kind_of = |field: &str| {
+            self.view.iter().find_map(|(index, _)| index.place(field)).map(|p| p.kind)
+        };
         let moment = |dates: &Dates, text: &str| {
             let read = dates.read(text, &self.moment, Rounding::Down).ok()?;
             Some(read.as_millisecond())
