@@ -36,16 +36,12 @@ impl Printer<'_> {
     fn level(&self, aggregations: &Aggregations, results: &Members) -> Members {
         let mut printed = Map::new();
         for (number, one) in aggregations.0.iter().enumerate() {
-            let mut value = match &one.kind {
-                Kind::Filters(queries) => {
-                    let names: Vec<&Option<String>> =
-                        queries.iter().map(|(name, _)| name).collect();
-                    self.filters(one, &names, number, results)
-                }
-                _ => {
-                    let empty = json!({});
-                    self.one(one, results.get(&number.to_string()).unwrap_or(&empty))
-                }
+            let mut value = if let Kind::Filters(queries) = &one.kind {
+                let names: Vec<&Option<String>> = queries.iter().map(|(name, _)| name).collect();
+                self.filters(one, &names, number, results)
+            } else {
+                let empty = json!({});
+                self.one(one, results.get(&number.to_string()).unwrap_or(&empty))
             };
             if let (Some(meta), Value::Object(members)) = (&one.meta, &mut value) {
                 members.insert("meta".to_owned(), meta.clone());

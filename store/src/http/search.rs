@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::in_background;
 use super::params::Params;
+use crate::aggregation::Aggregations;
 use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::query::{self, Query, illegal, parsing};
@@ -77,7 +78,7 @@ async fn searched(store: Store, index: String, request: Request) -> Result<Answe
         let request = SearchRequest::parse(body.as_bytes(), params)?;
         if let Some(life) = params.text("scroll") {
             let view = Arc::new(viewed(store, &index, params)?);
-            return begin_scroll(store, request, view, &time(life)?).and_then(|it| sent(it, params));
+            return begin_scroll(store, request, view, &time(life)?).and_then(|it| sent(&it, params));
         }
         let (view, pit_id) = match &request.point_in_time {
             Some((id, life)) if index == ALL => {
@@ -94,7 +95,7 @@ async fn searched(store: Store, index: String, request: Request) -> Result<Answe
             None => (Arc::new(viewed(store, &index, params)?), None),
         };
         let found = run::search(&request, &view, None)?;
-        sent(SearchAnswer { pit_id, ..found.answer }, params)
+        sent(&SearchAnswer { pit_id, ..found.answer }, params)
     })
     .await
 }
@@ -104,10 +105,10 @@ fn viewed(store: &Store, index: &str, params: &Params) -> Result<View, ApiError>
 }
 
 /// As it is where nobody wants only a part of it, so that documents are not read once more.
-fn sent(answer: SearchAnswer, params: &Params) -> Result<Answer, ApiError> {
+fn sent(answer: &SearchAnswer, params: &Params) -> Result<Answer, ApiError> {
     let failed = |error: serde_json::Error| ApiError::unavailable(error.to_string());
     let is_reshaped = params.text("filter_path").is_some() || params.text("pretty").is_some();
-    let text = serde_json::to_string(&answer).map_err(failed)?;
+    let text = serde_json::to_string(answer).map_err(failed)?;
     if is_reshaped {
         return serde_json::from_str(&text).map(Answer::json).map_err(failed);
     }
@@ -168,7 +169,7 @@ fn begin_scroll(
     }
     let found = run::search(&request, &view, None)?;
     // Only the first page has them.
-    let request = SearchRequest { aggregations: Default::default(), ..request };
+    let request = SearchRequest { aggregations: Aggregations::default(), ..request };
     let scroll = Some((Arc::new(request), found.last));
     let id = store.open_searches().keep(view, scroll, *life)?;
     Ok(SearchAnswer { scroll_id: Some(id), ..found.answer })
@@ -209,7 +210,7 @@ async fn scrolled(store: Store, request: Request) -> Result<Answer, ApiError> {
         if let Some(last) = found.last {
             store.open_searches().advance(&id, last);
         }
-        sent(SearchAnswer { scroll_id: Some(id), ..found.answer }, params)
+        sent(&SearchAnswer { scroll_id: Some(id), ..found.answer }, params)
     })
     .await
 }

@@ -70,7 +70,7 @@ impl<'a> Builder<'a> {
             Kind::Term(query) => self.term(query, boost),
             Kind::Terms(field, values) => self.terms(field, values, boost),
             Kind::Range(query) => self.range(query, boost),
-            Kind::Exists(field) => self.exists(field, boost),
+            Kind::Exists(field) => Ok(self.exists(field, boost)),
             Kind::Pattern(query) => self.pattern(query, boost),
             Kind::Ids(ids) => Ok(self.ids(ids.iter().map(String::as_str), boost)),
             Kind::Bool(query) => self.boolean(query, boost),
@@ -121,7 +121,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn matching(&self, query: &Match, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else {
-            return self.special(&query.field, &query.value, boost);
+            return Ok(self.special(&query.field, &query.value, boost));
         };
         if place.kind != FieldKind::Text {
             let built = self.equal(&place, &query.value, boost);
@@ -144,7 +144,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn phrase(&self, query: &Phrase, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else {
-            return self.special(&query.field, &query.value, boost);
+            return Ok(self.special(&query.field, &query.value, boost));
         };
         if place.kind != FieldKind::Text {
             let built = self.equal(&place, &query.value, boost);
@@ -177,7 +177,7 @@ impl<'a> Builder<'a> {
 
     fn term(&self, query: &Term, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else {
-            return self.special(&query.field, &query.value, boost);
+            return Ok(self.special(&query.field, &query.value, boost));
         };
         let is_string = matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text);
         if query.ignore_case && is_string {
@@ -241,7 +241,7 @@ impl<'a> Builder<'a> {
     pub(super) fn range(&self, query: &Range, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
         if query.from.is_none() && query.to.is_none() {
-            return self.exists(&query.field, boost);
+            return Ok(self.exists(&query.field, boost));
         }
         if place.kind == FieldKind::Boolean {
             let flags = values::flags_between(query)?;
@@ -252,9 +252,9 @@ impl<'a> Builder<'a> {
         Ok(bounds.map(|bounds| constant(between(bounds), boost)))
     }
 
-    pub(super) fn exists(&self, field: &str, boost: f32) -> Result<Option<Built>, ApiError> {
+    pub(super) fn exists(&self, field: &str, boost: f32) -> Option<Built> {
         if matches!(field, "_id" | "_index" | "_source") {
-            return Ok(Some(boosted(Box::new(AllQuery), boost)));
+            return Some(boosted(Box::new(AllQuery), boost));
         }
         let mut places: Vec<Place> = self.index.place(field).into_iter().collect();
         if places.is_empty() {
@@ -263,11 +263,11 @@ impl<'a> Builder<'a> {
         }
         let places = places.iter().filter(|place| place.kind != FieldKind::Unsearchable);
         let mut found: Vec<Built> = places.map(exists::exists).collect();
-        Ok(match found.len() {
+        match found.len() {
             0 => None,
             1 => found.pop().map(|only| constant(only, boost)),
             _ => Some(constant(Box::new(BooleanQuery::union(found)), boost)),
-        })
+        }
     }
 
     fn pattern(&self, query: &Pattern, boost: f32) -> Result<Option<Built>, ApiError> {
@@ -277,23 +277,7 @@ impl<'a> Builder<'a> {
             return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
         }
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
-        self.pattern_at(&place, query, boost).map(Some)
-    }
-
-    pub(super) fn pattern_at(
-        &self,
-        place: &Place,
-        query: &Pattern,
-        boost: f32,
-    ) -> Result<Built, ApiError> {
-        if !matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
-            return Err(misfit(format!(
-                "Can only use wildcard and prefix queries on keyword, text and wildcard fields - not on [{}]",
-                query.field
-            )));
-        }
-        let pattern = made(maker(place, query.ignore_case), query).map_err(too_long)?;
-        Ok(automatic(place, pattern, boost))
+        pattern_at(&place, query, boost).map(Some)
     }
 
     pub(super) fn ids<'b>(&self, ids: impl Iterator<Item = &'b str>, boost: f32) -> Option<Built> {
@@ -304,13 +288,13 @@ impl<'a> Builder<'a> {
     }
 
     /// Fields that every document has, and those that no document has.
-    fn special(&self, field: &str, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
+    fn special(&self, field: &str, value: &Value, boost: f32) -> Option<Built> {
         let text = values::text(value);
-        Ok(match field {
+        match field {
             "_id" => self.ids(std::iter::once(text.as_str()), boost),
             "_index" if self.is_index(&text) => Some(boosted(Box::new(AllQuery), boost)),
             _ => None,
-        })
+        }
     }
 
     pub(super) fn is_index(&self, pattern: &str) -> bool {
@@ -342,15 +326,25 @@ fn between((from, to): Bounds) -> Built {
     Box::new(RangeQuery::new(from, to))
 }
 
+/// Values of a field that fit a pattern.
+pub(super) fn pattern_at(place: &Place, query: &Pattern, boost: f32) -> Result<Built, ApiError> {
+    if !matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
+        return Err(misfit(format!(
+            "Can only use wildcard and prefix queries on keyword, text and wildcard fields - not on [{}]",
+            query.field
+        )));
+    }
+    let pattern = made(maker(place, query.ignore_case), query).map_err(too_long)?;
+    Ok(automatic(place, pattern, boost))
+}
+
 /// A maker of patterns for the terms of a field.
 fn maker(place: &Place, ignore_case: bool) -> Maker {
-    match place.json_path {
-        None => Maker::new(&[], ignore_case),
-        Some(_) => {
-            let prefix = values::string_term(place, "");
-            Maker::new(prefix.serialized_value_bytes(), ignore_case)
-        }
+    if place.json_path.is_none() {
+        return Maker::new(&[], ignore_case);
     }
+    let prefix = values::string_term(place, "");
+    Maker::new(prefix.serialized_value_bytes(), ignore_case)
 }
 
 fn made(maker: Maker, query: &Pattern) -> Result<Wildcard, TooLong> {

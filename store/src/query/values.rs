@@ -1,6 +1,7 @@
 //! From values in requests to those of fields: what fits, what does not, and between which terms a
 //! range is.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Bound;
@@ -207,13 +208,16 @@ pub(super) fn boolean(value: &Value) -> Result<bool, ApiError> {
 /// Which of false and true are in a range.
 pub(super) fn flags_between(range: &Range) -> Result<Vec<bool>, ApiError> {
     let mut flags = vec![false, true];
+    let fits = |order: Ordering, wanted: Ordering, included: bool| {
+        order == wanted || (included && order == Ordering::Equal)
+    };
     if let Some(Edge { value, included }) = &range.from {
         let from = boolean(value)?;
-        flags.retain(|flag| *flag > from || (*included && *flag == from));
+        flags.retain(|flag| fits(flag.cmp(&from), Ordering::Greater, *included));
     }
     if let Some(Edge { value, included }) = &range.to {
         let to = boolean(value)?;
-        flags.retain(|flag| *flag < to || (*included && *flag == to));
+        flags.retain(|flag| fits(flag.cmp(&to), Ordering::Less, *included));
     }
     Ok(flags)
 }

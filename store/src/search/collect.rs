@@ -58,8 +58,11 @@ pub struct After {
     /// Where it stands.
     pub ranks: Vec<Rank>,
     /// Which it is, if hits that stand at the same place are wanted from there on.
-    pub tie: Option<(usize, SegmentOrdinal, DocId)>,
+    pub tie: Option<Tie>,
 }
+
+/// Index, segment and document.
+pub type Tie = (usize, SegmentOrdinal, DocId);
 
 impl Order {
     /// The order of two hits.
@@ -217,7 +220,7 @@ impl Gathered {
 pub struct SegmentGatherer {
     order: Arc<Order>,
     rankers: Vec<Ranker>,
-    after: Option<(Vec<u128>, Option<(usize, SegmentOrdinal, DocId)>)>,
+    after: Option<(Vec<u128>, Option<Tie>)>,
     place: (usize, SegmentOrdinal),
     entries: Vec<Entry>,
     /// A hit whose first key is larger is not among the first.

@@ -19,7 +19,7 @@ const USUAL_SIZE: usize = 10;
 /// Hits are counted so far without `track_total_hits`.
 const USUAL_TOTAL: u64 = 10_000;
 /// No search takes longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What Elasticsearch knows, and this store does not.
 const UNSUPPORTED: [&str; 18] = [

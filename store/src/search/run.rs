@@ -257,7 +257,7 @@ impl<'a> Search<'a> {
         let own = index.own_fields();
         let id = document.get_first(own.id).and_then(|value| value.as_str().map(str::to_owned));
         let came = document.get_first(own.source);
-        let came = came.as_ref().and_then(|value| value.as_bytes()).unwrap_or_default();
+        let came = came.as_ref().and_then(tantivy::schema::Value::as_bytes).unwrap_or_default();
         let source = &self.request.source;
         let source = if source.is_everything() {
             Some(raw(came)?)
@@ -277,13 +277,11 @@ impl<'a> Search<'a> {
             None if self.is_scored() => float(ranked.score),
             None => Value::Null,
         };
-        let sort = match self.request.is_by_score() {
-            true => Vec::new(),
-            false => {
-                let pairs = self.order.criteria.iter().zip(&ranked.ranks);
-                pairs.map(|((criterion, _), rank)| criterion.print(rank)).collect()
-            }
-        };
+        let mut sort = Vec::new();
+        if !self.request.is_by_score() {
+            let pairs = self.order.criteria.iter().zip(&ranked.ranks);
+            sort.extend(pairs.map(|((criterion, _), rank)| criterion.print(rank)));
+        }
         Ok(Hit {
             index: index.name().to_owned(),
             id: id.filter(|_| !self.request.hides_ids),
