@@ -47,8 +47,9 @@ async fn the_crate_does_not_notice() {
 
     let indexed = client.index(IndexParts::IndexId(INDEX, "0")).body(json!({ "n": 0 }));
     assert_eq!(json_of(indexed.send().await).await["result"], "created");
-    let operations: Vec<BulkOperation<Value>> =
-        (0..10).map(|n| BulkOperation::create(n.to_string(), json!({ "n": n })).into()).collect();
+    let operations: Vec<BulkOperation<Value>> = (0..10)
+        .map(|n| BulkOperation::create(json!({ "n": n })).id(n.to_string()).into())
+        .collect();
     let bulk = client.bulk(BulkParts::Index(INDEX)).body(operations).send().await;
     let bulk = json_of(bulk).await;
     let statuses = bulk["items"].as_array().expect("items").iter();

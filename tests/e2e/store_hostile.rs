@@ -53,6 +53,10 @@ fn what_asks_too_much_is_refused_and_the_store_goes_on() {
         json!({ "sort": sorts }),
         json!({ "size": 0, "aggs": { "a": { "histogram": { "field": "n", "interval": 1e-300 } } } }),
         json!({ "size": 0, "aggs": { "a": { "histogram": { "field": "n", "interval": 0 } } } }),
+        json!({ "size": 0, "aggs": { "a": { "histogram": { "field": "n", "interval": 1e-4 } } } }),
+        json!({ "size": 0, "aggs": { "a": { "terms": { "field": "n", "size": 2_000 }, "aggs": {
+            "b": { "histogram": { "field": "t", "interval": 1, "extended_bounds": { "min": 0, "max": 50_000 } } }
+        } } } }),
         json!({ "query": { "range": { "n": { "gte": "now" } } } }),
     ];
     for body in too_much {
@@ -112,7 +116,7 @@ fn many_search_at_once() {
                     let body = json!({
                         "size": 5, "sort": [{ "n": "asc" }], "track_total_hits": true,
                         "query": { "range": { "n": { "gte": from, "lt": from + 100 } } },
-                        "aggs": { "paths": { "terms": { "field": "path" } } }
+                        "aggs": { "paths": { "terms": { "field": "path.keyword" } } }
                     });
                     let found = elastic.must(Method::POST, &format!("{INDEX}/_search"), &body);
                     assert_eq!(found["hits"]["total"]["value"], 100);
