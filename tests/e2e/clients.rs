@@ -11,7 +11,8 @@ use elasticsearch::indices::{
 use elasticsearch::{
     BulkOperation, BulkParts, CountParts, Elasticsearch, IndexParts, MgetParts, SearchParts,
 };
-use omphalos_tests::{Embedded, repository};
+use omphalos_tests::{Elastic, Embedded, repository};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const INDEX: &str = "scenarios-crate";
@@ -85,4 +86,48 @@ async fn the_crate_does_not_notice() {
 
 async fn json_of(answer: Result<Response, elasticsearch::Error>) -> Value {
     answer.expect("an answer").json().await.expect("JSON")
+}
+
+#[test]
+fn the_harness_of_the_tests_does_not_notice() {
+    let store = Embedded::start();
+    let elastic = Elastic::new(&store.url(), "harness");
+    for n in 0..25_000 / 2_500 {
+        let lines: Vec<String> = (n * 2_500..(n + 1) * 2_500)
+            .map(|n| {
+                format!(
+                    "{{\"create\":{{\"_id\":\"{n}\"}}}}\n{{\"n\":{n},\"word\":\"w{}\"}}\n",
+                    n % 7
+                )
+            })
+            .collect();
+        let sent = reqwest::blocking::Client::new();
+        let sent = sent.post(format!("{}/harness-{}/_bulk", store.url(), n % 3));
+        assert!(sent.body(lines.concat()).send().expect("an answer").status().is_success());
+    }
+    elastic.wait_for_count(25_000);
+    assert_eq!(elastic.indices().values().sum::<u64>(), 25_000);
+    let documents = elastic.documents(&["n"]);
+    let ids: std::collections::HashSet<&String> = documents.iter().map(|(id, _)| id).collect();
+    assert_eq!((documents.len(), ids.len()), (25_000, 25_000));
+    assert_eq!(elastic.search("n:[100 TO 104] AND word:w3").len(), 1);
+    assert_eq!(elastic.type_of("n"), "long");
+
+    // What an audit asks.
+    let ids: Vec<String> = (24_000..26_000).map(|n| n.to_string()).collect();
+    let body = json!({ "size": 10_000, "_source": false, "track_total_hits": false,
+        "query": { "ids": { "values": ids } } });
+    let path = "harness-*/_search?allow_partial_search_results=false&filter_path=timed_out,hits.hits._id,hits.hits.fields";
+    let found = elastic.must(Method::POST, path, &body);
+    assert_eq!(found["timed_out"], false);
+    assert_eq!(found["hits"]["hits"].as_array().expect("hits").len(), 1_000);
+    let offsets: Vec<u64> = (0..4_000).map(|n| n * 3).collect();
+    let body = json!({ "size": 10_000, "_source": false, "track_total_hits": false, "fields": ["n"],
+        "query": { "bool": { "filter": [{ "terms": { "n": offsets } }] } } });
+    let found = elastic.must(Method::POST, path, &body);
+    let hits = found["hits"]["hits"].as_array().expect("hits");
+    assert_eq!(hits.len(), 4_000);
+    assert!(hits.iter().all(|hit| hit["fields"]["n"][0].is_u64()));
+    elastic.delete_all();
+    assert_eq!(elastic.count(), Ok(0));
 }

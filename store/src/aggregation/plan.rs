@@ -257,12 +257,20 @@ impl Planner<'_> {
             if ranges.dates.is_some() { ("date_range", is_date) } else { ("range", is_number) };
         let (column, _) = self.column(&ranges.field, name, fits)?;
         let mut planned = Vec::with_capacity(ranges.ranges.len());
+        let mut spans = Vec::with_capacity(ranges.ranges.len());
         for (number, range) in ranges.ranges.iter().enumerate() {
             let edge = |value: &Option<Value>| value.as_ref().map(|value| self.edge(ranges, value));
             let mut request = json!({ "key": number.to_string() });
             let (from, to) = (edge(&range.from).transpose()?, edge(&range.to).transpose()?);
+            spans.push((from.unwrap_or(f64::NEG_INFINITY), to.unwrap_or(f64::INFINITY)));
             add(&mut request, [("from", from.map(Value::from)), ("to", to.map(Value::from))]);
             planned.push(request);
+        }
+        spans.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        if spans.windows(2).any(|two| matches!(two, [(_, to), (from, _)] if from < to)) {
+            return Err(illegal(format!(
+                "[{name}] ranges that overlap are not supported by this store"
+            )));
         }
         Ok(json!({ "range": { "field": column, "ranges": planned } }))
     }
