@@ -1,6 +1,6 @@
 //! Aggregations: what is computed over all hits of a search.
 //!
-//! A request's JSON becomes [`Aggregations`] ([`parse`]); for each index that is searched these become
+//! A request's JSON becomes [`Aggregations`] (`parse`); for each index that is searched these become
 //! tantivy's own (`plan`), whose results are merged over the indices and printed as Elasticsearch
 //! prints them (`print`). Tantivy bounds their memory and the number of buckets.
 
