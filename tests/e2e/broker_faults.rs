@@ -1,5 +1,6 @@
 //! What a broker can do besides dying.
 
+use lapin::types::AMQPValue;
 use omphalos_tests::{Load, LogFile, Stack, eventually, holds};
 
 #[test]
@@ -34,6 +35,42 @@ fn a_deleted_queue_is_an_unroutable_message_and_no_loss() {
     log.append(1_000);
     shipper.wait_for_log("routes to no queue");
     let _indexer = stack.indexer().start();
+    log.assert_indexed_once(&stack.elastic());
+}
+
+#[test]
+fn a_consumer_that_gets_nothing_while_messages_wait_connects_anew() {
+    const QUEUE: &str = "omphalos.index";
+    let stack = Stack::shared();
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(1);
+    assert_eq!(stack.shipper(log.path()).arg("--once").run().code, Some(0));
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    // A queue of which only one consumer gets anything: what the second one sees is what one sees
+    // that the broker has forgotten.
+    let amqp = stack.amqp();
+    amqp.delete_queue(QUEUE);
+    let kind = AMQPValue::LongString("quorum".into());
+    let single = AMQPValue::Boolean(true);
+    amqp.declare_queue(QUEUE, &[("x-queue-type", kind), ("x-single-active-consumer", single)]);
+    amqp.bind_queue(QUEUE, "omphalos.logs");
+    let passive = ["--amqp-topology", "passive"];
+    // They write into one log, after the one that drained.
+    let start = |number: usize| {
+        let indexer = stack.indexer().args(passive).start();
+        eventually("the indexer consumes", || {
+            holds(indexer.count_in_log("consuming from") == number, indexer.log())
+        });
+        indexer
+    };
+    let mut first = start(2);
+    first.suspend();
+    let second = start(3);
+    log.append(5_000);
+    let small = ["--batch-bytes", "16KiB", "--once"];
+    assert_eq!(stack.shipper(log.path()).args(passive).args(small).run().code, Some(0));
+    second.wait_for_log("messages wait in queue \"omphalos.index\" and none is delivered");
+    first.kill();
     log.assert_indexed_once(&stack.elastic());
 }
 

@@ -6,7 +6,6 @@ use omphalos_tests::chaos::{Options, run};
 use tempfile::TempDir;
 
 #[test]
-#[ignore = "stalled once in five runs: messages wait in the queue and two connected consumers get none"]
 fn plugs_pulled_in_a_random_order_lose_and_repeat_nothing() {
     let directory = TempDir::with_prefix("omphalos-chaos-").expect("a directory");
     let options = Options { seed: 12, time: Duration::from_mins(1), only: None };

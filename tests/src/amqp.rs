@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-    ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -131,6 +132,16 @@ impl Amqp {
         self.runtime.block_on(async {
             let options = QueueDeclareOptions::durable();
             self.channel.queue_declare(queue.into(), options, table).await.expect("declared");
+        });
+    }
+
+    /// Has everything that is published to an exchange put into a queue.
+    pub fn bind_queue(&self, queue: &str, exchange: &str) {
+        self.runtime.block_on(async {
+            let (options, table) = (QueueBindOptions::default(), FieldTable::default());
+            let bound =
+                self.channel.queue_bind(queue.into(), exchange.into(), "#".into(), options, table);
+            bound.await.expect("bound");
         });
     }
 

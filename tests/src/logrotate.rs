@@ -55,6 +55,10 @@ impl Logrotate {
             .expect("logrotate runs");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && errors.is_empty(), "logrotate: {errors}");
+        // Not before: logrotate may look at the clock a second later than we would.
+        if let Some(last) = &self.last {
+            last.set(Timestamp::now().as_second());
+        }
     }
 
     /// Two files cannot have the same second in their names.
@@ -63,7 +67,6 @@ impl Logrotate {
         while Timestamp::now().as_second() <= last.get() {
             rest(Duration::from_millis(20));
         }
-        last.set(Timestamp::now().as_second());
     }
 }
 

@@ -33,6 +33,12 @@ fn nodes() -> Vec<Fault> {
             |scene, n| scene.brokers.node(n).resume(),
         ),
         Fault::new(
+            "a broker parted from the other two",
+            BROKERS,
+            |scene, n| scene.brokers.part(n),
+            |scene, n| scene.brokers.join(n),
+        ),
+        Fault::new(
             "two of three brokers killed with -9",
             BROKERS,
             |scene, n| {
@@ -81,12 +87,12 @@ fn objects() -> Vec<Fault> {
         ),
         Fault::new(
             "queue deleted with what is in it",
-            ALL_BROKERS,
+            EVERYTHING,
+            delete_what_waits,
             |scene, _| {
-                scene.is_robbed = true;
-                scene.amqp().delete_queue(QUEUE);
+                scene.desks.iter_mut().for_each(|desk| desk.indexer.restart());
+                scene.settle_queues();
             },
-            |scene, _| scene.settle_queues(),
         ),
         Fault::new(
             "consumers cancelled by the broker",
@@ -112,6 +118,17 @@ fn objects() -> Vec<Fault> {
             |scene, _| drop(scene.rabbitmqctl(&["change_password", "guest", "guest"])),
         ),
     ]
+}
+
+/// A queue that is deleted while messages wait in it, because nobody takes them.
+fn delete_what_waits(scene: &mut Scene, _: usize) {
+    scene.desks.iter_mut().for_each(|desk| desk.indexer.kill());
+    eventually("messages wait", || {
+        let ready = scene.amqp().ready(QUEUE)?;
+        holds(ready >= 10, ready)
+    });
+    scene.is_robbed = true;
+    scene.amqp().delete_queue(QUEUE);
 }
 
 /// A queue that is deleted while nothing is in it: its consumers are cancelled, and nothing else

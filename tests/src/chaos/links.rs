@@ -13,6 +13,8 @@ enum Way {
     ShipperToBroker,
     IndexerToBroker,
     IndexerToSearch,
+    /// Between the nodes themselves.
+    SearchToSearch,
 }
 
 impl Way {
@@ -21,6 +23,7 @@ impl Way {
             Self::ShipperToBroker => "shipper to broker",
             Self::IndexerToBroker => "indexer to broker",
             Self::IndexerToSearch => "indexer to Elasticsearch",
+            Self::SearchToSearch => "Elasticsearch node to node",
         }
     }
 
@@ -28,6 +31,7 @@ impl Way {
         match self {
             Self::ShipperToBroker => (Part::Shipper, 3),
             Self::IndexerToBroker | Self::IndexerToSearch => (Part::Indexer, 2),
+            Self::SearchToSearch => (Part::Search, 2),
         }
     }
 
@@ -36,6 +40,7 @@ impl Way {
             Self::ShipperToBroker => &scene.sites[number].links,
             Self::IndexerToBroker => &scene.desks[number].broker_links,
             Self::IndexerToSearch => &scene.desks[number].search_links,
+            Self::SearchToSearch => std::slice::from_ref(scene.search.link(number)),
         }
     }
 
@@ -57,7 +62,8 @@ pub fn faults() -> Vec<Fault> {
         ("closed on one side by the client", Link::HalfClose(Side::ToServer)),
         ("closed on one side by the server", Link::HalfClose(Side::ToClient)),
     ];
-    let ways = [Way::ShipperToBroker, Way::IndexerToBroker, Way::IndexerToSearch];
+    let ways =
+        [Way::ShipperToBroker, Way::IndexerToBroker, Way::IndexerToSearch, Way::SearchToSearch];
     let each = ways.iter().flat_map(|way| harms.iter().map(move |harm| (*way, *harm)));
     each.map(|(way, (harm, link))| {
         Fault::new(

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::port;
 use crate::server::{Engine, Server};
+use crate::{TcpProxy, port};
 
 /// What a node gets where `OMPHALOS_ES_HEAP` does not say it: there are several.
 const HEAP: &str = "400m";
@@ -16,6 +16,8 @@ const HEAP: &str = "400m";
 /// has found a master: see [`Server::begin_start`] and [`Self::start_all`].
 pub struct SearchCluster {
     nodes: Vec<Server>,
+    /// Before each node, the way on which the others reach it.
+    links: Vec<TcpProxy>,
 }
 
 impl SearchCluster {
@@ -24,9 +26,11 @@ impl SearchCluster {
         // For the nodes among themselves; each must know the others' before one of them runs.
         let port = |_| port::listen().local_addr().expect("an address").port();
         let ports: Vec<u16> = (0..size).map(port).collect();
-        let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let links: Vec<TcpProxy> = ports.iter().map(|port| TcpProxy::before(*port)).collect();
+        let address = |link: &TcpProxy| format!("127.0.0.1:{}", link.port());
+        let addresses: Vec<String> = links.iter().map(address).collect();
         let names: Vec<String> = (0..size).map(|number| format!("search{number}")).collect();
-        let node = |(name, port): (&String, &u16)| {
+        let node = |(name, (port, link)): (&String, (&u16, &TcpProxy))| {
             let mut words = vec![
                 "discovery.type=multi-node".to_owned(),
                 format!("cluster.name=omphalos-{}", ports[0]),
@@ -34,6 +38,7 @@ impl SearchCluster {
                 format!("discovery.seed_hosts={}", addresses.join(",")),
                 format!("node.name={name}"),
                 format!("transport.port={port}"),
+                format!("transport.publish_port={}", link.port()),
             ];
             words.extend(settings.iter().map(|setting| (*setting).to_owned()));
             let engine = Engine::Es9.name();
@@ -41,8 +46,8 @@ impl SearchCluster {
             let heap = std::env::var("OMPHALOS_ES_HEAP").unwrap_or_else(|_| HEAP.to_owned());
             server.variable("OMPHALOS_ES_HEAP", heap)
         };
-        let nodes = names.iter().zip(&ports).map(node).collect();
-        let mut cluster = Self { nodes };
+        let nodes = names.iter().zip(ports.iter().zip(&links)).map(node).collect();
+        let mut cluster = Self { nodes, links };
         cluster.start_all();
         cluster
     }
@@ -50,6 +55,11 @@ impl SearchCluster {
     /// A node.
     pub fn node(&mut self, number: usize) -> &mut Server {
         &mut self.nodes[number]
+    }
+
+    /// The way on which the other nodes reach a node.
+    pub fn link(&self, number: usize) -> &TcpProxy {
+        &self.links[number]
     }
 
     /// How many nodes there are, up or down.

@@ -14,6 +14,7 @@ use lapin::types::FieldTable;
 use lapin::{Acker, BasicProperties, Channel, Consumer, Event};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
 use super::{Broker, Link, ReceiverMetrics, Topology};
@@ -24,6 +25,11 @@ use crate::telemetry::{CALM, Due, Health, Repeats};
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A connection that lasted so long is no reason to wait longer than after the first failure.
 const PROVEN: Duration = Duration::from_secs(1);
+
+/// How often a consumer that gets nothing asks whether messages wait for it. If they do twice in a
+/// row, the broker has forgotten it: RabbitMQ 3.10 was seen to do so when a quorum queue was deleted
+/// and declared again, without a word to the consumer.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
 
 /// A consumer that ends by itself at the moment when it is replaced may leave us waiting for its
 /// end, on a connection that is well: such a connection is made anew.
@@ -51,19 +57,18 @@ pub struct Delivery {
     pub exchange: String,
     /// The routing key it was published with.
     pub routing_key: String,
-    acker: Acker,
-    acknowledged: prometheus_client::metrics::counter::Counter,
+    answer: Answer,
 }
 
 impl Delivery {
     /// Whether its connection is gone, so that it will be delivered again.
     pub fn is_stale(&self) -> bool {
-        !self.acker.usable()
+        !self.answer.acker.usable()
     }
 
     /// Splits off the answer, so that the body can be dropped before it is given.
     pub fn into_parts(self) -> (Vec<u8>, BasicProperties, Answer) {
-        (self.body, self.properties, Answer { acker: self.acker, acknowledged: self.acknowledged })
+        (self.body, self.properties, self.answer)
     }
 }
 
@@ -72,6 +77,8 @@ impl Delivery {
 pub struct Answer {
     acker: Acker,
     acknowledged: prometheus_client::metrics::counter::Counter,
+    /// Counts what is unanswered.
+    _held: Arc<()>,
 }
 
 impl Answer {
@@ -139,6 +146,7 @@ impl Receiver {
             demand: demand_seen,
             depth: depth_asked,
             consumers: 0,
+            held: Arc::default(),
             greeting: Repeats::every(CALM),
         };
         (Self { deliveries, demand, depth }, tokio::spawn(supervisor.run()))
@@ -187,6 +195,8 @@ struct Supervisor {
     depth: mpsc::Receiver<oneshot::Sender<u32>>,
     /// For consumer tags that differ.
     consumers: u64,
+    /// Cloned into every delivery of this connection that waits for its answer.
+    held: Arc<()>,
     /// For "consuming", which a connection that breaks at once would repeat.
     greeting: Repeats,
 }
@@ -274,6 +284,10 @@ impl Supervisor {
         let lost = |reason: String| Ended::Lost(format!("{}: {reason}", link.shown));
         let mut events = std::pin::pin!(link.connection.events_listener());
         let mut consumer = None;
+        self.held = Arc::default();
+        let mut waiting = false;
+        let mut looks = tokio::time::interval(IDLE_LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let following = self.follow_demand(&channel, &mut consumer);
             match tokio::time::timeout(LONGEST_ANSWER, following).await {
@@ -299,8 +313,16 @@ impl Supervisor {
                 _ = self.demand.changed() => {}
                 () = self.deliveries.closed() => {}
                 Some(asker) = self.depth.recv() => self.answer_depth(&link, asker).await,
+                _ = looks.tick() => {
+                    if let Err(reason) = self.look(&link, consumer.is_some(), &mut waiting).await {
+                        return lost(reason);
+                    }
+                }
                 delivery = next(&mut consumer) => match delivery {
-                    Some(Ok(delivery)) => self.forward(delivery).await,
+                    Some(Ok(delivery)) => {
+                        waiting = false;
+                        self.forward(delivery).await;
+                    }
                     Some(Err(error)) => return lost(format!("the consumer failed: {error}")),
                     None => return lost(format!(
                         "the broker cancelled the consumer; was queue {:?} deleted?",
@@ -367,15 +389,40 @@ impl Supervisor {
             properties: delivery.properties,
             exchange: delivery.exchange.as_str().to_owned(),
             routing_key: delivery.routing_key.as_str().to_owned(),
-            acker: delivery.acker,
-            acknowledged: self.metrics.acknowledged.clone(),
+            answer: Answer {
+                acker: delivery.acker,
+                acknowledged: self.metrics.acknowledged.clone(),
+                _held: Arc::clone(&self.held),
+            },
         };
         if self.deliveries.send(delivery).await.is_err() {
             debug!("a delivery came too late; it goes back to the broker");
         }
     }
 
+    /// Looks whether messages wait for a consumer that has nothing to do, and have since the last
+    /// look (`waiting`; a delivery takes that back).
+    async fn look(&self, link: &Link, consuming: bool, waiting: &mut bool) -> Result<(), String> {
+        let has_nothing = consuming && Arc::strong_count(&self.held) == 1;
+        let ready = if has_nothing { self.count_ready(link).await? } else { 0 };
+        if ready > 0 && *waiting {
+            let queue = &self.options.queue;
+            return Err(format!("{ready} messages wait in queue {queue:?} and none is delivered"));
+        }
+        *waiting = ready > 0;
+        Ok(())
+    }
+
     async fn answer_depth(&self, link: &Link, asker: oneshot::Sender<u32>) {
+        match self.count_ready(link).await {
+            // The asker may have gone; then nobody wants the number.
+            Ok(count) => drop(asker.send(count)),
+            Err(reason) => debug!("{reason}"),
+        }
+    }
+
+    /// How many messages of the queue are not delivered to anyone.
+    async fn count_ready(&self, link: &Link) -> Result<u32, String> {
         let options =
             QueueDeclareOptions { durable: true, passive: true, ..QueueDeclareOptions::default() };
         let queue = self.options.queue.as_str().into();
@@ -385,11 +432,12 @@ impl Supervisor {
             channel.close(200, "done".into()).await?;
             lapin::Result::Ok(state.message_count())
         };
-        match counted.await {
-            // The asker may have gone; then nobody wants the number.
-            Ok(count) => drop(asker.send(count)),
-            Err(error) => debug!(%error, "cannot count the messages of the queue"),
-        }
+        let reason = match tokio::time::timeout(LONGEST_ANSWER, counted).await {
+            Ok(Ok(count)) => return Ok(count),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer in {LONGEST_ANSWER:?}"),
+        };
+        Err(format!("cannot count the messages of queue {:?}: {reason}", self.options.queue))
     }
 }
 

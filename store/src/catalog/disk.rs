@@ -1,0 +1,54 @@
+//! Files of the store that are not tantivy's.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::StoreError;
+
+/// Held while the store is open, so that no other process opens it.
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// Closing it lets go.
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join("lock");
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = opened.map_err(|error| StoreError::File { path, error })?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| StoreError::Locked(directory.to_owned()))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The name of a store, made once.
+pub(super) fn identity(directory: &Path) -> Result<String, StoreError> {
+    let path = directory.join("uuid");
+    if let Ok(text) = fs::read_to_string(&path)
+        && !text.trim().is_empty()
+    {
+        return Ok(text.trim().to_owned());
+    }
+    let made = format!("{:022x}", rand::random::<u128>() >> 40);
+    write_durably(&path, made.as_bytes()).map_err(|error| StoreError::File { path, error })?;
+    Ok(made)
+}
+
+/// Writes a file so that after a crash either the old or the new one is there.
+///
+/// # Errors
+/// When the disk does not take it; the old one is there then.
+pub fn write_durably(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}

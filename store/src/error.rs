@@ -1,0 +1,114 @@
+//! Errors: those of the store itself, and those that a request is answered with, in the shape that
+//! Elasticsearch gives them.
+//! <https://www.elastic.co/docs/api/doc/elasticsearch/>
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+/// Why the store cannot be opened, or cannot go on.
+#[derive(thiserror::Error, Debug)]
+pub enum StoreError {
+    /// A file or directory cannot be used.
+    #[error("store: {path}: {error}; the user who runs this must be able to write there")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "store: {0} is used by another process; stop that one, or choose another store.directory"
+    )]
+    Locked(PathBuf),
+    /// Something in it cannot be read.
+    #[error(
+        "store: {path} is damaged: {reason}; move it away to go on without it, or restore it from a copy"
+    )]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a request is refused with.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// Such as `index_not_found_exception`.
+    pub kind: &'static str,
+    /// For people.
+    pub reason: String,
+    /// What else stands beside the reason, such as `index`.
+    pub more: Vec<(&'static str, Value)>,
+}
+
+impl ApiError {
+    /// An error of a kind.
+    pub fn new(status: u16, kind: &'static str, reason: impl Into<String>) -> Self {
+        Self { status, kind, reason: reason.into(), more: Vec::new() }
+    }
+
+    /// 400: the request cannot be read.
+    pub fn parsing(reason: impl Into<String>) -> Self {
+        Self::new(400, "parsing_exception", reason)
+    }
+
+    /// 400: a value cannot be used.
+    pub fn argument(reason: impl Into<String>) -> Self {
+        Self::new(400, "illegal_argument_exception", reason)
+    }
+
+    /// 404: there is no such index.
+    pub fn no_index(name: &str) -> Self {
+        let index = Value::from(name);
+        Self::new(404, "index_not_found_exception", format!("no such index [{name}]"))
+            .with("resource.type", Value::from("index_or_alias"))
+            .with("resource.id", index.clone())
+            .with("index_uuid", Value::from("_na_"))
+            .with("index", index)
+    }
+
+    /// 503: try again; nothing is lost.
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::new(503, "unavailable_shards_exception", reason)
+    }
+
+    /// With another member beside the reason.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.more.push((name, value));
+        self
+    }
+
+    /// The error alone, as in an item of a bulk.
+    pub fn cause(&self) -> Value {
+        let mut cause = json!({ "type": self.kind, "reason": self.reason });
+        if let Some(cause) = cause.as_object_mut() {
+            cause.extend(self.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        }
+        cause
+    }
+
+    /// The whole answer.
+    pub fn body(&self) -> Value {
+        let cause = self.cause();
+        let mut error = json!({ "root_cause": [cause] });
+        if let (Some(error), Value::Object(cause)) = (error.as_object_mut(), cause) {
+            error.extend(cause);
+        }
+        json!({ "error": error, "status": self.status })
+    }
+}
+
+/// What tantivy says about an index; it is tried again by whoever sent the request.
+impl From<tantivy::TantivyError> for ApiError {
+    fn from(error: tantivy::TantivyError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,148 @@
+//! Documents: read once, checked against the mapping, and handed to tantivy without copying the
+//! strings in them.
+
+use std::net::Ipv6Addr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tantivy::DateTime;
+use tantivy::schema::Field;
+use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
+
+use super::schema::OwnFields;
+
+/// A value of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Leaf {
+    /// A string that stands in the body as it is.
+    Slice(Range<usize>),
+    /// A string that had to be made.
+    Text(Box<str>),
+    /// A whole number.
+    Long(i64),
+    /// A number.
+    Double(f64),
+    /// True or false.
+    Boolean(bool),
+    /// A moment.
+    Date(DateTime),
+    /// An address; IPv4 ones as IPv6 has them.
+    Ip(Ipv6Addr),
+}
+
+/// Where a value goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A field of the schema.
+    Field(Field),
+    /// A path that was mapped later.
+    Later(Arc<str>),
+    /// Such a path with words.
+    LaterText(Arc<str>),
+}
+
+/// A document to be indexed.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// What it and others of the same request are part of.
+    pub body: Arc<str>,
+    /// Where it stands.
+    pub source: Range<usize>,
+    /// Its id.
+    pub id: Box<str>,
+    /// What it has for fields of the schema.
+    pub values: Vec<(Field, Leaf)>,
+    /// For paths that were mapped later.
+    pub later: Vec<(Arc<str>, Leaf)>,
+    /// For those with words.
+    pub later_text: Vec<(Arc<str>, Leaf)>,
+    /// The fields that every document has.
+    pub own: OwnFields,
+}
+
+impl Incoming {
+    /// The document as it came.
+    pub fn source(&self) -> &str {
+        self.body.get(self.source.clone()).unwrap_or_default()
+    }
+
+    /// Adds a value.
+    pub fn add(&mut self, target: Target, leaf: Leaf) {
+        match target {
+            Target::Field(field) => self.values.push((field, leaf)),
+            Target::Later(path) => self.later.push((path, leaf)),
+            Target::LaterText(path) => self.later_text.push((path, leaf)),
+        }
+    }
+
+    fn leaf<'a>(&'a self, leaf: &'a Leaf) -> ReferenceValueLeaf<'a> {
+        match leaf {
+            Leaf::Slice(range) => {
+                ReferenceValueLeaf::Str(self.body.get(range.clone()).unwrap_or_default())
+            }
+            Leaf::Text(text) => ReferenceValueLeaf::Str(text),
+            Leaf::Long(number) => ReferenceValueLeaf::I64(*number),
+            Leaf::Double(number) => ReferenceValueLeaf::F64(*number),
+            Leaf::Boolean(value) => ReferenceValueLeaf::Bool(*value),
+            Leaf::Date(date) => ReferenceValueLeaf::Date(*date),
+            Leaf::Ip(address) => ReferenceValueLeaf::IpAddr(*address),
+        }
+    }
+}
+
+impl Document for Incoming {
+    type Value<'a> = Item<'a>;
+    type FieldsValuesIter<'a> = Box<dyn Iterator<Item = (Field, Item<'a>)> + 'a>;
+
+    fn iter_fields_and_values(&self) -> Self::FieldsValuesIter<'_> {
+        let own = self.own;
+        let fixed = [
+            (own.id, Item::Leaf(ReferenceValueLeaf::Str(&self.id))),
+            (own.source, Item::Leaf(ReferenceValueLeaf::Bytes(self.source().as_bytes()))),
+        ];
+        let values = self.values.iter().map(|(field, leaf)| (*field, Item::Leaf(self.leaf(leaf))));
+        let later = [(own.later, &self.later), (own.later_text, &self.later_text)];
+        let later = later.into_iter().filter(|(_, values)| !values.is_empty());
+        let later = later.map(|(field, values)| (field, Item::Members(self, values)));
+        Box::new(fixed.into_iter().chain(values).chain(later))
+    }
+}
+
+/// A value, or the members of a JSON field.
+#[derive(Debug, Clone)]
+pub enum Item<'a> {
+    /// A value.
+    Leaf(ReferenceValueLeaf<'a>),
+    /// Members, by their paths.
+    Members(&'a Incoming, &'a [(Arc<str>, Leaf)]),
+}
+
+impl<'a> Value<'a> for Item<'a> {
+    type ArrayIter = std::iter::Empty<Self>;
+    type ObjectIter = Members<'a>;
+
+    fn as_value(&self) -> ReferenceValue<'a, Self> {
+        match self {
+            Self::Leaf(leaf) => leaf.clone().into(),
+            Self::Members(document, members) => {
+                ReferenceValue::Object(Members { document, members: members.iter() })
+            }
+        }
+    }
+}
+
+/// Goes through the members of a JSON field.
+#[derive(Debug, Clone)]
+pub struct Members<'a> {
+    document: &'a Incoming,
+    members: std::slice::Iter<'a, (Arc<str>, Leaf)>,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, Item<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (path, leaf) = self.members.next()?;
+        Some((path, Item::Leaf(self.document.leaf(leaf))))
+    }
+}

@@ -1,0 +1,346 @@
+//! One index: a directory with a mapping and an index of tantivy.
+//!
+//! Owns its schema, its mapping, which grows, and its writer, which runs only while something is
+//! written. Promises that a request is answered after what it wrote is on disk, that an id is there
+//! once, and that whatever is committed is found by the next search.
+
+mod document;
+mod ids;
+mod reading;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod values;
+mod writer;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tantivy::directory::MmapDirectory;
+use tantivy::schema::Schema;
+use tantivy::store::{Compressor, ZstdCompressor};
+use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
+
+pub use self::document::{Incoming, Target};
+use self::ids::Segments;
+use self::reading::{Learn, read};
+pub use self::schema::{OwnFields, Place};
+pub use self::values::{address, parse_date};
+use self::writer::Writer;
+pub use self::writer::{Operation, Outcome};
+use crate::catalog::write_durably;
+use crate::error::{ApiError, StoreError};
+use crate::mapping::{Guess, MappedField, Mapping};
+
+/// The file beside tantivy's with what an index is.
+const ABOUT: &str = "omphalos.json";
+/// The directory below it that is tantivy's.
+const DATA: &str = "data";
+/// Documents are compressed in blocks of so many bytes.
+const BLOCK_BYTES: usize = 32 * 1024;
+/// Of zstd.
+const LEVEL: i32 = 1;
+
+/// What an index is, as it is written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct About {
+    /// A name that is never given again.
+    pub uuid: String,
+    /// Milliseconds since 1970.
+    pub created: i64,
+    /// As Elasticsearch prints it.
+    pub mappings: Value,
+    /// What was asked for, without effect here but for people who look.
+    pub settings: Value,
+}
+
+/// One index.
+pub struct Index {
+    name: String,
+    directory: PathBuf,
+    about: About,
+    schema: Schema,
+    own: OwnFields,
+    mapping: RwLock<Known>,
+    tantivy: tantivy::Index,
+    reader: IndexReader,
+    /// The first and last ids of the segments that are committed.
+    segments: Mutex<Segments>,
+    writer: Mutex<Option<Writer>>,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Index").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The mapping, and whether the one on disk is the same.
+#[derive(Debug)]
+struct Known {
+    mapping: Arc<Mapping>,
+    is_saved: bool,
+}
+
+impl Index {
+    /// Makes one in a directory that is not there yet.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn create(parent: &Path, name: &str, about: &About) -> Result<Self, StoreError> {
+        let directory = parent.join(name);
+        let data = directory.join(DATA);
+        let told = |error| StoreError::File { path: directory.clone(), error };
+        fs::create_dir_all(&data).map_err(told)?;
+        let mapping = parsed(&directory, about)?;
+        let settings = IndexSettings {
+            docstore_compression: Compressor::Zstd(ZstdCompressor {
+                compression_level: Some(LEVEL),
+            }),
+            docstore_blocksize: BLOCK_BYTES,
+            ..IndexSettings::default()
+        };
+        let schema = schema::schema(&mapping);
+        let opened = MmapDirectory::open(&data).map_err(tantivy::TantivyError::from);
+        opened
+            .and_then(|data| tantivy::Index::create(data, schema, settings))
+            .map_err(|error| damaged(&directory, &error))?;
+        // Last: a directory without it is one whose making was interrupted.
+        save(&directory, about)?;
+        Self::open(parent, name)
+    }
+
+    /// Opens one that is there.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn open(parent: &Path, name: &str) -> Result<Self, StoreError> {
+        let directory = parent.join(name);
+        let path = directory.join(ABOUT);
+        let text =
+            fs::read(&path).map_err(|error| StoreError::File { path: path.clone(), error })?;
+        let about: About = serde_json::from_slice(&text)
+            .map_err(|error| StoreError::Damaged { path, reason: error.to_string() })?;
+        let mut mapping = parsed(&directory, &about)?;
+        let told = |error: &tantivy::TantivyError| damaged(&directory, error);
+        let mut tantivy =
+            tantivy::Index::open_in_dir(directory.join(DATA)).map_err(|error| told(&error))?;
+        tantivy.tokenizers().register(schema::WORDS, schema::word_tokenizer());
+        tantivy.set_multithread_executor(1).map_err(|error| told(&error))?;
+        let schema = tantivy.schema();
+        let own = OwnFields::of(&schema).map_err(|error| told(&error))?;
+        mapping.settle(&schema);
+        let reader = tantivy.reader_builder().reload_policy(ReloadPolicy::Manual);
+        let reader: IndexReader = reader.try_into().map_err(|error| told(&error))?;
+        let index = Self {
+            name: name.to_owned(),
+            directory,
+            about,
+            own,
+            schema,
+            mapping: RwLock::new(Known { mapping: Arc::new(mapping), is_saved: true }),
+            tantivy,
+            reader,
+            segments: Mutex::default(),
+            writer: Mutex::default(),
+        };
+        index.refresh_segments().map_err(|error| damaged(&index.directory, &error))?;
+        Ok(index)
+    }
+
+    /// Whether there is one in a directory.
+    pub fn is_there(directory: &Path) -> bool {
+        directory.join(ABOUT).exists()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The mapping as it is now.
+    pub fn mapping(&self) -> Arc<Mapping> {
+        Arc::clone(&self.mapping.read().unwrap_or_else(PoisonError::into_inner).mapping)
+    }
+
+    /// The schema, which never changes.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The fields that every document has.
+    pub fn own_fields(&self) -> OwnFields {
+        self.own
+    }
+
+    /// What is committed now.
+    pub fn searcher(&self) -> Searcher {
+        self.reader.searcher()
+    }
+
+    /// Where the values of a path are; `None` where it is not mapped.
+    pub fn place(&self, path: &str) -> Option<Place> {
+        schema::place(&self.mapping(), &self.schema, self.own, path)
+    }
+
+    /// Where the values of all paths are that a pattern with `*` fits.
+    pub fn places_matching(&self, pattern: &str) -> Vec<(String, Place)> {
+        let mapping = self.mapping();
+        let paths = mapping.fields().into_iter().map(|(path, _)| path);
+        paths
+            .filter(|path| crate::mapping::is_match(pattern, path))
+            .filter_map(|path| {
+                let place = schema::place(&mapping, &self.schema, self.own, &path)?;
+                Some((path, place))
+            })
+            .collect()
+    }
+
+    /// How many documents there are.
+    pub fn count(&self) -> u64 {
+        self.searcher().num_docs()
+    }
+
+    /// How much room it takes on disk, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let files = fs::read_dir(self.directory.join(DATA)).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|about| about.len()).sum()
+    }
+
+    /// Reads a document that is to be indexed; maps what is new in it.
+    ///
+    /// # Errors
+    /// 400 where it does not fit.
+    pub fn read(
+        &self,
+        body: &Arc<str>,
+        source: std::ops::Range<usize>,
+        id: &str,
+        mapping: &Mapping,
+    ) -> Result<Incoming, ApiError> {
+        read((body, source), id, self.own, mapping, self)
+    }
+
+    /// Adds to the mapping what a request adds.
+    ///
+    /// # Errors
+    /// 400 where it does not fit what is there, or cannot be added to an index that is there.
+    pub fn put_mapping(&self, more: &Value) -> Result<(), ApiError> {
+        let mut known = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
+        let mut mapping = Mapping::clone(&known.mapping);
+        mapping.merge(more)?;
+        mapping.settle(&self.schema);
+        let is_there = |path: &str| known.mapping.kind(path).is_some();
+        for (path, field) in mapping.fields() {
+            if field.declared_type() == "ip" && !is_there(&path) {
+                return Err(ApiError::argument(format!(
+                    "field [{path}] of type [ip] cannot be added to index [{}], which is there already: put it into the index template, for the indices that come",
+                    self.name
+                )));
+            }
+        }
+        *known = Known { mapping: Arc::new(mapping), is_saved: false };
+        drop(known);
+        self.save_mapping()
+    }
+
+    /// Writes the mapping down, if the one on disk is older.
+    fn save_mapping(&self) -> Result<(), ApiError> {
+        let mut known = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
+        if known.is_saved {
+            return Ok(());
+        }
+        let about = About { mappings: known.mapping.to_json(), ..self.about.clone() };
+        save(&self.directory, &about).map_err(|error| ApiError::unavailable(error.to_string()))?;
+        known.is_saved = true;
+        Ok(())
+    }
+
+    /// Looks at what is committed now.
+    fn refresh(&self) -> tantivy::Result<()> {
+        self.reader.reload()?;
+        self.refresh_segments()
+    }
+
+    fn refresh_segments(&self) -> tantivy::Result<()> {
+        let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.follow(&self.searcher(), self.own.id)
+    }
+
+    /// Indexes what these operations say, in their order; answered when it is on disk.
+    ///
+    /// # Errors
+    /// 503 or 429 as a whole, when nothing of it is there.
+    pub fn write(self: &Arc<Self>, operations: Vec<Operation>) -> Result<Vec<Outcome>, ApiError> {
+        Writer::write(self, operations)
+    }
+
+    /// Ends the writer if it did nothing for so long.
+    pub fn rest(&self, idle: Duration) {
+        Writer::rest(self, idle);
+    }
+
+    /// Takes it off the disk. Who still searches it ends that on what is mapped of it.
+    ///
+    /// # Errors
+    /// When the disk does not let go of it; what is left is cleared away at the next start.
+    pub fn delete(&self) -> std::io::Result<()> {
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        // First what makes it an index.
+        fs::remove_file(self.directory.join(ABOUT))?;
+        fs::remove_dir_all(&self.directory)
+    }
+
+    /// The document with an id, as it came.
+    ///
+    /// # Errors
+    /// When the disk does not give it.
+    pub fn get(&self, id: &str) -> Result<Option<Vec<u8>>, ApiError> {
+        let searcher = self.searcher();
+        let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(address) = segments.find(&searcher, self.own.id, id)? else { return Ok(None) };
+        let document: tantivy::TantivyDocument = searcher.doc(address)?;
+        let source = document.get_first(self.own.source);
+        let source = source.and_then(|value| tantivy::schema::Value::as_bytes(&value));
+        Ok(source.map(<[u8]>::to_vec))
+    }
+}
+
+impl Learn for Index {
+    fn learn(&self, path: &str, guess: Guess) -> Result<Option<MappedField>, ApiError> {
+        let mut known = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(field) = known.mapping.field(path) {
+            return Ok(Some(field.clone()));
+        }
+        let mut mapping = Mapping::clone(&known.mapping);
+        let learned = mapping.learn(path, guess)?.cloned();
+        if learned.is_some() {
+            *known = Known { mapping: Arc::new(mapping), is_saved: false };
+        }
+        Ok(learned)
+    }
+}
+
+fn parsed(directory: &Path, about: &About) -> Result<Mapping, StoreError> {
+    Mapping::parse(&about.mappings)
+        .map_err(|error| StoreError::Damaged { path: directory.join(ABOUT), reason: error.reason })
+}
+
+fn save(directory: &Path, about: &About) -> Result<(), StoreError> {
+    let path = directory.join(ABOUT);
+    let text = serde_json::to_vec(about).unwrap_or_default();
+    write_durably(&path, &text).map_err(|error| StoreError::File { path, error })
+}
+
+fn damaged(directory: &Path, error: &tantivy::TantivyError) -> StoreError {
+    StoreError::Damaged { path: directory.to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,292 @@
+//! Reading a document: one pass over its JSON, which is checked, matched with the mapping, and
+//! turned into values.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+
+use super::document::Incoming;
+use super::schema::OwnFields;
+use super::values::{Given, leaf, parse_date};
+use crate::error::ApiError;
+use crate::mapping::{Guess, MOST_DEPTH, MappedField, Mapping, Node};
+
+/// How many characters of a value are quoted.
+const PREVIEW: usize = 50;
+
+/// Who maps fields that are new.
+pub trait Learn {
+    /// Maps a field after its first value, or says how it is mapped meanwhile; `None` where it
+    /// stays unmapped.
+    ///
+    /// # Errors
+    /// When the document has to be refused for it.
+    fn learn(&self, path: &str, guess: Guess) -> Result<Option<MappedField>, ApiError>;
+}
+
+/// Reads the document that stands at `source` in `body`.
+///
+/// # Errors
+/// 400, with the field that does not fit or the place where it is no JSON.
+pub fn read(
+    (body, source): (&Arc<str>, Range<usize>),
+    id: &str,
+    own: OwnFields,
+    mapping: &Mapping,
+    learn: &dyn Learn,
+) -> Result<Incoming, ApiError> {
+    let text = body.get(source.clone()).unwrap_or_default();
+    let document = Incoming {
+        body: Arc::clone(body),
+        source,
+        id: id.into(),
+        values: Vec::with_capacity(32),
+        later: Vec::new(),
+        later_text: Vec::new(),
+        own,
+    };
+    let mut sink = Sink { document, learn, path: String::new(), depth: 0, problem: None };
+    let mut json = serde_json::Deserializer::from_str(text);
+    let seed = Visit { sink: &mut sink, place: At::Node(mapping.root()) };
+    let result = seed.deserialize(&mut json).and_then(|()| json.end());
+    match (sink.problem.take(), result) {
+        (Some(problem), _) => Err(problem),
+        (None, Err(error)) => Err(refused(format!("failed to parse: {error}"))),
+        (None, Ok(())) if !text.trim_start().starts_with('{') => {
+            Err(refused("failed to parse, document is not an object".to_owned()))
+        }
+        (None, Ok(())) => Ok(sink.document),
+    }
+}
+
+fn refused(reason: String) -> ApiError {
+    ApiError::new(400, "document_parsing_exception", reason)
+}
+
+/// What is gathered.
+struct Sink<'a> {
+    document: Incoming,
+    learn: &'a dyn Learn,
+    /// Where we are, with dots.
+    path: String,
+    depth: usize,
+    problem: Option<ApiError>,
+}
+
+impl Sink<'_> {
+    /// Keeps the problem, and ends the reading.
+    fn fail<E: Error>(&mut self, problem: ApiError) -> E {
+        self.problem = Some(problem);
+        E::custom("refused")
+    }
+
+    /// Where a string stands, if it is a part of the body.
+    fn place_of(&self, text: &str) -> Option<Range<usize>> {
+        let start = (text.as_ptr() as usize).checked_sub(self.document.body.as_ptr() as usize)?;
+        Some(start..start + text.len())
+    }
+
+    fn take(&mut self, at: &At<'_>, given: &Given<'_>) -> Result<(), ApiError> {
+        match at {
+            At::Ignored => Ok(()),
+            At::Node(node) => match node.field() {
+                Some(field) => self.put(field, given),
+                None if node.is_opaque() => Ok(()),
+                None => Err(refused(format!(
+                    "object mapping for [{}] tried to parse field [{}] as object, but found a concrete value",
+                    self.path, self.path
+                ))),
+            },
+            At::Unmapped => {
+                let learned = self.learn.learn(&self.path, guess(given))?;
+                learned.map_or(Ok(()), |field| self.put(&field, given))
+            }
+        }
+    }
+
+    fn put(&mut self, field: &MappedField, given: &Given<'_>) -> Result<(), ApiError> {
+        match leaf(&field.kind, given) {
+            Ok(Some(leaf)) => self.document.add(field.target.clone(), leaf),
+            Ok(None) => {}
+            Err(reason) => {
+                let preview: String = given.text().chars().take(PREVIEW).collect();
+                let problem = refused(format!(
+                    "failed to parse field [{}] of type [{}] in document with id '{}'. Preview of field's value: '{preview}'",
+                    self.path,
+                    field.declared_type(),
+                    self.document.id
+                ));
+                let cause = ApiError::argument(reason).cause();
+                return Err(problem.with("caused_by", cause));
+            }
+        }
+        for (_, subfield) in &field.subfields {
+            if let Ok(Some(leaf)) = leaf(&subfield.kind, given) {
+                self.document.add(subfield.target.clone(), leaf);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn guess(given: &Given<'_>) -> Guess {
+    match given {
+        Given::Text(text, _) => Guess::Text { is_date: parse_date(text).is_some() },
+        Given::Long(_) => Guess::Long,
+        Given::Double(_) => Guess::Double,
+        Given::Boolean(_) => Guess::Boolean,
+    }
+}
+
+/// What is mapped where we are.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Node(&'a Node),
+    Unmapped,
+    /// Below an object that is not looked at.
+    Ignored,
+}
+
+impl<'a> At<'a> {
+    /// Below a name, which may have dots in it.
+    fn below(self, name: &str) -> Self {
+        let Self::Node(node) = self else { return self };
+        if node.is_opaque() {
+            return Self::Ignored;
+        }
+        let step = |node: Option<&'a Node>, name| node.and_then(|node| node.child(name));
+        let found = match node.child(name) {
+            Some(found) => Some(found),
+            None if name.contains('.') => name.split('.').fold(Some(node), step),
+            None => None,
+        };
+        found.map_or(Self::Unmapped, Self::Node)
+    }
+}
+
+/// Reads a value.
+struct Visit<'s, 'a> {
+    sink: &'s mut Sink<'a>,
+    place: At<'a>,
+}
+
+impl Visit<'_, '_> {
+    fn value<E: Error>(self, given: &Given<'_>) -> Result<(), E> {
+        self.sink.take(&self.place, given).map_err(|problem| self.sink.fail(problem))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Visit<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Visit<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.value(&Given::Boolean(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.value(&Given::Long(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        #[expect(clippy::cast_precision_loss, reason = "it is refused as a long either way")]
+        let given = i64::try_from(value).map_or(Given::Double(value as f64), Given::Long);
+        self.value(&given)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.value(&Given::Double(value))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<(), E> {
+        let place = self.sink.place_of(value);
+        self.value(&Given::Text(Cow::Borrowed(value), place))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.value(&Given::Text(Cow::Borrowed(value), None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Self { sink, place } = self;
+        while items.next_element_seed(Visit { sink, place })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self { sink, place } = self;
+        if sink.depth > MOST_DEPTH {
+            return Err(sink.fail(refused(format!(
+                "Limit of mapping depth [{MOST_DEPTH}] has been exceeded at [{}]",
+                sink.path
+            ))));
+        }
+        if let At::Node(node) = place
+            && let Some(field) = node.field()
+        {
+            return Err(sink.fail(refused(format!(
+                "failed to parse field [{}] of type [{}] in document with id '{}': it is an object here",
+                sink.path,
+                field.declared_type(),
+                sink.document.id
+            ))));
+        }
+        sink.depth += 1;
+        let length = sink.path.len();
+        while let Some(name) = members.next_key_seed(Name)? {
+            if length > 0 {
+                sink.path.push('.');
+            }
+            sink.path.push_str(&name);
+            members.next_value_seed(Visit { sink, place: place.below(&name) })?;
+            sink.path.truncate(length);
+        }
+        sink.depth -= 1;
+        Ok(())
+    }
+}
+
+/// Reads a name, without copying it where it stands as it is.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}

@@ -1,0 +1,157 @@
+//! The schema of an index: how a mapping becomes fields of tantivy.
+//!
+//! Fields that the mapping has when the index is made are fields of their own; those that come later
+//! live in two JSON fields, because a schema never changes. Numbers, dates, booleans and addresses
+//! are columns only: a column of a million values is looked through in about a millisecond, and an
+//! inverted index beside it would cost more than all else together.
+
+use tantivy::schema::{
+    DateOptions, DateTimePrecision, Field, IndexRecordOption, IpAddrOptions, JsonObjectOptions,
+    NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
+};
+use tantivy::tokenizer::{
+    LowerCaser, RAW_TOKENIZER_NAME, RemoveLongFilter, SimpleTokenizer, TextAnalyzer,
+};
+
+use crate::mapping::{FieldKind, Mapping};
+
+/// The name of the field with ids.
+pub const ID: &str = "_id";
+/// The name of the field with documents as they came.
+pub const SOURCE: &str = "_source";
+/// Fields that were mapped after the index was made, but for texts.
+pub const LATER: &str = "_later";
+/// And texts.
+pub const LATER_TEXT: &str = "_later_text";
+/// The tokenizer of texts: words in lower case.
+pub const WORDS: &str = "words";
+/// A longer word, in bytes, is not searchable.
+const LONGEST_WORD: usize = 255;
+
+/// Where values of a field are.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// What they are.
+    pub kind: FieldKind,
+    /// The field of the schema.
+    pub field: Field,
+    /// The path in it, where it is a JSON field; dots divide it.
+    pub json_path: Option<String>,
+    /// The name of the column, with the path in it. Texts have none.
+    pub column: String,
+}
+
+/// The fields that every index has.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnFields {
+    /// Ids, as one term each, and stored.
+    pub id: Field,
+    /// Documents as they came: stored bytes.
+    pub source: Field,
+    /// See [`LATER`].
+    pub later: Field,
+    /// See [`LATER_TEXT`].
+    pub later_text: Field,
+}
+
+impl OwnFields {
+    /// Of a schema that [`schema`] made.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn of(schema: &Schema) -> tantivy::Result<Self> {
+        Ok(Self {
+            id: schema.get_field(ID)?,
+            source: schema.get_field(SOURCE)?,
+            later: schema.get_field(LATER)?,
+            later_text: schema.get_field(LATER_TEXT)?,
+        })
+    }
+}
+
+/// The schema for an index that begins with this mapping.
+pub fn schema(mapping: &Mapping) -> Schema {
+    let mut builder = Schema::builder();
+    let id = TextOptions::default().set_indexing_options(whole()).set_stored();
+    builder.add_text_field(ID, id);
+    builder.add_bytes_field(SOURCE, STORED);
+    let later = JsonObjectOptions::default()
+        .set_indexing_options(whole())
+        .set_fast(RAW_TOKENIZER_NAME)
+        .set_expand_dots_enabled();
+    builder.add_json_field(LATER, later);
+    let text = JsonObjectOptions::default().set_indexing_options(words()).set_expand_dots_enabled();
+    builder.add_json_field(LATER_TEXT, text);
+    for (path, field) in mapping.fields() {
+        add(&mut builder, &path, &field.kind);
+    }
+    builder.build()
+}
+
+fn add(builder: &mut SchemaBuilder, path: &str, kind: &FieldKind) {
+    let column = NumericOptions::default().set_fast();
+    match kind {
+        FieldKind::Keyword { .. } => {
+            let options = TextOptions::default().set_indexing_options(whole());
+            builder.add_text_field(path, options.set_fast(RAW_TOKENIZER_NAME));
+        }
+        FieldKind::Text => {
+            builder.add_text_field(path, TextOptions::default().set_indexing_options(words()));
+        }
+        FieldKind::Long => {
+            builder.add_i64_field(path, column);
+        }
+        FieldKind::Double => {
+            builder.add_f64_field(path, column);
+        }
+        FieldKind::Boolean => {
+            builder.add_bool_field(path, column);
+        }
+        FieldKind::Date => {
+            let options = DateOptions::default().set_precision(DateTimePrecision::Milliseconds);
+            builder.add_date_field(path, options.set_fast());
+        }
+        FieldKind::Ip => {
+            builder.add_ip_addr_field(path, IpAddrOptions::default().set_fast());
+        }
+        FieldKind::Unsearchable => {}
+    }
+}
+
+/// A value is one term.
+fn whole() -> TextFieldIndexing {
+    TextFieldIndexing::default()
+        .set_tokenizer(RAW_TOKENIZER_NAME)
+        .set_index_option(IndexRecordOption::Basic)
+        .set_fieldnorms(false)
+}
+
+/// A value is many.
+fn words() -> TextFieldIndexing {
+    TextFieldIndexing::default()
+        .set_tokenizer(WORDS)
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions)
+}
+
+/// The tokenizer called [`WORDS`].
+pub fn word_tokenizer() -> TextAnalyzer {
+    TextAnalyzer::builder(SimpleTokenizer::default())
+        .filter(RemoveLongFilter::limit(LONGEST_WORD))
+        .filter(LowerCaser)
+        .build()
+}
+
+/// Where the values of a path are, for a mapping and a schema that belong together; `None` where
+/// it is not mapped.
+pub fn place(mapping: &Mapping, schema: &Schema, own: OwnFields, path: &str) -> Option<Place> {
+    let kind = mapping.kind(path)?.clone();
+    if let Ok(field) = schema.get_field(path) {
+        return Some(Place { kind, field, json_path: None, column: path.to_owned() });
+    }
+    let (field, name) = match kind {
+        FieldKind::Text => (own.later_text, LATER_TEXT),
+        _ => (own.later, LATER),
+    };
+    let column = format!("{name}.{path}");
+    Some(Place { kind, field, json_path: Some(path.to_owned()), column })
+}

@@ -1,0 +1,179 @@
+//! Values as Elasticsearch takes them: what is coerced, and what is refused.
+//! <https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/coerce>
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use tantivy::DateTime;
+
+use super::document::Leaf;
+use crate::mapping::FieldKind;
+
+/// A longer term, in bytes, is refused, as Lucene does.
+const LONGEST_TERM: usize = 32_766;
+
+/// The largest whole number below 2^63 that a double has.
+const LARGEST: f64 = 9_223_372_036_854_774_784.0;
+
+/// A value as it stands in a document.
+#[derive(Debug, Clone)]
+pub enum Given<'a> {
+    /// A string, and where it stands if it stands there as it is.
+    Text(Cow<'a, str>, Option<Range<usize>>),
+    /// A whole number.
+    Long(i64),
+    /// A number.
+    Double(f64),
+    /// True or false.
+    Boolean(bool),
+}
+
+impl Given<'_> {
+    /// As text, for people and for keywords.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text, _) => Cow::Borrowed(text),
+            Self::Long(number) => Cow::Owned(number.to_string()),
+            Self::Double(number) => Cow::Owned(number.to_string()),
+            Self::Boolean(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
+        }
+    }
+}
+
+/// What of a value is indexed; `None` where nothing is.
+///
+/// # Errors
+/// Says why it does not fit.
+pub fn leaf(kind: &FieldKind, given: &Given<'_>) -> Result<Option<Leaf>, String> {
+    match kind {
+        FieldKind::Keyword { ignore_above } => keyword(*ignore_above, given),
+        FieldKind::Text => Ok(Some(text(given))),
+        FieldKind::Long => long(given).map(|number| Some(Leaf::Long(number))),
+        FieldKind::Double => double(given).map(|number| Some(Leaf::Double(number))),
+        FieldKind::Boolean => boolean(given).map(|value| Some(Leaf::Boolean(value))),
+        FieldKind::Date => date(given).map(|date| Some(Leaf::Date(date))),
+        FieldKind::Ip => address(&given.text()).map(|address| Some(Leaf::Ip(address))),
+        FieldKind::Unsearchable => Ok(None),
+    }
+}
+
+fn keyword(limit: Option<usize>, given: &Given<'_>) -> Result<Option<Leaf>, String> {
+    let whole = given.text();
+    // Bytes first: they are at least as many as characters.
+    if limit.is_some_and(|limit| whole.len() > limit && whole.chars().count() > limit) {
+        return Ok(None);
+    }
+    if whole.len() > LONGEST_TERM {
+        return Err(format!(
+            "Document contains at least one immense term (whose UTF8 encoding is longer than the max length {LONGEST_TERM})"
+        ));
+    }
+    Ok(Some(text(given)))
+}
+
+fn text(given: &Given<'_>) -> Leaf {
+    match given {
+        Given::Text(_, Some(range)) => Leaf::Slice(range.clone()),
+        other => Leaf::Text(other.text().into()),
+    }
+}
+
+fn long(given: &Given<'_>) -> Result<i64, String> {
+    let number = match given {
+        Given::Long(number) => return Ok(*number),
+        Given::Double(number) => *number,
+        Given::Text(text, _) => {
+            if let Ok(number) = text.trim().parse::<i64>() {
+                return Ok(number);
+            }
+            text.trim().parse::<f64>().map_err(|_| format!("For input string: \"{text}\""))?
+        }
+        Given::Boolean(_) => return Err("Current token is not numeric".to_owned()),
+    };
+    if !(-LARGEST..=LARGEST).contains(&number) {
+        return Err(format!("Value [{number}] is out of range for a long"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked; fractions are cut")]
+    Ok(number as i64)
+}
+
+fn double(given: &Given<'_>) -> Result<f64, String> {
+    let number = match given {
+        #[expect(clippy::cast_precision_loss, reason = "a double has no more")]
+        Given::Long(number) => *number as f64,
+        Given::Double(number) => *number,
+        Given::Text(text, _) => {
+            text.trim().parse().map_err(|_| format!("For input string: \"{text}\""))?
+        }
+        Given::Boolean(_) => return Err("Current token is not numeric".to_owned()),
+    };
+    if number.is_finite() { Ok(number) } else { Err("supports only finite values".to_owned()) }
+}
+
+fn boolean(given: &Given<'_>) -> Result<bool, String> {
+    match given {
+        Given::Boolean(value) => Ok(*value),
+        Given::Text(text, _) if text == "true" => Ok(true),
+        Given::Text(text, _) if text == "false" || text.is_empty() => Ok(false),
+        other => Err(format!(
+            "Failed to parse value [{}] as only [true] or [false] are allowed.",
+            other.text()
+        )),
+    }
+}
+
+fn date(given: &Given<'_>) -> Result<DateTime, String> {
+    let refused = |text: &str| {
+        format!(
+            "failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]"
+        )
+    };
+    let millis = match given {
+        Given::Long(millis) => Some(*millis),
+        Given::Text(text, _) => {
+            if let Some(date) = parse_date(text) {
+                return Ok(date);
+            }
+            text.parse().ok()
+        }
+        Given::Double(_) | Given::Boolean(_) => None,
+    };
+    let millis = millis.filter(|millis| millis.checked_mul(1_000_000).is_some());
+    millis.map(DateTime::from_timestamp_millis).ok_or_else(|| refused(&given.text()))
+}
+
+/// `strict_date_optional_time`: a date, or a date and a time, of UTC if it does not say otherwise.
+/// `None` for what is not one, and for what nanoseconds in 64 bits cannot reach (1677 to 2262).
+pub fn parse_date(text: &str) -> Option<DateTime> {
+    if text.len() < 4 || !text.as_bytes().iter().take(4).all(u8::is_ascii_digit) {
+        return None;
+    }
+    let moment = if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        moment
+    } else {
+        let local = match (text.len(), text.parse::<civil::DateTime>()) {
+            (_, Ok(local)) => local,
+            (4, _) => format!("{text}-01-01").parse::<civil::Date>().ok()?.into(),
+            (7, _) => format!("{text}-01").parse::<civil::Date>().ok()?.into(),
+            (10, _) => text.parse::<civil::Date>().ok()?.into(),
+            _ => return None,
+        };
+        local.to_zoned(TimeZone::UTC).ok()?.timestamp()
+    };
+    i64::try_from(moment.as_nanosecond()).ok().map(DateTime::from_timestamp_nanos)
+}
+
+/// An address; IPv4 ones as IPv6 has them.
+///
+/// # Errors
+/// Says that it is none.
+pub fn address(text: &str) -> Result<Ipv6Addr, String> {
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => Ok(address.to_ipv6_mapped()),
+        Ok(IpAddr::V6(address)) => Ok(address),
+        Err(_) => Err(format!("'{text}' is not an IP string literal.")),
+    }
+}

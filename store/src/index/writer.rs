@@ -1,0 +1,268 @@
+//! Writing: a thread for each index that is written, which takes the requests that wait, indexes
+//! all of them, commits once, and then answers each.
+//!
+//! A group that fails is undone as a whole and refused as a whole, so who sent it may send it again;
+//! what was there after all is then a duplicate.
+
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::{IndexWriter, Searcher, Term};
+use tracing::{debug, warn};
+
+use super::Index;
+use super::document::Incoming;
+use crate::error::ApiError;
+
+/// Requests that wait for the writer of an index; more wait to be let in.
+const WAITING: usize = 4;
+/// A commit has so many documents at most, unless one request has more.
+const GROUP: usize = 50_000;
+/// Threads that build segments.
+const THREADS: usize = 2;
+/// Memory of each of them, in bytes.
+const THREAD_BYTES: usize = 24 << 20;
+/// After so long without work, what merging left over is cleared away.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Segments that are merged into one, of similar size.
+const MERGED: usize = 8;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Operation {
+    /// Index a document if there is none with its id.
+    Create(Box<Incoming>),
+    /// Index a document instead of the one with its id.
+    Index(Box<Incoming>),
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The document is there.
+    Created,
+    /// It is there instead of another one.
+    Updated,
+    /// Nothing, because there is one with this id.
+    Exists,
+}
+
+type Answer = Result<Vec<Outcome>, ApiError>;
+
+/// Operations, and who waits for their outcomes.
+struct Request {
+    operations: Vec<Operation>,
+    answer: SyncSender<Answer>,
+}
+
+/// The way to the thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    requests: SyncSender<Request>,
+    last: Instant,
+}
+
+impl Writer {
+    /// Has an index do this, and waits until it is done.
+    pub(super) fn write(index: &Arc<Index>, operations: Vec<Operation>) -> Answer {
+        let (answer, answered) = sync_channel(1);
+        let request = Request { operations, answer };
+        let requests = {
+            let mut writer = index.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let writer = match &mut *writer {
+                Some(writer) => writer,
+                none => none.insert(Self::start(index)?),
+            };
+            writer.last = Instant::now();
+            writer.requests.clone()
+        };
+        let gone = || ApiError::unavailable("the writer of the index has ended");
+        requests.send(request).map_err(|_| gone())?;
+        drop(requests);
+        answered.recv().map_err(|_| gone())?
+    }
+
+    /// Ends the thread if nothing was asked of it for so long; it ends what it has begun.
+    pub(super) fn rest(index: &Index, idle: Duration) {
+        let mut writer = index.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.as_ref().is_some_and(|writer| writer.last.elapsed() >= idle) {
+            *writer = None;
+        }
+    }
+
+    fn start(index: &Arc<Index>) -> Result<Self, ApiError> {
+        let (requests, received) = sync_channel(WAITING);
+        let weak = Arc::downgrade(index);
+        let name = format!("write {}", index.name);
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || run(&weak, &received))
+            .map_err(|error| ApiError::unavailable(format!("cannot start a thread: {error}")))?;
+        Ok(Self { requests, last: Instant::now() })
+    }
+}
+
+/// Serves requests until nobody can send any.
+fn run(index: &Weak<Index>, requests: &Receiver<Request>) {
+    let mut writer = None;
+    let mut is_tidy = true;
+    loop {
+        let request = requests.recv_timeout(PAUSE);
+        let Some(index) = index.upgrade() else { return };
+        match request {
+            Ok(first) => {
+                serve(&index, &mut writer, (first, requests));
+                is_tidy = false;
+            }
+            Err(RecvTimeoutError::Timeout) if is_tidy => {}
+            Err(RecvTimeoutError::Timeout) => {
+                is_tidy = true;
+                tidy(&index, writer.as_ref());
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                if let Some(writer) = writer
+                    && let Err(error) = writer.wait_merging_threads()
+                {
+                    warn!(index = index.name, "merging segments failed: {error}");
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Indexes one request and those that wait behind it, and answers them.
+fn serve(
+    index: &Index,
+    writer: &mut Option<IndexWriter<Incoming>>,
+    (first, requests): (Request, &Receiver<Request>),
+) {
+    let mut waiting = Vec::new();
+    let result = group(index, writer, (first, requests), &mut waiting);
+    if let Err(error) = &result {
+        // What this writer had begun goes with it.
+        *writer = None;
+        warn!(
+            index = index.name,
+            "nothing of {} requests was written: {}",
+            waiting.len(),
+            error.reason
+        );
+    }
+    for (answer, outcomes) in waiting {
+        // Whoever asked may have gone.
+        drop(answer.send(result.clone().map(|()| outcomes)));
+    }
+}
+
+type Waiting = Vec<(SyncSender<Answer>, Vec<Outcome>)>;
+
+fn group(
+    index: &Index,
+    writer: &mut Option<IndexWriter<Incoming>>,
+    (first, requests): (Request, &Receiver<Request>),
+    waiting: &mut Waiting,
+) -> Result<(), ApiError> {
+    let mut group = Group { index, searcher: index.searcher(), ids: HashSet::new() };
+    let mut next = Some(first);
+    let mut failed = None;
+    while let Some(Request { operations, answer }) = next.take() {
+        let done = open(index, writer).and_then(|writer| group.take(writer, operations));
+        let outcomes = done.unwrap_or_else(|error| {
+            failed = Some(error);
+            Vec::new()
+        });
+        waiting.push((answer, outcomes));
+        if failed.is_none() && group.ids.len() < GROUP {
+            next = requests.try_recv().ok();
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let writer = open(index, writer)?;
+    if !group.ids.is_empty() {
+        index.save_mapping()?;
+        writer.commit()?;
+        index.refresh()?;
+    }
+    Ok(())
+}
+
+fn open<'w>(
+    index: &Index,
+    writer: &'w mut Option<IndexWriter<Incoming>>,
+) -> Result<&'w mut IndexWriter<Incoming>, ApiError> {
+    match writer {
+        Some(writer) => Ok(writer),
+        none => {
+            let options = IndexWriterOptions::builder()
+                .num_worker_threads(THREADS)
+                .memory_budget_per_thread(THREAD_BYTES)
+                .num_merge_threads(1)
+                .build();
+            let opened: IndexWriter<Incoming> = index.tantivy.writer_with_options(options)?;
+            let mut policy = LogMergePolicy::default();
+            policy.set_min_num_segments(MERGED);
+            opened.set_merge_policy(Box::new(policy));
+            Ok(none.insert(opened))
+        }
+    }
+}
+
+/// Clears away what merging left over, which searches may have held until now.
+fn tidy(index: &Index, writer: Option<&IndexWriter<Incoming>>) {
+    let Some(writer) = writer else { return };
+    let done = index.refresh().and_then(|()| writer.garbage_collect_files().wait().map(drop));
+    if let Err(error) = done {
+        debug!(index = index.name, %error, "old segments are still there");
+    }
+}
+
+/// What is committed at once.
+struct Group<'a> {
+    index: &'a Index,
+    searcher: Searcher,
+    /// Of documents that are not committed yet.
+    ids: HashSet<Box<str>>,
+}
+
+impl Group<'_> {
+    fn take(
+        &mut self,
+        writer: &IndexWriter<Incoming>,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<Outcome>, ApiError> {
+        operations.into_iter().map(|operation| self.act(writer, operation)).collect()
+    }
+
+    fn act(
+        &mut self,
+        writer: &IndexWriter<Incoming>,
+        operation: Operation,
+    ) -> Result<Outcome, ApiError> {
+        let (document, replaces) = match operation {
+            Operation::Create(document) => (document, false),
+            Operation::Index(document) => (document, true),
+        };
+        let is_there = self.ids.contains(&document.id) || self.is_committed(&document.id)?;
+        if is_there && !replaces {
+            return Ok(Outcome::Exists);
+        }
+        if is_there {
+            writer.delete_term(Term::from_field_text(document.own.id, &document.id));
+        }
+        self.ids.insert(document.id.clone());
+        writer.add_document(*document)?;
+        Ok(if is_there { Outcome::Updated } else { Outcome::Created })
+    }
+
+    fn is_committed(&self, id: &str) -> Result<bool, ApiError> {
+        let segments = self.index.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(segments.find(&self.searcher, self.index.own.id, id)?.is_some())
+    }
+}

@@ -1,0 +1,20 @@
+//! An embedded document store: tantivy behind a subset of Elasticsearch's HTTP API, for when one
+//! machine is enough. Going from here to a cluster is a change of URL.
+//!
+//! Promises: what a request is answered for is on disk, an id is in an index once, and what is not
+//! supported is refused by name, in Elasticsearch's words. Memory is bounded: see [`index`].
+//!
+//! - [`mapping`]: which fields there are, and of which kind
+//! - [`index`]: one index: documents, ids, the writer
+//! - [`catalog`]: all of them, templates, retention
+//! - [`http`]: the API
+
+pub mod catalog;
+pub mod error;
+pub mod http;
+pub mod index;
+pub mod mapping;
+
+pub use catalog::{Store, StoreOptions};
+pub use error::{ApiError, StoreError};
+pub use http::serve;

@@ -1,0 +1,210 @@
+//! Mappings as they are written in requests and templates.
+
+use serde_json::{Map, Value};
+
+use super::dynamic::Template;
+use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node};
+use crate::error::ApiError;
+use crate::index::Target;
+
+/// What may stand beside `type` without any effect here.
+const WITHOUT_EFFECT: [&str; 12] = [
+    "norms",
+    "store",
+    "index_options",
+    "coerce",
+    "ignore_malformed",
+    "null_value",
+    "similarity",
+    "eager_global_ordinals",
+    "scaling_factor",
+    "value",
+    "time_series_dimension",
+    "meta",
+];
+
+impl Mapping {
+    /// Parses `mappings`.
+    ///
+    /// # Errors
+    /// Names what is not known or does not fit.
+    pub fn parse(text: &Value) -> Result<Self, ApiError> {
+        let mut mapping = Self { date_detection: true, ..Self::default() };
+        mapping.merge(text)?;
+        Ok(mapping)
+    }
+
+    /// Adds what a request adds. On an error part of it may be there; so callers merge into a copy.
+    ///
+    /// # Errors
+    /// Names what is not known or does not fit what is there.
+    pub fn merge(&mut self, text: &Value) -> Result<(), ApiError> {
+        let Some(members) = text.as_object() else {
+            return Err(refused("Expected map for the mapping"));
+        };
+        for (name, value) in members {
+            match name.as_str() {
+                "properties" => self.merge_properties("", value, 0)?,
+                "dynamic" => self.dynamic = dynamic_mode(value)?,
+                "date_detection" => {
+                    self.date_detection = value.as_bool().ok_or_else(|| wrong(name, value))?;
+                }
+                "dynamic_templates" => self.templates = Template::parse_all(value)?,
+                "_meta" | "numeric_detection" | "_source" | "_data_stream_timestamp" => {}
+                other => {
+                    return Err(refused(&format!(
+                        "Root mapping definition has unsupported parameters:  [{other} : {value}]"
+                    )));
+                }
+            }
+            if name != "properties" {
+                self.printed.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_properties(
+        &mut self,
+        prefix: &str,
+        text: &Value,
+        depth: usize,
+    ) -> Result<(), ApiError> {
+        let Some(members) = text.as_object() else {
+            return Err(refused("Expected map for property [properties]"));
+        };
+        if depth > MOST_DEPTH {
+            return Err(refused(&format!(
+                "Limit of mapping depth [{MOST_DEPTH}] has been exceeded"
+            )));
+        }
+        for (name, declared) in members {
+            let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            let kind = declared.get("type").and_then(Value::as_str);
+            let is_object = matches!(kind, None | Some("object"));
+            if !declared.is_object()
+                || (is_object && declared.get("type").is_some_and(Value::is_null))
+            {
+                return Err(refused(&format!("Expected map for property [{path}]")));
+            }
+            if !is_object {
+                self.insert(&path, declared)?;
+            } else if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false))
+            {
+                self.object(&path).is_opaque = true;
+            } else if let Some(properties) = declared.get("properties") {
+                self.merge_properties(&path, properties, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The object at a path.
+    fn object(&mut self, path: &str) -> &mut Node {
+        path.split('.')
+            .fold(&mut self.root, |node, name| node.children.entry(name.into()).or_default())
+    }
+}
+
+/// A field as it is declared.
+pub(super) fn field(path: &str, declared: &Value) -> Result<MappedField, ApiError> {
+    let Some(members) = declared.as_object() else {
+        return Err(refused(&format!("Expected map for property [{path}]")));
+    };
+    let mut field = plain(path, members)?;
+    if let Some(subfields) = members.get("fields") {
+        let subfields = subfields.as_object().ok_or_else(|| {
+            refused(&format!("expected map for property [fields] on field [{path}]"))
+        })?;
+        for (name, declared) in subfields {
+            let members = declared
+                .as_object()
+                .ok_or_else(|| refused(&format!("expected map for [{path}.{name}]")))?;
+            if name.contains('.') || name.is_empty() {
+                return Err(refused(&format!("field name [{name}] in [{path}] cannot be used")));
+            }
+            field
+                .subfields
+                .push((name.as_str().into(), plain(&format!("{path}.{name}"), members)?));
+        }
+    }
+    Ok(field)
+}
+
+fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiError> {
+    let kind_name = members.get("type").and_then(Value::as_str).unwrap_or_default();
+    for name in members.keys() {
+        let is_known = matches!(
+            name.as_str(),
+            "type" | "fields" | "index" | "doc_values" | "ignore_above" | "format" | "analyzer"
+        ) || WITHOUT_EFFECT.contains(&name.as_str());
+        if !is_known {
+            return Err(refused(&format!(
+                "unknown parameter [{name}] on mapper [{path}] of type [{kind_name}]"
+            )));
+        }
+    }
+    let is_off = |name: &str| members.get(name).is_some_and(|value| *value == Value::Bool(false));
+    let kind = if is_off("index") && (is_off("doc_values") || kind_name.ends_with("text")) {
+        kind(path, kind_name, members).map(|_| FieldKind::Unsearchable)
+    } else {
+        kind(path, kind_name, members)
+    }?;
+    let declared = members.iter().filter(|(name, _)| *name != "fields");
+    let declared = declared.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let target = match kind {
+        FieldKind::Text => Target::LaterText(path.into()),
+        _ => Target::Later(path.into()),
+    };
+    Ok(MappedField { kind, declared, target, subfields: Vec::new() })
+}
+
+fn kind(path: &str, name: &str, members: &Map<String, Value>) -> Result<FieldKind, ApiError> {
+    Ok(match name {
+        "keyword" | "wildcard" | "constant_keyword" => {
+            let limit = members.get("ignore_above").and_then(Value::as_u64);
+            FieldKind::Keyword { ignore_above: limit.and_then(|limit| usize::try_from(limit).ok()) }
+        }
+        "text" | "match_only_text" => {
+            let analyzer = members.get("analyzer").and_then(Value::as_str);
+            if analyzer.is_some_and(|name| name != "standard") {
+                return Err(refused(&format!(
+                    "analyzer [{}] has not been configured in mappings: only [standard] is there",
+                    analyzer.unwrap_or_default()
+                )));
+            }
+            FieldKind::Text
+        }
+        "long" | "integer" | "short" | "byte" => FieldKind::Long,
+        "double" | "float" | "half_float" | "scaled_float" => FieldKind::Double,
+        "boolean" => FieldKind::Boolean,
+        "date" | "date_nanos" => FieldKind::Date,
+        "ip" => FieldKind::Ip,
+        other => {
+            return Err(refused(&format!(
+                "No handler for type [{other}] declared on field [{}]",
+                path.rsplit('.').next().unwrap_or(path)
+            )));
+        }
+    })
+}
+
+fn dynamic_mode(value: &Value) -> Result<DynamicMode, ApiError> {
+    match value {
+        Value::Bool(true) => Ok(DynamicMode::True),
+        Value::Bool(false) => Ok(DynamicMode::False),
+        Value::String(text) if text == "true" => Ok(DynamicMode::True),
+        Value::String(text) if text == "false" => Ok(DynamicMode::False),
+        Value::String(text) if text == "strict" => Ok(DynamicMode::Strict),
+        other => Err(wrong("dynamic", other)),
+    }
+}
+
+fn wrong(name: &str, value: &Value) -> ApiError {
+    refused(&format!("Failed to parse value [{value}] of [{name}]"))
+}
+
+/// 400: the mapping is refused.
+pub(super) fn refused(reason: &str) -> ApiError {
+    ApiError::new(400, "mapper_parsing_exception", reason)
+}
