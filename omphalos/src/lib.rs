@@ -1,12 +1,14 @@
 //! `omphalos`: one program for people at a keyboard.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration. Those of `audit` are told apart as grep
-//! and diff do: 0 all there, 1 something is missing, 2 trouble of any kind.
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration. Those of `audit` and `search` are told
+//! apart as diff and grep do: 0 all there, or found; 1 something is missing, or nothing found; 2
+//! trouble of any kind.
 
 mod audit;
 mod dead;
 mod parse;
 pub mod run;
+mod search;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,7 @@ pub fn main() -> ExitCode {
     let result = match matches.subcommand() {
         Some(("parse", given)) => parse::run(given).map(|()| ExitCode::SUCCESS),
         Some(("run", given)) => run::run(given),
+        Some(("search", given)) => search::run(given),
         Some(("audit", given)) => audit::run(given),
         Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
         _ => Ok(ExitCode::SUCCESS),
@@ -32,8 +35,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             eprintln!("omphalos: {error:#}");
             let misused = error.downcast_ref::<ConfigError>().is_some();
-            let is_audit = matches.subcommand_name() == Some("audit");
-            ExitCode::from(if misused || is_audit { MISUSED } else { FAILED })
+            let answers = matches!(matches.subcommand_name(), Some("audit" | "search"));
+            ExitCode::from(if misused || answers { MISUSED } else { FAILED })
         }
     }
 }
@@ -47,6 +50,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(run::command())
+        .subcommand(search::command())
         .subcommand(parse::command())
         .subcommand(audit::command())
         .subcommand(dead::command())

@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 
 use chain::{Embedded, Watch, listen};
 use plan::{Plan, store_options};
-use settings::Settings;
+pub(crate) use settings::Settings;
 pub use settings::all_settings;
 
 const EXAMPLES: &str = "\
