@@ -46,12 +46,14 @@ pub struct ApiError {
     pub reason: String,
     /// What else stands beside the reason, such as `index`.
     pub more: Vec<(&'static str, Value)>,
+    /// What is behind it, where that is something else.
+    pub root: Option<(&'static str, String)>,
 }
 
 impl ApiError {
     /// An error of a kind.
     pub fn new(status: u16, kind: &'static str, reason: impl Into<String>) -> Self {
-        Self { status, kind, reason: reason.into(), more: Vec::new() }
+        Self { status, kind, reason: reason.into(), more: Vec::new(), root: None }
     }
 
     /// 400: the request cannot be read.
@@ -86,6 +88,13 @@ impl ApiError {
         self
     }
 
+    /// With something else behind it.
+    #[must_use]
+    pub fn with_root_cause(mut self, kind: &'static str, reason: impl Into<String>) -> Self {
+        self.root = Some((kind, reason.into()));
+        self
+    }
+
     /// The error alone, as in an item of a bulk.
     pub fn cause(&self) -> Value {
         let mut cause = json!({ "type": self.kind, "reason": self.reason });
@@ -95,14 +104,23 @@ impl ApiError {
         cause
     }
 
-    /// The whole answer.
-    pub fn body(&self) -> Value {
+    /// The error with its root causes.
+    pub fn error(&self) -> Value {
         let cause = self.cause();
-        let mut error = json!({ "root_cause": [cause] });
+        let root = match &self.root {
+            Some((kind, reason)) => json!({ "type": kind, "reason": reason }),
+            None => cause.clone(),
+        };
+        let mut error = json!({ "root_cause": [root] });
         if let (Some(error), Value::Object(cause)) = (error.as_object_mut(), cause) {
             error.extend(cause);
         }
-        json!({ "error": error, "status": self.status })
+        error
+    }
+
+    /// The whole answer.
+    pub fn body(&self) -> Value {
+        json!({ "error": self.error(), "status": self.status })
     }
 }
 

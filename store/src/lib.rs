@@ -14,6 +14,7 @@ pub mod error;
 pub mod http;
 pub mod index;
 pub mod mapping;
+pub mod query;
 
 pub use catalog::{Store, StoreOptions};
 pub use error::{ApiError, StoreError};

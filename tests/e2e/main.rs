@@ -27,6 +27,7 @@ mod logrotate;
 mod manual;
 mod mounts;
 mod rotation;
+mod scenarios;
 mod udp;
 mod udp_ledger;
 mod udp_security;

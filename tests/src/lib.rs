@@ -25,6 +25,7 @@ pub mod logrotate;
 pub mod mount;
 mod port;
 pub mod program;
+pub mod scenario;
 pub mod server;
 pub mod stack;
 pub mod tcp_proxy;

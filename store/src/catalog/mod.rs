@@ -24,6 +24,7 @@ pub use self::disk::write_durably;
 pub use self::names::Wanted;
 pub use self::template::{IndexTemplate, Templates};
 use crate::error::{ApiError, StoreError};
+use crate::http::Pressure;
 use crate::index::{About, Index};
 use crate::mapping::Mapping;
 
@@ -54,6 +55,7 @@ struct Shared {
     options: StoreOptions,
     uuid: String,
     indices: RwLock<BTreeMap<String, Arc<Index>>>,
+    pressure: Pressure,
     /// Held while an index is made or deleted.
     changing: Mutex<()>,
     templates: Mutex<Templates>,
@@ -88,6 +90,7 @@ impl Store {
             uuid: disk::identity(&options.directory)?,
             options,
             indices: RwLock::new(indices),
+            pressure: Pressure::default(),
             changing: Mutex::default(),
             templates: Mutex::new(templates),
             _lock: lock,
@@ -98,6 +101,11 @@ impl Store {
     /// A name that this store alone has.
     pub fn uuid(&self) -> &str {
         &self.shared.uuid
+    }
+
+    /// How much is being worked on for requests.
+    pub fn pressure(&self) -> &Pressure {
+        &self.shared.pressure
     }
 
     /// Every index, in the order of names.
@@ -209,6 +217,16 @@ impl Store {
     /// The templates, to look at or to change.
     pub fn templates(&self) -> std::sync::MutexGuard<'_, Templates> {
         self.shared.templates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the writers that were asked last, so that at most so many are left.
+    pub fn keep_writers(&self, most: usize) {
+        let mut writing: Vec<_> =
+            self.all().into_iter().filter_map(|index| Some((index.last_write()?, index))).collect();
+        writing.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
+        for (_, index) in writing.into_iter().skip(most) {
+            index.rest(Duration::ZERO);
+        }
     }
 
     /// Ends writers that rest, and deletes what is too old or too much. To be called now and then.

@@ -48,17 +48,18 @@ impl IndexTemplate {
         }
         let template = Self { body };
         if template.patterns().is_empty() {
-            return Err(invalid("index_patterns is missing or empty".to_owned()));
+            return Err(ApiError::argument("Required [index_patterns]"));
         }
         Mapping::parse(&template.mappings()).map_err(|error| {
             ApiError::new(
                 400,
                 "illegal_argument_exception",
                 format!(
-                    "composable template [{name}] template after composition is invalid; caused by {}: {}",
-                    error.kind, error.reason
+                    "composable template [{name}] template after composition is invalid; {}",
+                    error.reason
                 ),
             )
+            .with("caused_by", error.cause())
         })?;
         Ok(template)
     }
@@ -83,6 +84,17 @@ impl IndexTemplate {
     }
 
     /// As it is printed.
+    pub fn printed(&self) -> Value {
+        let mut body = self.body.clone();
+        if let Some(members) = body.as_object_mut() {
+            let patterns = self.patterns().into_iter().map(Value::from).collect();
+            members.insert("index_patterns".to_owned(), patterns);
+            members.entry("composed_of").or_insert_with(|| json!([]));
+        }
+        body
+    }
+
+    /// As it came.
     pub fn body(&self) -> &Value {
         &self.body
     }

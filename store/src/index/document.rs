@@ -50,6 +50,8 @@ pub struct Incoming {
     pub source: Range<usize>,
     /// Its id.
     pub id: Box<str>,
+    /// How often a document with this id was written, this time included.
+    pub version: i64,
     /// What it has for fields of the schema.
     pub values: Vec<(Field, Leaf)>,
     /// For paths that were mapped later.
@@ -98,6 +100,7 @@ impl Document for Incoming {
         let own = self.own;
         let fixed = [
             (own.id, Item::Leaf(ReferenceValueLeaf::Str(&self.id))),
+            (own.version, Item::Leaf(ReferenceValueLeaf::I64(self.version))),
             (own.source, Item::Leaf(ReferenceValueLeaf::Bytes(self.source().as_bytes()))),
         ];
         let values = self.values.iter().map(|(field, leaf)| (*field, Item::Leaf(self.leaf(leaf))));

@@ -26,6 +26,19 @@ impl Segments {
         Ok(())
     }
 
+    /// How often the document with an id was written; 0 if there is none.
+    pub(super) fn version(
+        &self,
+        searcher: &Searcher,
+        (id_field, version_field): (Field, &str),
+        id: &str,
+    ) -> tantivy::Result<i64> {
+        let Some(address) = self.find(searcher, id_field, id)? else { return Ok(0) };
+        let column =
+            searcher.segment_reader(address.segment_ord).fast_fields().i64(version_field)?;
+        Ok(column.first(address.doc_id).unwrap_or(1))
+    }
+
     /// Where the document with an id is.
     pub(super) fn find(
         &self,

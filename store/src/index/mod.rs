@@ -16,7 +16,7 @@ mod writer;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,7 +31,7 @@ use self::reading::{Learn, read};
 pub use self::schema::{OwnFields, Place};
 pub use self::values::{address, parse_date};
 use self::writer::Writer;
-pub use self::writer::{Operation, Outcome};
+pub use self::writer::{Operation, Outcome, Promise};
 use crate::catalog::write_durably;
 use crate::error::{ApiError, StoreError};
 use crate::mapping::{Guess, MappedField, Mapping};
@@ -71,6 +71,8 @@ pub struct Index {
     /// The first and last ids of the segments that are committed.
     segments: Mutex<Segments>,
     writer: Mutex<Option<Writer>>,
+    /// Held by the thread that writes.
+    turn: Arc<Mutex<()>>,
 }
 
 impl std::fmt::Debug for Index {
@@ -147,6 +149,7 @@ impl Index {
             reader,
             segments: Mutex::default(),
             writer: Mutex::default(),
+            turn: Arc::default(),
         };
         index.refresh_segments().map_err(|error| damaged(&index.directory, &error))?;
         Ok(index)
@@ -276,17 +279,23 @@ impl Index {
         segments.follow(&self.searcher(), self.own.id)
     }
 
-    /// Indexes what these operations say, in their order; answered when it is on disk.
+    /// Has it do what these operations say, in their order.
     ///
     /// # Errors
-    /// 503 or 429 as a whole, when nothing of it is there.
-    pub fn write(self: &Arc<Self>, operations: Vec<Operation>) -> Result<Vec<Outcome>, ApiError> {
-        Writer::write(self, operations)
+    /// 503 when it cannot even begin.
+    pub fn submit(self: &Arc<Self>, operations: Vec<Operation>) -> Result<Promise, ApiError> {
+        Writer::submit(self, operations)
     }
 
     /// Ends the writer if it did nothing for so long.
     pub fn rest(&self, idle: Duration) {
         Writer::rest(self, idle);
+    }
+
+    /// When it was last written to; `None` when it has no writer.
+    pub fn last_write(&self) -> Option<Instant> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().map(Writer::last)
     }
 
     /// Takes it off the disk. Who still searches it ends that on what is mapped of it.
@@ -300,18 +309,19 @@ impl Index {
         fs::remove_dir_all(&self.directory)
     }
 
-    /// The document with an id, as it came.
+    /// The document with an id, as it came, and how often it was written.
     ///
     /// # Errors
     /// When the disk does not give it.
-    pub fn get(&self, id: &str) -> Result<Option<Vec<u8>>, ApiError> {
+    pub fn get(&self, id: &str) -> Result<Option<(Vec<u8>, i64)>, ApiError> {
         let searcher = self.searcher();
         let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(address) = segments.find(&searcher, self.own.id, id)? else { return Ok(None) };
+        let version = segments.version(&searcher, (self.own.id, schema::VERSION), id)?;
         let document: tantivy::TantivyDocument = searcher.doc(address)?;
         let source = document.get_first(self.own.source);
         let source = source.and_then(|value| tantivy::schema::Value::as_bytes(&value));
-        Ok(source.map(<[u8]>::to_vec))
+        Ok(source.map(|source| (source.to_vec(), version)))
     }
 }
 

@@ -43,6 +43,7 @@ pub fn read(
         body: Arc::clone(body),
         source,
         id: id.into(),
+        version: 1,
         values: Vec::with_capacity(32),
         later: Vec::new(),
         later_text: Vec::new(),
@@ -51,13 +52,13 @@ pub fn read(
     let mut sink = Sink { document, learn, path: String::new(), depth: 0, problem: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let seed = Visit { sink: &mut sink, place: At::Node(mapping.root()) };
+    if !text.trim_start().starts_with('{') {
+        return Err(refused("Malformed content, must start with an object".to_owned()));
+    }
     let result = seed.deserialize(&mut json).and_then(|()| json.end());
     match (sink.problem.take(), result) {
         (Some(problem), _) => Err(problem),
         (None, Err(error)) => Err(refused(format!("failed to parse: {error}"))),
-        (None, Ok(())) if !text.trim_start().starts_with('{') => {
-            Err(refused("failed to parse, document is not an object".to_owned()))
-        }
         (None, Ok(())) => Ok(sink.document),
     }
 }

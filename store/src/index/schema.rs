@@ -19,6 +19,8 @@ use crate::mapping::{FieldKind, Mapping};
 pub const ID: &str = "_id";
 /// The name of the field with documents as they came.
 pub const SOURCE: &str = "_source";
+/// The name of the column with versions: how often a document was written.
+pub const VERSION: &str = "_version";
 /// Fields that were mapped after the index was made, but for texts.
 pub const LATER: &str = "_later";
 /// And texts.
@@ -48,6 +50,8 @@ pub struct OwnFields {
     pub id: Field,
     /// Documents as they came: stored bytes.
     pub source: Field,
+    /// How often a document was written: a column.
+    pub version: Field,
     /// See [`LATER`].
     pub later: Field,
     /// See [`LATER_TEXT`].
@@ -63,6 +67,7 @@ impl OwnFields {
         Ok(Self {
             id: schema.get_field(ID)?,
             source: schema.get_field(SOURCE)?,
+            version: schema.get_field(VERSION)?,
             later: schema.get_field(LATER)?,
             later_text: schema.get_field(LATER_TEXT)?,
         })
@@ -75,6 +80,7 @@ pub fn schema(mapping: &Mapping) -> Schema {
     let id = TextOptions::default().set_indexing_options(whole()).set_stored();
     builder.add_text_field(ID, id);
     builder.add_bytes_field(SOURCE, STORED);
+    builder.add_i64_field(VERSION, NumericOptions::default().set_fast());
     let later = JsonObjectOptions::default()
         .set_indexing_options(whole())
         .set_fast(RAW_TOKENIZER_NAME)

@@ -4,7 +4,7 @@
 //! A group that fails is undone as a whole and refused as a whole, so who sent it may send it again;
 //! what was there after all is then a duplicate.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
@@ -16,6 +16,7 @@ use tracing::{debug, warn};
 
 use super::Index;
 use super::document::Incoming;
+use super::schema::VERSION;
 use crate::error::ApiError;
 
 /// Requests that wait for the writer of an index; more wait to be let in.
@@ -38,17 +39,23 @@ pub enum Operation {
     Create(Box<Incoming>),
     /// Index a document instead of the one with its id.
     Index(Box<Incoming>),
+    /// Delete the one with this id.
+    Delete(Box<str>),
 }
 
-/// What was done.
+/// What was done, and the version of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The document is there.
-    Created,
+    Created(i64),
     /// It is there instead of another one.
-    Updated,
+    Updated(i64),
     /// Nothing, because there is one with this id.
-    Exists,
+    Exists(i64),
+    /// It is not there any more.
+    Deleted(i64),
+    /// There was none.
+    NotFound,
 }
 
 type Answer = Result<Vec<Outcome>, ApiError>;
@@ -59,6 +66,24 @@ struct Request {
     answer: SyncSender<Answer>,
 }
 
+fn gone() -> ApiError {
+    ApiError::unavailable("the writer of the index has ended")
+}
+
+/// What an index was asked to do.
+#[derive(Debug)]
+pub struct Promise(Receiver<Answer>);
+
+impl Promise {
+    /// Waits until it is done, and on disk.
+    ///
+    /// # Errors
+    /// 503 as a whole, when nothing of it is there, or nobody can tell.
+    pub fn wait(self) -> Result<Vec<Outcome>, ApiError> {
+        self.0.recv().map_err(|_| gone())?
+    }
+}
+
 /// The way to the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -67,8 +92,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Has an index do this, and waits until it is done.
-    pub(super) fn write(index: &Arc<Index>, operations: Vec<Operation>) -> Answer {
+    /// Has an index do this.
+    pub(super) fn submit(
+        index: &Arc<Index>,
+        operations: Vec<Operation>,
+    ) -> Result<Promise, ApiError> {
         let (answer, answered) = sync_channel(1);
         let request = Request { operations, answer };
         let requests = {
@@ -80,10 +108,13 @@ impl Writer {
             writer.last = Instant::now();
             writer.requests.clone()
         };
-        let gone = || ApiError::unavailable("the writer of the index has ended");
         requests.send(request).map_err(|_| gone())?;
-        drop(requests);
-        answered.recv().map_err(|_| gone())?
+        Ok(Promise(answered))
+    }
+
+    /// When something was asked of it.
+    pub(super) fn last(&self) -> Instant {
+        self.last
     }
 
     /// Ends the thread if nothing was asked of it for so long; it ends what it has begun.
@@ -97,10 +128,15 @@ impl Writer {
     fn start(index: &Arc<Index>) -> Result<Self, ApiError> {
         let (requests, received) = sync_channel(WAITING);
         let weak = Arc::downgrade(index);
+        let turn = Arc::clone(&index.turn);
         let name = format!("write {}", index.name);
         thread::Builder::new()
             .name(name)
-            .spawn(move || run(&weak, &received))
+            .spawn(move || {
+                // The one before may still be finishing.
+                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                run(&weak, &received);
+            })
             .map_err(|error| ApiError::unavailable(format!("cannot start a thread: {error}")))?;
         Ok(Self { requests, last: Instant::now() })
     }
@@ -167,7 +203,7 @@ fn group(
     (first, requests): (Request, &Receiver<Request>),
     waiting: &mut Waiting,
 ) -> Result<(), ApiError> {
-    let mut group = Group { index, searcher: index.searcher(), ids: HashSet::new() };
+    let mut group = Group { index, searcher: index.searcher(), versions: HashMap::new() };
     let mut next = Some(first);
     let mut failed = None;
     while let Some(Request { operations, answer }) = next.take() {
@@ -177,7 +213,7 @@ fn group(
             Vec::new()
         });
         waiting.push((answer, outcomes));
-        if failed.is_none() && group.ids.len() < GROUP {
+        if failed.is_none() && group.versions.len() < GROUP {
             next = requests.try_recv().ok();
         }
     }
@@ -185,7 +221,7 @@ fn group(
         return Err(error);
     }
     let writer = open(index, writer)?;
-    if !group.ids.is_empty() {
+    if !group.versions.is_empty() {
         index.save_mapping()?;
         writer.commit()?;
         index.refresh()?;
@@ -227,8 +263,8 @@ fn tidy(index: &Index, writer: Option<&IndexWriter<Incoming>>) {
 struct Group<'a> {
     index: &'a Index,
     searcher: Searcher,
-    /// Of documents that are not committed yet.
-    ids: HashSet<Box<str>>,
+    /// Of documents that are not committed yet, by id; 0 for those that are deleted.
+    versions: HashMap<Box<str>, i64>,
 }
 
 impl Group<'_> {
@@ -245,24 +281,49 @@ impl Group<'_> {
         writer: &IndexWriter<Incoming>,
         operation: Operation,
     ) -> Result<Outcome, ApiError> {
-        let (document, replaces) = match operation {
+        let (mut document, replaces) = match operation {
             Operation::Create(document) => (document, false),
             Operation::Index(document) => (document, true),
+            Operation::Delete(id) => return self.delete(writer, id),
         };
-        let is_there = self.ids.contains(&document.id) || self.is_committed(&document.id)?;
-        if is_there && !replaces {
-            return Ok(Outcome::Exists);
+        let version = self.version(&document.id)?;
+        if version > 0 && !replaces {
+            return Ok(Outcome::Exists(version));
         }
-        if is_there {
-            writer.delete_term(Term::from_field_text(document.own.id, &document.id));
+        if version > 0 {
+            self.forget(writer, &document.id);
         }
-        self.ids.insert(document.id.clone());
+        document.version = version + 1;
+        self.versions.insert(document.id.clone(), document.version);
         writer.add_document(*document)?;
-        Ok(if is_there { Outcome::Updated } else { Outcome::Created })
+        let outcome = if version > 0 { Outcome::Updated } else { Outcome::Created };
+        Ok(outcome(version + 1))
     }
 
-    fn is_committed(&self, id: &str) -> Result<bool, ApiError> {
+    fn delete(
+        &mut self,
+        writer: &IndexWriter<Incoming>,
+        id: Box<str>,
+    ) -> Result<Outcome, ApiError> {
+        let version = self.version(&id)?;
+        if version == 0 {
+            return Ok(Outcome::NotFound);
+        }
+        self.forget(writer, &id);
+        self.versions.insert(id, 0);
+        Ok(Outcome::Deleted(version + 1))
+    }
+
+    fn forget(&self, writer: &IndexWriter<Incoming>, id: &str) {
+        writer.delete_term(Term::from_field_text(self.index.own.id, id));
+    }
+
+    /// How often the document with an id was written; 0 if there is none.
+    fn version(&self, id: &str) -> Result<i64, ApiError> {
+        if let Some(version) = self.versions.get(id) {
+            return Ok(*version);
+        }
         let segments = self.index.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(segments.find(&self.searcher, self.index.own.id, id)?.is_some())
+        Ok(segments.version(&self.searcher, (self.index.own.id, VERSION), id)?)
     }
 }

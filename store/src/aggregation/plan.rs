@@ -1,0 +1,342 @@
+//! From [`Aggregations`] to tantivy's, for one index.
+//!
+//! Names in requests may be anything; tantivy gets numbers for names. Months and years, which
+//! tantivy does not know, become ranges between their beginnings.
+
+use serde_json::{Map, Value, json};
+use tantivy::Searcher;
+use tantivy::aggregation::AggregationLimitsGuard;
+use tantivy::aggregation::agg_req::{
+    Aggregation as TantivyAggregation, AggregationVariants, Aggregations as TantivyAggregations,
+};
+use tantivy::aggregation::bucket::FilterAggregation;
+
+use super::filter::Made;
+use super::interval::{Interval, boundaries};
+use super::{
+    Aggregation, Aggregations, DateHistogram, Figure, Histogram, Kind, Ranges, Target, Terms, What,
+};
+use crate::error::ApiError;
+use crate::index::{Index, Place};
+use crate::mapping::{FieldKind, MappedField};
+use crate::query::{Builder, Query, Rounding, illegal, shard_failure};
+
+/// Of all aggregations of a search, in bytes.
+const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+/// As `search.max_buckets`.
+pub(super) const MOST_BUCKETS: u32 = 65_536;
+/// Buckets of `terms` that are counted in full before equal counts are put in order.
+const COUNTED: u32 = 1_000;
+const NANOSECONDS: f64 = 1e6;
+
+/// What the aggregations of one search may cost.
+pub fn limits() -> AggregationLimitsGuard {
+    AggregationLimitsGuard::new(Some(MOST_MEMORY), Some(MOST_BUCKETS))
+}
+
+/// Makes tantivy's aggregations for one index.
+pub struct Planner<'a> {
+    /// The index.
+    pub index: &'a Index,
+    /// Makes the queries of filters.
+    pub queries: &'a Builder<'a>,
+    /// All that is searched, for the first and the last date of all.
+    pub everything: &'a [(std::sync::Arc<Index>, Searcher)],
+}
+
+impl Planner<'_> {
+    /// The aggregations.
+    ///
+    /// # Errors
+    /// What does not fit the index's fields.
+    pub fn plan(&self, aggregations: &Aggregations) -> Result<TantivyAggregations, ApiError> {
+        self.level(aggregations, 0)
+    }
+
+    fn level(
+        &self,
+        aggregations: &Aggregations,
+        depth: usize,
+    ) -> Result<TantivyAggregations, ApiError> {
+        let mut planned = TantivyAggregations::default();
+        for (number, one) in aggregations.0.iter().enumerate() {
+            let below = self.level(&one.below, depth + 1)?;
+            let name = number.to_string();
+            match &one.kind {
+                Kind::Filter(query) => {
+                    planned.insert(name, self.filter(query, below)?);
+                }
+                Kind::Filters(queries) => {
+                    for (part, (_, query)) in queries.iter().enumerate() {
+                        let filter = self.filter(query, below.clone())?;
+                        planned.insert(format!("{name}_{part}"), filter);
+                    }
+                }
+                Kind::Missing(field) => {
+                    let missing = crate::query::missing(field);
+                    planned.insert(name, self.filter(&missing, below)?);
+                }
+                _ => {
+                    let agg = self.variant(one, depth)?;
+                    planned.insert(name, TantivyAggregation { agg, sub_aggregation: below });
+                }
+            }
+        }
+        Ok(planned)
+    }
+
+    fn filter(
+        &self,
+        query: &Query,
+        below: TantivyAggregations,
+    ) -> Result<TantivyAggregation, ApiError> {
+        let made = Made::boxed(self.queries.build(query)?);
+        let agg = AggregationVariants::Filter(FilterAggregation::new_with_builder(made));
+        Ok(TantivyAggregation { agg, sub_aggregation: below })
+    }
+
+    fn variant(&self, one: &Aggregation, depth: usize) -> Result<AggregationVariants, ApiError> {
+        let request = match &one.kind {
+            Kind::Terms(terms) => self.terms(terms, one, depth)?,
+            Kind::DateHistogram(histogram) => self.date_histogram(histogram)?,
+            Kind::Histogram(histogram) => self.histogram(histogram)?,
+            Kind::Range(ranges) => self.ranges(ranges)?,
+            Kind::Figure(figure) => self.figure(figure)?,
+            Kind::Filter(_) | Kind::Filters(_) | Kind::Missing(_) => Value::Null,
+        };
+        serde_json::from_value(request).map_err(|error| illegal(error.to_string()))
+    }
+
+    /// The column of a field, which has to be of certain kinds; where it is not mapped, the name
+    /// of none.
+    fn column(
+        &self,
+        field: &str,
+        aggregation: &str,
+        fits: fn(&FieldKind) -> bool,
+    ) -> Result<(String, Option<FieldKind>), ApiError> {
+        let Some(Place { kind, column, .. }) = self.index.place(field) else {
+            return Ok((field.to_owned(), None));
+        };
+        match kind {
+            FieldKind::Text => Err(no_columns(field, self.index.name())),
+            kind if fits(&kind) => Ok((column, Some(kind))),
+            _ => Err(shard_failure(
+                "illegal_argument_exception",
+                format!(
+                    "Field [{field}] of type [{}] is not supported for aggregation [{aggregation}]",
+                    self.index.mapping().field(field).map_or("object", MappedField::declared_type)
+                ),
+            )),
+        }
+    }
+
+    fn terms(&self, terms: &Terms, one: &Aggregation, depth: usize) -> Result<Value, ApiError> {
+        let any = |kind: &FieldKind| *kind != FieldKind::Unsearchable;
+        let (column, _) = self.column(&terms.field, "terms", any)?;
+        let counted = if depth == 0 { COUNTED } else { terms.size / 2 + 10 };
+        let size = terms.size.saturating_add(counted).min(MOST_BUCKETS);
+        let order = match &terms.order {
+            Target::Count => "_count".to_owned(),
+            Target::Key => "_key".to_owned(),
+            Target::Below(name, part) => {
+                let number = one.below.0.iter().position(|below| below.name == *name);
+                let number = number.ok_or_else(|| {
+                    shard_failure(
+                        "aggregation_execution_exception",
+                        format!(
+                            "Invalid aggregation order path [{name}]. The provided aggregation [{name}] either does not exist, or is a pipeline aggregation and cannot be used to sort the buckets."
+                        ),
+                    )
+                })?;
+                part.as_ref().map_or_else(|| number.to_string(), |part| format!("{number}.{part}"))
+            }
+        };
+        let direction = if terms.is_descending { "desc" } else { "asc" };
+        let mut request = json!({
+            "field": column, "size": size, "segment_size": size, "min_doc_count": terms.min_doc_count,
+            "order": { order: direction }
+        });
+        let optional = [
+            ("missing", &terms.missing),
+            ("include", &terms.include),
+            ("exclude", &terms.exclude),
+        ];
+        add(&mut request, optional.map(|(name, value)| (name, value.clone())));
+        Ok(json!({ "terms": request }))
+    }
+
+    fn date_histogram(&self, histogram: &DateHistogram) -> Result<Value, ApiError> {
+        let is_date = |kind: &FieldKind| *kind == FieldKind::Date;
+        let (column, _) = self.column(&histogram.field, "date_histogram", is_date)?;
+        let length = match histogram.interval {
+            Some(Interval::Fixed(length)) => length,
+            Some(Interval::Calendar(unit)) => {
+                return self.calendar(&histogram.field, &column, unit);
+            }
+            None => {
+                return Err(shard_failure(
+                    "illegal_argument_exception",
+                    "Invalid interval specified, must be non-null and non-empty",
+                ));
+            }
+        };
+        let bounds = |bounds: &Option<(Value, Value)>| -> Result<Option<Value>, ApiError> {
+            let Some((min, max)) = bounds else { return Ok(None) };
+            let moment = |value| self.milliseconds(histogram, value);
+            Ok(Some(json!({ "min": moment(min)?, "max": moment(max)? })))
+        };
+        let offset = histogram.offset.rem_euclid(length);
+        let mut request = json!({
+            "field": column, "fixed_interval": format!("{length}ms"),
+            "min_doc_count": histogram.min_doc_count
+        });
+        let offset = (offset != 0).then(|| json!(format!("{offset}ms")));
+        let (extended, hard) = (bounds(&histogram.extended)?, bounds(&histogram.hard)?);
+        add(
+            &mut request,
+            [("offset", offset), ("extended_bounds", extended), ("hard_bounds", hard)],
+        );
+        Ok(json!({ "date_histogram": request }))
+    }
+
+    fn milliseconds(&self, histogram: &DateHistogram, value: &Value) -> Result<f64, ApiError> {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let moment = self.queries.moment(&histogram.format, &text, Rounding::Down)?;
+        #[expect(clippy::cast_precision_loss, reason = "tantivy takes doubles")]
+        Ok(moment.as_millisecond() as f64)
+    }
+
+    /// Months and the like between the first and the last date of all indices.
+    fn calendar(&self, field: &str, column: &str, unit: char) -> Result<Value, ApiError> {
+        let mut span: Option<(i64, i64)> = None;
+        for (index, searcher) in self.everything {
+            let Some(place) = index.place(field) else { continue };
+            for segment in searcher.segment_readers() {
+                let Ok(column) = segment.fast_fields().date(&place.column) else { continue };
+                if column.num_docs() == 0 || column.values.num_vals() == 0 {
+                    continue;
+                }
+                let first = column.min_value().into_timestamp_nanos();
+                let last = column.max_value().into_timestamp_nanos();
+                span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+            }
+        }
+        let (first, last) = span.unwrap_or_default();
+        let moment = |nanoseconds: i64| {
+            jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default()
+        };
+        let most = MOST_BUCKETS as usize;
+        let edges = boundaries(unit, moment(first), moment(last), most)
+            .ok_or_else(too_many_buckets)?;
+        let ranges: Vec<Value> = edges
+            .windows(2)
+            .filter_map(|edges| match edges {
+                [from, to] => Some(json!({
+                    "key": from.to_string(), "from": nanoseconds(*from), "to": nanoseconds(*to)
+                })),
+                _ => None,
+            })
+            .collect();
+        Ok(json!({ "range": { "field": column, "ranges": ranges } }))
+    }
+
+    fn histogram(&self, histogram: &Histogram) -> Result<Value, ApiError> {
+        let (column, _) = self.column(&histogram.field, "histogram", is_number)?;
+        let bounds = |bounds: Option<(f64, f64)>| {
+            bounds.map(|(min, max)| json!({ "min": min, "max": max }))
+        };
+        let offset = histogram.offset.rem_euclid(histogram.interval);
+        let mut request = json!({
+            "field": column, "interval": histogram.interval,
+            "min_doc_count": histogram.min_doc_count
+        });
+        add(
+            &mut request,
+            [
+                ("offset", (offset > 0.0).then(|| json!(offset))),
+                ("extended_bounds", bounds(histogram.extended)),
+                ("hard_bounds", bounds(histogram.hard)),
+            ],
+        );
+        Ok(json!({ "histogram": request }))
+    }
+
+    fn ranges(&self, ranges: &Ranges) -> Result<Value, ApiError> {
+        let is_date = |kind: &FieldKind| *kind == FieldKind::Date;
+        let (name, fits): (_, fn(&FieldKind) -> bool) =
+            if ranges.dates.is_some() { ("date_range", is_date) } else { ("range", is_number) };
+        let (column, _) = self.column(&ranges.field, name, fits)?;
+        let mut planned = Vec::with_capacity(ranges.ranges.len());
+        for (number, range) in ranges.ranges.iter().enumerate() {
+            let edge = |value: &Option<Value>| value.as_ref().map(|value| self.edge(ranges, value));
+            let mut request = json!({ "key": number.to_string() });
+            let (from, to) = (edge(&range.from).transpose()?, edge(&range.to).transpose()?);
+            add(&mut request, [("from", from.map(Value::from)), ("to", to.map(Value::from))]);
+            planned.push(request);
+        }
+        Ok(json!({ "range": { "field": column, "ranges": planned } }))
+    }
+
+    fn edge(&self, ranges: &Ranges, value: &Value) -> Result<f64, ApiError> {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if let Some(dates) = &ranges.dates {
+            let moment = self.queries.moment(dates, &text, Rounding::Down)?;
+            return Ok(nanoseconds(moment.as_millisecond()));
+        }
+        text.parse().map_err(|_| illegal(format!("For input string: \"{text}\"")))
+    }
+
+    fn figure(&self, figure: &Figure) -> Result<Value, ApiError> {
+        let name = figure.what.name();
+        let fits: fn(&FieldKind) -> bool = match figure.what {
+            What::Count | What::Cardinality => |kind| *kind != FieldKind::Unsearchable,
+            _ => |kind| is_number(kind) || *kind == FieldKind::Date,
+        };
+        let (column, kind) = self.column(&figure.field, name, fits)?;
+        let mut request = json!({ "field": column });
+        let missing = figure.missing.filter(|_| kind.is_some());
+        add(&mut request, [("missing", missing.map(Value::from))]);
+        if figure.what == What::Percentiles {
+            add(&mut request, [("percents", Some(json!(figure.percents)))]);
+        }
+        Ok(json!({ name: request }))
+    }
+}
+
+fn is_number(kind: &FieldKind) -> bool {
+    matches!(kind, FieldKind::Long | FieldKind::Double | FieldKind::Boolean)
+}
+
+/// Half a millisecond before one: dates are whole milliseconds, and doubles are not exact here.
+#[expect(clippy::cast_precision_loss, reason = "that is what the half is for")]
+fn nanoseconds(milliseconds: i64) -> f64 {
+    (milliseconds as f64 - 0.5) * NANOSECONDS
+}
+
+fn add<const N: usize>(request: &mut Value, members: [(&str, Option<Value>); N]) {
+    let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    if let Value::Object(request) = request {
+        request.extend(members.collect::<Map<_, _>>());
+    }
+}
+
+/// Texts have no columns.
+pub fn no_columns(field: &str, index: &str) -> ApiError {
+    shard_failure(
+        "illegal_argument_exception",
+        format!(
+            "Fielddata is disabled on [{field}] in [{index}]. Text fields are not optimised for operations that require per-document field data like aggregations and sorting, so these operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true on [{field}] in order to load field data by uninverting the inverted index. Note that this can use significant memory."
+        ),
+    )
+}
+
+/// More buckets than a search may have.
+pub fn too_many_buckets() -> ApiError {
+    shard_failure(
+        "too_many_buckets_exception",
+        format!(
+            "Trying to create too many buckets. Must be less than or equal to: [{MOST_BUCKETS}] but this number of buckets was exceeded."
+        ),
+    )
+}

@@ -1,0 +1,241 @@
+//! Answers: JSON in the form that was asked for, with the headers that clients look at.
+//! <https://www.elastic.co/docs/reference/elasticsearch/rest-apis/common-options>
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::params::Params;
+use crate::error::ApiError;
+use crate::mapping::is_match;
+
+/// Clients refuse to talk to a server that does not say so.
+const PRODUCT: &str = "x-elastic-product";
+const COMPATIBLE: &str = "application/vnd.elasticsearch+json";
+
+/// What a request is answered with.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: u16,
+    body: Content,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Json(Value),
+    /// JSON that is already as it was asked for.
+    Ready(String),
+    Text(String),
+    Nothing,
+}
+
+impl Answer {
+    /// 200 with JSON.
+    pub fn json(body: Value) -> Self {
+        Self { status: 200, body: Content::Json(body) }
+    }
+
+    /// JSON that is already as it was asked for: nothing is filtered.
+    pub fn ready(body: String) -> Self {
+        Self { status: 200, body: Content::Ready(body) }
+    }
+
+    /// 200 with plain text.
+    pub fn text(body: String) -> Self {
+        Self { status: 200, body: Content::Text(body) }
+    }
+
+    /// A status alone.
+    pub fn nothing(status: u16) -> Self {
+        Self { status, body: Content::Nothing }
+    }
+
+    /// With another status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+}
+
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        Self { status: error.status, body: Content::Json(error.body()) }
+    }
+}
+
+impl From<Result<Self, ApiError>> for Answer {
+    fn from(result: Result<Self, ApiError>) -> Self {
+        result.unwrap_or_else(Self::from)
+    }
+}
+
+/// It is written by [`finish`], which knows what was asked for.
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the answer that a handler gave.
+pub(super) async fn finish(request: Request, next: Next) -> Response {
+    let (method, uri, headers) =
+        (request.method().clone(), request.uri().clone(), request.headers().clone());
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let answer = match response.extensions_mut().remove::<Answer>() {
+        Some(answer) => answer,
+        None if status == StatusCode::METHOD_NOT_ALLOWED => wrong_method(&method, &uri, &response),
+        None => return response,
+    };
+    write(answer, &method, &uri, &headers)
+}
+
+fn write(answer: Answer, method: &Method, uri: &Uri, asked: &HeaderMap) -> Response {
+    let params = Params::of(uri);
+    let is_error = answer.status >= 400;
+    let (text, kind) = match answer.body {
+        Content::Json(value) => {
+            let value = match params.text("filter_path") {
+                Some(paths) if !is_error => Filter::new(paths).apply(value),
+                _ => value,
+            };
+            let is_pretty = params.text("pretty").is_some_and(|it| it != "false");
+            let text = if is_pretty {
+                serde_json::to_string_pretty(&value).map(|text| text + "\n")
+            } else {
+                serde_json::to_string(&value)
+            };
+            (text.unwrap_or_default(), json_kind(asked))
+        }
+        Content::Ready(text) => (text, json_kind(asked)),
+        Content::Text(text) => (text, HeaderValue::from_static("text/plain; charset=UTF-8")),
+        Content::Nothing => (String::new(), json_kind(asked)),
+    };
+    // The server drops the body of what answers a HEAD, but keeps its length.
+    let body = if method == Method::HEAD { Body::empty() } else { Body::from(text) };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response.headers_mut().insert(PRODUCT, HeaderValue::from_static("Elasticsearch"));
+    response
+}
+
+/// The kind that was asked for: a client of version 9 wants to hear of version 9.
+fn json_kind(asked: &HeaderMap) -> HeaderValue {
+    let accepted =
+        asked.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    let first = accepted.split(',').next().unwrap_or_default().trim();
+    if first.starts_with(COMPATIBLE)
+        && let Ok(kind) = HeaderValue::from_str(first)
+    {
+        return kind;
+    }
+    HeaderValue::from_static("application/json")
+}
+
+/// 400: nobody knows this path.
+pub(super) async fn no_handler(method: Method, uri: Uri) -> Answer {
+    let error = format!("no handler found for uri [{uri}] and method [{method}]");
+    Answer::json(json!({ "error": error })).with_status(400)
+}
+
+fn wrong_method(method: &Method, uri: &Uri, response: &Response) -> Answer {
+    let allowed = response.headers().get("allow").and_then(|allowed| allowed.to_str().ok());
+    let mut allowed: Vec<&str> = allowed.unwrap_or_default().split(',').collect();
+    allowed.sort_unstable();
+    let error = format!(
+        "Incorrect HTTP method for uri [{uri}] and method [{method}], allowed: [{}]",
+        allowed.join(", ")
+    );
+    Answer::json(json!({ "error": error, "status": 405 })).with_status(405)
+}
+
+/// `filter_path`: what of an answer is wanted.
+pub(super) struct Filter<'a> {
+    wanted: Vec<Vec<&'a str>>,
+    unwanted: Vec<Vec<&'a str>>,
+}
+
+impl<'a> Filter<'a> {
+    pub(super) fn new(paths: &'a str) -> Self {
+        let mut filter = Self { wanted: Vec::new(), unwanted: Vec::new() };
+        for path in paths.split(',').map(str::trim).filter(|path| !path.is_empty()) {
+            match path.strip_prefix('-') {
+                Some(path) => filter.unwanted.push(path.split('.').collect()),
+                None => filter.wanted.push(path.split('.').collect()),
+            }
+        }
+        filter
+    }
+
+    /// Whether a value at a path is wanted.
+    pub(super) fn wants(&self, path: &[&str]) -> bool {
+        let all = self.wanted.is_empty();
+        (all || self.wanted.iter().any(|pattern| covers(pattern, path)))
+            && !self.unwanted.iter().any(|pattern| covers(pattern, path))
+    }
+
+    pub(super) fn apply(&self, value: Value) -> Value {
+        self.prune(value, &mut Vec::new()).unwrap_or_else(|| Value::Object(Map::new()))
+    }
+
+    fn prune(&self, value: Value, path: &mut Vec<String>) -> Option<Value> {
+        match value {
+            Value::Object(members) if !members.is_empty() => {
+                let mut kept = Map::new();
+                for (name, member) in members {
+                    path.push(name.clone());
+                    if let Some(member) = self.prune(member, path) {
+                        kept.insert(name, member);
+                    }
+                    path.pop();
+                }
+                (!kept.is_empty()).then_some(Value::Object(kept))
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let kept: Vec<Value> =
+                    items.into_iter().filter_map(|item| self.prune(item, path)).collect();
+                (!kept.is_empty()).then_some(Value::Array(kept))
+            }
+            leaf => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                self.wants(&path).then_some(leaf)
+            }
+        }
+    }
+}
+
+/// Whether a pattern means a path, or something above it. Names may have dots in them.
+fn covers(pattern: &[&str], path: &[&str]) -> bool {
+    let Some((first, rest)) = pattern.split_first() else { return true };
+    if *first == "**" {
+        return covers(rest, path)
+            || path.split_first().is_some_and(|(_, below)| covers(pattern, below));
+    }
+    path.split_first().is_some_and(|(name, below)| is_match(first, name) && covers(rest, below))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_kept() {
+        let answer = json!({ "items": [{ "create": { "status": 201, "_id": "a" } }], "took": 3 });
+        let filtered = |paths| Filter::new(paths).apply(answer.clone());
+        assert_eq!(
+            filtered("items.*.status,items.*.error"),
+            json!({ "items": [{ "create": { "status": 201 } }] })
+        );
+        assert_eq!(filtered("took"), json!({ "took": 3 }));
+        assert_eq!(filtered("**._id"), json!({ "items": [{ "create": { "_id": "a" } }] }));
+        assert_eq!(filtered("-items"), json!({ "took": 3 }));
+        assert_eq!(filtered("nothing"), json!({}));
+    }
+}

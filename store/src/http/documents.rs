@@ -1,0 +1,284 @@
+//! Documents one at a time, and several by their ids.
+//! <https://www.elastic.co/docs/api/doc/elasticsearch/group/endpoint-document>
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::{Method, Uri};
+use axum::routing::{get, post, put};
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::bulk::{conflict, new_id, told, wrong_id};
+use super::params::Params;
+use super::source::SourceFilter;
+use super::{MOST_WRITERS, in_background};
+use crate::catalog::Store;
+use crate::error::ApiError;
+use crate::index::{Index, Operation, Outcome};
+
+const WRITE_PARAMS: [&str; 7] = [
+    "refresh",
+    "timeout",
+    "wait_for_active_shards",
+    "op_type",
+    "require_alias",
+    "version_type",
+    "require_data_stream",
+];
+const READ_PARAMS: [&str; 7] = [
+    "_source",
+    "_source_includes",
+    "_source_excludes",
+    "realtime",
+    "preference",
+    "refresh",
+    "routing",
+];
+
+pub(super) fn routes() -> Router<Store> {
+    Router::new()
+        .route("/{index}/_doc", post(add))
+        .route("/{index}/_doc/{id}", get(read).head(read).post(write).put(write).delete(remove))
+        .route("/{index}/_create/{id}", put(create).post(create))
+        .route("/{index}/_source/{id}", get(source).head(source))
+        .route("/_mget", get(several).post(several))
+        .route("/{index}/_mget", get(several_of).post(several_of))
+}
+
+async fn add(State(store): State<Store>, Path(index): Path<String>, request: Request) -> Answer {
+    put_one(store, (index, new_id(), true), request).await.into()
+}
+
+async fn write(
+    State(store): State<Store>,
+    Path((index, id)): Path<(String, String)>,
+    request: Request,
+) -> Answer {
+    let is_create = Params::of(request.uri()).text("op_type") == Some("create");
+    put_one(store, (index, id, is_create), request).await.into()
+}
+
+async fn create(
+    State(store): State<Store>,
+    Path((index, id)): Path<(String, String)>,
+    request: Request,
+) -> Answer {
+    put_one(store, (index, id, true), request).await.into()
+}
+
+async fn put_one(
+    store: Store,
+    (name, id, is_create): (String, String, bool),
+    request: Request,
+) -> Result<Answer, ApiError> {
+    let params = Params::of(request.uri());
+    params.allow(&WRITE_PARAMS)?;
+    wrong_id(&id)?;
+    let (parts, body) = request.into_parts();
+    let held = store.pressure().read(&parts.headers, body).await?;
+    in_background(move || {
+        if held.text.trim().is_empty() {
+            return Err(ApiError::new(400, "parse_exception", "request body is required"));
+        }
+        let index = store.index_or_new(&name)?;
+        let mapping = index.mapping();
+        let document = index.read(&held.text, 0..held.text.len(), &id, &mapping)?;
+        let document = Box::new(document);
+        let operation =
+            if is_create { Operation::Create(document) } else { Operation::Index(document) };
+        one(&store, &index, (&id, operation), &params)
+    })
+    .await
+}
+
+async fn remove(
+    State(store): State<Store>,
+    Path((index, id)): Path<(String, String)>,
+    uri: Uri,
+) -> Answer {
+    in_background(move || {
+        let params = Params::of(&uri);
+        params.allow(&WRITE_PARAMS)?;
+        let index = store.index(&index).ok_or_else(|| ApiError::no_index(&index))?;
+        let operation = Operation::Delete(id.as_str().into());
+        one(&store, &index, (&id, operation), &params)
+    })
+    .await
+    .into()
+}
+
+/// Does one thing, and answers as for a document alone.
+fn one(
+    store: &Store,
+    index: &std::sync::Arc<Index>,
+    (id, operation): (&str, Operation),
+    params: &Params,
+) -> Result<Answer, ApiError> {
+    store.keep_writers(MOST_WRITERS - 1);
+    let outcomes = index.submit(vec![operation])?.wait()?;
+    let outcome = outcomes.first().copied().unwrap_or(Outcome::NotFound);
+    if let Outcome::Exists(version) = outcome {
+        return Err(conflict(id, version).with("index", Value::from(index.name())));
+    }
+    let (result, version, status) = told(outcome);
+    let mut answer = json!({
+        "_index": index.name(), "_id": id, "_version": version, "result": result,
+        "_shards": { "total": 1, "successful": 1, "failed": 0 }, "_seq_no": 0, "_primary_term": 1
+    });
+    if matches!(params.text("refresh"), Some("" | "true"))
+        && let Some(answer) = answer.as_object_mut()
+    {
+        answer.insert("forced_refresh".to_owned(), Value::Bool(true));
+    }
+    Ok(Answer::json(answer).with_status(status))
+}
+
+async fn read(
+    State(store): State<Store>,
+    Path((name, id)): Path<(String, String)>,
+    uri: Uri,
+) -> Answer {
+    in_background(move || {
+        let params = Params::of(&uri);
+        params.allow(&READ_PARAMS)?;
+        let filter = SourceFilter::from_params(&params)?;
+        let index = store.index(&name).ok_or_else(|| ApiError::no_index(&name))?;
+        let found = found(&index, &id, &filter)?;
+        let is_found = found.get("found").is_some_and(|found| *found == true);
+        let status = if is_found { 200 } else { 404 };
+        Ok(Answer::json(found).with_status(status))
+    })
+    .await
+    .into()
+}
+
+async fn source(
+    State(store): State<Store>,
+    Path((name, id)): Path<(String, String)>,
+    uri: Uri,
+) -> Answer {
+    in_background(move || {
+        let params = Params::of(&uri);
+        params.allow(&READ_PARAMS)?;
+        let filter = SourceFilter::from_params(&params)?;
+        let index = store.index(&name).ok_or_else(|| ApiError::no_index(&name))?;
+        let Some((source, _)) = index.get(&id)? else {
+            return Err(ApiError::new(
+                404,
+                "resource_not_found_exception",
+                format!("Document not found [{name}]/[{id}]"),
+            ));
+        };
+        Ok(Answer::json(filter.apply(&source)?.unwrap_or_else(|| json!({}))))
+    })
+    .await
+    .into()
+}
+
+/// The document with an id, as `_doc` and `_mget` tell of it.
+fn found(index: &Index, id: &str, filter: &SourceFilter) -> Result<Value, ApiError> {
+    let mut answer = Map::new();
+    answer.insert("_index".to_owned(), Value::from(index.name()));
+    answer.insert("_id".to_owned(), Value::from(id));
+    let found = index.get(id)?;
+    if let Some((_, version)) = &found {
+        answer.insert("_version".to_owned(), Value::from(*version));
+        answer.insert("_seq_no".to_owned(), Value::from(0));
+        answer.insert("_primary_term".to_owned(), Value::from(1));
+    }
+    answer.insert("found".to_owned(), Value::Bool(found.is_some()));
+    if let Some((source, _)) = found
+        && let Some(source) = filter.apply(&source)?
+    {
+        answer.insert("_source".to_owned(), source);
+    }
+    Ok(Value::Object(answer))
+}
+
+async fn several(State(store): State<Store>, request: Request) -> Answer {
+    mget(store, None, request).await.into()
+}
+
+async fn several_of(
+    State(store): State<Store>,
+    Path(index): Path<String>,
+    request: Request,
+) -> Answer {
+    mget(store, Some(index), request).await.into()
+}
+
+async fn mget(store: Store, index: Option<String>, request: Request) -> Result<Answer, ApiError> {
+    let params = Params::of(request.uri());
+    params.allow(&READ_PARAMS)?;
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        return Err(ApiError::argument("use GET or POST"));
+    }
+    let (parts, body) = request.into_parts();
+    let held = store.pressure().read(&parts.headers, body).await?;
+    in_background(move || {
+        let filter = SourceFilter::from_params(&params)?;
+        let wanted: Value = serde_json::from_str(&held.text).map_err(|error| {
+            ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
+        })?;
+        let entries = entries(&wanted, index.as_deref())?;
+        let docs: Result<Vec<Value>, ApiError> = entries
+            .iter()
+            .map(|(name, id, own)| lookup(&store, (name, id), own.as_ref().unwrap_or(&filter)))
+            .collect();
+        Ok(Answer::json(json!({ "docs": docs? })))
+    })
+    .await
+}
+
+fn lookup(
+    store: &Store,
+    (name, id): (&str, &str),
+    filter: &SourceFilter,
+) -> Result<Value, ApiError> {
+    let Some(index) = store.index(name) else {
+        let error = ApiError::no_index(name);
+        return Ok(json!({ "_index": name, "_id": id, "error": error.error() }));
+    };
+    found(&index, id, filter)
+}
+
+type Entry = (String, String, Option<SourceFilter>);
+
+fn entries(wanted: &Value, index: Option<&str>) -> Result<Vec<Entry>, ApiError> {
+    let invalid = |reason: &str| {
+        ApiError::new(
+            400,
+            "action_request_validation_exception",
+            format!("Validation Failed: 1: {reason};"),
+        )
+    };
+    let mut entries = Vec::new();
+    for key in wanted.as_object().into_iter().flat_map(Map::keys) {
+        if key != "ids" && key != "docs" {
+            return Err(ApiError::parsing(format!(
+                "unexpected token in the body of _mget: [{key}], expected [docs] or [ids]"
+            )));
+        }
+    }
+    for id in wanted.get("ids").and_then(Value::as_array).into_iter().flatten() {
+        let index = index.ok_or_else(|| invalid("index is missing for doc 0"))?;
+        entries.push((index.to_owned(), text(id), None));
+    }
+    for doc in wanted.get("docs").and_then(Value::as_array).into_iter().flatten() {
+        let own = doc.get("_index").and_then(Value::as_str).or(index);
+        let number = entries.len();
+        let own = own.ok_or_else(|| invalid(&format!("index is missing for doc {number}")))?;
+        let id =
+            doc.get("_id").ok_or_else(|| invalid(&format!("id is missing for doc {number}")))?;
+        let filter = doc.get("_source").map(SourceFilter::parse).transpose()?;
+        entries.push((own.to_owned(), text(id), filter));
+    }
+    if entries.is_empty() {
+        return Err(invalid("no documents to get"));
+    }
+    Ok(entries)
+}
+
+fn text(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+}

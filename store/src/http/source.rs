@@ -1,0 +1,158 @@
+//! `_source`: what of a document is sent back.
+//! <https://www.elastic.co/docs/reference/elasticsearch/rest-apis/retrieve-selected-fields>
+
+use serde_json::{Map, Value};
+
+use super::params::Params;
+use crate::error::ApiError;
+use crate::mapping::is_match;
+
+/// What of a document is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct SourceFilter {
+    is_off: bool,
+    includes: Vec<String>,
+    excludes: Vec<String>,
+}
+
+impl SourceFilter {
+    /// From `_source` in a body.
+    ///
+    /// # Errors
+    /// 400 for what is neither a switch, nor a name, nor names, nor an object with includes and
+    /// excludes.
+    pub fn parse(wanted: &Value) -> Result<Self, ApiError> {
+        let mut filter = Self::default();
+        match wanted {
+            Value::Bool(is_on) => filter.is_off = !is_on,
+            Value::String(_) | Value::Array(_) => filter.includes = names(wanted)?,
+            Value::Object(members) => {
+                for (name, value) in members {
+                    match name.as_str() {
+                        "includes" | "include" => filter.includes = names(value)?,
+                        "excludes" | "exclude" => filter.excludes = names(value)?,
+                        other => {
+                            return Err(ApiError::parsing(format!(
+                                "Unknown key for a VALUE_STRING in [{other}]."
+                            )));
+                        }
+                    }
+                }
+            }
+            other => {
+                return Err(ApiError::parsing(format!(
+                    "Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] but found [{other}]"
+                )));
+            }
+        }
+        Ok(filter)
+    }
+
+    /// From the parameters of a request.
+    ///
+    /// # Errors
+    /// None yet; the form is that of [`Self::parse`].
+    pub fn from_params(params: &Params) -> Result<Self, ApiError> {
+        let list = |name: &str| -> Vec<String> {
+            let text = params.text(name).unwrap_or_default();
+            text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        };
+        let mut filter = match params.text("_source") {
+            None | Some("true" | "") => Self::default(),
+            Some("false") => Self { is_off: true, ..Self::default() },
+            Some(_) => Self { includes: list("_source"), ..Self::default() },
+        };
+        filter.includes.extend(list("_source_includes"));
+        filter.excludes.extend(list("_source_excludes"));
+        Ok(filter)
+    }
+
+    /// Whether nothing is wanted.
+    pub fn is_off(&self) -> bool {
+        self.is_off
+    }
+
+    /// What is wanted of a document as it came; `None` where nothing is.
+    ///
+    /// # Errors
+    /// When the document on disk cannot be read.
+    pub fn apply(&self, source: &[u8]) -> Result<Option<Value>, ApiError> {
+        if self.is_off {
+            return Ok(None);
+        }
+        let document: Value = serde_json::from_slice(source).map_err(|error| {
+            ApiError::unavailable(format!("a document cannot be read: {error}"))
+        })?;
+        if self.includes.is_empty() && self.excludes.is_empty() {
+            return Ok(Some(document));
+        }
+        let kept = self.prune(document, &mut String::new(), self.includes.is_empty());
+        Ok(Some(kept.unwrap_or_else(|| Value::Object(Map::new()))))
+    }
+
+    fn prune(&self, value: Value, path: &mut String, is_in: bool) -> Option<Value> {
+        match value {
+            Value::Object(members) => {
+                let mut kept = Map::new();
+                let length = path.len();
+                for (name, member) in members {
+                    if length > 0 {
+                        path.push('.');
+                    }
+                    path.push_str(&name);
+                    let fits = |pattern: &String| is_match(pattern, path);
+                    if !self.excludes.iter().any(fits) {
+                        let is_in = is_in || self.includes.iter().any(fits);
+                        if let Some(member) = self.prune(member, path, is_in) {
+                            kept.insert(name, member);
+                        }
+                    }
+                    path.truncate(length);
+                }
+                (is_in || !kept.is_empty()).then_some(Value::Object(kept))
+            }
+            Value::Array(items) if !is_in => {
+                let kept: Vec<Value> =
+                    items.into_iter().filter_map(|item| self.prune(item, path, is_in)).collect();
+                (!kept.is_empty()).then_some(Value::Array(kept))
+            }
+            Value::Array(items) => Some(Value::Array(
+                items.into_iter().filter_map(|item| self.prune(item, path, is_in)).collect(),
+            )),
+            leaf => is_in.then_some(leaf),
+        }
+    }
+}
+
+fn names(value: &Value) -> Result<Vec<String>, ApiError> {
+    let wrong = || ApiError::parsing("Expected a name of a field, or several, in [_source]");
+    match value {
+        Value::String(name) => Ok(vec![name.clone()]),
+        Value::Array(names) => {
+            names.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+        }
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_included_and_not_excluded_is_kept() {
+        let source = br#"{"a":{"b":1,"c":2},"d":[{"e":1,"f":2}],"g":3}"#;
+        let kept = |wanted: Value| SourceFilter::parse(&wanted).unwrap().apply(source).unwrap();
+        assert_eq!(kept(json!(false)), None);
+        assert_eq!(kept(json!("a")), Some(json!({ "a": { "b": 1, "c": 2 } })));
+        assert_eq!(kept(json!(["a.b", "g"])), Some(json!({ "a": { "b": 1 }, "g": 3 })));
+        assert_eq!(
+            kept(json!({ "excludes": ["a.*", "d.e"] })),
+            Some(json!({ "a": {}, "d": [{ "f": 2 }], "g": 3 }))
+        );
+        assert_eq!(kept(json!("d.f")), Some(json!({ "d": [{ "f": 2 }] })));
+        assert_eq!(kept(json!("nothing")), Some(json!({})));
+    }
+}

@@ -1,0 +1,356 @@
+//! From a [`Query`] to one of tantivy's, for one index.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use tantivy::Searcher;
+use tantivy::query::{
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery,
+    Query as TantivyQuery, RangeQuery, TermQuery, TermSetQuery,
+};
+use tantivy::schema::{IndexRecordOption, Term as TantivyTerm};
+
+use super::date::{Dates, Rounding, Viewpoint};
+use super::exists;
+use super::pattern::{Maker, TooLong, Wildcard};
+use super::refusal::{illegal, misfit, shard_failure};
+use super::values::{self, Bounds};
+use super::{Bool, Kind, Match, Minimum, Pattern, Phrase, Query, Range, Term};
+use crate::error::ApiError;
+use crate::index::{Index, Place};
+use crate::mapping::FieldKind;
+
+/// What Lucene leaves out of BM25 and tantivy has in it: k₁ + 1.
+const BM25_FACTOR: f32 = 2.2;
+/// Up to so many values are asked for one by one; more of them are one question.
+const FEW_TERMS: usize = 16;
+
+/// A query of tantivy's.
+pub(super) type Built = Box<dyn TantivyQuery>;
+
+/// Makes tantivy's queries for one index.
+pub struct Builder<'a> {
+    pub(super) index: &'a Index,
+    searcher: &'a Searcher,
+    pub(super) view: Viewpoint,
+}
+
+impl<'a> Builder<'a> {
+    /// For an index as it is seen by a searcher, at a time.
+    pub fn new(index: &'a Index, searcher: &'a Searcher, now: Timestamp) -> Self {
+        Self { index, searcher, view: Viewpoint { now, zone: TimeZone::UTC } }
+    }
+
+    /// The moment that a date in a request means.
+    ///
+    /// # Errors
+    /// When it means none.
+    pub fn moment(
+        &self,
+        dates: &Dates,
+        text: &str,
+        rounding: Rounding,
+    ) -> Result<Timestamp, ApiError> {
+        dates
+            .read(text, &self.view, rounding)
+            .map_err(|reason| shard_failure("parse_exception", reason))
+    }
+
+    /// The query; `None` where nothing in the index can match it.
+    ///
+    /// # Errors
+    /// What does not fit the index's fields.
+    pub fn build(&self, query: &Query) -> Result<Option<Built>, ApiError> {
+        let boost = query.boost;
+        match &query.kind {
+            Kind::MatchAll => Ok(Some(boosted(Box::new(AllQuery), boost))),
+            Kind::MatchNone => Ok(None),
+            Kind::Match(query) => self.matching(query, boost),
+            Kind::Phrase(query) => self.phrase(query, boost),
+            Kind::Term(query) => self.term(query, boost),
+            Kind::Terms(field, values) => self.terms(field, values, boost),
+            Kind::Range(query) => self.range(query, boost),
+            Kind::Exists(field) => self.exists(field, boost),
+            Kind::Pattern(query) => self.pattern(query, boost),
+            Kind::Ids(ids) => Ok(self.ids(ids.iter().map(String::as_str), boost)),
+            Kind::Bool(query) => self.boolean(query, boost),
+            Kind::Constant(query) => {
+                let inner = self.build(query)?;
+                Ok(inner.map(|inner| constant(inner, boost)))
+            }
+            Kind::Text(query) => self.text(query, boost),
+        }
+    }
+
+    fn boolean(&self, query: &Bool, boost: f32) -> Result<Option<Built>, ApiError> {
+        let mut clauses: Vec<(Occur, Built)> = Vec::new();
+        for must in &query.must {
+            let Some(built) = self.build(must)? else { return Ok(None) };
+            clauses.push((Occur::Must, built));
+        }
+        for filter in &query.filter {
+            let Some(built) = self.build(filter)? else { return Ok(None) };
+            clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(built, 0.0))));
+        }
+        let is_alone = query.must.is_empty() && query.filter.is_empty();
+        let mut possible = 0;
+        for should in &query.should {
+            if let Some(built) = self.build(should)? {
+                possible += 1;
+                clauses.push((Occur::Should, built));
+            }
+        }
+        let usual = usize::from(is_alone && !query.should.is_empty());
+        let wanted = query.minimum.map_or(usual, |minimum| minimum.of(query.should.len()));
+        if wanted > possible {
+            return Ok(None);
+        }
+        let has_positive = !clauses.is_empty();
+        for must_not in &query.must_not {
+            if let Some(built) = self.build(must_not)? {
+                clauses.push((Occur::MustNot, built));
+            }
+        }
+        if !has_positive {
+            // Everything but what must not be; its score is 0 as it comes from no query, or 1.
+            let score = if query.must_not.is_empty() { 1.0 } else { 0.0 };
+            clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(AllQuery), score))));
+        }
+        Ok(Some(boosted(combined(clauses, wanted), boost)))
+    }
+
+    pub(super) fn matching(&self, query: &Match, boost: f32) -> Result<Option<Built>, ApiError> {
+        let Some(place) = self.index.place(&query.field) else {
+            return self.special(&query.field, &query.value, boost);
+        };
+        if place.kind != FieldKind::Text {
+            let built = self.equal(&place, &query.value, boost);
+            return if query.lenient { Ok(built.unwrap_or(None)) } else { built };
+        }
+        let tokens = self.tokens(&place, &values::text(&query.value))?;
+        let usual = if query.all { Minimum::Percent(100) } else { Minimum::Number(1) };
+        let wanted = query.minimum.unwrap_or(usual).of(tokens.len());
+        let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(tokens.len());
+        for (_, term) in tokens {
+            let occur = if query.all { Occur::Must } else { Occur::Should };
+            clauses.push((occur, scored(term, 1.0)));
+        }
+        Ok(match clauses.len() {
+            0 => None,
+            1 => clauses.pop().map(|(_, only)| boosted(only, boost)),
+            _ => Some(boosted(combined(clauses, if query.all { 0 } else { wanted }), boost)),
+        })
+    }
+
+    pub(super) fn phrase(&self, query: &Phrase, boost: f32) -> Result<Option<Built>, ApiError> {
+        let Some(place) = self.index.place(&query.field) else {
+            return self.special(&query.field, &query.value, boost);
+        };
+        if place.kind != FieldKind::Text {
+            let built = self.equal(&place, &query.value, boost);
+            return if query.lenient { Ok(built.unwrap_or(None)) } else { built };
+        }
+        let mut tokens = self.tokens(&place, &values::text(&query.value))?;
+        Ok(match tokens.len() {
+            0 => None,
+            1 => tokens.pop().map(|(_, term)| scored(term, boost)),
+            _ => {
+                let phrase = PhraseQuery::new_with_offset_and_slop(tokens, query.slop);
+                Some(boosted(Box::new(phrase), boost / BM25_FACTOR))
+            }
+        })
+    }
+
+    /// The words of a text, as the field has them, with their places.
+    fn tokens(&self, place: &Place, text: &str) -> Result<Vec<(usize, TantivyTerm)>, ApiError> {
+        let mut analyzer = self.searcher.index().tokenizer_for_field(place.field)?;
+        let mut stream = analyzer.token_stream(text);
+        let mut tokens = Vec::new();
+        while let Some(token) = stream.next() {
+            tokens.push((token.position, values::string_term(place, &token.text)));
+            if tokens.len() > super::dsl::MOST_CLAUSES {
+                return Err(illegal("a text of so many words is not searched for"));
+            }
+        }
+        Ok(tokens)
+    }
+
+    fn term(&self, query: &Term, boost: f32) -> Result<Option<Built>, ApiError> {
+        let Some(place) = self.index.place(&query.field) else {
+            return self.special(&query.field, &query.value, boost);
+        };
+        let is_string = matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text);
+        if query.ignore_case && is_string {
+            let text = values::text(&query.value);
+            let pattern = maker(&place, true).literal(&text).map_err(too_long)?;
+            return Ok(Some(automatic(&place, pattern, boost)));
+        }
+        self.equal(&place, &query.value, boost)
+    }
+
+    /// Values that are equal to one.
+    fn equal(&self, place: &Place, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
+        if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
+            return Ok(Some(scored(values::string_term(place, &values::text(value)), boost)));
+        }
+        let bounds = values::equal(place, value, &self.view)?;
+        Ok(bounds.map(|bounds| constant(between(bounds), boost)))
+    }
+
+    fn terms(&self, field: &str, wanted: &[Value], boost: f32) -> Result<Option<Built>, ApiError> {
+        let texts = || wanted.iter().map(values::text);
+        if field == "_id" {
+            let ids: Vec<String> = texts().collect();
+            return Ok(self.ids(ids.iter().map(String::as_str), boost));
+        }
+        let Some(place) = self.index.place(field) else {
+            let is_here = field == "_index" && texts().any(|name| self.is_index(&name));
+            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+        };
+        if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
+            let terms = texts().map(|text| values::string_term(&place, &text));
+            return Ok(Some(constant(Box::new(TermSetQuery::new(terms)), boost)));
+        }
+        if wanted.len() > FEW_TERMS && place.kind == FieldKind::Long {
+            let mut numbers = HashSet::with_capacity(wanted.len());
+            for value in wanted {
+                numbers.extend(values::long(value)?);
+            }
+            return Ok(Some(constant(exists::one_of(&place.column, numbers), boost)));
+        }
+        let mut bounds = Vec::with_capacity(wanted.len());
+        for value in wanted {
+            bounds.extend(values::equal(&place, value, &self.view)?);
+        }
+        let clauses: Vec<Built> = bounds.into_iter().map(between).collect();
+        Ok((!clauses.is_empty()).then(|| constant(Box::new(BooleanQuery::union(clauses)), boost)))
+    }
+
+    pub(super) fn range(&self, query: &Range, boost: f32) -> Result<Option<Built>, ApiError> {
+        let Some(place) = self.index.place(&query.field) else { return Ok(None) };
+        if query.from.is_none() && query.to.is_none() {
+            return self.exists(&query.field, boost);
+        }
+        let bounds = values::between(&place, query, &self.view)?;
+        Ok(bounds.map(|bounds| constant(between(bounds), boost)))
+    }
+
+    pub(super) fn exists(&self, field: &str, boost: f32) -> Result<Option<Built>, ApiError> {
+        if matches!(field, "_id" | "_index" | "_source") {
+            return Ok(Some(boosted(Box::new(AllQuery), boost)));
+        }
+        let mut places: Vec<Place> = self.index.place(field).into_iter().collect();
+        if places.is_empty() {
+            let below = self.index.places_matching(&format!("{field}.*"));
+            places.extend(below.into_iter().map(|(_, place)| place));
+        }
+        let places = places.iter().filter(|place| place.kind != FieldKind::Unsearchable);
+        let mut found: Vec<Built> = places.map(exists::exists).collect();
+        Ok(match found.len() {
+            0 => None,
+            1 => found.pop().map(|only| constant(only, boost)),
+            _ => Some(constant(Box::new(BooleanQuery::union(found)), boost)),
+        })
+    }
+
+    fn pattern(&self, query: &Pattern, boost: f32) -> Result<Option<Built>, ApiError> {
+        if query.field == "_index" {
+            let made = made(Maker::new(&[], query.ignore_case), query);
+            let is_here = made.is_ok_and(|made| made.matches(self.index.name().as_bytes()));
+            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+        }
+        let Some(place) = self.index.place(&query.field) else { return Ok(None) };
+        self.pattern_at(&place, query, boost).map(Some)
+    }
+
+    pub(super) fn pattern_at(
+        &self,
+        place: &Place,
+        query: &Pattern,
+        boost: f32,
+    ) -> Result<Built, ApiError> {
+        if !matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
+            return Err(misfit(format!(
+                "Can only use wildcard and prefix queries on keyword, text and wildcard fields - not on [{}]",
+                query.field
+            )));
+        }
+        let pattern = made(maker(place, query.ignore_case), query).map_err(too_long)?;
+        Ok(automatic(place, pattern, boost))
+    }
+
+    pub(super) fn ids<'b>(
+        &self,
+        ids: impl Iterator<Item = &'b str>,
+        boost: f32,
+    ) -> Option<Built> {
+        let field = self.index.own_fields().id;
+        let terms: Vec<TantivyTerm> =
+            ids.map(|id| TantivyTerm::from_field_text(field, id)).collect();
+        (!terms.is_empty()).then(|| constant(Box::new(TermSetQuery::new(terms)), boost))
+    }
+
+    /// Fields that every document has, and those that no document has.
+    fn special(&self, field: &str, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
+        let text = values::text(value);
+        Ok(match field {
+            "_id" => self.ids(std::iter::once(text.as_str()), boost),
+            "_index" if self.is_index(&text) => Some(boosted(Box::new(AllQuery), boost)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn is_index(&self, pattern: &str) -> bool {
+        let made = Maker::new(&[], false).wildcard(pattern);
+        made.is_ok_and(|pattern| pattern.matches(self.index.name().as_bytes()))
+    }
+}
+
+/// With another score.
+pub(super) fn boosted(query: Built, boost: f32) -> Built {
+    if (boost - 1.0).abs() < f32::EPSILON { query } else { Box::new(BoostQuery::new(query, boost)) }
+}
+
+/// With the same score for all.
+pub(super) fn constant(query: Built, score: f32) -> Built {
+    Box::new(ConstScoreQuery::new(query, score))
+}
+
+/// Documents that have a term, scored as Lucene does.
+fn scored(term: TantivyTerm, boost: f32) -> Built {
+    let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
+    Box::new(BoostQuery::new(Box::new(query), boost / BM25_FACTOR))
+}
+
+pub(super) fn combined(clauses: Vec<(Occur, Built)>, wanted: usize) -> Built {
+    Box::new(BooleanQuery::with_minimum_required_clauses(clauses, wanted))
+}
+
+fn between((from, to): Bounds) -> Built {
+    Box::new(RangeQuery::new(from, to))
+}
+
+/// A maker of patterns for the terms of a field.
+fn maker(place: &Place, ignore_case: bool) -> Maker {
+    match place.json_path {
+        None => Maker::new(&[], ignore_case),
+        Some(_) => {
+            let prefix = values::string_term(place, "");
+            Maker::new(prefix.serialized_value_bytes(), ignore_case)
+        }
+    }
+}
+
+fn made(maker: Maker, query: &Pattern) -> Result<Wildcard, TooLong> {
+    if query.is_prefix { maker.prefix(&query.text) } else { maker.wildcard(&query.text) }
+}
+
+fn automatic(place: &Place, pattern: Wildcard, boost: f32) -> Built {
+    constant(exists::automatic(place.field, pattern), boost)
+}
+
+fn too_long(_: TooLong) -> ApiError {
+    illegal(format!("a pattern has at most {} bytes here", super::pattern::MOST_PARTS))
+}

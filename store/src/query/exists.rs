@@ -1,0 +1,74 @@
+//! Queries that tantivy does not have: any value of a text, one of many numbers, a pattern.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tantivy::SegmentReader;
+use tantivy::columnar::Column;
+use tantivy::query::doc_predicate_query::{DocPredicateQuery, FunctionPredicate};
+use tantivy::query::{AutomatonWeight, EnableScoring, ExistsQuery, Query, Weight};
+use tantivy::schema::Field;
+
+use super::build::Built;
+use super::pattern::{Maker, Wildcard};
+use super::values::string_term;
+use crate::index::Place;
+use crate::mapping::FieldKind;
+
+/// Documents that have any value of a field.
+pub(super) fn exists(place: &Place) -> Built {
+    match (&place.kind, &place.json_path) {
+        (FieldKind::Text, None) => words(place.field),
+        (FieldKind::Text, Some(_)) => {
+            let all = Maker::new(string_term(place, "").serialized_value_bytes(), false);
+            // A path that is longer than a pattern can be has no texts that a query could name.
+            all.prefix("").map_or_else(
+                |_| Box::new(tantivy::query::EmptyQuery) as Built,
+                |pattern| automatic(place.field, pattern),
+            )
+        }
+        _ => Box::new(ExistsQuery::new(place.column.clone(), false)),
+    }
+}
+
+/// Documents with words in a field, of which there is no column but a length.
+fn words(field: Field) -> Built {
+    let predicate = FunctionPredicate::from(move |segment: &SegmentReader| {
+        let lengths = segment.get_fieldnorms_reader(field)?;
+        Ok(move |document| lengths.fieldnorm_id(document) > 0)
+    });
+    Box::new(DocPredicateQuery::from(predicate))
+}
+
+/// Documents with one of many numbers.
+pub(super) fn one_of(column: &str, numbers: HashSet<i64>) -> Built {
+    let numbers = Arc::new(numbers);
+    let name = column.to_owned();
+    let predicate = FunctionPredicate::from(move |segment: &SegmentReader| {
+        let numbers = Arc::clone(&numbers);
+        let column: Option<Column<i64>> = segment.fast_fields().column_opt(&name)?;
+        Ok(move |document| {
+            column.as_ref().is_some_and(|column| {
+                column.values_for_doc(document).any(|value| numbers.contains(&value))
+            })
+        })
+    });
+    Box::new(DocPredicateQuery::from(predicate))
+}
+
+/// Documents with a term that fits a pattern.
+pub(super) fn automatic(field: Field, pattern: Wildcard) -> Built {
+    Box::new(Automatic { field, pattern: Arc::new(pattern) })
+}
+
+#[derive(Debug, Clone)]
+struct Automatic {
+    field: Field,
+    pattern: Arc<Wildcard>,
+}
+
+impl Query for Automatic {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(AutomatonWeight::<Wildcard>::new(self.field, Arc::clone(&self.pattern))))
+    }
+}

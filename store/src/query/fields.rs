@@ -1,0 +1,173 @@
+//! Queries for people, for one index: which fields are meant, and what is asked of each.
+
+use serde_json::Value;
+use tantivy::query::{AllQuery, DisjunctionMaxQuery, Occur};
+
+use super::build::{Builder, Built, boosted, combined};
+use super::strings::TextQuery;
+use super::words::{Leaf, Node, Role, What};
+use super::{Edge, Match, Minimum, Pattern, Phrase, Range};
+use crate::error::ApiError;
+use crate::mapping::FieldKind;
+
+impl Builder<'_> {
+    /// A query for people.
+    pub(super) fn text(&self, query: &TextQuery, boost: f32) -> Result<Option<Built>, ApiError> {
+        let Some(node) = &query.node else { return Ok(None) };
+        let built = match (node, query.minimum) {
+            (Node::Group(parts, own), Some(minimum)) => {
+                self.group(query, parts, Some(minimum))?.map(|built| boosted(built, *own))
+            }
+            _ => self.node(query, node)?,
+        };
+        Ok(built.map(|built| boosted(built, boost)))
+    }
+
+    fn node(&self, query: &TextQuery, node: &Node) -> Result<Option<Built>, ApiError> {
+        match node {
+            Node::Leaf(leaf) => self.leaf(query, leaf),
+            Node::Group(parts, boost) => {
+                Ok(self.group(query, parts, None)?.map(|built| boosted(built, *boost)))
+            }
+        }
+    }
+
+    fn group(
+        &self,
+        query: &TextQuery,
+        parts: &[(Role, Node)],
+        minimum: Option<Minimum>,
+    ) -> Result<Option<Built>, ApiError> {
+        let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(parts.len());
+        let (mut musts, mut shoulds, mut possible) = (0, 0, 0);
+        for (role, node) in parts {
+            let built = self.node(query, node)?;
+            shoulds += usize::from(*role == Role::Should);
+            match (role, built) {
+                (Role::Must, None) => return Ok(None),
+                (Role::Must, Some(built)) => {
+                    musts += 1;
+                    clauses.push((Occur::Must, built));
+                }
+                (Role::Should, Some(built)) => {
+                    possible += 1;
+                    clauses.push((Occur::Should, built));
+                }
+                (Role::MustNot, Some(built)) => clauses.push((Occur::MustNot, built)),
+                (Role::Should | Role::MustNot, None) => {}
+            }
+        }
+        let usual = usize::from(musts == 0 && shoulds > 0);
+        let wanted = minimum.map_or(usual, |minimum| minimum.of(shoulds));
+        if wanted > possible {
+            return Ok(None);
+        }
+        if musts + shoulds == 0 {
+            // What must not be there is left out of everything.
+            clauses.push((Occur::Must, Box::new(AllQuery)));
+        }
+        Ok(Some(combined(clauses, wanted)))
+    }
+
+    /// The best of the fields that a part is about.
+    fn leaf(&self, query: &TextQuery, leaf: &Leaf) -> Result<Option<Built>, ApiError> {
+        let is_everything = match leaf.field.as_deref() {
+            Some(field) => field == "*",
+            None => query.fields.is_empty(),
+        };
+        if leaf.what == What::Anything && is_everything {
+            return Ok(Some(boosted(Box::new(AllQuery), leaf.boost)));
+        }
+        if leaf.field.as_deref() == Some("_exists_") {
+            return match &leaf.what {
+                What::Words(field) | What::Phrase(field, _) | What::Pattern(field) => {
+                    self.exists(field, leaf.boost)
+                }
+                What::Range(..) | What::Anything => Ok(None),
+            };
+        }
+        let mut found: Vec<Built> = Vec::new();
+        for (field, lenient, boost) in self.meant(query, leaf) {
+            found.extend(self.asked(query, &field, &leaf.what, (lenient, boost * leaf.boost))?);
+        }
+        Ok(match found.len() {
+            0 => None,
+            1 => found.pop(),
+            _ => Some(Box::new(DisjunctionMaxQuery::new(found))),
+        })
+    }
+
+    /// The fields that a part is about, whether misfits are left out, and their boosts.
+    fn meant(&self, query: &TextQuery, leaf: &Leaf) -> Vec<(String, bool, f32)> {
+        let named: Vec<(&str, f32)> = match &leaf.field {
+            Some(field) => vec![(field.as_str(), 1.0)],
+            None if query.fields.is_empty() => vec![("*", 1.0)],
+            None => query.fields.iter().map(|(field, boost)| (field.as_str(), *boost)).collect(),
+        };
+        let mut fields = Vec::new();
+        for (name, boost) in named {
+            if name.contains('*') {
+                let places = self.index.places_matching(name).into_iter();
+                let places = places.filter(|(_, place)| place.kind != FieldKind::Unsearchable);
+                fields.extend(places.map(|(path, _)| (path, true, boost)));
+            } else {
+                fields.push((name.to_owned(), query.lenient, boost));
+            }
+        }
+        fields
+    }
+
+    /// What a part asks of one field.
+    fn asked(
+        &self,
+        query: &TextQuery,
+        field: &str,
+        what: &What,
+        (lenient, boost): (bool, f32),
+    ) -> Result<Option<Built>, ApiError> {
+        let field = field.to_owned();
+        let value = |text: &str| Value::from(text);
+        let built = match what {
+            What::Words(text) => {
+                let (value, all) = (value(text), query.all);
+                self.matching(&Match { field, value, all, minimum: None, lenient }, boost)
+            }
+            What::Phrase(text, slop) => {
+                self.phrase(&Phrase { field, value: value(text), slop: *slop, lenient }, boost)
+            }
+            What::Pattern(text) => self.pattern_of(&field, text, boost),
+            What::Anything => self.exists(&field, boost),
+            What::Range(from, to) => {
+                let edge = |edge: &Option<(String, bool)>| {
+                    let edge = edge.as_ref();
+                    edge.map(|(text, included)| Edge { value: value(text), included: *included })
+                };
+                let time_zone = query.time_zone.clone();
+                let is_date = self.index.place(&field).is_some_and(|p| p.kind == FieldKind::Date);
+                let range = Range {
+                    field,
+                    from: edge(from),
+                    to: edge(to),
+                    format: None,
+                    time_zone: time_zone.filter(|_| is_date),
+                };
+                self.range(&range, boost)
+            }
+        };
+        if lenient { Ok(built.unwrap_or(None)) } else { built }
+    }
+
+    /// Words of a text are in lower case, and so is what is looked for among them.
+    fn pattern_of(&self, field: &str, text: &str, boost: f32) -> Result<Option<Built>, ApiError> {
+        if field == "_index" {
+            let is_here = self.is_index(text);
+            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+        }
+        let Some(place) = self.index.place(field) else { return Ok(None) };
+        let is_text = place.kind == FieldKind::Text;
+        let text = if is_text { text.to_lowercase() } else { text.to_owned() };
+        let query =
+            Pattern { field: field.to_owned(), text, is_prefix: false, ignore_case: false };
+        self.pattern_at(&place, &query, boost).map(Some)
+    }
+}

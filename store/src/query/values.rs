@@ -1,0 +1,309 @@
+//! From values in requests to those of fields: what fits, what does not, and between which terms a
+//! range is.
+
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Bound;
+
+use serde_json::Value;
+use tantivy::schema::Term;
+use tantivy::DateTime;
+
+use super::date::{self, Dates, Rounding, Viewpoint};
+use super::refusal::{illegal, misfit, shard_failure};
+use super::{Edge, Range};
+use crate::error::ApiError;
+use crate::index::Place;
+use crate::mapping::FieldKind;
+
+/// Which terms, from one to another.
+pub(super) type Bounds = (Bound<Term>, Bound<Term>);
+
+/// Text of a value that is no array and no object.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The term for a string.
+pub(super) fn string_term(place: &Place, text: &str) -> Term {
+    match &place.json_path {
+        None => Term::from_field_text(place.field, text),
+        Some(path) => {
+            let mut term = Term::from_field_json_path(place.field, path, true);
+            term.append_type_and_str(text);
+            term
+        }
+    }
+}
+
+fn long_term(place: &Place, number: i64) -> Term {
+    match &place.json_path {
+        None => Term::from_field_i64(place.field, number),
+        Some(path) => {
+            let mut term = Term::from_field_json_path(place.field, path, true);
+            term.append_type_and_fast_value(number);
+            term
+        }
+    }
+}
+
+fn double_term(place: &Place, number: f64) -> Term {
+    match &place.json_path {
+        None => Term::from_field_f64(place.field, number),
+        Some(path) => {
+            let mut term = Term::from_field_json_path(place.field, path, true);
+            term.append_type_and_fast_value(number);
+            term
+        }
+    }
+}
+
+fn boolean_term(place: &Place, value: bool) -> Term {
+    match &place.json_path {
+        None => Term::from_field_bool(place.field, value),
+        Some(path) => {
+            let mut term = Term::from_field_json_path(place.field, path, true);
+            term.append_type_and_fast_value(value);
+            term
+        }
+    }
+}
+
+fn date_term(place: &Place, moment: jiff::Timestamp) -> Term {
+    let date = DateTime::from_timestamp_nanos(nanoseconds(moment));
+    match &place.json_path {
+        None => Term::from_field_date(place.field, date),
+        Some(path) => {
+            let mut term = Term::from_field_json_path(place.field, path, true);
+            term.append_type_and_fast_value(date);
+            term
+        }
+    }
+}
+
+/// As tantivy counts them; what is too far away is as far as it goes.
+fn nanoseconds(moment: jiff::Timestamp) -> i64 {
+    let count = moment.as_nanosecond();
+    i64::try_from(count).unwrap_or(if count < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// The terms that are equal to a value; `None` where there can be none.
+pub(super) fn equal(
+    place: &Place,
+    value: &Value,
+    view: &Viewpoint,
+) -> Result<Option<Bounds>, ApiError> {
+    let both = |term: Term| Some((Bound::Included(term.clone()), Bound::Included(term)));
+    Ok(match place.kind {
+        FieldKind::Keyword { .. } | FieldKind::Text => both(string_term(place, &text(value))),
+        FieldKind::Long => long(value)?.and_then(|number| both(long_term(place, number))),
+        FieldKind::Double => both(double_term(place, number(value)?.as_double())),
+        FieldKind::Boolean => both(boolean_term(place, boolean(value)?)),
+        FieldKind::Date => {
+            let edge = Edge { value: value.clone(), included: true };
+            let range =
+                Range { from: Some(edge.clone()), to: Some(edge), ..Range::default() };
+            dates(place, &range, view)?
+        }
+        FieldKind::Ip => {
+            let (first, last) = network(&text(value)).map_err(misfit)?;
+            Some((
+                Bound::Included(Term::from_field_ip_addr(place.field, first)),
+                Bound::Included(Term::from_field_ip_addr(place.field, last)),
+            ))
+        }
+        FieldKind::Unsearchable => return Err(unsearchable(place)),
+    })
+}
+
+/// The terms that are in a range; `None` where there can be none.
+pub(super) fn between(
+    place: &Place,
+    range: &Range,
+    view: &Viewpoint,
+) -> Result<Option<Bounds>, ApiError> {
+    let plain = |make: &dyn Fn(&Value) -> Result<Term, ApiError>| {
+        let edge = |edge: &Option<Edge>| match edge {
+            None => Ok(Bound::Unbounded),
+            Some(Edge { value, included: true }) => make(value).map(Bound::Included),
+            Some(Edge { value, .. }) => make(value).map(Bound::Excluded),
+        };
+        Ok::<_, ApiError>(Some((edge(&range.from)?, edge(&range.to)?)))
+    };
+    if range.format.is_some() && place.kind != FieldKind::Date {
+        let reason = "Field [format] is only supported on dates";
+        return Err(illegal(format!("{reason}; [{}] is not one", range.field)));
+    }
+    match place.kind {
+        FieldKind::Keyword { .. } | FieldKind::Text => {
+            plain(&|value| Ok(string_term(place, &text(value))))
+        }
+        FieldKind::Long => longs(place, range),
+        FieldKind::Double => {
+            plain(&|value| Ok(double_term(place, number(value)?.as_double())))
+        }
+        FieldKind::Boolean => plain(&|value| Ok(boolean_term(place, boolean(value)?))),
+        FieldKind::Date => dates(place, range, view),
+        FieldKind::Ip => plain(&|value| {
+            let address = address(&text(value)).map_err(misfit)?;
+            Ok(Term::from_field_ip_addr(place.field, address))
+        }),
+        FieldKind::Unsearchable => Err(unsearchable(place)),
+    }
+}
+
+/// A field whose values are only stored.
+pub(super) fn unsearchable(place: &Place) -> ApiError {
+    misfit(format!(
+        "Cannot search on field [{}] since it is not indexed nor has doc values.",
+        place.column
+    ))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Number {
+    Long(i64),
+    Double(f64),
+}
+
+impl Number {
+    #[expect(clippy::cast_precision_loss, reason = "a double is what is asked for")]
+    fn as_double(self) -> f64 {
+        match self {
+            Self::Long(number) => number as f64,
+            Self::Double(number) => number,
+        }
+    }
+}
+
+/// A number, written as one or as text; a whole one wherever it is.
+fn number(value: &Value) -> Result<Number, ApiError> {
+    let refused = || misfit(format!("For input string: \"{}\"", text(value)));
+    let read = text(value);
+    if let Ok(number) = read.trim().parse::<i64>() {
+        return Ok(Number::Long(number));
+    }
+    let double: f64 = read.trim().parse().map_err(|_| refused())?;
+    // Words that Rust takes for numbers.
+    if !double.is_finite() {
+        return Err(refused());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number in between")]
+    Ok(if double.fract() == 0.0 && double.abs() < 9e15 {
+        Number::Long(double as i64)
+    } else {
+        Number::Double(double)
+    })
+}
+
+/// A whole number; `None` for another one, which no whole number is equal to.
+pub(super) fn long(value: &Value) -> Result<Option<i64>, ApiError> {
+    Ok(match number(value)? {
+        Number::Long(number) => Some(number),
+        Number::Double(_) => None,
+    })
+}
+
+fn boolean(value: &Value) -> Result<bool, ApiError> {
+    match text(value).as_str() {
+        "true" => Ok(true),
+        "false" | "" => Ok(false),
+        other => {
+            Err(misfit(format!("Can't parse boolean value [{other}], expected [true] or [false]")))
+        }
+    }
+}
+
+/// Whole numbers from and to such that are inside.
+fn longs(place: &Place, range: &Range) -> Result<Option<Bounds>, ApiError> {
+    let mut lowest = i128::from(i64::MIN);
+    let mut highest = i128::from(i64::MAX);
+    #[expect(clippy::cast_possible_truncation, reason = "too large ones become the largest")]
+    let (floor, ceil) = (|n: f64| n.floor() as i128, |n: f64| n.ceil() as i128);
+    if let Some(Edge { value, included }) = &range.from {
+        lowest = lowest.max(match number(value)? {
+            Number::Long(number) => i128::from(number) + i128::from(!included),
+            Number::Double(number) => ceil(number),
+        });
+    }
+    if let Some(Edge { value, included }) = &range.to {
+        highest = highest.min(match number(value)? {
+            Number::Long(number) => i128::from(number) - i128::from(!included),
+            Number::Double(number) => floor(number),
+        });
+    }
+    let (Ok(first), Ok(last)) = (i64::try_from(lowest), i64::try_from(highest)) else {
+        return Ok(None);
+    };
+    let term = |number| Bound::Included(long_term(place, number));
+    Ok((first <= last).then(|| (term(first), term(last))))
+}
+
+fn dates(place: &Place, range: &Range, view: &Viewpoint) -> Result<Option<Bounds>, ApiError> {
+    let formats = match &range.format {
+        Some(format) => Dates::parse(format)
+            .map_err(|reason| shard_failure("illegal_argument_exception", reason))?,
+        None => Dates::default(),
+    };
+    let mut view = view.clone();
+    if let Some(name) = &range.time_zone {
+        view.zone = date::time_zone(name).ok_or_else(|| {
+            illegal(format!("time_zone takes UTC or an offset such as +01:00 here, not [{name}]"))
+        })?;
+    }
+    let moment = |edge: &Edge, rounding| {
+        let text = text(&edge.value);
+        formats
+            .read(&text, &view, rounding)
+            .map_err(|reason| shard_failure("parse_exception", reason))
+    };
+    // A day is greater than another when it begins after the end of that one.
+    let from = match &range.from {
+        None => Bound::Unbounded,
+        Some(edge) if edge.included => {
+            Bound::Included(date_term(place, moment(edge, Rounding::Down)?))
+        }
+        Some(edge) => Bound::Excluded(date_term(place, moment(edge, Rounding::Up)?)),
+    };
+    let to = match &range.to {
+        None => Bound::Unbounded,
+        Some(edge) if edge.included => {
+            Bound::Included(date_term(place, moment(edge, Rounding::Up)?))
+        }
+        Some(edge) => Bound::Excluded(date_term(place, moment(edge, Rounding::Down)?)),
+    };
+    Ok(Some((from, to)))
+}
+
+/// An address; IPv4 ones as IPv6 has them.
+fn address(text: &str) -> Result<Ipv6Addr, impl Display + use<>> {
+    let read: Result<IpAddr, _> = text.parse();
+    let refused = format!("'{text}' is not an IP string literal.");
+    read.map_err(|_| refused).map(|address| match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    })
+}
+
+/// The first and the last address of a network, as in `10.0.0.0/8`; of an address, itself twice.
+fn network(text: &str) -> Result<(Ipv6Addr, Ipv6Addr), String> {
+    let Some((base, length)) = text.split_once('/') else {
+        let address = address(text).map_err(|refused| refused.to_string())?;
+        return Ok((address, address));
+    };
+    let is_v4 = base.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4());
+    let base = address(base).map_err(|refused| refused.to_string())?;
+    let most = if is_v4 { 32 } else { 128 };
+    let length: u32 = length
+        .parse()
+        .ok()
+        .filter(|length| *length <= most)
+        .ok_or_else(|| format!("illegal prefix length '{length}'. Must be 0-{most}"))?;
+    let free = most - length;
+    let mask = u128::MAX.checked_shl(free).unwrap_or(0);
+    let first = u128::from(base) & mask;
+    Ok((Ipv6Addr::from(first), Ipv6Addr::from(first | !mask)))
+}
