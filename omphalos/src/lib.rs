@@ -6,6 +6,8 @@
 
 mod audit;
 mod dead;
+mod demo;
+mod import;
 mod parse;
 pub mod run;
 mod search;
@@ -23,8 +25,10 @@ pub fn main() -> ExitCode {
     let matches = command().get_matches();
     let result = match matches.subcommand() {
         Some(("parse", given)) => parse::run(given).map(|()| ExitCode::SUCCESS),
+        Some(("demo", given)) => demo::run(given),
         Some(("run", given)) => run::run(given),
         Some(("search", given)) => search::run(given),
+        Some(("import", given)) => import::run(given),
         Some(("audit", given)) => audit::run(given),
         Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
         _ => Ok(ExitCode::SUCCESS),
@@ -49,8 +53,10 @@ fn command() -> Command {
         .max_term_width(100)
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .subcommand(demo::command())
         .subcommand(run::command())
         .subcommand(search::command())
+        .subcommand(import::command())
         .subcommand(parse::command())
         .subcommand(audit::command())
         .subcommand(dead::command())

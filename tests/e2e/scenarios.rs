@@ -39,6 +39,7 @@ impl Elasticsearch {
 
 #[test]
 fn there_are_scenarios_for_everything_that_the_store_does() {
-    let count: usize = scenario::files().iter().map(|file| scenario::read(file).scenarios.len()).sum();
+    let count: usize =
+        scenario::files().iter().map(|file| scenario::read(file).scenarios.len()).sum();
     assert!(count >= 80, "{count} scenarios");
 }

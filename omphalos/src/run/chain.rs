@@ -2,6 +2,7 @@
 //! indexer when all that was read has its answer, the store last.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
@@ -16,6 +17,9 @@ use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_store::{Store, StoreOptions, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+/// How long the last requests to the store may take.
+const LONGEST_CLOSE: Duration = Duration::from_secs(3);
 
 /// The parts that run in this process.
 pub struct Chain {
@@ -128,7 +132,11 @@ impl Embedded {
     /// When its listener had failed.
     pub async fn close(self) -> anyhow::Result<()> {
         self.stop.cancel();
-        self.serving.await?.context("the store's listener failed")
+        match tokio::time::timeout(LONGEST_CLOSE, self.serving).await {
+            Ok(served) => served?.context("the store's listener failed"),
+            // Somebody keeps a connection open; what was answered is on disk.
+            Err(_) => Ok(()),
+        }
     }
 }
 

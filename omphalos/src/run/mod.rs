@@ -17,7 +17,8 @@ use omphalos_common::telemetry::{Listener, address_to_ask, ask_ready, init_logs}
 use tracing::{error, info, warn};
 
 use chain::{Embedded, Watch, listen};
-use plan::{Plan, store_options};
+use plan::Plan;
+pub(crate) use plan::store_options;
 pub(crate) use settings::Settings;
 pub use settings::all_settings;
 

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use asking::{Asker, Order, Wanted};
 use follow::Follower;
+pub use lines::Lines;
 pub use options::command;
 use options::{Form, Options, Shape};
 

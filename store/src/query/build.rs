@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use tantivy::Searcher;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery,
-    Query as TantivyQuery, RangeQuery, TermQuery, TermSetQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery, Query as TantivyQuery,
+    RangeQuery, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{IndexRecordOption, Term as TantivyTerm};
 
@@ -281,11 +281,7 @@ impl<'a> Builder<'a> {
         Ok(automatic(place, pattern, boost))
     }
 
-    pub(super) fn ids<'b>(
-        &self,
-        ids: impl Iterator<Item = &'b str>,
-        boost: f32,
-    ) -> Option<Built> {
+    pub(super) fn ids<'b>(&self, ids: impl Iterator<Item = &'b str>, boost: f32) -> Option<Built> {
         let field = self.index.own_fields().id;
         let terms: Vec<TantivyTerm> =
             ids.map(|id| TantivyTerm::from_field_text(field, id)).collect();

@@ -73,10 +73,14 @@ impl Dates {
     ///
     /// # Errors
     /// In Elasticsearch's words.
-    pub fn read(&self, text: &str, view: &Viewpoint, rounding: Rounding) -> Result<Timestamp, String> {
+    pub fn read(
+        &self,
+        text: &str,
+        view: &Viewpoint,
+        rounding: Rounding,
+    ) -> Result<Timestamp, String> {
         let refused = || {
-            let reason =
-                format!("failed to parse date field [{text}] with format [{}]", self.name);
+            let reason = format!("failed to parse date field [{text}] with format [{}]", self.name);
             format!("{reason}: [{reason}]")
         };
         let (base, math) = match text.strip_prefix("now") {
@@ -108,8 +112,10 @@ impl Dates {
 impl DateFormat {
     fn parse(name: &str) -> Result<Self, String> {
         match name {
-            "strict_date_optional_time" | "strict_date_optional_time_nanos"
-            | "date_optional_time" | "iso8601" => Ok(Self::Optional),
+            "strict_date_optional_time"
+            | "strict_date_optional_time_nanos"
+            | "date_optional_time"
+            | "iso8601" => Ok(Self::Optional),
             "epoch_millis" => Ok(Self::EpochMillis),
             "epoch_second" => Ok(Self::EpochSecond),
             pattern => translate(pattern)
@@ -173,7 +179,11 @@ pub fn iso(moment: Timestamp) -> String {
 
 /// `UTC` or an offset; names of places are not known here.
 pub fn time_zone(text: &str) -> Option<TimeZone> {
-    if matches!(text, "UTC" | "Z" | "z" | "GMT") { Some(TimeZone::UTC) } else { offset(text).map(TimeZone::fixed) }
+    if matches!(text, "UTC" | "Z" | "z" | "GMT") {
+        Some(TimeZone::UTC)
+    } else {
+        offset(text).map(TimeZone::fixed)
+    }
 }
 
 /// `+01:00`, `+0100` or `+01`.
@@ -295,7 +305,9 @@ fn compute(base: DateTime, math: &str, rounding: Rounding) -> Option<DateTime> {
         moment = match operator {
             '+' => moment.checked_add(span(number, unit)?).ok()?,
             '-' => moment.checked_sub(span(number, unit)?).ok()?,
-            '/' if number == 1 && rounding == Rounding::Up => last_of(first_of(moment, unit)?, unit)?,
+            '/' if number == 1 && rounding == Rounding::Up => {
+                last_of(first_of(moment, unit)?, unit)?
+            }
             '/' if number == 1 => first_of(moment, unit)?,
             _ => return None,
         };

@@ -143,8 +143,8 @@ impl Parser {
                 other => return Err(unknown("constant_score", other)),
             }
         }
-        let filter = filter
-            .ok_or_else(|| parsing("[constant_score] requires a 'filter' element"))?;
+        let filter =
+            filter.ok_or_else(|| parsing("[constant_score] requires a 'filter' element"))?;
         Ok(Query { boost, kind: Kind::Constant(Box::new(filter)) })
     }
 }

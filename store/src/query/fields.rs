@@ -166,8 +166,7 @@ impl Builder<'_> {
         let Some(place) = self.index.place(field) else { return Ok(None) };
         let is_text = place.kind == FieldKind::Text;
         let text = if is_text { text.to_lowercase() } else { text.to_owned() };
-        let query =
-            Pattern { field: field.to_owned(), text, is_prefix: false, ignore_case: false };
+        let query = Pattern { field: field.to_owned(), text, is_prefix: false, ignore_case: false };
         self.pattern_at(&place, &query, boost).map(Some)
     }
 }

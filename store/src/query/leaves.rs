@@ -82,8 +82,7 @@ pub(super) fn matching(options: &Options) -> Result<Query, ApiError> {
 pub(super) fn phrase(options: &Options) -> Result<Query, ApiError> {
     let (field, body) = one_field("match_phrase", options)?;
     let mut boost = 1.0;
-    let mut query =
-        Phrase { field: field.to_owned(), value: Value::Null, slop: 0, lenient: false };
+    let mut query = Phrase { field: field.to_owned(), value: Value::Null, slop: 0, lenient: false };
     let Value::Object(options) = body else {
         query.value = present(Some(body))?;
         return Ok(Query { boost, kind: Kind::Phrase(query) });
@@ -93,8 +92,8 @@ pub(super) fn phrase(options: &Options) -> Result<Query, ApiError> {
             "query" => query.value = value.clone(),
             "slop" => {
                 let slop = value.as_u64().and_then(|slop| u32::try_from(slop).ok());
-                query.slop = slop
-                    .ok_or_else(|| illegal(format!("[match_phrase] slop is not {value}")))?;
+                query.slop =
+                    slop.ok_or_else(|| illegal(format!("[match_phrase] slop is not {value}")))?;
             }
             "boost" => boost = number("match_phrase", key, value)?,
             other => return Err(unknown("match_phrase", other)),
@@ -240,7 +239,6 @@ pub(super) fn ids(options: &Options) -> Result<Query, ApiError> {
             (other, _) => return Err(unknown("ids", other)),
         }
     }
-    let ids =
-        ids.ok_or_else(|| parsing("[ids] requires providing a values parameter"))?;
+    let ids = ids.ok_or_else(|| parsing("[ids] requires providing a values parameter"))?;
     Ok(Query { boost, kind: Kind::Ids(ids) })
 }

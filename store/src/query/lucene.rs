@@ -280,10 +280,7 @@ impl Parser<'_> {
         if !to_included && !self.take("}") {
             return Err(Problem::Syntax);
         }
-        Ok(What::Range(
-            from.map(|text| (text, from_included)),
-            to.map(|text| (text, to_included)),
-        ))
+        Ok(What::Range(from.map(|text| (text, from_included)), to.map(|text| (text, to_included))))
     }
 
     /// An end of a range; `None` for `*`.

@@ -147,8 +147,9 @@ fn fields(name: &str, value: &Value) -> Result<Vec<(String, f32)>, ApiError> {
         Ok(match text.split_once('^') {
             Some((field, boost)) => {
                 let boost = boost.parse().ok().filter(|boost: &f32| boost.is_finite());
-                let boost = boost
-                    .ok_or_else(|| illegal(format!("[{name}] the boost in [{text}] is no number")))?;
+                let boost = boost.ok_or_else(|| {
+                    illegal(format!("[{name}] the boost in [{text}] is no number"))
+                })?;
                 (field.to_owned(), boost)
             }
             None => (text.to_owned(), 1.0),

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Bound;
 
 use serde_json::Value;
-use tantivy::schema::Term;
 use tantivy::DateTime;
+use tantivy::schema::Term;
 
 use super::date::{self, Dates, Rounding, Viewpoint};
 use super::refusal::{illegal, misfit, shard_failure};
@@ -104,8 +104,7 @@ pub(super) fn equal(
         FieldKind::Boolean => both(boolean_term(place, boolean(value)?)),
         FieldKind::Date => {
             let edge = Edge { value: value.clone(), included: true };
-            let range =
-                Range { from: Some(edge.clone()), to: Some(edge), ..Range::default() };
+            let range = Range { from: Some(edge.clone()), to: Some(edge), ..Range::default() };
             dates(place, &range, view)?
         }
         FieldKind::Ip => {
@@ -142,9 +141,7 @@ pub(super) fn between(
             plain(&|value| Ok(string_term(place, &text(value))))
         }
         FieldKind::Long => longs(place, range),
-        FieldKind::Double => {
-            plain(&|value| Ok(double_term(place, number(value)?.as_double())))
-        }
+        FieldKind::Double => plain(&|value| Ok(double_term(place, number(value)?.as_double()))),
         FieldKind::Boolean => plain(&|value| Ok(boolean_term(place, boolean(value)?))),
         FieldKind::Date => dates(place, range, view),
         FieldKind::Ip => plain(&|value| {

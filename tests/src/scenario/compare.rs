@@ -65,7 +65,10 @@ impl Place<'_> {
 fn walk(expected: &Value, found: &Value, place: &mut Place<'_>, differences: &mut Vec<String>) {
     if place.may_differ() {
         if kind(expected) != kind(found) {
-            differences.push(format!("{}: expected a value like {expected}, found {found}", place.path.join(".")));
+            differences.push(format!(
+                "{}: expected a value like {expected}, found {found}",
+                place.path.join(".")
+            ));
         }
         return;
     }
