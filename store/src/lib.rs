@@ -7,14 +7,17 @@
 //! - [`mapping`]: which fields there are, and of which kind
 //! - [`index`]: one index: documents, ids, the writer
 //! - [`catalog`]: all of them, templates, retention
+//! - [`query`], [`search`], [`aggregation`]: what is asked, how it is found, what is computed over it
 //! - [`http`]: the API
 
+pub mod aggregation;
 pub mod catalog;
 pub mod error;
 pub mod http;
 pub mod index;
 pub mod mapping;
 pub mod query;
+pub mod search;
 
 pub use catalog::{Store, StoreOptions};
 pub use error::{ApiError, StoreError};

@@ -1,7 +1,7 @@
 //! The embedded store answers as Elasticsearch does: the same files of requests and answers hold
 //! for both.
 
-use omphalos_tests::{Engine, Server, scenario};
+use omphalos_tests::{Embedded, Engine, Server, scenario};
 use tempfile::TempDir;
 
 /// Set, the answers in the files are replaced by those of the Elasticsearch of the tests.
@@ -17,6 +17,15 @@ fn elasticsearch_answers_as_the_scenarios_say() {
         }
         wrong.extend(scenario::check(&file, &elasticsearch.url));
     }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_store_answers_as_the_scenarios_say() {
+    let store = Embedded::start();
+    let files = scenario::files();
+    let wrong: Vec<String> =
+        files.iter().flat_map(|file| scenario::check(file, &store.url())).collect();
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 

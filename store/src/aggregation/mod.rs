@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use interval::Interval;
 pub use parse::parse;
-pub use plan::{Planner, limits};
+pub use plan::{Planner, limits, no_columns, too_many_buckets};
 pub use print::Printer;
 
 use crate::query::{Dates, Query};

@@ -27,6 +27,7 @@ use crate::error::{ApiError, StoreError};
 use crate::http::Pressure;
 use crate::index::{About, Index};
 use crate::mapping::Mapping;
+use crate::search::scroll::Open;
 
 /// More indices are refused, as Elasticsearch refuses more shards than `cluster.max_shards_per_node`.
 pub const MOST_INDICES: usize = 1000;
@@ -56,6 +57,7 @@ struct Shared {
     uuid: String,
     indices: RwLock<BTreeMap<String, Arc<Index>>>,
     pressure: Pressure,
+    searches: Open,
     /// Held while an index is made or deleted.
     changing: Mutex<()>,
     templates: Mutex<Templates>,
@@ -91,6 +93,7 @@ impl Store {
             options,
             indices: RwLock::new(indices),
             pressure: Pressure::default(),
+            searches: Open::default(),
             changing: Mutex::default(),
             templates: Mutex::new(templates),
             _lock: lock,
@@ -106,6 +109,11 @@ impl Store {
     /// How much is being worked on for requests.
     pub fn pressure(&self) -> &Pressure {
         &self.shared.pressure
+    }
+
+    /// The searches that go on from one request to the next.
+    pub fn open_searches(&self) -> &Open {
+        &self.shared.searches
     }
 
     /// Every index, in the order of names.
@@ -231,6 +239,7 @@ impl Store {
 
     /// Ends writers that rest, and deletes what is too old or too much. To be called now and then.
     pub fn keep_house(&self) {
+        self.shared.searches.keep_house();
         for index in self.all() {
             index.rest(IDLE);
         }

@@ -8,6 +8,7 @@ mod cluster;
 mod documents;
 mod indices;
 pub mod params;
+mod search;
 pub mod source;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub fn router(store: Store) -> Router {
         .merge(bulk::routes())
         .merge(documents::routes())
         .merge(indices::routes())
+        .merge(search::routes())
         .fallback(answer::no_handler)
         .layer(from_fn(answer::finish))
         .with_state(store)

@@ -72,6 +72,11 @@ impl SourceFilter {
         self.is_off
     }
 
+    /// Whether all of it is wanted, as it came.
+    pub fn is_everything(&self) -> bool {
+        !self.is_off && self.includes.is_empty() && self.excludes.is_empty()
+    }
+
     /// What is wanted of a document as it came; `None` where nothing is.
     ///
     /// # Errors

@@ -52,6 +52,12 @@ pub struct Viewpoint {
     pub zone: TimeZone,
 }
 
+impl Default for Viewpoint {
+    fn default() -> Self {
+        Self { now: Timestamp::UNIX_EPOCH, zone: TimeZone::UTC }
+    }
+}
+
 impl Default for Dates {
     fn default() -> Self {
         let formats = vec![DateFormat::Optional, DateFormat::EpochMillis];

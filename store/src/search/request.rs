@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::fields::FieldPattern;
-use super::parameters::Parameters;
 use super::sort::{self, By, SortField};
-use super::source::SourceFilter;
 use crate::aggregation::{self, Aggregations};
 use crate::error::ApiError;
+use crate::http::params::Params;
+use crate::http::source::SourceFilter;
 use crate::query::{self, Query, illegal, parsing, shard_failure, token};
 
 /// As `index.max_result_window`.
@@ -38,6 +38,15 @@ pub enum TotalHits {
     /// All of them.
     All,
 }
+
+/// Parameters of a URL that say the same as keys of a body.
+pub const PARAMETERS: [&str; 24] = [
+    "_source", "_source_excludes", "_source_includes", "allow_partial_search_results",
+    "batched_reduce_size", "ccs_minimize_roundtrips", "default_operator", "df",
+    "from", "lenient", "max_concurrent_shard_requests", "pre_filter_shard_size", "preference", "q",
+    "request_cache", "routing", "scroll", "search_type", "size", "sort", "timeout",
+    "track_scores", "track_total_hits", "typed_keys",
+];
 
 /// A search.
 #[derive(Debug, Clone)]
@@ -68,6 +77,8 @@ pub struct SearchRequest {
     pub track_scores: bool,
     /// Whether hits are without their ids.
     pub hides_ids: bool,
+    /// Whether names of aggregations say of which kind they are.
+    pub typed_keys: bool,
     /// The point in time that is searched, and how long it lives on.
     pub point_in_time: Option<(String, Option<Duration>)>,
 }
@@ -77,12 +88,12 @@ impl SearchRequest {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn parse(body: &[u8], parameters: &mut Parameters) -> Result<Self, ApiError> {
+    pub fn parse(body: &[u8], params: &Params) -> Result<Self, ApiError> {
         let mut request = Self::usual();
         if !body.iter().all(u8::is_ascii_whitespace) {
             request.read(&object(body)?)?;
         }
-        request.read_parameters(parameters)?;
+        request.read_parameters(params)?;
         request.check()?;
         Ok(request)
     }
@@ -102,6 +113,7 @@ impl SearchRequest {
             min_score: None,
             track_scores: false,
             hides_ids: false,
+            typed_keys: false,
             point_in_time: None,
         }
     }
@@ -134,7 +146,7 @@ impl SearchRequest {
                 ("track_scores", Value::Bool(is_wanted)) => self.track_scores = *is_wanted,
                 ("stored_fields", Value::String(name)) if name == "_none_" => {
                     self.hides_ids = true;
-                    self.source.is_hidden = true;
+                    self.source = SourceFilter::parse(&Value::Bool(false))?;
                 }
                 ("pit", Value::Object(members)) => self.point_in_time = Some(pit(members)?),
                 // What is off is off here too.
@@ -152,30 +164,32 @@ impl SearchRequest {
     }
 
     /// The parameters count for more than the body.
-    fn read_parameters(&mut self, parameters: &mut Parameters) -> Result<(), ApiError> {
-        if let Some(query) = parameters.query()? {
+    fn read_parameters(&mut self, params: &Params) -> Result<(), ApiError> {
+        if let Some(query) = query_of(params)? {
             self.query = query;
         }
-        if let Some(text) = parameters.take("size") {
-            self.size = size(&integer("size", &text)?)?;
+        if let Some(number) = params.number("size")? {
+            self.size = size(&Value::from(number))?;
         }
-        if let Some(text) = parameters.take("from") {
-            self.from = from(&integer("from", &text)?)?;
+        if let Some(number) = params.number("from")? {
+            self.from = from(&Value::from(number))?;
         }
-        if let Some(text) = parameters.take("sort") {
-            self.sort = sort::from_text(&text)?;
+        if let Some(text) = params.text("sort") {
+            self.sort = sort::from_text(text)?;
         }
-        if let Some(text) = parameters.take("track_total_hits") {
+        if let Some(text) = params.text("track_total_hits") {
             self.total = total(&Value::from(text))?;
         }
-        if let Some(text) = parameters.take("timeout") {
-            self.timeout = timeout(&text)?;
+        if let Some(text) = params.text("timeout") {
+            self.timeout = timeout(text)?;
         }
-        if let Some(is_wanted) = parameters.flag("track_scores")? {
+        if let Some(is_wanted) = params.switch("track_scores")? {
             self.track_scores = is_wanted;
         }
-        if let Some(source) = parameters.source() {
-            self.source = source;
+        self.typed_keys = params.switch("typed_keys")?.unwrap_or(false);
+        let names = ["_source", "_source_includes", "_source_excludes"];
+        if names.iter().any(|name| params.text(name).is_some()) {
+            self.source = SourceFilter::from_params(params)?;
         }
         Ok(())
     }
@@ -244,12 +258,19 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
-/// A number that stands as text in a URL.
-fn integer(name: &str, text: &str) -> Result<Value, ApiError> {
-    let number: Result<i64, _> = text.parse();
-    number.map(Value::from).map_err(|_| {
-        illegal(format!("Failed to parse int parameter [{name}] with value [{text}]"))
-    })
+/// The query that `q` in a URL is.
+///
+/// # Errors
+/// When it is none.
+pub fn query_of(params: &Params) -> Result<Option<Query>, ApiError> {
+    let all = match params.text("default_operator").map(str::to_ascii_uppercase).as_deref() {
+        None | Some("OR") => false,
+        Some("AND") => true,
+        Some(other) => return Err(illegal(format!("operator is AND or OR, not {other}"))),
+    };
+    let lenient = params.switch("lenient")?;
+    let query = |text| query::from_text(text, params.text("df"), all, lenient);
+    params.text("q").map(query).transpose()
 }
 
 fn size(value: &Value) -> Result<usize, ApiError> {

@@ -1,0 +1,154 @@
+//! From what a request sorts by to criteria, for all indices that are searched together.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use serde_json::Value;
+use tantivy::columnar::MonotonicallyMappableToU64;
+
+use super::rank::{Class, Criterion, Rank, date_rank};
+use super::run::View;
+use super::sort::{By, Missing, SortField};
+use crate::aggregation::no_columns;
+use crate::error::ApiError;
+use crate::mapping::FieldKind;
+use crate::query::{Dates, Rounding, Viewpoint, illegal, shard_failure};
+
+/// The criterion of a sort field.
+///
+/// # Errors
+/// When the field has no values to sort by.
+pub fn criterion(
+    field: &SortField,
+    view: &View,
+    moment: &Viewpoint,
+) -> Result<(Criterion, bool), ApiError> {
+    let class = class(field, view)?;
+    let is_first = field.missing == Missing::First;
+    let missing = match &field.missing {
+        Missing::Value(value) => rank(class, value, field.format.as_ref(), moment)?,
+        _ => Criterion::extreme(class, is_first, field.is_descending),
+    };
+    let format = field.format.clone();
+    Ok((Criterion { class, is_descending: field.is_descending, missing, format }, is_first))
+}
+
+fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
+    let name = match &field.by {
+        By::Score => return Ok(Class::Score),
+        By::Document => return Ok(Class::Document),
+        By::Field(name) => name,
+    };
+    let mut found = None;
+    for (index, _) in view {
+        let Some(place) = index.place(name) else { continue };
+        let class = match place.kind {
+            FieldKind::Keyword { .. } => Class::Text,
+            FieldKind::Long => Class::Long,
+            FieldKind::Double => Class::Double,
+            FieldKind::Boolean => Class::Boolean,
+            FieldKind::Date => Class::Date,
+            FieldKind::Ip => Class::Ip,
+            FieldKind::Text => return Err(no_columns(name, index.name())),
+            FieldKind::Unsearchable => {
+                return Err(shard_failure(
+                    "illegal_argument_exception",
+                    format!(
+                        "Can't load fielddata on [{name}] because fielddata is unsupported on fields of type [keyword]. Use doc values instead."
+                    ),
+                ));
+            }
+        };
+        found = Some(match (found, class) {
+            // Numbers of both kinds are compared as what both can be.
+            (Some(Class::Long | Class::Double), Class::Double)
+            | (Some(Class::Double), Class::Long) => Class::Double,
+            (None, class) => class,
+            (Some(one), other) if one == other => one,
+            (Some(_), _) => {
+                return Err(illegal(format!(
+                    "Can't sort on field [{name}]; the field has incompatible sort types in the indices that are searched"
+                )));
+            }
+        });
+    }
+    match (found, field.unmapped_type.as_deref()) {
+        (Some(class), _) => Ok(class),
+        (None, Some("keyword" | "wildcard" | "constant_keyword")) => Ok(Class::Text),
+        (None, Some("date" | "date_nanos")) => Ok(Class::Date),
+        (None, Some("boolean")) => Ok(Class::Boolean),
+        (None, Some("ip")) => Ok(Class::Ip),
+        (None, Some("double" | "float" | "half_float" | "scaled_float")) => Ok(Class::Double),
+        (None, Some("long" | "integer" | "short" | "byte")) => Ok(Class::Long),
+        (None, Some(other)) => {
+            Err(illegal(format!("No mapper found for type [{other}]")))
+        }
+        (None, None) if view.is_empty() => Ok(Class::Long),
+        (None, None) => Err(shard_failure(
+            "query_shard_exception",
+            format!("No mapping found for [{name}] in order to sort on"),
+        )),
+    }
+}
+
+/// Where a value that stands in a request has its place.
+///
+/// # Errors
+/// When it is not of the class.
+pub fn rank(
+    class: Class,
+    value: &Value,
+    format: Option<&Dates>,
+    moment: &Viewpoint,
+) -> Result<Rank, ApiError> {
+    let refused = || {
+        shard_failure(
+            "illegal_argument_exception",
+            format!("Failed to parse search_after value for a field, or missing: [{value}]"),
+        )
+    };
+    let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let bits = |bits: u64| Rank::Number(u128::from(bits));
+    Ok(match class {
+        Class::Text if value.is_null() => Rank::Text(None),
+        Class::Text => Rank::Text(Some(text().into())),
+        Class::Ip if value.is_null() => Rank::Number(u128::MAX),
+        Class::Ip => {
+            let address: IpAddr = text().parse().map_err(|_| refused())?;
+            let address = match address {
+                IpAddr::V4(address) => address.to_ipv6_mapped(),
+                IpAddr::V6(address) => address,
+            };
+            Rank::Number(u128::from(Ipv6Addr::from(u128::from(address))))
+        }
+        Class::Long => bits(long(&text()).ok_or_else(refused)?.to_u64()),
+        Class::Document => bits(text().parse().map_err(|_| refused())?),
+        Class::Boolean => match text().as_str() {
+            "true" => bits(1),
+            "false" => bits(0),
+            other => bits(other.parse().map_err(|_| refused())?),
+        },
+        Class::Double | Class::Score => match text().as_str() {
+            "Infinity" => bits(u64::MAX),
+            "-Infinity" => bits(0),
+            other => bits(other.parse::<f64>().map_err(|_| refused())?.to_u64()),
+        },
+        Class::Date => match long(&text()).filter(|_| value.is_number()) {
+            Some(i64::MAX) => bits(u64::MAX),
+            Some(i64::MIN) => bits(0),
+            _ => {
+                let usual = Dates::default();
+                let dates = format.unwrap_or(&usual);
+                let read = dates.read(&text(), moment, Rounding::Down);
+                // What is printed in milliseconds is understood so, whatever the format is.
+                let read = read.or_else(|_| usual.read(&text(), moment, Rounding::Down));
+                date_rank(read.map_err(|reason| shard_failure("parse_exception", reason))?)
+            }
+        },
+    })
+}
+
+fn long(text: &str) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "the nearest there is")]
+    let nearest = |number: f64| number as i64;
+    text.parse().ok().or_else(|| text.parse().ok().map(nearest))
+}

@@ -1,0 +1,21 @@
+//! Searching: from a request to hits.
+//!
+//! - [`request`]: what is asked for
+//! - [`sort`], [`criteria`], [`rank`]: what hits are sorted by, for indices, and for segments
+//! - [`collect`]: gathers the first hits of a segment
+//! - [`run`]: all indices together
+//! - [`scroll`]: page by page, and points in time
+//! - [`answer`]: what comes back
+//!
+//! A search reads what was committed when it began. What it may cost is bounded: by the window of
+//! hits, by the memory and the buckets of aggregations, and by time.
+
+pub mod answer;
+mod collect;
+mod criteria;
+mod fields;
+mod rank;
+pub mod request;
+pub mod run;
+pub mod scroll;
+mod sort;

@@ -1,0 +1,332 @@
+//! Runs a search over several indices.
+//!
+//! Each index is searched by itself; the hits of all are put in order, and only those that are shown
+//! are read.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
+use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
+use tantivy::aggregation::{AggContextParams, AggregationError, DistributedAggregationCollector};
+use tantivy::query::EmptyQuery;
+use tantivy::schema::Value as _;
+use tantivy::{DocAddress, Searcher, TantivyDocument, TantivyError};
+
+use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
+use super::collect::{After, Gathered, Gatherer, Order, Ranked};
+use super::criteria;
+use super::fields;
+use super::rank::{Class, Criterion, Rank, float};
+use super::request::{SearchRequest, TotalHits};
+use super::sort::By;
+use crate::aggregation::{self, Planner, Printer};
+use crate::error::ApiError;
+use crate::index::Index;
+use crate::query::{Builder, Dates, Kind, Rounding, Viewpoint, shard_failure};
+
+/// What is searched: indices, as they were at a moment.
+pub type View = Vec<(Arc<Index>, Searcher)>;
+
+/// Indices as they are now.
+pub fn view(indices: Vec<Arc<Index>>) -> View {
+    let seen = |index: Arc<Index>| {
+        let searcher = index.searcher();
+        (index, searcher)
+    };
+    indices.into_iter().map(seen).collect()
+}
+
+/// What was found, and the last hit, from which a scroll goes on.
+pub struct Found {
+    /// The answer.
+    pub answer: SearchAnswer,
+    /// The last hit that is shown.
+    pub last: Option<Ranked>,
+}
+
+/// Searches. `after` is the last hit of the page before, in a scroll.
+///
+/// # Errors
+/// What does not fit the fields, and what the aggregations may not cost.
+pub fn search(
+    request: &SearchRequest,
+    view: &View,
+    after: Option<&Ranked>,
+) -> Result<Found, ApiError> {
+    let begun = Instant::now();
+    let search = Search::prepare(request, view, (begun, after))?;
+    let mut gathered = Gathered::default();
+    let mut results = Results::default();
+    let mut is_nothing = true;
+    for number in 0..view.len() {
+        is_nothing &= search.index(number, &mut gathered, &mut results)?;
+    }
+    let aggregations = search.printed(results)?;
+    let timed_out = gathered.is_late;
+    let (hits, last) = search.hits(gathered, is_nothing)?;
+    let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let shards = Shards::all(view.len());
+    let (scroll_id, pit_id) = (None, None);
+    let answer =
+        SearchAnswer { scroll_id, pit_id, took, timed_out, shards, hits, aggregations };
+    Ok(Found { answer, last })
+}
+
+/// How many documents a query finds.
+///
+/// # Errors
+/// What does not fit the fields.
+pub fn count(query: &crate::query::Query, view: &View) -> Result<u64, ApiError> {
+    let mut count = 0;
+    for (index, searcher) in view {
+        let builder = Builder::new(index, searcher, jiff::Timestamp::now());
+        if let Some(query) = builder.build(query)? {
+            let found = searcher.search(&*query, &tantivy::collector::Count);
+            count += found.map_err(refused)? as u64;
+        }
+    }
+    Ok(count)
+}
+
+#[derive(Default)]
+struct Results {
+    merged: Option<IntermediateAggregationResults>,
+    planned: TantivyAggregations,
+}
+
+struct Search<'a> {
+    request: &'a SearchRequest,
+    view: &'a View,
+    order: Arc<Order>,
+    moment: Viewpoint,
+    /// The score of all hits, where it is known before.
+    known_score: Option<f32>,
+    limits: tantivy::aggregation::AggregationLimitsGuard,
+}
+
+impl<'a> Search<'a> {
+    fn prepare(
+        request: &'a SearchRequest,
+        view: &'a View,
+        (begun, after): (Instant, Option<&Ranked>),
+    ) -> Result<Self, ApiError> {
+        let moment = Viewpoint { now: jiff::Timestamp::now(), ..Viewpoint::default() };
+        let known_score = request
+            .query
+            .constant_score()
+            .filter(|_| request.is_by_score() && request.min_score.is_none());
+        let mut criteria = Vec::with_capacity(request.sort.len());
+        for field in &request.sort {
+            criteria.push(criteria::criterion(field, view, &moment)?);
+        }
+        if request.is_by_score() && known_score.is_none() {
+            let class = Class::Score;
+            let missing = Rank::Number(0);
+            criteria.push((Criterion { class, is_descending: true, missing, format: None }, false));
+        }
+        let after = match (after, &request.search_after) {
+            (Some(last), _) => {
+                let tie = Some((last.index, last.segment, last.document));
+                Some(After { ranks: last.ranks.clone(), tie })
+            }
+            (None, Some(values)) => {
+                let ranks: Result<Vec<Rank>, ApiError> = values
+                    .iter()
+                    .zip(&criteria)
+                    .map(|(value, (criterion, _))| {
+                        let format = criterion.format.as_ref();
+                        criteria::rank(criterion.class, value, format, &moment)
+                    })
+                    .collect();
+                Some(After { ranks: ranks?, tie: None })
+            }
+            (None, None) => None,
+        };
+        let order = Order {
+            criteria,
+            after,
+            keep: request.from + request.size,
+            min_score: request.min_score,
+            needs_scores: request.needs_scores() && known_score.is_none(),
+            deadline: begun + request.timeout,
+            count_to: match request.total {
+                TotalHits::Untold => 0,
+                TotalHits::UpTo(number) => number,
+                TotalHits::All => u64::MAX,
+            },
+        };
+        let limits = aggregation::limits();
+        Ok(Self { request, view, order: Arc::new(order), moment, known_score, limits })
+    }
+
+    /// Searches one index; whether nothing in it can be found.
+    fn index(
+        &self,
+        number: usize,
+        gathered: &mut Gathered,
+        results: &mut Results,
+    ) -> Result<bool, ApiError> {
+        let Some((index, searcher)) = self.view.get(number) else { return Ok(true) };
+        let builder = Builder::new(index, searcher, self.moment.now);
+        let built = builder.build(&self.request.query)?;
+        let is_nothing = built.is_none();
+        let query = built.unwrap_or_else(|| Box::new(EmptyQuery));
+        let columns = self.request.sort.iter().map(|field| match &field.by {
+            By::Field(name) => index.place(name).map(|place| place.column),
+            By::Score | By::Document => None,
+        });
+        let mut columns: Vec<Option<String>> = columns.collect();
+        columns.resize(self.order.criteria.len(), None);
+        let gatherer = Gatherer { order: Arc::clone(&self.order), columns, index: number };
+        if self.request.aggregations.is_empty() {
+            gathered.add(searcher.search(&*query, &gatherer).map_err(refused)?);
+            return Ok(is_nothing);
+        }
+        let planner = Planner { index, queries: &builder, everything: self.view };
+        let planned = planner.plan(&self.request.aggregations)?;
+        let context =
+            AggContextParams::new(self.limits.clone(), searcher.index().tokenizers().clone());
+        let collector = DistributedAggregationCollector::from_aggs(planned.clone(), context);
+        let found = searcher.search(&*query, &(gatherer, collector));
+        let (part, computed) = found.map_err(refused)?;
+        gathered.add(part);
+        results.planned = planned;
+        match &mut results.merged {
+            None => results.merged = Some(computed),
+            Some(merged) => merged.merge_fruits(computed).map_err(refused)?,
+        }
+        Ok(is_nothing)
+    }
+
+    fn printed(&self, results: Results) -> Result<Option<Value>, ApiError> {
+        let Some(merged) = results.merged else { return Ok(None) };
+        let last = merged
+            .into_final_result(results.planned, self.limits.clone())
+            .map_err(refused)?;
+        let kind_of =
+            |field: &str| self.view.iter().find_map(|(index, _)| index.place(field)).map(|p| p.kind);
+        let moment = |dates: &Dates, text: &str| {
+            let read = dates.read(text, &self.moment, Rounding::Down).ok()?;
+            Some(read.as_millisecond())
+        };
+        let typed_keys = self.request.typed_keys;
+        let printer = Printer { kind_of: &kind_of, moment: &moment, typed_keys };
+        Ok(Some(printer.print(&self.request.aggregations, &last)))
+    }
+
+    /// The hits that are shown, read from disk.
+    fn hits(
+        &self,
+        gathered: Gathered,
+        is_nothing: bool,
+    ) -> Result<(Hits, Option<Ranked>), ApiError> {
+        let Gathered { count, mut hits, max_score, .. } = gathered;
+        hits.sort_by(|one, other| self.order.compare(one, other));
+        let total = match self.request.total {
+            TotalHits::Untold => None,
+            TotalHits::UpTo(most) if count > most => Some(Total { value: most, relation: "gte" }),
+            _ => Some(Total { value: count, relation: "eq" }),
+        };
+        let has_scores = self.order.needs_scores || self.known_score.is_some();
+        let best = self.known_score.or(max_score).filter(|_| has_scores && !hits.is_empty());
+        // Elasticsearch does not even look for what cannot be.
+        let is_rewritten = is_nothing
+            && !matches!(self.request.query.kind, Kind::Match(_) | Kind::Phrase(_) | Kind::Text(_))
+            && self.request.size > 0;
+        let max_score = match best {
+            Some(best) => float(best),
+            None if is_rewritten => float(0.0),
+            None => Value::Null,
+        };
+        let mut shown = Vec::new();
+        let mut last = None;
+        for ranked in hits.into_iter().skip(self.request.from).take(self.request.size) {
+            shown.push(self.hit(&ranked)?);
+            last = Some(ranked);
+        }
+        Ok((Hits { total, max_score, hits: shown }, last))
+    }
+
+    fn hit(&self, ranked: &Ranked) -> Result<Hit, ApiError> {
+        let gone = || ApiError::unavailable("a hit is gone from its index");
+        let (index, searcher) = self.view.get(ranked.index).ok_or_else(gone)?;
+        let address = DocAddress::new(ranked.segment, ranked.document);
+        let document: TantivyDocument = searcher.doc(address).map_err(refused)?;
+        let own = index.own_fields();
+        let id = document.get_first(own.id).and_then(|value| value.as_str().map(str::to_owned));
+        let came = document.get_first(own.source);
+        let came = came.as_ref().and_then(|value| value.as_bytes()).unwrap_or_default();
+        let source = &self.request.source;
+        let source = if source.is_everything() {
+            Some(raw(came)?)
+        } else {
+            match source.apply(came)? {
+                None => None,
+                Some(part) => Some(raw(part.to_string().as_bytes())?),
+            }
+        };
+        let mut values = Map::new();
+        if !self.request.fields.is_empty() {
+            let document: Value = serde_json::from_slice(came).unwrap_or_default();
+            values = fields::values(index, &document, &self.request.fields);
+        }
+        let score = match self.known_score {
+            Some(score) => float(score),
+            None if self.is_scored() => float(ranked.score),
+            None => Value::Null,
+        };
+        let sort = match self.request.is_by_score() {
+            true => Vec::new(),
+            false => {
+                let pairs = self.order.criteria.iter().zip(&ranked.ranks);
+                pairs.map(|((criterion, _), rank)| criterion.print(rank)).collect()
+            }
+        };
+        Ok(Hit {
+            index: index.name().to_owned(),
+            id: id.filter(|_| !self.request.hides_ids),
+            score,
+            source,
+            fields: values,
+            sort,
+        })
+    }
+
+    /// Whether hits have scores to show.
+    fn is_scored(&self) -> bool {
+        let by_score = |field: &super::sort::SortField| field.by == By::Score;
+        self.request.is_by_score()
+            || self.request.track_scores
+            || self.request.sort.iter().any(by_score)
+    }
+}
+
+/// JSON as it is.
+fn raw(text: &[u8]) -> Result<Box<RawValue>, ApiError> {
+    let text = std::str::from_utf8(text).unwrap_or("null").trim();
+    RawValue::from_string(text.to_owned())
+        .map_err(|error| ApiError::unavailable(format!("a document cannot be read: {error}")))
+}
+
+/// What tantivy says, in Elasticsearch's words.
+fn refused(error: TantivyError) -> ApiError {
+    match error {
+        TantivyError::AggregationError(AggregationError::BucketLimitExceeded { .. }) => {
+            aggregation::too_many_buckets()
+        }
+        TantivyError::AggregationError(AggregationError::MemoryExceeded { limit, .. }) => {
+            let reason = format!("Data too large: the aggregations need more than {limit}");
+            ApiError { status: 429, ..shard_failure("circuit_breaking_exception", reason) }
+        }
+        TantivyError::AggregationError(error) => {
+            shard_failure("illegal_argument_exception", error.to_string())
+        }
+        TantivyError::InvalidArgument(reason) | TantivyError::SchemaError(reason) => {
+            shard_failure("illegal_argument_exception", reason)
+        }
+        other => ApiError::from(other),
+    }
+}

@@ -1,0 +1,56 @@
+//! The embedded store, in this process, over its HTTP.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use omphalos_common::shutdown::Shutdown;
+use omphalos_store::{Store, StoreOptions};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// A store that serves until it is dropped.
+pub struct Embedded {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    runtime: Option<Runtime>,
+    _directory: Option<TempDir>,
+}
+
+impl Embedded {
+    /// With a directory of its own, which goes with it.
+    pub fn start() -> Self {
+        let directory = TempDir::with_prefix("omphalos-store-").expect("a directory");
+        let mut store = Self::open(directory.path());
+        store._directory = Some(directory);
+        store
+    }
+
+    /// With what is in a directory.
+    pub fn open(directory: &Path) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let options =
+            StoreOptions { directory: directory.to_owned(), max_age: None, max_bytes: None };
+        let store = Store::open(options).expect("a store");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = Shutdown::new();
+        runtime.spawn(omphalos_store::serve(listener, store, shutdown.clone()));
+        Self { address, shutdown, runtime: Some(runtime), _directory: None }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        // Drops what is still being answered; the store itself is safe at any moment.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
