@@ -322,7 +322,8 @@ impl Rate {
             self.0.pop_front();
         }
         let (since, before) = self.0.front().copied().unwrap_or_default();
-        let millis = u64::try_from((elapsed - since).as_millis()).unwrap_or(u64::MAX);
-        if millis == 0 { 0 } else { (written - before) * 1000 / millis }
+        let millis = elapsed.saturating_sub(since).as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        ((written - before) * 1000).checked_div(millis).unwrap_or(0)
     }
 }

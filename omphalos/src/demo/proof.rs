@@ -74,7 +74,9 @@ mod tests {
     fn lines_are_told_apart_and_counted_in_any_order() {
         let of = |offsets: &[u64]| {
             let mut tally = Tally::default();
-            offsets.iter().for_each(|offset| tally.add(*offset));
+            for offset in offsets {
+                tally.add(*offset);
+            }
             tally
         };
         assert_eq!(of(&[0, 10, 20]), of(&[20, 0, 10]));

@@ -113,9 +113,11 @@ impl Traffic {
         self.before = happening;
         let Request { client, method, target, status, bytes, agent } = self.request(happening);
         let time = now.strftime("%d/%b/%Y:%H:%M:%S +0000");
-        text.push_str(&format!(
-            "{client} - - [{time}] \"{method} {target} HTTP/1.1\" {status} {bytes} \"-\" \"{agent}\"\n"
-        ));
+        for part in [&client, " - - [", &time.to_string(), "] \"", method, " ", &target] {
+            text.push_str(part);
+        }
+        let end = format!(" HTTP/1.1\" {status} {bytes} \"-\" \"{agent}\"\n");
+        text.push_str(&end);
     }
 
     fn request(&mut self, happening: Happening) -> Request {

@@ -129,7 +129,10 @@ impl View {
 
 /// How far behind, in time at the present rate.
 fn lag(scene: &Scene) -> String {
-    let tenths = scene.waiting * 10 / scene.rate.max(1);
+    if scene.rate == 0 {
+        return "?".to_owned();
+    }
+    let tenths = scene.waiting * 10 / scene.rate;
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 

@@ -76,19 +76,16 @@ impl Chain {
                 result
             })
         });
-        let shipped = match self.shipper {
-            Some(settings) => {
-                let surroundings = omphalos_shipper::Surroundings {
-                    telemetry: watch.telemetry.of_part("shipper"),
-                    metrics: watch.shipper.clone(),
-                    local: to_indexer,
-                };
-                omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await
-            }
-            None => {
-                stop_shipper.cancelled().await;
-                Ok(())
-            }
+        let shipped = if let Some(settings) = self.shipper {
+            let surroundings = omphalos_shipper::Surroundings {
+                telemetry: watch.telemetry.of_part("shipper"),
+                metrics: watch.shipper.clone(),
+                local: to_indexer,
+            };
+            omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await
+        } else {
+            stop_shipper.cancelled().await;
+            Ok(())
         };
         stop_indexer.cancel();
         let indexed = match indexing {

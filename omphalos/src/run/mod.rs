@@ -89,27 +89,22 @@ async fn work(settings: &Settings) -> anyhow::Result<()> {
         let listener = Listener::bind(address).await?;
         tokio::spawn(listener.serve(watch.telemetry.clone(), http_stop.clone()));
     }
-    let embedded = match store {
-        Some(store) => {
-            let listener = listen(store.listen).await?;
-            let options = store_options(settings, &store);
-            let directory = options.directory.clone();
-            let embedded = Embedded::start(options, listener).await?;
-            let url = embedded.url();
-            info!("the store in {} answers at {url}", directory.display());
-            info!("look into it: omphalos search --url {url} --since 15m --follow");
-            if let Some(indexer) = &mut chain.indexer {
-                indexer.elasticsearch.url = Some(vec![url]);
-            }
-            Some(embedded)
+    let mut embedded = None;
+    if let Some(store) = store {
+        let listener = listen(store.listen).await?;
+        let options = store_options(settings, &store);
+        let directory = options.directory.clone();
+        let opened = Embedded::start(options, listener).await?;
+        let url = opened.url();
+        info!("the store in {} answers at {url}", directory.display());
+        info!("look into it: omphalos search --url {url} --since 15m --follow");
+        if let Some(indexer) = &mut chain.indexer {
+            indexer.elasticsearch.url = Some(vec![url]);
         }
-        None => {
-            if settings.store.is_some() {
-                info!("elasticsearch.url is set, so the embedded store of [store] is not used");
-            }
-            None
-        }
-    };
+        embedded = Some(opened);
+    } else if settings.store.is_some() {
+        info!("elasticsearch.url is set, so the embedded store of [store] is not used");
+    }
     let result = chain.run(watch, shutdown).await;
     if let Some(embedded) = embedded {
         embedded.close().await?;
