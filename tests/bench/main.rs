@@ -4,7 +4,7 @@
 //! were measured in turn on the same machine means something. Nothing is asserted.
 //!
 //! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files, `bench
-//! audit` what is about audits; with other arguments it is the other side of a comparison, run as a process of its own so that it is
+//! audit` what is about audits, `bench search` what is about searching; with other arguments it is the other side of a comparison, run as a process of its own so that it is
 //! measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
@@ -21,6 +21,7 @@ mod indexer;
 mod latency;
 mod measure;
 mod messages;
+mod search;
 mod shipper;
 mod table;
 mod udp;
@@ -41,12 +42,13 @@ fn main() {
         ["udp"] => udp(),
         ["files"] => files(),
         ["audit"] => audit(),
+        ["search"] => search(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, udp, files, audit, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -65,12 +67,19 @@ fn all() {
     udp::measure(&directory, &log, &mut table);
     files::measure(&mut table);
     audit::measure(&directory, &log, &mut table);
+    search::measure(&directory, &log, &mut table);
     table.print();
 }
 
 fn audit() {
     let (directory, log, mut table) = begin();
     audit::measure(&directory, &log, &mut table);
+    table.print();
+}
+
+fn search() {
+    let (directory, log, mut table) = begin();
+    search::measure(&directory, &log, &mut table);
     table.print();
 }
 

@@ -14,7 +14,8 @@ pub struct Embedded {
     address: SocketAddr,
     shutdown: Shutdown,
     runtime: Option<Runtime>,
-    _directory: Option<TempDir>,
+    /// What goes with it.
+    directory: Option<TempDir>,
 }
 
 impl Embedded {
@@ -22,7 +23,7 @@ impl Embedded {
     pub fn start() -> Self {
         let directory = TempDir::with_prefix("omphalos-store-").expect("a directory");
         let mut store = Self::open(directory.path());
-        store._directory = Some(directory);
+        store.directory = Some(directory);
         store
     }
 
@@ -36,7 +37,7 @@ impl Embedded {
         let address = listener.local_addr().expect("an address");
         let shutdown = Shutdown::new();
         runtime.spawn(omphalos_store::serve(listener, store, shutdown.clone()));
-        Self { address, shutdown, runtime: Some(runtime), _directory: None }
+        Self { address, shutdown, runtime: Some(runtime), directory: None }
     }
 
     /// Where it is.

@@ -4,11 +4,14 @@
 //! tantivy's own ([`plan`]), whose results are merged over the indices and printed as Elasticsearch
 //! prints them ([`print`]). Tantivy bounds their memory and the number of buckets.
 
+mod figures;
 mod filter;
 mod interval;
+mod options;
 mod parse;
 mod plan;
 mod print;
+mod ranges;
 
 use serde_json::Value;
 

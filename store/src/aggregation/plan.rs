@@ -157,11 +157,8 @@ impl Planner<'_> {
             "field": column, "size": size, "segment_size": size, "min_doc_count": terms.min_doc_count,
             "order": { order: direction }
         });
-        let optional = [
-            ("missing", &terms.missing),
-            ("include", &terms.include),
-            ("exclude", &terms.exclude),
-        ];
+        let optional =
+            [("missing", &terms.missing), ("include", &terms.include), ("exclude", &terms.exclude)];
         add(&mut request, optional.map(|(name, value)| (name, value.clone())));
         Ok(json!({ "terms": request }))
     }
@@ -181,22 +178,21 @@ impl Planner<'_> {
                 ));
             }
         };
-        let bounds = |bounds: &Option<(Value, Value)>| -> Result<Option<Value>, ApiError> {
-            let Some((min, max)) = bounds else { return Ok(None) };
-            let moment = |value| self.milliseconds(histogram, value);
-            Ok(Some(json!({ "min": moment(min)?, "max": moment(max)? })))
-        };
         let offset = histogram.offset.rem_euclid(length);
+        // Empty buckets are added when all is known: see `Printer`.
         let mut request = json!({
             "field": column, "fixed_interval": format!("{length}ms"),
-            "min_doc_count": histogram.min_doc_count
+            "min_doc_count": histogram.min_doc_count.max(1)
         });
         let offset = (offset != 0).then(|| json!(format!("{offset}ms")));
-        let (extended, hard) = (bounds(&histogram.extended)?, bounds(&histogram.hard)?);
-        add(
-            &mut request,
-            [("offset", offset), ("extended_bounds", extended), ("hard_bounds", hard)],
-        );
+        let hard = match &histogram.hard {
+            None => None,
+            Some((min, max)) => {
+                let moment = |value| self.milliseconds(histogram, value);
+                Some(json!({ "min": moment(min)?, "max": moment(max)? }))
+            }
+        };
+        add(&mut request, [("offset", offset), ("hard_bounds", hard)]);
         Ok(json!({ "date_histogram": request }))
     }
 
@@ -219,7 +215,8 @@ impl Planner<'_> {
                 }
                 let first = column.min_value().into_timestamp_nanos();
                 let last = column.max_value().into_timestamp_nanos();
-                span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+                span =
+                    Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
             }
         }
         let (first, last) = span.unwrap_or_default();
@@ -227,8 +224,8 @@ impl Planner<'_> {
             jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default()
         };
         let most = MOST_BUCKETS as usize;
-        let edges = boundaries(unit, moment(first), moment(last), most)
-            .ok_or_else(too_many_buckets)?;
+        let edges =
+            boundaries(unit, moment(first), moment(last), most).ok_or_else(too_many_buckets)?;
         let ranges: Vec<Value> = edges
             .windows(2)
             .filter_map(|edges| match edges {
@@ -243,22 +240,14 @@ impl Planner<'_> {
 
     fn histogram(&self, histogram: &Histogram) -> Result<Value, ApiError> {
         let (column, _) = self.column(&histogram.field, "histogram", is_number)?;
-        let bounds = |bounds: Option<(f64, f64)>| {
-            bounds.map(|(min, max)| json!({ "min": min, "max": max }))
-        };
+        let hard = histogram.hard.map(|(min, max)| json!({ "min": min, "max": max }));
         let offset = histogram.offset.rem_euclid(histogram.interval);
         let mut request = json!({
             "field": column, "interval": histogram.interval,
-            "min_doc_count": histogram.min_doc_count
+            "min_doc_count": histogram.min_doc_count.max(1)
         });
-        add(
-            &mut request,
-            [
-                ("offset", (offset > 0.0).then(|| json!(offset))),
-                ("extended_bounds", bounds(histogram.extended)),
-                ("hard_bounds", bounds(histogram.hard)),
-            ],
-        );
+        let offset = (offset > 0.0).then(|| json!(offset));
+        add(&mut request, [("offset", offset), ("hard_bounds", hard)]);
         Ok(json!({ "histogram": request }))
     }
 

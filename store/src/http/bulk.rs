@@ -230,10 +230,11 @@ pub(super) fn wrong_id(id: &str) -> Result<(), ApiError> {
         return Err(ApiError::argument("if _id is specified it must not be empty"));
     }
     if id.len() > LONGEST_ID {
-        return Err(ApiError::argument(format!(
+        let reason = format!(
             "Validation Failed: 1: id [{id}] is too long, must be no longer than {LONGEST_ID} bytes but was: {};",
             id.len()
-        )));
+        );
+        return Err(ApiError::new(400, "action_request_validation_exception", reason));
     }
     Ok(())
 }

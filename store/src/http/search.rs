@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::in_background;
 use super::params::Params;
+use crate::aggregation::Aggregations;
 use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::query::{self, Query, illegal, parsing};
@@ -20,9 +21,18 @@ use crate::search::request::{self, PARAMETERS, SearchRequest, duration, query_of
 use crate::search::run::{self, View};
 
 const COUNT_PARAMETERS: [&str; 9] = [
-    "analyze_wildcard", "default_operator", "df", "lenient", "min_score", "preference", "q",
-    "routing", "terminate_after",
+    "analyze_wildcard",
+    "default_operator",
+    "df",
+    "lenient",
+    "min_score",
+    "preference",
+    "q",
+    "routing",
+    "terminate_after",
 ];
+/// Of a body: as a tree in memory it is several times as large.
+const LARGEST: usize = 8 << 20;
 const ALL: &str = "_all";
 
 pub(super) fn routes() -> Router<Store> {
@@ -54,6 +64,13 @@ async fn when_there_is_room(
     let params = Params::of(request.uri());
     let (parts, body) = request.into_parts();
     let held = store.pressure().read(&parts.headers, body).await?;
+    if held.text.len() > LARGEST {
+        return Err(ApiError::new(
+            413,
+            "content_too_long_exception",
+            format!("a search has at most {LARGEST} bytes here, not {}", held.text.len()),
+        ));
+    }
     let room = store.open_searches().room().await?;
     let store = store.clone();
     in_background(move || {
@@ -70,7 +87,7 @@ async fn searched(store: Store, index: String, request: Request) -> Result<Answe
         let request = SearchRequest::parse(body.as_bytes(), params)?;
         if let Some(life) = params.text("scroll") {
             let view = Arc::new(viewed(store, &index, params)?);
-            return begin_scroll(store, request, view, &time(life)?).and_then(|it| sent(it, params));
+            return begin_scroll(store, request, view, &time(life)?).and_then(|it| sent(&it, params));
         }
         let (view, pit_id) = match &request.point_in_time {
             Some((id, life)) if index == ALL => {
@@ -87,7 +104,7 @@ async fn searched(store: Store, index: String, request: Request) -> Result<Answe
             None => (Arc::new(viewed(store, &index, params)?), None),
         };
         let found = run::search(&request, &view, None)?;
-        sent(SearchAnswer { pit_id, ..found.answer }, params)
+        sent(&SearchAnswer { pit_id, ..found.answer }, params)
     })
     .await
 }
@@ -97,10 +114,10 @@ fn viewed(store: &Store, index: &str, params: &Params) -> Result<View, ApiError>
 }
 
 /// As it is where nobody wants only a part of it, so that documents are not read once more.
-fn sent(answer: SearchAnswer, params: &Params) -> Result<Answer, ApiError> {
+fn sent(answer: &SearchAnswer, params: &Params) -> Result<Answer, ApiError> {
     let failed = |error: serde_json::Error| ApiError::unavailable(error.to_string());
     let is_reshaped = params.text("filter_path").is_some() || params.text("pretty").is_some();
-    let text = serde_json::to_string(&answer).map_err(failed)?;
+    let text = serde_json::to_string(answer).map_err(failed)?;
     if is_reshaped {
         return serde_json::from_str(&text).map(Answer::json).map_err(failed);
     }
@@ -161,7 +178,7 @@ fn begin_scroll(
     }
     let found = run::search(&request, &view, None)?;
     // Only the first page has them.
-    let request = SearchRequest { aggregations: Default::default(), ..request };
+    let request = SearchRequest { aggregations: Aggregations::default(), ..request };
     let scroll = Some((Arc::new(request), found.last));
     let id = store.open_searches().keep(view, scroll, *life)?;
     Ok(SearchAnswer { scroll_id: Some(id), ..found.answer })
@@ -179,8 +196,12 @@ async fn scrolled(store: Store, request: Request) -> Result<Answer, ApiError> {
             let in_body = body.get(name).and_then(Value::as_str);
             in_body.or_else(|| params.text(name)).map(str::to_owned)
         };
-        if let Some(other) = body.keys().find(|key| !["scroll", "scroll_id"].contains(&key.as_str())) {
-            return Err(illegal(format!("Unknown parameter [{other}] in request body or parameter is of the wrong type")));
+        if let Some(other) =
+            body.keys().find(|key| !["scroll", "scroll_id"].contains(&key.as_str()))
+        {
+            return Err(illegal(format!(
+                "Unknown parameter [{other}] in request body or parameter is of the wrong type"
+            )));
         }
         let id = said("scroll_id").ok_or_else(|| {
             ApiError::new(
@@ -198,7 +219,7 @@ async fn scrolled(store: Store, request: Request) -> Result<Answer, ApiError> {
         if let Some(last) = found.last {
             store.open_searches().advance(&id, last);
         }
-        sent(SearchAnswer { scroll_id: Some(id), ..found.answer }, params)
+        sent(&SearchAnswer { scroll_id: Some(id), ..found.answer }, params)
     })
     .await
 }

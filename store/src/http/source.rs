@@ -41,7 +41,8 @@ impl SourceFilter {
             }
             other => {
                 return Err(ApiError::parsing(format!(
-                    "Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] but found [{other}]"
+                    "Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] but found [{}]",
+                    crate::query::token(other)
                 )));
             }
         }

@@ -11,6 +11,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod values;
+mod words;
 mod writer;
 
 use std::fs;

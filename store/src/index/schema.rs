@@ -9,10 +9,9 @@ use tantivy::schema::{
     DateOptions, DateTimePrecision, Field, IndexRecordOption, IpAddrOptions, JsonObjectOptions,
     NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{
-    LowerCaser, RAW_TOKENIZER_NAME, RemoveLongFilter, SimpleTokenizer, TextAnalyzer,
-};
+use tantivy::tokenizer::{LowerCaser, RAW_TOKENIZER_NAME, RemoveLongFilter, TextAnalyzer};
 
+use super::words::Words;
 use crate::mapping::{FieldKind, Mapping};
 
 /// The name of the field with ids.
@@ -141,7 +140,7 @@ fn words() -> TextFieldIndexing {
 
 /// The tokenizer called [`WORDS`].
 pub fn word_tokenizer() -> TextAnalyzer {
-    TextAnalyzer::builder(SimpleTokenizer::default())
+    TextAnalyzer::builder(Words)
         .filter(RemoveLongFilter::limit(LONGEST_WORD))
         .filter(LowerCaser)
         .build()

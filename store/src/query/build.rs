@@ -22,8 +22,6 @@ use crate::error::ApiError;
 use crate::index::{Index, Place};
 use crate::mapping::FieldKind;
 
-/// What Lucene leaves out of BM25 and tantivy has in it: k₁ + 1.
-const BM25_FACTOR: f32 = 2.2;
 /// Up to so many values are asked for one by one; more of them are one question.
 const FEW_TERMS: usize = 16;
 
@@ -72,7 +70,7 @@ impl<'a> Builder<'a> {
             Kind::Term(query) => self.term(query, boost),
             Kind::Terms(field, values) => self.terms(field, values, boost),
             Kind::Range(query) => self.range(query, boost),
-            Kind::Exists(field) => self.exists(field, boost),
+            Kind::Exists(field) => Ok(self.exists(field, boost)),
             Kind::Pattern(query) => self.pattern(query, boost),
             Kind::Ids(ids) => Ok(self.ids(ids.iter().map(String::as_str), boost)),
             Kind::Bool(query) => self.boolean(query, boost),
@@ -123,7 +121,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn matching(&self, query: &Match, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else {
-            return self.special(&query.field, &query.value, boost);
+            return Ok(self.special(&query.field, &query.value, boost));
         };
         if place.kind != FieldKind::Text {
             let built = self.equal(&place, &query.value, boost);
@@ -146,7 +144,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn phrase(&self, query: &Phrase, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else {
-            return self.special(&query.field, &query.value, boost);
+            return Ok(self.special(&query.field, &query.value, boost));
         };
         if place.kind != FieldKind::Text {
             let built = self.equal(&place, &query.value, boost);
@@ -158,7 +156,7 @@ impl<'a> Builder<'a> {
             1 => tokens.pop().map(|(_, term)| scored(term, boost)),
             _ => {
                 let phrase = PhraseQuery::new_with_offset_and_slop(tokens, query.slop);
-                Some(boosted(Box::new(phrase), boost / BM25_FACTOR))
+                Some(boosted(Box::new(phrase), boost))
             }
         })
     }
@@ -179,7 +177,7 @@ impl<'a> Builder<'a> {
 
     fn term(&self, query: &Term, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else {
-            return self.special(&query.field, &query.value, boost);
+            return Ok(self.special(&query.field, &query.value, boost));
         };
         let is_string = matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text);
         if query.ignore_case && is_string {
@@ -195,12 +193,19 @@ impl<'a> Builder<'a> {
         if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
             return Ok(Some(scored(values::string_term(place, &values::text(value)), boost)));
         }
+        if place.kind == FieldKind::Boolean {
+            let wanted = values::boolean(value)?;
+            return Ok(Some(constant(exists::flags(&place.column, |flag| flag == wanted), boost)));
+        }
         let bounds = values::equal(place, value, &self.view)?;
         Ok(bounds.map(|bounds| constant(between(bounds), boost)))
     }
 
     fn terms(&self, field: &str, wanted: &[Value], boost: f32) -> Result<Option<Built>, ApiError> {
         let texts = || wanted.iter().map(values::text);
+        if wanted.is_empty() {
+            return Ok(None);
+        }
         if field == "_id" {
             let ids: Vec<String> = texts().collect();
             return Ok(self.ids(ids.iter().map(String::as_str), boost));
@@ -212,6 +217,11 @@ impl<'a> Builder<'a> {
         if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
             let terms = texts().map(|text| values::string_term(&place, &text));
             return Ok(Some(constant(Box::new(TermSetQuery::new(terms)), boost)));
+        }
+        if place.kind == FieldKind::Boolean {
+            let flags: Vec<bool> = wanted.iter().map(values::boolean).collect::<Result<_, _>>()?;
+            let query = exists::flags(&place.column, |flag| flags.contains(&flag));
+            return Ok(Some(constant(query, boost)));
         }
         if wanted.len() > FEW_TERMS && place.kind == FieldKind::Long {
             let mut numbers = HashSet::with_capacity(wanted.len());
@@ -231,15 +241,20 @@ impl<'a> Builder<'a> {
     pub(super) fn range(&self, query: &Range, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
         if query.from.is_none() && query.to.is_none() {
-            return self.exists(&query.field, boost);
+            return Ok(self.exists(&query.field, boost));
+        }
+        if place.kind == FieldKind::Boolean {
+            let flags = values::flags_between(query)?;
+            let query = exists::flags(&place.column, |flag| flags.contains(&flag));
+            return Ok(Some(constant(query, boost)));
         }
         let bounds = values::between(&place, query, &self.view)?;
         Ok(bounds.map(|bounds| constant(between(bounds), boost)))
     }
 
-    pub(super) fn exists(&self, field: &str, boost: f32) -> Result<Option<Built>, ApiError> {
+    pub(super) fn exists(&self, field: &str, boost: f32) -> Option<Built> {
         if matches!(field, "_id" | "_index" | "_source") {
-            return Ok(Some(boosted(Box::new(AllQuery), boost)));
+            return Some(boosted(Box::new(AllQuery), boost));
         }
         let mut places: Vec<Place> = self.index.place(field).into_iter().collect();
         if places.is_empty() {
@@ -248,11 +263,11 @@ impl<'a> Builder<'a> {
         }
         let places = places.iter().filter(|place| place.kind != FieldKind::Unsearchable);
         let mut found: Vec<Built> = places.map(exists::exists).collect();
-        Ok(match found.len() {
+        match found.len() {
             0 => None,
             1 => found.pop().map(|only| constant(only, boost)),
             _ => Some(constant(Box::new(BooleanQuery::union(found)), boost)),
-        })
+        }
     }
 
     fn pattern(&self, query: &Pattern, boost: f32) -> Result<Option<Built>, ApiError> {
@@ -262,23 +277,7 @@ impl<'a> Builder<'a> {
             return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
         }
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
-        self.pattern_at(&place, query, boost).map(Some)
-    }
-
-    pub(super) fn pattern_at(
-        &self,
-        place: &Place,
-        query: &Pattern,
-        boost: f32,
-    ) -> Result<Built, ApiError> {
-        if !matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
-            return Err(misfit(format!(
-                "Can only use wildcard and prefix queries on keyword, text and wildcard fields - not on [{}]",
-                query.field
-            )));
-        }
-        let pattern = made(maker(place, query.ignore_case), query).map_err(too_long)?;
-        Ok(automatic(place, pattern, boost))
+        pattern_at(&place, query, boost).map(Some)
     }
 
     pub(super) fn ids<'b>(&self, ids: impl Iterator<Item = &'b str>, boost: f32) -> Option<Built> {
@@ -289,13 +288,13 @@ impl<'a> Builder<'a> {
     }
 
     /// Fields that every document has, and those that no document has.
-    fn special(&self, field: &str, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
+    fn special(&self, field: &str, value: &Value, boost: f32) -> Option<Built> {
         let text = values::text(value);
-        Ok(match field {
+        match field {
             "_id" => self.ids(std::iter::once(text.as_str()), boost),
             "_index" if self.is_index(&text) => Some(boosted(Box::new(AllQuery), boost)),
             _ => None,
-        })
+        }
     }
 
     pub(super) fn is_index(&self, pattern: &str) -> bool {
@@ -314,10 +313,9 @@ pub(super) fn constant(query: Built, score: f32) -> Built {
     Box::new(ConstScoreQuery::new(query, score))
 }
 
-/// Documents that have a term, scored as Lucene does.
+/// Documents that have a term, scored by BM25.
 fn scored(term: TantivyTerm, boost: f32) -> Built {
-    let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
-    Box::new(BoostQuery::new(Box::new(query), boost / BM25_FACTOR))
+    boosted(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)), boost)
 }
 
 pub(super) fn combined(clauses: Vec<(Occur, Built)>, wanted: usize) -> Built {
@@ -328,15 +326,25 @@ fn between((from, to): Bounds) -> Built {
     Box::new(RangeQuery::new(from, to))
 }
 
+/// Values of a field that fit a pattern.
+pub(super) fn pattern_at(place: &Place, query: &Pattern, boost: f32) -> Result<Built, ApiError> {
+    if !matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
+        return Err(misfit(format!(
+            "Can only use wildcard and prefix queries on keyword, text and wildcard fields - not on [{}]",
+            query.field
+        )));
+    }
+    let pattern = made(maker(place, query.ignore_case), query).map_err(too_long)?;
+    Ok(automatic(place, pattern, boost))
+}
+
 /// A maker of patterns for the terms of a field.
 fn maker(place: &Place, ignore_case: bool) -> Maker {
-    match place.json_path {
-        None => Maker::new(&[], ignore_case),
-        Some(_) => {
-            let prefix = values::string_term(place, "");
-            Maker::new(prefix.serialized_value_bytes(), ignore_case)
-        }
+    if place.json_path.is_none() {
+        return Maker::new(&[], ignore_case);
     }
+    let prefix = values::string_term(place, "");
+    Maker::new(prefix.serialized_value_bytes(), ignore_case)
 }
 
 fn made(maker: Maker, query: &Pattern) -> Result<Wildcard, TooLong> {

@@ -89,14 +89,13 @@ impl Dates {
             let reason = format!("failed to parse date field [{text}] with format [{}]", self.name);
             format!("{reason}: [{reason}]")
         };
-        let (base, math) = match text.strip_prefix("now") {
-            Some(math) => (view.zone.to_datetime(view.now), math),
-            None => {
-                let (date, math) = text.split_once("||").unwrap_or((text, ""));
-                // What is computed with is the beginning; only the result is rounded.
-                let own = if math.is_empty() { rounding } else { Rounding::Down };
-                (self.plain(date, view, own).ok_or_else(refused)?, math)
-            }
+        let (base, math) = if let Some(math) = text.strip_prefix("now") {
+            (view.zone.to_datetime(view.now), math)
+        } else {
+            let (date, math) = text.split_once("||").unwrap_or((text, ""));
+            // What is computed with is the beginning; only the result is rounded.
+            let own = if math.is_empty() { rounding } else { Rounding::Down };
+            (self.plain(date, view, own).ok_or_else(refused)?, math)
         };
         let moment = compute(base, math, rounding).ok_or_else(refused)?;
         moment.to_zoned(view.zone.clone()).map(|zoned| zoned.timestamp()).map_err(|_| refused())

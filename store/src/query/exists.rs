@@ -56,6 +56,22 @@ pub(super) fn one_of(column: &str, numbers: HashSet<i64>) -> Built {
     Box::new(DocPredicateQuery::from(predicate))
 }
 
+/// Documents with one of the booleans that are wanted.
+pub(super) fn flags(column: &str, is_wanted: impl Fn(bool) -> bool) -> Built {
+    let wanted = [is_wanted(false), is_wanted(true)];
+    let name = column.to_owned();
+    let predicate = FunctionPredicate::from(move |segment: &SegmentReader| {
+        let column: Option<Column<bool>> = segment.fast_fields().column_opt(&name)?;
+        Ok(move |document| {
+            let [has_false, has_true] = wanted;
+            column.as_ref().is_some_and(|column| {
+                column.values_for_doc(document).any(|flag| if flag { has_true } else { has_false })
+            })
+        })
+    });
+    Box::new(DocPredicateQuery::from(predicate))
+}
+
 /// Documents with a term that fits a pattern.
 pub(super) fn automatic(field: Field, pattern: Wildcard) -> Built {
     Box::new(Automatic { field, pattern: Arc::new(pattern) })

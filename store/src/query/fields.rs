@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tantivy::query::{AllQuery, DisjunctionMaxQuery, Occur};
 
-use super::build::{Builder, Built, boosted, combined};
+use super::build::{Builder, Built, boosted, combined, pattern_at};
 use super::strings::TextQuery;
 use super::words::{Leaf, Node, Role, What};
 use super::{Edge, Match, Minimum, Pattern, Phrase, Range};
@@ -81,7 +81,7 @@ impl Builder<'_> {
         if leaf.field.as_deref() == Some("_exists_") {
             return match &leaf.what {
                 What::Words(field) | What::Phrase(field, _) | What::Pattern(field) => {
-                    self.exists(field, leaf.boost)
+                    Ok(self.exists(field, leaf.boost))
                 }
                 What::Range(..) | What::Anything => Ok(None),
             };
@@ -136,7 +136,7 @@ impl Builder<'_> {
                 self.phrase(&Phrase { field, value: value(text), slop: *slop, lenient }, boost)
             }
             What::Pattern(text) => self.pattern_of(&field, text, boost),
-            What::Anything => self.exists(&field, boost),
+            What::Anything => Ok(self.exists(&field, boost)),
             What::Range(from, to) => {
                 let edge = |edge: &Option<(String, bool)>| {
                     let edge = edge.as_ref();
@@ -167,6 +167,6 @@ impl Builder<'_> {
         let is_text = place.kind == FieldKind::Text;
         let text = if is_text { text.to_lowercase() } else { text.to_owned() };
         let query = Pattern { field: field.to_owned(), text, is_prefix: false, ignore_case: false };
-        self.pattern_at(&place, &query, boost).map(Some)
+        pattern_at(&place, &query, boost).map(Some)
     }
 }

@@ -1,6 +1,7 @@
 //! From values in requests to those of fields: what fits, what does not, and between which terms a
 //! range is.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Bound;
@@ -61,17 +62,6 @@ fn double_term(place: &Place, number: f64) -> Term {
     }
 }
 
-fn boolean_term(place: &Place, value: bool) -> Term {
-    match &place.json_path {
-        None => Term::from_field_bool(place.field, value),
-        Some(path) => {
-            let mut term = Term::from_field_json_path(place.field, path, true);
-            term.append_type_and_fast_value(value);
-            term
-        }
-    }
-}
-
 fn date_term(place: &Place, moment: jiff::Timestamp) -> Term {
     let date = DateTime::from_timestamp_nanos(nanoseconds(moment));
     match &place.json_path {
@@ -101,7 +91,6 @@ pub(super) fn equal(
         FieldKind::Keyword { .. } | FieldKind::Text => both(string_term(place, &text(value))),
         FieldKind::Long => long(value)?.and_then(|number| both(long_term(place, number))),
         FieldKind::Double => both(double_term(place, number(value)?.as_double())),
-        FieldKind::Boolean => both(boolean_term(place, boolean(value)?)),
         FieldKind::Date => {
             let edge = Edge { value: value.clone(), included: true };
             let range = Range { from: Some(edge.clone()), to: Some(edge), ..Range::default() };
@@ -114,6 +103,8 @@ pub(super) fn equal(
                 Bound::Included(Term::from_field_ip_addr(place.field, last)),
             ))
         }
+        // Booleans are looked at one by one: see `exists::flags`.
+        FieldKind::Boolean => None,
         FieldKind::Unsearchable => return Err(unsearchable(place)),
     })
 }
@@ -142,12 +133,12 @@ pub(super) fn between(
         }
         FieldKind::Long => longs(place, range),
         FieldKind::Double => plain(&|value| Ok(double_term(place, number(value)?.as_double()))),
-        FieldKind::Boolean => plain(&|value| Ok(boolean_term(place, boolean(value)?))),
         FieldKind::Date => dates(place, range, view),
         FieldKind::Ip => plain(&|value| {
             let address = address(&text(value)).map_err(misfit)?;
             Ok(Term::from_field_ip_addr(place.field, address))
         }),
+        FieldKind::Boolean => Ok(None),
         FieldKind::Unsearchable => Err(unsearchable(place)),
     }
 }
@@ -156,7 +147,7 @@ pub(super) fn between(
 pub(super) fn unsearchable(place: &Place) -> ApiError {
     misfit(format!(
         "Cannot search on field [{}] since it is not indexed nor has doc values.",
-        place.column
+        place.json_path.as_ref().unwrap_or(&place.column)
     ))
 }
 
@@ -204,7 +195,7 @@ pub(super) fn long(value: &Value) -> Result<Option<i64>, ApiError> {
     })
 }
 
-fn boolean(value: &Value) -> Result<bool, ApiError> {
+pub(super) fn boolean(value: &Value) -> Result<bool, ApiError> {
     match text(value).as_str() {
         "true" => Ok(true),
         "false" | "" => Ok(false),
@@ -212,6 +203,23 @@ fn boolean(value: &Value) -> Result<bool, ApiError> {
             Err(misfit(format!("Can't parse boolean value [{other}], expected [true] or [false]")))
         }
     }
+}
+
+/// Which of false and true are in a range.
+pub(super) fn flags_between(range: &Range) -> Result<Vec<bool>, ApiError> {
+    let mut flags = vec![false, true];
+    let fits = |order: Ordering, wanted: Ordering, included: bool| {
+        order == wanted || (included && order == Ordering::Equal)
+    };
+    if let Some(Edge { value, included }) = &range.from {
+        let from = boolean(value)?;
+        flags.retain(|flag| fits(flag.cmp(&from), Ordering::Greater, *included));
+    }
+    if let Some(Edge { value, included }) = &range.to {
+        let to = boolean(value)?;
+        flags.retain(|flag| fits(flag.cmp(&to), Ordering::Less, *included));
+    }
+    Ok(flags)
 }
 
 /// Whole numbers from and to such that are inside.

@@ -58,8 +58,11 @@ pub struct After {
     /// Where it stands.
     pub ranks: Vec<Rank>,
     /// Which it is, if hits that stand at the same place are wanted from there on.
-    pub tie: Option<(usize, SegmentOrdinal, DocId)>,
+    pub tie: Option<Tie>,
 }
+
+/// Index, segment and document.
+pub type Tie = (usize, SegmentOrdinal, DocId);
 
 impl Order {
     /// The order of two hits.
@@ -101,9 +104,10 @@ impl Gatherer {
     fn comes_in_order(&self) -> bool {
         use super::rank::Class;
         let order = &self.order;
-        let is_sorted = order.criteria.iter().all(|(criterion, _)| {
-            criterion.class == Class::Document && !criterion.is_descending
-        });
+        let is_sorted = order
+            .criteria
+            .iter()
+            .all(|(criterion, _)| criterion.class == Class::Document && !criterion.is_descending);
         is_sorted && !order.needs_scores
     }
 }
@@ -147,10 +151,7 @@ impl Collector for Gatherer {
         self.order.needs_scores
     }
 
-    fn merge_fruits(
-        &self,
-        segments: Vec<tantivy::Result<Gathered>>,
-    ) -> tantivy::Result<Gathered> {
+    fn merge_fruits(&self, segments: Vec<tantivy::Result<Gathered>>) -> tantivy::Result<Gathered> {
         let mut whole = Gathered::default();
         for segment in segments {
             whole.add(segment?);
@@ -219,7 +220,7 @@ impl Gathered {
 pub struct SegmentGatherer {
     order: Arc<Order>,
     rankers: Vec<Ranker>,
-    after: Option<(Vec<u128>, Option<(usize, SegmentOrdinal, DocId)>)>,
+    after: Option<(Vec<u128>, Option<Tie>)>,
     place: (usize, SegmentOrdinal),
     entries: Vec<Entry>,
     /// A hit whose first key is larger is not among the first.

@@ -79,9 +79,7 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
         (None, Some("ip")) => Ok(Class::Ip),
         (None, Some("double" | "float" | "half_float" | "scaled_float")) => Ok(Class::Double),
         (None, Some("long" | "integer" | "short" | "byte")) => Ok(Class::Long),
-        (None, Some(other)) => {
-            Err(illegal(format!("No mapper found for type [{other}]")))
-        }
+        (None, Some(other)) => Err(illegal(format!("No mapper found for type [{other}]"))),
         (None, None) if view.is_empty() => Ok(Class::Long),
         (None, None) => Err(shard_failure(
             "query_shard_exception",

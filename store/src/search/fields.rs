@@ -112,7 +112,9 @@ fn shown(kind: &FieldKind, value: &Value, format: Option<&Dates>) -> Value {
             let read = usual.read(&text(), &view, Rounding::Down);
             read.map_or(Value::Null, |moment| json!(format.unwrap_or(&usual).print(moment)))
         }
-        FieldKind::Long => text().parse::<i64>().map_or_else(|_| value.clone(), |number| json!(number)),
+        FieldKind::Long => {
+            text().parse::<i64>().map_or_else(|_| value.clone(), |number| json!(number))
+        }
         FieldKind::Double => {
             text().parse::<f64>().map_or_else(|_| value.clone(), |number| json!(number))
         }

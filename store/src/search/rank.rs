@@ -77,10 +77,18 @@ impl Criterion {
             (Rank::Text(Some(one)), Rank::Text(Some(other))) => turned(one.cmp(other)),
             (Rank::Text(None), Rank::Text(None)) => Ordering::Equal,
             (Rank::Text(None) | Rank::Number(_), Rank::Text(_)) => {
-                if missing_first { Ordering::Less } else { Ordering::Greater }
+                if missing_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
             }
             (Rank::Text(_), _) => {
-                if missing_first { Ordering::Greater } else { Ordering::Less }
+                if missing_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
             }
         }
     }
@@ -177,12 +185,8 @@ impl Ranker {
             (Class::Score, _) => Values::Score,
             (Class::Document, _) => Values::Document,
             (_, None) => Values::Absent,
-            (Class::Text, Some(name)) => {
-                columns.str(name)?.map_or(Values::Absent, Values::Text)
-            }
-            (Class::Ip, Some(name)) => {
-                columns.column_opt(name)?.map_or(Values::Absent, Values::Ip)
-            }
+            (Class::Text, Some(name)) => columns.str(name)?.map_or(Values::Absent, Values::Text),
+            (Class::Ip, Some(name)) => columns.column_opt(name)?.map_or(Values::Absent, Values::Ip),
             (class, Some(name)) => match columns.u64_lenient(name)? {
                 Some((column, kind)) => Values::Bits(column, conversion(class, kind)),
                 None => Values::Absent,
@@ -266,9 +270,7 @@ impl Ranker {
                 Rank::Text(Some(text.into()))
             }
             Values::Text(_) => Rank::Text(self.missing_text.clone()),
-            Values::Absent if self.missing_text.is_some() => {
-                Rank::Text(self.missing_text.clone())
-            }
+            Values::Absent if self.missing_text.is_some() => Rank::Text(self.missing_text.clone()),
             _ => Rank::Number(bits),
         })
     }

@@ -19,13 +19,28 @@ const USUAL_SIZE: usize = 10;
 /// Hits are counted so far without `track_total_hits`.
 const USUAL_TOTAL: u64 = 10_000;
 /// No search takes longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What Elasticsearch knows, and this store does not.
 const UNSUPPORTED: [&str; 18] = [
-    "collapse", "explain", "ext", "highlight", "indices_boost", "knn", "min_compatible_shard_node",
-    "post_filter", "profile", "rank", "rescore", "retriever", "runtime_mappings", "script_fields",
-    "seq_no_primary_term", "slice", "suggest", "version",
+    "collapse",
+    "explain",
+    "ext",
+    "highlight",
+    "indices_boost",
+    "knn",
+    "min_compatible_shard_node",
+    "post_filter",
+    "profile",
+    "rank",
+    "rescore",
+    "retriever",
+    "runtime_mappings",
+    "script_fields",
+    "seq_no_primary_term",
+    "slice",
+    "suggest",
+    "version",
 ];
 
 /// How far hits are counted.
@@ -41,11 +56,30 @@ pub enum TotalHits {
 
 /// Parameters of a URL that say the same as keys of a body.
 pub const PARAMETERS: [&str; 24] = [
-    "_source", "_source_excludes", "_source_includes", "allow_partial_search_results",
-    "batched_reduce_size", "ccs_minimize_roundtrips", "default_operator", "df",
-    "from", "lenient", "max_concurrent_shard_requests", "pre_filter_shard_size", "preference", "q",
-    "request_cache", "routing", "scroll", "search_type", "size", "sort", "timeout",
-    "track_scores", "track_total_hits", "typed_keys",
+    "_source",
+    "_source_excludes",
+    "_source_includes",
+    "allow_partial_search_results",
+    "batched_reduce_size",
+    "ccs_minimize_roundtrips",
+    "default_operator",
+    "df",
+    "from",
+    "lenient",
+    "max_concurrent_shard_requests",
+    "pre_filter_shard_size",
+    "preference",
+    "q",
+    "request_cache",
+    "routing",
+    "scroll",
+    "search_type",
+    "size",
+    "sort",
+    "timeout",
+    "track_scores",
+    "track_total_hits",
+    "typed_keys",
 ];
 
 /// A search.
@@ -150,7 +184,8 @@ impl SearchRequest {
                 }
                 ("pit", Value::Object(members)) => self.point_in_time = Some(pit(members)?),
                 // What is off is off here too.
-                ("explain" | "profile" | "version" | "seq_no_primary_term", Value::Bool(false)) => {}
+                ("explain" | "profile" | "version" | "seq_no_primary_term", Value::Bool(false)) => {
+                }
                 (key, _) if UNSUPPORTED.contains(&key) => {
                     return Err(illegal(format!("[{key}] is not supported by this store")));
                 }
@@ -246,9 +281,7 @@ impl SearchRequest {
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Ok(members),
-        Ok(other) => {
-            Err(parsing(format!("Expected [START_OBJECT] but found [{}]", token(&other))))
-        }
+        Ok(other) => Err(parsing(format!("Expected [START_OBJECT] but found [{}]", token(&other)))),
         Err(error) if error.is_eof() => Err(ApiError::new(
             400,
             "x_content_e_o_f_exception",

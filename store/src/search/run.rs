@@ -3,6 +3,7 @@
 //! Each index is searched by itself; the hits of all are put in order, and only those that are shown
 //! are read.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,8 +71,7 @@ pub fn search(
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let shards = Shards::all(view.len());
     let (scroll_id, pit_id) = (None, None);
-    let answer =
-        SearchAnswer { scroll_id, pit_id, took, timed_out, shards, hits, aggregations };
+    let answer = SearchAnswer { scroll_id, pit_id, took, timed_out, shards, hits, aggregations };
     Ok(Found { answer, last })
 }
 
@@ -203,18 +203,19 @@ impl<'a> Search<'a> {
 
     fn printed(&self, results: Results) -> Result<Option<Value>, ApiError> {
         let Some(merged) = results.merged else { return Ok(None) };
-        let last = merged
-            .into_final_result(results.planned, self.limits.clone())
-            .map_err(refused)?;
-        let kind_of =
-            |field: &str| self.view.iter().find_map(|(index, _)| index.place(field)).map(|p| p.kind);
+        let last =
+            merged.into_final_result(results.planned, self.limits.clone()).map_err(refused)?;
+        let kind_of = |field: &str| {
+            self.view.iter().find_map(|(index, _)| index.place(field)).map(|p| p.kind)
+        };
         let moment = |dates: &Dates, text: &str| {
             let read = dates.read(text, &self.moment, Rounding::Down).ok()?;
             Some(read.as_millisecond())
         };
         let typed_keys = self.request.typed_keys;
-        let printer = Printer { kind_of: &kind_of, moment: &moment, typed_keys };
-        Ok(Some(printer.print(&self.request.aggregations, &last)))
+        let printer =
+            Printer { kind_of: &kind_of, moment: &moment, typed_keys, left: Cell::default() };
+        printer.print(&self.request.aggregations, &last).map(Some)
     }
 
     /// The hits that are shown, read from disk.
@@ -230,7 +231,7 @@ impl<'a> Search<'a> {
             TotalHits::UpTo(most) if count > most => Some(Total { value: most, relation: "gte" }),
             _ => Some(Total { value: count, relation: "eq" }),
         };
-        let has_scores = self.order.needs_scores || self.known_score.is_some();
+        let has_scores = self.request.is_by_score() || self.request.track_scores;
         let best = self.known_score.or(max_score).filter(|_| has_scores && !hits.is_empty());
         // Elasticsearch does not even look for what cannot be.
         let is_rewritten = is_nothing
@@ -258,7 +259,7 @@ impl<'a> Search<'a> {
         let own = index.own_fields();
         let id = document.get_first(own.id).and_then(|value| value.as_str().map(str::to_owned));
         let came = document.get_first(own.source);
-        let came = came.as_ref().and_then(|value| value.as_bytes()).unwrap_or_default();
+        let came = came.as_ref().and_then(tantivy::schema::Value::as_bytes).unwrap_or_default();
         let source = &self.request.source;
         let source = if source.is_everything() {
             Some(raw(came)?)
@@ -278,13 +279,11 @@ impl<'a> Search<'a> {
             None if self.is_scored() => float(ranked.score),
             None => Value::Null,
         };
-        let sort = match self.request.is_by_score() {
-            true => Vec::new(),
-            false => {
-                let pairs = self.order.criteria.iter().zip(&ranked.ranks);
-                pairs.map(|((criterion, _), rank)| criterion.print(rank)).collect()
-            }
-        };
+        let mut sort = Vec::new();
+        if !self.request.is_by_score() {
+            let pairs = self.order.criteria.iter().zip(&ranked.ranks);
+            sort.extend(pairs.map(|((criterion, _), rank)| criterion.print(rank)));
+        }
         Ok(Hit {
             index: index.name().to_owned(),
             id: id.filter(|_| !self.request.hides_ids),

@@ -118,7 +118,9 @@ fn one(value: &Value, fields: &mut Vec<SortField>) -> Result<(), ApiError> {
 }
 
 fn malformed(_: &Value) -> ApiError {
-    illegal("malformed sort format, within the sort array, an object, or an actual string are allowed")
+    illegal(
+        "malformed sort format, within the sort array, an object, or an actual string are allowed",
+    )
 }
 
 fn is_descending(value: &Value) -> Result<bool, ApiError> {
@@ -140,7 +142,9 @@ fn refine(field: &mut SortField, options: &Map<String, Value>) -> Result<(), Api
     }
     for (key, value) in options {
         let text = || {
-            value.as_str().ok_or_else(|| illegal(format!("[field_sort] {key} is text, not {value}")))
+            value
+                .as_str()
+                .ok_or_else(|| illegal(format!("[field_sort] {key} is text, not {value}")))
         };
         match key.as_str() {
             "order" => {}

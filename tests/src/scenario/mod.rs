@@ -169,7 +169,8 @@ impl Server {
         let url = format!("{}/{}", self.url, path.trim_start_matches('/'));
         let mut request = self.client.request(method.clone(), url);
         if let Some(lines) = &scenario.lines {
-            let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+            let lines = lines.join("\n") + "\n";
             request = request.header("Content-Type", "application/x-ndjson").body(lines);
         } else if let Some(text) = &scenario.text {
             request = request.header("Content-Type", "application/json").body(text.clone());

@@ -1,0 +1,69 @@
+//! Words of a text, as Elasticsearch's standard analyzer finds them: by Unicode's rules (UAX #29),
+//! so that `login.php` and `user_id` are one word, and `wp-login` is two.
+
+use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+use unicode_segmentation::{UnicodeSegmentation, UnicodeWordIndices};
+
+/// Finds words.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Words;
+
+impl Tokenizer for Words {
+    type TokenStream<'a> = WordStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
+        WordStream { words: text.unicode_word_indices(), token: Token::default(), count: 0 }
+    }
+}
+
+/// The words of one text.
+pub struct WordStream<'a> {
+    words: UnicodeWordIndices<'a>,
+    token: Token,
+    count: usize,
+}
+
+impl TokenStream for WordStream<'_> {
+    fn advance(&mut self) -> bool {
+        let Some((at, word)) = self.words.next() else { return false };
+        self.token.offset_from = at;
+        self.token.offset_to = at + word.len();
+        self.token.position = self.count;
+        self.token.text.clear();
+        self.token.text.push_str(word);
+        self.count += 1;
+        true
+    }
+
+    fn token(&self) -> &Token {
+        &self.token
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.token
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_standard_analyzer() {
+        let words = |text: &str| {
+            let mut tokenizer = Words;
+            let mut stream = tokenizer.token_stream(text);
+            let mut found = Vec::new();
+            while stream.advance() {
+                found.push(stream.token().text.clone());
+            }
+            found
+        };
+        assert_eq!(words("No such page: /wp-login.php"), ["No", "such", "page", "wp", "login.php"]);
+        assert_eq!(
+            words("user_id=17 10.0.0.1:80 it's"),
+            ["user_id", "17", "10.0.0.1", "80", "it's"]
+        );
+        assert_eq!(words("-- !"), [""; 0]);
+    }
+}
