@@ -1,15 +1,6 @@
 //! What a broker can do besides dying.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
-
-use lapin::BasicProperties;
 use lapin::types::AMQPValue;
-use omphalos_common::telemetry::Health;
-use omphalos_common::transport::amqp::{
-    AmqpSettings, Broker, Receiver, ReceiverMetrics, ReceiverOptions, Topology,
-};
 use omphalos_tests::{Load, LogFile, Stack, eventually, holds};
 
 #[test]
@@ -156,58 +147,4 @@ fn several_broker_urls_are_tried_in_turn() {
     let shipped = shipper.run();
     assert_eq!(shipped.code, Some(0), "{}", shipped.output);
     assert!(!shipped.output.contains("guest:guest"), "no password in the log: {}", shipped.output);
-}
-
-#[test]
-fn a_prefetch_that_changes_again_and_again_leaves_no_message_behind() {
-    const QUEUE: &str = "omphalos.index";
-    const MESSAGES: u32 = 20_000;
-    let stack = Stack::shared();
-    let settings = AmqpSettings { url: Some(vec![stack.amqp_url()]), ..AmqpSettings::default() };
-    let amqp = stack.amqp();
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let _inside = runtime.enter();
-    let broker = Arc::new(Broker::new(&settings, "a test").expect("a broker"));
-    let options = ReceiverOptions { part: "amqp", queue: QUEUE.to_owned(), prefetch: 512 };
-    let (mut receiver, _task) = Receiver::start(
-        broker,
-        Topology::new(&settings),
-        options,
-        ReceiverMetrics::default(),
-        Health::default(),
-    );
-    eventually("the queue is declared", || holds(amqp.ready(QUEUE).is_ok(), "it is not"));
-    let mut seen = BTreeSet::new();
-    std::thread::scope(|scope| {
-        let publisher = scope.spawn(move || {
-            for number in 0..MESSAGES {
-                let properties = BasicProperties::default().with_delivery_mode(2);
-                amqp.publish("", QUEUE, properties, &number.to_be_bytes());
-            }
-        });
-        runtime.block_on(async {
-            let mut change = tokio::time::interval(Duration::from_millis(20));
-            let mut prefetch = 512;
-            let mut quiet = tokio::time::interval(Duration::from_secs(8));
-            let mut before = usize::MAX;
-            while seen.len() < MESSAGES as usize {
-                tokio::select! {
-                    _ = change.tick() => {
-                        prefetch = if prefetch == 512 { 1024 } else { 512 };
-                        receiver.set_prefetch(prefetch);
-                    }
-                    _ = quiet.tick() => {
-                        assert_ne!(seen.len(), before, "messages came that nobody was given");
-                        before = seen.len();
-                    }
-                    delivery = receiver.next() => {
-                        let (body, _, answer) = delivery.expect("a delivery").into_parts();
-                        seen.insert(body);
-                        answer.acknowledge().await;
-                    }
-                }
-            }
-        });
-        publisher.join().expect("all are published");
-    });
 }

@@ -146,6 +146,7 @@ impl Receiver {
             demand: demand_seen,
             depth: depth_asked,
             consumers: 0,
+            held: Arc::default(),
             greeting: Repeats::every(CALM),
         };
         (Self { deliveries, demand, depth }, tokio::spawn(supervisor.run()))
@@ -194,32 +195,10 @@ struct Supervisor {
     depth: mpsc::Receiver<oneshot::Sender<u32>>,
     /// For consumer tags that differ.
     consumers: u64,
+    /// Cloned into every delivery of this connection that waits for its answer.
+    held: Arc<()>,
     /// For "consuming", which a connection that breaks at once would repeat.
     greeting: Repeats,
-}
-
-/// A consumer on a channel of its own.
-struct Subscription {
-    consumer: Consumer,
-    prefetch: u16,
-    line: Line,
-}
-
-/// A channel, and what of its deliveries waits for its answer.
-///
-/// A consumer that is replaced leaves its channel behind, which is closed when all that we have of
-/// it is answered. So whatever the broker sends after a consumer that is cancelled, which RabbitMQ
-/// 3.10 was seen to do in a cluster, for minutes, goes back into the queue.
-struct Line {
-    channel: Channel,
-    /// Cloned into every delivery.
-    held: Arc<()>,
-}
-
-impl Line {
-    fn is_answered(&self) -> bool {
-        Arc::strong_count(&self.held) == 1
-    }
 }
 
 /// Why a connection is no longer used.
@@ -238,10 +217,10 @@ impl Supervisor {
         let mut trouble = Repeats::new();
         while self.wanted().await {
             let ended = match self.open().await {
-                Ok(link) => {
+                Ok((link, channel)) => {
                     trouble.over();
                     let opened = Instant::now();
-                    let ended = self.consume(link).await;
+                    let ended = self.consume(link, channel).await;
                     if opened.elapsed() > PROVEN {
                         retry.reset();
                     }
@@ -285,10 +264,11 @@ impl Supervisor {
         }
     }
 
-    async fn open(&mut self) -> Result<Link, String> {
+    async fn open(&mut self) -> Result<(Link, Channel), String> {
         let link = self.broker.connect().await.map_err(|error| error.to_string())?;
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", link.shown);
         self.topology.establish(&link.connection).await.map_err(|error| told(&error))?;
+        let channel = link.connection.create_channel().await.map_err(|error| told(&error))?;
         self.metrics.connects.inc();
         self.metrics.connected.set(1);
         self.health.well(self.options.part);
@@ -297,18 +277,19 @@ impl Supervisor {
             info!(part, queue, repeats, "consuming from {}", link.shown);
         }
         self.greeting.over();
-        Ok(link)
+        Ok((link, channel))
     }
 
-    async fn consume(&mut self, link: Link) -> Ended {
+    async fn consume(&mut self, link: Link, channel: Channel) -> Ended {
         let lost = |reason: String| Ended::Lost(format!("{}: {reason}", link.shown));
         let mut events = std::pin::pin!(link.connection.events_listener());
-        let (mut subscription, mut retired) = (None, Vec::new());
+        let mut consumer = None;
+        self.held = Arc::default();
         let mut waiting = false;
         let mut looks = tokio::time::interval(IDLE_LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let following = self.follow_demand(&link, &mut subscription, &mut retired);
+            let following = self.follow_demand(&channel, &mut consumer);
             match tokio::time::timeout(LONGEST_ANSWER, following).await {
                 Ok(Ok(None)) => {}
                 Ok(Ok(Some(ended))) => {
@@ -333,17 +314,14 @@ impl Supervisor {
                 () = self.deliveries.closed() => {}
                 Some(asker) = self.depth.recv() => self.answer_depth(&link, asker).await,
                 _ = looks.tick() => {
-                    close_answered(&mut retired).await;
-                    let is_idle = retired.is_empty()
-                        && subscription.as_ref().is_some_and(|it: &Subscription| it.line.is_answered());
-                    if let Err(reason) = self.look(&link, is_idle, &mut waiting).await {
+                    if let Err(reason) = self.look(&link, consumer.is_some(), &mut waiting).await {
                         return lost(reason);
                     }
                 }
-                (delivery, held) = next(&mut subscription) => match delivery {
+                delivery = next(&mut consumer) => match delivery {
                     Some(Ok(delivery)) => {
                         waiting = false;
-                        self.forward(delivery, held).await;
+                        self.forward(delivery).await;
                     }
                     Some(Err(error)) => return lost(format!("the consumer failed: {error}")),
                     None => return lost(format!(
@@ -358,23 +336,20 @@ impl Supervisor {
     /// Makes the consumer what is wanted now; `Some` when the connection is not wanted any more.
     async fn follow_demand(
         &mut self,
-        link: &Link,
-        subscription: &mut Option<Subscription>,
-        retired: &mut Vec<Line>,
+        channel: &Channel,
+        consumer: &mut Option<(Consumer, u16)>,
     ) -> lapin::Result<Option<Ended>> {
         if self.deliveries.is_closed() {
             return Ok(Some(Ended::Dropped));
         }
         let demand = *self.demand.borrow_and_update();
-        match (demand, subscription.as_ref().map(|subscription| subscription.prefetch)) {
+        match (demand, consumer.as_ref().map(|(_, prefetch)| *prefetch)) {
             (Demand::Paused, _) => return Ok(Some(Ended::Paused)),
-            (Demand::Stopped, Some(_)) => {
-                retired.extend(self.cancel(subscription.take()).await?);
-            }
+            (Demand::Stopped, Some(_)) => self.cancel(channel, consumer.take()).await?,
             (Demand::Prefetch(wanted), has) if has != Some(wanted) => {
                 // A prefetch counts for consumers begun after it, so the consumer is replaced.
-                retired.extend(self.cancel(subscription.take()).await?);
-                *subscription = Some(self.subscribe(link, wanted).await?);
+                self.cancel(channel, consumer.take()).await?;
+                *consumer = Some((self.subscribe(channel, wanted).await?, wanted));
             }
             _ => {}
         }
@@ -382,17 +357,16 @@ impl Supervisor {
     }
 
     /// Ends a consumer, and forwards what it had still received.
-    async fn cancel(&self, old: Option<Subscription>) -> lapin::Result<Option<Line>> {
-        let Some(Subscription { mut consumer, line, .. }) = old else { return Ok(None) };
-        line.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
-        while let Some(delivery) = consumer.next().await {
-            self.forward(delivery?, Arc::clone(&line.held)).await;
+    async fn cancel(&self, channel: &Channel, old: Option<(Consumer, u16)>) -> lapin::Result<()> {
+        let Some((mut old, _)) = old else { return Ok(()) };
+        channel.basic_cancel(old.tag(), BasicCancelOptions::default()).await?;
+        while let Some(delivery) = old.next().await {
+            self.forward(delivery?).await;
         }
-        Ok(Some(line))
+        Ok(())
     }
 
-    async fn subscribe(&mut self, link: &Link, prefetch: u16) -> lapin::Result<Subscription> {
-        let channel = link.connection.create_channel().await?;
+    async fn subscribe(&mut self, channel: &Channel, prefetch: u16) -> lapin::Result<Consumer> {
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         self.consumers += 1;
         let tag = format!("omphalos-{}", self.consumers);
@@ -402,10 +376,10 @@ impl Supervisor {
             channel.basic_consume(queue, tag.into(), options, FieldTable::default()).await?;
         self.metrics.prefetch.set(i64::from(prefetch));
         debug!(part = self.options.part, prefetch, "consuming");
-        Ok(Subscription { consumer, prefetch, line: Line { channel, held: Arc::default() } })
+        Ok(consumer)
     }
 
-    async fn forward(&self, delivery: LapinDelivery, held: Arc<()>) {
+    async fn forward(&self, delivery: LapinDelivery) {
         self.metrics.received.inc();
         if delivery.redelivered {
             self.metrics.redelivered.inc();
@@ -418,7 +392,7 @@ impl Supervisor {
             answer: Answer {
                 acker: delivery.acker,
                 acknowledged: self.metrics.acknowledged.clone(),
-                _held: held,
+                _held: Arc::clone(&self.held),
             },
         };
         if self.deliveries.send(delivery).await.is_err() {
@@ -428,8 +402,9 @@ impl Supervisor {
 
     /// Looks whether messages wait for a consumer that has nothing to do, and have since the last
     /// look (`waiting`; a delivery takes that back).
-    async fn look(&self, link: &Link, is_idle: bool, waiting: &mut bool) -> Result<(), String> {
-        let ready = if is_idle { self.count_ready(link).await? } else { 0 };
+    async fn look(&self, link: &Link, consuming: bool, waiting: &mut bool) -> Result<(), String> {
+        let has_nothing = consuming && Arc::strong_count(&self.held) == 1;
+        let ready = if has_nothing { self.count_ready(link).await? } else { 0 };
         if ready > 0 && *waiting {
             let queue = &self.options.queue;
             return Err(format!("{ready} messages wait in queue {queue:?} and none is delivered"));
@@ -466,25 +441,11 @@ impl Supervisor {
     }
 }
 
-/// The next delivery, and what it is counted by; never, without a consumer.
-async fn next(
-    subscription: &mut Option<Subscription>,
-) -> (Option<lapin::Result<LapinDelivery>>, Arc<()>) {
-    match subscription {
-        Some(Subscription { consumer, line, .. }) => {
-            (consumer.next().await, Arc::clone(&line.held))
-        }
+/// The next delivery; never, without a consumer.
+async fn next(consumer: &mut Option<(Consumer, u16)>) -> Option<lapin::Result<LapinDelivery>> {
+    match consumer {
+        Some((consumer, _)) => consumer.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Closes the channels of replaced consumers that nobody has an answer to give to any more.
-async fn close_answered(retired: &mut Vec<Line>) {
-    for line in retired.extract_if(.., |line| line.is_answered()) {
-        let closed = tokio::time::timeout(LONGEST_ANSWER, line.channel.close(200, "done".into()));
-        if !matches!(closed.await, Ok(Ok(()))) {
-            debug!("a channel was not closed; it ends with the connection");
-        }
     }
 }
 
