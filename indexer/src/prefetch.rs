@@ -11,8 +11,9 @@ const MOST: usize = 10_000;
 const FIRST: u16 = 16;
 /// Share of the newest message in the running average.
 const WEIGHT: f64 = 0.05;
-/// Changing it means a new consumer, so small changes are not worth it.
-const WORTH_IT: f64 = 1.5;
+/// Changing it means a new consumer, so to double it is not worth it: sizes that waver about a power
+/// of two would change it all the time.
+const WORTH_IT: f64 = 2.5;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows the size of messages and the number of bulks in flight.

@@ -36,7 +36,13 @@ fn nodes() -> Vec<Fault> {
             "a broker parted from the other two",
             BROKERS,
             |scene, n| scene.brokers.part(n),
-            |scene, n| scene.brokers.join(n),
+            |scene, n| {
+                scene.brokers.join(n);
+                // Until it is, the cluster may lose no other node.
+                eventually("the partition is healed", || {
+                    holds(scene.brokers.is_whole(), "not all nodes see each other")
+                });
+            },
         ),
         Fault::new(
             "two of three brokers killed with -9",
