@@ -15,9 +15,7 @@ exec 9>"$cache/python-client.lock"
 flock 9
 
 if [ ! -e "$home/installed" ]; then
-    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        die "Python's venv is missing: install python3 and python3-venv"
-    fi
+    "$here/install.sh" python
     say "installing elasticsearch $version from PyPI into $home, 10 MB"
     rm -rf "$home"
     python3 -m venv "$home"
