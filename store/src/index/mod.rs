@@ -312,6 +312,8 @@ impl Index {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // First what makes it an index.
         fs::remove_file(self.directory.join(ABOUT))?;
+        // A writer that is still merging would put files into a directory that is being emptied.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         fs::remove_dir_all(&self.directory)
     }
 
