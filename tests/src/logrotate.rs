@@ -15,6 +15,9 @@ use crate::wait::rest;
 /// Debian keeps it where only root looks.
 const SEARCH_PATH: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
 
+/// How much behind its clock may be, in milliseconds.
+const BEHIND: i64 = 100;
+
 /// A configuration of logrotate.
 pub struct Logrotate {
     directory: PathBuf,
@@ -61,10 +64,11 @@ impl Logrotate {
         }
     }
 
-    /// Two files cannot have the same second in their names.
+    /// Two files cannot have the same second in their names. The clock that logrotate looks at is
+    /// some milliseconds behind ours.
     fn wait_for_name(&self) {
         let Some(last) = &self.last else { return };
-        while Timestamp::now().as_second() <= last.get() {
+        while (Timestamp::now().as_millisecond() - BEHIND) / 1000 <= last.get() {
             rest(Duration::from_millis(20));
         }
     }
