@@ -145,7 +145,7 @@ fn names(store: &Store) -> Vec<String> {
 #[test]
 fn what_is_too_old_goes_but_never_what_is_being_written() {
     let directory = tempfile::tempdir().unwrap();
-    let max_age = Some(Duration::from_secs(86_400));
+    let max_age = Some(Duration::from_hours(24));
     let store = Store::open(StoreOptions { max_age, ..options(directory.path()) }).unwrap();
     day(&store, "old-1", "2020-01-01T00:00:00Z");
     day(&store, "old-2", "2020-01-02T00:00:00Z");

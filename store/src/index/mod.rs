@@ -75,8 +75,8 @@ pub struct Index {
     /// The first and last ids of the segments that are committed.
     segments: Mutex<Segments>,
     writer: Mutex<Way>,
-    /// Held by the thread that writes.
-    turn: Arc<Mutex<()>>,
+    /// Held by the thread that writes; whether the directory is gone, and its name another one's.
+    turn: Arc<Mutex<bool>>,
 }
 
 impl std::fmt::Debug for Index {
@@ -315,10 +315,11 @@ impl Index {
     pub fn delete(&self) -> std::io::Result<()> {
         Writer::close(self);
         // Until its thread has ended: it would write into the next index of this name.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_gone = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let parent = self.directory.parent().unwrap_or(Path::new("."));
         let gone = parent.join(format!("{UNFINISHED}deleted-{}", self.about.uuid));
         fs::rename(&self.directory, &gone)?;
+        *is_gone = true;
         sync(parent)?;
         fs::remove_dir_all(gone)
     }

@@ -173,8 +173,11 @@ impl Writer {
             .name(name)
             .spawn(move || {
                 // The one before may still be finishing.
-                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-                run(&weak, &received);
+                let is_gone = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                // Who waits is told so by the end of the thread.
+                if !*is_gone {
+                    run(&weak, &received);
+                }
             })
             .map_err(|error| ApiError::unavailable(format!("cannot start a thread: {error}")))?;
         Ok(Self { requests, last: Instant::now() })
