@@ -3,13 +3,18 @@
 # where rustup puts cargo
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo test chaos fuzz-tail lint bench stack-up stack-down
+.PHONY: help demo demo-servers test chaos fuzz-tail lint bench stack-up stack-down
 
 # each target's text is what stands behind the two #
 help: ## say this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: programs ## ship a log that is being written through a real RabbitMQ into a real Elasticsearch
+demo: cargo ## show the whole chain at work in one process, on a log that is being written; until Ctrl-C, or for DEMO_SECONDS=N
+	@echo "building (some minutes the first time)"
+	@cargo build --quiet --release --locked --package omphalos
+	@target/release/omphalos demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+demo-servers: programs ## ship a log that is being written through a real RabbitMQ into a real Elasticsearch, and kill things meanwhile
 	@target/release/demo
 
 test: cargo ## pass all tests, those against real servers too; installs the servers where missing

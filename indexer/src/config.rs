@@ -138,7 +138,7 @@ pub struct ConsumeSettings {
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the rows above say what each is")]
 pub struct ElasticsearchSettings {
-    pub url: Vec<String>,
+    pub url: Option<Vec<String>>,
     pub user: Option<String>,
     pub password: Option<String>,
     pub password_file: Option<PathBuf>,
@@ -206,7 +206,7 @@ impl Default for ConsumeSettings {
 impl Default for ElasticsearchSettings {
     fn default() -> Self {
         Self {
-            url: vec!["http://127.0.0.1:9200".to_owned()],
+            url: None,
             user: None,
             password: None,
             password_file: None,
@@ -215,6 +215,15 @@ impl Default for ElasticsearchSettings {
             ca_file: None,
             request_timeout: Period(Duration::from_secs(30)),
         }
+    }
+}
+
+const DEFAULT_URL: &str = "http://127.0.0.1:9200";
+
+impl ElasticsearchSettings {
+    /// The URLs: those that are set, or else this machine's.
+    pub fn urls(&self) -> Vec<String> {
+        self.url.clone().unwrap_or_else(|| vec![DEFAULT_URL.to_owned()])
     }
 }
 
@@ -339,6 +348,7 @@ mod tests {
         let receive = vec![ReceiveSettings::default()];
         let mut expected = Settings { receive, ..Settings::default() };
         expected.amqp.url = Some(vec!["amqp://guest:guest@127.0.0.1:5672/%2f".to_owned()]);
+        expected.elasticsearch.url = Some(expected.elasticsearch.urls());
         assert_eq!(loaded.settings, expected);
         loaded.settings.check().unwrap();
     }

@@ -20,7 +20,7 @@ pub mod relay;
 mod run;
 pub mod streams;
 
-pub use run::{relay, run};
+pub use run::{Surroundings, relay, run, run_in};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

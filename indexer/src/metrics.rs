@@ -23,6 +23,17 @@ struct Outcome {
     outcome: &'static str,
 }
 
+/// What became of documents so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Created in an index.
+    pub indexed: u64,
+    /// There already.
+    pub duplicate: u64,
+    /// Stored as dead letters.
+    pub dead: u64,
+}
+
 /// The counters; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct IndexerMetrics {
@@ -139,6 +150,15 @@ impl IndexerMetrics {
         let Self { received, indexed, duplicate, all_dead, returned, .. } = self;
         let settled = indexed.get() + duplicate.get() + all_dead.get() + returned.get();
         returned.inc_by(received.get().saturating_sub(settled));
+    }
+
+    /// What became of documents so far.
+    pub fn totals(&self) -> Sums {
+        Sums {
+            indexed: self.indexed.get(),
+            duplicate: self.duplicate.get(),
+            dead: self.all_dead.get(),
+        }
     }
 
     /// Writes the books of this run into the log: after the end nobody can ask for them.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::amqp::{Delivery as AmqpDelivery, ShortString};
+use omphalos_common::transport::amqp::{BasicProperties, Message, ShortString};
 use omphalos_common::transport::wire::{self, Envelope, Parcel};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
@@ -154,7 +154,22 @@ impl Pipeline {
             return;
         }
         match delivery {
-            Delivery::Amqp(delivery) => self.take_message(*delivery),
+            Delivery::Amqp(delivery) => {
+                let came = Came {
+                    exchange: delivery.exchange.clone(),
+                    routing_key: delivery.routing_key.clone(),
+                    properties: delivery.properties.clone(),
+                };
+                let (body, properties, answer) = delivery.into_parts();
+                self.take_message(came, &properties, Bytes::from(body), Answer::Amqp(answer));
+            }
+            Delivery::Local(delivery) => {
+                let (message, answer) = delivery.into_parts();
+                let Message { routing_key, properties, body } = message;
+                let exchange = String::new();
+                let came = Came { exchange, routing_key, properties: properties.clone() };
+                self.take_message(came, &properties, body, Answer::Local(answer));
+            }
             Delivery::Udp(delivery) => self.take_record(delivery),
         }
     }
@@ -173,15 +188,14 @@ impl Pipeline {
         self.gather(number, &content.parcel, now_seconds());
     }
 
-    fn take_message(&mut self, delivery: AmqpDelivery) {
+    fn take_message(
+        &mut self,
+        came: Came,
+        properties: &BasicProperties,
+        body: Bytes,
+        answer: Answer,
+    ) {
         let number = self.ledger.number();
-        let came = Came {
-            exchange: delivery.exchange.clone(),
-            routing_key: delivery.routing_key.clone(),
-            properties: delivery.properties.clone(),
-        };
-        let (body, properties, answer) = delivery.into_parts();
-        let answer = Answer::Amqp(answer);
         let now = now_seconds();
         let envelope = Envelope {
             content_type: properties.content_type().as_ref().map(ShortString::as_str),
@@ -245,14 +259,13 @@ impl Pipeline {
     }
 
     /// Stores a message that is not what it says.
-    fn bury(&mut self, number: DeliveryId, error: &wire::WireError, body: Vec<u8>) {
+    fn bury(&mut self, number: DeliveryId, error: &wire::WireError, body: Bytes) {
         warn!(
             kind = error.kind(),
             "a message cannot be read and goes to the dead letters: {error}"
         );
         let problem =
             Problem { status: 0, kind: error.kind().to_owned(), reason: error.to_string() };
-        let body = Bytes::from(body);
         let letter = Letter { delivery: number, filing: None, id: None, body, problem };
         let courier = Arc::clone(&self.courier);
         self.bulks.spawn(async move { courier.bury_message(letter).await });

@@ -11,8 +11,10 @@ const MOST: usize = 10_000;
 const FIRST: u16 = 16;
 /// Share of the newest message in the running average.
 const WEIGHT: f64 = 0.05;
-/// Changing it means a new consumer, so small changes are not worth it.
-const WORTH_IT: f64 = 1.5;
+/// Changing it means a new consumer, so it grows when that is worth it, and shrinks only for much: sizes
+/// that waver about a power of two would else change it all the time.
+const GROWS: f64 = 1.5;
+const SHRINKS: f64 = 0.4;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows the size of messages and the number of bulks in flight.
@@ -51,7 +53,7 @@ impl Prefetch {
         }
         let wanted = wanted(self.bulk_bytes, bulks, average);
         let ratio = f64::from(wanted) / f64::from(self.current);
-        if (1.0 / WORTH_IT..=WORTH_IT).contains(&ratio) {
+        if (SHRINKS..=GROWS).contains(&ratio) {
             return None;
         }
         self.current = wanted;

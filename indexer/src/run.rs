@@ -13,6 +13,7 @@ use omphalos_common::transport::amqp::{
     Broker, Receiver, ReceiverMetrics, ReceiverOptions, Sender, SenderMetrics, SenderOptions,
     Topology, Window,
 };
+use omphalos_common::transport::local::LocalReceiver;
 use omphalos_common::transport::udp::{LedgerFile, Receivers, UdpReceiverMetrics};
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -39,21 +40,50 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_mins(1);
 /// A segment of the spool, in bytes.
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Indexes until told to stop; with `drain`, until nothing is left.
+/// What the process around the indexer gives it.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// Where it says how it is.
+    pub telemetry: Telemetry,
+    /// Where it counts, for who wants to look.
+    pub metrics: IndexerMetrics,
+    /// The way from a shipper in the same process, which is taken instead of the queue.
+    pub local: Option<LocalReceiver>,
+}
+
+/// A process of its own: indexes until told to stop; with `drain`, until nothing is left.
 ///
 /// # Errors
 /// [`ConfigError`] for settings that cannot be used; anything else when a stage failed.
 pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     settings.check()?;
-    let stage = Stage::new(settings).await?;
+    let surroundings = Surroundings::default();
+    let http_stop = serve(&settings, &surroundings.telemetry).await?;
+    let result = run_in(surroundings, settings, drain, shutdown).await;
+    http_stop.cancel();
+    result
+}
+
+/// The same as a part of a process; with `drain` and a shipper, until that has ended too.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in(
+    surroundings: Surroundings,
+    settings: Settings,
+    drain: bool,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    settings.check()?;
+    let Surroundings { telemetry, metrics, local } = surroundings;
+    let stage = Stage::new(settings, telemetry, local.is_none())?;
     let settings = &stage.settings;
-    let metrics = IndexerMetrics::default();
     stage.telemetry.register(|registry| metrics.register(registry));
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
     info!(
         "omphalos-indexer {} takes {} to {}",
         env!("CARGO_PKG_VERSION"),
-        stage.shown(),
+        stage.shown(local.is_some()),
         client.shown()
     );
     let udp = stage.udp()?;
@@ -70,7 +100,7 @@ pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow:
     let mut result = Ok(());
     let (receivers, feed) = udp.unzip();
     if courier.wait_until_ready(&shutdown).await {
-        let inlets = Inlets { amqp: stage.receiver(), udp: feed };
+        let inlets = Inlets { amqp: stage.receiver(), local, udp: feed };
         let records = stage.record_reader(receivers.as_ref())?;
         let health = stage.telemetry.health.clone();
         let pipeline = Pipeline::new(settings.clone(), (inlets, records), courier, health);
@@ -81,8 +111,17 @@ pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow:
     if let Some(task) = dead_task {
         task.abort();
     }
-    stage.http_stop.cancel();
     result
+}
+
+/// Serves metrics and health, if that is wanted, until what is returned is set.
+async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<Shutdown, ConfigError> {
+    let stop = Shutdown::new();
+    if let Some(address) = settings.listen {
+        let listener = Listener::bind(address).await?;
+        tokio::spawn(listener.serve(telemetry.clone(), stop.clone()));
+    }
+    Ok(stop)
 }
 
 /// Takes documents over UDP and publishes them, until told to stop.
@@ -98,11 +137,13 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         .into());
     }
     let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
-    let stage = Stage::new(settings).await?;
+    let telemetry = Telemetry::default();
+    let http_stop = serve(&settings, &telemetry).await?;
+    let stage = Stage::new(settings, telemetry, true)?;
     info!(
         "omphalos-indexer {} relays {} to {}",
         env!("CARGO_PKG_VERSION"),
-        stage.shown(),
+        stage.shown(false),
         broker.shown()
     );
     let (receivers, feed) = stage.udp()?.context("there is a receiver")?;
@@ -117,7 +158,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let result = relay.run(stage.settings.stop_grace.0, shutdown).await;
     stop(Some(receivers)).await;
     task.abort();
-    stage.http_stop.cancel();
+    http_stop.cancel();
     result
 }
 
@@ -133,36 +174,30 @@ async fn stop(receivers: Option<Receivers>) {
 struct Stage {
     settings: Settings,
     telemetry: Telemetry,
-    http_stop: Shutdown,
     /// `None` where nothing is received over AMQP.
     broker: Option<Arc<Broker>>,
 }
 
 impl Stage {
-    async fn new(settings: Settings) -> Result<Self, ConfigError> {
-        let telemetry = Telemetry::default();
-        let broker = if settings.receives_amqp() {
+    fn new(settings: Settings, telemetry: Telemetry, amqp: bool) -> Result<Self, ConfigError> {
+        let broker = if amqp && settings.receives_amqp() {
             Some(Arc::new(Broker::new(&settings.amqp, "omphalos-indexer")?))
         } else {
             None
         };
-        let http_stop = Shutdown::new();
-        if let Some(address) = settings.listen {
-            let listener = Listener::bind(address).await?;
-            tokio::spawn(listener.serve(telemetry.clone(), http_stop.clone()));
-        }
-        Ok(Self { settings, telemetry, http_stop, broker })
+        Ok(Self { settings, telemetry, broker })
     }
 
     /// Where documents come from, for people.
-    fn shown(&self) -> String {
+    fn shown(&self, local: bool) -> String {
         let queue = self
             .broker
             .as_ref()
             .map(|broker| format!("queue {:?} at {}", self.settings.amqp.queue, broker.shown()));
         let sockets = self.settings.receive.iter().filter_map(|receive| receive.listen);
         let sockets = sockets.map(|listen| format!("udp {listen}"));
-        queue.into_iter().chain(sockets).collect::<Vec<_>>().join(" and ")
+        let local = local.then(|| "what the shipper in this process reads".to_owned());
+        queue.into_iter().chain(local).chain(sockets).collect::<Vec<_>>().join(" and ")
     }
 
     /// Starts the UDP receivers and what reads their spool; `None` where there are none.

@@ -1,63 +1,7 @@
 //! `omphalos`: one program for people at a keyboard.
-//!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration. Those of `audit` are told apart as grep
-//! and diff do: 0 all there, 1 something is missing, 2 trouble of any kind.
-
-mod audit;
-mod dead;
-mod parse;
 
 use std::process::ExitCode;
 
-use clap::Command;
-use omphalos_common::config::ConfigError;
-
-const FAILED: u8 = 1;
-const MISUSED: u8 = 2;
-
 fn main() -> ExitCode {
-    let matches = command().get_matches();
-    let result = match matches.subcommand() {
-        Some(("parse", given)) => parse::run(given).map(|()| ExitCode::SUCCESS),
-        Some(("audit", given)) => audit::run(given),
-        Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
-        _ => Ok(ExitCode::SUCCESS),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("omphalos: {error:#}");
-            let misused = error.downcast_ref::<ConfigError>().is_some();
-            let is_audit = matches.subcommand_name() == Some("audit");
-            ExitCode::from(if misused || is_audit { MISUSED } else { FAILED })
-        }
-    }
-}
-
-/// The whole command line.
-fn command() -> Command {
-    Command::new("omphalos")
-        .about("Parse log lines as the shipper does, audit files, and handle dead letters")
-        .version(env!("CARGO_PKG_VERSION"))
-        .max_term_width(100)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(parse::command())
-        .subcommand(audit::command())
-        .subcommand(dead::command())
-}
-
-/// Whoever reads our output has seen enough, as in `omphalos parse … | head`.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_command_line_is_sound() {
-        super::command().debug_assert();
-    }
+    omphalos::main()
 }

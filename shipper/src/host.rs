@@ -41,6 +41,23 @@ pub fn known_id(state_dir: &Path) -> std::io::Result<Option<String>> {
     }
 }
 
+/// Sees to it that a shipper with its state in `directory` has the id of the one with its state in
+/// `other`, where that has made one.
+///
+/// # Errors
+/// When `directory` cannot be made or written to.
+pub fn keep_id(other: &Path, directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let own = directory.join(HOST_ID_FILE);
+    if machine_id().is_none()
+        && !own.exists()
+        && let Some(id) = known_id(other)?
+    {
+        std::fs::write(own, id)?;
+    }
+    Ok(())
+}
+
 /// `host.name`.
 pub fn host_name(settings: &Settings) -> String {
     settings

@@ -19,7 +19,7 @@ pub mod parser;
 pub mod pipeline;
 mod run;
 
-pub use run::run;
+pub use run::{Surroundings, run, run_in};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -45,8 +45,24 @@ pub struct FileLag {
 #[derive(Clone, Debug, Default)]
 struct Totals {
     lines: Counter,
+    bytes: Counter,
     confirmed: Counter,
     skipped: Counter,
+}
+
+/// What was done so far, over all files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes of those lines.
+    pub bytes: u64,
+    /// Documents delivered.
+    pub confirmed: u64,
+    /// Lines that make no document.
+    pub skipped: u64,
+    /// Lines that went into the document of the line before them.
+    pub joined: u64,
 }
 
 /// The counters; cheap to clone.
@@ -158,6 +174,7 @@ impl ShipperMetrics {
         self.skipped.get_or_create(&Reason { reason: "empty" }).inc_by(counts.empty);
         self.skipped.get_or_create(&Reason { reason: "directive" }).inc_by(counts.directives);
         self.totals.lines.inc_by(counts.lines);
+        self.totals.bytes.inc_by(counts.bytes);
         self.totals.skipped.inc_by(counts.empty + counts.directives);
         self.cut.inc_by(counts.cut);
         self.invalid.inc_by(counts.invalid);
@@ -165,6 +182,18 @@ impl ShipperMetrics {
         self.joined.inc_by(counts.joined);
         if counts.padding > 0 {
             self.skipped("padding", counts.padding);
+        }
+    }
+
+    /// What was done so far.
+    pub fn totals(&self) -> Sums {
+        let Totals { lines, bytes, confirmed, skipped } = &self.totals;
+        Sums {
+            lines: lines.get(),
+            bytes: bytes.get(),
+            confirmed: confirmed.get(),
+            skipped: skipped.get(),
+            joined: self.joined.get(),
         }
     }
 
@@ -213,12 +242,12 @@ impl ShipperMetrics {
 
     /// Writes the books of this run into the log: after the end nobody can ask for them.
     pub fn log_books(&self) {
-        let Totals { lines, confirmed, skipped } = &self.totals;
+        let Sums { lines, confirmed, skipped, joined, .. } = self.totals();
         info!(
-            read = lines.get(),
-            confirmed = confirmed.get(),
-            skipped = skipped.get(),
-            joined = self.joined.get(),
+            read = lines,
+            confirmed,
+            skipped,
+            joined,
             in_flight = self.in_flight.get(),
             "the books of this run"
         );

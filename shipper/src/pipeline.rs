@@ -11,6 +11,7 @@ use omphalos_common::event::clean_name;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_common::transport::amqp::{BasicProperties, Message, Receipt, Sender};
+use omphalos_common::transport::local::LocalSender;
 use omphalos_common::transport::udp::{self, UdpSenderMetrics};
 use omphalos_common::transport::wire;
 use tokio::sync::mpsc;
@@ -33,7 +34,7 @@ pub struct Encoded {
 
 /// What a batch becomes.
 pub enum Outlet {
-    /// Messages for the broker.
+    /// Messages for the broker, or for the indexer in this process.
     Messages(Encoding),
     /// Datagrams, which the encoder sends itself: there is nothing to wait for.
     Datagrams(Box<Datagrams>),
@@ -194,6 +195,8 @@ fn routed((dataset, host): (&str, &str), properties: BasicProperties, body: Byte
 pub enum Transport {
     /// To RabbitMQ.
     Amqp(Sender),
+    /// To the indexer in this process.
+    Local(LocalSender),
     /// Nowhere, or sent already: delivered at once.
     Null,
 }
@@ -252,9 +255,11 @@ struct Sent {
 async fn send(transport: &Transport, batch: Encoded) -> Sent {
     let Encoded { messages, owners, documents, dataset } = batch;
     let mut receipts = Vec::new();
-    if let Transport::Amqp(sender) = transport {
-        for message in messages {
-            receipts.push(sender.send(message).await);
+    for message in messages {
+        match transport {
+            Transport::Amqp(sender) => receipts.push(sender.send(message).await),
+            Transport::Local(sender) => receipts.push(sender.send(message).await),
+            Transport::Null => {}
         }
     }
     Sent { receipts, owners, documents, dataset }

@@ -17,6 +17,7 @@ use omphalos_common::telemetry::{Due, Listener, Repeats, Telemetry};
 use omphalos_common::transport::amqp::{
     Broker, Sender, SenderMetrics, SenderOptions, Topology, Window,
 };
+use omphalos_common::transport::local::LocalSender;
 use omphalos_common::transport::udp::{self, UdpSenderMetrics};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{mpsc, oneshot};
@@ -52,48 +53,83 @@ fn open_files(wanted: u32) -> u32 {
     u32::try_from(left).unwrap_or(u32::MAX).min(wanted)
 }
 
-/// Ships until told to stop; with `once`, until everything that is there now is delivered.
+/// What the process around the shipper gives it.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// Where it says how it is.
+    pub telemetry: Telemetry,
+    /// Where it counts, for who wants to look.
+    pub metrics: ShipperMetrics,
+    /// The way to an indexer in the same process, which is taken instead of all others.
+    pub local: Option<LocalSender>,
+}
+
+/// A process of its own: ships until told to stop; with `once`, until everything that is there now
+/// is delivered.
 ///
 /// # Errors
 /// [`ConfigError`] for settings that cannot be used; anything else when what was read could not
 /// be delivered or remembered.
-pub async fn run(mut settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
-    let inputs = settings.inputs()?;
-    settings.max_open_files = open_files(settings.max_open_files);
-    let telemetry = Telemetry::default();
-    let metrics = ShipperMetrics::default();
-    telemetry.register(|registry| metrics.register(registry));
+pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
+    // Before the port is taken, so that bad settings are refused first.
+    settings.inputs()?;
+    let surroundings = Surroundings::default();
     let http_stop = Shutdown::new();
     if let Some(address) = settings.listen {
         let listener = Listener::bind(address).await?;
-        tokio::spawn(listener.serve(telemetry.clone(), http_stop.clone()));
+        tokio::spawn(listener.serve(surroundings.telemetry.clone(), http_stop.clone()));
     }
+    let result = run_in(surroundings, settings, once, shutdown).await;
+    http_stop.cancel();
+    result
+}
+
+/// The same as a part of a process.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in(
+    surroundings: Surroundings,
+    mut settings: Settings,
+    once: bool,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let inputs = settings.inputs()?;
+    settings.max_open_files = open_files(settings.max_open_files);
+    let Surroundings { telemetry, metrics, local } = surroundings;
+    telemetry.register(|registry| metrics.register(registry));
     // Built before the wait for the state directory, so that bad settings are refused at once.
-    let target = match settings.transport() {
-        TransportKind::Amqp => {
-            Target::Broker(Arc::new(Broker::new(&settings.amqp, "omphalos-shipper")?))
-        }
-        TransportKind::Udp => {
-            let level = settings.batch.compression_level;
-            Target::Udp(settings.udp.options(&host::host_name(&settings), level)?)
-        }
-        TransportKind::Null => Target::Nowhere,
-    };
+    let target = target(&settings, local)?;
     announce(&settings, &inputs, &target);
     let Some(state) = open_state(&settings, &telemetry, &shutdown).await? else {
         return Ok(());
     };
     let stages = Stages { settings, once, inputs, telemetry, metrics, target };
-    let result = stages.run(state, shutdown).await;
-    http_stop.cancel();
-    result
+    stages.run(state, shutdown).await
 }
 
 /// Where documents go.
 enum Target {
     Broker(Arc<Broker>),
+    Local(LocalSender),
     Udp(udp::SenderOptions),
     Nowhere,
+}
+
+fn target(settings: &Settings, local: Option<LocalSender>) -> Result<Target, ConfigError> {
+    if let Some(sender) = local {
+        return Ok(Target::Local(sender));
+    }
+    Ok(match settings.transport() {
+        TransportKind::Amqp => {
+            Target::Broker(Arc::new(Broker::new(&settings.amqp, "omphalos-shipper")?))
+        }
+        TransportKind::Udp => {
+            let level = settings.batch.compression_level;
+            Target::Udp(settings.udp.options(&host::host_name(settings), level)?)
+        }
+        TransportKind::Null => Target::Nowhere,
+    })
 }
 
 /// One line: version, what is watched, where it goes.
@@ -101,6 +137,7 @@ fn announce(settings: &Settings, inputs: &[Input], target: &Target) {
     let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
     let target = match target {
         Target::Broker(broker) => broker.shown(),
+        Target::Local(_) => "the indexer in this process".to_owned(),
         Target::Udp(options) => format!("udp {}", options.to.join(", ")),
         Target::Nowhere => "nowhere (transport null)".to_owned(),
     };
@@ -203,7 +240,7 @@ impl Stages {
     /// What batches become.
     fn outlet(&self, give_up: &Shutdown) -> Outlet {
         match &self.target {
-            Target::Broker(_) => Outlet::Messages(self.settings.batch.encoding),
+            Target::Broker(_) | Target::Local(_) => Outlet::Messages(self.settings.batch.encoding),
             Target::Nowhere => Outlet::Nothing,
             Target::Udp(options) => {
                 let metrics = UdpSenderMetrics::default();
@@ -216,7 +253,11 @@ impl Stages {
     }
 
     fn transport(&self, host: &str) -> (Transport, Option<JoinHandle<()>>) {
-        let Target::Broker(broker) = &self.target else { return (Transport::Null, None) };
+        let broker = match &self.target {
+            Target::Broker(broker) => broker,
+            Target::Local(sender) => return (Transport::Local(sender.clone()), None),
+            Target::Udp(_) | Target::Nowhere => return (Transport::Null, None),
+        };
         let batch = &self.settings.batch;
         let metrics = SenderMetrics::default();
         self.telemetry.register(|registry| metrics.register(registry));

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use omphalos_tests::chaos::{Options, Report, run};
 use omphalos_tests::{Mount, repository};
 
@@ -37,6 +39,7 @@ fn prepare(directory: &Path) {
 
 fn main() {
     let Arguments { seed, seeds, seconds, only } = Arguments::parse();
+    end_children_on_panic();
     let mut sum = Report::default();
     for seed in seed..seed + seeds {
         let directory = repository().join(format!("target/chaos/{seed}"));
@@ -49,4 +52,24 @@ fn main() {
     if seeds > 1 {
         println!("\nall {seeds} seeds\n\n{sum}");
     }
+}
+
+/// What was started by us does not outlive us: an indexer of a run that failed would take messages
+/// of the next one, which is on the same ports.
+fn end_children_on_panic() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |about| {
+        usual(about);
+        let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        for task in tasks {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+                // Servers end by themselves, in good order, when their standard input ends.
+                let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+                if name.starts_with("omphalos") {
+                    kill(Pid::from_raw(child), Signal::SIGKILL).ok();
+                }
+            }
+        }
+    }));
 }

@@ -8,10 +8,10 @@ use omphalos_common::config::{Setting, reference};
 use omphalos_tests::repository;
 
 /// Compares a page with what the rows say; with `OMPHALOS_UPDATE_MANUAL=1` writes it instead.
-fn check(program: &str, settings: &[Setting]) {
-    let path = repository().join(format!("docs/settings-{program}.md"));
+fn check(page: &str, program: &str, settings: &[Setting]) {
+    let path = repository().join(format!("docs/settings-{page}.md"));
     let page = format!(
-        "# Settings of omphalos-{program}\n\n\
+        "# Settings of {program}\n\n\
          Each setting can be given by a flag, by an environment variable (`--amqp-url` is `OMPHALOS_AMQP_URL`)\n\
          or in the TOML file named by `--config`, in this order of precedence. This page is made from the program:\n\
          `OMPHALOS_UPDATE_MANUAL=1 cargo test -p omphalos-tests --test e2e manual`.\n{}",
@@ -31,8 +31,9 @@ fn check(program: &str, settings: &[Setting]) {
 
 #[test]
 fn the_pages_of_settings_say_what_the_programs_know() {
-    check("shipper", &omphalos_shipper::config::all_settings());
-    check("indexer", &omphalos_indexer::config::all_settings());
+    check("shipper", "omphalos-shipper", &omphalos_shipper::config::all_settings());
+    check("indexer", "omphalos-indexer", &omphalos_indexer::config::all_settings());
+    check("run", "omphalos run", &omphalos::run::all_settings());
 }
 
 /// The text of all sources below `directory`.

@@ -45,6 +45,7 @@ pub use load::Load;
 pub use log_file::LogFile;
 pub use logrotate::Logrotate;
 pub use mount::Mount;
+pub use port::free_port;
 pub use program::{Exited, Program};
 pub use server::{Engine, Server};
 pub use stack::Stack;

@@ -19,3 +19,8 @@ pub(crate) fn listen() -> TcpListener {
     });
     sockets.next().expect("a free port")
 }
+
+/// A port of 127.0.0.1 that nobody listens on now, and that no other call of this process was given.
+pub fn free_port() -> u16 {
+    listen().local_addr().expect("an address").port()
+}

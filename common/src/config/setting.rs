@@ -72,6 +72,20 @@ impl Setting {
         self
     }
 
+    /// Without its second flag, for a program in which another setting has it.
+    #[must_use]
+    pub const fn without_alias(mut self) -> Self {
+        self.alias = None;
+        self
+    }
+
+    /// With another help, for a program in which it means more, or less.
+    #[must_use]
+    pub const fn help(mut self, text: &'static str) -> Self {
+        self.help = text;
+        self
+    }
+
     /// Given on the command line without a flag; `placeholder` stands for it in `--help`.
     #[must_use]
     pub const fn positional(mut self, placeholder: &'static str) -> Self {

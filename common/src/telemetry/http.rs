@@ -25,6 +25,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     registry: Arc<Mutex<Registry>>,
+    /// Between `omphalos_` and the names of metrics; for one part of several in a process.
+    part: Option<&'static str>,
     /// Shared by all parts of the process.
     pub health: Health,
 }
@@ -33,15 +35,26 @@ impl Default for Telemetry {
     fn default() -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process));
-        Self { registry: Arc::new(Mutex::new(registry)), health: Health::default() }
+        Self { registry: Arc::new(Mutex::new(registry)), part: None, health: Health::default() }
     }
 }
 
 impl Telemetry {
+    /// The same for one part of several in this process: the names of its metrics get the prefix
+    /// `omphalos_PART_`, because parts count things of the same name.
+    #[must_use]
+    pub fn of_part(&self, part: &'static str) -> Self {
+        Self { part: Some(part), ..self.clone() }
+    }
+
     /// Registers metrics; their names get the prefix `omphalos_`.
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        add(registry.sub_registry_with_prefix("omphalos"));
+        let ours = registry.sub_registry_with_prefix("omphalos");
+        match self.part {
+            Some(part) => add(ours.sub_registry_with_prefix(part)),
+            None => add(ours),
+        }
     }
 
     /// The metrics as text.

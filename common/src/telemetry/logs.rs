@@ -19,8 +19,8 @@ pub enum LogFormat {
     Json,
 }
 
-const OUR_CRATES: [&str; 4] =
-    ["omphalos", "omphalos_common", "omphalos_shipper", "omphalos_indexer"];
+const OUR_CRATES: [&str; 5] =
+    ["omphalos", "omphalos_common", "omphalos_shipper", "omphalos_indexer", "omphalos_store"];
 
 /// Starts logging at `level`: a word such as `info`, or directives of `tracing-subscriber`'s
 /// `EnvFilter` such as `warn,omphalos_common=debug`.

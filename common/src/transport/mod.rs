@@ -3,5 +3,7 @@
 
 pub mod amqp;
 pub mod dead_letter;
+pub mod local;
+mod receipt;
 pub mod udp;
 pub mod wire;

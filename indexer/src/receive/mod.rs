@@ -1,17 +1,20 @@
-//! Where deliveries come from: a queue of the broker, the spool of the UDP receivers, or both; and
-//! how the answer to each goes back.
+//! Where deliveries come from: a queue of the broker, the shipper in this process, the spool of the
+//! UDP receivers, or several of them; and how the answer to each goes back.
 
 mod feed;
 
 pub use feed::{Feed, UdpAnswer, UdpDelivery};
 
 use omphalos_common::transport::amqp::{Answer as AmqpAnswer, Delivery as AmqpDelivery, Receiver};
+use omphalos_common::transport::local::{LocalAnswer, LocalDelivery, LocalReceiver};
 
 /// What came, and waits for an answer.
 #[derive(Debug)]
 pub enum Delivery {
     /// A message of the queue.
     Amqp(Box<AmqpDelivery>),
+    /// A message from this process.
+    Local(Box<LocalDelivery>),
     /// A record of the spool.
     Udp(UdpDelivery),
 }
@@ -21,6 +24,7 @@ impl Delivery {
     pub fn is_stale(&self) -> bool {
         match self {
             Self::Amqp(delivery) => delivery.is_stale(),
+            Self::Local(_) => false,
             Self::Udp(delivery) => delivery.is_stale(),
         }
     }
@@ -31,6 +35,8 @@ impl Delivery {
 pub enum Answer {
     /// To the broker.
     Amqp(AmqpAnswer),
+    /// To the shipper in this process.
+    Local(LocalAnswer),
     /// To the spool.
     Udp(UdpAnswer),
 }
@@ -40,6 +46,7 @@ impl Answer {
     pub async fn acknowledge(self) {
         match self {
             Self::Amqp(answer) => answer.acknowledge().await,
+            Self::Local(answer) => answer.acknowledge(),
             Self::Udp(answer) => answer.acknowledge(),
         }
     }
@@ -55,6 +62,8 @@ impl Answer {
 pub struct Inlets {
     /// The queue.
     pub amqp: Option<Receiver>,
+    /// The shipper in this process; never beside the queue, which is paused together with it.
+    pub local: Option<LocalReceiver>,
     /// The spool.
     pub udp: Option<Feed>,
 }
@@ -62,9 +71,10 @@ pub struct Inlets {
 impl Inlets {
     /// The next delivery; `None` when an inlet has ended.
     pub async fn next(&mut self) -> Option<Delivery> {
-        let Self { amqp, udp } = self;
+        let Self { amqp, local, udp } = self;
         tokio::select! {
             delivery = next_message(amqp) => delivery.map(|delivery| Delivery::Amqp(Box::new(delivery))),
+            delivery = next_local(local) => Some(Delivery::Local(Box::new(delivery))),
             delivery = next_record(udp) => delivery.map(Delivery::Udp),
         }
     }
@@ -79,7 +89,8 @@ impl Inlets {
         }
     }
 
-    /// Hands everything back that is not answered; what is still in here becomes stale.
+    /// Hands everything back that is not answered; what is still in here becomes stale. That is for
+    /// the sake of a broker, so messages of this process need not know it.
     pub fn pause(&self) {
         if let Some(amqp) = &self.amqp {
             amqp.pause();
@@ -90,9 +101,12 @@ impl Inlets {
     }
 
     /// Takes nothing more, for good. What was taken can still be answered.
-    pub fn stop(&self) {
+    pub fn stop(&mut self) {
         if let Some(amqp) = &self.amqp {
             amqp.stop();
+        }
+        if let Some(local) = &mut self.local {
+            local.stop();
         }
         if let Some(udp) = &self.udp {
             udp.stop();
@@ -101,7 +115,9 @@ impl Inlets {
 
     /// Whether nothing is left, as far as can be seen.
     pub async fn is_empty(&self) -> bool {
-        if self.udp.as_ref().is_some_and(|udp| udp.backlog() > 0) {
+        if self.udp.as_ref().is_some_and(|udp| udp.backlog() > 0)
+            || self.local.as_ref().is_some_and(|local| !local.is_finished())
+        {
             return false;
         }
         match &self.amqp {
@@ -114,6 +130,13 @@ impl Inlets {
 async fn next_message(amqp: &mut Option<Receiver>) -> Option<AmqpDelivery> {
     match amqp {
         Some(amqp) => amqp.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_local(local: &mut Option<LocalReceiver>) -> LocalDelivery {
+    match local {
+        Some(local) => local.next().await,
         None => std::future::pending().await,
     }
 }

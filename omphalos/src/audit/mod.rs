@@ -24,7 +24,7 @@ mod repair;
 mod report;
 mod searching;
 
-pub use options::command;
+pub use options::{command, table_of};
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -253,7 +253,10 @@ fn targets(
 }
 
 /// The `[[monitor]]` table that a file belongs to.
-fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSettings, ConfigError> {
+///
+/// # Errors
+/// When none of several is.
+pub fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSettings, ConfigError> {
     match tables {
         [] => return Ok(MonitorSettings::default()),
         [one] => return Ok(one.clone()),

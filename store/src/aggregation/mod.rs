@@ -1,14 +1,17 @@
 //! Aggregations: what is computed over all hits of a search.
 //!
-//! A request's JSON becomes [`Aggregations`] ([`parse`]); for each index that is searched these become
-//! tantivy's own ([`plan`]), whose results are merged over the indices and printed as Elasticsearch
-//! prints them ([`print`]). Tantivy bounds their memory and the number of buckets.
+//! A request's JSON becomes [`Aggregations`] (`parse`); for each index that is searched these become
+//! tantivy's own (`plan`), whose results are merged over the indices and printed as Elasticsearch
+//! prints them (`print`). Tantivy bounds their memory and the number of buckets.
 
+mod figures;
 mod filter;
 mod interval;
+mod options;
 mod parse;
 mod plan;
 mod print;
+mod ranges;
 
 use serde_json::Value;
 

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::interval::{Interval, milliseconds};
+use super::options::Options;
 use super::{
     Aggregation, Aggregations, DateHistogram, Figure, Histogram, Kind, OneRange, Ranges, Target,
     Terms, What,
 };
 use crate::error::ApiError;
-use crate::query::{self, Dates, illegal, parsing, token};
+use crate::query::{self, illegal, parsing, token};
 
 /// Aggregations in aggregations.
 const MOST_DEPTH: usize = 10;
@@ -118,98 +119,6 @@ fn kind_of(name: &str, members: &Map<String, Value>) -> Result<Kind, ApiError> {
         "percentiles" => figure(What::Percentiles),
         "cardinality" => figure(What::Cardinality),
         other => Err(parsing(format!("Unknown aggregation type [{other}]"))),
-    }
-}
-
-/// The options of one aggregation; each is taken once, and none may be left.
-struct Options {
-    kind: &'static str,
-    left: Map<String, Value>,
-}
-
-impl Options {
-    fn new(kind: &'static str, members: &Map<String, Value>) -> Self {
-        Self { kind, left: members.clone() }
-    }
-
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.left.remove(name).filter(|value| !value.is_null())
-    }
-
-    fn failed(&self, name: &str) -> ApiError {
-        let reason = format!("[{}] failed to parse field [{name}]", self.kind);
-        ApiError::new(400, "x_content_parse_exception", reason)
-    }
-
-    fn field(&mut self) -> Result<String, ApiError> {
-        match self.take("field") {
-            Some(Value::String(field)) => Ok(field),
-            Some(_) => Err(self.failed("field")),
-            None => Err(illegal(format!(
-                "Required one of fields [field, script], but none were specified for [{}].",
-                self.kind
-            ))),
-        }
-    }
-
-    fn number(&mut self, name: &str) -> Result<Option<f64>, ApiError> {
-        let number = match self.take(name) {
-            None => return Ok(None),
-            Some(Value::Number(number)) => number.as_f64(),
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(_) => None,
-        };
-        number.filter(|number| number.is_finite()).map(Some).ok_or_else(|| self.failed(name))
-    }
-
-    fn count(&mut self, name: &str) -> Result<Option<u64>, ApiError> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(value) => value.as_u64().map(Some).ok_or_else(|| self.failed(name)),
-        }
-    }
-
-    fn flag(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(self.failed(name)),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.failed(name)),
-        }
-    }
-
-    fn dates(&mut self) -> Result<Dates, ApiError> {
-        let format = self.text("format")?;
-        format.map_or_else(|| Ok(Dates::default()), |format| Dates::parse(&format).map_err(illegal))
-    }
-
-    fn bounds(&mut self, name: &str) -> Result<Option<(Value, Value)>, ApiError> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Object(mut members)) => {
-                let both = members.remove("min").zip(members.remove("max"));
-                both.filter(|_| members.is_empty()).map(Some).ok_or_else(|| self.failed(name))
-            }
-            Some(_) => Err(self.failed(name)),
-        }
-    }
-
-    fn finish(self) -> Result<(), ApiError> {
-        match self.left.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(ApiError::new(
-                400,
-                "x_content_parse_exception",
-                format!("[{}] unknown field [{name}]", self.kind),
-            )),
-        }
     }
 }
 

@@ -178,22 +178,21 @@ impl Planner<'_> {
                 ));
             }
         };
-        let bounds = |bounds: &Option<(Value, Value)>| -> Result<Option<Value>, ApiError> {
-            let Some((min, max)) = bounds else { return Ok(None) };
-            let moment = |value| self.milliseconds(histogram, value);
-            Ok(Some(json!({ "min": moment(min)?, "max": moment(max)? })))
-        };
         let offset = histogram.offset.rem_euclid(length);
+        // Empty buckets are added when all is known: see `Printer`.
         let mut request = json!({
             "field": column, "fixed_interval": format!("{length}ms"),
-            "min_doc_count": histogram.min_doc_count
+            "min_doc_count": histogram.min_doc_count.max(1)
         });
         let offset = (offset != 0).then(|| json!(format!("{offset}ms")));
-        let (extended, hard) = (bounds(&histogram.extended)?, bounds(&histogram.hard)?);
-        add(
-            &mut request,
-            [("offset", offset), ("extended_bounds", extended), ("hard_bounds", hard)],
-        );
+        let hard = match &histogram.hard {
+            None => None,
+            Some((min, max)) => {
+                let moment = |value| self.milliseconds(histogram, value);
+                Some(json!({ "min": moment(min)?, "max": moment(max)? }))
+            }
+        };
+        add(&mut request, [("offset", offset), ("hard_bounds", hard)]);
         Ok(json!({ "date_histogram": request }))
     }
 
@@ -241,21 +240,14 @@ impl Planner<'_> {
 
     fn histogram(&self, histogram: &Histogram) -> Result<Value, ApiError> {
         let (column, _) = self.column(&histogram.field, "histogram", is_number)?;
-        let bounds =
-            |bounds: Option<(f64, f64)>| bounds.map(|(min, max)| json!({ "min": min, "max": max }));
+        let hard = histogram.hard.map(|(min, max)| json!({ "min": min, "max": max }));
         let offset = histogram.offset.rem_euclid(histogram.interval);
         let mut request = json!({
             "field": column, "interval": histogram.interval,
-            "min_doc_count": histogram.min_doc_count
+            "min_doc_count": histogram.min_doc_count.max(1)
         });
-        add(
-            &mut request,
-            [
-                ("offset", (offset > 0.0).then(|| json!(offset))),
-                ("extended_bounds", bounds(histogram.extended)),
-                ("hard_bounds", bounds(histogram.hard)),
-            ],
-        );
+        let offset = (offset > 0.0).then(|| json!(offset));
+        add(&mut request, [("offset", offset), ("hard_bounds", hard)]);
         Ok(json!({ "histogram": request }))
     }
 
@@ -265,12 +257,20 @@ impl Planner<'_> {
             if ranges.dates.is_some() { ("date_range", is_date) } else { ("range", is_number) };
         let (column, _) = self.column(&ranges.field, name, fits)?;
         let mut planned = Vec::with_capacity(ranges.ranges.len());
+        let mut spans = Vec::with_capacity(ranges.ranges.len());
         for (number, range) in ranges.ranges.iter().enumerate() {
             let edge = |value: &Option<Value>| value.as_ref().map(|value| self.edge(ranges, value));
             let mut request = json!({ "key": number.to_string() });
             let (from, to) = (edge(&range.from).transpose()?, edge(&range.to).transpose()?);
+            spans.push((from.unwrap_or(f64::NEG_INFINITY), to.unwrap_or(f64::INFINITY)));
             add(&mut request, [("from", from.map(Value::from)), ("to", to.map(Value::from))]);
             planned.push(request);
+        }
+        spans.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        if spans.windows(2).any(|two| matches!(two, [(_, to), (from, _)] if from < to)) {
+            return Err(illegal(format!(
+                "[{name}] ranges that overlap are not supported by this store"
+            )));
         }
         Ok(json!({ "range": { "field": column, "ranges": planned } }))
     }

@@ -1,15 +1,15 @@
 //! Results as Elasticsearch prints them.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_result::AggregationResults;
 
 use super::interval::Interval;
-use super::{
-    Aggregation, Aggregations, DateHistogram, Figure, Histogram, Kind, OneRange, Ranges, Target,
-    Terms, What,
-};
+use super::plan::{MOST_BUCKETS, too_many_buckets};
+use super::{Aggregation, Aggregations, DateHistogram, Histogram, Kind, Target, Terms, What};
+use crate::error::ApiError;
 use crate::mapping::FieldKind;
 use crate::query::{Dates, iso};
 
@@ -21,16 +21,35 @@ pub struct Printer<'a> {
     pub moment: &'a dyn Fn(&Dates, &str) -> Option<i64>,
     /// Whether names say of which kind results are.
     pub typed_keys: bool,
+    /// How many more empty buckets there may be.
+    pub left: Cell<u32>,
 }
 
-type Members = Map<String, Value>;
+pub(super) type Members = Map<String, Value>;
 
 impl Printer<'_> {
     /// The results.
-    pub fn print(&self, aggregations: &Aggregations, results: &AggregationResults) -> Value {
+    ///
+    /// # Errors
+    /// When there would be too many buckets between those with something in them.
+    pub fn print(
+        &self,
+        aggregations: &Aggregations,
+        results: &AggregationResults,
+    ) -> Result<Value, ApiError> {
+        self.left.set(MOST_BUCKETS);
         let results = serde_json::to_value(results).unwrap_or_default();
         let empty = Map::new();
-        Value::Object(self.level(aggregations, results.as_object().unwrap_or(&empty)))
+        let printed = self.level(aggregations, results.as_object().unwrap_or(&empty));
+        if self.left.get() == 0 { Err(too_many_buckets()) } else { Ok(Value::Object(printed)) }
+    }
+
+    /// Whether so many buckets may be added; where not, no more are.
+    fn has_room(&self, buckets: i64) -> bool {
+        let left = i64::from(self.left.get());
+        let rest = if buckets < left { left - buckets.max(0) } else { 0 };
+        self.left.set(u32::try_from(rest).unwrap_or(0));
+        rest > 0
     }
 
     fn level(&self, aggregations: &Aggregations, results: &Members) -> Members {
@@ -70,7 +89,7 @@ impl Printer<'_> {
     }
 
     /// A bucket: what it is called, how many documents are in it, and what is below.
-    fn bucket(&self, one: &Aggregation, mut head: Members, result: &Value) -> Members {
+    pub(super) fn bucket(&self, one: &Aggregation, mut head: Members, result: &Value) -> Members {
         head.insert("doc_count".to_owned(), json!(count_of(result)));
         let empty = Map::new();
         head.extend(self.level(&one.below, result.as_object().unwrap_or(&empty)));
@@ -122,8 +141,18 @@ impl Printer<'_> {
         let mut found: Vec<(i64, &Value)> =
             buckets(result).filter_map(|raw| Some((at(raw)?, raw))).collect();
         found.sort_by_key(|(at, _)| *at);
-        if let Some(Interval::Calendar(_)) = histogram.interval {
-            self.trim(histogram, &mut found);
+        let empty = json!({});
+        match histogram.interval {
+            Some(Interval::Calendar(_)) => self.trim(histogram, &mut found),
+            Some(Interval::Fixed(length)) if histogram.min_doc_count == 0 => {
+                let place = |at: i64| (at - histogram.offset).div_euclid(length);
+                let bounds = self.bounds(histogram).map(|(min, max)| (place(min), place(max)));
+                let places = found.iter().map(|(at, raw)| (place(*at), *raw)).collect();
+                let filled = self.filled(places, bounds, &empty);
+                let at = |place: i64| place * length + histogram.offset;
+                found = filled.into_iter().map(|(place, raw)| (at(place), raw)).collect();
+            }
+            _ => {}
         }
         let shown = found.into_iter().map(|(at, raw)| {
             let name = histogram.format.print(moment(at));
@@ -135,19 +164,48 @@ impl Printer<'_> {
         keyed(histogram.is_keyed, shown)
     }
 
+    /// From where to where there are buckets at least.
+    fn bounds(&self, histogram: &DateHistogram) -> Option<(i64, i64)> {
+        let (min, max) = histogram.extended.as_ref()?;
+        let read = |value: &Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (self.moment)(&histogram.format, &text)
+        };
+        Some((read(min)?, read(max)?))
+    }
+
+    /// With the empty buckets between those that are not, and up to the bounds.
+    fn filled<'v>(
+        &self,
+        found: Vec<(i64, &'v Value)>,
+        bounds: Option<(i64, i64)>,
+        empty: &'v Value,
+    ) -> Vec<(i64, &'v Value)> {
+        let ends = found.first().zip(found.last()).map(|(first, last)| (first.0, last.0));
+        let (first, last) = match (ends, bounds) {
+            (Some((first, last)), Some((min, max))) => (first.min(min), last.max(max)),
+            (Some(ends), None) | (None, Some(ends)) => ends,
+            (None, None) => return found,
+        };
+        if !self.has_room(last.saturating_sub(first)) {
+            return found;
+        }
+        let mut there = found.into_iter().peekable();
+        let raw = |place| there.next_if(|(own, _)| *own == place).map_or(empty, |(_, raw)| raw);
+        (first..=last)
+            .map(raw)
+            .enumerate()
+            .map(|(step, raw)| (first.saturating_add(i64::try_from(step).unwrap_or(i64::MAX)), raw))
+            .collect()
+    }
+
     /// Leaves out months before and after all documents, and those with too few.
     fn trim(&self, histogram: &DateHistogram, found: &mut Vec<(i64, &Value)>) {
         if histogram.min_doc_count > 0 {
             found.retain(|(_, raw)| count_of(raw) >= histogram.min_doc_count);
             return;
         }
-        let bounds = histogram.extended.as_ref().and_then(|(min, max)| {
-            let read = |value: &Value| {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                (self.moment)(&histogram.format, &text)
-            };
-            Some((read(min)?, read(max)?))
-        });
+        let bounds = self.bounds(histogram);
         let is_wanted = |(at, raw): &(i64, &Value)| {
             count_of(raw) > 0 || bounds.is_some_and(|(min, max)| (min..=max).contains(at))
         };
@@ -158,73 +216,26 @@ impl Printer<'_> {
     }
 
     fn histogram(&self, histogram: &Histogram, one: &Aggregation, result: &Value) -> Value {
-        let shown = buckets(result).map(|raw| {
-            let at = raw.get("key").and_then(Value::as_f64).unwrap_or_default();
+        let Histogram { interval, offset, .. } = *histogram;
+        #[expect(clippy::cast_possible_truncation, reason = "as tantivy does it")]
+        let place = |at: f64| ((at - offset) / interval).round() as i64;
+        #[expect(clippy::cast_precision_loss, reason = "as tantivy does it")]
+        let at = |place: i64| place as f64 * interval + offset;
+        let key = |raw: &Value| raw.get("key").and_then(Value::as_f64).unwrap_or_default();
+        let mut found: Vec<(i64, &Value)> =
+            buckets(result).map(|raw| (place(key(raw)), raw)).collect();
+        let empty = json!({});
+        if histogram.min_doc_count == 0 {
+            let floor = |at: f64| place(((at - offset) / interval).floor() * interval + offset);
+            let bounds = histogram.extended.map(|(min, max)| (floor(min), floor(max)));
+            found = self.filled(found, bounds, &empty);
+        }
+        let shown = found.into_iter().map(|(place, raw)| {
             let mut head = Map::new();
-            head.insert("key".to_owned(), json!(at));
-            (double(at), self.bucket(one, head, raw))
+            head.insert("key".to_owned(), json!(at(place)));
+            (double(at(place)), self.bucket(one, head, raw))
         });
         keyed(histogram.is_keyed, shown)
-    }
-
-    fn ranges(&self, ranges: &Ranges, one: &Aggregation, result: &Value) -> Value {
-        let mut order: Vec<(usize, &OneRange)> = ranges.ranges.iter().enumerate().collect();
-        let edge = |value: &Option<Value>, open: f64| {
-            value.as_ref().map_or(open, |value| self.edge(ranges, value).unwrap_or(open))
-        };
-        let place = |range: &OneRange| {
-            (edge(&range.from, f64::NEG_INFINITY), edge(&range.to, f64::INFINITY))
-        };
-        order.sort_by(|(_, one), (_, other)| {
-            let ((from, to), (other_from, other_to)) = (place(one), place(other));
-            from.total_cmp(&other_from).then(to.total_cmp(&other_to))
-        });
-        let empty = json!({});
-        let shown = order.into_iter().map(|(number, range)| {
-            let number = number.to_string();
-            let is_it = |raw: &&Value| raw.get("key").is_some_and(|key| *key == number);
-            let raw = buckets(result).find(is_it).unwrap_or(&empty);
-            let (name, head) = self.range_head(ranges, range);
-            (name, self.bucket(one, head, raw))
-        });
-        keyed(ranges.is_keyed, shown)
-    }
-
-    fn edge(&self, ranges: &Ranges, value: &Value) -> Option<f64> {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        #[expect(clippy::cast_precision_loss, reason = "it is printed as a double")]
-        match &ranges.dates {
-            Some(dates) => (self.moment)(dates, &text).map(|at| at as f64),
-            None => text.parse().ok(),
-        }
-    }
-
-    fn range_head(&self, ranges: &Ranges, range: &OneRange) -> (String, Members) {
-        let mut head = Map::new();
-        let mut names = Vec::with_capacity(2);
-        for (side, value) in [("from", &range.from), ("to", &range.to)] {
-            let Some(edge) = value.as_ref().and_then(|value| self.edge(ranges, value)) else {
-                names.push("*".to_owned());
-                continue;
-            };
-            head.insert(side.to_owned(), json!(edge));
-            #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
-            let name = match &ranges.dates {
-                Some(dates) => {
-                    let name = dates.print(moment(edge as i64));
-                    head.insert(format!("{side}_as_string"), json!(name));
-                    name
-                }
-                None => double(edge),
-            };
-            names.push(name);
-        }
-        let name = range.key.clone().unwrap_or_else(|| names.join("-"));
-        // In an object it is the name of the bucket.
-        if !ranges.is_keyed {
-            head.insert("key".to_owned(), json!(name));
-        }
-        (name, head)
     }
 
     fn filters(
@@ -240,45 +251,6 @@ impl Printer<'_> {
             (name.as_deref().unwrap_or_default().to_owned(), self.bucket(one, Map::new(), raw))
         });
         keyed(names.iter().any(|name| name.is_some()), parts)
-    }
-
-    fn figure(&self, figure: &Figure, result: &Value) -> Value {
-        let is_date = (self.kind_of)(&figure.field) == Some(FieldKind::Date);
-        let number = |name: &str| result.get(name).and_then(Value::as_f64);
-        let scaled = |value: Option<f64>| {
-            // Dates are nanoseconds to tantivy.
-            value.map(|value| if is_date { (value / 1e6).round() } else { value })
-        };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let count = |name: &str| json!(number(name).unwrap_or_default().round() as u64);
-        let told = |printed: &mut Members, name: &str, value: Option<f64>| {
-            printed.insert(name.to_owned(), json!(value));
-            #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
-            if let (true, Some(value)) = (is_date, value) {
-                printed.insert(format!("{name}_as_string"), json!(iso(moment(value as i64))));
-            }
-        };
-        let mut printed = Map::new();
-        match figure.what {
-            What::Count | What::Cardinality => {
-                printed.insert("value".to_owned(), count("value"));
-            }
-            What::Sum => told(&mut printed, "value", Some(scaled(number("value")).unwrap_or(0.0))),
-            What::Average | What::Minimum | What::Maximum => {
-                told(&mut printed, "value", scaled(number("value")));
-            }
-            What::Stats => {
-                let counted = count("count");
-                let has_some = counted != json!(0);
-                printed.insert("count".to_owned(), counted);
-                for name in ["min", "max", "avg"] {
-                    told(&mut printed, name, scaled(number(name)).filter(|_| has_some));
-                }
-                told(&mut printed, "sum", Some(scaled(number("sum")).unwrap_or(0.0)));
-            }
-            What::Percentiles => return percentiles(figure, result, &scaled),
-        }
-        Value::Object(printed)
     }
 
     /// What results are called with `typed_keys`.
@@ -303,29 +275,7 @@ impl Printer<'_> {
     }
 }
 
-fn percentiles(
-    figure: &Figure,
-    result: &Value,
-    scaled: &dyn Fn(Option<f64>) -> Option<f64>,
-) -> Value {
-    let values = result.get("values");
-    let of = |percent: f64| {
-        let found = values.and_then(|values| {
-            values.get(double(percent)).or_else(|| values.get(percent.to_string()))
-        });
-        scaled(found.and_then(Value::as_f64).filter(|value| value.is_finite()))
-    };
-    if figure.is_keyed {
-        let members = figure.percents.iter().map(|percent| (double(*percent), json!(of(*percent))));
-        return json!({ "values": members.collect::<Members>() });
-    }
-    let list = figure.percents.iter();
-    let list: Vec<Value> =
-        list.map(|percent| json!({ "key": percent, "value": of(*percent) })).collect();
-    json!({ "values": list })
-}
-
-fn buckets(result: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn buckets(result: &Value) -> impl Iterator<Item = &Value> {
     result.get("buckets").and_then(Value::as_array).into_iter().flatten()
 }
 
@@ -385,7 +335,7 @@ fn compare(one: Option<&Value>, other: Option<&Value>) -> Ordering {
     }
 }
 
-fn keyed(is_keyed: bool, parts: impl Iterator<Item = (String, Members)>) -> Value {
+pub(super) fn keyed(is_keyed: bool, parts: impl Iterator<Item = (String, Members)>) -> Value {
     if is_keyed {
         let members = parts.map(|(name, bucket)| (name, Value::Object(bucket)));
         return json!({ "buckets": members.collect::<Members>() });
@@ -393,12 +343,12 @@ fn keyed(is_keyed: bool, parts: impl Iterator<Item = (String, Members)>) -> Valu
     json!({ "buckets": parts.map(|(_, bucket)| bucket).collect::<Vec<_>>() })
 }
 
-fn moment(milliseconds: i64) -> jiff::Timestamp {
+pub(super) fn moment(milliseconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default()
 }
 
 /// A number as Java prints it: `300.0`, `1.0E7`.
-fn double(number: f64) -> String {
+pub(super) fn double(number: f64) -> String {
     let size = number.abs();
     if size == 0.0 || (1e-3..1e7).contains(&size) {
         return format!("{number:?}");

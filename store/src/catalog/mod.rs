@@ -4,6 +4,8 @@
 //! `indices/NAME/`, see [`crate::index`].
 
 mod disk;
+#[cfg(test)]
+mod fault_tests;
 mod names;
 mod retention;
 mod template;

@@ -59,9 +59,10 @@ pub(super) fn overdue(
 /// When the youngest document of an index is of; without any, when the index was made.
 fn youngest(index: &Index) -> jiff::Timestamp {
     let made = jiff::Timestamp::from_millisecond(index.about().created).unwrap_or_default();
+    let Some(place) = index.place(TIME) else { return made };
     let searcher = index.searcher();
     let newest = searcher.segment_readers().iter().filter_map(|segment| {
-        let column = segment.fast_fields().date(TIME).ok()?;
+        let column = segment.fast_fields().date(&place.column).ok()?;
         (column.num_docs() > 0).then(|| column.max_value().to_u64())
     });
     let newest = newest.max().map(DateTime::from_u64).map(DateTime::into_timestamp_nanos);

@@ -31,6 +31,8 @@ const COUNT_PARAMETERS: [&str; 9] = [
     "routing",
     "terminate_after",
 ];
+/// Of a body: as a tree in memory it is several times as large.
+const LARGEST: usize = 8 << 20;
 const ALL: &str = "_all";
 
 pub(super) fn routes() -> Router<Store> {
@@ -62,6 +64,13 @@ async fn when_there_is_room(
     let params = Params::of(request.uri());
     let (parts, body) = request.into_parts();
     let held = store.pressure().read(&parts.headers, body).await?;
+    if held.text.len() > LARGEST {
+        return Err(ApiError::new(
+            413,
+            "content_too_long_exception",
+            format!("a search has at most {LARGEST} bytes here, not {}", held.text.len()),
+        ));
+    }
     let room = store.open_searches().room().await?;
     let store = store.clone();
     in_background(move || {

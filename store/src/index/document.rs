@@ -9,6 +9,7 @@ use tantivy::DateTime;
 use tantivy::schema::Field;
 use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 
+use super::ids::Key;
 use super::schema::OwnFields;
 
 /// A value of a field.
@@ -50,6 +51,8 @@ pub struct Incoming {
     pub source: Range<usize>,
     /// Its id.
     pub id: Box<str>,
+    /// What that is found by.
+    pub key: Key,
     /// How often a document with this id was written, this time included.
     pub version: i64,
     /// What it has for fields of the schema.
@@ -100,6 +103,7 @@ impl Document for Incoming {
         let own = self.own;
         let fixed = [
             (own.id, Item::Leaf(ReferenceValueLeaf::Str(&self.id))),
+            (own.key, Item::Leaf(ReferenceValueLeaf::Bytes(&self.key))),
             (own.version, Item::Leaf(ReferenceValueLeaf::I64(self.version))),
             (own.source, Item::Leaf(ReferenceValueLeaf::Bytes(self.source().as_bytes()))),
         ];

@@ -1,13 +1,34 @@
 //! Finding an id among the committed segments. Ids begin with the time of their lines, so most
-//! segments are ruled out by their first and last ids.
+//! segments are ruled out by their first and last keys.
 
 use std::collections::HashMap;
 
 use tantivy::index::SegmentId;
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::schema::{Field, IndexRecordOption, TantivyDocument, Value};
 use tantivy::{DocAddress, DocSet, Searcher, SegmentReader, TERMINATED, Term};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// The first and last id of each segment.
+use super::schema::OwnFields;
+
+/// What a document is found by: the first bytes of its id, and a hash of it. Whole ids would be as
+/// good, but a dictionary of what is random costs for each byte of it: three times as much.
+pub type Key = [u8; PREFIX + HASH];
+
+const PREFIX: usize = 5;
+const HASH: usize = 6;
+
+/// The key of an id. Two ids may have the same one.
+pub fn key(id: &str) -> Key {
+    let mut key = [0; PREFIX + HASH];
+    let prefix = id.bytes().chain(std::iter::repeat(0)).take(PREFIX);
+    let bytes = prefix.chain(xxh3_64(id.as_bytes()).to_be_bytes());
+    for (place, byte) in key.iter_mut().zip(bytes) {
+        *place = byte;
+    }
+    key
+}
+
+/// The first and last key of each segment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Segments(HashMap<SegmentId, (Vec<u8>, Vec<u8>)>);
 
@@ -30,10 +51,10 @@ impl Segments {
     pub(super) fn version(
         &self,
         searcher: &Searcher,
-        (id_field, version_field): (Field, &str),
+        (own, version_field): (OwnFields, &str),
         id: &str,
     ) -> tantivy::Result<i64> {
-        let Some(address) = self.find(searcher, id_field, id)? else { return Ok(0) };
+        let Some(address) = self.find(searcher, own, id)? else { return Ok(0) };
         let column =
             searcher.segment_reader(address.segment_ord).fast_fields().i64(version_field)?;
         Ok(column.first(address.doc_id).unwrap_or(1))
@@ -43,32 +64,40 @@ impl Segments {
     pub(super) fn find(
         &self,
         searcher: &Searcher,
-        field: Field,
+        own: OwnFields,
         id: &str,
     ) -> tantivy::Result<Option<DocAddress>> {
-        let term = Term::from_field_text(field, id);
+        let key = key(id);
+        let term = Term::from_field_bytes(own.key, &key);
         for (number, segment) in (0u32..).zip(searcher.segment_readers()) {
             let may_have = self.0.get(&segment.segment_id()).is_none_or(|(first, last)| {
-                first.as_slice() <= id.as_bytes() && id.as_bytes() <= last.as_slice()
+                first.as_slice() <= key.as_slice() && key.as_slice() <= last.as_slice()
             });
             if !may_have {
                 continue;
             }
-            let inverted = segment.inverted_index(field)?;
+            let inverted = segment.inverted_index(own.key)?;
             let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)?
             else {
                 continue;
             };
             let mut document = postings.doc();
             while document != TERMINATED {
-                if !segment.is_deleted(document) {
-                    return Ok(Some(DocAddress::new(number, document)));
+                let address = DocAddress::new(number, document);
+                if !segment.is_deleted(document) && has_id(searcher, address, own.id, id)? {
+                    return Ok(Some(address));
                 }
                 document = postings.advance();
             }
         }
         Ok(None)
     }
+}
+
+/// Whether it is this id, and not only its key.
+fn has_id(searcher: &Searcher, at: DocAddress, field: Field, id: &str) -> tantivy::Result<bool> {
+    let document: TantivyDocument = searcher.doc(at)?;
+    Ok(document.get_first(field).is_some_and(|found| found.as_str() == Some(id)))
 }
 
 fn ends(segment: &SegmentReader, id: Field) -> tantivy::Result<(Vec<u8>, Vec<u8>)> {

@@ -25,7 +25,7 @@ use serde_json::Value;
 use tantivy::directory::MmapDirectory;
 use tantivy::schema::Schema;
 use tantivy::store::{Compressor, ZstdCompressor};
-use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
+use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher, Term};
 
 pub use self::document::{Incoming, Target};
 use self::ids::Segments;
@@ -218,6 +218,11 @@ impl Index {
             .collect()
     }
 
+    /// The term that the document with an id has; another one may have it too, once in 2^48.
+    pub fn id_term(&self, id: &str) -> Term {
+        Term::from_field_bytes(self.own.key, &ids::key(id))
+    }
+
     /// How many documents there are.
     pub fn count(&self) -> u64 {
         self.searcher().num_docs()
@@ -286,7 +291,7 @@ impl Index {
 
     fn refresh_segments(&self) -> tantivy::Result<()> {
         let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        segments.follow(&self.searcher(), self.own.id)
+        segments.follow(&self.searcher(), self.own.key)
     }
 
     /// Has it do what these operations say, in their order.
@@ -331,8 +336,8 @@ impl Index {
     pub fn get(&self, id: &str) -> Result<Option<(Vec<u8>, i64)>, ApiError> {
         let searcher = self.searcher();
         let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(address) = segments.find(&searcher, self.own.id, id)? else { return Ok(None) };
-        let version = segments.version(&searcher, (self.own.id, schema::VERSION), id)?;
+        let Some(address) = segments.find(&searcher, self.own, id)? else { return Ok(None) };
+        let version = segments.version(&searcher, (self.own, schema::VERSION), id)?;
         let document: tantivy::TantivyDocument = searcher.doc(address)?;
         let source = document.get_first(self.own.source);
         let source = source.and_then(|value| tantivy::schema::Value::as_bytes(&value));

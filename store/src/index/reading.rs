@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use super::document::Incoming;
+use super::ids::key;
 use super::schema::OwnFields;
 use super::values::{Given, leaf, parse_date};
 use crate::error::ApiError;
@@ -43,6 +44,7 @@ pub fn read(
         body: Arc::clone(body),
         source,
         id: id.into(),
+        key: key(id),
         version: 1,
         values: Vec::with_capacity(32),
         later: Vec::new(),

@@ -6,8 +6,9 @@
 //! inverted index beside it would cost more than all else together.
 
 use tantivy::schema::{
-    DateOptions, DateTimePrecision, Field, IndexRecordOption, IpAddrOptions, JsonObjectOptions,
-    NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
+    DateOptions, DateTimePrecision, Field, INDEXED, IndexRecordOption, IpAddrOptions,
+    JsonObjectOptions, NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing,
+    TextOptions,
 };
 use tantivy::tokenizer::{LowerCaser, RAW_TOKENIZER_NAME, RemoveLongFilter, TextAnalyzer};
 
@@ -16,6 +17,8 @@ use crate::mapping::{FieldKind, Mapping};
 
 /// The name of the field with ids.
 pub const ID: &str = "_id";
+/// The name of the field with what ids are found by: see [`super::ids::key`].
+pub const KEY: &str = "_key";
 /// The name of the field with documents as they came.
 pub const SOURCE: &str = "_source";
 /// The name of the column with versions: how often a document was written.
@@ -45,8 +48,10 @@ pub struct Place {
 /// The fields that every index has.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnFields {
-    /// Ids, as one term each, and stored.
+    /// Ids: stored.
     pub id: Field,
+    /// What they are found by: terms.
+    pub key: Field,
     /// Documents as they came: stored bytes.
     pub source: Field,
     /// How often a document was written: a column.
@@ -65,6 +70,7 @@ impl OwnFields {
     pub fn of(schema: &Schema) -> tantivy::Result<Self> {
         Ok(Self {
             id: schema.get_field(ID)?,
+            key: schema.get_field(KEY)?,
             source: schema.get_field(SOURCE)?,
             version: schema.get_field(VERSION)?,
             later: schema.get_field(LATER)?,
@@ -76,8 +82,8 @@ impl OwnFields {
 /// The schema for an index that begins with this mapping.
 pub fn schema(mapping: &Mapping) -> Schema {
     let mut builder = Schema::builder();
-    let id = TextOptions::default().set_indexing_options(whole()).set_stored();
-    builder.add_text_field(ID, id);
+    builder.add_text_field(ID, STORED);
+    builder.add_bytes_field(KEY, INDEXED);
     builder.add_bytes_field(SOURCE, STORED);
     builder.add_i64_field(VERSION, NumericOptions::default().set_fast());
     let later = JsonObjectOptions::default()

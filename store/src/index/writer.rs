@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{IndexWriter, Searcher, Term};
+use tantivy::{IndexWriter, Searcher};
 use tracing::{debug, warn};
 
 use super::Index;
@@ -361,7 +361,7 @@ impl Group<'_> {
     }
 
     fn forget(&self, writer: &IndexWriter<Incoming>, id: &str) {
-        writer.delete_term(Term::from_field_text(self.index.own.id, id));
+        writer.delete_term(self.index.id_term(id));
     }
 
     /// How often the document with an id was written; 0 if there is none.
@@ -370,6 +370,6 @@ impl Group<'_> {
             return Ok(*version);
         }
         let segments = self.index.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(segments.version(&self.searcher, (self.index.own.id, VERSION), id)?)
+        Ok(segments.version(&self.searcher, (self.index.own, VERSION), id)?)
     }
 }

@@ -281,9 +281,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn ids<'b>(&self, ids: impl Iterator<Item = &'b str>, boost: f32) -> Option<Built> {
-        let field = self.index.own_fields().id;
-        let terms: Vec<TantivyTerm> =
-            ids.map(|id| TantivyTerm::from_field_text(field, id)).collect();
+        let terms: Vec<TantivyTerm> = ids.map(|id| self.index.id_term(id)).collect();
         (!terms.is_empty()).then(|| constant(Box::new(TermSetQuery::new(terms)), boost))
     }
 

@@ -20,6 +20,9 @@ mod strings;
 mod values;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::Value;
 
 pub use build::Builder;

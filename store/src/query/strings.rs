@@ -8,6 +8,9 @@ use super::words::{Node, Problem};
 use super::{Kind, Minimum, Query, lucene, simple};
 use crate::error::ApiError;
 
+/// A longer text is no query of a person.
+const LONGEST: usize = 32 * 1024;
+
 /// Which language a text is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -113,6 +116,9 @@ impl Options<'_> {
         let text = self
             .text
             .ok_or_else(|| parsing(format!("[{name}] must be provided with a [query]")))?;
+        if text.len() > LONGEST {
+            return Err(illegal(format!("[{name}] takes at most {LONGEST} bytes of text here")));
+        }
         let node = match language {
             Language::Lucene => lucene::parse(text, self.all),
             Language::Simple => simple::parse(text, self.all),

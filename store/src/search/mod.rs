@@ -1,8 +1,8 @@
 //! Searching: from a request to hits.
 //!
 //! - [`request`]: what is asked for
-//! - [`sort`], [`criteria`], [`rank`]: what hits are sorted by, for indices, and for segments
-//! - [`collect`]: gathers the first hits of a segment
+//! - `sort`, `criteria`, `rank`: what hits are sorted by, for indices, and for segments
+//! - `collect`: gathers the first hits of a segment
 //! - [`run`]: all indices together
 //! - [`scroll`]: page by page, and points in time
 //! - [`answer`]: what comes back

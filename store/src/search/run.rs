@@ -3,6 +3,7 @@
 //! Each index is searched by itself; the hits of all are put in order, and only those that are shown
 //! are read.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -212,8 +213,9 @@ impl<'a> Search<'a> {
             Some(read.as_millisecond())
         };
         let typed_keys = self.request.typed_keys;
-        let printer = Printer { kind_of: &kind_of, moment: &moment, typed_keys };
-        Ok(Some(printer.print(&self.request.aggregations, &last)))
+        let printer =
+            Printer { kind_of: &kind_of, moment: &moment, typed_keys, left: Cell::default() };
+        printer.print(&self.request.aggregations, &last).map(Some)
     }
 
     /// The hits that are shown, read from disk.

@@ -36,7 +36,16 @@ fn nodes() -> Vec<Fault> {
             "a broker parted from the other two",
             BROKERS,
             |scene, n| scene.brokers.part(n),
-            |scene, n| scene.brokers.join(n),
+            // RabbitMQ 3.10 heals that by itself most of the time, and goes round in circles, restarting
+            // the node, at other times: only a restart by hand ends that.
+            |scene, n| {
+                scene.brokers.join(n);
+                scene.brokers.node(n).kill();
+                scene.brokers.node(n).start();
+                eventually("the cluster is whole", || {
+                    holds(scene.brokers.is_whole(), "not all nodes see each other")
+                });
+            },
         ),
         Fault::new(
             "two of three brokers killed with -9",

@@ -260,7 +260,9 @@ fn disk(at: &Path, bytes: u64) -> Option<Mount> {
 const BROKER_SETTING: &str = "disk_free_limit.absolute=100MB";
 
 /// A queue that is soon full, so that others can make it refuse; and disks that are soon too full.
-const SEARCH_SETTINGS: [&str; 6] = [
+const SEARCH_SETTINGS: [&str; 7] = [
+    // A node whose disk is so full that it cannot take the state of the cluster is left out after this, not after 90 s.
+    "cluster.follower_lag.timeout=10s",
     "thread_pool.write.queue_size=8",
     "cluster.info.update.interval=10s",
     "cluster.routing.allocation.disk.threshold_enabled=true",

@@ -19,9 +19,10 @@ pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError};
 pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};
 pub use receiver::{Answer, Delivery, Receiver, ReceiverOptions};
-pub use sender::{Message, Receipt, Sender, SenderOptions, Window};
+pub use sender::{Message, Sender, SenderOptions, Window};
 pub use settings::{AMQP_SETTINGS, AmqpSettings, TopologyMode};
 pub use topology::{Topology, TopologyError};
 
+pub use super::receipt::Receipt;
 pub use lapin::BasicProperties;
 pub use lapin::types::{AMQPValue, FieldTable, ShortString};

@@ -3,19 +3,15 @@
 
 mod supervisor;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use lapin::BasicProperties;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Broker, SenderMetrics, Topology};
+use super::{Broker, Receipt, SenderMetrics, Topology};
 use crate::telemetry::Health;
 use supervisor::Supervisor;
 
@@ -67,19 +63,6 @@ struct Queued {
     done: oneshot::Sender<()>,
 }
 
-/// Resolves to `true` when the message is routed and confirmed, and to `false` when the sender was
-/// stopped before that, so that nothing is known of it.
-#[derive(Debug)]
-pub struct Receipt(oneshot::Receiver<()>);
-
-impl Future for Receipt {
-    type Output = bool;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        self.0.poll_unpin(context).map(|result| result.is_ok())
-    }
-}
-
 impl Sender {
     /// Starts a supervisor. Aborting the task gives up what is in flight.
     pub fn start(
@@ -95,11 +78,12 @@ impl Sender {
         (Self { queue }, tokio::spawn(supervisor.run()))
     }
 
-    /// Gives the message to the supervisor as soon as the window has room for it.
+    /// Gives the message to the supervisor as soon as the window has room for it. Delivered means
+    /// that it is routed and confirmed.
     pub async fn send(&self, message: Message) -> Receipt {
-        let (done, receipt) = oneshot::channel();
+        let (done, receipt) = Receipt::new();
         // A failure drops `done`, which resolves the receipt to `false`.
         drop(self.queue.send(Queued { message, done }).await);
-        Receipt(receipt)
+        receipt
     }
 }

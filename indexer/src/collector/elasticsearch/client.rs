@@ -82,8 +82,8 @@ impl Client {
     pub fn new(settings: &ElasticsearchSettings, gzip: bool) -> Result<Self, ConfigError> {
         let mut urls = Vec::new();
         let mut from_url = None;
-        for text in &settings.url {
-            let (url, credentials) = parse_url(text)?;
+        for text in settings.urls() {
+            let (url, credentials) = parse_url(&text)?;
             from_url = from_url.or(credentials);
             urls.push(url);
         }
@@ -376,7 +376,10 @@ mod tests {
     use super::*;
 
     fn settings(url: &str) -> ElasticsearchSettings {
-        ElasticsearchSettings { url: vec![url.to_owned()], ..ElasticsearchSettings::default() }
+        ElasticsearchSettings {
+            url: Some(vec![url.to_owned()]),
+            ..ElasticsearchSettings::default()
+        }
     }
 
     #[test]

@@ -158,6 +158,9 @@ fn judge_problem(problem: Problem) -> Verdict {
     }
 }
 
+/// The error of a search that no shard could answer.
+const SEARCH_FAILED: &str = "search_phase_execution_exception";
+
 /// The error that the body of a refused request tells, or its beginning.
 pub fn request_problem(status: u16, body: &[u8]) -> Problem {
     #[derive(Deserialize)]
@@ -165,7 +168,24 @@ pub fn request_problem(status: u16, body: &[u8]) -> Problem {
         #[serde(borrow)]
         error: Cause<'a>,
     }
+    #[derive(Deserialize)]
+    struct Roots<'a> {
+        #[serde(borrow)]
+        error: RootCauses<'a>,
+    }
+    #[derive(Deserialize)]
+    struct RootCauses<'a> {
+        #[serde(borrow)]
+        root_cause: Vec<Cause<'a>>,
+    }
     if let Ok(refusal) = serde_json::from_slice::<Refusal<'_>>(body) {
+        // "all shards failed" says nothing; why they did stands beside it.
+        if refusal.error.kind == SEARCH_FAILED
+            && let Ok(roots) = serde_json::from_slice::<Roots<'_>>(body)
+            && let Some(root) = roots.error.root_cause.first()
+        {
+            return root.problem(status);
+        }
         return refusal.error.problem(status);
     }
     let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
@@ -200,6 +220,13 @@ mod tests {
             Err(ReplyError::Unreadable { .. })
         ));
         assert!(matches!(verdicts(&body[..body.len() - 3], 2), Err(ReplyError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_search_that_failed_says_why() {
+        let body = br#"{"error":{"root_cause":[{"type":"query_shard_exception","reason":"Failed to parse query [a:]"}],"type":"search_phase_execution_exception","reason":"all shards failed"},"status":400}"#;
+        let problem = request_problem(400, body);
+        assert_eq!(problem.to_string(), "400 query_shard_exception: Failed to parse query [a:]");
     }
 
     #[test]

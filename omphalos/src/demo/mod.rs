@@ -1,0 +1,329 @@
+//! `omphalos demo`: the whole chain in one process, on a log that is being written: a shop's traffic
+//! with a burst, an attack, a deploy and an outage. Nothing has to be there before, and nothing is
+//! left behind, unless a directory is named.
+
+mod figures;
+mod proof;
+mod traffic;
+mod view;
+mod writer;
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Arg, ArgMatches, Command};
+use indicatif::HumanBytes;
+use omphalos_common::config::{ConfigError, Size};
+use omphalos_common::shutdown::{self, Shutdown};
+use omphalos_common::telemetry::{LogFormat, init_logs};
+use omphalos_indexer::collector::elasticsearch::Client;
+use omphalos_indexer::config::ElasticsearchSettings;
+use omphalos_shipper::config::MonitorSettings;
+use omphalos_shipper::parser::ParserKind;
+use omphalos_store::StoreOptions;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::run::Settings;
+use crate::run::chain::{Chain, Embedded, Watch};
+use crate::search::Lines;
+use figures::{Figures, memory, newest};
+use proof::{Tally, stored};
+use view::{Scene, View};
+use writer::Writer;
+
+/// Where the store listens if it can.
+const USUAL: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9200);
+/// All indices of the demo.
+const PATTERN: &str = "omphalos-*";
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long the last lines may take.
+const LONGEST_END: Duration = Duration::from_secs(30);
+
+/// The subcommand.
+pub fn command() -> Command {
+    Command::new("demo")
+        .about("Show the whole chain at work, in this process alone, on a log that is being written")
+        .arg(
+            Arg::new("seconds")
+                .long("seconds")
+                .value_name("N")
+                .value_parser(clap::value_parser!(u64).range(1..))
+                .help("End after so many seconds; by default with Ctrl-C"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("N")
+                .value_parser(clap::value_parser!(u64))
+                .default_value("7")
+                .help("Another seed makes other traffic"),
+        )
+        .arg(
+            Arg::new("directory")
+                .long("directory")
+                .value_name("DIR")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Keep log and store here; by default they are temporary"),
+        )
+        .arg(
+            Arg::new("listen")
+                .long("listen")
+                .value_name("ADDRESS")
+                .value_parser(clap::value_parser!(SocketAddr))
+                .help("Where the store listens; by default 127.0.0.1:9200, or a free port if that is taken"),
+        )
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When a part failed, or what was written is not what is stored.
+pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
+    init_logs(LogFormat::Human, "warn")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(play(given));
+    runtime.shutdown_background();
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// Where everything is; removed at the end if nobody named it.
+struct Place {
+    path: PathBuf,
+    _temporary: Option<TempDir>,
+}
+
+impl Place {
+    fn new(given: Option<&PathBuf>) -> anyhow::Result<Self> {
+        if let Some(path) = given {
+            let path = std::path::absolute(path)?;
+            std::fs::create_dir_all(&path).map_err(|error| {
+                ConfigError::invalid(format!(
+                    "--directory: cannot make {}: {error}",
+                    path.display()
+                ))
+            })?;
+            return Ok(Self { path, _temporary: None });
+        }
+        let temporary = TempDir::with_prefix("omphalos-demo-")?;
+        Ok(Self { path: temporary.path().to_owned(), _temporary: Some(temporary) })
+    }
+}
+
+async fn play(given: &ArgMatches) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let shutdown = shutdown::on_signals()?;
+    let place = Place::new(given.get_one::<PathBuf>("directory"))?;
+    let listener = listen(given.get_one::<SocketAddr>("listen").copied()).await?;
+    let directory = place.path.join("store");
+    let options = StoreOptions { directory, max_age: None, max_bytes: None };
+    let embedded = Embedded::start(options, listener).await?;
+    let url = embedded.url();
+    let name = format!("access-{}.log", jiff::Timestamp::now().as_millisecond());
+    let seed = given.get_one::<u64>("seed").copied().unwrap_or_default();
+    let writer = Writer::start(&place.path.join(name), seed)?;
+    let stop_chain = Shutdown::new();
+    let watch = Watch::default();
+    let chain = chain(&place.path, writer.path(), &url);
+    let mut chain = tokio::spawn(chain.run(watch.clone(), stop_chain.clone()));
+    let elasticsearch =
+        ElasticsearchSettings { url: Some(vec![url.clone()]), ..ElasticsearchSettings::default() };
+    let client = Client::new(&elasticsearch, false)?.for_reading();
+    let demo = Demo { client, watch, writer, begun, colour: colour() };
+    eprintln!("A shop's access log is being written, read, and stored, all in this process:\n");
+    eprintln!("  log     {}", demo.writer.path().display());
+    eprintln!("  store   {url}  (Elasticsearch's HTTP API)");
+    let end = given.get_one::<u64>("seconds").map(|seconds| begun + Duration::from_secs(*seconds));
+    let result = demo.show(&url, end, (&shutdown, &mut chain)).await;
+    stop_chain.cancel();
+    if !chain.is_finished() {
+        chain.await??;
+    }
+    embedded.close().await?;
+    result
+}
+
+/// The usual port if it is free, else another.
+async fn listen(wanted: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
+    if let Some(address) = wanted {
+        return TcpListener::bind(address).await.map_err(|error| {
+            ConfigError::invalid(format!("--listen: cannot listen on {address}: {error}")).into()
+        });
+    }
+    match TcpListener::bind(USUAL).await {
+        Ok(listener) => Ok(listener),
+        Err(error) => {
+            let listener = TcpListener::bind(SocketAddr::new(USUAL.ip(), 0)).await?;
+            let address = listener.local_addr()?;
+            eprintln!("{USUAL} cannot be used ({error}): the store listens at {address}\n");
+            Ok(listener)
+        }
+    }
+}
+
+/// The chain, with less in flight than a server would have: this is somebody's own machine.
+fn chain(directory: &Path, log: &Path, url: &str) -> Chain {
+    let mut settings = Settings { state_dir: directory.to_owned(), ..Settings::default() };
+    settings.monitor = vec![MonitorSettings {
+        paths: vec![log.display().to_string()],
+        parser: ParserKind::Combined,
+        ..MonitorSettings::default()
+    }];
+    settings.batch.in_flight_bytes = Size(1024 * 1024);
+    settings.bulk.bytes = Size(1024 * 1024);
+    settings.bulk.concurrency = 2;
+    settings.elasticsearch.url = Some(vec![url.to_owned()]);
+    Chain {
+        shipper: Some(settings.shipper()),
+        indexer: Some(settings.indexer()),
+        is_local: true,
+        once: false,
+    }
+}
+
+/// Whether standard error may have colours (<https://no-color.org>).
+fn colour() -> bool {
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
+    io::stderr().is_terminal() && !is_unwanted
+}
+
+struct Demo {
+    client: Client,
+    watch: Watch,
+    writer: Writer,
+    begun: Instant,
+    colour: bool,
+}
+
+impl Demo {
+    /// Shows how things are until told to stop, or until `end`, and then the proof.
+    async fn show(
+        self,
+        url: &str,
+        end: Option<Instant>,
+        (shutdown, chain): (&Shutdown, &mut JoinHandle<anyhow::Result<()>>),
+    ) -> anyhow::Result<()> {
+        let mut view = View::new(self.colour);
+        let mut is_found = false;
+        let mut rate = Rate::default();
+        while !shutdown.is_cancelled() && end.is_none_or(|end| Instant::now() < end) {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                ended = &mut *chain => {
+                    ended??;
+                    anyhow::bail!("the chain has ended by itself");
+                }
+                () = tokio::time::sleep(if is_found { PAUSE } else { PAUSE / 10 }) => {}
+            }
+            if !is_found {
+                is_found = self.first(url).await?;
+                continue;
+            }
+            let figures = Figures::ask(&self.client, PATTERN).await?;
+            view.show(&self.scene(figures, &mut rate));
+        }
+        view.end();
+        self.prove().await
+    }
+
+    /// Looks for the first result; says what can be tried when it is there.
+    async fn first(&self, url: &str) -> anyhow::Result<bool> {
+        let Some(document) = newest(&self.client, PATTERN).await? else { return Ok(false) };
+        let line = Lines { colour: self.colour }.line(&document);
+        let took = self.begun.elapsed().as_secs_f64();
+        eprintln!("\nThe first line was found {took:.1} s after the start:\n\n  {line}\n");
+        eprintln!("Try, in another terminal:\n");
+        for line in to_try(url) {
+            eprintln!("  {line}");
+        }
+        eprintln!();
+        Ok(true)
+    }
+
+    fn scene(&self, figures: Figures, rate: &mut Rate) -> Scene {
+        let written = self.writer.lines();
+        let elapsed = self.writer.elapsed();
+        let confirmed = self.watch.shipper.totals().confirmed;
+        Scene {
+            elapsed,
+            written,
+            rate: rate.of(elapsed, written),
+            waiting: written.saturating_sub(confirmed),
+            figures,
+            memory: memory(),
+        }
+    }
+
+    /// Ends the log and compares it with the store.
+    async fn prove(self) -> anyhow::Result<()> {
+        let path = self.writer.path().display().to_string();
+        let written = self.writer.stop()?;
+        let begun = Instant::now();
+        while self.watch.shipper.totals().confirmed < written.count() {
+            if begun.elapsed() > LONGEST_END {
+                anyhow::bail!(
+                    "{} lines were written, and only {} are stored after {LONGEST_END:?}",
+                    written.count(),
+                    self.watch.shipper.totals().confirmed
+                );
+            }
+            tokio::time::sleep(PAUSE / 10).await;
+        }
+        let stored = stored(&self.client, PATTERN, &path).await?;
+        compare(written, stored)
+    }
+}
+
+/// Says whether each line is there once.
+fn compare(written: Tally, stored: Tally) -> anyhow::Result<()> {
+    use crate::search::grouped;
+    eprintln!("  lines written        {:>10}", grouped(written.count()));
+    eprintln!("  documents stored     {:>10}", grouped(stored.count()));
+    eprintln!("  most memory          {:>10}", HumanBytes(memory().1).to_string());
+    if written != stored {
+        anyhow::bail!(
+            "what is stored is not what was written: lines are missing, or are there twice"
+        );
+    }
+    eprintln!("\nEvery line is stored, and each once.");
+    Ok(())
+}
+
+/// What can be pasted into another terminal.
+fn to_try(url: &str) -> [String; 5] {
+    let program = std::env::args().next().unwrap_or_else(|| "omphalos".to_owned());
+    let search = |rest: &str| format!("{program} search {rest} --url {url}");
+    [
+        search("'status:>=500' --since 5m"),
+        search("'ip:198.51.100.0/24' --since 10m --histogram"),
+        search("'path:/api/checkout' --follow"),
+        format!(
+            "curl '{url}/omphalos-access-*/_search?q=http.response.status_code:500&size=1&pretty'"
+        ),
+        format!("curl '{url}/_cat/indices?v'"),
+    ]
+}
+
+/// Lines a second over the last seconds.
+#[derive(Default)]
+struct Rate(std::collections::VecDeque<(Duration, u64)>);
+
+impl Rate {
+    fn of(&mut self, elapsed: Duration, written: u64) -> u64 {
+        const SAMPLES: usize = 6;
+        self.0.push_back((elapsed, written));
+        if self.0.len() > SAMPLES {
+            self.0.pop_front();
+        }
+        let (since, before) = self.0.front().copied().unwrap_or_default();
+        let millis = elapsed.saturating_sub(since).as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        ((written - before) * 1000).checked_div(millis).unwrap_or(0)
+    }
+}

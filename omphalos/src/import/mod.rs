@@ -1,0 +1,138 @@
+//! `omphalos import`: indexes files from their beginning to their end. The stages are those of `run`,
+//! with `--once`; what is remembered is kept apart from what a running process remembers.
+
+mod options;
+mod progress;
+mod sizes;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use omphalos_common::config::ConfigError;
+use omphalos_common::shutdown::{self, Shutdown};
+use omphalos_common::telemetry::init_logs;
+use omphalos_shipper::host::keep_id;
+use tokio::net::TcpListener;
+
+use crate::run::Settings;
+use crate::run::chain::{Chain, Embedded, Watch};
+use crate::run::store_options;
+use crate::search::grouped;
+use options::Options;
+pub use options::command;
+use progress::Progress;
+
+/// Below the state directory.
+const REMEMBERED: &str = "import";
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// [`ConfigError`] for settings that cannot be used; anything else when not all is indexed.
+pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let options = Options::read(given)?;
+    init_logs(options.settings.log_format, &options.settings.log_level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(import(options));
+    runtime.shutdown_background();
+    result
+}
+
+async fn import(options: Options) -> anyhow::Result<ExitCode> {
+    let Options { mut settings, files, bytes } = options;
+    let shutdown = shutdown::on_signals()?;
+    let is_remote = settings.amqp.url.is_some() || settings.amqp.url_file.is_some();
+    let embedded = match &settings.elasticsearch.url {
+        None if !is_remote => store(&mut settings).await?,
+        _ => None,
+    };
+    prepare(&mut settings)?;
+    let chain = Chain {
+        shipper: Some(settings.shipper()),
+        indexer: (!is_remote).then(|| settings.indexer()),
+        is_local: !is_remote,
+        once: true,
+    };
+    let watch = Watch::default();
+    let stop = Shutdown::new();
+    let progress = Progress::start((files, bytes), watch.shipper.clone(), stop.clone());
+    let result = chain.run(watch.clone(), shutdown.clone()).await;
+    stop.cancel();
+    progress.end().await;
+    if let Some(embedded) = embedded {
+        embedded.close().await?;
+    }
+    report(&watch, is_remote, &settings);
+    if shutdown.is_cancelled() {
+        eprintln!("stopped; the same command goes on where it stopped");
+    }
+    result?;
+    let is_whole = !shutdown.is_cancelled() && watch.indexer.totals().dead == 0;
+    Ok(ExitCode::from(u8::from(!is_whole)))
+}
+
+/// The embedded store: the one that listens already, or else opened here.
+async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
+    let store = settings.store.clone().unwrap_or_default();
+    let (url, embedded) = match TcpListener::bind(store.listen).await {
+        Ok(listener) => {
+            let embedded = Embedded::start(store_options(settings, &store), listener).await?;
+            (embedded.url(), Some(embedded))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => (url(store.listen), None),
+        Err(error) => {
+            return Err(ConfigError::invalid(format!(
+                "store.listen: cannot listen on {}: {error}",
+                store.listen
+            ))
+            .into());
+        }
+    };
+    settings.elasticsearch.url = Some(vec![url]);
+    Ok(embedded)
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// Moves what is remembered out of the way of a running process, with the same host id: ids are made
+/// of it.
+fn prepare(settings: &mut Settings) -> Result<(), ConfigError> {
+    let directory = settings.state_dir.join(REMEMBERED);
+    keep_id(&settings.state_dir, &directory).map_err(|error| unusable(&directory, &error))?;
+    settings.state_dir = directory;
+    Ok(())
+}
+
+fn unusable(directory: &Path, error: &std::io::Error) -> ConfigError {
+    ConfigError::invalid(format!(
+        "state_dir: cannot use {}: {error}; name a directory that this user may write to: --state-dir",
+        directory.display()
+    ))
+}
+
+/// The last word: what became of the lines.
+fn report(watch: &Watch, is_remote: bool, settings: &Settings) {
+    let (read, became) = (watch.shipper.totals(), watch.indexer.totals());
+    let row = |name: &str, number: u64| eprintln!("  {name:<14}{:>14}", grouped(number));
+    row("lines read", read.lines);
+    if read.skipped > 0 {
+        row("empty", read.skipped);
+    }
+    if read.joined > 0 {
+        row("joined", read.joined);
+    }
+    if is_remote {
+        row("in the queue", read.confirmed);
+        return;
+    }
+    row("indexed", became.indexed);
+    row("duplicate", became.duplicate);
+    row("dead letters", became.dead);
+    if became.dead > 0 {
+        eprintln!("  why: {}", settings.state_dir.join("dead-letters.ndjson").display());
+    }
+}

@@ -1,0 +1,148 @@
+//! What is asked for: the settings of `omphalos run` that an import has a use for.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Command};
+use glob::Pattern;
+use omphalos_common::config::{ConfigError, Setting, add_flags, load};
+use omphalos_shipper::config::Start;
+
+use super::sizes::size;
+use crate::audit::table_of;
+use crate::run::{Settings, all_settings};
+
+/// Tables that an import has no use for, and single settings.
+const OTHER_TABLES: [&str; 4] = ["udp", "receive", "spool", "consume"];
+const OTHER_KEYS: [&str; 13] = [
+    "listen",
+    "watch",
+    "poll_interval",
+    "rescan_interval",
+    "max_open_files",
+    "max_deleted_bytes",
+    "monitor.exclude",
+    "monitor.archives",
+    "monitor.start",
+    "monitor.ignore_older",
+    "monitor.multiline_timeout",
+    "monitor.unfinished_after",
+    "batch.encoding",
+];
+
+/// What the shipper does not unpack.
+const OTHER_ARCHIVES: [&str; 3] = ["bz2", "xz", "zip"];
+
+const EXAMPLES: &str = "\
+Where they go: to Elasticsearch with --elasticsearch-url; to RabbitMQ, and an indexer behind it, with
+--amqp-url; else into the embedded store, through the process that has it open (omphalos run), or
+directly if none has.
+
+What is imported already, by this or by a shipper on this host, is not there twice afterwards: lines
+with a time have the same ids. The settings of the format (--parser, --dataset …) must be the same.
+An import that was interrupted goes on where it was when it is started again.
+
+Exit codes: 0 all is indexed; 1 some is not; 2 usage.
+
+Examples:
+  omphalos import /var/log/nginx/access.log.*.gz --parser combined
+  omphalos import --config omphalos.toml /backup/access-2026*.zst
+  omphalos import old/*.log --parser json --dataset shop --elasticsearch-url http://es1:9200 \\
+      --index-period month --index-outlier-past-days 4000";
+
+/// What is asked for.
+pub struct Options {
+    /// With a `[[monitor]]` table for each file.
+    pub settings: Settings,
+    /// How many files.
+    pub files: usize,
+    /// How many bytes of lines are in them, about.
+    pub bytes: u64,
+}
+
+fn rows() -> Vec<Setting> {
+    let mut rows = all_settings();
+    rows.retain(|row| {
+        let table = row.key.split_once('.').map_or("", |(table, _)| table);
+        !OTHER_TABLES.contains(&table) && !OTHER_KEYS.contains(&row.key)
+    });
+    for row in &mut rows {
+        *row = match row.key {
+            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, whatever its age."),
+            "state_dir" => row.help(
+                "Directory of the process whose store is filled; what this import remembers is in import below it.",
+            ),
+            "log_level" => row.default("warn"),
+            _ => *row,
+        };
+    }
+    rows
+}
+
+/// The subcommand.
+pub fn command() -> Command {
+    let import = Command::new("import")
+        .about("Index files from their beginning to their end: old logs and archives")
+        .after_help(EXAMPLES);
+    add_flags(import, &rows())
+}
+
+impl Options {
+    /// Reads flags, environment and the file of settings.
+    ///
+    /// # Errors
+    /// When something cannot be used; the message names it.
+    pub fn read(given: &ArgMatches) -> Result<Self, ConfigError> {
+        let read = |name: &str| match name {
+            // The bar is better company than what a daemon says.
+            "OMPHALOS_LOG_LEVEL" => Some(std::env::var(name).unwrap_or("warn".to_owned())),
+            _ => std::env::var(name).ok(),
+        };
+        let names = given.get_many::<String>("monitor.paths").unwrap_or_default();
+        let names: Vec<String> = names.cloned().collect();
+        if names.is_empty() {
+            return Err(ConfigError::invalid("name the files to import: omphalos import FILE…"));
+        }
+        let rows: Vec<Setting> =
+            rows().into_iter().filter(|row| row.key != "monitor.paths").collect();
+        let mut settings: Settings = load(&rows, given, read, std::iter::empty())?.settings;
+        let mut bytes = 0;
+        let mut tables = Vec::new();
+        for name in &names {
+            let (path, length) = file(name)?;
+            bytes += length;
+            let mut table = table_of(&settings.monitor, &path).map_err(|_| {
+                ConfigError::invalid(format!(
+                    "none of the {} [[monitor]] tables reads {name}; name a file with one table, or give the format with --parser and no --config",
+                    settings.monitor.len()
+                ))
+            })?;
+            table.paths = vec![Pattern::escape(&path.display().to_string())];
+            table.start = Start::Beginning;
+            table.ignore_older = None;
+            tables.push(table);
+        }
+        settings.monitor = tables;
+        Ok(Self { settings, files: names.len(), bytes })
+    }
+}
+
+/// The absolute path of a file, and how many bytes of lines are in it.
+fn file(name: &str) -> Result<(PathBuf, u64), ConfigError> {
+    let unreadable = |error| ConfigError::invalid(format!("cannot read {name}: {error}"));
+    let path = std::path::absolute(name).map_err(unreadable)?;
+    let is_file = std::fs::metadata(&path).map_err(unreadable)?.is_file();
+    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    if !is_file {
+        return Err(ConfigError::invalid(format!(
+            "{name}: expected a file; name the files of a directory, as in {name}/*"
+        )));
+    }
+    if OTHER_ARCHIVES.contains(&ending) {
+        return Err(ConfigError::invalid(format!(
+            "{name}: .{ending} archives are not read; unpack it, or pack it as .gz or .zst"
+        )));
+    }
+    let length = size(&path).map_err(unreadable)?;
+    Ok((path, length))
+}

@@ -1,0 +1,77 @@
+//! `omphalos`: one program for people at a keyboard.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration. Those of `audit` and `search` are told
+//! apart as diff and grep do: 0 all there, or found; 1 something is missing, or nothing found; 2
+//! trouble of any kind.
+
+mod audit;
+mod dead;
+mod demo;
+mod import;
+mod parse;
+pub mod run;
+mod search;
+
+use std::process::ExitCode;
+
+use clap::Command;
+use omphalos_common::config::ConfigError;
+
+const FAILED: u8 = 1;
+const MISUSED: u8 = 2;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let result = match matches.subcommand() {
+        Some(("parse", given)) => parse::run(given).map(|()| ExitCode::SUCCESS),
+        Some(("demo", given)) => demo::run(given),
+        Some(("run", given)) => run::run(given),
+        Some(("search", given)) => search::run(given),
+        Some(("import", given)) => import::run(given),
+        Some(("audit", given)) => audit::run(given),
+        Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
+        _ => Ok(ExitCode::SUCCESS),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("omphalos: {error:#}");
+            let misused = error.downcast_ref::<ConfigError>().is_some();
+            let answers = matches!(matches.subcommand_name(), Some("audit" | "search"));
+            ExitCode::from(if misused || answers { MISUSED } else { FAILED })
+        }
+    }
+}
+
+/// The whole command line.
+fn command() -> Command {
+    Command::new("omphalos")
+        .about("Parse log lines as the shipper does, audit files, and handle dead letters")
+        .version(env!("CARGO_PKG_VERSION"))
+        .max_term_width(100)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(demo::command())
+        .subcommand(run::command())
+        .subcommand(search::command())
+        .subcommand(import::command())
+        .subcommand(parse::command())
+        .subcommand(audit::command())
+        .subcommand(dead::command())
+}
+
+/// Whoever reads our output has seen enough, as in `omphalos parse … | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::command().debug_assert();
+    }
+}

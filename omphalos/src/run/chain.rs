@@ -1,0 +1,150 @@
+//! The parts of one process, joined and stopped in the order of the data: what reads files first, the
+//! indexer when all that was read has its answer, the store last.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use omphalos_common::config::ConfigError;
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::Telemetry;
+use omphalos_common::transport::amqp::Window;
+use omphalos_common::transport::local::local;
+use omphalos_indexer::config as indexer;
+use omphalos_indexer::metrics::IndexerMetrics;
+use omphalos_shipper::config as shipper;
+use omphalos_shipper::metrics::ShipperMetrics;
+use omphalos_store::{Store, StoreOptions, serve};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// How long the last requests to the store may take.
+const LONGEST_CLOSE: Duration = Duration::from_secs(3);
+
+/// The parts that run in this process.
+pub struct Chain {
+    /// What reads files.
+    pub shipper: Option<shipper::Settings>,
+    /// What writes to the store, or to Elasticsearch.
+    pub indexer: Option<indexer::Settings>,
+    /// Whether documents go from one to the other without a broker.
+    pub is_local: bool,
+    /// Whether to end when everything that is there now is indexed.
+    pub once: bool,
+}
+
+/// Where a chain says how it is, and counts.
+#[derive(Clone, Default)]
+pub struct Watch {
+    /// Of the whole process.
+    pub telemetry: Telemetry,
+    /// What the shipper counts.
+    pub shipper: ShipperMetrics,
+    /// What the indexer counts.
+    pub indexer: IndexerMetrics,
+}
+
+impl Chain {
+    /// Works until told to stop, or until a part fails, and then stops the others.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for settings that cannot be used; anything else when a part failed.
+    pub async fn run(self, watch: Watch, shutdown: Shutdown) -> anyhow::Result<()> {
+        let (mut to_indexer, mut from_shipper) = (None, None);
+        if let Some(settings) = &self.shipper
+            && self.is_local
+        {
+            let (sender, receiver) = local(Window {
+                messages: settings.batch.in_flight_messages as usize,
+                bytes: settings.batch.in_flight_bytes.as_usize(),
+            });
+            (to_indexer, from_shipper) = (Some(sender), Some(receiver));
+        }
+        let stop_shipper = shutdown.child_token();
+        let stop_indexer = Shutdown::new();
+        let indexing = self.indexer.map(|settings| {
+            let surroundings = omphalos_indexer::Surroundings {
+                telemetry: watch.telemetry.of_part("indexer"),
+                metrics: watch.indexer.clone(),
+                local: from_shipper,
+            };
+            let (stop, ended) = (stop_indexer.clone(), stop_shipper.clone().drop_guard());
+            tokio::spawn(async move {
+                let result = omphalos_indexer::run_in(surroundings, settings, false, stop).await;
+                // Without an indexer there is nothing to ship for.
+                drop(ended);
+                result
+            })
+        });
+        let shipped = if let Some(settings) = self.shipper {
+            let surroundings = omphalos_shipper::Surroundings {
+                telemetry: watch.telemetry.of_part("shipper"),
+                metrics: watch.shipper.clone(),
+                local: to_indexer,
+            };
+            omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await
+        } else {
+            stop_shipper.cancelled().await;
+            Ok(())
+        };
+        stop_indexer.cancel();
+        let indexed = match indexing {
+            Some(task) => task.await.context("the indexer is gone")?,
+            None => Ok(()),
+        };
+        // Where the indexer failed, that is why the shipper could not go on.
+        indexed.and(shipped)
+    }
+}
+
+/// The embedded store, open and serving.
+pub struct Embedded {
+    address: SocketAddr,
+    stop: Shutdown,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Embedded {
+    /// Opens the store and serves it at `listener`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the directory cannot be used.
+    pub async fn start(options: StoreOptions, listener: TcpListener) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
+        let store = opened.map_err(|error| ConfigError::invalid(format!("store: {error}")))?;
+        let stop = Shutdown::new();
+        let serving = tokio::spawn(serve(listener, store, stop.clone()));
+        Ok(Self { address, stop, serving })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends it, when all requests are answered.
+    ///
+    /// # Errors
+    /// When its listener had failed.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        match tokio::time::timeout(LONGEST_CLOSE, self.serving).await {
+            Ok(served) => served?.context("the store's listener failed"),
+            // Somebody keeps a connection open; what was answered is on disk.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Listens at `address`.
+///
+/// # Errors
+/// When it is taken or not ours; the message says what to do.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ConfigError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        ConfigError::invalid(format!(
+            "store.listen: cannot listen on {address}: {error}; choose another address (--store-listen), or stop what uses it"
+        ))
+    })
+}

@@ -1,0 +1,114 @@
+//! `omphalos run`: any part of the chain in one process, by default all of it: files are read, and
+//! their lines are in a store on this machine that speaks Elasticsearch's HTTP API.
+//!
+//! Promises those of the daemons: [`chain`] joins the same stages. A process that dies reads again
+//! from its checkpoint, which moves only past what is indexed.
+
+pub(crate) mod chain;
+mod plan;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use omphalos_common::config::{Loaded, add_flags, load};
+use omphalos_common::shutdown;
+use omphalos_common::telemetry::{Listener, address_to_ask, ask_ready, init_logs};
+use tracing::{error, info, warn};
+
+use chain::{Embedded, Watch, listen};
+use plan::Plan;
+pub(crate) use plan::store_options;
+pub(crate) use settings::Settings;
+pub use settings::all_settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  omphalos run /var/log/nginx/access.log --parser combined
+  omphalos run --config omphalos.toml
+  omphalos run --config omphalos.toml --amqp-url amqp://… --elasticsearch-url http://es1:9200";
+
+/// The subcommand.
+pub(crate) fn command() -> Command {
+    let health =
+        Command::new("health").about("Ask the running process whether it is ready; exit 1 if not");
+    let run = Command::new("run")
+        .about("Run the whole chain in one process: read files, index their lines, serve the store")
+        .long_about("Reads files and indexes their lines into an embedded store, which speaks Elasticsearch's HTTP API: all in one process, without servers. With --amqp-url documents go through RabbitMQ, with --elasticsearch-url into Elasticsearch; the settings are those of omphalos-shipper and omphalos-indexer.")
+        .after_help(EXAMPLES)
+        .subcommand_precedence_over_arg(true)
+        .subcommand(health);
+    add_flags(run, &all_settings())
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// [`omphalos_common::config::ConfigError`] for settings that cannot be used; anything else when a
+/// part failed.
+pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let read = |name: &str| std::env::var(name).ok();
+    let Loaded { settings, warnings } = load::<Settings>(&all_settings(), given, read, variables)?;
+    init_logs(settings.log_format, &settings.log_level)?;
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        if wanted == "health" {
+            ask_ready(address_to_ask(settings.listen)?).await?;
+            println!("ready");
+            return Ok(());
+        }
+        let result = work(&settings).await;
+        if let Err(failure) = &result {
+            error!("{failure:#}");
+        }
+        result
+    });
+    // A request that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// Starts what is wanted, and stops it in the order of the data.
+async fn work(settings: &Settings) -> anyhow::Result<()> {
+    let Plan { mut chain, store } = Plan::new(settings)?;
+    if let Some(shipper) = &chain.shipper {
+        shipper.inputs()?;
+    }
+    if let Some(indexer) = &chain.indexer {
+        indexer.check()?;
+    }
+    let shutdown = shutdown::on_signals()?;
+    let watch = Watch::default();
+    let http_stop = shutdown::Shutdown::new();
+    if let Some(address) = settings.listen {
+        let listener = Listener::bind(address).await?;
+        tokio::spawn(listener.serve(watch.telemetry.clone(), http_stop.clone()));
+    }
+    let mut embedded = None;
+    if let Some(store) = store {
+        let listener = listen(store.listen).await?;
+        let options = store_options(settings, &store);
+        let directory = options.directory.clone();
+        let opened = Embedded::start(options, listener).await?;
+        let url = opened.url();
+        info!("the store in {} answers at {url}", directory.display());
+        info!("look into it: omphalos search --url {url} --since 15m --follow");
+        if let Some(indexer) = &mut chain.indexer {
+            indexer.elasticsearch.url = Some(vec![url]);
+        }
+        embedded = Some(opened);
+    } else if settings.store.is_some() {
+        info!("elasticsearch.url is set, so the embedded store of [store] is not used");
+    }
+    let result = chain.run(watch, shutdown).await;
+    if let Some(embedded) = embedded {
+        embedded.close().await?;
+    }
+    http_stop.cancel();
+    result
+}

@@ -1,0 +1,210 @@
+//! The requests of a search, and what comes back.
+
+use bytes::Bytes;
+use omphalos_indexer::collector::elasticsearch::{Client, Fault};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::query::Query;
+
+/// Documents a request: what Elasticsearch allows is ten times as many.
+const PAGE: usize = 1000;
+
+/// Where and what is asked.
+pub struct Asker {
+    client: Client,
+    /// Of the indices.
+    pattern: String,
+}
+
+/// A document that was found.
+#[derive(Debug, Deserialize)]
+pub struct Hit {
+    /// Its id.
+    #[serde(rename = "_id")]
+    pub id: String,
+    /// Itself; `Null` where it was not asked for.
+    #[serde(rename = "_source", default)]
+    pub source: Value,
+    /// Its place in the order.
+    #[serde(default)]
+    sort: Value,
+}
+
+impl Hit {
+    /// When it happened, in milliseconds since 1970.
+    pub fn millis(&self) -> i64 {
+        self.sort.get(0).and_then(Value::as_i64).unwrap_or(0)
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    hits: Hits,
+    #[serde(default)]
+    aggregations: Value,
+}
+
+#[derive(Deserialize)]
+struct Hits {
+    total: Option<Total>,
+    hits: Vec<Hit>,
+}
+
+#[derive(Deserialize)]
+struct Total {
+    value: u64,
+}
+
+/// Which end of the time the documents come from first.
+#[derive(Debug, Clone, Copy)]
+pub enum Order {
+    /// The newest first.
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// How many documents are wanted, from where, and how much of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// At most so many.
+    pub most: usize,
+    /// From which end.
+    pub order: Order,
+    /// Whether what is in them is wanted too.
+    pub sources: bool,
+}
+
+impl Asker {
+    /// For the indices that begin with `prefix`.
+    pub fn new(client: Client, prefix: &str) -> Self {
+        Self { client, pattern: format!("{prefix}-*") }
+    }
+
+    /// The address.
+    pub fn shown(&self) -> &str {
+        self.client.shown()
+    }
+
+    /// The documents that match, and how many there are in all.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn documents(&self, query: &Query, wanted: Wanted) -> Result<(Vec<Hit>, u64), Fault> {
+        let mut found = Vec::new();
+        let total = self.pages(query, wanted, |page| found.extend(page)).await?;
+        Ok((found, total))
+    }
+
+    /// Gives the documents that match to `take`, page by page; returns how many there are in all.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn pages(
+        &self,
+        query: &Query,
+        wanted: Wanted,
+        mut take: impl FnMut(Vec<Hit>),
+    ) -> Result<u64, Fault> {
+        let mut left = wanted.most;
+        let mut total = 0;
+        let mut after = None;
+        loop {
+            let size = PAGE.min(left);
+            let answer = self.search(&page(query, wanted, size, after.as_ref())).await?;
+            if after.is_none() {
+                total = answer.hits.total.map_or(0, |total| total.value);
+            }
+            let found = answer.hits.hits;
+            left -= found.len().min(left);
+            let is_last = found.len() < size || left == 0;
+            after = found.last().map(|hit| hit.sort.clone());
+            take(found);
+            if is_last || after.is_none() {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// How many documents there are in each part of time that has any: its beginning in
+    /// milliseconds since 1970, and their number.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn counts(&self, query: &Query, seconds: u64) -> Result<Vec<(i64, u64)>, Fault> {
+        let histogram = json!({
+            "field": "@timestamp", "fixed_interval": format!("{seconds}s"), "min_doc_count": 1
+        });
+        let aggregations = json!({ "times": { "date_histogram": histogram } });
+        let answer = self.aggregate(query, aggregations).await?;
+        let buckets = answer.pointer("/times/buckets").and_then(Value::as_array);
+        let count = |bucket: &Value| {
+            let key = bucket.get("key")?;
+            // The keys of a store may be written with a decimal point.
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit")]
+            let key = key.as_i64().or_else(|| key.as_f64().map(|key| key as i64))?;
+            Some((key, bucket.get("doc_count")?.as_u64()?))
+        };
+        Ok(buckets.into_iter().flatten().filter_map(count).collect())
+    }
+
+    /// When the first and the last of them happened, in milliseconds since 1970; `None` where there
+    /// are none.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn span(&self, query: &Query) -> Result<Option<(i64, i64)>, Fault> {
+        let aggregations = json!({
+            "first": { "min": { "field": "@timestamp" } },
+            "last": { "max": { "field": "@timestamp" } }
+        });
+        let answer = self.aggregate(query, aggregations).await?;
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit")]
+        let value = |path: &str| Some(answer.pointer(path)?.as_f64()? as i64);
+        Ok(value("/first/value").zip(value("/last/value")))
+    }
+
+    async fn aggregate(&self, query: &Query, aggregations: Value) -> Result<Value, Fault> {
+        let body = json!({ "size": 0, "query": query.to_json(), "aggs": aggregations });
+        Ok(self.search(&body).await?.aggregations)
+    }
+
+    async fn search(&self, body: &Value) -> Result<Answer, Fault> {
+        let path = format!("{}/_search", self.pattern);
+        let answer = self.client.post(&path, Bytes::from(body.to_string())).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            Fault::Hold(format!("{}: unreadable answer to a search: {error}", self.client.shown()))
+        })
+    }
+}
+
+/// The request for a page.
+fn page(query: &Query, wanted: Wanted, size: usize, after: Option<&Value>) -> Value {
+    let direction = match wanted.order {
+        Order::Newest => "desc",
+        Order::Oldest => "asc",
+    };
+    // Two lines never have all of these in common, so none is skipped between pages.
+    let by = |kind: &str| json!({ "order": direction, "unmapped_type": kind });
+    let mut body = json!({
+        "size": size,
+        "query": query.to_json(),
+        "track_total_hits": after.is_none(),
+        "sort": [
+            { "@timestamp": by("date") },
+            { "log.offset": by("long") },
+            { "log.file.path": by("keyword") },
+            { "host.name": by("keyword") }
+        ]
+    });
+    if let Some(body) = body.as_object_mut() {
+        if !wanted.sources {
+            body.insert("_source".to_owned(), json!(false));
+        }
+        if let Some(after) = after {
+            body.insert("search_after".to_owned(), after.clone());
+        }
+    }
+    body
+}

@@ -1,0 +1,234 @@
+//! A document as a line for people.
+//!
+//! What stands in a log was written by strangers: nothing in it reaches the terminal as a command.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::HumanBytes;
+use jiff::Timestamp;
+use serde_json::Value;
+
+const TIME: Style = Style::new().dimmed();
+const NAME: Style = AnsiColor::Blue.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
+const MOVED: Style = AnsiColor::Cyan.on_default();
+const REFUSED: Style = AnsiColor::Yellow.on_default();
+const FAILED: Style = AnsiColor::Red.on_default().bold();
+const PLAIN: Style = Style::new();
+
+/// Writes lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines {
+    /// Whether in colour.
+    pub colour: bool,
+}
+
+impl Lines {
+    /// The line of a document, without a line feed.
+    pub fn line(self, document: &Value) -> String {
+        let mut line = self.painted(TIME, &time(text(document, "/@timestamp")));
+        if let Some(status) = document.pointer("/http/response/status_code") {
+            self.request(&mut line, document, &shown(status));
+        } else if document.pointer("/http/request/method").is_some() {
+            self.request(&mut line, document, "-");
+        } else {
+            self.message(&mut line, document);
+        }
+        line
+    }
+
+    fn request(self, line: &mut String, document: &Value, status: &str) {
+        let method = text(document, "/http/request/method");
+        let target = [text(document, "/url/original"), text(document, "/url/path")];
+        let target = target.into_iter().find(|part| !part.is_empty()).unwrap_or_default();
+        let query = text(document, "/url/query");
+        let target = match query {
+            "" => harmless(target),
+            query if target.contains('?') || target.ends_with(query) => harmless(target),
+            query => harmless(&format!("{target}?{query}")),
+        };
+        let client = [text(document, "/source/address"), text(document, "/source/ip")];
+        let client = client.into_iter().find(|part| !part.is_empty()).unwrap_or("-");
+        let status = self.painted(of_status(status), &harmless(status));
+        let client = self.painted(NAME, &harmless(client));
+        add(line, &format!("  {status}  {} {target}  {client}", harmless(method)));
+        if let Some(bytes) = document.pointer("/http/response/body/bytes").and_then(Value::as_u64) {
+            add(line, &format!("  {}", HumanBytes(bytes)));
+        }
+        let agent = text(document, "/user_agent/original");
+        if !agent.is_empty() {
+            add(line, &format!("  {}", self.painted(TIME, &harmless(agent))));
+        }
+    }
+
+    fn message(self, line: &mut String, document: &Value) {
+        let host = self.painted(NAME, &harmless(text(document, "/host/name")));
+        add(line, &format!("  {host}"));
+        let level = text(document, "/log/level");
+        if !level.is_empty() {
+            add(line, &format!("  {}", self.painted(of_level(level), &harmless(level))));
+        }
+        let message = text(document, "/message");
+        let message = if message.is_empty() { rest(document) } else { message.to_owned() };
+        add(line, &format!("  {}", harmless(&message)));
+        let error = text(document, "/error/message");
+        if !error.is_empty() {
+            add(line, &format!("  {}", self.painted(REFUSED, &format!("[{}]", harmless(error)))));
+        }
+    }
+
+    /// `text` in a colour, if there are colours.
+    pub fn painted(self, style: Style, text: &str) -> String {
+        if self.colour && style != PLAIN {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// A bar of a histogram.
+    pub fn bar(self, text: &str) -> String {
+        self.painted(GOOD, text)
+    }
+}
+
+fn add(line: &mut String, text: &str) {
+    // Strings can always be written to.
+    line.push_str(text);
+}
+
+fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
+    document.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Date and time without the letters between, or what is there instead.
+fn time(text: &str) -> String {
+    match text.parse::<Timestamp>() {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string(),
+        Err(_) if text.is_empty() => "-".to_owned(),
+        Err(_) => harmless(text),
+    }
+}
+
+/// Fields of a document that has no message: all but those that every document has.
+fn rest(document: &Value) -> String {
+    const COMMON: [&str; 7] = ["@timestamp", "ecs", "event", "host", "log", "agent", "tags"];
+    let members = document.as_object().into_iter().flatten();
+    let own = members.filter(|(name, _)| !COMMON.contains(&name.as_str()));
+    let mut text = String::new();
+    for (name, value) in own {
+        let gap = if text.is_empty() { "" } else { " " };
+        if write!(text, "{gap}{name}={}", shown(value)).is_err() {
+            break;
+        }
+    }
+    text
+}
+
+fn of_status(status: &str) -> Style {
+    match status.bytes().next() {
+        Some(b'2') => GOOD,
+        Some(b'3') => MOVED,
+        Some(b'4') => REFUSED,
+        Some(b'5') => FAILED,
+        _ => PLAIN,
+    }
+}
+
+fn of_level(level: &str) -> Style {
+    match level.to_ascii_lowercase().as_str() {
+        "warn" | "warning" => REFUSED,
+        "error" | "err" | "fatal" | "crit" | "critical" | "alert" | "emerg" | "panic" => FAILED,
+        "info" | "notice" => GOOD,
+        _ => PLAIN,
+    }
+}
+
+/// Whether a character could tell a terminal to do something, or hide what is there: controls, and
+/// what changes the direction of writing.
+fn is_harmful(character: char) -> bool {
+    let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns
+}
+
+/// Text that does nothing to a terminal, on one line.
+fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_harmful(character) {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// A document as JSON on one line, with what could harm a terminal escaped.
+pub fn json_line(document: &Value) -> String {
+    let text = document.to_string();
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Outside of strings JSON has none of these.
+        if is_harmful(character) && write!(safe, "\\u{:04x}", u32::from(character)).is_ok() {
+            continue;
+        }
+        safe.push(character);
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const BARE: Lines = Lines { colour: false };
+
+    #[test]
+    fn requests_and_messages_are_read_at_a_glance() {
+        let request = json!({
+            "@timestamp": "2026-11-22T10:00:00.5Z",
+            "http": {"request": {"method": "GET"}, "response": {"status_code": 500, "body": {"bytes": 2048}}},
+            "url": {"path": "/api/x", "query": "n=1"},
+            "source": {"ip": "203.0.113.7"}
+        });
+        assert_eq!(
+            BARE.line(&request),
+            "2026-11-22 10:00:00.500Z  500  GET /api/x?n=1  203.0.113.7  2.00 KiB"
+        );
+        let message = json!({
+            "@timestamp": "2026-11-22T10:00:00Z", "host": {"name": "web1"},
+            "log": {"level": "error"}, "message": "it\tbroke"
+        });
+        assert_eq!(BARE.line(&message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
+        let other = json!({"@timestamp": "?", "a": 1, "b": {"c": "d"}});
+        assert_eq!(BARE.line(&other), "?    a=1 b={\"c\":\"d\"}");
+        assert!(Lines { colour: true }.line(&request).contains("\u{1b}["));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_in_a_document_reaches_the_terminal_as_a_command(hostile in any::<String>()) {
+            let document = json!({
+                "@timestamp": hostile, "message": hostile, "host": {"name": hostile},
+                "log": {"level": hostile}, "error": {"message": hostile}, "user_agent": {"original": hostile}
+            });
+            prop_assert!(!BARE.line(&document).chars().any(is_harmful));
+            let json = json_line(&document);
+            prop_assert!(!json.chars().any(is_harmful));
+            prop_assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), document);
+            let request = json!({
+                "http": {"request": {"method": hostile}, "response": {"status_code": hostile}},
+                "url": {"original": hostile, "query": hostile}, "source": {"address": hostile}
+            });
+            prop_assert!(!BARE.line(&request).chars().any(is_harmful));
+        }
+    }
+}

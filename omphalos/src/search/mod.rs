@@ -1,0 +1,125 @@
+//! `omphalos search`: prints the lines that match, from the embedded store or any Elasticsearch.
+//!
+//! Only reads. Exit codes as grep's: 0 found, 1 nothing found, 2 trouble.
+
+mod asking;
+mod follow;
+mod histogram;
+mod lines;
+mod options;
+mod query;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use omphalos_common::config::ConfigError;
+use omphalos_indexer::collector::elasticsearch::{Client, Fault};
+use serde_json::Value;
+
+use asking::{Asker, Order, Wanted};
+use follow::Follower;
+pub use lines::Lines;
+pub use options::command;
+use options::{Form, Options, Shape};
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the settings cannot be used, or the question cannot be answered.
+pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let (options, form) = Options::read(given)?;
+    let mut elasticsearch = options.settings.elasticsearch.clone();
+    if elasticsearch.url.is_none() {
+        let listen = options.settings.store.clone().unwrap_or_default().listen;
+        elasticsearch.url = Some(vec![format!("http://{listen}")]);
+    }
+    let client = Client::new(&elasticsearch, false)?.for_reading();
+    let asker = Asker::new(client, &options.settings.index.prefix);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(search(&options, form, &asker));
+    let found = found.map_err(|error| explain(&options, error))?;
+    Ok(ExitCode::from(u8::from(!found)))
+}
+
+/// Prints what is asked for; returns whether there was anything.
+async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<bool> {
+    let lines = options.lines;
+    let show = |document: &Value| -> anyhow::Result<()> {
+        let line = match form {
+            Form::Readable => lines.line(document),
+            Form::Json => lines::json_line(document),
+        };
+        writeln!(io::stdout().lock(), "{line}")?;
+        Ok(())
+    };
+    match options.shape {
+        Shape::Lines => {
+            let wanted = Wanted { most: options.limit, order: Order::Newest, sources: true };
+            let (found, total) = asker.documents(&options.query, wanted).await?;
+            for hit in found.iter().rev() {
+                show(&hit.source)?;
+            }
+            say_total(&options.typed, found.len() as u64, total);
+            Ok(total > 0)
+        }
+        Shape::Follow => {
+            Follower::new(asker, &options.query).run(options.limit, show).await?;
+            Ok(true)
+        }
+        Shape::Histogram => {
+            let (bars, total) = histogram::histogram(asker, &options.query, lines).await?;
+            for bar in bars {
+                writeln!(io::stdout().lock(), "{bar}")?;
+            }
+            say_total(&options.typed, total, total);
+            Ok(total > 0)
+        }
+    }
+}
+
+/// The count stands on standard error, so that the lines can go somewhere else.
+fn say_total(typed: &str, shown: u64, total: u64) {
+    let total_shown = grouped(total);
+    match (shown, total) {
+        (_, 0) if !typed.is_empty() && !typed.contains([':', '*']) => eprintln!(
+            "nothing matches; words are words of messages, and whole values of other fields: try '*{typed}*', or path:*{typed}*"
+        ),
+        (_, 0) => eprintln!("nothing matches"),
+        (_, 1) => eprintln!("1 line matches"),
+        (shown, total) if shown < total => eprintln!(
+            "{total_shown} lines match; these are the newest {} (--limit N for more)",
+            grouped(shown)
+        ),
+        _ => eprintln!("{total_shown} lines match"),
+    }
+}
+
+/// A number with commas between thousands.
+pub fn grouped(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}
+
+/// Says what to do about a fault.
+fn explain(options: &Options, error: anyhow::Error) -> anyhow::Error {
+    let default = options.settings.elasticsearch.url.is_none();
+    match error.downcast_ref::<Fault>() {
+        Some(Fault::Wrong(problem)) => ConfigError::invalid(format!(
+            "the query {:?} cannot be answered: {problem}; see omphalos search --help for how queries are written",
+            options.typed
+        ))
+        .into(),
+        Some(Fault::Transient(problem)) if default => anyhow::anyhow!(
+            "{problem} Nothing was named, so the embedded store was asked: start one (omphalos run, omphalos demo), or name an Elasticsearch with --url"
+        ),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_read_in_thousands() {
+        assert_eq!(super::grouped(1_234_567), "1,234,567");
+    }
+}

@@ -1,0 +1,237 @@
+//! What is asked for on the command line.
+
+use std::io::IsTerminal;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use omphalos_common::config::{ConfigError, Setting, add_flags, load};
+
+use super::lines::Lines;
+use super::query::{Query, SHORT_NAMES};
+use crate::run::{Settings, all_settings};
+
+/// What of the settings of `omphalos run` says where to search.
+const KEYS: [&str; 2] = ["index.prefix", "store.listen"];
+
+/// What to search for, and how to show it.
+pub struct Options {
+    /// Where.
+    pub settings: Settings,
+    /// What.
+    pub query: Query,
+    /// As it was typed.
+    pub typed: String,
+    /// At most so many lines.
+    pub limit: usize,
+    /// How.
+    pub shape: Shape,
+    /// How lines look.
+    pub lines: Lines,
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The newest lines.
+    Lines,
+    /// The same, and then what is new, for ever.
+    Follow,
+    /// How many there are over time.
+    Histogram,
+}
+
+/// How a document is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Readable,
+    /// For programs.
+    Json,
+}
+
+fn rows() -> Vec<Setting> {
+    let mut rows = all_settings();
+    rows.retain(|row| row.key.starts_with("elasticsearch.") || KEYS.contains(&row.key));
+    for row in &mut rows {
+        *row = match row.key {
+            "elasticsearch.url" => row.alias("url").help(
+                "Elasticsearch or OpenSearch URLs to search; by default the embedded store at store.listen.",
+            ),
+            "store.listen" => row.help("Address of the embedded store."),
+            _ => *row,
+        };
+    }
+    rows
+}
+
+fn help() -> String {
+    let width = SHORT_NAMES.iter().map(|(short, _)| short.len()).max().unwrap_or(0);
+    let names: Vec<String> =
+        SHORT_NAMES.iter().map(|(short, field)| format!("  {short:width$}  {field}")).collect();
+    format!(
+        "\
+The query is Elasticsearch's query_string: words, \"phrases\", field:value, wildcards * and ?, ranges
+such as status:[500 TO 599] or bytes:>1000, AND, OR, NOT and parentheses. Parts without an operator
+between them must all match. A slash is a slash, not a regular expression. All fields can be named;
+these have short names:
+{}
+
+Times: 15m, 1h, 2d or 1h 30m ago; 2026-11-22; 2026-11-22T10:00 (UTC); 2026-11-22T10:00:00+02:00.
+
+--follow prints each line once that is indexed from now on, if its time is not more than 10 minutes
+older than when it began (less where more than {} documents a window match).
+
+Exit codes: 0 something was found, 1 nothing was, 2 trouble.
+
+Examples:
+  omphalos search 'status:500 AND path:/api*' --since 1h
+  omphalos search 'ip:203.0.113.0/24' --since 1d --histogram
+  omphalos search 'level:error' --follow
+  omphalos search 'method:POST' --json --limit 10000 | jq .url.path",
+        names.join("\n"),
+        super::follow::MOST_KNOWN
+    )
+}
+
+/// The subcommand.
+pub fn command() -> Command {
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let time = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("TIME").allow_hyphen_values(true).help(help)
+    };
+    let query = Arg::new("query")
+        .value_name("QUERY")
+        .num_args(0..)
+        .allow_hyphen_values(false)
+        .help("What to search for; everything by default");
+    let limit = Arg::new("limit")
+        .long("limit")
+        .value_name("N")
+        .default_value("100")
+        .value_parser(clap::value_parser!(u32).range(1..))
+        .help("Print at most so many lines, the newest");
+    let colour = Arg::new("color")
+        .long("color")
+        .value_name("WHEN")
+        .default_value("auto")
+        .value_parser(["auto", "always", "never"])
+        .help("Colours: on a terminal, unless NO_COLOR is set; always; or never");
+    let search = Command::new("search")
+        .about("Search the embedded store or any Elasticsearch, and print the lines that match")
+        .after_help(help())
+        .arg(query)
+        .arg(time("since", "Only what happened at this time or later"))
+        .arg(time("until", "Only what happened before this time").conflicts_with("follow"))
+        .arg(limit)
+        .arg(switch("follow", "Go on with what is new").short('f'))
+        .arg(switch("json", "Print whole documents as JSON, one a line"))
+        .arg(
+            switch("histogram", "Print how many there are over time, not the lines")
+                .conflicts_with_all(["follow", "json", "limit"]),
+        )
+        .arg(colour);
+    add_flags(search, &rows())
+}
+
+impl Options {
+    /// Reads flags, environment and the file of settings.
+    ///
+    /// # Errors
+    /// When something cannot be used; the message names it.
+    pub fn read(given: &ArgMatches) -> Result<(Self, Form), ConfigError> {
+        let read = |name: &str| std::env::var(name).ok();
+        let settings: Settings = load(&rows(), given, read, std::iter::empty())?.settings;
+        let words: Vec<&str> =
+            given.get_many::<String>("query").unwrap_or_default().map(String::as_str).collect();
+        let typed = words.join(" ");
+        let now = Timestamp::now();
+        let time = |name: &str| match given.get_one::<String>(name) {
+            Some(text) => time(name, text, now).map(Some),
+            None => Ok(None),
+        };
+        let (since, until) = (time("since")?, time("until")?);
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            return Err(ConfigError::invalid(format!(
+                "--since {since} is not before --until {until}: nothing can be between"
+            )));
+        }
+        let shape = match () {
+            () if given.get_flag("follow") => Shape::Follow,
+            () if given.get_flag("histogram") => Shape::Histogram,
+            () => Shape::Lines,
+        };
+        let form = if given.get_flag("json") { Form::Json } else { Form::Readable };
+        let limit = given.get_one::<u32>("limit").copied().unwrap_or(1);
+        let options = Self {
+            settings,
+            query: Query::new(&typed, since, until),
+            typed,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            shape,
+            lines: Lines { colour: colour(given) },
+        };
+        Ok((options, form))
+    }
+}
+
+fn colour(given: &ArgMatches) -> bool {
+    match given.get_one::<String>("color").map(String::as_str) {
+        Some("always") => true,
+        Some("never") => false,
+        _ => {
+            // https://no-color.org
+            let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
+            std::io::stdout().is_terminal() && !is_unwanted
+        }
+    }
+}
+
+/// A time as it was typed: a length of time ago, or a date with or without a time of day, in UTC
+/// unless it says otherwise.
+fn time(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, ConfigError> {
+    let text = text.trim();
+    let in_utc = |time: DateTime| time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
+    let ago = |span: Span| {
+        let span = span.abs();
+        now.to_zoned(TimeZone::UTC).checked_sub(span).ok().map(|time| time.timestamp())
+    };
+    text.parse::<Timestamp>()
+        .ok()
+        .or_else(|| text.parse::<DateTime>().ok().and_then(in_utc))
+        .or_else(|| text.parse::<Date>().ok().and_then(|date| in_utc(date.at(0, 0, 0, 0))))
+        .or_else(|| text.parse::<Span>().ok().and_then(ago))
+        .ok_or_else(|| {
+            ConfigError::invalid(format!(
+                "--{name}: expected a length of time such as 15m, 1h or 2d, or a time such as 2026-11-22T10:00, found {text:?}"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("1h", "2026-11-27T11:00:00Z"),
+            ("1h 30m", "2026-11-27T10:30:00Z"),
+            ("2d", "2026-11-25T12:00:00Z"),
+            ("2026-11-22", "2026-11-22T00:00:00Z"),
+            ("2026-11-22T10:00", "2026-11-22T10:00:00Z"),
+            ("2026-11-22 10:00:01", "2026-11-22T10:00:01Z"),
+            ("2026-11-22T10:00:00+02:00", "2026-11-22T08:00:00Z"),
+        ] {
+            assert_eq!(time("since", text, now).unwrap().to_string(), expected, "{text}");
+        }
+        let error = time("since", "yesterday", now).unwrap_err().to_string();
+        assert!(error.starts_with("--since: expected a length of time such as 15m"), "{error}");
+    }
+}

@@ -1,0 +1,169 @@
+//! `omphalos search`, against the embedded store and against Elasticsearch: the same answers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use omphalos_tests::generate::clf_time;
+use omphalos_tests::program::binary;
+use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
+use serde_json::Value;
+
+use crate::run::Alone;
+
+/// What a search printed.
+struct Answer {
+    code: Option<i32>,
+    lines: Vec<String>,
+    said: String,
+}
+
+/// Searches for `arguments` at `url`, among the indices of `prefix`.
+fn search((url, prefix): (&str, &str), arguments: &[&str]) -> Answer {
+    let output = Command::new(binary("omphalos"))
+        .arg("search")
+        .args(arguments)
+        .args(["--url", url, "--index-prefix", prefix])
+        .output()
+        .expect("omphalos runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let lines = text(&output.stdout).lines().map(str::to_owned).collect();
+    Answer { code: output.status.code(), lines, said: text(&output.stderr) }
+}
+
+/// Lines at ten-second steps that end half a minute ago: a hundred, every tenth with 500.
+fn write_log(path: &Path) {
+    let now = jiff::Timestamp::now().as_second();
+    let line = |number: i64| {
+        let time = clf_time(now - 30 - (99 - number) * 10);
+        let status = if number % 10 == 0 { 500 } else { 200 };
+        let path = if number % 2 == 0 { "/api/items" } else { "/shop" };
+        format!(
+            "192.0.2.{number} - - [{time}] \"GET {path}/{number} HTTP/1.1\" {status} 10 \"-\" \"tester/1.0\"\n"
+        )
+    };
+    fs::write(path, (0..100).map(line).collect::<String>()).expect("a log");
+}
+
+/// What must be so, whatever answers.
+fn check(at: (&str, &str)) {
+    let found = search(at, &["status:500 AND path:/api*", "--since", "1h"]);
+    assert_eq!((found.code, found.lines.len()), (Some(0), 10), "{}", found.said);
+    assert!(found.said.contains("10 lines match"), "{}", found.said);
+    assert!(found.lines.is_sorted(), "the newest is last: {:?}", found.lines);
+    assert!(found.lines[9].contains("Z  500  GET /api/items/90  192.0.2.90  10 B  tester/1.0"));
+
+    let newest = search(at, &["--limit", "3"]);
+    assert_eq!(newest.lines.len(), 3);
+    assert!(newest.said.contains("100 lines match; these are the newest 3"), "{}", newest.said);
+    assert!(newest.lines[2].contains("GET /shop/99 "), "{:?}", newest.lines);
+
+    let json = search(at, &["ip:192.0.2.64/26", "--json", "--limit", "1000"]);
+    let of = |line: &String| {
+        let document: Value = serde_json::from_str(line).expect("a document a line");
+        document["source"]["ip"].as_str().expect("an address").to_owned()
+    };
+    let addresses: BTreeSet<String> = json.lines.iter().map(of).collect();
+    assert_eq!(addresses.len(), 36, "{}", json.said);
+
+    let until = (jiff::Timestamp::now().as_second() - 530).to_string();
+    let until = jiff::Timestamp::from_second(until.parse().expect("a number")).expect("a time");
+    let early = search(at, &["--until", &until.to_string(), "--limit", "1000"]);
+    assert!((45..=55).contains(&early.lines.len()), "{}", early.lines.len());
+
+    let bars = search(at, &["--histogram"]);
+    let count = |line: &String| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.get(2).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0)
+    };
+    assert_eq!(bars.lines.iter().map(count).sum::<u64>(), 100, "{:?}", bars.lines);
+    assert!(bars.lines.len() > 10 && bars.lines[1].contains('█'), "{:?}", bars.lines);
+
+    assert!(!newest.lines[0].contains('\u{1b}'), "no colours where there is no terminal");
+    let painted = search(at, &["--limit", "1", "--color", "always"]);
+    assert!(painted.lines[0].contains('\u{1b}'), "{:?}", painted.lines);
+
+    let nothing = search(at, &["status:999"]);
+    assert_eq!((nothing.code, nothing.lines.len()), (Some(1), 0));
+    let bad = search(at, &["status:(500"]);
+    assert_eq!(bad.code, Some(2));
+    assert!(bad.said.contains("the query \"status:(500\" cannot be answered"), "{}", bad.said);
+}
+
+#[test]
+fn the_store_and_elasticsearch_give_the_same_lines() {
+    let stack = Stack::shared();
+    let alone = Alone::new();
+    let log = alone.directory.path().join("access.log");
+    write_log(&log);
+    let import = |program: Program| {
+        let imported = program.arg(log.display()).args(["--parser", "combined"]).run();
+        assert_eq!(imported.code, Some(0), "{}", imported.output);
+    };
+    let to_elasticsearch = Program::new("omphalos", &stack.path("import.out"))
+        .arg("import")
+        .option("--state-dir", stack.path("state").display())
+        .option("--elasticsearch-url", stack.search_url())
+        .option("--index-prefix", stack.prefix());
+    import(to_elasticsearch);
+    stack.elastic().wait_for_count(100);
+    check((&stack.search_url(), stack.prefix()));
+
+    let _store = alone.with_state("run").start();
+    eventually("the store listens", || {
+        let asked = alone.elastic().request(reqwest::Method::GET, "", None);
+        asked.map(|_| ()).map_err(|error| error.to_string())
+    });
+    import(alone.with_state("import"));
+    alone.elastic().wait_for_count(100);
+    check((&alone.url, "omphalos"));
+}
+
+#[test]
+fn following_prints_each_new_line_once_also_over_a_restart_of_the_store() {
+    let alone = Alone::new();
+    let directory = alone.directory.path();
+    let mut log = LogFile::create(&directory.join("app.log"));
+    let line = |number: u64| format!("{{\"message\":\"number {number:04}\"}}\n");
+    log.append_text(&line(0));
+    let mut store =
+        alone.with_state("run").arg(log.path().display()).args(["--parser", "json"]).start();
+    alone.elastic().wait_for_count(1);
+    let followed = directory.join("followed.out");
+    let follower = Program::new("omphalos", &followed)
+        .args(["search", "--follow", "--url"])
+        .arg(&alone.url)
+        .start();
+    follower.wait_for_log("number 0000");
+    let mut expected = 1;
+    for round in 0..3 {
+        for _ in 0..200 {
+            log.append_text(&line(expected));
+            expected += 1;
+        }
+        follower.wait_for_log(&format!("number {:04}", expected - 1));
+        if round == 1 {
+            store.kill();
+            follower.wait_for_log("trying again, for ever");
+            store.restart();
+        }
+    }
+    let seen = |number: u64| follower.count_in_log(&format!("number {number:04}"));
+    eventually("all is followed", || {
+        let missing: Vec<u64> = (0..expected).filter(|number| seen(*number) == 0).collect();
+        holds(missing.is_empty(), format!("missing: {missing:?}"))
+    });
+    let odd: Vec<u64> = (0..expected).filter(|number| seen(*number) != 1).collect();
+    assert!(odd.is_empty(), "not once: {odd:?}");
+}
+
+#[test]
+fn who_does_not_answer_is_named_with_what_to_do() {
+    let refused = search(("http://127.0.0.1:1", "omphalos"), &["x"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.said.contains("http://127.0.0.1:1/: connection refused"), "{}", refused.said);
+    let misread = search(("http://127.0.0.1:1", "omphalos"), &["--since", "yesterday"]);
+    assert_eq!(misread.code, Some(2));
+    assert!(misread.said.contains("--since: expected a length of time"), "{}", misread.said);
+}
