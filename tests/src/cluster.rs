@@ -76,23 +76,6 @@ impl BrokerCluster {
         })
     }
 
-    /// Parts a node from the others, which see it go and cannot have it back until it is
-    /// [joined](Self::join) again: it takes them for strangers.
-    pub fn part(&self, number: usize) {
-        let cookie = "another_cookie";
-        self.nodes[number].rabbitmqctl(&["eval", &format!(
-            "[begin erlang:set_cookie(Node, {cookie}), erlang:disconnect_node(Node) end || Node <- rabbit_nodes:all(), Node =/= node()]."
-        )]);
-    }
-
-    /// Takes that back.
-    pub fn join(&self, number: usize) {
-        let others = "[Node || Node <- rabbit_nodes:all(), Node =/= node()]";
-        self.nodes[number].rabbitmqctl(&["eval", &format!(
-            "[begin erlang:set_cookie(Node, erlang:get_cookie()), net_kernel:connect_node(Node) end || Node <- {others}]."
-        )]);
-    }
-
     /// Makes every node that runs write down the names of its queues: see
     /// [`Server::sync_queue_names`].
     pub fn sync_queue_names(&self) {

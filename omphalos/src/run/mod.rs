@@ -1,7 +1,7 @@
 //! `omphalos run`: any part of the chain in one process, by default all of it: files are read, and
 //! their lines are in a store on this machine that speaks Elasticsearch's HTTP API.
 //!
-//! Promises those of the daemons: [`chain`] joins the same stages. A process that dies reads again
+//! Promises those of the daemons: `chain.rs` joins the same stages. A process that dies reads again
 //! from its checkpoint, which moves only past what is indexed.
 
 pub(crate) mod chain;

@@ -73,7 +73,7 @@ impl From<Result<Self, ApiError>> for Answer {
     }
 }
 
-/// It is written by [`finish`], which knows what was asked for.
+/// It is written by `finish`, which knows what was asked for.
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());

@@ -56,14 +56,14 @@ pub struct OwnFields {
     pub source: Field,
     /// How often a document was written: a column.
     pub version: Field,
-    /// See [`LATER`].
+    /// See `LATER`.
     pub later: Field,
-    /// See [`LATER_TEXT`].
+    /// See `LATER_TEXT`.
     pub later_text: Field,
 }
 
 impl OwnFields {
-    /// Of a schema that [`schema`] made.
+    /// Of a schema that `schema` made.
     ///
     /// # Errors
     /// When it is another one.

@@ -33,21 +33,6 @@ fn nodes() -> Vec<Fault> {
             |scene, n| scene.brokers.node(n).resume(),
         ),
         Fault::new(
-            "a broker parted from the other two",
-            BROKERS,
-            |scene, n| scene.brokers.part(n),
-            // RabbitMQ 3.10 heals that by itself most of the time, and goes round in circles, restarting
-            // the node, at other times: only a restart by hand ends that.
-            |scene, n| {
-                scene.brokers.join(n);
-                scene.brokers.node(n).kill();
-                scene.brokers.node(n).start();
-                eventually("the cluster is whole", || {
-                    holds(scene.brokers.is_whole(), "not all nodes see each other")
-                });
-            },
-        ),
-        Fault::new(
             "two of three brokers killed with -9",
             BROKERS,
             |scene, n| {
