@@ -4,6 +4,8 @@
 //! `indices/NAME/`, see [`crate::index`].
 
 mod disk;
+#[cfg(test)]
+mod fault_tests;
 mod names;
 mod retention;
 mod template;
@@ -80,12 +82,11 @@ impl Store {
         for entry in fs::read_dir(&directory).map_err(told)? {
             let entry = entry.map_err(told)?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if Index::is_there(&entry.path()) {
-                indices.insert(name.clone(), Arc::new(Index::open(&directory, &name)?));
-            } else {
-                // Its making or its deletion was interrupted: nothing that was answered is in it.
-                info!(index = name, "clearing away an index that was not finished");
+            if Index::is_unfinished(&name) {
+                info!(directory = name, "clearing away an index that was not finished");
                 fs::remove_dir_all(entry.path()).map_err(told)?;
+            } else {
+                indices.insert(name.clone(), Arc::new(Index::open(&directory, &name)?));
             }
         }
         let shared = Shared {
@@ -180,11 +181,9 @@ impl Store {
         }
         let about = self.about(name, wanted)?;
         let parent = self.shared.options.directory.join("indices");
-        let index = Index::create(&parent, name, &about).map_err(|error| {
-            // What there is of it has no use; it is cleared away at the next start if not now.
-            drop(fs::remove_dir_all(parent.join(name)));
-            ApiError::unavailable(error.to_string())
-        })?;
+        // What there is of it after an error is cleared away when it is made again, or at the next start.
+        let index = Index::create(&parent, name, &about)
+            .map_err(|error| ApiError::unavailable(error.to_string()))?;
         let index = Arc::new(index);
         let mut indices = self.shared.indices.write().unwrap_or_else(PoisonError::into_inner);
         indices.insert(name.to_owned(), Arc::clone(&index));

@@ -12,7 +12,8 @@ use crate::index::Index;
 const TIME: &str = "@timestamp";
 
 /// The names of indices that have to go, each with the reason: first those that are too old, then
-/// the oldest of the others while they are too large together. The youngest one stays in any case.
+/// the oldest of the others while they are too large together. The youngest one stays in any case, and
+/// so do those that are being written: a backfill may be older than anything else.
 pub(super) fn overdue(
     indices: &[Arc<Index>],
     max_age: Option<Duration>,
@@ -25,6 +26,7 @@ pub(super) fn overdue(
     let mut aged: Vec<_> = indices.iter().map(|index| (youngest(index), index)).collect();
     aged.sort_by_key(|(youngest, index)| (*youngest, index.name().to_owned()));
     aged.pop();
+    aged.retain(|(_, index)| index.last_write().is_none());
     let mut overdue = Vec::new();
     let mut kept = Vec::new();
     for (youngest, index) in aged {

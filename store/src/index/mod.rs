@@ -15,6 +15,7 @@ mod words;
 mod writer;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -31,14 +32,16 @@ use self::ids::Segments;
 use self::reading::{Learn, read};
 pub use self::schema::{OwnFields, Place};
 pub use self::values::{address, parse_date};
-use self::writer::Writer;
 pub use self::writer::{Operation, Outcome, Promise};
+use self::writer::{Way, Writer};
 use crate::catalog::write_durably;
 use crate::error::{ApiError, StoreError};
 use crate::mapping::{Guess, MappedField, Mapping};
 
 /// The file beside tantivy's with what an index is.
 const ABOUT: &str = "omphalos.json";
+/// Begins the name of a directory whose making or deletion is not finished. No index has such a name.
+const UNFINISHED: &str = ".";
 /// The directory below it that is tantivy's.
 const DATA: &str = "data";
 /// Documents are compressed in blocks of so many bytes.
@@ -71,9 +74,9 @@ pub struct Index {
     reader: IndexReader,
     /// The first and last ids of the segments that are committed.
     segments: Mutex<Segments>,
-    writer: Mutex<Option<Writer>>,
-    /// Held by the thread that writes.
-    turn: Arc<Mutex<()>>,
+    writer: Mutex<Way>,
+    /// Held by the thread that writes; whether the directory is gone, and its name another one's.
+    turn: Arc<Mutex<bool>>,
 }
 
 impl std::fmt::Debug for Index {
@@ -90,14 +93,16 @@ struct Known {
 }
 
 impl Index {
-    /// Makes one in a directory that is not there yet.
+    /// Makes one in a directory that is not there yet. It has its name only when it is whole, so a
+    /// directory with the name of an index is one, or is damaged.
     ///
     /// # Errors
     /// When the disk does not take it.
     pub fn create(parent: &Path, name: &str, about: &About) -> Result<Self, StoreError> {
-        let directory = parent.join(name);
+        let directory = parent.join(format!("{UNFINISHED}making-{name}"));
         let data = directory.join(DATA);
         let told = |error| StoreError::File { path: directory.clone(), error };
+        remove(&directory).map_err(told)?;
         fs::create_dir_all(&data).map_err(told)?;
         let mapping = parsed(&directory, about)?;
         let settings = IndexSettings {
@@ -112,8 +117,9 @@ impl Index {
         opened
             .and_then(|data| tantivy::Index::create(data, schema, settings))
             .map_err(|error| damaged(&directory, &error))?;
-        // Last: a directory without it is one whose making was interrupted.
         save(&directory, about)?;
+        fs::rename(&directory, parent.join(name)).map_err(told)?;
+        sync(parent).map_err(told)?;
         Self::open(parent, name)
     }
 
@@ -124,8 +130,10 @@ impl Index {
     pub fn open(parent: &Path, name: &str) -> Result<Self, StoreError> {
         let directory = parent.join(name);
         let path = directory.join(ABOUT);
-        let text =
-            fs::read(&path).map_err(|error| StoreError::File { path: path.clone(), error })?;
+        let text = fs::read(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => damaged(&directory, &format!("{ABOUT} is not there")),
+            _ => StoreError::File { path: path.clone(), error },
+        })?;
         let about: About = serde_json::from_slice(&text)
             .map_err(|error| StoreError::Damaged { path, reason: error.to_string() })?;
         let mut mapping = parsed(&directory, &about)?;
@@ -156,9 +164,10 @@ impl Index {
         Ok(index)
     }
 
-    /// Whether there is one in a directory.
-    pub fn is_there(directory: &Path) -> bool {
-        directory.join(ABOUT).exists()
+    /// Whether a directory of this name is one whose making or deletion was interrupted: nothing
+    /// that was answered for is in it.
+    pub fn is_unfinished(name: &str) -> bool {
+        name.starts_with(UNFINISHED)
     }
 
     /// Its name.
@@ -300,21 +309,24 @@ impl Index {
 
     /// When it was last written to; `None` when it has no writer.
     pub fn last_write(&self) -> Option<Instant> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_ref().map(Writer::last)
+        Writer::last(self)
     }
 
-    /// Takes it off the disk. Who still searches it ends that on what is mapped of it.
+    /// Takes it off the disk. Who still searches it ends that on what is mapped of it; who still
+    /// writes to it is refused.
     ///
     /// # Errors
     /// When the disk does not let go of it; what is left is cleared away at the next start.
     pub fn delete(&self) -> std::io::Result<()> {
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        // First what makes it an index.
-        fs::remove_file(self.directory.join(ABOUT))?;
-        // A writer that is still merging would put files into a directory that is being emptied.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        fs::remove_dir_all(&self.directory)
+        Writer::close(self);
+        // Until its thread has ended: it would write into the next index of this name.
+        let mut is_gone = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let parent = self.directory.parent().unwrap_or(Path::new("."));
+        let gone = parent.join(format!("{UNFINISHED}deleted-{}", self.about.uuid));
+        fs::rename(&self.directory, &gone)?;
+        *is_gone = true;
+        sync(parent)?;
+        fs::remove_dir_all(gone)
     }
 
     /// The document with an id, as it came, and how often it was written.
@@ -359,6 +371,19 @@ fn save(directory: &Path, about: &About) -> Result<(), StoreError> {
     write_durably(&path, &text).map_err(|error| StoreError::File { path, error })
 }
 
-fn damaged(directory: &Path, error: &tantivy::TantivyError) -> StoreError {
-    StoreError::Damaged { path: directory.to_owned(), reason: error.to_string() }
+fn damaged(directory: &Path, reason: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Damaged { path: directory.to_owned(), reason: reason.to_string() }
+}
+
+/// Removes a directory, if it is there.
+fn remove(directory: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// Has the names in a directory outlive a crash.
+fn sync(directory: &Path) -> std::io::Result<()> {
+    fs::File::open(directory)?.sync_all()
 }

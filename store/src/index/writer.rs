@@ -5,8 +5,8 @@
 //! what was there after all is then a duplicate.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,10 @@ struct Request {
     answer: SyncSender<Answer>,
 }
 
+fn lock(index: &Index) -> MutexGuard<'_, Way> {
+    index.writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn gone() -> ApiError {
     ApiError::unavailable("the writer of the index has ended")
 }
@@ -91,6 +95,18 @@ pub(super) struct Writer {
     last: Instant,
 }
 
+/// Whether there is a thread.
+#[derive(Debug, Default)]
+pub(super) enum Way {
+    /// There is none; the next request starts one.
+    #[default]
+    None,
+    /// There is one.
+    Open(Writer),
+    /// The index is deleted, and there will be none.
+    Closed,
+}
+
 impl Writer {
     /// Has an index do this.
     pub(super) fn submit(
@@ -99,30 +115,53 @@ impl Writer {
     ) -> Result<Promise, ApiError> {
         let (answer, answered) = sync_channel(1);
         let request = Request { operations, answer };
-        let requests = {
-            let mut writer = index.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let writer = match &mut *writer {
-                Some(writer) => writer,
-                none => none.insert(Self::start(index)?),
-            };
-            writer.last = Instant::now();
-            writer.requests.clone()
-        };
-        requests.send(request).map_err(|_| gone())?;
-        Ok(Promise(answered))
+        // A thread that has come to an end nobody asked for is replaced, once.
+        let sent = Self::requests(index)?.send(request).or_else(|SendError(request)| {
+            *lock(index) = Way::None;
+            Self::requests(index)?.send(request).map_err(|_| gone())
+        });
+        sent.map(|()| Promise(answered))
     }
 
-    /// When something was asked of it.
-    pub(super) fn last(&self) -> Instant {
-        self.last
+    /// Where requests go to; starts the thread if there is none.
+    fn requests(index: &Arc<Index>) -> Result<SyncSender<Request>, ApiError> {
+        let mut way = lock(index);
+        let writer = match &mut *way {
+            Way::Open(writer) => writer,
+            Way::Closed => {
+                let reason = format!("index [{}] is deleted; send it again", index.name);
+                return Err(ApiError::unavailable(reason));
+            }
+            none @ Way::None => {
+                let started = Self::start(index)?;
+                let requests = started.requests.clone();
+                *none = Way::Open(started);
+                return Ok(requests);
+            }
+        };
+        writer.last = Instant::now();
+        Ok(writer.requests.clone())
+    }
+
+    /// When something was asked of it; `None` where there is no thread.
+    pub(super) fn last(index: &Index) -> Option<Instant> {
+        match &*lock(index) {
+            Way::Open(writer) => Some(writer.last),
+            Way::None | Way::Closed => None,
+        }
     }
 
     /// Ends the thread if nothing was asked of it for so long; it ends what it has begun.
     pub(super) fn rest(index: &Index, idle: Duration) {
-        let mut writer = index.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.as_ref().is_some_and(|writer| writer.last.elapsed() >= idle) {
-            *writer = None;
+        let mut way = lock(index);
+        if matches!(&*way, Way::Open(writer) if writer.last.elapsed() >= idle) {
+            *way = Way::None;
         }
+    }
+
+    /// Ends the thread for good; it ends what it has begun.
+    pub(super) fn close(index: &Index) {
+        *lock(index) = Way::Closed;
     }
 
     fn start(index: &Arc<Index>) -> Result<Self, ApiError> {
@@ -134,8 +173,11 @@ impl Writer {
             .name(name)
             .spawn(move || {
                 // The one before may still be finishing.
-                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-                run(&weak, &received);
+                let is_gone = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                // Who waits is told so by the end of the thread.
+                if !*is_gone {
+                    run(&weak, &received);
+                }
             })
             .map_err(|error| ApiError::unavailable(format!("cannot start a thread: {error}")))?;
         Ok(Self { requests, last: Instant::now() })
@@ -203,6 +245,10 @@ fn group(
     (first, requests): (Request, &Receiver<Request>),
     waiting: &mut Waiting,
 ) -> Result<(), ApiError> {
+    if writer.is_none() {
+        // A group may have failed after its commit; what it wrote has to be known as there.
+        index.refresh()?;
+    }
     let mut group = Group { index, searcher: index.searcher(), versions: HashMap::new() };
     let mut next = Some(first);
     let mut failed = None;
