@@ -2,13 +2,15 @@
 //! refused must be the same number of lines, to the line.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::scene::{QUEUE, Scene};
 use super::worker::Worker;
 use crate::wait::{eventually, holds};
 
-/// How often in a row everything must look the same, before it is believed to be still.
-const LOOKS: u32 = 4;
+/// How long everything must look the same, before it is believed to be still where something is
+/// missing: an archive is read when it has not changed for two seconds, and looked at each second.
+const STILL: Duration = Duration::from_secs(5);
 
 /// What the books came to.
 #[derive(Debug, Default)]
@@ -105,7 +107,7 @@ fn wait_for_rest(scene: &mut Scene) -> u64 {
     let (written, refused) = scene.written();
     let expected = written - refused;
     let mut last = BTreeMap::new();
-    let mut same = 0;
+    let mut since = Instant::now();
     let documents = eventually("nothing is under way", || {
         scene.look();
         let mut state: BTreeMap<String, u64> = BTreeMap::new();
@@ -122,10 +124,12 @@ fn wait_for_rest(scene: &mut Scene) -> u64 {
         let documents = scene.elastic().count()?;
         assert!(documents <= expected, "{documents} documents of {expected} lines");
         state.insert("documents".to_owned(), documents);
-        same = if is_idle && state == last { same + 1 } else { 0 };
+        if !is_idle || state != last {
+            since = Instant::now();
+        }
         last.clone_from(&state);
         let is_complete = is_idle && documents == expected;
-        holds(is_complete || same >= LOOKS, format!("of {expected}: {state:?}"))?;
+        holds(is_complete || since.elapsed() >= STILL, format!("of {expected}: {state:?}"))?;
         Ok::<u64, String>(documents)
     });
     let dead = scene.dead_letters();
