@@ -4,10 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::faults::{ALL_NODES, Fault, NODES};
-use super::scene::{DEAD, PREFIX, Scene};
+use super::scene::{PREFIX, Scene};
 use super::storm::Storm;
 use super::writer::Kind;
-use crate::wait::{eventually, holds};
 
 /// What can happen to Elasticsearch.
 pub fn faults() -> Vec<Fault> {
@@ -95,13 +94,9 @@ fn indices() -> Vec<Fault> {
                 let site = scene.sites.iter().find(|site| site.kind == Kind::Compressed);
                 site.expect("a site with such lines").writer.write_refused(100);
             },
-            |scene, _| {
-                let (_, refused) = scene.written();
-                eventually("the dead letters are there", || {
-                    let ready = u64::from(scene.amqp().ready(DEAD)?);
-                    holds(ready >= refused, format!("{ready} of {refused}"))
-                });
-            },
+            // The books tell whether they are all among the dead letters; meanwhile another fault may
+            // keep their shipper from reading them.
+            |_, _| {},
         ),
     ]
 }
