@@ -20,7 +20,7 @@ use crate::table::Table;
 const MOST_DOCUMENTS: usize = 300_000;
 const RUNS: usize = 3;
 /// The indexer's defaults.
-const BULK_BYTES: usize = 5 * 1024 * 1024;
+pub const BULK_BYTES: usize = 5 * 1024 * 1024;
 const CONCURRENCY: usize = 4;
 
 /// Compares rates and measures the indexer's own cost.
@@ -107,7 +107,7 @@ fn bulk_bodies(batches: &[Vec<u8>]) -> Vec<Bytes> {
 }
 
 /// Sends the bodies, as many at once as the indexer does; returns the seconds it took.
-fn replay(url: &str, bodies: &[Bytes]) -> f64 {
+pub fn replay(url: &str, bodies: &[Bytes]) -> f64 {
     let client = reqwest::Client::new();
     let target =
         format!("{}/_bulk?filter_path=items.*.status,items.*.error", url.trim_end_matches('/'));

@@ -4,7 +4,8 @@
 //! were measured in turn on the same machine means something. Nothing is asserted.
 //!
 //! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files, `bench
-//! audit` what is about audits, `bench search` what is about searching; with other arguments it is the other side of a comparison, run as a process of its own so that it is
+//! audit` what is about audits, `bench search` what is about
+//! searching, `bench store` what is about indexing in the embedded store; with other arguments it is the other side of a comparison, run as a process of its own so that it is
 //! measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
@@ -23,6 +24,7 @@ mod measure;
 mod messages;
 mod search;
 mod shipper;
+mod store;
 mod table;
 mod udp;
 
@@ -43,12 +45,13 @@ fn main() {
         ["files"] => files(),
         ["audit"] => audit(),
         ["search"] => search(),
+        ["store"] => store(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, store, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -68,6 +71,7 @@ fn all() {
     files::measure(&mut table);
     audit::measure(&directory, &log, &mut table);
     search::measure(&directory, &log, &mut table);
+    store::measure(&directory, &log, &mut table);
     table.print();
 }
 
@@ -80,6 +84,12 @@ fn audit() {
 fn search() {
     let (directory, log, mut table) = begin();
     search::measure(&directory, &log, &mut table);
+    table.print();
+}
+
+fn store() {
+    let (directory, log, mut table) = begin();
+    store::measure(&directory, &log, &mut table);
     table.print();
 }
 

@@ -7,6 +7,9 @@ use nix::sys::resource::{UsageWho, getrusage};
 use omphalos_tests::rest;
 use tokio::runtime::Runtime;
 
+/// Of processor time, in a second: Linux has 100 everywhere (`sysconf(_SC_CLK_TCK)`).
+const TICKS: f64 = 100.0;
+
 /// The cost of one run.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
@@ -66,6 +69,16 @@ pub fn memory_of(process: u32, name: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
+/// Processor time of a running process so far, in seconds.
+pub fn seconds_of(process: u32) -> f64 {
+    let clock = format!("/proc/{process}/stat");
+    let text = std::fs::read_to_string(&clock).expect("it runs");
+    // Behind the name, which may have anything in it: fields 3 on; 14 and 15 are ticks.
+    let fields = text.rsplit(')').next().expect("fields").split_whitespace();
+    let ticks: f64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks")).sum();
+    ticks / TICKS
 }
 
 /// The present resident memory of this process in MiB.

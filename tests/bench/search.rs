@@ -8,16 +8,15 @@ use std::fmt::Write;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
-use omphalos_tests::program::binary;
 use omphalos_tests::{Embedded, Engine, Server};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
+use crate::store::ndjson;
 use crate::table::Table;
 
 const DOCUMENTS_A_BULK: usize = 2_000;
@@ -27,7 +26,7 @@ const INDEX: &str = "bench-access";
 
 /// Indexes the log in both, and compares.
 pub fn measure(directory: &Path, log: &Path, table: &mut Table) {
-    let ndjson = parse(directory, log);
+    let ndjson = ndjson(directory, log);
     let elasticsearch = Server::search(Engine::Es9, &directory.join("search-search"), &[]);
     let store = Embedded::open(&directory.join("search-store"));
     let client = Client::new();
@@ -65,17 +64,6 @@ pub fn measure(directory: &Path, log: &Path, table: &mut Table) {
         "≤ 1.0 ×",
         &format!("{ours:.1} ms against {theirs:.1} ms"),
     );
-}
-
-fn parse(directory: &Path, log: &Path) -> std::path::PathBuf {
-    let path = directory.join("search.ndjson");
-    let parsed = Command::new(binary("omphalos"))
-        .args(["parse", "--parser", "combined"])
-        .arg(log)
-        .stdout(File::create(&path).expect("the NDJSON"))
-        .status();
-    assert!(parsed.expect("omphalos runs").success(), "omphalos parse failed");
-    path
 }
 
 /// Indexes the documents; the milliseconds of the first and the last.

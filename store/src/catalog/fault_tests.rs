@@ -18,9 +18,9 @@ fn write(store: &Store, index: &str, id: &str, source: &str) -> Outcome {
 
 fn try_write(store: &Store, index: &str, id: &str, source: &str) -> Result<Outcome, ApiError> {
     let index = store.index_or_new(index)?;
-    let body: Arc<str> = source.into();
+    let body = Arc::new(source.to_owned());
     let document = index.read(&body, 0..body.len(), id, &index.mapping())?;
-    let done = index.submit(vec![Operation::Create(Box::new(document))])?.wait()?;
+    let done = index.submit(vec![Operation::Create(document)])?.wait()?;
     Ok(done[0])
 }
 
@@ -102,12 +102,12 @@ fn an_index_that_is_made_again_while_it_is_written_has_what_was_answered_since()
     let store = Store::open(options(directory.path())).unwrap();
     for round in 0..10 {
         let old = store.index_or_new("logs").unwrap();
-        let body: Arc<str> = r#"{"message":"of the old one"}"#.into();
+        let body = Arc::new(r#"{"message":"of the old one"}"#.to_owned());
         let promises: Vec<_> = (0..3)
             .map(|number| {
                 let id = format!("old-{round}-{number}");
                 let document = old.read(&body, 0..body.len(), &id, &old.mapping()).unwrap();
-                old.submit(vec![Operation::Create(Box::new(document))]).unwrap()
+                old.submit(vec![Operation::Create(document)]).unwrap()
             })
             .collect();
         store.delete("logs").unwrap();
@@ -121,7 +121,7 @@ fn an_index_that_is_made_again_while_it_is_written_has_what_was_answered_since()
         assert_eq!((new.count(), new.get(&id).unwrap().is_some()), (1, true), "round {round}");
         // Whoever still has the old one cannot write to it.
         let document = old.read(&body, 0..body.len(), "late", &old.mapping()).unwrap();
-        let late = old.submit(vec![Operation::Create(Box::new(document))]);
+        let late = old.submit(vec![Operation::Create(document)]);
         assert_eq!(late.unwrap_err().status, 503);
         store.delete("logs").unwrap();
     }

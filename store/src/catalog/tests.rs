@@ -16,9 +16,9 @@ fn with(directory: &TempDir, max_age: Option<Duration>, max_bytes: Option<u64>) 
 
 fn add(store: &Store, index: &str, text: &str) {
     let index = store.index_or_new(index).unwrap();
-    let body: Arc<str> = text.into();
+    let body = Arc::new(text.to_owned());
     let document = index.read(&body, 0..body.len(), "id", &index.mapping()).unwrap();
-    index.submit(vec![Operation::Create(Box::new(document))]).unwrap().wait().unwrap();
+    index.submit(vec![Operation::Create(document)]).unwrap().wait().unwrap();
 }
 
 /// Ends all writers: what is being written is not deleted.

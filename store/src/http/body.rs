@@ -28,7 +28,7 @@ pub struct Pressure(Arc<AtomicUsize>);
 #[derive(Debug)]
 pub struct Held {
     /// As text.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     _room: Room,
 }
 
@@ -85,7 +85,7 @@ impl Pressure {
         let text = String::from_utf8(bytes).map_err(|error| {
             ApiError::parsing(format!("the body is not UTF-8: {}", error.utf8_error()))
         })?;
-        Ok(Held { text: text.into(), _room: room })
+        Ok(Held { text: Arc::new(text), _room: room })
     }
 }
 

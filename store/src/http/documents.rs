@@ -1,6 +1,8 @@
 //! Documents one at a time, and several by their ids.
 //! <https://www.elastic.co/docs/api/doc/elasticsearch/group/endpoint-document>
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{Method, Uri};
@@ -83,7 +85,6 @@ async fn put_one(
         let index = store.index_or_new(&name)?;
         let mapping = index.mapping();
         let document = index.read(&held.text, 0..held.text.len(), &id, &mapping)?;
-        let document = Box::new(document);
         let operation =
             if is_create { Operation::Create(document) } else { Operation::Index(document) };
         one(&store, &index, (&id, operation), &params)
@@ -110,7 +111,7 @@ async fn remove(
 /// Does one thing, and answers as for a document alone.
 fn one(
     store: &Store,
-    index: &std::sync::Arc<Index>,
+    index: &Arc<Index>,
     (id, operation): (&str, Operation),
     params: &Params,
 ) -> Result<Answer, ApiError> {
@@ -139,10 +140,7 @@ async fn read(
     uri: Uri,
 ) -> Answer {
     in_background(move || {
-        let params = Params::of(&uri);
-        params.allow(&READ_PARAMS)?;
-        let filter = SourceFilter::from_params(&params)?;
-        let index = store.index(&name).ok_or_else(|| ApiError::no_index(&name))?;
+        let (filter, index) = wanted(&store, &uri, &name)?;
         let found = found(&index, &id, &filter)?;
         let is_found = found.get("found").is_some_and(|found| *found == true);
         let status = if is_found { 200 } else { 404 };
@@ -152,16 +150,26 @@ async fn read(
     .into()
 }
 
+/// What of a document is to be read, and where.
+fn wanted(
+    store: &Store,
+    uri: &Uri,
+    name: &str,
+) -> Result<(SourceFilter, Arc<Index>), ApiError> {
+    let params = Params::of(uri);
+    params.allow(&READ_PARAMS)?;
+    let filter = SourceFilter::from_params(&params)?;
+    let index = store.index(name).ok_or_else(|| ApiError::no_index(name))?;
+    Ok((filter, index))
+}
+
 async fn source(
     State(store): State<Store>,
     Path((name, id)): Path<(String, String)>,
     uri: Uri,
 ) -> Answer {
     in_background(move || {
-        let params = Params::of(&uri);
-        params.allow(&READ_PARAMS)?;
-        let filter = SourceFilter::from_params(&params)?;
-        let index = store.index(&name).ok_or_else(|| ApiError::no_index(&name))?;
+        let (filter, index) = wanted(&store, &uri, &name)?;
         let Some((source, _)) = index.get(&id)? else {
             return Err(ApiError::new(
                 404,

@@ -77,6 +77,11 @@ async fn remove(State(store): State<Store>, Path(name): Path<String>, uri: Uri) 
         let params = Params::of(&uri);
         params.allow(&PARAMS)?;
         let wanted = params.wanted()?;
+        // As `action.destructive_requires_name` is set by default.
+        if name.contains('*') || name.split(',').any(|name| name == "_all") {
+            let reason = "Wildcard expressions or all indices are not allowed";
+            return Err(ApiError::argument(reason));
+        }
         for index in store.resolve(&name, wanted)? {
             store.delete(index.name())?;
         }

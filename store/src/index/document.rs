@@ -9,7 +9,7 @@ use tantivy::DateTime;
 use tantivy::schema::Field;
 use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 
-use super::ids::Key;
+use super::id_file::Key;
 use super::schema::OwnFields;
 
 /// A value of a field.
@@ -46,7 +46,7 @@ pub enum Target {
 #[derive(Debug, Clone)]
 pub struct Incoming {
     /// What it and others of the same request are part of.
-    pub body: Arc<str>,
+    pub body: Arc<String>,
     /// Where it stands.
     pub source: Range<usize>,
     /// Its id.
@@ -95,23 +95,56 @@ impl Incoming {
     }
 }
 
-impl Document for Incoming {
+impl Document for Box<Incoming> {
     type Value<'a> = Item<'a>;
-    type FieldsValuesIter<'a> = Box<dyn Iterator<Item = (Field, Item<'a>)> + 'a>;
+    type FieldsValuesIter<'a> = Fields<'a>;
 
-    fn iter_fields_and_values(&self) -> Self::FieldsValuesIter<'_> {
-        let own = self.own;
-        let fixed = [
-            (own.id, Item::Leaf(ReferenceValueLeaf::Str(&self.id))),
-            (own.key, Item::Leaf(ReferenceValueLeaf::Bytes(&self.key))),
-            (own.version, Item::Leaf(ReferenceValueLeaf::I64(self.version))),
-            (own.source, Item::Leaf(ReferenceValueLeaf::Bytes(self.source().as_bytes()))),
-        ];
-        let values = self.values.iter().map(|(field, leaf)| (*field, Item::Leaf(self.leaf(leaf))));
-        let later = [(own.later, &self.later), (own.later_text, &self.later_text)];
-        let later = later.into_iter().filter(|(_, values)| !values.is_empty());
-        let later = later.map(|(field, values)| (field, Item::Members(self, values)));
-        Box::new(fixed.into_iter().chain(values).chain(later))
+    fn iter_fields_and_values(&self) -> Fields<'_> {
+        Fields { document: self, fixed: 0, values: self.values.iter() }
+    }
+}
+
+/// Goes through the fields of a document, and their values.
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    document: &'a Incoming,
+    /// How many of those that are not in `values` are done.
+    fixed: u8,
+    values: std::slice::Iter<'a, (Field, Leaf)>,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (Field, Item<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<(Field, Item<'a>)> {
+        if let Some((field, leaf)) = self.values.next() {
+            return Some((*field, Item::Leaf(self.document.leaf(leaf))));
+        }
+        self.next_fixed()
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn next_fixed(&mut self) -> Option<(Field, Item<'a>)> {
+        let Self { document, .. } = *self;
+        let own = document.own;
+        loop {
+            self.fixed += 1;
+            return Some(match self.fixed {
+                1 => (own.id, Item::Leaf(ReferenceValueLeaf::Str(&document.id))),
+                2 => (own.version, Item::Leaf(ReferenceValueLeaf::I64(document.version))),
+                3 => {
+                    let source = document.source().as_bytes();
+                    (own.source, Item::Leaf(ReferenceValueLeaf::Bytes(source)))
+                }
+                4 if document.later.is_empty() => continue,
+                4 => (own.later, Item::Members(document, &document.later)),
+                5 if document.later_text.is_empty() => return None,
+                5 => (own.later_text, Item::Members(document, &document.later_text)),
+                _ => return None,
+            });
+        }
     }
 }
 

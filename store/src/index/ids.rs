@@ -1,48 +1,36 @@
-//! Finding an id among the committed segments. Ids begin with the time of their lines, so most
-//! segments are ruled out by their first and last keys.
+//! Finding documents by their ids among the committed segments.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use tantivy::index::SegmentId;
-use tantivy::schema::{Field, IndexRecordOption, TantivyDocument, Value};
-use tantivy::{DocAddress, DocSet, Searcher, SegmentReader, TERMINATED, Term};
-use xxhash_rust::xxh3::xxh3_64;
+use tantivy::query::{
+    BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
+};
+use tantivy::schema::{Field, TantivyDocument, Value};
+use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader};
 
-use super::schema::OwnFields;
+use super::id_file::{IdFile, Key};
+use super::schema::{OwnFields, VERSION};
 
-/// What a document is found by: the first bytes of its id, and a hash of it. Whole ids would be as
-/// good, but a dictionary of what is random costs for each byte of it: three times as much.
-pub type Key = [u8; PREFIX + HASH];
+/// Of documents, unpacked at the same time.
+const BLOCKS: usize = 1;
 
-const PREFIX: usize = 5;
-const HASH: usize = 6;
-
-/// The key of an id. Two ids may have the same one.
-pub fn key(id: &str) -> Key {
-    let mut key = [0; PREFIX + HASH];
-    let prefix = id.bytes().chain(std::iter::repeat(0)).take(PREFIX);
-    let bytes = prefix.chain(xxh3_64(id.as_bytes()).to_be_bytes());
-    for (place, byte) in key.iter_mut().zip(bytes) {
-        *place = byte;
-    }
-    key
-}
-
-/// The first and last key of each segment.
+/// Which document has which id, of each segment.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Segments(HashMap<SegmentId, (Vec<u8>, Vec<u8>)>);
+pub(super) struct Segments(HashMap<SegmentId, IdFile>);
 
 impl Segments {
     /// Learns of new segments, and forgets those that are gone.
-    pub(super) fn follow(&mut self, searcher: &Searcher, id: Field) -> tantivy::Result<()> {
+    pub(super) fn follow(&mut self, searcher: &Searcher) -> tantivy::Result<()> {
         let mut known = std::mem::take(&mut self.0);
         for segment in searcher.segment_readers() {
-            let key = segment.segment_id();
-            let ends = match known.remove(&key) {
-                Some(ends) => ends,
-                None => ends(segment, id)?,
+            let name = segment.segment_id();
+            let file = match known.remove(&name) {
+                Some(file) => file,
+                None => IdFile::open(segment)?,
             };
-            self.0.insert(key, ends);
+            self.0.insert(name, file);
         }
         Ok(())
     }
@@ -51,12 +39,11 @@ impl Segments {
     pub(super) fn version(
         &self,
         searcher: &Searcher,
-        (own, version_field): (OwnFields, &str),
+        own: OwnFields,
         id: &str,
     ) -> tantivy::Result<i64> {
         let Some(address) = self.find(searcher, own, id)? else { return Ok(0) };
-        let column =
-            searcher.segment_reader(address.segment_ord).fast_fields().i64(version_field)?;
+        let column = searcher.segment_reader(address.segment_ord).fast_fields().i64(VERSION)?;
         Ok(column.first(address.doc_id).unwrap_or(1))
     }
 
@@ -67,47 +54,62 @@ impl Segments {
         own: OwnFields,
         id: &str,
     ) -> tantivy::Result<Option<DocAddress>> {
-        let key = key(id);
-        let term = Term::from_field_bytes(own.key, &key);
+        let key = Key::of(id);
         for (number, segment) in (0u32..).zip(searcher.segment_readers()) {
-            let may_have = self.0.get(&segment.segment_id()).is_none_or(|(first, last)| {
-                first.as_slice() <= key.as_slice() && key.as_slice() <= last.as_slice()
-            });
-            if !may_have {
-                continue;
-            }
-            let inverted = segment.inverted_index(own.key)?;
-            let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)?
-            else {
-                continue;
-            };
-            let mut document = postings.doc();
-            while document != TERMINATED {
+            let Some(file) = self.0.get(&segment.segment_id()) else { continue };
+            for document in file.documents(key) {
                 let address = DocAddress::new(number, document);
-                if !segment.is_deleted(document) && has_id(searcher, address, own.id, id)? {
+                if !segment.is_deleted(document)
+                    && id_of(&searcher.doc(address)?, own.id) == Some(id)
+                {
                     return Ok(Some(address));
                 }
-                document = postings.advance();
             }
         }
         Ok(None)
     }
 }
 
-/// Whether it is this id, and not only its key.
-fn has_id(searcher: &Searcher, at: DocAddress, field: Field, id: &str) -> tantivy::Result<bool> {
-    let document: TantivyDocument = searcher.doc(at)?;
-    Ok(document.get_first(field).is_some_and(|found| found.as_str() == Some(id)))
+fn id_of(document: &TantivyDocument, field: Field) -> Option<&str> {
+    document.get_first(field).and_then(|id| id.as_str())
 }
 
-fn ends(segment: &SegmentReader, id: Field) -> tantivy::Result<(Vec<u8>, Vec<u8>)> {
-    let inverted = segment.inverted_index(id)?;
-    let terms = inverted.terms();
-    let (mut first, mut last) = (Vec::new(), Vec::new());
-    if let Some(highest) = terms.num_terms().checked_sub(1) {
-        let highest = u64::try_from(highest).unwrap_or(u64::MAX);
-        terms.ord_to_term(0, &mut first)?;
-        terms.ord_to_term(highest, &mut last)?;
+/// Documents with one of these ids.
+#[derive(Debug, Clone)]
+pub(super) struct WithIds {
+    /// Where ids are.
+    pub own: OwnFields,
+    /// The ids.
+    pub ids: Arc<HashSet<String>>,
+}
+
+impl Query for WithIds {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
     }
-    Ok((first, last))
+}
+
+impl Weight for WithIds {
+    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let file = IdFile::open(segment)?;
+        let mut found: Vec<DocId> = Vec::new();
+        for id in &*self.ids {
+            found.extend(file.documents(Key::of(id)));
+        }
+        found.sort_unstable();
+        found.dedup();
+        let store = segment.get_store_reader(BLOCKS)?;
+        let mut has_one = BitSet::with_max_value(segment.max_doc());
+        for document in found {
+            let stored: TantivyDocument = store.get(document)?;
+            if id_of(&stored, self.own.id).is_some_and(|id| self.ids.contains(id)) {
+                has_one.insert(document);
+            }
+        }
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(has_one), boost)))
+    }
+
+    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
+        Ok(Explanation::new("one of the ids", 1.0))
+    }
 }

@@ -5,6 +5,7 @@
 //! once, and that whatever is committed is found by the next search.
 
 mod document;
+mod id_file;
 mod ids;
 mod reading;
 mod schema;
@@ -22,13 +23,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tantivy::directory::MmapDirectory;
 use tantivy::schema::Schema;
 use tantivy::store::{Compressor, ZstdCompressor};
-use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher, Term};
+use tantivy::query::Query;
+use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
 pub use self::document::{Incoming, Target};
-use self::ids::Segments;
+use self::id_file::IdPlugin;
+use self::ids::{Segments, WithIds};
 use self::reading::{Learn, read};
 pub use self::schema::{OwnFields, Place};
 pub use self::values::{address, parse_date};
@@ -113,9 +115,11 @@ impl Index {
             ..IndexSettings::default()
         };
         let schema = schema::schema(&mapping);
-        let opened = MmapDirectory::open(&data).map_err(tantivy::TantivyError::from);
-        opened
-            .and_then(|data| tantivy::Index::create(data, schema, settings))
+        tantivy::Index::builder()
+            .schema(schema)
+            .settings(settings)
+            .register_plugin(Arc::new(IdPlugin))
+            .create_in_dir(&data)
             .map_err(|error| damaged(&directory, &error))?;
         save(&directory, about)?;
         fs::rename(&directory, parent.join(name)).map_err(told)?;
@@ -140,6 +144,7 @@ impl Index {
         let told = |error: &tantivy::TantivyError| damaged(&directory, error);
         let mut tantivy =
             tantivy::Index::open_in_dir(directory.join(DATA)).map_err(|error| told(&error))?;
+        tantivy.register_plugin(Arc::new(IdPlugin));
         tantivy.tokenizers().register(schema::WORDS, schema::word_tokenizer());
         tantivy.set_multithread_executor(1).map_err(|error| told(&error))?;
         let schema = tantivy.schema();
@@ -218,9 +223,9 @@ impl Index {
             .collect()
     }
 
-    /// The term that the document with an id has; another one may have it too, once in 2^48.
-    pub fn id_term(&self, id: &str) -> Term {
-        Term::from_field_bytes(self.own.key, &ids::key(id))
+    /// Documents with one of these ids.
+    pub fn with_ids(&self, ids: Vec<String>) -> Box<dyn Query> {
+        Box::new(WithIds { own: self.own, ids: Arc::new(ids.into_iter().collect()) })
     }
 
     /// How many documents there are.
@@ -240,11 +245,11 @@ impl Index {
     /// 400 where it does not fit.
     pub fn read(
         &self,
-        body: &Arc<str>,
+        body: &Arc<String>,
         source: std::ops::Range<usize>,
         id: &str,
         mapping: &Mapping,
-    ) -> Result<Incoming, ApiError> {
+    ) -> Result<Box<Incoming>, ApiError> {
         read((body, source), id, self.own, mapping, self)
     }
 
@@ -291,7 +296,7 @@ impl Index {
 
     fn refresh_segments(&self) -> tantivy::Result<()> {
         let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        segments.follow(&self.searcher(), self.own.key)
+        segments.follow(&self.searcher())
     }
 
     /// Has it do what these operations say, in their order.
@@ -337,7 +342,7 @@ impl Index {
         let searcher = self.searcher();
         let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(address) = segments.find(&searcher, self.own, id)? else { return Ok(None) };
-        let version = segments.version(&searcher, (self.own, schema::VERSION), id)?;
+        let version = segments.version(&searcher, self.own, id)?;
         let document: tantivy::TantivyDocument = searcher.doc(address)?;
         let source = document.get_first(self.own.source);
         let source = source.and_then(|value| tantivy::schema::Value::as_bytes(&value));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use super::document::Incoming;
-use super::ids::key;
+use super::id_file::Key;
 use super::schema::OwnFields;
 use super::values::{Given, leaf, parse_date};
 use crate::error::ApiError;
@@ -33,24 +33,24 @@ pub trait Learn {
 /// # Errors
 /// 400, with the field that does not fit or the place where it is no JSON.
 pub fn read(
-    (body, source): (&Arc<str>, Range<usize>),
+    (body, source): (&Arc<String>, Range<usize>),
     id: &str,
     own: OwnFields,
     mapping: &Mapping,
     learn: &dyn Learn,
-) -> Result<Incoming, ApiError> {
+) -> Result<Box<Incoming>, ApiError> {
     let text = body.get(source.clone()).unwrap_or_default();
-    let document = Incoming {
+    let document = Box::new(Incoming {
         body: Arc::clone(body),
         source,
         id: id.into(),
-        key: key(id),
+        key: Key::of(id),
         version: 1,
-        values: Vec::with_capacity(32),
+        values: Vec::with_capacity(24),
         later: Vec::new(),
         later_text: Vec::new(),
         own,
-    };
+    });
     let mut sink = Sink { document, learn, path: String::new(), depth: 0, problem: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let seed = Visit { sink: &mut sink, place: At::Node(mapping.root()) };
@@ -71,7 +71,7 @@ fn refused(reason: String) -> ApiError {
 
 /// What is gathered.
 struct Sink<'a> {
-    document: Incoming,
+    document: Box<Incoming>,
     learn: &'a dyn Learn,
     /// Where we are, with dots.
     path: String,

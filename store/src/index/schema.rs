@@ -1,12 +1,12 @@
 //! The schema of an index: how a mapping becomes fields of tantivy.
 //!
 //! Fields that the mapping has when the index is made are fields of their own; those that come later
-//! live in two JSON fields, because a schema never changes. Numbers, dates, booleans and addresses
-//! are columns only: a column of a million values is looked through in about a millisecond, and an
-//! inverted index beside it would cost more than all else together.
+//! live in two JSON fields, because a schema never changes. All but texts are columns only: a
+//! column of a million values is looked through in about a millisecond, and an inverted index beside
+//! it would cost more than all else together.
 
 use tantivy::schema::{
-    DateOptions, DateTimePrecision, Field, INDEXED, IndexRecordOption, IpAddrOptions,
+    DateOptions, DateTimePrecision, Field, IndexRecordOption, IpAddrOptions,
     JsonObjectOptions, NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing,
     TextOptions,
 };
@@ -17,8 +17,6 @@ use crate::mapping::{FieldKind, Mapping};
 
 /// The name of the field with ids.
 pub const ID: &str = "_id";
-/// The name of the field with what ids are found by: see [`super::ids::key`].
-pub const KEY: &str = "_key";
 /// The name of the field with documents as they came.
 pub const SOURCE: &str = "_source";
 /// The name of the column with versions: how often a document was written.
@@ -50,8 +48,6 @@ pub struct Place {
 pub struct OwnFields {
     /// Ids: stored.
     pub id: Field,
-    /// What they are found by: terms.
-    pub key: Field,
     /// Documents as they came: stored bytes.
     pub source: Field,
     /// How often a document was written: a column.
@@ -70,7 +66,6 @@ impl OwnFields {
     pub fn of(schema: &Schema) -> tantivy::Result<Self> {
         Ok(Self {
             id: schema.get_field(ID)?,
-            key: schema.get_field(KEY)?,
             source: schema.get_field(SOURCE)?,
             version: schema.get_field(VERSION)?,
             later: schema.get_field(LATER)?,
@@ -83,13 +78,9 @@ impl OwnFields {
 pub fn schema(mapping: &Mapping) -> Schema {
     let mut builder = Schema::builder();
     builder.add_text_field(ID, STORED);
-    builder.add_bytes_field(KEY, INDEXED);
     builder.add_bytes_field(SOURCE, STORED);
     builder.add_i64_field(VERSION, NumericOptions::default().set_fast());
-    let later = JsonObjectOptions::default()
-        .set_indexing_options(whole())
-        .set_fast(RAW_TOKENIZER_NAME)
-        .set_expand_dots_enabled();
+    let later = JsonObjectOptions::default().set_fast(RAW_TOKENIZER_NAME).set_expand_dots_enabled();
     builder.add_json_field(LATER, later);
     let text = JsonObjectOptions::default().set_indexing_options(words()).set_expand_dots_enabled();
     builder.add_json_field(LATER_TEXT, text);
@@ -103,8 +94,7 @@ fn add(builder: &mut SchemaBuilder, path: &str, kind: &FieldKind) {
     let column = NumericOptions::default().set_fast();
     match kind {
         FieldKind::Keyword { .. } => {
-            let options = TextOptions::default().set_indexing_options(whole());
-            builder.add_text_field(path, options.set_fast(RAW_TOKENIZER_NAME));
+            builder.add_text_field(path, TextOptions::default().set_fast(RAW_TOKENIZER_NAME));
         }
         FieldKind::Text => {
             builder.add_text_field(path, TextOptions::default().set_indexing_options(words()));
@@ -129,15 +119,7 @@ fn add(builder: &mut SchemaBuilder, path: &str, kind: &FieldKind) {
     }
 }
 
-/// A value is one term.
-fn whole() -> TextFieldIndexing {
-    TextFieldIndexing::default()
-        .set_tokenizer(RAW_TOKENIZER_NAME)
-        .set_index_option(IndexRecordOption::Basic)
-        .set_fieldnorms(false)
-}
-
-/// A value is many.
+/// A value is many terms.
 fn words() -> TextFieldIndexing {
     TextFieldIndexing::default()
         .set_tokenizer(WORDS)

@@ -18,8 +18,8 @@ fn index(directory: &TempDir) -> Arc<Index> {
 }
 
 fn document(index: &Index, id: &str, text: &str) -> Result<Box<Incoming>, ApiError> {
-    let body: Arc<str> = text.into();
-    index.read(&body, 0..body.len(), id, &index.mapping()).map(Box::new)
+    let body = Arc::new(text.to_owned());
+    index.read(&body, 0..body.len(), id, &index.mapping())
 }
 
 fn put(index: &Arc<Index>, id: &str, text: &str) -> Outcome {

@@ -10,13 +10,12 @@ use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::{IndexWriter, Searcher};
 use tracing::{debug, warn};
 
 use super::Index;
 use super::document::Incoming;
-use super::schema::VERSION;
 use crate::error::ApiError;
 
 /// Requests that wait for the writer of an index; more wait to be let in.
@@ -27,6 +26,8 @@ const GROUP: usize = 50_000;
 const THREADS: usize = 2;
 /// Memory of each of them, in bytes.
 const THREAD_BYTES: usize = 24 << 20;
+/// Documents that a thread takes at once.
+const HANDFUL: usize = 128;
 /// After so long without work, what merging left over is cleared away.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Segments that are merged into one, of similar size.
@@ -216,7 +217,7 @@ fn run(index: &Weak<Index>, requests: &Receiver<Request>) {
 /// Indexes one request and those that wait behind it, and answers them.
 fn serve(
     index: &Index,
-    writer: &mut Option<IndexWriter<Incoming>>,
+    writer: &mut Option<IndexWriter<Box<Incoming>>>,
     (first, requests): (Request, &Receiver<Request>),
 ) {
     let mut waiting = Vec::new();
@@ -241,7 +242,7 @@ type Waiting = Vec<(SyncSender<Answer>, Vec<Outcome>)>;
 
 fn group(
     index: &Index,
-    writer: &mut Option<IndexWriter<Incoming>>,
+    writer: &mut Option<IndexWriter<Box<Incoming>>>,
     (first, requests): (Request, &Receiver<Request>),
     waiting: &mut Waiting,
 ) -> Result<(), ApiError> {
@@ -249,7 +250,12 @@ fn group(
         // A group may have failed after its commit; what it wrote has to be known as there.
         index.refresh()?;
     }
-    let mut group = Group { index, searcher: index.searcher(), versions: HashMap::new() };
+    let mut group = Group {
+        index,
+        searcher: index.searcher(),
+        versions: HashMap::new(),
+        handful: Vec::with_capacity(HANDFUL),
+    };
     let mut next = Some(first);
     let mut failed = None;
     while let Some(Request { operations, answer }) = next.take() {
@@ -268,6 +274,7 @@ fn group(
     }
     let writer = open(index, writer)?;
     if !group.versions.is_empty() {
+        group.hand_over(writer)?;
         index.save_mapping()?;
         writer.commit()?;
         index.refresh()?;
@@ -277,8 +284,8 @@ fn group(
 
 fn open<'w>(
     index: &Index,
-    writer: &'w mut Option<IndexWriter<Incoming>>,
-) -> Result<&'w mut IndexWriter<Incoming>, ApiError> {
+    writer: &'w mut Option<IndexWriter<Box<Incoming>>>,
+) -> Result<&'w mut IndexWriter<Box<Incoming>>, ApiError> {
     match writer {
         Some(writer) => Ok(writer),
         none => {
@@ -287,7 +294,7 @@ fn open<'w>(
                 .memory_budget_per_thread(THREAD_BYTES)
                 .num_merge_threads(1)
                 .build();
-            let opened: IndexWriter<Incoming> = index.tantivy.writer_with_options(options)?;
+            let opened: IndexWriter<Box<Incoming>> = index.tantivy.writer_with_options(options)?;
             let mut policy = LogMergePolicy::default();
             policy.set_min_num_segments(MERGED);
             opened.set_merge_policy(Box::new(policy));
@@ -297,7 +304,7 @@ fn open<'w>(
 }
 
 /// Clears away what merging left over, which searches may have held until now.
-fn tidy(index: &Index, writer: Option<&IndexWriter<Incoming>>) {
+fn tidy(index: &Index, writer: Option<&IndexWriter<Box<Incoming>>>) {
     let Some(writer) = writer else { return };
     let done = index.refresh().and_then(|()| writer.garbage_collect_files().wait().map(drop));
     if let Err(error) = done {
@@ -311,12 +318,14 @@ struct Group<'a> {
     searcher: Searcher,
     /// Of documents that are not committed yet, by id; 0 for those that are deleted.
     versions: HashMap<Box<str>, i64>,
+    /// Documents that no thread has yet.
+    handful: Vec<UserOperation<Box<Incoming>>>,
 }
 
 impl Group<'_> {
     fn take(
         &mut self,
-        writer: &IndexWriter<Incoming>,
+        writer: &IndexWriter<Box<Incoming>>,
         operations: Vec<Operation>,
     ) -> Result<Vec<Outcome>, ApiError> {
         operations.into_iter().map(|operation| self.act(writer, operation)).collect()
@@ -324,7 +333,7 @@ impl Group<'_> {
 
     fn act(
         &mut self,
-        writer: &IndexWriter<Incoming>,
+        writer: &IndexWriter<Box<Incoming>>,
         operation: Operation,
     ) -> Result<Outcome, ApiError> {
         let (mut document, replaces) = match operation {
@@ -337,31 +346,42 @@ impl Group<'_> {
             return Ok(Outcome::Exists(version));
         }
         if version > 0 {
-            self.forget(writer, &document.id);
+            self.forget(writer, &document.id)?;
         }
         document.version = version + 1;
         self.versions.insert(document.id.clone(), document.version);
-        writer.add_document(*document)?;
+        self.handful.push(UserOperation::Add(document));
+        if self.handful.len() >= HANDFUL {
+            self.hand_over(writer)?;
+        }
         let outcome = if version > 0 { Outcome::Updated } else { Outcome::Created };
         Ok(outcome(version + 1))
     }
 
     fn delete(
         &mut self,
-        writer: &IndexWriter<Incoming>,
+        writer: &IndexWriter<Box<Incoming>>,
         id: Box<str>,
     ) -> Result<Outcome, ApiError> {
         let version = self.version(&id)?;
         if version == 0 {
             return Ok(Outcome::NotFound);
         }
-        self.forget(writer, &id);
+        self.forget(writer, &id)?;
         self.versions.insert(id, 0);
         Ok(Outcome::Deleted(version + 1))
     }
 
-    fn forget(&self, writer: &IndexWriter<Incoming>, id: &str) {
-        writer.delete_term(self.index.id_term(id));
+    /// Deletes the document with an id, of those that were handed over.
+    fn forget(&mut self, writer: &IndexWriter<Box<Incoming>>, id: &str) -> Result<(), ApiError> {
+        self.hand_over(writer)?;
+        writer.delete_query(self.index.with_ids(vec![id.to_owned()]))?;
+        Ok(())
+    }
+
+    fn hand_over(&mut self, writer: &IndexWriter<Box<Incoming>>) -> Result<(), ApiError> {
+        writer.run(std::mem::replace(&mut self.handful, Vec::with_capacity(HANDFUL)))?;
+        Ok(())
     }
 
     /// How often the document with an id was written; 0 if there is none.
@@ -370,6 +390,6 @@ impl Group<'_> {
             return Ok(*version);
         }
         let segments = self.index.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(segments.version(&self.searcher, (self.index.own, VERSION), id)?)
+        Ok(segments.version(&self.searcher, self.index.own, id)?)
     }
 }

@@ -13,7 +13,7 @@ use tantivy::query::{
 use tantivy::schema::{IndexRecordOption, Term as TantivyTerm};
 
 use super::date::{Dates, Rounding, Viewpoint};
-use super::exists;
+use super::{exists, keyword};
 use super::pattern::{Maker, TooLong, Wildcard};
 use super::refusal::{illegal, misfit, shard_failure};
 use super::values::{self, Bounds};
@@ -183,14 +183,14 @@ impl<'a> Builder<'a> {
         if query.ignore_case && is_string {
             let text = values::text(&query.value);
             let pattern = maker(&place, true).literal(&text).map_err(too_long)?;
-            return Ok(Some(automatic(&place, pattern, boost)));
+            return Ok(Some(fitting(&place, pattern, boost)));
         }
         self.equal(&place, &query.value, boost)
     }
 
     /// Values that are equal to one.
     fn equal(&self, place: &Place, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
-        if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
+        if place.kind == FieldKind::Text {
             return Ok(Some(scored(values::string_term(place, &values::text(value)), boost)));
         }
         if place.kind == FieldKind::Boolean {
@@ -198,7 +198,10 @@ impl<'a> Builder<'a> {
             return Ok(Some(constant(exists::flags(&place.column, |flag| flag == wanted), boost)));
         }
         let bounds = values::equal(place, value, &self.view)?;
-        Ok(bounds.map(|bounds| constant(between(bounds), boost)))
+        Ok(bounds.map(|bounds| match place.kind {
+            FieldKind::Keyword { .. } => boosted(keyword::equal(&place.column, bounds), boost),
+            _ => constant(between(bounds), boost),
+        }))
     }
 
     fn terms(&self, field: &str, wanted: &[Value], boost: f32) -> Result<Option<Built>, ApiError> {
@@ -214,7 +217,10 @@ impl<'a> Builder<'a> {
             let is_here = field == "_index" && texts().any(|name| self.is_index(&name));
             return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
         };
-        if matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text) {
+        if matches!(place.kind, FieldKind::Keyword { .. }) {
+            return Ok(Some(constant(keyword::one_of(&place.column, texts().collect()), boost)));
+        }
+        if place.kind == FieldKind::Text {
             let terms = texts().map(|text| values::string_term(&place, &text));
             return Ok(Some(constant(Box::new(TermSetQuery::new(terms)), boost)));
         }
@@ -281,8 +287,8 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn ids<'b>(&self, ids: impl Iterator<Item = &'b str>, boost: f32) -> Option<Built> {
-        let terms: Vec<TantivyTerm> = ids.map(|id| self.index.id_term(id)).collect();
-        (!terms.is_empty()).then(|| constant(Box::new(TermSetQuery::new(terms)), boost))
+        let ids: Vec<String> = ids.map(str::to_owned).collect();
+        (!ids.is_empty()).then(|| constant(self.index.with_ids(ids), boost))
     }
 
     /// Fields that every document has, and those that no document has.
@@ -333,12 +339,12 @@ pub(super) fn pattern_at(place: &Place, query: &Pattern, boost: f32) -> Result<B
         )));
     }
     let pattern = made(maker(place, query.ignore_case), query).map_err(too_long)?;
-    Ok(automatic(place, pattern, boost))
+    Ok(fitting(place, pattern, boost))
 }
 
-/// A maker of patterns for the terms of a field.
+/// A maker of patterns for the values or words of a field.
 fn maker(place: &Place, ignore_case: bool) -> Maker {
-    if place.json_path.is_none() {
+    if place.kind != FieldKind::Text || place.json_path.is_none() {
         return Maker::new(&[], ignore_case);
     }
     let prefix = values::string_term(place, "");
@@ -349,8 +355,12 @@ fn made(maker: Maker, query: &Pattern) -> Result<Wildcard, TooLong> {
     if query.is_prefix { maker.prefix(&query.text) } else { maker.wildcard(&query.text) }
 }
 
-fn automatic(place: &Place, pattern: Wildcard, boost: f32) -> Built {
-    constant(exists::automatic(place.field, pattern), boost)
+fn fitting(place: &Place, pattern: Wildcard, boost: f32) -> Built {
+    let found = match place.kind {
+        FieldKind::Text => exists::automatic(place.field, pattern),
+        _ => keyword::fitting(&place.column, pattern),
+    };
+    constant(found, boost)
 }
 
 fn too_long(_: TooLong) -> ApiError {

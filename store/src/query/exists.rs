@@ -1,4 +1,5 @@
-//! Queries that tantivy does not have: any value of a text, one of many numbers, a pattern.
+//! Queries that tantivy does not have: any value of a text, one of many numbers, words that fit a
+//! pattern.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ pub(super) fn flags(column: &str, is_wanted: impl Fn(bool) -> bool) -> Built {
     Box::new(DocPredicateQuery::from(predicate))
 }
 
-/// Documents with a term that fits a pattern.
+/// Documents with a word that fits a pattern.
 pub(super) fn automatic(field: Field, pattern: Wildcard) -> Built {
     Box::new(Automatic { field, pattern: Arc::new(pattern) })
 }

@@ -11,6 +11,7 @@ mod date;
 mod dsl;
 mod exists;
 mod fields;
+mod keyword;
 mod leaves;
 mod lucene;
 mod pattern;

@@ -16,4 +16,4 @@ pub use concurrency::Concurrency;
 pub use courier::{Courier, Done};
 pub use gate::Gate;
 pub use reply::Problem;
-pub use template::TemplateOptions;
+pub use template::{TemplateOptions, index_template};

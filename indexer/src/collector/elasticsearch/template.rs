@@ -51,7 +51,7 @@ pub async fn install(client: &Client, options: &TemplateOptions) -> Result<(), F
         );
         return Ok(());
     }
-    let mut template = template(options);
+    let mut template = index_template(options);
     for _ in 0..=REPLACEMENTS.len() {
         match client.put(&path, &template).await {
             Ok(()) => {
@@ -118,7 +118,7 @@ fn replace_type(value: &mut Value, kind: &str, instead: &str) {
 }
 
 /// The template for servers that can do everything.
-fn template(options: &TemplateOptions) -> Value {
+pub fn index_template(options: &TemplateOptions) -> Value {
     let mut index = json!({ "number_of_shards": options.shards });
     if let (Some(replicas), Some(index)) = (options.replicas, index.as_object_mut()) {
         index.insert("number_of_replicas".to_owned(), json!(replicas));
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn types_that_a_server_lacks_are_replaced() {
         let options = TemplateOptions { prefix: "logs".to_owned(), shards: 2, replicas: Some(0) };
-        let mut template = template(&options);
+        let mut template = index_template(&options);
         assert_eq!(template["index_patterns"], json!(["logs-*"]));
         assert_eq!(
             template["template"]["settings"]["index"],

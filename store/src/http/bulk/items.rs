@@ -1,0 +1,258 @@
+//! What stands in a bulk: action lines, and the documents behind them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::ApiError;
+use crate::index::Outcome;
+
+/// A longer id, in bytes, is refused.
+pub const LONGEST_ID: usize = 512;
+
+/// What is to be done with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Create,
+    Index,
+    Delete,
+    Update,
+}
+
+impl Action {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Index => "index",
+            Self::Delete => "delete",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// One operation, and what became of it.
+pub(super) struct Item {
+    pub action: Action,
+    pub index: Arc<str>,
+    pub id: String,
+    pub source: Range<usize>,
+    pub result: Option<Result<Outcome, ApiError>>,
+}
+
+/// An action line, as it mostly is.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    Create(Meta),
+    Index(Meta),
+    Delete(Meta),
+    Update(Meta),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    #[serde(default, rename = "_index")]
+    index: Option<String>,
+    #[serde(default, rename = "_id")]
+    id: Option<Id>,
+    #[serde(default)]
+    routing: Option<Value>,
+    #[serde(default)]
+    require_alias: Option<bool>,
+    #[serde(default)]
+    dynamic_templates: Option<Value>,
+}
+
+/// A number is an id too.
+struct Id(String);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Id;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an id")
+            }
+
+            fn visit_str<E>(self, id: &str) -> Result<Id, E> {
+                Ok(Id(id.to_owned()))
+            }
+
+            fn visit_i64<E>(self, id: i64) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
+            }
+
+            fn visit_u64<E>(self, id: u64) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
+            }
+        }
+        json.deserialize_any(Either)
+    }
+}
+
+/// Reads all action lines, and where their documents stand.
+pub(super) fn items(body: &str, index: Option<&str>) -> Result<Vec<Item>, ApiError> {
+    if body.trim().is_empty() {
+        return Err(ApiError::new(400, "parse_exception", "request body is required"));
+    }
+    if !body.ends_with('\n') {
+        return Err(ApiError::argument("The bulk request must be terminated by a newline [\\n]"));
+    }
+    let mut items = Vec::with_capacity(body.len() / 600 + 1);
+    let mut lines = Lines { body, at: 0, number: 0 };
+    while let Some(line) = lines.next() {
+        let text = body.get(line).unwrap_or_default().trim();
+        if text.is_empty() {
+            continue;
+        }
+        let (action, meta) = action(text, lines.number)?;
+        let source = match action {
+            Action::Delete => 0..0,
+            _ => lines.next().ok_or_else(|| {
+                ApiError::argument(format!(
+                    "Malformed action/metadata line [{}], expected a document after it",
+                    lines.number
+                ))
+            })?,
+        };
+        let item = item(action, meta, source, (index, items.last()))?;
+        items.push(item);
+    }
+    Ok(items)
+}
+
+fn action(text: &str, number: usize) -> Result<(Action, Meta), ApiError> {
+    match serde_json::from_str(text) {
+        Ok(Line::Create(meta)) => Ok((Action::Create, meta)),
+        Ok(Line::Index(meta)) => Ok((Action::Index, meta)),
+        Ok(Line::Delete(meta)) => Ok((Action::Delete, meta)),
+        Ok(Line::Update(meta)) => Ok((Action::Update, meta)),
+        Err(_) => unusual_action(text, number),
+    }
+}
+
+/// Reads one step by step, to say what is wrong with it.
+fn unusual_action(text: &str, number: usize) -> Result<(Action, Meta), ApiError> {
+    let fail = |error: &serde_json::Error| {
+        let kind =
+            if error.is_eof() { "x_content_e_o_f_exception" } else { "x_content_parse_exception" };
+        ApiError::new(400, kind, format!("[{number}:{}] {error}", error.column()))
+    };
+    let raw: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(text).map_err(|error| fail(&error))?;
+    let Some((name, raw)) = raw.iter().next() else {
+        return Err(ApiError::argument(format!(
+            "Malformed action/metadata line [{number}], expected FIELD_NAME but found [END_OBJECT]"
+        )));
+    };
+    let action = match name.as_ref() {
+        "create" => Action::Create,
+        "index" => Action::Index,
+        "delete" => Action::Delete,
+        "update" => Action::Update,
+        other => {
+            return Err(ApiError::argument(format!(
+                "Malformed action/metadata line [{number}], expected field [create], [delete], [index] or [update] but found [{other}]"
+            )));
+        }
+    };
+    let text = raw.get();
+    let meta = serde_json::from_str(text).map_err(|error| {
+        ApiError::argument(format!("Malformed action/metadata line [{number}]: {error}"))
+    })?;
+    Ok((action, meta))
+}
+
+fn item(
+    action: Action,
+    meta: Meta,
+    source: Range<usize>,
+    (index, before): (Option<&str>, Option<&Item>),
+) -> Result<Item, ApiError> {
+    let refuse = |what: &str| {
+        Err(ApiError::argument(format!("[{what}] is not supported in an action of a bulk")))
+    };
+    if meta.routing.is_some() {
+        return refuse("routing");
+    }
+    if meta.dynamic_templates.is_some() {
+        return refuse("dynamic_templates");
+    }
+    if meta.require_alias == Some(true) {
+        return refuse("require_alias");
+    }
+    let index = meta.index.as_deref().or(index).unwrap_or_default();
+    // Nearly always the one before.
+    let index = match before {
+        Some(Item { index: same, .. }) if **same == *index => Arc::clone(same),
+        _ => index.into(),
+    };
+    let given = meta.id.map(|Id(id)| id);
+    let mut result = None;
+    if index.is_empty() {
+        result = Some(Err(ApiError::argument("index is missing")));
+    } else if action == Action::Update {
+        result = Some(Err(ApiError::argument(
+            "[update] is not supported: send the whole document with [index]",
+        )));
+    } else if let Some(problem) = given.as_deref().and_then(|id| wrong_id(id).err()) {
+        result = Some(Err(problem));
+    } else if given.is_none() && action == Action::Delete {
+        result = Some(Err(ApiError::argument(
+            "an id must be provided if version type or value are set",
+        )));
+    }
+    let id = given.unwrap_or_else(new_id);
+    Ok(Item { action, index, id, source, result })
+}
+
+/// Whether this can be an id.
+pub fn wrong_id(id: &str) -> Result<(), ApiError> {
+    if id.is_empty() {
+        return Err(ApiError::argument("if _id is specified it must not be empty"));
+    }
+    if id.len() > LONGEST_ID {
+        let reason = format!(
+            "Validation Failed: 1: id [{id}] is too long, must be no longer than {LONGEST_ID} bytes but was: {};",
+            id.len()
+        );
+        return Err(ApiError::new(400, "action_request_validation_exception", reason));
+    }
+    Ok(())
+}
+
+/// An id for a document without one.
+pub fn new_id() -> String {
+    // In order of time, as those of the shipper are.
+    let seconds = jiff::Timestamp::now().as_second();
+    format!("{seconds:08x}{:024x}", rand::random::<u128>() >> 32)
+}
+
+/// The lines of a body, as ranges without their ends.
+struct Lines<'a> {
+    body: &'a str,
+    at: usize,
+    number: usize,
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let rest = self.body.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let length = rest.find('\n').unwrap_or(rest.len());
+        let line = self.at..self.at + length;
+        self.at += length + 1;
+        self.number += 1;
+        Some(line)
+    }
+}

@@ -1,0 +1,195 @@
+//! `_bulk`: many operations in one request.
+//! <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>
+
+mod items;
+mod print;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::routing::post;
+
+use self::items::{Action, Item, items};
+pub(super) use self::items::{new_id, wrong_id};
+use self::print::print;
+use super::answer::{Answer, Filter};
+use super::params::Params;
+use super::{MOST_WRITERS, in_background};
+use crate::catalog::Store;
+use crate::error::ApiError;
+use crate::index::{Index, Operation, Outcome};
+use crate::mapping::Mapping;
+
+/// Parameters that change nothing here: what is answered is on disk and can be found.
+const PARAMS: [&str; 8] = [
+    "refresh",
+    "timeout",
+    "wait_for_active_shards",
+    "routing",
+    "require_alias",
+    "_source",
+    "list_executed_pipelines",
+    "require_data_stream",
+];
+
+pub(super) fn routes() -> Router<Store> {
+    Router::new()
+        .route("/_bulk", post(anywhere).put(anywhere))
+        .route("/{index}/_bulk", post(in_index).put(in_index))
+}
+
+async fn anywhere(State(store): State<Store>, request: Request) -> Answer {
+    bulk(store, None, request).await.into()
+}
+
+async fn in_index(
+    State(store): State<Store>,
+    Path(index): Path<String>,
+    request: Request,
+) -> Answer {
+    bulk(store, Some(index), request).await.into()
+}
+
+async fn bulk(store: Store, index: Option<String>, request: Request) -> Result<Answer, ApiError> {
+    let params = Params::of(request.uri());
+    params.allow(&PARAMS)?;
+    let is_refreshed = matches!(params.text("refresh"), Some("" | "true"));
+    let paths = params.text("filter_path").unwrap_or_default().to_owned();
+    let (parts, body) = request.into_parts();
+    let held = store.pressure().read(&parts.headers, body).await?;
+    in_background(move || {
+        let begun = Instant::now();
+        let items = items(&held.text, index.as_deref())?;
+        let done = Bulk::new(&store, &held.text, items).run();
+        Ok(Answer::ready(print(&done, &Filter::new(&paths), is_refreshed, begun)))
+    })
+    .await
+}
+
+/// A request that is being worked on.
+struct Bulk<'a> {
+    store: &'a Store,
+    body: &'a Arc<String>,
+    items: Vec<Item>,
+}
+
+/// What one index has to do: its operations, and the items that they come from.
+#[derive(Default)]
+struct Share {
+    operations: Vec<Operation>,
+    places: Vec<usize>,
+}
+
+impl<'a> Bulk<'a> {
+    fn new(store: &'a Store, body: &'a Arc<String>, items: Vec<Item>) -> Self {
+        Self { store, body, items }
+    }
+
+    fn run(mut self) -> Vec<Item> {
+        let mut by_index: Vec<(Arc<str>, Vec<usize>)> = Vec::new();
+        for (place, item) in self.items.iter().enumerate().filter(|(_, item)| item.result.is_none())
+        {
+            // Nearly always the last one, or one of few.
+            match by_index.iter_mut().rev().find(|(name, _)| *name == item.index) {
+                Some((_, places)) => places.push(place),
+                None => by_index.push((Arc::clone(&item.index), vec![place])),
+            }
+        }
+        for some in by_index.chunks(MOST_WRITERS) {
+            self.store.keep_writers(MOST_WRITERS.saturating_sub(some.len()));
+            let begun: Vec<_> = some
+                .iter()
+                .map(|(name, places)| {
+                    let share = self.share(name, places)?;
+                    let (index, Share { operations, places }) = share;
+                    Ok((index.submit(operations)?, places))
+                })
+                .collect();
+            for (share, (_, all)) in begun.into_iter().zip(some) {
+                self.conclude(share, all);
+            }
+        }
+        self.items
+    }
+
+    /// Reads the documents for an index.
+    fn share(&mut self, name: &str, places: &[usize]) -> Result<(Arc<Index>, Share), ApiError> {
+        let index = self.store.index_or_new(name)?;
+        let mapping = index.mapping();
+        let mut share = Share::default();
+        for place in places {
+            let Some(item) = self.items.get_mut(*place) else { continue };
+            match operation(self.body, item, &index, &mapping) {
+                Ok(operation) => {
+                    share.operations.push(operation);
+                    share.places.push(*place);
+                }
+                Err(problem) => item.result = Some(Err(problem)),
+            }
+        }
+        Ok((index, share))
+    }
+
+    fn conclude(
+        &mut self,
+        share: Result<(crate::index::Promise, Vec<usize>), ApiError>,
+        all: &[usize],
+    ) {
+        let done = share.and_then(|(promise, places)| Ok((promise.wait()?, places)));
+        match done {
+            Ok((outcomes, places)) => {
+                for (place, outcome) in places.into_iter().zip(outcomes) {
+                    if let Some(item) = self.items.get_mut(place) {
+                        item.result = Some(Ok(outcome));
+                    }
+                }
+            }
+            Err(problem) => {
+                for place in all {
+                    if let Some(item) = self.items.get_mut(*place) {
+                        item.result.get_or_insert_with(|| Err(problem.clone()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn operation(
+    body: &Arc<String>,
+    item: &Item,
+    index: &Index,
+    mapping: &Mapping,
+) -> Result<Operation, ApiError> {
+    if item.action == Action::Delete {
+        return Ok(Operation::Delete(item.id.as_str().into()));
+    }
+    let document = index.read(body, item.source.clone(), &item.id, mapping)?;
+    Ok(match item.action {
+        Action::Create => Operation::Create(document),
+        _ => Operation::Index(document),
+    })
+}
+
+/// What a version conflict is called.
+pub(super) fn conflict(id: &str, version: i64) -> ApiError {
+    ApiError::new(
+        409,
+        "version_conflict_engine_exception",
+        format!("[{id}]: version conflict, document already exists (current version [{version}])"),
+    )
+}
+
+/// The result of an outcome, its version, and its status.
+pub(super) fn told(outcome: Outcome) -> (&'static str, i64, u16) {
+    match outcome {
+        Outcome::Created(version) => ("created", version, 201),
+        Outcome::Updated(version) => ("updated", version, 200),
+        Outcome::Exists(version) => ("noop", version, 409),
+        Outcome::Deleted(version) => ("deleted", version, 200),
+        Outcome::NotFound => ("not_found", 1, 404),
+    }
+}
+

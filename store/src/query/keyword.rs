@@ -1,0 +1,119 @@
+//! Queries for keywords, which are columns only: a value is found in the column's dictionary, and
+//! the documents that have its number by a look through the column.
+
+use tantivy::columnar::{Cardinality, StrColumn};
+use tantivy::query::doc_predicate_query::{DocPredicateQuery, FunctionPredicate};
+use tantivy::query::{ConstScoreQuery, EnableScoring, Query, QueryClone, RangeQuery, Weight};
+use tantivy::{Searcher, SegmentReader};
+
+use super::build::{Built, constant};
+use super::pattern::Wildcard;
+use super::values::Bounds;
+
+/// What BM25 multiplies the rarity of a value with where there is one of it in each document:
+/// 1 / (1 + k1), with Elasticsearch's k1 of 1.2.
+const ONCE: f64 = 1.0 / 2.2;
+
+/// Documents that have a value of a column, scored by how rare it is.
+pub(super) fn equal(column: &str, (first, last): Bounds) -> Built {
+    Box::new(Equal { column: column.to_owned(), range: RangeQuery::new(first, last) })
+}
+
+#[derive(Debug, Clone)]
+struct Equal {
+    column: String,
+    range: RangeQuery,
+}
+
+impl Equal {
+    /// As Elasticsearch's BM25 scores a field without norms.
+    fn score(&self, searcher: &Searcher) -> tantivy::Result<f32> {
+        let mut having = 0.0;
+        for segment in searcher.segment_readers() {
+            if let Some(column) = segment.fast_fields().str(&self.column)? {
+                having += documents(&column, segment);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 documents")]
+        let matching = self.range.count(searcher)? as f64;
+        let rarity = ((having - matching + 0.5) / (matching + 0.5)).max(0.0);
+        #[expect(clippy::cast_possible_truncation, reason = "a score has no more digits")]
+        Ok((rarity.ln_1p() * ONCE) as f32)
+    }
+}
+
+/// How many documents of a segment have a value.
+fn documents(column: &StrColumn, segment: &SegmentReader) -> f64 {
+    let all = segment.max_doc();
+    match column.ords().get_cardinality() {
+        Cardinality::Full => f64::from(all),
+        // Several values of a document are values of neighbours; the scale is the same.
+        Cardinality::Optional | Cardinality::Multivalued => {
+            f64::from(column.ords().values.num_vals().min(all))
+        }
+    }
+}
+
+impl Query for Equal {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        match scoring {
+            EnableScoring::Enabled { searcher, .. } => {
+                let score = self.score(searcher)?;
+                ConstScoreQuery::new(self.range.box_clone(), score).weight(scoring)
+            }
+            EnableScoring::Disabled { .. } => self.range.weight(scoring),
+        }
+    }
+}
+
+/// Documents that have one of many values of a column.
+pub(super) fn one_of(column: &str, values: Vec<String>) -> Built {
+    chosen(column, move |column| {
+        let mut is_wanted = vec![false; column.num_terms()];
+        for value in &values {
+            if let Some(place) = column.dictionary().term_ord(value)? {
+                mark(&mut is_wanted, place);
+            }
+        }
+        Ok(is_wanted)
+    })
+}
+
+/// Documents with a value of a column that fits a pattern.
+pub(super) fn fitting(column: &str, pattern: Wildcard) -> Built {
+    chosen(column, move |column| {
+        let mut is_wanted = vec![false; column.num_terms()];
+        let mut found = column.dictionary().search(&pattern).into_stream()?;
+        while found.advance() {
+            mark(&mut is_wanted, found.term_ord());
+        }
+        Ok(is_wanted)
+    })
+}
+
+fn mark(is_wanted: &mut [bool], place: u64) {
+    let place = usize::try_from(place).ok();
+    if let Some(flag) = place.and_then(|place| is_wanted.get_mut(place)) {
+        *flag = true;
+    }
+}
+
+/// Documents that have one of those values whose places in the dictionary `choose` marks.
+fn chosen(
+    column: &str,
+    choose: impl Fn(&StrColumn) -> tantivy::Result<Vec<bool>> + Send + Sync + 'static,
+) -> Built {
+    let name = column.to_owned();
+    let predicate = FunctionPredicate::from(move |segment: &SegmentReader| {
+        let column = segment.fast_fields().str(&name)?;
+        let is_wanted = column.as_ref().map(&choose).transpose()?.unwrap_or_default();
+        Ok(move |document| {
+            column.as_ref().is_some_and(|column| {
+                column.term_ords(document).any(|place| {
+                    usize::try_from(place).is_ok_and(|place| is_wanted.get(place) == Some(&true))
+                })
+            })
+        })
+    });
+    constant(Box::new(DocPredicateQuery::from(predicate)), 1.0)
+}
