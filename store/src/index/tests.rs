@@ -109,7 +109,7 @@ proptest! {
             match act {
                 Act::Create(id) | Act::Index(id) => {
                     let is_create = matches!(act, Act::Create(_));
-                    let id = format!("id{id}");
+                    let id = format!("same-{id}");
                     let text = format!("{{\"k\":\"{id}\"}}");
                     let document = document(&index, &id, &text).unwrap();
                     let before = model.get(&id).copied().unwrap_or(0);
@@ -123,7 +123,7 @@ proptest! {
                     operations.push(if is_create { Operation::Create(document) } else { Operation::Index(document) });
                 }
                 Act::Delete(id) => {
-                    let id = format!("id{id}");
+                    let id = format!("same-{id}");
                     expected.push(match model.remove(&id) {
                         Some(version) => Outcome::Deleted(version + 1),
                         None => Outcome::NotFound,
@@ -143,10 +143,13 @@ proptest! {
         }
         send(&index, &mut operations, &mut expected);
         prop_assert_eq!(index.count(), model.len() as u64);
+        let searcher = index.searcher();
         for number in 0..6 {
-            let id = format!("id{number}");
+            let id = format!("same-{number}");
             let found = source(&index, &id).map(|(_, version)| version);
             prop_assert_eq!(found, model.get(&id).copied());
+            let matching = index.with_ids(vec![id.clone()]).count(&searcher).unwrap();
+            prop_assert_eq!(matching, usize::from(model.contains_key(&id)));
         }
     }
 

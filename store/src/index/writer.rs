@@ -30,8 +30,8 @@ const THREAD_BYTES: usize = 24 << 20;
 const HANDFUL: usize = 128;
 /// After so long without work, what merging left over is cleared away.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Segments that are merged into one, of similar size.
-const MERGED: usize = 8;
+/// Segments that are merged into one, of similar size. Tests merge often.
+const MERGED: usize = if cfg!(test) { 2 } else { 10 };
 
 /// What is to be done.
 #[derive(Debug)]
