@@ -133,6 +133,7 @@ impl<'a> Fields<'a> {
             self.fixed += 1;
             return Some(match self.fixed {
                 1 => (own.id, Item::Leaf(ReferenceValueLeaf::Str(&document.id))),
+                2 if document.version == 1 => continue,
                 2 => (own.version, Item::Leaf(ReferenceValueLeaf::I64(document.version))),
                 3 => {
                     let source = document.source().as_bytes();

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tantivy::columnar::Column;
 use tantivy::index::SegmentId;
 use tantivy::query::{
     BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
@@ -43,8 +44,9 @@ impl Segments {
         id: &str,
     ) -> tantivy::Result<i64> {
         let Some(address) = self.find(searcher, own, id)? else { return Ok(0) };
-        let column = searcher.segment_reader(address.segment_ord).fast_fields().i64(VERSION)?;
-        Ok(column.first(address.doc_id).unwrap_or(1))
+        let columns = searcher.segment_reader(address.segment_ord).fast_fields();
+        let column: Option<Column<i64>> = columns.column_opt(VERSION)?;
+        Ok(column.and_then(|column| column.first(address.doc_id)).unwrap_or(1))
     }
 
     /// Where the document with an id is.

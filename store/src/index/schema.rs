@@ -19,7 +19,7 @@ use crate::mapping::{FieldKind, Mapping};
 pub const ID: &str = "_id";
 /// The name of the field with documents as they came.
 pub const SOURCE: &str = "_source";
-/// The name of the column with versions: how often a document was written.
+/// The name of the column with versions: how often a document was written, where that is not once.
 pub const VERSION: &str = "_version";
 /// Fields that were mapped after the index was made, but for texts.
 pub const LATER: &str = "_later";
@@ -50,7 +50,7 @@ pub struct OwnFields {
     pub id: Field,
     /// Documents as they came: stored bytes.
     pub source: Field,
-    /// How often a document was written: a column.
+    /// How often a document was written, where that is not once: a column.
     pub version: Field,
     /// See `LATER`.
     pub later: Field,
