@@ -12,7 +12,7 @@ use std::time::Instant;
 use lapin::BasicProperties;
 use lapin::types::AMQPValue;
 use omphalos_tests::server::Engine;
-use omphalos_tests::{Amqp, Elastic, Filler, Mount, Server, eventually, holds};
+use omphalos_tests::{Amqp, Elastic, Embedded, Filler, Mount, Server, eventually, holds};
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
@@ -181,4 +181,24 @@ fn a_search_engine_whose_disk_is_really_full_takes_documents_again_by_itself() {
         assert!(count >= stored, "{count} of {stored}");
         stored = count;
     }
+}
+
+#[test]
+fn the_embedded_store_answers_for_what_it_has_and_takes_documents_again_by_itself() {
+    let directory = TempDir::new().expect("a directory");
+    let Some((_mount, data)) = small_disk(&directory, 100 << 20) else { return };
+    let store = Embedded::open(&data.join("store"));
+    let elastic = Elastic::new(&store.url(), "documents");
+    let mut stored = index_until(&elastic, 201);
+    for _ in 0..3 {
+        let filler = Filler::fill(&data);
+        stored += index_until(&elastic, 503);
+        assert_eq!(elastic.count(), Ok(stored), "while the disk is full");
+        drop(filler);
+        stored += index_until(&elastic, 201);
+    }
+    assert_eq!(elastic.count(), Ok(stored));
+    drop(store);
+    let store = Embedded::open(&data.join("store"));
+    assert_eq!(Elastic::new(&store.url(), "documents").count(), Ok(stored), "after a restart");
 }

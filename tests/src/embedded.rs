@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use omphalos_common::shutdown::Shutdown;
 use omphalos_store::{Store, StoreOptions};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+/// How long a stop may take.
+const LONGEST_STOP: Duration = Duration::from_secs(10);
 
 /// A store that serves until it is dropped.
 pub struct Embedded {
@@ -49,9 +53,9 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        // Drops what is still being answered; the store itself is safe at any moment.
+        // Drops what is still being answered, so that the directory can be opened again.
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(LONGEST_STOP);
         }
     }
 }

@@ -78,7 +78,7 @@ mod tests {
         assert!(file.append(std::slice::from_ref(&letter)).unwrap());
         assert!(!file.append(&[letter.clone(), letter]).unwrap());
         let text = fs::read_to_string(file.path()).unwrap();
-        let line = "{\"document\":\"{\\\"a\\\":1}\",\"x-omphalos-type\":\"bad\"}\n";
+        let line = "{\"x-omphalos-type\":\"bad\",\"document\":\"{\\\"a\\\":1}\"}\n";
         assert_eq!(text, line.repeat(2));
     }
 }

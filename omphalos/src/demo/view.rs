@@ -130,7 +130,7 @@ impl View {
 /// How far behind, in time at the present rate.
 fn lag(scene: &Scene) -> String {
     if scene.rate == 0 {
-        return "?".to_owned();
+        return "…".to_owned();
     }
     let tenths = scene.waiting * 10 / scene.rate;
     format!("{}.{} s", tenths / 10, tenths % 10)

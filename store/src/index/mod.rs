@@ -18,6 +18,7 @@ mod writer;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ use self::ids::{Segments, WithIds};
 use self::reading::{Learn, read};
 pub use self::schema::{OwnFields, Place};
 pub use self::values::{address, parse_date};
-pub use self::writer::{Operation, Outcome, Promise};
+pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};
 use crate::catalog::write_durably;
 use crate::error::{ApiError, StoreError};
@@ -77,6 +78,8 @@ pub struct Index {
     /// The first and last ids of the segments that are committed.
     segments: Mutex<Segments>,
     writer: Mutex<Way>,
+    /// Requests that are being read.
+    coming: Arc<AtomicUsize>,
     /// Held by the thread that writes; whether the directory is gone, and its name another one's.
     turn: Arc<Mutex<bool>>,
 }
@@ -163,6 +166,7 @@ impl Index {
             reader,
             segments: Mutex::default(),
             writer: Mutex::default(),
+            coming: Arc::default(),
             turn: Arc::default(),
         };
         index.refresh_segments().map_err(|error| damaged(&index.directory, &error))?;
@@ -297,6 +301,11 @@ impl Index {
     fn refresh_segments(&self) -> tantivy::Result<()> {
         let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
         segments.follow(&self.searcher())
+    }
+
+    /// Says that operations are coming; the commit before waits a little for them.
+    pub fn announce(&self) -> Coming {
+        Coming::to(self)
     }
 
     /// Has it do what these operations say, in their order.

@@ -5,6 +5,7 @@
 //! what was there after all is then a duplicate.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -22,6 +23,9 @@ use crate::error::ApiError;
 const WAITING: usize = 4;
 /// A commit has so many documents at most, unless one request has more.
 const GROUP: usize = 50_000;
+/// How long a commit waits for requests that are being read; without them it would be small, and
+/// they would wait for the next one.
+const GATHER: Duration = Duration::from_millis(50);
 /// Threads that build segments.
 const THREADS: usize = 2;
 /// Memory of each of them, in bytes.
@@ -73,6 +77,23 @@ fn lock(index: &Index) -> MutexGuard<'_, Way> {
 
 fn gone() -> ApiError {
     ApiError::unavailable("the writer of the index has ended")
+}
+
+/// Tells the writer that a request is coming, for as long as it is there.
+#[derive(Debug)]
+pub struct Coming(Arc<AtomicUsize>);
+
+impl Coming {
+    pub(super) fn to(index: &Index) -> Self {
+        index.coming.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(&index.coming))
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// What an index was asked to do.
@@ -266,7 +287,7 @@ fn group(
         });
         waiting.push((answer, outcomes));
         if failed.is_none() && group.versions.len() < GROUP {
-            next = requests.try_recv().ok();
+            next = another(index, requests);
         }
     }
     if let Some(error) = failed {
@@ -280,6 +301,15 @@ fn group(
         index.refresh()?;
     }
     Ok(())
+}
+
+/// A request that waits, or will soon.
+fn another(index: &Index, requests: &Receiver<Request>) -> Option<Request> {
+    match requests.try_recv() {
+        Ok(request) => Some(request),
+        Err(_) if index.coming.load(Ordering::Acquire) > 0 => requests.recv_timeout(GATHER).ok(),
+        Err(_) => None,
+    }
 }
 
 fn open<'w>(

@@ -19,7 +19,7 @@ use super::params::Params;
 use super::{MOST_WRITERS, in_background};
 use crate::catalog::Store;
 use crate::error::ApiError;
-use crate::index::{Index, Operation, Outcome};
+use crate::index::{Coming, Index, Operation, Outcome};
 use crate::mapping::Mapping;
 
 /// Parameters that change nothing here: what is answered is on disk and can be found.
@@ -76,10 +76,11 @@ struct Bulk<'a> {
 }
 
 /// What one index has to do: its operations, and the items that they come from.
-#[derive(Default)]
 struct Share {
+    index: Arc<Index>,
     operations: Vec<Operation>,
     places: Vec<usize>,
+    coming: Coming,
 }
 
 impl<'a> Bulk<'a> {
@@ -102,9 +103,10 @@ impl<'a> Bulk<'a> {
             let begun: Vec<_> = some
                 .iter()
                 .map(|(name, places)| {
-                    let share = self.share(name, places)?;
-                    let (index, Share { operations, places }) = share;
-                    Ok((index.submit(operations)?, places))
+                    let Share { index, operations, places, coming } = self.share(name, places)?;
+                    let promise = index.submit(operations)?;
+                    drop(coming);
+                    Ok((promise, places))
                 })
                 .collect();
             for (share, (_, all)) in begun.into_iter().zip(some) {
@@ -115,13 +117,13 @@ impl<'a> Bulk<'a> {
     }
 
     /// Reads the documents for an index.
-    fn share(&mut self, name: &str, places: &[usize]) -> Result<(Arc<Index>, Share), ApiError> {
+    fn share(&mut self, name: &str, places: &[usize]) -> Result<Share, ApiError> {
         let index = self.store.index_or_new(name)?;
-        let mapping = index.mapping();
-        let mut share = Share::default();
+        let (mapping, coming) = (index.mapping(), index.announce());
+        let mut share = Share { index, operations: Vec::new(), places: Vec::new(), coming };
         for place in places {
             let Some(item) = self.items.get_mut(*place) else { continue };
-            match operation(self.body, item, &index, &mapping) {
+            match operation(self.body, item, &share.index, &mapping) {
                 Ok(operation) => {
                     share.operations.push(operation);
                     share.places.push(*place);
@@ -129,7 +131,7 @@ impl<'a> Bulk<'a> {
                 Err(problem) => item.result = Some(Err(problem)),
             }
         }
-        Ok((index, share))
+        Ok(share)
     }
 
     fn conclude(
