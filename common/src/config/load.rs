@@ -104,6 +104,24 @@ pub fn load<T: DeserializeOwned>(
     Ok(Loaded { settings, warnings })
 }
 
+/// Reads `T` from the defaults that `settings` show to people, each given as a flag, and from these
+/// arguments: it must come to the defaults in code, which tests see to.
+///
+/// # Errors
+/// When a shown default is no value of its setting, or `T` has no place for it.
+pub fn load_shown_defaults<T: DeserializeOwned>(
+    settings: &[Setting],
+    arguments: &[&str],
+) -> Result<T, ConfigError> {
+    let shown = settings.iter().filter(|setting| !setting.default.is_empty());
+    let flags = shown.map(|setting| format!("--{}={}", setting.flag_name(), setting.default));
+    let given = arguments.iter().map(|argument| (*argument).to_owned());
+    let command = add_flags(Command::new("defaults"), settings).no_binary_name(true);
+    let matches = command.try_get_matches_from(given.chain(flags));
+    let matches = matches.map_err(|error| ConfigError::invalid(error.to_string()))?;
+    load_with(None, settings, &matches, |_| None)
+}
+
 /// Reads `T` from the flags in `matches`, the environment and `file`.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ mod reference;
 mod setting;
 mod values;
 
-pub use load::{ConfigError, Loaded, add_flags, load, load_with};
+pub use load::{ConfigError, Loaded, add_flags, load, load_shown_defaults, load_with};
 pub use reference::reference;
 pub use setting::{Kind, Setting};
 pub use values::{Period, Size, read_secret};
