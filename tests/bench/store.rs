@@ -24,7 +24,7 @@ use crate::indexer::{BULK_BYTES, replay};
 use crate::measure::{memory_of, seconds_of};
 use crate::table::Table;
 
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 /// How many documents are indexed in each run.
 const MOST_DOCUMENTS: usize = 500_000;
 /// How long the sizes of indices stay the same when nothing is merged any more.

@@ -17,52 +17,62 @@ use super::schema::{OwnFields, VERSION};
 /// Of documents, unpacked at the same time.
 const BLOCKS: usize = 1;
 
-/// Which document has which id, of each segment.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Segments(HashMap<SegmentId, IdFile>);
+/// What is committed at a time, and which document has which id in each of its segments.
+pub(super) struct View {
+    searcher: Searcher,
+    own: OwnFields,
+    files: Vec<(SegmentId, IdFile)>,
+}
 
-impl Segments {
-    /// Learns of new segments, and forgets those that are gone.
-    pub(super) fn follow(&mut self, searcher: &Searcher) -> tantivy::Result<()> {
-        let mut known = std::mem::take(&mut self.0);
+impl View {
+    /// Of what a searcher sees. What is known of segments is taken from the view before.
+    pub(super) fn of(
+        searcher: Searcher,
+        own: OwnFields,
+        before: Option<&Self>,
+    ) -> tantivy::Result<Self> {
+        let known: HashMap<SegmentId, &IdFile> = before
+            .iter()
+            .flat_map(|view| &view.files)
+            .map(|(segment, file)| (*segment, file))
+            .collect();
+        let mut files = Vec::with_capacity(searcher.segment_readers().len());
         for segment in searcher.segment_readers() {
             let name = segment.segment_id();
-            let file = match known.remove(&name) {
-                Some(file) => file,
+            let file = match known.get(&name) {
+                Some(file) => IdFile::clone(file),
                 None => IdFile::open(segment)?,
             };
-            self.0.insert(name, file);
+            files.push((name, file));
         }
-        Ok(())
+        Ok(Self { searcher, own, files })
     }
 
     /// How often the document with an id was written; 0 if there is none.
-    pub(super) fn version(
-        &self,
-        searcher: &Searcher,
-        own: OwnFields,
-        id: &str,
-    ) -> tantivy::Result<i64> {
-        let Some(address) = self.find(searcher, own, id)? else { return Ok(0) };
-        let columns = searcher.segment_reader(address.segment_ord).fast_fields();
+    pub(super) fn version(&self, id: &str) -> tantivy::Result<i64> {
+        Ok(self.find(id)?.map(|address| self.version_at(address)).transpose()?.unwrap_or(0))
+    }
+
+    fn version_at(&self, address: DocAddress) -> tantivy::Result<i64> {
+        let columns = self.searcher.segment_reader(address.segment_ord).fast_fields();
         let column: Option<Column<i64>> = columns.column_opt(VERSION)?;
         Ok(column.and_then(|column| column.first(address.doc_id)).unwrap_or(1))
     }
 
-    /// Where the document with an id is.
-    pub(super) fn find(
-        &self,
-        searcher: &Searcher,
-        own: OwnFields,
-        id: &str,
-    ) -> tantivy::Result<Option<DocAddress>> {
+    /// The document with an id, and how often it was written.
+    pub(super) fn get(&self, id: &str) -> tantivy::Result<Option<(TantivyDocument, i64)>> {
+        let Some(address) = self.find(id)? else { return Ok(None) };
+        Ok(Some((self.searcher.doc(address)?, self.version_at(address)?)))
+    }
+
+    fn find(&self, id: &str) -> tantivy::Result<Option<DocAddress>> {
         let key = Key::of(id);
-        for (number, segment) in (0u32..).zip(searcher.segment_readers()) {
-            let Some(file) = self.0.get(&segment.segment_id()) else { continue };
+        let segments = self.searcher.segment_readers().iter().zip(&self.files);
+        for (number, (segment, (_, file))) in (0u32..).zip(segments) {
             for document in file.documents(key) {
                 let address = DocAddress::new(number, document);
                 if !segment.is_deleted(document)
-                    && id_of(&searcher.doc(address)?, own.id) == Some(id)
+                    && id_of(&self.searcher.doc(address)?, self.own.id) == Some(id)
                 {
                     return Ok(Some(address));
                 }

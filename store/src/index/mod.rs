@@ -31,7 +31,7 @@ use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
 pub use self::document::{Incoming, Target};
 use self::id_file::IdPlugin;
-use self::ids::{Segments, WithIds};
+use self::ids::{View, WithIds};
 use self::reading::{Learn, read};
 pub use self::schema::{OwnFields, Place};
 pub use self::values::{address, parse_date};
@@ -75,8 +75,8 @@ pub struct Index {
     mapping: RwLock<Known>,
     tantivy: tantivy::Index,
     reader: IndexReader,
-    /// The first and last ids of the segments that are committed.
-    segments: Mutex<Segments>,
+    /// What is committed, for whoever asks for ids.
+    view: Mutex<Arc<View>>,
     writer: Mutex<Way>,
     /// Requests that are being read.
     coming: Arc<AtomicUsize>,
@@ -155,7 +155,8 @@ impl Index {
         mapping.settle(&schema);
         let reader = tantivy.reader_builder().reload_policy(ReloadPolicy::Manual);
         let reader: IndexReader = reader.try_into().map_err(|error| told(&error))?;
-        let index = Self {
+        let view = View::of(reader.searcher(), own, None).map_err(|error| told(&error))?;
+        Ok(Self {
             name: name.to_owned(),
             directory,
             about,
@@ -164,13 +165,11 @@ impl Index {
             mapping: RwLock::new(Known { mapping: Arc::new(mapping), is_saved: true }),
             tantivy,
             reader,
-            segments: Mutex::default(),
+            view: Mutex::new(Arc::new(view)),
             writer: Mutex::default(),
             coming: Arc::default(),
             turn: Arc::default(),
-        };
-        index.refresh_segments().map_err(|error| damaged(&index.directory, &error))?;
-        Ok(index)
+        })
     }
 
     /// Whether a directory of this name is one whose making or deletion was interrupted: nothing
@@ -295,12 +294,14 @@ impl Index {
     /// Looks at what is committed now.
     fn refresh(&self) -> tantivy::Result<()> {
         self.reader.reload()?;
-        self.refresh_segments()
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        *view = Arc::new(View::of(self.searcher(), self.own, Some(&view))?);
+        Ok(())
     }
 
-    fn refresh_segments(&self) -> tantivy::Result<()> {
-        let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        segments.follow(&self.searcher())
+    /// What is committed now, for whoever asks for ids.
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says that operations are coming; the commit before waits a little for them.
@@ -348,11 +349,7 @@ impl Index {
     /// # Errors
     /// When the disk does not give it.
     pub fn get(&self, id: &str) -> Result<Option<(Vec<u8>, i64)>, ApiError> {
-        let searcher = self.searcher();
-        let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(address) = segments.find(&searcher, self.own, id)? else { return Ok(None) };
-        let version = segments.version(&searcher, self.own, id)?;
-        let document: tantivy::TantivyDocument = searcher.doc(address)?;
+        let Some((document, version)) = self.view().get(id)? else { return Ok(None) };
         let source = document.get_first(self.own.source);
         let source = source.and_then(|value| tantivy::schema::Value::as_bytes(&value));
         Ok(source.map(|source| (source.to_vec(), version)))

@@ -11,12 +11,14 @@ use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
-use tantivy::{IndexWriter, Searcher};
+use tantivy::IndexWriter;
 use tracing::{debug, warn};
 
 use super::Index;
 use super::document::Incoming;
+use super::ids::View;
 use crate::error::ApiError;
 
 /// Requests that wait for the writer of an index; more wait to be let in.
@@ -35,7 +37,7 @@ const HANDFUL: usize = 128;
 /// After so long without work, what merging left over is cleared away.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Segments that are merged into one, of similar size. Tests merge often.
-const MERGED: usize = if cfg!(test) { 2 } else { 10 };
+const MERGED: usize = if cfg!(test) { 2 } else { 16 };
 
 /// What is to be done.
 #[derive(Debug)]
@@ -273,8 +275,8 @@ fn group(
     }
     let mut group = Group {
         index,
-        searcher: index.searcher(),
-        versions: HashMap::new(),
+        view: index.view(),
+        versions: HashMap::default(),
         handful: Vec::with_capacity(HANDFUL),
     };
     let mut next = Some(first);
@@ -345,9 +347,9 @@ fn tidy(index: &Index, writer: Option<&IndexWriter<Box<Incoming>>>) {
 /// What is committed at once.
 struct Group<'a> {
     index: &'a Index,
-    searcher: Searcher,
+    view: Arc<View>,
     /// Of documents that are not committed yet, by id; 0 for those that are deleted.
-    versions: HashMap<Box<str>, i64>,
+    versions: HashMap<Box<str>, i64, RandomState>,
     /// Documents that no thread has yet.
     handful: Vec<UserOperation<Box<Incoming>>>,
 }
@@ -419,7 +421,6 @@ impl Group<'_> {
         if let Some(version) = self.versions.get(id) {
             return Ok(*version);
         }
-        let segments = self.index.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(segments.version(&self.searcher, self.index.own, id)?)
+        Ok(self.view.version(id)?)
     }
 }
