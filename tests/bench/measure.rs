@@ -77,7 +77,8 @@ pub fn seconds_of(process: u32) -> f64 {
     let text = std::fs::read_to_string(&clock).expect("it runs");
     // Behind the name, which may have anything in it: fields 3 on; 14 and 15 are ticks.
     let fields = text.rsplit(')').next().expect("fields").split_whitespace();
-    let ticks: f64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks")).sum();
+    let ticks: f64 =
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks")).sum();
     ticks / TICKS
 }
 

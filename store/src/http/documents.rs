@@ -151,11 +151,7 @@ async fn read(
 }
 
 /// What of a document is to be read, and where.
-fn wanted(
-    store: &Store,
-    uri: &Uri,
-    name: &str,
-) -> Result<(SourceFilter, Arc<Index>), ApiError> {
+fn wanted(store: &Store, uri: &Uri, name: &str) -> Result<(SourceFilter, Arc<Index>), ApiError> {
     let params = Params::of(uri);
     params.allow(&READ_PARAMS)?;
     let filter = SourceFilter::from_params(&params)?;

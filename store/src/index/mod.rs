@@ -24,9 +24,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tantivy::query::Query;
 use tantivy::schema::Schema;
 use tantivy::store::{Compressor, ZstdCompressor};
-use tantivy::query::Query;
 use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
 pub use self::document::{Incoming, Target};

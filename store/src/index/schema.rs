@@ -6,9 +6,8 @@
 //! it would cost more than all else together.
 
 use tantivy::schema::{
-    DateOptions, DateTimePrecision, Field, IndexRecordOption, IpAddrOptions,
-    JsonObjectOptions, NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing,
-    TextOptions,
+    DateOptions, DateTimePrecision, Field, IndexRecordOption, IpAddrOptions, JsonObjectOptions,
+    NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
 use tantivy::tokenizer::{LowerCaser, RAW_TOKENIZER_NAME, RemoveLongFilter, TextAnalyzer};
 

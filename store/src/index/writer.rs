@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::IndexWriter;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tracing::{debug, warn};
 
 use super::Index;

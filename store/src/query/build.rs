@@ -13,11 +13,11 @@ use tantivy::query::{
 use tantivy::schema::{IndexRecordOption, Term as TantivyTerm};
 
 use super::date::{Dates, Rounding, Viewpoint};
-use super::{exists, keyword};
 use super::pattern::{Maker, TooLong, Wildcard};
 use super::refusal::{illegal, misfit, shard_failure};
 use super::values::{self, Bounds};
 use super::{Bool, Kind, Match, Minimum, Pattern, Phrase, Query, Range, Term};
+use super::{exists, keyword};
 use crate::error::ApiError;
 use crate::index::{Index, Place};
 use crate::mapping::FieldKind;

@@ -194,4 +194,3 @@ pub(super) fn told(outcome: Outcome) -> (&'static str, i64, u16) {
         Outcome::NotFound => ("not_found", 1, 404),
     }
 }
-

@@ -17,7 +17,12 @@ struct Wants([bool; 7]);
 const MEMBERS: [&str; 7] = ["_index", "_id", "_version", "result", "_shards", "_seq_no", "status"];
 
 /// Writes the answer, member by member: there are ten thousand items in it.
-pub(super) fn print(items: &[Item], filter: &Filter<'_>, is_refreshed: bool, begun: Instant) -> String {
+pub(super) fn print(
+    items: &[Item],
+    filter: &Filter<'_>,
+    is_refreshed: bool,
+    begun: Instant,
+) -> String {
     let mut out = String::with_capacity(items.len() * 200 + 64);
     let has_errors = items.iter().any(|item| problem(item).is_some());
     out.push('{');
