@@ -149,19 +149,24 @@ fn unusual_action(text: &str, number: usize) -> Result<(Action, Meta), ApiError>
     };
     let raw: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(text).map_err(|error| fail(&error))?;
-    let Some((name, raw)) = raw.iter().next() else {
-        return Err(ApiError::argument(format!(
-            "Malformed action/metadata line [{number}], expected FIELD_NAME but found [END_OBJECT]"
-        )));
+    let malformed = |what: &str| {
+        ApiError::argument(format!("Malformed action/metadata line [{number}], expected {what}"))
     };
+    let mut members = raw.iter();
+    let Some((name, raw)) = members.next() else {
+        return Err(malformed("FIELD_NAME but found [END_OBJECT]"));
+    };
+    if members.next().is_some() {
+        return Err(malformed("END_OBJECT but found [FIELD_NAME]"));
+    }
     let action = match name.as_ref() {
         "create" => Action::Create,
         "index" => Action::Index,
         "delete" => Action::Delete,
         "update" => Action::Update,
         other => {
-            return Err(ApiError::argument(format!(
-                "Malformed action/metadata line [{number}], expected field [create], [delete], [index] or [update] but found [{other}]"
+            return Err(malformed(&format!(
+                "field [create], [delete], [index] or [update] but found [{other}]"
             )));
         }
     };
