@@ -4,6 +4,7 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tantivy::DateTime;
 use tantivy::schema::Field;
@@ -34,8 +35,10 @@ pub enum Leaf {
 /// Where a value goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A field of the schema.
+    /// A column of the schema.
     Field(Field),
+    /// A field of the schema with words.
+    Text(Field),
     /// A path that was mapped later.
     Later(Arc<str>),
     /// Such a path with words.
@@ -43,7 +46,7 @@ pub enum Target {
 }
 
 /// A document to be indexed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Incoming {
     /// What it and others of the same request are part of.
     pub body: Arc<String>,
@@ -55,14 +58,18 @@ pub struct Incoming {
     pub key: Key,
     /// How often a document with this id was written, this time included.
     pub version: i64,
-    /// What it has for fields of the schema.
+    /// What it has for columns of the schema.
     pub values: Vec<(Field, Leaf)>,
+    /// For fields with words.
+    pub text: Vec<(Field, Leaf)>,
     /// For paths that were mapped later.
     pub later: Vec<(Arc<str>, Leaf)>,
     /// For those with words.
     pub later_text: Vec<(Arc<str>, Leaf)>,
     /// The fields that every document has.
     pub own: OwnFields,
+    /// How often tantivy has gone through it.
+    pub passes: AtomicU8,
 }
 
 impl Incoming {
@@ -75,6 +82,7 @@ impl Incoming {
     pub fn add(&mut self, target: Target, leaf: Leaf) {
         match target {
             Target::Field(field) => self.values.push((field, leaf)),
+            Target::Text(field) => self.text.push((field, leaf)),
             Target::Later(path) => self.later.push((path, leaf)),
             Target::LaterText(path) => self.later_text.push((path, leaf)),
         }
@@ -99,8 +107,17 @@ impl Document for Box<Incoming> {
     type Value<'a> = Item<'a>;
     type FieldsValuesIter<'a> = Fields<'a>;
 
+    /// tantivy goes through a document three times: for its inverted index, for its columns, and for
+    /// what it stores (`SegmentWriter::add_document`). Looking at two dozen fields to find that they
+    /// are none of its business costs it as much as anything, so each time it is shown only those
+    /// that are.
     fn iter_fields_and_values(&self) -> Fields<'_> {
-        Fields { document: self, fixed: 0, values: self.values.iter() }
+        let (values, rest) = match self.passes.fetch_add(1, Ordering::Relaxed) {
+            0 => (self.text.as_slice(), Rest::LaterText),
+            1 => (self.values.as_slice(), Rest::Version),
+            _ => (&[][..], Rest::Id),
+        };
+        Fields { document: self, values: values.iter(), rest }
     }
 }
 
@@ -108,9 +125,19 @@ impl Document for Box<Incoming> {
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     document: &'a Incoming,
-    /// How many of those that are not in `values` are done.
-    fixed: u8,
     values: std::slice::Iter<'a, (Field, Leaf)>,
+    rest: Rest,
+}
+
+/// What comes next behind the values.
+#[derive(Debug, Clone, Copy)]
+enum Rest {
+    LaterText,
+    Version,
+    Later,
+    Id,
+    Source,
+    Nothing,
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -121,30 +148,48 @@ impl<'a> Iterator for Fields<'a> {
         if let Some((field, leaf)) = self.values.next() {
             return Some((*field, Item::Leaf(self.document.leaf(leaf))));
         }
-        self.next_fixed()
+        self.next_of_rest()
     }
 }
 
 impl<'a> Fields<'a> {
-    fn next_fixed(&mut self) -> Option<(Field, Item<'a>)> {
+    fn next_of_rest(&mut self) -> Option<(Field, Item<'a>)> {
         let Self { document, .. } = *self;
         let own = document.own;
         loop {
-            self.fixed += 1;
-            return Some(match self.fixed {
-                1 => (own.id, Item::Leaf(ReferenceValueLeaf::Str(&document.id))),
-                2 if document.version == 1 => continue,
-                2 => (own.version, Item::Leaf(ReferenceValueLeaf::I64(document.version))),
-                3 => {
+            let (next, found) = match self.rest {
+                Rest::LaterText => (
+                    Rest::Nothing,
+                    (!document.later_text.is_empty())
+                        .then_some((own.later_text, Item::Members(document, &document.later_text))),
+                ),
+                Rest::Version => (
+                    Rest::Later,
+                    (document.version > 1).then_some((
+                        own.version,
+                        Item::Leaf(ReferenceValueLeaf::I64(document.version)),
+                    )),
+                ),
+                Rest::Later => (
+                    Rest::Nothing,
+                    (!document.later.is_empty())
+                        .then_some((own.later, Item::Members(document, &document.later))),
+                ),
+                Rest::Id => (
+                    Rest::Source,
+                    Some((own.id, Item::Leaf(ReferenceValueLeaf::Str(&document.id)))),
+                ),
+                Rest::Source => {
                     let source = document.source().as_bytes();
-                    (own.source, Item::Leaf(ReferenceValueLeaf::Bytes(source)))
+                    let source = Item::Leaf(ReferenceValueLeaf::Bytes(source));
+                    (Rest::Nothing, Some((own.source, source)))
                 }
-                4 if document.later.is_empty() => continue,
-                4 => (own.later, Item::Members(document, &document.later)),
-                5 if document.later_text.is_empty() => return None,
-                5 => (own.later_text, Item::Members(document, &document.later_text)),
-                _ => return None,
-            });
+                Rest::Nothing => return None,
+            };
+            self.rest = next;
+            if found.is_some() {
+                return found;
+            }
         }
     }
 }

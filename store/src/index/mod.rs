@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tantivy::query::Query;
 use tantivy::schema::Schema;
-use tantivy::store::{Compressor, ZstdCompressor};
+use tantivy::store::Compressor;
 use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
 pub use self::document::{Incoming, Target};
@@ -49,8 +49,6 @@ const UNFINISHED: &str = ".";
 const DATA: &str = "data";
 /// Documents are compressed in blocks of so many bytes.
 const BLOCK_BYTES: usize = 32 * 1024;
-/// Of zstd.
-const LEVEL: i32 = 1;
 
 /// What an index is, as it is written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -111,9 +109,7 @@ impl Index {
         fs::create_dir_all(&data).map_err(told)?;
         let mapping = parsed(&directory, about)?;
         let settings = IndexSettings {
-            docstore_compression: Compressor::Zstd(ZstdCompressor {
-                compression_level: Some(LEVEL),
-            }),
+            docstore_compression: Compressor::Lz4,
             docstore_blocksize: BLOCK_BYTES,
             ..IndexSettings::default()
         };

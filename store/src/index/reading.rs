@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
@@ -47,9 +48,11 @@ pub fn read(
         key: Key::of(id),
         version: 1,
         values: Vec::with_capacity(24),
+        text: Vec::new(),
         later: Vec::new(),
         later_text: Vec::new(),
         own,
+        passes: AtomicU8::new(0),
     });
     let mut sink = Sink { document, learn, path: String::new(), depth: 0, problem: None };
     let mut json = serde_json::Deserializer::from_str(text);

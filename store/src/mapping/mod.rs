@@ -271,6 +271,14 @@ fn collect<'a>(node: &'a Node, path: &mut String, fields: &mut Vec<(String, &'a 
     }
 }
 
+/// Where the values of a field of the schema go.
+fn target(kind: &FieldKind, field: tantivy::schema::Field) -> Target {
+    match kind {
+        FieldKind::Text => Target::Text(field),
+        _ => Target::Field(field),
+    }
+}
+
 fn settle(node: &mut Node, path: &mut String, schema: &Schema) {
     let length = path.len();
     for (name, child) in &mut node.children {
@@ -280,11 +288,11 @@ fn settle(node: &mut Node, path: &mut String, schema: &Schema) {
         path.push_str(name);
         if let Some(field) = &mut child.field {
             if let Ok(found) = schema.get_field(path) {
-                field.target = Target::Field(found);
+                field.target = target(&field.kind, found);
             }
             for (name, subfield) in &mut field.subfields {
                 if let Ok(found) = schema.get_field(&format!("{path}.{name}")) {
-                    subfield.target = Target::Field(found);
+                    subfield.target = target(&subfield.kind, found);
                 }
             }
         }
