@@ -1,6 +1,7 @@
 //! Documents: read once, checked against the mapping, and handed to tantivy without copying the
 //! strings in them.
 
+use std::iter::Flatten;
 use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -88,6 +89,14 @@ impl Incoming {
         }
     }
 
+    fn members<'a>(
+        &'a self,
+        field: Field,
+        values: &'a [(Arc<str>, Leaf)],
+    ) -> Option<(Field, Item<'a>)> {
+        (!values.is_empty()).then_some((field, Item::Members(self, values)))
+    }
+
     fn leaf<'a>(&'a self, leaf: &'a Leaf) -> ReferenceValueLeaf<'a> {
         match leaf {
             Leaf::Slice(range) => {
@@ -112,12 +121,22 @@ impl Document for Box<Incoming> {
     /// are none of its business costs it as much as anything, so each time it is shown only those
     /// that are.
     fn iter_fields_and_values(&self) -> Fields<'_> {
+        let own = self.own;
+        let leaf = |field, leaf| Some((field, Item::Leaf(leaf)));
         let (values, rest) = match self.passes.fetch_add(1, Ordering::Relaxed) {
-            0 => (self.text.as_slice(), Rest::LaterText),
-            1 => (self.values.as_slice(), Rest::Version),
-            _ => (&[][..], Rest::Id),
+            0 => (self.text.as_slice(), [self.members(own.later_text, &self.later_text), None]),
+            1 => {
+                let version = ReferenceValueLeaf::I64(self.version);
+                let version = leaf(own.version, version).filter(|_| self.version > 1);
+                (self.values.as_slice(), [version, self.members(own.later, &self.later)])
+            }
+            _ => {
+                let id = leaf(own.id, ReferenceValueLeaf::Str(&self.id));
+                let source = ReferenceValueLeaf::Bytes(self.source().as_bytes());
+                (&[][..], [id, leaf(own.source, source)])
+            }
         };
-        Fields { document: self, values: values.iter(), rest }
+        Fields { document: self, values: values.iter(), rest: rest.into_iter().flatten() }
     }
 }
 
@@ -126,18 +145,8 @@ impl Document for Box<Incoming> {
 pub struct Fields<'a> {
     document: &'a Incoming,
     values: std::slice::Iter<'a, (Field, Leaf)>,
-    rest: Rest,
-}
-
-/// What comes next behind the values.
-#[derive(Debug, Clone, Copy)]
-enum Rest {
-    LaterText,
-    Version,
-    Later,
-    Id,
-    Source,
-    Nothing,
+    /// What comes behind the values.
+    rest: Flatten<std::array::IntoIter<Option<(Field, Item<'a>)>, 2>>,
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -148,49 +157,7 @@ impl<'a> Iterator for Fields<'a> {
         if let Some((field, leaf)) = self.values.next() {
             return Some((*field, Item::Leaf(self.document.leaf(leaf))));
         }
-        self.next_of_rest()
-    }
-}
-
-impl<'a> Fields<'a> {
-    fn next_of_rest(&mut self) -> Option<(Field, Item<'a>)> {
-        let Self { document, .. } = *self;
-        let own = document.own;
-        loop {
-            let (next, found) = match self.rest {
-                Rest::LaterText => (
-                    Rest::Nothing,
-                    (!document.later_text.is_empty())
-                        .then_some((own.later_text, Item::Members(document, &document.later_text))),
-                ),
-                Rest::Version => (
-                    Rest::Later,
-                    (document.version > 1).then_some((
-                        own.version,
-                        Item::Leaf(ReferenceValueLeaf::I64(document.version)),
-                    )),
-                ),
-                Rest::Later => (
-                    Rest::Nothing,
-                    (!document.later.is_empty())
-                        .then_some((own.later, Item::Members(document, &document.later))),
-                ),
-                Rest::Id => (
-                    Rest::Source,
-                    Some((own.id, Item::Leaf(ReferenceValueLeaf::Str(&document.id)))),
-                ),
-                Rest::Source => {
-                    let source = document.source().as_bytes();
-                    let source = Item::Leaf(ReferenceValueLeaf::Bytes(source));
-                    (Rest::Nothing, Some((own.source, source)))
-                }
-                Rest::Nothing => return None,
-            };
-            self.rest = next;
-            if found.is_some() {
-                return found;
-            }
-        }
+        self.rest.next()
     }
 }
 
