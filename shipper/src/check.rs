@@ -55,10 +55,10 @@ fn check_state(settings: &Settings, report: &mut Report) {
         state.load()
     });
     match opened {
-        Ok(entries) => Report::good(&format!(
+        Ok(remembered) => Report::good(&format!(
             "state directory {} can be written; {} files in the checkpoint",
             settings.state_dir.display(),
-            entries.len()
+            remembered.entries.len()
         )),
         Err(error @ StateError::Locked { .. }) => {
             Report::note(&format!(

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
 
-use crate::monitor::{Clock, Host, logical_path};
+use crate::monitor::{Clock, Host, Names, logical_path};
 use crate::now_millis;
 use crate::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 
@@ -36,7 +36,7 @@ pub fn parse(
     let path = options.path.as_os_str().as_encoded_bytes();
     let host = (&*options.host.name, &*options.host.id);
     let frame = Frame::new(&options.dataset, host, path, options.keep_original);
-    let logical = logical_path(&options.path);
+    let names = Names::of(&logical_path(&options.path));
     let mut parser = options.parser.parser();
     let mut documents = Documents::new(&options.host.id);
     let mut clock = Clock::default();
@@ -51,7 +51,7 @@ pub fn parse(
         };
         let text = line.get(..options.max_line_bytes).unwrap_or(&line);
         if let Parsed::Event { time, fields, problem } = parser.parse(documents.calendar(), text) {
-            clock.identify(&logical, text);
+            clock.identify(&names, text);
             let (time, source) = clock.time_of(offset, time, u64::MAX, now_millis());
             let stream = None;
             let event = Event { source, offset, time, line: text, fields, problem, shape, stream };

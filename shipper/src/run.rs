@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, error, info};
 
-use crate::config::{Input, Settings, TransportKind};
+use crate::config::{Input, Settings, Start, TransportKind};
 use crate::host;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
@@ -181,6 +181,15 @@ async fn open_state(
     }
 }
 
+/// Nothing is skipped where it is not known what was there at the first start.
+fn tell_of_damage(inputs: &[Input]) {
+    let from_end = inputs.iter().any(|input| input.start == Start::End);
+    let although = if from_end { ", although start = \"end\"" } else { "" };
+    error!(
+        "no checkpoint can be read: all files are read from their beginning{although}; lines that were shipped before are refused as duplicates if they have times, others come twice"
+    );
+}
+
 struct Stages {
     settings: Settings,
     once: bool,
@@ -194,6 +203,10 @@ impl Stages {
     async fn run(self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
         let host = host::identify(&self.settings, &state)?;
         let remembered = state.load()?;
+        if remembered.is_damaged {
+            tell_of_damage(&self.inputs);
+        }
+        state.note_start()?;
         let inbox = Inbox::default();
         let bodies = Bodies::default();
         let (batches, batches_seen) = sync_channel(1);

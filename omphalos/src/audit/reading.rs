@@ -14,8 +14,8 @@ use omphalos_shipper::batch::ClosedBatch;
 use omphalos_shipper::config::{MonitorSettings, Settings};
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{
-    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Recalled, StateDir, TailId,
-    begin_again,
+    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Recalled, Remembered,
+    StateDir, TailId, begin_again,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -92,7 +92,8 @@ impl Reading {
         };
         let settings = settings(batch_bytes);
         let options = MonitorOptions { once: true, settings, host: target.host.clone() };
-        let monitor = Monitor::new(options, vec![input], state, vec![entry], joints)?;
+        let remembered = Remembered { entries: vec![entry], ..Remembered::default() };
+        let monitor = Monitor::new(options, vec![input], state, remembered, joints)?;
         let (ended, monitoring) = oneshot::channel();
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {
             // Nobody waits for it where the audit was given up.

@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use omphalos_common::event::SourceId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -21,6 +22,13 @@ use super::identity::{FileKey, Fingerprint};
 
 const MAGIC: &str = "omphalos-checkpoint";
 const VERSION: u32 = 1;
+
+/// The file that is locked by the shipper that uses the directory.
+const LOCK_NAME: &str = "lock";
+/// It is there once a shipper has started.
+const STARTED_NAME: &str = "started";
+/// What a checkpoint is called that cannot be read.
+const DAMAGED_NAME: &str = "checkpoint.damaged";
 
 /// The checkpoint, and the one before it.
 pub(super) const FILE_NAMES: [&str; 2] = ["checkpoint", "checkpoint.previous"];
@@ -109,11 +117,23 @@ struct Contents {
     files: Vec<Entry>,
 }
 
+/// What is known when a shipper starts.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    /// How far each file is delivered.
+    pub entries: Vec<Entry>,
+    /// Whether no shipper ever started with this state directory. That there are no entries does
+    /// not say so: there may have been no file yet, or the checkpoint may be damaged.
+    pub is_first_start: bool,
+    /// Whether there was a checkpoint and nothing of it can be read.
+    pub is_damaged: bool,
+}
+
 /// The state directory, locked for this process.
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
-    _lock: File,
+    lock: Mutex<File>,
 }
 
 /// Why the state directory cannot be used.
@@ -145,16 +165,37 @@ impl StateDir {
     /// # Errors
     /// When it is locked by another process, or cannot be written.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        fs::create_dir_all(path).map_err(failed("create the state directory", path))?;
-        let lock_path = path.join("lock");
-        let mut options = OpenOptions::new();
-        let lock = options.write(true).create(true).truncate(false).open(&lock_path);
-        let lock = lock.map_err(failed("open", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StateError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(error)) => Err(failed("lock", &lock_path)(error)),
+        Ok(Self { path: path.to_owned(), lock: Mutex::new(take_lock(path)?) })
+    }
+
+    /// Makes sure that the directory at our path is still the one that we have locked. Where
+    /// somebody has deleted it, a new one is made and locked, unless another shipper was faster.
+    fn hold(&self) -> Result<(), StateError> {
+        if self.is_held() {
+            return Ok(());
         }
+        let lock = take_lock(&self.path)?;
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+        warn!(state_dir = %self.path.display(), "the state directory was deleted while it was in use; it is made anew, with all that is known");
+        self.note_start()
+    }
+
+    /// Whether what stands at our path is what we have locked.
+    pub fn is_held(&self) -> bool {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = lock.metadata().map(|ours| FileKey::from(&ours));
+        let there = fs::metadata(self.path.join(LOCK_NAME)).map(|there| FileKey::from(&there));
+        matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
+    }
+
+    /// Writes down that a shipper has started with this state directory, so that no later start
+    /// takes itself for the first one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_start(&self) -> Result<(), StateError> {
+        let text = || "a shipper has started with this state directory\n".to_owned();
+        self.text_once(STARTED_NAME, text).map(|_| ())
     }
 
     /// The directory.
@@ -172,11 +213,12 @@ impl StateDir {
         fs::remove_file(&path).map_err(failed("remove", &path))
     }
 
-    /// Reads the checkpoint; nothing when there is none that can be read.
+    /// Reads the checkpoint; no entries when there is none that can be read.
     ///
     /// # Errors
     /// When a checkpoint is there and the system does not let us read it.
-    pub fn load(&self) -> Result<Vec<Entry>, StateError> {
+    pub fn load(&self) -> Result<Remembered, StateError> {
+        let mut is_damaged = false;
         for name in FILE_NAMES {
             let path = self.path.join(name);
             let bytes = match fs::read(&path) {
@@ -185,15 +227,20 @@ impl StateDir {
                 Err(error) => return Err(failed("read", &path)(error)),
             };
             match parse(&bytes) {
-                Ok(entries) => return Ok(entries),
-                Err(reason) => self.set_aside(&path, &reason),
+                Ok(entries) => return Ok(Remembered { entries, ..Remembered::default() }),
+                Err(reason) => {
+                    is_damaged = true;
+                    self.set_aside(&path, &reason);
+                }
             }
         }
-        Ok(Vec::new())
+        let traces = [STARTED_NAME, DAMAGED_NAME];
+        let is_first_start = !traces.iter().any(|name| self.path.join(name).exists());
+        Ok(Remembered { entries: Vec::new(), is_first_start, is_damaged })
     }
 
     fn set_aside(&self, path: &Path, reason: &str) {
-        let aside = self.path.join("checkpoint.damaged");
+        let aside = self.path.join(DAMAGED_NAME);
         warn!(
             checkpoint = %path.display(), set_aside = %aside.display(),
             "the checkpoint is damaged ({reason}); using the previous one, or reading the files again: their ids keep repeats out of the index"
@@ -208,6 +255,7 @@ impl StateDir {
     /// # Errors
     /// When it cannot be written; the old one is then still in place.
     pub fn save(&self, bytes: &[u8]) -> Result<(), StateError> {
+        self.hold()?;
         let path = self.path.join("checkpoint");
         let new = self.path.join("checkpoint.new");
         let previous = self.path.join("checkpoint.previous");
@@ -216,6 +264,10 @@ impl StateDir {
         file.sync_all().map_err(failed("sync", &new))?;
         keep_previous(&path, &previous).map_err(failed("keep", &previous))?;
         fs::rename(&new, &path).map_err(failed("replace", &path))?;
+        self.sync_names()
+    }
+
+    fn sync_names(&self) -> Result<(), StateError> {
         let directory = File::open(&self.path).map_err(failed("open", &self.path))?;
         directory.sync_all().map_err(failed("sync", &self.path))
     }
@@ -241,7 +293,22 @@ impl StateDir {
         let mut file = File::create(&path).map_err(failed("create", &path))?;
         file.write_all(text.as_bytes()).map_err(failed("write", &path))?;
         file.sync_all().map_err(failed("sync", &path))?;
+        self.sync_names()?;
         Ok(text)
+    }
+}
+
+/// Creates the directory if need be, and locks it.
+fn take_lock(path: &Path) -> Result<File, StateError> {
+    fs::create_dir_all(path).map_err(failed("create the state directory", path))?;
+    let lock_path = path.join(LOCK_NAME);
+    let mut options = OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).open(&lock_path);
+    let lock = lock.map_err(failed("open", &lock_path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StateError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(failed("lock", &lock_path)(error)),
     }
 }
 
@@ -359,7 +426,7 @@ mod tests {
     fn entry(path: &str, offset: u64) -> Entry {
         Entry {
             path: PathBuf::from(path),
-            key: FileKey { device: 1, inode: 2 },
+            key: FileKey { device: 1, inode: 2, born: Some(3) },
             prefix: Fingerprint::of(b"prefix"),
             offset,
             guard: Fingerprint::of(b"guard"),
@@ -381,11 +448,11 @@ mod tests {
     fn what_is_saved_is_loaded() {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(&directory.path().join("deep/er")).unwrap();
-        assert_eq!(state.load().unwrap(), []);
+        assert_eq!(state.load().unwrap().entries, []);
         let odd = PathBuf::from(OsString::from_vec(b"/\xff".to_vec()));
         let entries = [entry("/a", 1), entry("/b", 2), Entry { path: odd, ..entry("", 3) }];
         save(&state, &entries);
-        assert_eq!(state.load().unwrap(), entries);
+        assert_eq!(state.load().unwrap().entries, entries);
     }
 
     #[test]
@@ -399,11 +466,11 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(state.load().unwrap(), [entry("/a", 1)]);
+        assert_eq!(state.load().unwrap().entries, [entry("/a", 1)]);
         assert!(directory.path().join("checkpoint.damaged").exists());
         // And when that one is damaged too, the files are read again.
         fs::write(directory.path().join("checkpoint.previous"), b"").unwrap();
-        assert_eq!(state.load().unwrap(), []);
+        assert_eq!(state.load().unwrap().entries, []);
     }
 
     #[test]

@@ -1,16 +1,71 @@
 //! Which time and which source a line gets: its own, its neighbour's, or that of its discovery.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use omphalos_common::event::SourceId;
 
 use super::checkpoint::{Entry, Mark};
+use super::tail::TailId;
 use crate::parser::Time;
 
 /// How much of a file's first data line goes into its source id.
 const FIRST_LINE_BYTES: usize = 1024;
+
+/// What tells a file's lines from those of other files.
+#[derive(Debug)]
+pub struct Names {
+    /// What the file is called through all rotations.
+    pub logical: PathBuf,
+    /// What it is called itself, where that may be no mark of a rotation: `worker.2` beside
+    /// `worker.1`, without any `worker`.
+    pub numbered: Option<PathBuf>,
+    /// Which content it is.
+    pub id: TailId,
+    /// The sources of all files.
+    pub sources: Sources,
+}
+
+impl Names {
+    /// Those of a file with this logical path, which nobody else numbers.
+    pub fn of(logical: &Path) -> Self {
+        let (id, sources) = (TailId::default(), Sources::default());
+        Self { logical: logical.to_owned(), numbered: None, id, sources }
+    }
+
+    /// The source of lines with a time, of the file that begins with this data line.
+    fn source_of(&self, first_line: &[u8]) -> SourceId {
+        let of = |path: &Path| SourceId::of_content(path.as_os_str().as_bytes(), first_line);
+        let source = of(&self.logical);
+        match &self.numbered {
+            Some(path) if !self.sources.claim(source, self.id) => of(path),
+            _ => source,
+        }
+    }
+}
+
+/// Which file has which source. Two that were numbered by their writers, begin alike and say the
+/// same at the same second would else share ids.
+#[derive(Debug, Default, Clone)]
+pub struct Sources(Arc<Mutex<HashMap<SourceId, TailId>>>);
+
+impl Sources {
+    /// Notes that a file has this source; whether no other one had it before.
+    pub fn claim(&self, source: SourceId, id: TailId) -> bool {
+        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *sources.entry(source).or_insert(id) == id
+    }
+
+    /// Forgets a file that had this source.
+    pub fn release(&self, source: SourceId, id: TailId) {
+        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sources.get(&source) == Some(&id) {
+            sources.remove(&source);
+        }
+    }
+}
 
 /// What the identities of a file's lines depend on, besides the lines.
 #[derive(Debug, Default)]
@@ -38,12 +93,16 @@ impl Clock {
     }
 
     /// Sets the source of lines with a time from the first data line, unless it is known.
-    pub fn identify(&mut self, logical_path: &Path, first_line: &[u8]) {
+    pub fn identify(&mut self, names: &Names, first_line: &[u8]) {
         if self.source.is_none() {
             let line = first_line.get(..FIRST_LINE_BYTES).unwrap_or(first_line);
-            let path = logical_path.as_os_str().as_bytes();
-            self.source = Some(SourceId::of_content(path, line));
+            self.source = Some(names.source_of(line));
         }
+    }
+
+    /// The source of lines with a time, if it is known.
+    pub fn timed_source(&self) -> Option<SourceId> {
+        self.source
     }
 
     /// Whether the source of lines with a time is known.
@@ -117,7 +176,7 @@ mod tests {
 
     fn clock() -> Clock {
         let mut clock = Clock::default();
-        clock.identify(Path::new("/a.log"), b"first");
+        clock.identify(&Names::of(Path::new("/a.log")), b"first");
         clock
     }
 
@@ -141,8 +200,10 @@ mod tests {
         assert_eq!(first.marks_made(), 2);
 
         // Read again after a crash, from the beginning of what was not confirmed.
-        let mut entry =
-            Entry { offset: 50, ..Entry::blank(Path::new("/a"), FileKey { device: 1, inode: 1 }) };
+        let mut entry = Entry {
+            offset: 50,
+            ..Entry::blank(Path::new("/a"), FileKey { device: 1, inode: 1, born: None })
+        };
         first.note(&mut entry);
         let mut again = Clock::resumed(&entry);
         assert_eq!(again.time_of(50, None, 900, 9000), (time, source));

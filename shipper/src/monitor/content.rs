@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use flate2::read::MultiGzDecoder;
 
 use super::checkpoint::Stamp;
+use super::identity::FileKey;
 use super::matching::stamp;
 
 /// How much is decompressed at once, in bytes.
@@ -79,6 +80,14 @@ impl Content {
             None => Self::Plain(file),
             Some(compression) => Self::Archive(Archive::new(file, compression)),
         })
+    }
+
+    /// Which file it is: what was opened, whatever stands at its path by now.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn key(&self) -> io::Result<FileKey> {
+        self.file().map_or(Ok(FileKey::PIPE), |file| Ok(FileKey::from(&file.metadata()?)))
     }
 
     /// The file behind it; none behind a pipe.

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Stamp;
+use super::copies::Candidate;
 use super::identity::FileKey;
 use super::pattern::{Component, Exclusion, PathPattern, has_wildcard};
 use super::walk::{Collected, Walk};
@@ -39,6 +40,13 @@ pub struct Found {
     pub input: usize,
     /// What it was like.
     pub stamp: Stamp,
+}
+
+impl Found {
+    /// The same, to be compared with files that are known.
+    pub fn candidate(&self) -> Candidate<'_> {
+        Candidate { path: &self.path, key: self.key, modified: self.stamp.modified }
+    }
 }
 
 /// What a scan saw, and what it could not see.

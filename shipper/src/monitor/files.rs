@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::checkpoint::Entry;
+use super::checkpoint::{Entry, Remembered};
+use super::clock::Sources;
 use super::content::{Compression, Content};
+use super::copies::Suspects;
 use super::discover::{Found, Scan, Watched};
 use super::gone::REMEMBER_SECONDS;
 use super::identity::{FileKey, logical_path};
@@ -48,6 +50,12 @@ pub struct Limits {
     pub linger: Duration,
     /// An archive is read when it has not changed for so long: its writer is done with it then.
     pub archive_quiet: Duration,
+    /// A file with the content of another one is waited for so long after its last change: it is
+    /// a copy if the other is emptied by then, as a rotation that copies does at once.
+    pub copy_wait: Duration,
+    /// A file that is nowhere in its directory is believed to be gone when a look so much later
+    /// does not find it either: names may be changed while a directory is read.
+    pub second_look: Duration,
 }
 
 /// All files being read.
@@ -71,13 +79,23 @@ pub struct Files {
     unseen: BTreeMap<PathBuf, String>,
     /// Files that were found and cannot be read now, and why.
     pub(super) unreadable: BTreeMap<PathBuf, String>,
+    /// Which file has which source.
+    pub(super) sources: Sources,
     pub(super) next_id: u64,
-    /// Nothing is remembered, and this is the first look.
+    /// This is the first look of the first start with this state directory.
     pub(super) is_first_start: bool,
     /// How many files the last scan opened.
     pub(super) opened_now: usize,
     /// What was found and cannot be judged yet.
     pub(super) waiting: HashSet<FileKey>,
+    /// What looks like a copy of a file that may be emptied.
+    pub(super) suspects: Suspects,
+    /// What the last scan found and was renamed before it could be opened.
+    pub(super) overtaken: Vec<Found>,
+    /// Whether names were changed while they were looked at.
+    pub(super) is_unsettled: bool,
+    /// Files without a descriptor that were nowhere at the last look, and when that was first so.
+    pub(super) missed: HashMap<TailId, Instant>,
     /// Files with a descriptor that may be closed, the one used last at the end.
     pub(super) opened: BTreeMap<u64, (TailId, Instant)>,
     /// How often a descriptor was used.
@@ -91,7 +109,7 @@ impl Files {
     pub fn new(
         inputs: Vec<Input>,
         host: Host,
-        remembered: Vec<Entry>,
+        remembered: Remembered,
         limits: Limits,
         metrics: ShipperMetrics,
     ) -> Self {
@@ -104,14 +122,19 @@ impl Files {
             gone: HashMap::new(),
             continued: HashSet::new(),
             by_logical: HashMap::new(),
-            is_first_start: remembered.is_empty(),
-            remembered: Positions::new(remembered),
+            is_first_start: remembered.is_first_start,
+            remembered: Positions::new(remembered.entries),
             announced: HashSet::new(),
             unseen: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            sources: Sources::default(),
             next_id: 0,
             opened_now: 0,
             waiting: HashSet::new(),
+            suspects: Suspects::default(),
+            overtaken: Vec::new(),
+            is_unsettled: false,
+            missed: HashMap::new(),
             opened: BTreeMap::new(),
             uses: 0,
             limits,
@@ -142,7 +165,7 @@ impl Files {
     /// The file that was found at this path.
     pub fn at(&self, path: &Path) -> Option<TailId> {
         if path == Path::new(PIPE) {
-            return self.by_key.get(&FileKey { device: 0, inode: 0 }).copied();
+            return self.by_key.get(&FileKey::PIPE).copied();
         }
         self.by_path.get(path).copied()
     }
@@ -187,9 +210,9 @@ impl Files {
     }
 
     /// Whether to look again soon, although nothing may happen: a file is found that cannot be
-    /// judged yet.
+    /// judged yet, or one was not, while names were changed.
     pub fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.is_unsettled || !self.missed.is_empty()
     }
 
     /// Takes in what a scan found. Returns the files to look at: new ones and renamed ones.
@@ -201,6 +224,7 @@ impl Files {
             std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
         self.waiting.clear();
+        self.is_unsettled = false;
         self.opened_now = 0;
         // Files that are known tell what others are copies of.
         scan.found.sort_by_key(|found| !self.remembered.knows(found.key));
@@ -236,7 +260,10 @@ impl Files {
                 });
             }
         }
+        to_read.extend(self.open_overtaken());
         to_read.extend(self.find_rotated());
+        self.suspects.keep_only(|key| self.waiting.contains(&key));
+        to_read.extend(self.missed.keys());
         if self.opened_now > MOST_NAMED {
             info!(files = self.opened_now, "reading these and more");
         }
@@ -251,8 +278,7 @@ impl Files {
     pub fn open_pipe(&mut self, input: usize, content: Content) -> io::Result<()> {
         let path = PathBuf::from(PIPE);
         let setup = self.setup(input, &path)?;
-        let key = FileKey { device: 0, inode: 0 };
-        self.add(Tail::open(setup, path, key, content, None)?);
+        self.add(Tail::open(setup, path, content, None)?);
         Ok(())
     }
 
@@ -323,6 +349,9 @@ impl Files {
     pub(super) fn add(&mut self, tail: Tail) -> TailId {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
+        if let Some(source) = tail.clock.timed_source() {
+            self.sources.claim(source, id);
+        }
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
         self.tails.insert(id, tail);
         self.note_use(id);
@@ -351,7 +380,11 @@ impl Files {
 
     pub(super) fn remove(&mut self, id: TailId) -> Option<Tail> {
         let tail = self.tails.remove(&id)?;
+        self.missed.remove(&id);
         self.by_key.remove(&tail.key);
+        if let Some(source) = tail.clock.timed_source() {
+            self.sources.release(source, id);
+        }
         self.forget_logical(&tail.path, id);
         Some(tail)
     }
@@ -420,6 +453,7 @@ impl Files {
 
     /// Notes that a file was read.
     pub fn note_read(&mut self, id: TailId) {
+        self.missed.remove(&id);
         if !self.unreadable.is_empty()
             && let Some(tail) = self.tails.get(&id)
         {

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
+use super::beside::{self, Beside, Neighbours};
 use super::checkpoint::{Entry, Stamp};
 use super::content::Content;
+use super::copies::{Standing, standing};
 use super::discover::Found;
 use super::files::Files;
-use super::identity::FileKey;
-use super::matching::{self, Neighbours};
+use super::matching;
 use super::tail::{Tail, TailId};
 use crate::now_seconds;
 
@@ -28,6 +29,19 @@ pub const REMEMBER_SECONDS: i64 = 7 * 24 * 3600;
 /// The unit of `st_blocks`, whatever the file system's own is.
 const BLOCK_BYTES: u64 = 512;
 
+/// How often a copy of an emptied file is looked for while names are being changed.
+const SEARCHES: usize = 3;
+
+/// What came of looking for a file that was rotated.
+enum Rotated {
+    /// It is read on.
+    Opened(TailId),
+    /// It is not there.
+    Missed,
+    /// Names were changed meanwhile.
+    Unsettled,
+}
+
 impl Files {
     /// Looks for a file that has no descriptor and is not where it was: it was renamed since it was
     /// last read. Whether it is there to be read.
@@ -36,10 +50,21 @@ impl Files {
     /// When its directory cannot be read now.
     pub fn find_again(&mut self, id: TailId) -> io::Result<bool> {
         let Some(tail) = self.tails.get_mut(&id) else { return Ok(false) };
+        self.gone.entry(id).or_insert_with(Instant::now);
         if let Some(path) = matching::find_inode(&tail.path, tail.key)? {
-            tail.reopen(&path)?;
-            self.gone.entry(id).or_insert_with(Instant::now);
-            return Ok(true);
+            match tail.reopen(&path) {
+                // It is being renamed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                reopened => {
+                    self.missed.remove(&id);
+                    return reopened.map(|()| true);
+                }
+            }
+        }
+        // A name that is changed while its directory is read may not be seen.
+        let missed = *self.missed.entry(id).or_insert_with(Instant::now);
+        if missed.elapsed() < self.limits.second_look {
+            return Ok(false);
         }
         let lost = tail.known_size().saturating_sub(tail.shipped_to());
         // With its directory, it may come back.
@@ -59,13 +84,20 @@ impl Files {
         let mut neighbours = Neighbours::default();
         for entry in self.remembered.take_unsearched() {
             match self.open_rotated(&entry, &mut neighbours) {
-                Ok(Some(id)) => opened.push(id),
+                Ok(Rotated::Opened(id)) => opened.push(id),
+                // What cannot be judged yet may be it.
+                Ok(Rotated::Missed) if !self.waiting.is_empty() => {
+                    self.remembered.add(entry, false);
+                }
                 // Its inode holds something else now: the content is gone for good.
-                Ok(None) if self.by_key.contains_key(&entry.key) => {
+                Ok(Rotated::Missed) if self.by_key.contains_key(&entry.key) => {
                     warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what stood behind the offset is lost");
                 }
-                // What cannot be judged yet may be it.
-                Ok(None) => self.remembered.add(entry, self.waiting.is_empty()),
+                Ok(Rotated::Missed) => self.remembered.add(entry, true),
+                Ok(Rotated::Unsettled) => {
+                    self.is_unsettled = true;
+                    self.remembered.add(entry, false);
+                }
                 Err(error) => {
                     debug!(path = %entry.path.display(), %error, "cannot look for a rotated file");
                     self.remembered.add(entry, false);
@@ -75,19 +107,19 @@ impl Files {
         opened
     }
 
-    fn open_rotated(
-        &mut self,
-        entry: &Entry,
-        neighbours: &mut Neighbours,
-    ) -> io::Result<Option<TailId>> {
+    fn open_rotated(&mut self, entry: &Entry, neighbours: &mut Neighbours) -> io::Result<Rotated> {
         let owner = self.inputs.iter().position(|input| input.watched.owns(&entry.path));
-        let Some(input) = owner else { return Ok(None) };
+        let Some(input) = owner else { return Ok(Rotated::Missed) };
         let is_taken = |key| self.by_key.contains_key(&key) || self.waiting.contains(&key);
-        let found = matching::find_beside(entry, neighbours, is_taken)?;
-        let Some((path, key, content)) = found else { return Ok(None) };
+        let beside = beside::find_beside(entry, standing, neighbours, is_taken)?;
+        let (path, content) = match beside {
+            Beside::Found(path, content) => (path, content),
+            Beside::Nothing => return Ok(Rotated::Missed),
+            Beside::Unsettled => return Ok(Rotated::Unsettled),
+        };
         let offset = entry.offset;
         info!(path = %path.display(), was = %entry.path.display(), offset, "reading the rest of a rotated file");
-        self.open_gone(input, entry, key, content).map(Some)
+        self.open_gone(input, entry, content).map(Rotated::Opened)
     }
 
     /// The file has other content than was read: truncated and perhaps written anew. What was not
@@ -101,18 +133,20 @@ impl Files {
         let position = old.entry_at_offset();
         let content = old.take_content();
         let mut to_read = Vec::new();
-        if let Some((path, key, content)) = self.find_copy(&position) {
+        let copy = self.find_copy(&position);
+        if let Some((path, content)) = copy
+            && old.follow(content).is_ok()
+        {
             info!(path = %found.path.display(), copy = %path.display(), "the file was truncated; reading the rest from its copy");
-            old.follow(key, content);
             self.gone.insert(id, Instant::now());
             to_read.push(self.add(old));
         } else {
             // A copy that was made earlier has at least what is not delivered yet.
             let entry = old.entry(now_seconds());
             if !old.progress.is_settled()
-                && let Some((_, key, content)) = self.find_copy(&entry)
+                && let Some((_, content)) = self.find_copy(&entry)
             {
-                to_read.extend(self.open_gone(found.input, &entry, key, content).ok());
+                to_read.extend(self.open_gone(found.input, &entry, content).ok());
             }
             let lost = old.known_size().saturating_sub(old.shipped_to());
             if lost > 0 && !is_continued {
@@ -128,25 +162,30 @@ impl Files {
         to_read
     }
 
-    fn find_copy(&self, position: &Entry) -> Option<(PathBuf, FileKey, Content)> {
+    /// A copy of a file that was seen to be emptied.
+    fn find_copy(&self, position: &Entry) -> Option<(PathBuf, Content)> {
         let is_taken = |key| key == position.key || self.by_key.contains_key(&key);
-        let beside = matching::find_beside(position, &mut Neighbours::default(), is_taken);
-        beside.unwrap_or_else(|error| {
-            warn!(path = %position.path.display(), %error, "cannot look for a copy of the truncated file");
-            None
-        })
+        let emptied = |_: &Entry| Ok(Standing::Emptied);
+        let mut neighbours = Neighbours::default();
+        // Names may be changed while they are looked at, for a moment.
+        for _ in 0..SEARCHES {
+            match beside::find_beside(position, emptied, &mut neighbours, is_taken) {
+                Ok(Beside::Found(path, content)) => return Some((path, content)),
+                Ok(Beside::Nothing) => break,
+                Ok(Beside::Unsettled) => {}
+                Err(error) => {
+                    warn!(path = %position.path.display(), %error, "cannot look for a copy of the truncated file");
+                    break;
+                }
+            }
+        }
+        None
     }
 
     /// Reads on, from where `entry` says, a file that is not where it was found.
-    fn open_gone(
-        &mut self,
-        input: usize,
-        entry: &Entry,
-        key: FileKey,
-        content: Content,
-    ) -> io::Result<TailId> {
+    fn open_gone(&mut self, input: usize, entry: &Entry, content: Content) -> io::Result<TailId> {
         let setup = self.setup(input, &entry.path)?;
-        let tail = Tail::open(setup, entry.path.clone(), key, content, Some(entry))?;
+        let tail = Tail::open(setup, entry.path.clone(), content, Some(entry))?;
         let id = self.add(tail);
         self.gone.insert(id, Instant::now());
         Ok(id)
@@ -166,7 +205,7 @@ impl Files {
             return Some(new);
         };
         let setup = self.setup(found.input, &found.path).ok()?;
-        let opened = Tail::open(setup, found.path.clone(), found.key, content, None);
+        let opened = Tail::open(setup, found.path.clone(), content, None);
         let opened = opened.inspect_err(|error| self.note_unopened(&found.path, error));
         let new = self.add(opened.ok()?);
         if is_gone {
@@ -250,7 +289,12 @@ impl Files {
 
     fn is_finished(&self, id: TailId) -> bool {
         let Some(tail) = self.tails.get(&id) else { return true };
-        let Ok(metadata) = tail.metadata() else { return tail.progress.is_settled() };
+        let metadata = match tail.metadata() {
+            Ok(metadata) => metadata,
+            // It is looked for when it is read next.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
+            Err(_) => return tail.progress.is_settled(),
+        };
         // Shorter than what was read means truncated: that is dealt with by reading.
         let is_read = tail.is_at_end && tail.progress.is_settled();
         let at_end = is_read && metadata.len() == tail.shipped_to();

@@ -38,8 +38,7 @@ impl Handle {
 
     fn open(&self, path: &Path) -> io::Result<Content> {
         let content = Content::open(path)?;
-        let file = content.file().ok_or(ErrorKind::NotFound)?;
-        if FileKey::from(&file.metadata()?) != self.key {
+        if content.key()? != self.key {
             return Err(taken());
         }
         Ok(content)

@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
@@ -14,18 +15,42 @@ pub const PREFIX_BYTES: usize = 1024;
 /// How much before an offset is fingerprinted to guard it, in bytes.
 pub const GUARD_BYTES: usize = 256;
 
-/// Device and inode: the same file under any name, until the inode is used again.
+/// Device, inode and birth: the same file under any name. An inode is used again as soon as it is
+/// free, often by the very next file; the time of birth tells the two apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileKey {
     /// `st_dev`.
     pub device: u64,
     /// `st_ino`.
     pub inode: u64,
+    /// `stx_btime`, in nanoseconds since the epoch; `None` where the file system does not say, and
+    /// in checkpoints of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<i64>,
+}
+
+impl FileKey {
+    /// That of a pipe, which is no file.
+    pub const PIPE: Self = Self { device: 0, inode: 0, born: None };
+
+    /// Where a file is, born when it may.
+    pub fn place(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    /// Whether both may be of one file: nothing that is known of either speaks against it.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let births = self.born.zip(other.born);
+        self.place() == other.place() && births.is_none_or(|(one, another)| one == another)
+    }
 }
 
 impl From<&Metadata> for FileKey {
     fn from(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
+        let since_epoch = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let born = metadata.created().ok().and_then(since_epoch);
+        let born = born.and_then(|born| i64::try_from(born.as_nanos()).ok());
+        Self { device: metadata.dev(), inode: metadata.ino(), born }
     }
 }
 

@@ -1,20 +1,16 @@
 //! Whether a position belongs to a file: never without proof by content.
 //!
-//! The same inode with the same content is the same file. Another inode with the same content may
-//! be a copy that a rotation made, or an archive of it; but it may also be a new file that begins
-//! like the old one, when little is known of that: the names decide then.
+//! The same inode with the same content is the same file. What another inode with the same content
+//! is, [`super::copies`] says.
 
-use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use tracing::debug;
-
 use super::checkpoint::{Entry, Stamp};
-use super::content::{Compression, Content};
-use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES, logical_path};
+use super::content::Content;
+use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
 
 /// Whether everything that `entry` knows of its file is so in `content`: it is long enough, begins
 /// with the same bytes, and has the same bytes before the offset.
@@ -47,49 +43,12 @@ pub fn find_same<'a>(
     key: FileKey,
     entries: impl Iterator<Item = &'a Entry>,
 ) -> io::Result<Option<&'a Entry>> {
-    for entry in entries.filter(|entry| entry.key == key) {
+    for entry in entries.filter(|entry| entry.key.is_like(&key)) {
         if fits(content, entry)? {
             return Ok(Some(entry));
         }
     }
     Ok(None)
-}
-
-/// The entry of `entries`, all of one logical path, of whose file the one at `path` is a copy.
-///
-/// An entry that has seen nothing of its file proves nothing, so it needs device and inode.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn find_original<'a>(
-    content: &mut Content,
-    path: &Path,
-    entries: impl Iterator<Item = &'a Entry>,
-) -> io::Result<Option<&'a Entry>> {
-    for entry in entries.filter(|entry| entry.prefix.length > 0) {
-        if fits(content, entry)? && is_copy(path, entry, u64::from(entry.prefix.length)) {
-            return Ok(Some(entry));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether the file at `path`, which begins with the same `alike` bytes as that which `entry` knows
-/// and has another inode, is a copy of that file, and not a new one which begins like it.
-pub fn is_copy(path: &Path, entry: &Entry, alike: u64) -> bool {
-    if alike >= PREFIX_BYTES as u64 {
-        return true;
-    }
-    // A new file under the first name is what is to be expected.
-    if logical_path(path) == path {
-        return false;
-    }
-    // A rotation that renames leaves the original beside it, and a new file under the first name;
-    // one that copies leaves the original where it was.
-    let original = find_inode(&entry.path, entry.key).ok().flatten().filter(|original| {
-        Content::open(original).and_then(|mut content| fits(&mut content, entry)).unwrap_or(false)
-    });
-    original.map_or(path != entry.path, |original| logical_path(&original) == original)
 }
 
 /// Whether all of `copy` stands at the beginning of `original` too, which was read up to `offset`:
@@ -150,89 +109,12 @@ fn length_up_to(content: &mut Content, most: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// What is in directories; each is read once.
-#[derive(Debug, Default)]
-pub struct Neighbours(HashMap<PathBuf, Listing>);
-
-#[derive(Debug, Default)]
-struct Listing {
-    by_logical: HashMap<PathBuf, Vec<PathBuf>>,
-    by_inode: HashMap<u64, PathBuf>,
-}
-
-impl Neighbours {
-    /// The files in the directory of `path` that may be it: the one of this inode, whatever it is
-    /// called, and those of its logical path.
-    fn of(&mut self, path: &Path, inode: u64) -> io::Result<impl Iterator<Item = &PathBuf>> {
-        let parent = path.parent().unwrap_or(path);
-        if !self.0.contains_key(parent) {
-            let mut listing = Listing::default();
-            for listed in fs::read_dir(parent)?.flatten() {
-                let path = listed.path();
-                listing.by_inode.insert(listed.ino(), path.clone());
-                listing.by_logical.entry(logical_path(&path)).or_default().push(path);
-            }
-            for alike in listing.by_logical.values_mut() {
-                // What need not be decompressed is looked at first.
-                alike.sort_by_key(|path| Compression::of(path).is_some());
-            }
-            self.0.insert(parent.to_owned(), listing);
-        }
-        let listing = self.0.get(parent);
-        let same = listing.and_then(|listing| listing.by_inode.get(&inode));
-        let alike = listing.and_then(|listing| listing.by_logical.get(&logical_path(path)));
-        Ok(same.into_iter().chain(alike.into_iter().flatten()))
-    }
-}
-
-/// A file beside `entry.path` that goes on where `entry` ends: the file itself, renamed by a
-/// rotation, or a copy or an archive made by one. `is_taken` tells which files are read already.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub fn find_beside(
-    entry: &Entry,
-    neighbours: &mut Neighbours,
-    is_taken: impl Fn(FileKey) -> bool,
-) -> io::Result<Option<(PathBuf, FileKey, Content)>> {
-    let mut fitting: Vec<(PathBuf, FileKey, Content)> = Vec::new();
-    for path in neighbours.of(&entry.path, entry.key.inode)? {
-        let Ok(metadata) = fs::metadata(path) else { continue };
-        let key = FileKey::from(&metadata);
-        if !metadata.is_file() || is_taken(key) || (entry.prefix.length == 0 && key != entry.key) {
-            continue;
-        }
-        let opened = Content::open(path);
-        match opened.and_then(|mut content| Ok((fits(&mut content, entry)?, content))) {
-            Ok((true, content)) if key == entry.key => {
-                return Ok(Some((path.clone(), key, content)));
-            }
-            Ok((true, content)) => fitting.push((path.clone(), key, content)),
-            Ok((false, _)) => {}
-            Err(error) => {
-                debug!(path = %path.display(), %error, "cannot compare with a checkpoint");
-            }
-        }
-    }
-    // Copies may have been made at different times: the longest has all that the others have.
-    if fitting.len() > 1 {
-        let mut lengths = Vec::new();
-        for (place, (_, _, content)) in fitting.iter_mut().enumerate() {
-            lengths.push((length(content)?, std::cmp::Reverse(place)));
-        }
-        if let Some((_, std::cmp::Reverse(longest))) = lengths.into_iter().max() {
-            return Ok(Some(fitting.swap_remove(longest)));
-        }
-    }
-    Ok(fitting.pop())
-}
-
 /// Where the file `key` is in the directory of `path`, whatever it is called now.
 ///
 /// # Errors
 /// When the directory cannot be read.
 pub fn find_inode(path: &Path, key: FileKey) -> io::Result<Option<PathBuf>> {
-    if fs::metadata(path).is_ok_and(|metadata| FileKey::from(&metadata) == key) {
+    if fs::metadata(path).is_ok_and(|metadata| key.is_like(&FileKey::from(&metadata))) {
         return Ok(Some(path.to_owned()));
     }
     let Some(parent) = path.parent() else { return Ok(None) };
@@ -244,7 +126,7 @@ pub fn find_inode(path: &Path, key: FileKey) -> io::Result<Option<PathBuf>> {
     for entry in listed {
         let entry = entry?;
         if entry.ino() == key.inode
-            && entry.metadata().is_ok_and(|metadata| FileKey::from(&metadata) == key)
+            && entry.metadata().is_ok_and(|metadata| key.is_like(&FileKey::from(&metadata)))
         {
             return Ok(Some(entry.path()));
         }
@@ -259,10 +141,11 @@ pub fn stamp(metadata: &Metadata) -> Stamp {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn entry_of(path: &Path, offset: u64) -> Entry {
+    /// What is known of a file that was read up to `offset`.
+    pub fn entry_of(path: &Path, offset: u64) -> Entry {
         let content = fs::read(path).unwrap();
         let offset_index = usize::try_from(offset).unwrap();
         let guard_start = offset_index.saturating_sub(256);
@@ -303,53 +186,6 @@ mod tests {
         content[3999] = b'y';
         fs::write(&path, &content).unwrap();
         assert!(!matches(&path, &entry));
-    }
-
-    #[test]
-    fn the_rotated_file_and_its_copy_are_found_beside() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.log");
-        fs::write(&path, b"first\nsecond\n").unwrap();
-        let entry = entry_of(&path, 6);
-        let rotated = directory.path().join("a.log.1");
-        fs::rename(&path, &rotated).unwrap();
-        fs::write(&path, b"new\n").unwrap();
-        fs::write(directory.path().join("b.log.1"), b"first\nsecond\n").unwrap();
-        assert_eq!(
-            find_beside(&entry, &mut Neighbours::default(), |_| false).unwrap().unwrap().0,
-            rotated
-        );
-        assert!(
-            find_beside(&entry, &mut Neighbours::default(), |key| key == entry.key)
-                .unwrap()
-                .is_none()
-        );
-        let copy = directory.path().join("a.log-20261122");
-        fs::copy(&rotated, &copy).unwrap();
-        assert_eq!(
-            find_beside(&entry, &mut Neighbours::default(), |key| key == entry.key)
-                .unwrap()
-                .unwrap()
-                .0,
-            copy
-        );
-    }
-
-    #[test]
-    fn a_copy_is_told_from_a_new_file_that_begins_alike() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, rotated) = (directory.path().join("a.log"), directory.path().join("a.log.1"));
-        fs::write(&path, b"begun\n").unwrap();
-        let entry = entry_of(&path, 6);
-        fs::copy(&path, &rotated).unwrap();
-        assert!(is_copy(&rotated, &entry, 6), "the original is where it was");
-        fs::remove_file(&rotated).unwrap();
-        fs::rename(&path, &rotated).unwrap();
-        fs::write(&path, b"begun\n").unwrap();
-        assert!(!is_copy(&path, &entry, 6), "the original was renamed");
-        fs::remove_file(&rotated).unwrap();
-        assert!(!is_copy(&path, &entry, 6), "the original was deleted");
-        assert!(is_copy(&rotated, &entry, 6), "the original is not there any more");
     }
 
     #[test]

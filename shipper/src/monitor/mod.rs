@@ -7,12 +7,14 @@
 mod again;
 mod alarms;
 mod assemble;
+mod beside;
 mod bodies;
 mod charset;
 mod checkpoint;
 mod clock;
 mod container;
 mod content;
+mod copies;
 mod directives;
 mod discover;
 mod events;
@@ -46,8 +48,8 @@ mod watcher;
 pub use again::{PeekError, Recalled, begin_again, peek, recall};
 pub use bodies::Bodies;
 pub use charset::EncodingSetting;
-pub use checkpoint::{Entry, StateDir, StateError};
-pub use clock::Clock;
+pub use checkpoint::{Entry, Remembered, StateDir, StateError};
+pub use clock::{Clock, Names};
 pub use container::Container;
 pub use content::Compression;
 pub use discover::{Watched, scan};
@@ -93,6 +95,7 @@ const RESCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
 /// See [`Limits`].
 const LINGER: Duration = Duration::from_mins(1);
 const ARCHIVE_QUIET: Duration = Duration::from_secs(2);
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How often file events are checked, idle files closed, and files looked at that no scan sees, at
 /// least.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -196,7 +199,7 @@ impl Monitor {
         options: MonitorOptions,
         inputs: Vec<Input>,
         state: StateDir,
-        remembered: Vec<Entry>,
+        remembered: Remembered,
         joints: Joints,
     ) -> std::io::Result<Self> {
         let Joints { inbox, batches, pipe, bodies, metrics, health } = joints;
@@ -209,6 +212,8 @@ impl Monitor {
             deleted_bytes: options.settings.max_deleted_bytes.0,
             linger: LINGER,
             archive_quiet: ARCHIVE_QUIET,
+            copy_wait: if options.once { ARCHIVE_QUIET } else { LINGER },
+            second_look: SECOND_LOOK,
         };
         let host = options.host.clone();
         let of_pipe = inputs.iter().position(|input| input.has_pipe);
@@ -398,6 +403,7 @@ impl Monitor {
         if now >= self.schedule.look {
             self.schedule.look = now + regular.min(LOOK_INTERVAL);
             self.files.close_idle();
+            self.saver.check_state();
             if self.watcher.check(now) {
                 self.metrics.watcher_restarted();
             }

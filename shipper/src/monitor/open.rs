@@ -1,18 +1,19 @@
 //! How a file gets into the set: what is known of it is looked for, so that nothing of it is read
 //! twice.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info};
 
 use super::assemble::Assembler;
 use super::charset::Charset;
 use super::checkpoint::Entry;
+use super::clock::Names;
 use super::content::{Compression, Content, Outlook};
+use super::copies::{self, Kinship, Origin};
 use super::discover::Found;
 use super::files::Files;
 use super::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
@@ -38,16 +39,33 @@ enum Known {
     Later,
 }
 
+/// How an attempt to open a file ended.
+enum Opened {
+    /// It is to be read.
+    New(Box<Tail>),
+    /// It is being read already.
+    Known(TailId),
+    /// It need not be read, or not yet.
+    NotNow,
+}
+
 impl Files {
     /// Begins to read a file that was found; `None` when it cannot be opened now, or need not be.
     pub(super) fn open(&mut self, found: &Found) -> Option<TailId> {
         match self.try_open(found) {
-            Ok(tail) => {
+            Ok(opened) => {
                 self.note_readable(&found.path);
-                tail.map(|tail| self.add(tail))
+                match opened {
+                    Opened::New(tail) => Some(self.add(*tail)),
+                    Opened::Known(id) => Some(id),
+                    Opened::NotNow => None,
+                }
             }
             // It went away since it was found.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.overtaken.push(found.clone());
+                None
+            }
             Err(error) => {
                 self.note_unopened(&found.path, &error);
                 None
@@ -55,15 +73,34 @@ impl Files {
         }
     }
 
-    fn try_open(&mut self, found: &Found) -> io::Result<Option<Tail>> {
-        let mut content = Content::open(&found.path)?;
-        let metadata = content.file().map(fs::File::metadata).transpose()?;
-        let age = metadata.as_ref().and_then(|found| age_of(found.modified().ok()?));
+    /// Opens what is at the path of `found` now. What the scan said of it is a hint only: it may
+    /// have been renamed since, and another file be there.
+    fn try_open(&mut self, found: &Found) -> io::Result<Opened> {
+        let content = Content::open(&found.path)?;
+        let metadata = content.file().ok_or(io::ErrorKind::NotFound)?.metadata()?;
+        let (key, stamp) = (FileKey::from(&metadata), stamp(&metadata));
+        if key != found.key {
+            self.overtaken.push(found.clone());
+        }
+        if let Some(id) = self.by_key.get(&key) {
+            return Ok(Opened::Known(*id));
+        }
+        let age = metadata.modified().ok().and_then(age_of);
         let is_archive = Compression::of(&found.path).is_some();
         if is_archive && age.is_some_and(|age| age < self.limits.archive_quiet) {
-            self.waiting.insert(found.key);
-            return Ok(None);
+            self.waiting.insert(key);
+            return Ok(Opened::NotNow);
         }
+        self.open_as(&Found { key, stamp, ..found.clone() }, content, age)
+    }
+
+    /// Begins to read `content`, which is that of `found`, where what is known of it says.
+    fn open_as(
+        &mut self,
+        found: &Found,
+        mut content: Content,
+        age: Option<Duration>,
+    ) -> io::Result<Opened> {
         let known = self.known(found, &mut content)?;
         if matches!(known, Known::Position(..) | Known::Everything(_)) {
             self.remembered.remove_blank(found.key);
@@ -71,12 +108,12 @@ impl Files {
         let entry = match known {
             Known::Later => {
                 self.waiting.insert(found.key);
-                return Ok(None);
+                return Ok(Opened::NotNow);
             }
             Known::Everything(entry) => {
                 debug!(path = %found.path.display(), "a copy with nothing new in it");
                 self.remembered.add(*entry, true);
-                return Ok(None);
+                return Ok(Opened::NotNow);
             }
             Known::Position(entry, original) => {
                 self.continued.extend(original);
@@ -85,8 +122,7 @@ impl Files {
             Known::Nothing => None,
         };
         let setup = self.setup(found.input, &found.path)?;
-        let (path, key) = (found.path.clone(), found.key);
-        let mut tail = Tail::open(setup, path, key, content, entry.as_deref())?;
+        let mut tail = Tail::open(setup, found.path.clone(), content, entry.as_deref())?;
         if entry.is_none() {
             self.skip_old(found, &mut tail, age)?;
         }
@@ -96,7 +132,28 @@ impl Files {
         } else {
             debug!(path = %found.path.display(), offset = tail.offset(), "reading");
         }
-        Ok(Some(tail))
+        Ok(Opened::New(Box::new(tail)))
+    }
+
+    /// Begins to read files that a scan found and that were renamed before they could be opened:
+    /// nobody may ever look for them under their new names.
+    pub(super) fn open_overtaken(&mut self) -> Vec<TailId> {
+        let mut opened = Vec::new();
+        for found in std::mem::take(&mut self.overtaken) {
+            self.is_unsettled = true;
+            if self.by_key.contains_key(&found.key) || self.remembered.knows(found.key) {
+                continue;
+            }
+            // What cannot be looked for now is found by the next scan, or is nowhere.
+            let Ok(Some(path)) = matching::find_inode(&found.path, found.key) else { continue };
+            debug!(from = %found.path.display(), to = %path.display(), "renamed before it was opened");
+            if let Some(id) = self.open(&Found { path, ..found }) {
+                self.gone.entry(id).or_insert_with(Instant::now);
+                opened.push(id);
+            }
+        }
+        self.overtaken.clear();
+        opened
     }
 
     /// Skips what is not wanted of a file that is not known.
@@ -134,17 +191,47 @@ impl Files {
                 return Ok(known);
             }
         }
+        if let Some(known) = self.known_as_copy(found, content, &logical)? {
+            return Ok(known);
+        }
         let absent = self.remembered.candidates(found.key, &logical);
-        let entries = || absent.iter().map(|(_, entry)| *entry);
-        let alike = entries().filter(|entry| entry.key != found.key);
-        let known = match matching::find_original(content, &found.path, alike)? {
-            Some(original) => Some(original),
-            None => matching::find_same(content, found.key, entries())?,
-        };
-        if let Some(entry) = known.cloned() {
+        let entries = absent.iter().map(|(_, entry)| *entry);
+        if let Some(entry) = matching::find_same(content, found.key, entries)?.cloned() {
             return Ok(self.take_over(entry, found));
         }
         if content.outlook() == Outlook::Cut { Ok(Known::Later) } else { Ok(Known::Nothing) }
+    }
+
+    /// Looks for a file that is remembered and of which this one is a copy.
+    fn known_as_copy(
+        &mut self,
+        found: &Found,
+        content: &mut Content,
+        logical: &Path,
+    ) -> io::Result<Option<Known>> {
+        let absent = self.remembered.candidates(found.key, logical);
+        let entries = absent.iter().map(|(_, entry)| *entry);
+        let others = entries.filter(|entry| !entry.key.is_like(&found.key));
+        Ok(match copies::find_original(content, found.candidate(), others)? {
+            Origin::Own => None,
+            Origin::CopyOf(original) => {
+                let original = original.clone();
+                Some(self.take_over(original, found))
+            }
+            Origin::PerhapsOf(original) => {
+                let place = matching::find_inode(&original.path, original.key)?;
+                let mut original = Content::open(&place.ok_or(io::ErrorKind::NotFound)?)?;
+                let is_prefix = copies::is_prefix(content, &mut original)?;
+                let length = matching::length(&mut original)?;
+                (is_prefix && self.awaits_emptying(found, length)).then_some(Known::Later)
+            }
+        })
+    }
+
+    /// Whether `found`, all of which stands in a file of `original_bytes` too, is to be waited for:
+    /// that one may be about to be emptied.
+    fn awaits_emptying(&mut self, found: &Found, original_bytes: u64) -> bool {
+        self.suspects.waits(found.key, found.stamp, original_bytes, self.limits.copy_wait)
     }
 
     fn take_over(&mut self, entry: Entry, found: &Found) -> Known {
@@ -170,36 +257,56 @@ impl Files {
     fn compare(&mut self, id: TailId, found: &Found, content: &mut Content) -> io::Result<Known> {
         let Some(tail) = self.tails.get_mut(&id) else { return Ok(Known::Nothing) };
         let position = tail.entry_at_offset();
-        let (path, charset) = (tail.path.clone(), tail.charset);
-        if position.prefix.length == 0 {
-            // Nothing of it was read yet: what it is shows when something was.
-            let is_later = !tail.has_read_all() && tail.stands_like(content)?;
-            return Ok(if is_later { Known::Later } else { Known::Nothing });
-        }
-        if tail.is_plain() && tail.is_rewritten() {
+        if tail.is_plain() && position.prefix.length > 0 && tail.is_rewritten() {
             // Which of the two contents this is a copy of shows when that is dealt with.
             let is_later = tail.head.is_like(content)? || tail.stands_like(content)?;
             return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
-        if tail.is_archive() {
-            // To look into it costs reading it once more, so it is looked into once.
-            if !tail.head.is_like(content)? {
-                return Ok(Known::Nothing);
-            }
-            if !tail.has_read_all() {
-                return Ok(Known::Later);
-            }
+        let is_seen = position.prefix.length > 0;
+        if !(if is_seen { tail.head.is_like(content)? } else { tail.stands_like(content)? }) {
+            return Ok(Known::Nothing);
         }
+        // Of a deleted file that is still open, nothing was written after this.
+        let modified = tail.metadata().map_or(0, |metadata| stamp(&metadata).modified);
+        let standing = copies::standing(&position)?;
+        match copies::kinship(found.candidate(), &position, standing, modified) {
+            Kinship::Other => Ok(Known::Nothing),
+            Kinship::Undecided => {
+                let path = tail.path.clone();
+                let original = tail.handle.get(&path)?;
+                let is_prefix = copies::is_prefix(content, original)?;
+                let length = matching::length(original)?;
+                let is_later = is_prefix && self.awaits_emptying(found, length);
+                Ok(if is_later { Known::Later } else { Known::Nothing })
+            }
+            Kinship::Copy => self.compare_copy(id, found, content),
+        }
+    }
+
+    /// How much of the file `id`, which is being read, is in a copy of it.
+    fn compare_copy(
+        &mut self,
+        id: TailId,
+        found: &Found,
+        content: &mut Content,
+    ) -> io::Result<Known> {
+        let Some(tail) = self.tails.get_mut(&id) else { return Ok(Known::Nothing) };
+        let position = tail.entry_at_offset();
+        if position.prefix.length == 0 {
+            // Nothing of it was read yet: what it is shows when something was.
+            return Ok(if tail.has_read_all() { Known::Nothing } else { Known::Later });
+        }
+        if tail.is_archive() && !tail.has_read_all() {
+            // To look into it costs reading it once more, so it is looked into once.
+            return Ok(Known::Later);
+        }
+        let (path, charset) = (tail.path.clone(), tail.charset);
         if let Ok(original) = tail.handle.get(&path)
             && matching::is_beginning(content, original, position.offset)?
         {
-            let length = matching::length(content)?;
-            if !matching::is_copy(&found.path, &position, length) {
-                return Ok(Known::Nothing);
-            }
             // Until all of it is delivered, this may be the only copy that is left after a crash.
             let confirmed = tail.progress.confirmed().offset;
-            return if length <= confirmed {
+            return if matching::length(content)? <= confirmed {
                 copied(found, content, charset, &position)
             } else {
                 Ok(Known::Later)
@@ -208,13 +315,11 @@ impl Files {
         if content.outlook() == Outlook::Cut {
             return Ok(Known::Later);
         }
-        let alike = u64::from(position.prefix.length);
-        if position.offset == 0 && alike < PREFIX_BYTES as u64 {
+        if position.offset == 0 && u64::from(position.prefix.length) < PREFIX_BYTES as u64 {
             // Nothing but a part of a line was read, which proves nothing and saves nothing.
             return Ok(Known::Nothing);
         }
-        if !matching::fits(content, &position)? || !matching::is_copy(&found.path, &position, alike)
-        {
+        if !matching::fits(content, &position)? {
             return Ok(Known::Nothing);
         }
         if !tail.has_read_all() {
@@ -232,6 +337,9 @@ impl Files {
         let path = settings.called.as_deref().unwrap_or(path);
         let bytes = path.as_os_str().as_encoded_bytes();
         let host = (&*self.host.name, &*self.host.id);
+        let logical = logical_path(path);
+        let is_auto = matches!(settings.logical_path, LogicalPath::Auto);
+        let may_be_numbered = is_auto && logical != path && !logical.exists();
         let (container, rule) = (settings.container, settings.multiline.clone());
         Ok(Setup {
             id,
@@ -239,10 +347,15 @@ impl Files {
             shown_path: Arc::from(path.to_string_lossy()),
             parser: settings.parser.parser(),
             frame: Frame::new(&settings.dataset, host, bytes, settings.keep_original),
-            logical_path: match &settings.logical_path {
-                LogicalPath::Auto => logical_path(path),
-                LogicalPath::Exact => path.to_owned(),
-                LogicalPath::Given(path) => path.clone(),
+            names: Names {
+                logical: match &settings.logical_path {
+                    LogicalPath::Auto => logical.clone(),
+                    LogicalPath::Exact => path.to_owned(),
+                    LogicalPath::Given(path) => path.clone(),
+                },
+                numbered: may_be_numbered.then(|| path.to_owned()),
+                id,
+                sources: self.sources.clone(),
             },
             encoding: settings.encoding,
             assembler: Assembler::new(container, rule, settings.max_line_bytes),
@@ -262,7 +375,7 @@ fn copied(
     charset: Charset,
     original: &Entry,
 ) -> io::Result<Known> {
-    let metadata = fs::metadata(&found.path)?;
+    let metadata = content.file().ok_or(io::ErrorKind::NotFound)?.metadata()?;
     let length = matching::length(content)?;
     // It may end in the middle of a line, and be written on.
     let end = last_line_end(content, charset, length)?;

@@ -13,7 +13,7 @@ use super::identity::{FileKey, logical_path};
 #[derive(Debug, Default)]
 pub struct Positions {
     entries: BTreeMap<u64, Remembered>,
-    by_key: HashMap<FileKey, Vec<u64>>,
+    by_place: HashMap<(u64, u64), Vec<u64>>,
     by_logical: HashMap<PathBuf, Vec<u64>>,
     next: u64,
 }
@@ -40,7 +40,7 @@ impl Positions {
     pub fn add(&mut self, entry: Entry, searched: bool) {
         let number = self.next;
         self.next += 1;
-        self.by_key.entry(entry.key).or_default().push(number);
+        self.by_place.entry(entry.key.place()).or_default().push(number);
         self.by_logical.entry(logical_path(&entry.path)).or_default().push(number);
         self.entries.insert(number, Remembered { entry, searched });
     }
@@ -48,9 +48,10 @@ impl Positions {
     /// Whether there is nothing new in the file `key`, which is like `stamp`; it is remembered as
     /// seen at `now` then.
     pub fn is_complete(&mut self, key: FileKey, stamp: Stamp, now: i64) -> bool {
-        let numbers = self.by_key.get(&key).into_iter().flatten();
+        let numbers = self.by_place.get(&key.place()).into_iter().flatten();
         for number in numbers {
             if let Some(Remembered { entry, .. }) = self.entries.get_mut(number)
+                && entry.key.is_like(&key)
                 && entry.complete == Some(stamp)
             {
                 entry.seen = now;
@@ -62,7 +63,7 @@ impl Positions {
 
     /// Whether anything is known of the file `key`.
     pub fn knows(&self, key: FileKey) -> bool {
-        self.by_key.contains_key(&key)
+        self.numbers_of(key).next().is_some()
     }
 
     /// Forgets what was seen last before `time`, in seconds since the epoch.
@@ -81,26 +82,32 @@ impl Positions {
 
     /// Those that may belong to the file `key` with this logical path, with their numbers.
     pub fn candidates(&self, key: FileKey, logical: &Path) -> Vec<(u64, &Entry)> {
-        let of_key = self.by_key.get(&key).into_iter().flatten();
         let alike = self.by_logical.get(logical).into_iter().flatten();
-        let mut numbers: Vec<u64> = of_key.chain(alike).copied().collect();
+        let mut numbers: Vec<u64> = self.numbers_of(key).chain(alike.copied()).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let found = numbers.into_iter();
         found.filter_map(|number| Some((number, &self.entries.get(&number)?.entry))).collect()
     }
 
+    fn numbers_of(&self, key: FileKey) -> impl Iterator<Item = u64> {
+        let numbers = self.by_place.get(&key.place()).into_iter().flatten().copied();
+        numbers.filter(move |number| {
+            self.entries.get(number).is_some_and(|known| known.entry.key.is_like(&key))
+        })
+    }
+
     /// Forgets one.
     pub fn remove(&mut self, number: u64) -> Option<Entry> {
         let Remembered { entry, .. } = self.entries.remove(&number)?;
-        remove_from(&mut self.by_key, &entry.key, number);
+        remove_from(&mut self.by_place, &entry.key.place(), number);
         remove_from(&mut self.by_logical, &logical_path(&entry.path), number);
         Some(entry)
     }
 
     /// Forgets positions in the file `key` that were noted before anything of it was seen.
     pub fn remove_blank(&mut self, key: FileKey) {
-        for number in self.by_key.get(&key).cloned().unwrap_or_default() {
+        for number in self.numbers_of(key).collect::<Vec<_>>() {
             let known = self.entries.get(&number);
             if known.is_some_and(|known| known.entry.prefix.length == 0) {
                 self.remove(number);
@@ -130,8 +137,12 @@ fn remove_from<K: Hash + Eq>(index: &mut HashMap<K, Vec<u64>>, key: &K, number: 
 mod tests {
     use super::*;
 
+    fn key_of(inode: u64) -> FileKey {
+        FileKey { device: 1, inode, born: Some(1) }
+    }
+
     fn entry(path: &str, inode: u64) -> Entry {
-        Entry { offset: inode, ..Entry::blank(Path::new(path), FileKey { device: 1, inode }) }
+        Entry { offset: inode, ..Entry::blank(Path::new(path), key_of(inode)) }
     }
 
     fn offsets(found: &[(u64, &Entry)]) -> Vec<u64> {
@@ -142,7 +153,7 @@ mod tests {
     fn positions_are_found_by_inode_and_by_logical_path() {
         let entries = vec![entry("/a.log", 1), entry("/a.log.1", 2), entry("/b.log", 3)];
         let mut positions = Positions::new(entries);
-        let key = |inode| FileKey { device: 1, inode };
+        let key = key_of;
         assert_eq!(offsets(&positions.candidates(key(3), Path::new("/a.log"))), [1, 2, 3]);
         assert_eq!(offsets(&positions.candidates(key(9), Path::new("/c.log"))), [] as [u64; 0]);
         let number = positions.candidates(key(2), Path::new("/x"))[0].0;

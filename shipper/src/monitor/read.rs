@@ -208,7 +208,7 @@ impl Tail {
                 self.counts.failures += u64::from(problem.is_some());
                 self.counts.cut += u64::from(whole.cut);
                 self.counts.unfinished += u64::from(shape == Shape::Unfinished);
-                self.clock.identify(&self.logical_path, line);
+                self.clock.identify(&self.names, line);
                 let own = time.or(whole.time);
                 let offset = whole.offset;
                 let (time, source) = self.clock.time_of(offset, own, seen_end, tools.now_millis);

@@ -1,5 +1,6 @@
 //! Saving the checkpoint beside the reading: a sync can take long on a busy disk.
 
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ enum Want {
 
 /// Saves checkpoints one after another, each under a number, and knows which is on disk.
 pub struct Saver {
+    state: Arc<StateDir>,
     jobs: SyncSender<(u64, Vec<u8>)>,
     health: Health,
     interval: Duration,
@@ -56,14 +58,17 @@ impl Saver {
         health: Health,
         interval: Duration,
     ) -> std::io::Result<Self> {
+        let state = Arc::new(state);
         let (jobs, received) = sync_channel::<(u64, Vec<u8>)>(1);
+        let written = Arc::clone(&state);
         thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
             while let Ok((number, bytes)) = received.recv() {
-                let result = state.save(&bytes).map_err(|error| error.to_string());
+                let result = written.save(&bytes).map_err(|error| error.to_string());
                 inbox.put(|news| news.saved = Some((number, result)));
             }
         })?;
         Ok(Self {
+            state,
             jobs,
             health,
             interval,
@@ -82,6 +87,14 @@ impl Saver {
     /// There is something to save, at the next interval.
     pub fn changed(&mut self) {
         self.want = self.want.max(Want::Soon);
+    }
+
+    /// Saves at once if the state directory is not ours any more: whoever uses it instead ships
+    /// the same lines, and we find out by trying.
+    pub fn check_state(&mut self) {
+        if !self.state.is_held() {
+            self.want = Want::Now;
+        }
     }
 
     /// There is something to save at once; returns the number under which it will be.

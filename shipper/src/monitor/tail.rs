@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::assemble::Assembler;
 use super::charset::{Charset, EncodingSetting, MARK_BYTES};
 use super::checkpoint::{Entry, Stamp};
-use super::clock::Clock;
+use super::clock::{Clock, Names};
 use super::content::{Content, Outlook};
 use super::directives;
 use super::handle::Handle;
@@ -81,8 +81,8 @@ pub struct Setup {
     pub parser: Parser,
     /// What all documents share.
     pub frame: Frame,
-    /// Which path the source id is made of.
-    pub logical_path: PathBuf,
+    /// What the source id is made of.
+    pub names: Names,
     /// How characters are written.
     pub encoding: EncodingSetting,
     /// What joins lines, if anything does.
@@ -107,7 +107,7 @@ pub struct Tail {
     pub(super) parser: Parser,
     pub(super) frame: Frame,
     pub(super) shown_path: Arc<str>,
-    pub(super) logical_path: PathBuf,
+    pub(super) names: Names,
     pub(super) encoding: EncodingSetting,
     pub(super) charset: Charset,
     pub(super) clock: Clock,
@@ -145,10 +145,10 @@ impl Tail {
     pub fn open(
         setup: Setup,
         path: PathBuf,
-        key: FileKey,
         content: Content,
         entry: Option<&Entry>,
     ) -> io::Result<Self> {
+        let key = content.key()?;
         let mut tail = Self {
             id: setup.id,
             input: setup.input,
@@ -160,7 +160,7 @@ impl Tail {
             handle: Handle::new(key, content),
             parser: setup.parser,
             frame: setup.frame,
-            logical_path: setup.logical_path,
+            names: setup.names,
             encoding: setup.encoding,
             charset: Charset::default(),
             clock: entry.map(Clock::resumed).unwrap_or_default(),
@@ -209,7 +209,7 @@ impl Tail {
             && let Some(first) =
                 first_data_line(content, self.charset, offset, self.parser.has_directives())?
         {
-            self.clock.identify(&self.logical_path, &first);
+            self.clock.identify(&self.names, &first);
         }
         if self.parser.has_directives() {
             let mut calendar = Calendar::default();
@@ -225,9 +225,13 @@ impl Tail {
 
     /// Goes on in `content`, which has the same bytes before the offset: a copy that a rotation
     /// made.
-    pub fn follow(&mut self, key: FileKey, content: Content) {
-        self.key = key;
-        self.handle = Handle::new(key, content);
+    ///
+    /// # Errors
+    /// When the copy cannot be looked at.
+    pub fn follow(&mut self, content: Content) -> io::Result<()> {
+        self.key = content.key()?;
+        self.handle = Handle::new(self.key, content);
+        Ok(())
     }
 
     /// Takes its descriptor away, if it has one.

@@ -10,6 +10,7 @@ mod model;
 mod positions;
 mod restarts;
 mod rig;
+mod steps;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 
 use super::charset::EncodingSetting;
 use super::checkpoint::Entry;
+use super::clock::Names;
 use super::content::Content;
 use super::identity::{FileKey, logical_path};
 use super::matching;
@@ -118,12 +120,11 @@ impl Log {
             shown_path: Arc::from(path.to_string_lossy()),
             parser: self.kind.parser(),
             frame: Frame::new("test", ("web1", "host"), shown, true),
-            logical_path: logical_path(path),
+            names: Names::of(&logical_path(path)),
             encoding: EncodingSetting::Auto,
             assembler: None,
         };
-        let key = FileKey::from(&fs::metadata(path).unwrap());
-        Tail::open(setup, path.to_owned(), key, Content::open(path).unwrap(), entry).unwrap()
+        Tail::open(setup, path.to_owned(), Content::open(path).unwrap(), entry).unwrap()
     }
 
     fn fits(&self, entry: &Entry) -> bool {

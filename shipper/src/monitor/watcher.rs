@@ -195,7 +195,11 @@ impl Watcher {
     }
 
     fn watch_pulse(&mut self, file: &Path) -> io::Result<()> {
-        fs::create_dir_all(&self.signals.pulse)?;
+        // The state directory itself is made only by who locks it.
+        match fs::create_dir(&self.signals.pulse) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         OpenOptions::new().write(true).create(true).truncate(false).open(file)?;
         let Some(events) = &mut self.events else { return Err(ErrorKind::NotConnected.into()) };
         events.watch(&self.signals.pulse).map_err(io::Error::other)

@@ -14,7 +14,9 @@ use super::*;
 use crate::batch::ClosedBatch;
 use crate::config::{MonitorSettings, Settings};
 use crate::metrics::ShipperMetrics;
-use crate::monitor::{Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, StateDir};
+use crate::monitor::{
+    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Remembered, StateDir,
+};
 
 /// Sooner than any clock in these tests, and late enough for a busy machine.
 const SOON: Duration = Duration::from_secs(5);
@@ -70,7 +72,8 @@ impl Running {
         };
         let host = Host { name: "web1".to_owned(), id: "host".to_owned() };
         let options = MonitorOptions { once: false, settings, host };
-        let mut monitor = Monitor::new(options, inputs, state, Vec::new(), joints).unwrap();
+        let mut monitor =
+            Monitor::new(options, inputs, state, Remembered::default(), joints).unwrap();
         monitor.watcher.limit.most = most_watches;
         let thread = Some(std::thread::spawn(move || monitor.run()));
         let running = Self { directory, inbox, metrics, batches, thread };

@@ -1,7 +1,8 @@
 //! Whether a position is noticed to belong to other content, and found again where its content is.
 
-use super::matching::Neighbours;
 use super::*;
+use crate::monitor::beside::{Beside, Neighbours, find_beside};
+use crate::monitor::copies::{self, Candidate, Origin, Standing, standing};
 
 /// A file that was read to its end.
 fn read_log(content: &str) -> (Log, Tail) {
@@ -62,10 +63,12 @@ fn the_rest_of_a_truncated_file_is_read_from_its_copy() {
     assert_eq!(log.look(&mut tail).look, Look::Rewritten);
     let position = tail.entry_at_offset();
     let is_taken = |key| key == log.key();
-    let found = matching::find_beside(&position, &mut Neighbours::default(), is_taken).unwrap();
-    let (path, key, file) = found.unwrap();
+    let emptied = |_: &Entry| Ok(Standing::Emptied);
+    let found = find_beside(&position, emptied, &mut Neighbours::default(), is_taken).unwrap();
+    let Beside::Found(path, content) = found else { panic!("it is not found") };
     assert_eq!(path, copy);
-    tail.follow(key, file);
+    let key = content.key().unwrap();
+    tail.follow(content).unwrap();
     assert_eq!(log.read(&mut tail).lines(), ["third"]);
     assert_eq!((tail.key, &tail.path), (key, &log.path));
 }
@@ -90,27 +93,37 @@ fn an_entry_that_has_seen_nothing_belongs_to_its_own_file_only() {
     fs::write(&other, "first\n").unwrap();
     let mut content = Content::open(&other).unwrap();
     let entries = [entry.clone()];
-    let original = matching::find_original(&mut content, &other, entries.iter()).unwrap();
-    assert_eq!(original, None);
+    let candidate = Candidate { path: &other, key: content.key().unwrap(), modified: 0 };
+    let original = copies::find_original(&mut content, candidate, entries.iter()).unwrap();
+    assert!(matches!(original, Origin::Own), "{original:?}");
     let same = matching::find_same(&mut content, entry.key, entries.iter()).unwrap();
     assert_eq!(same, Some(&entry));
-    let beside = |is_taken: &dyn Fn(FileKey) -> bool| {
-        matching::find_beside(&entry, &mut Neighbours::default(), is_taken).unwrap()
+    let beside = |is_taken: &dyn Fn(FileKey) -> bool| match find_beside(
+        &entry,
+        standing,
+        &mut Neighbours::default(),
+        is_taken,
+    )
+    .unwrap()
+    {
+        Beside::Found(path, _) => Some(path),
+        Beside::Nothing | Beside::Unsettled => None,
     };
-    assert!(beside(&|key| key == entry.key).is_none());
-    assert_eq!(beside(&|_| false).unwrap().0, log.path);
+    assert_eq!(beside(&|key| key == entry.key), None);
+    assert_eq!(beside(&|_| false), Some(log.path.clone()));
 }
 
 #[test]
 fn an_entry_is_not_given_to_a_file_of_another_logical_name() {
     let (log, tail) = read_log("first\n");
     let entries = [tail.entry(0)];
+    let emptied = |_: &Entry| Ok(Standing::Emptied);
     for (name, is_found) in [("app.log.old", false), ("app.log-20261122", true)] {
         let copy = log.path.with_file_name(name);
         fs::copy(&log.path, &copy).unwrap();
         let is_taken = |key| key == log.key();
-        let beside = matching::find_beside(&entries[0], &mut Neighbours::default(), is_taken);
-        assert_eq!(beside.unwrap().is_some(), is_found, "{name}");
+        let beside = find_beside(&entries[0], emptied, &mut Neighbours::default(), is_taken);
+        assert_eq!(matches!(beside.unwrap(), Beside::Found(..)), is_found, "{name}");
     }
 }
 

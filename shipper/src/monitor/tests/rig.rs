@@ -28,6 +28,10 @@ pub struct Rig {
     directory: TempDir,
     pub settings: Settings,
     pub once: bool,
+    /// See `Limits`.
+    pub copy_wait: Duration,
+    pub archive_quiet: Duration,
+    pub second_look: Duration,
     monitor: Option<Running>,
     /// What standard input says, for monitors that are started from now on.
     pub pipe: Option<Receiver<Vec<u8>>>,
@@ -90,6 +94,9 @@ impl Rig {
             },
             directory,
             once: false,
+            copy_wait: Duration::ZERO,
+            archive_quiet: Duration::ZERO,
+            second_look: Duration::ZERO,
             monitor: None,
             pipe: None,
             metrics: ShipperMetrics::default(),
@@ -131,6 +138,7 @@ impl Rig {
         let inputs = self.settings.inputs().unwrap();
         let state = self.open_state();
         let remembered = state.load().unwrap();
+        state.note_start().unwrap();
         let inbox = Inbox::default();
         let (sender, batches): (SyncSender<ClosedBatch>, _) = sync_channel(1);
         let joints = Joints {
@@ -145,7 +153,9 @@ impl Rig {
         let options = MonitorOptions { once: self.once, settings: self.settings.clone(), host };
         let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
         monitor.files.limits.linger = Duration::ZERO;
-        monitor.files.limits.archive_quiet = Duration::ZERO;
+        monitor.files.limits.archive_quiet = self.archive_quiet;
+        monitor.files.limits.copy_wait = self.copy_wait;
+        monitor.files.limits.second_look = self.second_look;
         self.monitor = Some(Running { monitor, inbox, batches });
     }
 
@@ -208,6 +218,25 @@ impl Rig {
         for _ in 0..3 {
             self.rescan();
             self.rounds();
+        }
+    }
+
+    /// Looks at what there is, lets `act` change it, and only then opens what was seen.
+    pub fn look_while(&mut self, act: impl FnOnce(&Self)) {
+        let files = &self.monitor.as_ref().unwrap().monitor.files;
+        let scan = crate::monitor::scan(&files.watched());
+        act(self);
+        let monitor = &mut self.monitor.as_mut().unwrap().monitor;
+        for id in monitor.files.update(scan) {
+            monitor.ready.push(id);
+        }
+    }
+
+    /// Gives back all descriptors, as of files that were idle for long.
+    pub fn close_descriptors(&mut self) {
+        let files = &mut self.monitor.as_mut().unwrap().monitor.files;
+        for id in files.ids() {
+            files.get_mut(id).unwrap().close();
         }
     }
 
@@ -275,6 +304,17 @@ impl Rig {
     pub fn confirm_all(&mut self) {
         while !self.held.is_empty() {
             self.confirm(0);
+        }
+    }
+
+    /// Goes round, confirming everything, until the checkpoint cannot be saved.
+    pub fn go_round_until_unsaved(&mut self) {
+        let patience = Instant::now() + Duration::from_mins(1);
+        while self.monitor.as_ref().unwrap().monitor.saver.can_remember() {
+            self.rescan();
+            self.round();
+            self.confirm_all();
+            assert!(Instant::now() < patience, "it is saved again and again");
         }
     }
 

@@ -21,6 +21,7 @@ impl Watching {
             fs::create_dir_all(directory.path().join(name)).unwrap();
         }
         let state = directory.path().join("state");
+        fs::create_dir(&state).unwrap();
         let watcher = Watcher::new(WatchMode::Auto, inbox.clone(), &state);
         Self { watcher, directory, inbox }
     }
@@ -219,6 +220,8 @@ fn a_healthy_thread_answers_every_check_and_nobody_else_hears_of_it() {
         now += 2 * PATIENCE;
     }
     fs::remove_dir_all(watching.path("state")).unwrap();
+    // Who locks it makes it again.
+    fs::create_dir(watching.path("state")).unwrap();
     assert!(!watching.watcher.check(now), "the file is made again");
     watching.wait_for_pulse();
 }

@@ -1,0 +1,288 @@
+//! What happens between two steps of the monitor that look like one: between seeing a name and
+//! opening it, between a listing and the search in it, between a start and what is remembered.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::rig::Rig;
+use crate::config::Start;
+use crate::parser::ParserKind;
+
+/// Lines without a time, more than a kilobyte of them, always the same.
+fn report() -> String {
+    (0..60).map(|volume| format!("backing up volume {volume:04}: ok\n")).collect()
+}
+
+/// Lines with a time, all of the same second.
+fn timed(words: std::ops::Range<u32>, writer: &str) -> String {
+    words
+        .map(|word| format!("{{\"time\":\"2026-11-22T10:00:00Z\",\"{writer}\":{word}}}\n"))
+        .collect()
+}
+
+fn gzip(path: &Path) {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&fs::read(path).unwrap()).unwrap();
+    fs::write(format!("{}.gz", path.display()), encoder.finish().unwrap()).unwrap();
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn what_is_opened_is_what_is_remembered_whatever_was_seen_before() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", "one\n");
+    rig.start();
+    rig.settle();
+    rig.stop();
+    rig.append("app.log", "two\n");
+    rig.start();
+    rig.look_while(|rig| {
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        rig.append("app.log", "three\n");
+    });
+    rig.settle();
+    let mut lines = rig.lines();
+    lines.sort_unstable();
+    assert_eq!(lines, ["one", "three", "two"]);
+    rig.stop();
+    rig.append("app.log", "four\n");
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines().last(), Some(&"four"));
+    assert_eq!(rig.shipped.len(), 4);
+}
+
+#[test]
+fn a_new_file_that_is_renamed_before_it_is_opened_is_read_though_nobody_watches_its_new_name() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.start();
+    rig.settle();
+    rig.append("app.log", "one\n");
+    rig.look_while(|rig| {
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    });
+    rig.settle();
+    rig.append("app.log", "two\n");
+    rig.look_while(|rig| {
+        fs::rename(rig.path("app.log"), rig.path("app.log.2")).unwrap();
+        rig.append("app.log", "three\n");
+    });
+    rig.settle();
+    assert_eq!(rig.counts().into_values().collect::<Vec<_>>(), [1, 1, 1]);
+}
+
+#[test]
+fn reports_that_say_the_same_are_each_shipped_however_they_are_written_and_put_away() {
+    for (by_rename, in_one_go, is_idle) in
+        [(true, true, false), (true, false, true), (false, true, true), (false, false, false)]
+    {
+        let mut rig = Rig::new(&["app.log"]);
+        rig.start();
+        for night in 0..4 {
+            if in_one_go {
+                fs::write(rig.path("new"), report()).unwrap();
+                fs::rename(rig.path("new"), rig.path("app.log")).unwrap();
+            } else {
+                for line in report().split_inclusive('\n') {
+                    rig.append("app.log", line);
+                    rig.look();
+                }
+            }
+            rig.settle();
+            if is_idle {
+                rig.close_descriptors();
+            }
+            if by_rename {
+                fs::rename(rig.path("app.log"), rig.path(&format!("app.log.{night}"))).unwrap();
+            } else {
+                fs::remove_file(rig.path("app.log")).unwrap();
+            }
+        }
+        rig.settle();
+        let counts = rig.counts();
+        let is_right = counts.len() == 60 && counts.values().all(|count| *count == 4);
+        assert!(is_right, "{by_rename} {in_one_go} {is_idle}: {} documents", rig.shipped.len());
+    }
+}
+
+#[test]
+fn reports_that_say_the_same_are_each_shipped_over_restarts() {
+    for by_rename in [true, false] {
+        let mut rig = Rig::new(&["app.log*"]);
+        for night in 0..4 {
+            rig.append("app.log", report());
+            rig.start();
+            rig.settle();
+            rig.stop();
+            if by_rename {
+                fs::rename(rig.path("app.log"), rig.path(&format!("app.log.{night}"))).unwrap();
+            } else {
+                fs::remove_file(rig.path("app.log")).unwrap();
+            }
+        }
+        rig.start();
+        rig.settle();
+        assert!(rig.counts().values().all(|count| *count == 4), "{}", rig.shipped.len());
+    }
+}
+
+#[test]
+fn a_copy_is_known_when_its_original_is_emptied_also_over_a_restart() {
+    for restarts in [false, true] {
+        let mut rig = Rig::new(&["app.log*"]);
+        rig.copy_wait = Duration::from_hours(1);
+        rig.append("app.log", report());
+        rig.start();
+        rig.settle();
+        rig.append("app.log", "unread\n");
+        fs::copy(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        if restarts {
+            rig.stop();
+            rig.start();
+        }
+        rig.settle();
+        fs::write(rig.path("app.log"), "new\n").unwrap();
+        rig.settle();
+        assert_eq!(rig.shipped.len(), 62);
+        assert!(rig.counts().values().all(|count| *count == 1));
+    }
+}
+
+#[test]
+fn numbered_logs_of_several_writers_stay_apart_though_they_begin_alike() {
+    for all_at_once in [true, false] {
+        let mut rig = Rig::new(&["worker.*"]);
+        rig.input().parser = ParserKind::Json;
+        let both = |rig: &mut Rig, [one, two]: [&str; 2]| {
+            for (name, text) in [("worker.1", one), ("worker.2", two)] {
+                rig.append(name, text);
+                if !all_at_once {
+                    rig.settle();
+                }
+            }
+        };
+        if !all_at_once {
+            rig.start();
+        }
+        let banner = timed(0..60, "both");
+        both(&mut rig, [&banner, &banner]);
+        both(&mut rig, [&timed(0..10, "one"), &timed(0..10, "two")]);
+        if all_at_once {
+            rig.start();
+        }
+        rig.settle();
+        rig.stop();
+        rig.start();
+        both(&mut rig, [&timed(10..20, "one"), &timed(10..20, "two")]);
+        rig.settle();
+        let counts = rig.counts();
+        assert_eq!(counts.values().sum::<usize>(), 160, "{all_at_once}");
+        // Without times too.
+        let mut rig = Rig::new(&["worker.*"]);
+        rig.append("worker.1", report());
+        rig.append("worker.2", report());
+        rig.start();
+        rig.settle();
+        assert_eq!(rig.shipped.len(), 120);
+    }
+}
+
+#[test]
+fn what_is_written_after_the_first_start_is_read_whatever_becomes_of_the_checkpoint() {
+    for fate in ["none", "damaged", "empty", "other version", "gone"] {
+        let mut rig = Rig::new(&["app.log"]);
+        rig.input().start = Start::End;
+        if fate != "none" {
+            rig.append("app.log", "old\n");
+        }
+        rig.start();
+        rig.settle();
+        rig.stop();
+        for name in ["checkpoint", "checkpoint.previous"] {
+            let path = rig.settings.state_dir.join(name);
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            match fate {
+                "damaged" => fs::write(&path, text.replace("app.log", "app.lag")).unwrap(),
+                "empty" => fs::write(&path, "").unwrap(),
+                "other version" => fs::write(&path, text.replacen(" 1 ", " 9 ", 1)).unwrap(),
+                "gone" => fs::remove_file(&path).unwrap(),
+                _ => {}
+            }
+        }
+        rig.append("app.log", "new\n");
+        rig.start();
+        rig.settle();
+        assert!(rig.lines().contains(&"new"), "{fate}");
+    }
+}
+
+#[test]
+fn what_was_compressed_a_moment_ago_is_known_although_its_inode_is_used_again() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.input().archives = true;
+    rig.archive_quiet = Duration::from_millis(300);
+    rig.append("app.log", report());
+    rig.start();
+    rig.settle();
+    rig.stop();
+    rig.append("app.log", "unread\n");
+    fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    gzip(&rig.path("app.log.1"));
+    // On most file systems it gets the inode that is free now.
+    rig.append("app.log", "new\n");
+    rig.start();
+    while rig.shipped.len() < 62 {
+        rig.settle();
+    }
+    rig.settle();
+    assert!(rig.counts().values().all(|count| *count == 1), "{:?}", rig.counts());
+}
+
+#[test]
+fn a_file_without_a_descriptor_is_missed_twice_before_it_is_given_up() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.second_look = Duration::from_hours(1);
+    rig.append("app.log", "one\n");
+    rig.start();
+    rig.settle();
+    rig.append("app.log", "two\n");
+    rig.close_descriptors();
+    // As if it were renamed while its directory is read.
+    fs::rename(rig.path("app.log"), rig.path("../away")).unwrap();
+    rig.look();
+    fs::rename(rig.path("../away"), rig.path("app.log.1")).unwrap();
+    rig.settle();
+    assert_eq!(rig.lines(), ["one", "two"]);
+    assert_eq!(rig.metric("bytes_lost_total{reason=\"deleted\"}"), 0);
+}
+
+#[test]
+fn a_state_directory_that_is_deleted_is_made_anew_and_never_shared() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", "one\n");
+    rig.start();
+    rig.settle();
+    fs::remove_dir_all(&rig.settings.state_dir).unwrap();
+    rig.append("app.log", "two\n");
+    rig.settle();
+    rig.save();
+    let second = crate::monitor::StateDir::open(&rig.settings.state_dir).unwrap_err().to_string();
+    assert!(second.contains("in use by another"), "{second}");
+    // The other way round: somebody else is faster.
+    fs::remove_dir_all(&rig.settings.state_dir).unwrap();
+    let other = crate::monitor::StateDir::open(&rig.settings.state_dir).unwrap();
+    rig.append("app.log", "three\n");
+    rig.go_round_until_unsaved();
+    rig.append("app.log", "four\n");
+    for _ in 0..20 {
+        rig.rescan();
+        rig.round();
+        rig.confirm_all();
+    }
+    assert!(!rig.lines().contains(&"four"), "nothing is read that cannot be remembered");
+    drop(other);
+    rig.settle();
+    assert_eq!(rig.lines(), ["one", "two", "three", "four"]);
+}
