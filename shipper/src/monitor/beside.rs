@@ -111,23 +111,31 @@ pub enum Beside {
     Unsettled,
 }
 
+/// What a search has to know.
+pub struct Search<'a> {
+    /// What became of the file itself.
+    pub standing: &'a dyn Fn(&Entry) -> io::Result<Standing>,
+    /// Which files are read already.
+    pub is_taken: &'a dyn Fn(FileKey) -> bool,
+    /// Which names are read whole anyway.
+    pub is_watched: &'a dyn Fn(&Path) -> bool,
+}
+
 /// A file beside `entry.path` that goes on where `entry` ends: the file itself, renamed by a
-/// rotation, or a copy or an archive made by one. `standing` says what became of the file itself,
-/// `is_taken` which files are read already.
+/// rotation, or a copy or an archive made by one.
 ///
 /// # Errors
 /// When the directory cannot be read.
 pub fn find_beside(
     entry: &Entry,
-    standing: impl Fn(&Entry) -> io::Result<Standing>,
+    search: &Search<'_>,
     neighbours: &mut Neighbours,
-    is_taken: impl Fn(FileKey) -> bool,
 ) -> io::Result<Beside> {
     let listing = neighbours.of(&entry.path)?;
     let mut fitting: Vec<(PathBuf, Content)> = Vec::new();
     let mut is_settled = true;
     for path in listing.candidates(&entry.path, entry.key.inode) {
-        match goes_on(entry, path, &standing, &is_taken) {
+        match goes_on(entry, path, search) {
             Ok(Some((content, true))) => return Ok(Beside::Found(path.clone(), content)),
             Ok(Some((content, false))) => fitting.push((path.clone(), content)),
             Ok(None) => {}
@@ -154,12 +162,7 @@ pub fn find_beside(
 
 /// The content of the file at `path` if that goes on where `entry` ends, and whether it is the very
 /// file that `entry` knows.
-fn goes_on(
-    entry: &Entry,
-    path: &Path,
-    standing: impl Fn(&Entry) -> io::Result<Standing>,
-    is_taken: impl Fn(FileKey) -> bool,
-) -> io::Result<Option<(Content, bool)>> {
+fn goes_on(entry: &Entry, path: &Path, search: &Search<'_>) -> io::Result<Option<(Content, bool)>> {
     // Looked at before it is opened: that would wait for the other end of a pipe, or fail.
     if !fs::metadata(path)?.is_file() {
         return Ok(None);
@@ -168,14 +171,22 @@ fn goes_on(
     // What was opened counts: it may have been renamed since the directory was read.
     let key = content.key()?;
     let is_same = key.is_like(&entry.key);
-    if is_taken(key) || (entry.prefix.length == 0 && !is_same) || !fits(&mut content, entry)? {
+    if (search.is_taken)(key)
+        || (entry.prefix.length == 0 && !is_same)
+        || !fits(&mut content, entry)?
+    {
         return Ok(None);
     }
     let is_copy = || -> io::Result<bool> {
         let modified = content.file().map(File::metadata).transpose()?;
         let modified = modified.map_or(0, |metadata| stamp(&metadata).modified);
         let candidate = Candidate { path, key, modified };
-        Ok(kinship(candidate, entry, standing(entry)?, seen_until(entry)) == Kinship::Copy)
+        Ok(match kinship(candidate, entry, (search.standing)(entry)?, seen_until(entry)) {
+            Kinship::Copy => true,
+            // Whoever reads all files of this name reads it whole; else it is this or nothing.
+            Kinship::Unknown => !(search.is_watched)(path),
+            Kinship::Other | Kinship::Undecided => false,
+        })
     };
     Ok((is_same || is_copy()?).then_some((content, is_same)))
 }
@@ -187,11 +198,15 @@ mod tests {
     use crate::monitor::copies::standing;
     use crate::monitor::matching::tests::entry_of;
 
+    /// A search among files of which none is watched.
+    fn search<'a>(is_taken: &'a dyn Fn(FileKey) -> bool) -> Search<'a> {
+        Search { standing: &standing, is_taken, is_watched: &|_| false }
+    }
+
     /// What is found once nothing changes any more.
-    fn found(entry: &Entry, is_taken: impl Fn(FileKey) -> bool) -> Option<PathBuf> {
+    fn found(entry: &Entry, is_taken: &dyn Fn(FileKey) -> bool) -> Option<PathBuf> {
         loop {
-            let beside = find_beside(entry, standing, &mut Neighbours::default(), &is_taken);
-            match beside.unwrap() {
+            match find_beside(entry, &search(is_taken), &mut Neighbours::default()).unwrap() {
                 Beside::Found(path, _) => return Some(path),
                 Beside::Nothing => return None,
                 Beside::Unsettled => std::thread::yield_now(),
@@ -210,13 +225,15 @@ mod tests {
         fs::write(&path, b"new\n").unwrap();
         fs::write(directory.path().join("b.log.1"), b"first\nsecond\n").unwrap();
         let is_it = |key: FileKey| key == entry.key;
-        assert_eq!(found(&entry, |_| false), Some(rotated.clone()));
-        assert_eq!(found(&entry, is_it), None);
+        assert_eq!(found(&entry, &|_| false), Some(rotated.clone()));
+        assert_eq!(found(&entry, &is_it), None);
         let copy = directory.path().join("a.log-20261122");
         fs::copy(&rotated, &copy).unwrap();
-        assert_eq!(found(&entry, is_it), None, "both exist");
+        assert_eq!(found(&entry, &is_it), None, "both exist");
         fs::write(&rotated, b"other\n").unwrap();
-        assert_eq!(found(&entry, is_it), Some(copy));
+        assert_eq!(found(&entry, &is_it), Some(copy.clone()));
+        fs::remove_file(&rotated).unwrap();
+        assert_eq!(found(&entry, &is_it), Some(copy), "it is this or nothing");
     }
 
     #[test]
@@ -233,8 +250,8 @@ mod tests {
         neighbours.0.values_mut().for_each(|listing| {
             listing.keep_until = Some(Instant::now() + Duration::from_hours(1));
         });
-        let beside = find_beside(&entry, standing, &mut neighbours, |_| false).unwrap();
+        let beside = find_beside(&entry, &search(&|_| false), &mut neighbours).unwrap();
         assert!(matches!(beside, Beside::Unsettled), "{beside:?}");
-        assert_eq!(found(&entry, |_| false), Some(directory.path().join("a.log.1")));
+        assert_eq!(found(&entry, &|_| false), Some(directory.path().join("a.log.1")));
     }
 }

@@ -56,6 +56,9 @@ pub enum Kinship {
     Other,
     /// It is a copy if the other is emptied soon.
     Undecided,
+    /// Nobody can say: the other is nowhere. Who would lose lines by taking it for a copy must
+    /// not, and who would by taking it for a file of its own must not either.
+    Unknown,
 }
 
 /// What became of the file that `entry` knows.
@@ -96,14 +99,15 @@ pub fn kinship(
         Standing::InPlace if !is_first => Kinship::Undecided,
         // A file system that was mounted anew may have another number; and what was written before
         // the original was last seen is no successor of it.
-        Standing::Gone
-            if candidate.key.inode == entry.key.inode && candidate.key.born == entry.key.born
-                || candidate.modified <= known_until =>
-        {
-            Kinship::Copy
-        }
+        Standing::Gone if is_same_inode(candidate.key, entry.key) => Kinship::Copy,
+        Standing::Gone if candidate.modified <= known_until => Kinship::Copy,
+        Standing::Gone if !is_first => Kinship::Unknown,
         _ => Kinship::Other,
     }
+}
+
+fn is_same_inode(one: FileKey, other: FileKey) -> bool {
+    (one.inode, one.born) == (other.inode, other.born)
 }
 
 /// Whether this is what a log is called before any rotation.
@@ -147,7 +151,7 @@ pub fn find_original<'a>(
         match kinship(candidate, entry, standing(entry)?, seen_until(entry)) {
             Kinship::Copy => return Ok(Origin::CopyOf(entry)),
             Kinship::Undecided => perhaps = Some(entry),
-            Kinship::Other => {}
+            Kinship::Other | Kinship::Unknown => {}
         }
     }
     Ok(perhaps.map_or(Origin::Own, Origin::PerhapsOf))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::beside::{self, Beside, Neighbours};
+use super::beside::{self, Beside, Neighbours, Search};
 use super::checkpoint::{Entry, Stamp};
 use super::content::Content;
 use super::copies::{Standing, standing};
@@ -110,8 +110,12 @@ impl Files {
     fn open_rotated(&mut self, entry: &Entry, neighbours: &mut Neighbours) -> io::Result<Rotated> {
         let owner = self.inputs.iter().position(|input| input.watched.owns(&entry.path));
         let Some(input) = owner else { return Ok(Rotated::Missed) };
-        let is_taken = |key| self.by_key.contains_key(&key) || self.waiting.contains(&key);
-        let beside = beside::find_beside(entry, standing, neighbours, is_taken)?;
+        let search = Search {
+            standing: &standing,
+            is_taken: &|key| self.by_key.contains_key(&key) || self.waiting.contains(&key),
+            is_watched: &|path| self.owns(path),
+        };
+        let beside = beside::find_beside(entry, &search, neighbours)?;
         let (path, content) = match beside {
             Beside::Found(path, content) => (path, content),
             Beside::Nothing => return Ok(Rotated::Missed),
@@ -164,12 +168,15 @@ impl Files {
 
     /// A copy of a file that was seen to be emptied.
     fn find_copy(&self, position: &Entry) -> Option<(PathBuf, Content)> {
-        let is_taken = |key| key == position.key || self.by_key.contains_key(&key);
-        let emptied = |_: &Entry| Ok(Standing::Emptied);
+        let search = Search {
+            standing: &|_| Ok(Standing::Emptied),
+            is_taken: &|key| key == position.key || self.by_key.contains_key(&key),
+            is_watched: &|path| self.owns(path),
+        };
         let mut neighbours = Neighbours::default();
         // Names may be changed while they are looked at, for a moment.
         for _ in 0..SEARCHES {
-            match beside::find_beside(position, emptied, &mut neighbours, is_taken) {
+            match beside::find_beside(position, &search, &mut neighbours) {
                 Ok(Beside::Found(path, content)) => return Some((path, content)),
                 Ok(Beside::Nothing) => break,
                 Ok(Beside::Unsettled) => {}

@@ -270,7 +270,7 @@ impl Files {
         let modified = tail.metadata().map_or(0, |metadata| stamp(&metadata).modified);
         let standing = copies::standing(&position)?;
         match copies::kinship(found.candidate(), &position, standing, modified) {
-            Kinship::Other => Ok(Known::Nothing),
+            Kinship::Other | Kinship::Unknown => Ok(Known::Nothing),
             Kinship::Undecided => {
                 let path = tail.path.clone();
                 let original = tail.handle.get(&path)?;

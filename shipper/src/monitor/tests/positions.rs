@@ -1,7 +1,7 @@
 //! Whether a position is noticed to belong to other content, and found again where its content is.
 
 use super::*;
-use crate::monitor::beside::{Beside, Neighbours, find_beside};
+use crate::monitor::beside::{Beside, Neighbours, Search, find_beside};
 use crate::monitor::copies::{self, Candidate, Origin, Standing, standing};
 
 /// A file that was read to its end.
@@ -62,9 +62,12 @@ fn the_rest_of_a_truncated_file_is_read_from_its_copy() {
     log.rewrite("new\n");
     assert_eq!(log.look(&mut tail).look, Look::Rewritten);
     let position = tail.entry_at_offset();
-    let is_taken = |key| key == log.key();
-    let emptied = |_: &Entry| Ok(Standing::Emptied);
-    let found = find_beside(&position, emptied, &mut Neighbours::default(), is_taken).unwrap();
+    let search = Search {
+        standing: &|_| Ok(Standing::Emptied),
+        is_taken: &|key| key == log.key(),
+        is_watched: &|_| true,
+    };
+    let found = find_beside(&position, &search, &mut Neighbours::default()).unwrap();
     let Beside::Found(path, content) = found else { panic!("it is not found") };
     assert_eq!(path, copy);
     let key = content.key().unwrap();
@@ -98,16 +101,12 @@ fn an_entry_that_has_seen_nothing_belongs_to_its_own_file_only() {
     assert!(matches!(original, Origin::Own), "{original:?}");
     let same = matching::find_same(&mut content, entry.key, entries.iter()).unwrap();
     assert_eq!(same, Some(&entry));
-    let beside = |is_taken: &dyn Fn(FileKey) -> bool| match find_beside(
-        &entry,
-        standing,
-        &mut Neighbours::default(),
-        is_taken,
-    )
-    .unwrap()
-    {
-        Beside::Found(path, _) => Some(path),
-        Beside::Nothing | Beside::Unsettled => None,
+    let beside = |is_taken: &dyn Fn(FileKey) -> bool| {
+        let search = Search { standing: &standing, is_taken, is_watched: &|_| false };
+        match find_beside(&entry, &search, &mut Neighbours::default()).unwrap() {
+            Beside::Found(path, _) => Some(path),
+            Beside::Nothing | Beside::Unsettled => None,
+        }
     };
     assert_eq!(beside(&|key| key == entry.key), None);
     assert_eq!(beside(&|_| false), Some(log.path.clone()));
@@ -117,12 +116,15 @@ fn an_entry_that_has_seen_nothing_belongs_to_its_own_file_only() {
 fn an_entry_is_not_given_to_a_file_of_another_logical_name() {
     let (log, tail) = read_log("first\n");
     let entries = [tail.entry(0)];
-    let emptied = |_: &Entry| Ok(Standing::Emptied);
     for (name, is_found) in [("app.log.old", false), ("app.log-20261122", true)] {
         let copy = log.path.with_file_name(name);
         fs::copy(&log.path, &copy).unwrap();
-        let is_taken = |key| key == log.key();
-        let beside = find_beside(&entries[0], emptied, &mut Neighbours::default(), is_taken);
+        let search = Search {
+            standing: &|_| Ok(Standing::Emptied),
+            is_taken: &|key| key == log.key(),
+            is_watched: &|_| true,
+        };
+        let beside = find_beside(&entries[0], &search, &mut Neighbours::default());
         assert_eq!(matches!(beside.unwrap(), Beside::Found(..)), is_found, "{name}");
     }
 }
