@@ -197,6 +197,7 @@ impl Files {
         self.announce(&scan);
         let mut to_read = Vec::new();
         let mut present = HashSet::new();
+        let mut archives_waiting = (0, 0);
         let hidden: Vec<PathBuf> =
             std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
@@ -210,6 +211,10 @@ impl Files {
                 None if self.is_passed_over(&found) => None,
                 None => self.open(&found),
             };
+            if self.waiting.contains(&found.key) && Compression::of(&found.path).is_some() {
+                archives_waiting.0 += 1;
+                archives_waiting.1 += found.stamp.bytes;
+            }
             if let Some(id) = id {
                 present.insert(id);
                 if let Some(tail) = self.tails.get_mut(&id)
@@ -241,6 +246,7 @@ impl Files {
             info!(files = self.opened_now, "reading these and more");
         }
         self.is_first_start = false;
+        self.metrics.archives_waiting(archives_waiting);
         to_read
     }
 
@@ -324,9 +330,17 @@ impl Files {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
+        self.enter_held(&tail, (0, tail.held()));
         self.tails.insert(id, tail);
         self.note_use(id);
         id
+    }
+
+    /// Enters into the books that a file comes or goes with what it holds.
+    fn enter_held(&self, tail: &Tail, held: (u64, u64)) {
+        if let Some(input) = self.inputs.get(tail.input) {
+            self.metrics.held(&input.clean_dataset, held);
+        }
     }
 
     /// Notes that a file was used; closes the one that was not used for longest, if too many are
@@ -351,6 +365,7 @@ impl Files {
 
     pub(super) fn remove(&mut self, id: TailId) -> Option<Tail> {
         let tail = self.tails.remove(&id)?;
+        self.enter_held(&tail, (tail.held(), 0));
         self.by_key.remove(&tail.key);
         self.forget_logical(&tail.path, id);
         Some(tail)

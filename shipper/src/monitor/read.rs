@@ -217,6 +217,7 @@ impl Tail {
                 let event = Event { source, offset, time, line, fields, problem, shape, stream };
                 let id = tools.documents.write(tools.batch.body(), &self.frame, &event);
                 tools.batch.add(id, day_of(time.seconds), offset);
+                self.counts.documents += 1;
                 if self.clock.last_time().is_none() {
                     tools.batch.note_untimed();
                 }

@@ -127,6 +127,11 @@ impl Rig {
     }
 
     pub fn start(&mut self) {
+        self.start_with_quiet(Duration::ZERO);
+    }
+
+    /// Starts; archives are read when they have not changed for so long.
+    pub fn start_with_quiet(&mut self, archive_quiet: Duration) {
         assert!(self.monitor.is_none());
         let inputs = self.settings.inputs().unwrap();
         let state = self.open_state();
@@ -145,7 +150,7 @@ impl Rig {
         let options = MonitorOptions { once: self.once, settings: self.settings.clone(), host };
         let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
         monitor.files.limits.linger = Duration::ZERO;
-        monitor.files.limits.archive_quiet = Duration::ZERO;
+        monitor.files.limits.archive_quiet = archive_quiet;
         self.monitor = Some(Running { monitor, inbox, batches });
     }
 
