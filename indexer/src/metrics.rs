@@ -1,21 +1,21 @@
 //! What the indexer counts. The books: documents received = indexed + duplicate + dead-lettered +
-//! returned + in flight.
+//! returned + in flight, at any moment. These columns stand behind one lock: a count moves from one to
+//! another within it, and a scrape sees all of them at the same moment.
 
+use std::collections::BTreeMap;
+use std::fmt::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use omphalos_common::telemetry::{encode_counter, encode_counters, encode_gauge};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tracing::info;
-
-/// The label of counters that are kept for each reason.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Reason {
-    reason: String,
-}
 
 /// The label of bulk requests.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -34,19 +34,72 @@ pub struct Sums {
     pub dead: u64,
 }
 
+/// The columns of the books.
+#[derive(Debug, Clone, Default)]
+struct Columns {
+    received: u64,
+    indexed: u64,
+    duplicate: u64,
+    /// For each reason.
+    dead: BTreeMap<String, u64>,
+    returned: u64,
+    in_flight: u64,
+    /// Those of the dead that could not be kept, for each reason.
+    dropped: BTreeMap<&'static str, u64>,
+}
+
+impl Columns {
+    fn all_dead(&self) -> u64 {
+        self.dead.values().sum()
+    }
+}
+
+/// The books; cheap to clone.
+#[derive(Debug, Clone, Default)]
+struct Books(Arc<Mutex<Columns>>);
+
+impl Books {
+    fn open(&self) -> MutexGuard<'_, Columns> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Collector for Books {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let columns = self.open().clone();
+        let Columns { received, indexed, duplicate, returned, in_flight, .. } = columns;
+        for (name, help, value) in [
+            ("documents_received", "Documents in messages delivered to us", received),
+            ("documents_indexed", "Documents created in an index", indexed),
+            (
+                "documents_duplicate",
+                "Documents refused because they were in their index already",
+                duplicate,
+            ),
+            (
+                "documents_returned",
+                "Documents handed back to the broker or the spool without a verdict",
+                returned,
+            ),
+        ] {
+            encode_counter(&mut encoder, (name, help), value)?;
+        }
+        let help = "Documents, or messages that could not be read, stored as dead letters";
+        let dead = columns.dead.iter().map(|(reason, count)| ([("reason", &**reason)], *count));
+        encode_counters(&mut encoder, ("documents_dead", help), dead)?;
+        let help = "Dead letters that could not be kept; they are among documents_dead";
+        let dropped = columns.dropped.iter().map(|(reason, count)| ([("reason", *reason)], *count));
+        encode_counters(&mut encoder, ("documents_dropped", help), dropped)?;
+        let help = "Documents without a final verdict";
+        encode_gauge(&mut encoder, ("documents_in_flight", help), in_flight)
+    }
+}
+
 /// The counters; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct IndexerMetrics {
-    received: Counter,
-    indexed: Counter,
-    duplicate: Counter,
-    dead: Family<Reason, Counter>,
-    /// The sum of `dead`.
-    all_dead: Counter,
-    dropped: Family<Reason, Counter>,
-    returned: Counter,
+    books: Books,
     retried: Counter,
-    in_flight: Gauge,
     bulks: Family<Outcome, Counter>,
     bulk_seconds: Histogram,
     concurrency: Gauge,
@@ -57,15 +110,8 @@ pub struct IndexerMetrics {
 impl Default for IndexerMetrics {
     fn default() -> Self {
         Self {
-            received: Counter::default(),
-            indexed: Counter::default(),
-            duplicate: Counter::default(),
-            dead: Family::default(),
-            all_dead: Counter::default(),
-            dropped: Family::default(),
-            returned: Counter::default(),
+            books: Books::default(),
             retried: Counter::default(),
-            in_flight: Gauge::default(),
             bulks: Family::default(),
             bulk_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
             concurrency: Gauge::default(),
@@ -77,39 +123,8 @@ impl Default for IndexerMetrics {
 impl IndexerMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
-        let Self { received, indexed, duplicate, dead, dropped, returned, .. } = self;
-        registry.register(
-            "documents_received",
-            "Documents in messages delivered to us",
-            received.clone(),
-        );
-        registry.register("documents_indexed", "Documents created in an index", indexed.clone());
-        registry.register(
-            "documents_duplicate",
-            "Documents refused because they were in their index already",
-            duplicate.clone(),
-        );
-        registry.register(
-            "documents_dead",
-            "Documents, or messages that could not be read, stored as dead letters",
-            dead.clone(),
-        );
-        registry.register(
-            "documents_dropped",
-            "Dead letters that could not be kept",
-            dropped.clone(),
-        );
-        registry.register(
-            "documents_returned",
-            "Documents handed back to the broker or the spool without a verdict",
-            returned.clone(),
-        );
-        let Self { retried, in_flight, bulks, bulk_seconds, concurrency, held, .. } = self;
-        registry.register(
-            "documents_in_flight",
-            "Documents without a final verdict",
-            in_flight.clone(),
-        );
+        let Self { books, retried, bulks, bulk_seconds, concurrency, held } = self;
+        registry.register_collector(Box::new(books.clone()));
         registry.register("documents_retried", "Documents sent again, alone", retried.clone());
         registry.register("bulk_requests", "Requests to _bulk", bulks.clone());
         registry.register("bulk_seconds", "Duration of requests to _bulk", bulk_seconds.clone());
@@ -117,26 +132,33 @@ impl IndexerMetrics {
         registry.register("held", "1 while Elasticsearch takes nothing", held.clone());
     }
 
-    /// Documents of a delivery.
+    /// Documents of a delivery, which are in flight from now on.
     pub fn received(&self, documents: usize) {
-        self.received.inc_by(documents as u64);
+        let mut columns = self.books.open();
+        columns.received += documents as u64;
+        columns.in_flight += documents as u64;
     }
 
     /// Documents with a verdict that is good.
     pub fn settled(&self, created: u64, duplicate: u64) {
-        self.indexed.inc_by(created);
-        self.duplicate.inc_by(duplicate);
+        let mut columns = self.books.open();
+        columns.indexed += created;
+        columns.duplicate += duplicate;
+        columns.in_flight = columns.in_flight.saturating_sub(created + duplicate);
     }
 
-    /// A document, or a message, that is among the dead letters.
-    pub fn dead(&self, reason: &str) {
-        self.dead.get_or_create(&Reason { reason: reason.to_owned() }).inc();
-        self.all_dead.inc();
-    }
-
-    /// Dead letters that are not kept.
-    pub fn dropped(&self, reason: &str, documents: usize) {
-        self.dropped.get_or_create(&Reason { reason: reason.to_owned() }).inc_by(documents as u64);
+    /// Documents, or messages, of these kinds that are among the dead letters; or are not kept, for
+    /// a reason.
+    pub fn dead(&self, kinds: Vec<String>, dropped: Option<&'static str>) {
+        let documents = kinds.len() as u64;
+        let mut columns = self.books.open();
+        for kind in kinds {
+            *columns.dead.entry(kind).or_default() += 1;
+        }
+        if let Some(reason) = dropped {
+            *columns.dropped.entry(reason).or_default() += documents;
+        }
+        columns.in_flight = columns.in_flight.saturating_sub(documents);
     }
 
     /// Documents that are sent again.
@@ -145,32 +167,24 @@ impl IndexerMetrics {
     }
 
     /// Everything without a verdict goes back to where it came from. A bulk of which only a part had
-    /// one is told by the sums, not by the deliveries it belongs to.
+    /// one is told by these books, not by the deliveries it belongs to. No bulk may be under way.
     pub fn return_the_rest(&self) {
-        let Self { received, indexed, duplicate, all_dead, returned, .. } = self;
-        let settled = indexed.get() + duplicate.get() + all_dead.get() + returned.get();
-        returned.inc_by(received.get().saturating_sub(settled));
+        let mut columns = self.books.open();
+        columns.returned += std::mem::take(&mut columns.in_flight);
     }
 
     /// What became of documents so far.
     pub fn totals(&self) -> Sums {
-        Sums {
-            indexed: self.indexed.get(),
-            duplicate: self.duplicate.get(),
-            dead: self.all_dead.get(),
-        }
+        let columns = self.books.open();
+        Sums { indexed: columns.indexed, duplicate: columns.duplicate, dead: columns.all_dead() }
     }
 
     /// Writes the books of this run into the log: after the end nobody can ask for them.
     pub fn log_books(&self) {
-        info!(
-            received = self.received.get(),
-            indexed = self.indexed.get(),
-            duplicate = self.duplicate.get(),
-            dead = self.all_dead.get(),
-            returned = self.returned.get(),
-            "the books of this run"
-        );
+        let columns = self.books.open().clone();
+        let dead = columns.all_dead();
+        let Columns { received, indexed, duplicate, returned, in_flight, .. } = columns;
+        info!(received, indexed, duplicate, dead, returned, in_flight, "the books of this run");
     }
 
     /// A request to `_bulk`.
@@ -179,9 +193,66 @@ impl IndexerMetrics {
         self.bulk_seconds.observe(time.as_secs_f64());
     }
 
-    /// What is under way now.
-    pub fn now(&self, in_flight: usize, concurrency: usize) {
-        self.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
-        self.concurrency.set(i64::try_from(concurrency).unwrap_or(i64::MAX));
+    /// How many bulks may be in flight now.
+    pub fn concurrency(&self, bulks: usize) {
+        self.concurrency.set(i64::try_from(bulks).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use omphalos_common::telemetry::Telemetry;
+
+    use super::*;
+
+    const REST: [&str; 5] =
+        ["indexed_total", "duplicate_total", "dead_total", "returned_total", "in_flight"];
+
+    /// The sum of `names` in a scrape.
+    fn sum(text: &str, names: &[&str]) -> u64 {
+        let is_one = |line: &&str| {
+            let name = line.split(['{', ' ']).next().unwrap_or_default();
+            names.iter().any(|own| name == format!("omphalos_documents_{own}"))
+        };
+        text.lines()
+            .filter(is_one)
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    }
+
+    #[test]
+    fn every_scrape_adds_up_while_documents_come_and_get_their_verdicts() {
+        let metrics = IndexerMetrics::default();
+        let telemetry = Telemetry::default();
+        telemetry.register(|registry| metrics.register(registry));
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        metrics.received(10);
+                        metrics.settled(5, 2);
+                        metrics.dead(vec!["a".to_owned(), "b".to_owned()], Some("full"));
+                        metrics.settled(1, 0);
+                    }
+                });
+            }
+            let mut moved = 0;
+            for _ in 0..3_000 {
+                let text = telemetry.metrics();
+                assert_eq!(sum(&text, &["received_total"]), sum(&text, &REST), "{text}");
+                moved += u64::from(sum(&text, &["in_flight"]) > 0);
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert!(moved > 0, "nothing was in flight in any scrape");
+        });
+        metrics.received(7);
+        metrics.return_the_rest();
+        let text = telemetry.metrics();
+        assert_eq!((sum(&text, &["in_flight"]), sum(&text, &["returned_total"])), (0, 7));
+        assert_eq!(sum(&text, &["received_total"]), sum(&text, &REST));
     }
 }

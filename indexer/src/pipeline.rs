@@ -143,7 +143,7 @@ impl Pipeline {
             let courier = Arc::clone(&self.courier);
             self.bulks.spawn(async move { courier.deliver(bulk).await });
         }
-        self.courier.metrics.now(self.ledger.documents(), self.concurrency.limit());
+        self.courier.metrics.concurrency(self.concurrency.limit());
     }
 
     /// Takes the documents of a delivery into bulks.
@@ -361,6 +361,8 @@ impl Pipeline {
             }
             Ok(Err(failure)) => error!("{failure:#}"),
             _ => {
+                // What has a verdict until now is counted, and nothing more: the rest goes back.
+                self.bulks.shutdown().await;
                 let documents = self.ledger.abandon();
                 self.courier.metrics.return_the_rest();
                 info!(documents, "stopped; what has no verdict stays with the broker");

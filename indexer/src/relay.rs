@@ -2,7 +2,8 @@
 //! has not confirmed stays in the spool.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -10,11 +11,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::event::{DocumentId, clean_name, day_of};
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::Health;
+use omphalos_common::telemetry::{Health, encode_counter, encode_gauge};
 use omphalos_common::transport::amqp::{BasicProperties, Message, Receipt, Sender};
 use omphalos_common::transport::udp::Content;
 use omphalos_common::transport::wire;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use tracing::info;
 
@@ -30,27 +32,53 @@ const LEVEL: i32 = 1;
 /// How often the health is shown, and old batches are looked for.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What the relay counts.
+/// What the relay counts: received = confirmed + in flight, at any moment.
 #[derive(Debug, Clone, Default)]
-pub struct RelayMetrics {
-    received: Counter,
-    confirmed: Counter,
+pub struct RelayMetrics(Arc<Mutex<Columns>>);
+
+/// What stands behind one lock, so that it adds up in every scrape.
+#[derive(Debug, Clone, Copy, Default)]
+struct Columns {
+    received: u64,
+    confirmed: u64,
+    in_flight: u64,
 }
 
 impl RelayMetrics {
     /// Registers the counters under `relay_`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("relay");
-        registry.register(
-            "documents_received",
-            "Documents read from the spool",
-            self.received.clone(),
-        );
-        registry.register(
-            "documents_confirmed",
-            "Documents that the broker has confirmed",
-            self.confirmed.clone(),
-        );
+        registry.register_collector(Box::new(self.clone()));
+    }
+
+    /// Documents were read, and put into batches.
+    fn take(&self, read: usize, batched: usize) {
+        let mut columns = self.columns();
+        columns.received += read as u64;
+        columns.in_flight += batched as u64;
+    }
+
+    /// Documents that were in flight are confirmed.
+    fn confirm(&self, documents: usize) {
+        let mut columns = self.columns();
+        columns.confirmed += documents as u64;
+        columns.in_flight = columns.in_flight.saturating_sub(documents as u64);
+    }
+
+    fn columns(&self) -> MutexGuard<'_, Columns> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Collector for RelayMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let Columns { received, confirmed, in_flight } = *self.columns();
+        let help = "Documents read from the spool";
+        encode_counter(&mut encoder, ("documents_received", help), received)?;
+        let help = "Documents that the broker has confirmed";
+        encode_counter(&mut encoder, ("documents_confirmed", help), confirmed)?;
+        let help = "Documents read from the spool that the broker has not confirmed";
+        encode_gauge(&mut encoder, ("documents_in_flight", help), in_flight)
     }
 }
 
@@ -160,9 +188,8 @@ impl Relay {
             answer.acknowledge();
             return;
         };
-        self.metrics.received.inc_by(content.parcel.documents.len() as u64);
         let made_at = content.parcel.made_at.unwrap_or_else(now_seconds);
-        let mut batches = 0;
+        let (mut batches, mut documents) = (0, 0);
         for (chunk, body) in chunks(&content, made_at) {
             let open = self.open.entry(Arc::clone(&chunk.dataset)).or_insert_with(|| Open {
                 batch: Batch::default(),
@@ -170,6 +197,7 @@ impl Relay {
                 since: Instant::now(),
                 made_at,
             });
+            documents += chunk.ids.len();
             open.batch.body.extend_from_slice(&body);
             open.batch.chunks.push(chunk);
             if open.records.last() != Some(&number) {
@@ -177,6 +205,7 @@ impl Relay {
                 batches += 1;
             }
         }
+        self.metrics.take(content.parcel.documents.len(), documents);
         self.pending.insert(number, Pending { answer, batches });
     }
 
@@ -228,7 +257,7 @@ impl Relay {
     /// Answers the records all of whose documents are confirmed.
     fn settle(&mut self, confirmed: Option<Confirmed>) {
         let Some(Confirmed { records, documents }) = confirmed else { return };
-        self.metrics.confirmed.inc_by(documents as u64);
+        self.metrics.confirm(documents);
         for number in records {
             let Some(pending) = self.pending.get_mut(&number) else { continue };
             pending.batches -= 1;

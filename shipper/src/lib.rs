@@ -8,6 +8,7 @@
 //! `main` ─► [`cli`] ─► [`run()`]: builds the stages, joins them, and stops them from the front.
 
 pub mod batch;
+pub mod books;
 pub mod check;
 pub mod cli;
 pub mod config;

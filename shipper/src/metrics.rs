@@ -1,5 +1,4 @@
-//! What the shipper counts. The books: lines read = documents confirmed + documents in flight +
-//! lines skipped + lines joined, for each dataset and in total.
+//! What the shipper counts: the books ([`crate::books`]), and what need not add up.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,16 +12,11 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use tracing::info;
 
+use crate::books::{Books, Sums};
 use crate::monitor::Counts;
 
 /// The files that are furthest behind are shown; more would make scrapes slow.
 const MOST_FILES: usize = 1000;
-
-/// The label of counters that are kept for each dataset.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Dataset {
-    dataset: String,
-}
 
 /// The label of counters that are kept for each reason.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -41,48 +35,19 @@ pub struct FileLag {
     pub waiting: Duration,
 }
 
-/// Sums over all labels, for the last word.
-#[derive(Clone, Debug, Default)]
-struct Totals {
-    lines: Counter,
-    bytes: Counter,
-    confirmed: Counter,
-    skipped: Counter,
-}
-
-/// What was done so far, over all files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sums {
-    /// Lines read.
-    pub lines: u64,
-    /// Bytes of those lines.
-    pub bytes: u64,
-    /// Documents delivered.
-    pub confirmed: u64,
-    /// Lines that make no document.
-    pub skipped: u64,
-    /// Lines that went into the document of the line before them.
-    pub joined: u64,
-}
-
 /// The counters; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ShipperMetrics {
-    lines: Family<Dataset, Counter>,
-    bytes: Family<Dataset, Counter>,
-    confirmed: Family<Dataset, Counter>,
-    failures: Family<Dataset, Counter>,
-    skipped: Family<Reason, Counter>,
+    books: Books,
     cut: Counter,
     lost: Family<Reason, Counter>,
     passed_over: Family<Reason, Counter>,
     invalid: Counter,
     unfinished: Counter,
     damaged: Counter,
-    joined: Counter,
     unreadable: Gauge,
-    in_flight: Gauge,
-    totals: Totals,
+    files_waiting: Gauge,
+    files_waiting_bytes: Gauge,
     watcher_restarts: Counter,
     files: Arc<Mutex<Vec<FileLag>>>,
 }
@@ -90,25 +55,8 @@ pub struct ShipperMetrics {
 impl ShipperMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
-        let Self { lines, bytes, confirmed, failures, skipped, cut, lost, in_flight, .. } = self;
-        registry.register("lines_read", "Lines read from files", lines.clone());
-        registry.register("bytes_read", "Bytes of those lines", bytes.clone());
-        registry.register("documents_confirmed", "Documents delivered", confirmed.clone());
-        registry.register(
-            "documents_in_flight",
-            "Documents read and not yet delivered",
-            in_flight.clone(),
-        );
-        registry.register(
-            "lines_skipped",
-            "Lines that make no document: empty ones and directives",
-            skipped.clone(),
-        );
-        registry.register(
-            "parse_failures",
-            "Lines that were not understood, and shipped whole",
-            failures.clone(),
-        );
+        let Self { cut, lost, .. } = self;
+        registry.register_collector(Box::new(self.books.clone()));
         registry.register(
             "lines_cut",
             "Lines longer than allowed, of which the beginning was shipped",
@@ -129,7 +77,7 @@ impl ShipperMetrics {
     }
 
     fn register_oddities(&self, registry: &mut Registry) {
-        let Self { passed_over, invalid, unfinished, damaged, joined, unreadable, .. } = self;
+        let Self { passed_over, invalid, unfinished, damaged, unreadable, .. } = self;
         registry.register(
             "bytes_skipped",
             "Bytes that were not read by design: what stood in a file before start = end or ignore_older, and NUL padding",
@@ -146,11 +94,6 @@ impl ShipperMetrics {
             unfinished.clone(),
         );
         registry.register(
-            "lines_joined",
-            "Lines that went into the document of the line before them",
-            joined.clone(),
-        );
-        registry.register(
             "archives_damaged",
             "Archives of which only the part before the damage could be read",
             damaged.clone(),
@@ -160,26 +103,32 @@ impl ShipperMetrics {
             "Files and directories that cannot be read now",
             unreadable.clone(),
         );
+        registry.register(
+            "files_waiting",
+            "Archives that are not read yet, because they may not be complete",
+            self.files_waiting.clone(),
+        );
+        registry.register(
+            "files_waiting_bytes",
+            "Bytes of those archives, compressed",
+            self.files_waiting_bytes.clone(),
+        );
     }
 
-    /// Adds what a turn of a file found.
-    pub fn count(&self, dataset: &str, counts: Counts) {
-        if counts.lines == 0 && counts.bytes == 0 {
+    /// Shows a dataset from the beginning.
+    pub fn open(&self, dataset: &Arc<str>) {
+        self.books.open(dataset);
+    }
+
+    /// Adds what a turn of a file found, and how many lines the file held before and holds now.
+    pub fn count(&self, dataset: &Arc<str>, counts: Counts, held: (u64, u64)) {
+        if counts.lines == 0 && counts.bytes == 0 && held.0 == held.1 {
             return;
         }
-        let label = Dataset { dataset: dataset.to_owned() };
-        self.lines.get_or_create(&label).inc_by(counts.lines);
-        self.bytes.get_or_create(&label).inc_by(counts.bytes);
-        self.failures.get_or_create(&label).inc_by(counts.failures);
-        self.skipped.get_or_create(&Reason { reason: "empty" }).inc_by(counts.empty);
-        self.skipped.get_or_create(&Reason { reason: "directive" }).inc_by(counts.directives);
-        self.totals.lines.inc_by(counts.lines);
-        self.totals.bytes.inc_by(counts.bytes);
-        self.totals.skipped.inc_by(counts.empty + counts.directives);
+        self.books.enter(dataset, &counts, held);
         self.cut.inc_by(counts.cut);
         self.invalid.inc_by(counts.invalid);
         self.unfinished.inc_by(counts.unfinished);
-        self.joined.inc_by(counts.joined);
         if counts.padding > 0 {
             self.skipped("padding", counts.padding);
         }
@@ -187,19 +136,12 @@ impl ShipperMetrics {
 
     /// What was done so far.
     pub fn totals(&self) -> Sums {
-        let Totals { lines, bytes, confirmed, skipped } = &self.totals;
-        Sums {
-            lines: lines.get(),
-            bytes: bytes.get(),
-            confirmed: confirmed.get(),
-            skipped: skipped.get(),
-            joined: self.joined.get(),
-        }
+        self.books.sums()
     }
 
     /// How many lines of a dataset were read.
     pub fn lines_read(&self, dataset: &str) -> u64 {
-        self.lines.get_or_create(&Dataset { dataset: dataset.to_owned() }).get()
+        self.books.of(dataset).lines
     }
 
     /// How many archives could not be read to their end.
@@ -227,30 +169,26 @@ impl ShipperMetrics {
         self.watcher_restarts.inc();
     }
 
-    /// Documents that are on their way now.
-    pub fn in_flight(&self, documents: usize) {
-        self.in_flight.inc_by(i64::try_from(documents).unwrap_or(i64::MAX));
-    }
-
     /// Documents that are delivered.
     pub fn confirmed(&self, dataset: &str, documents: usize) {
-        let label = Dataset { dataset: dataset.to_owned() };
-        self.confirmed.get_or_create(&label).inc_by(documents as u64);
-        self.totals.confirmed.inc_by(documents as u64);
-        self.in_flight.dec_by(i64::try_from(documents).unwrap_or(i64::MAX));
+        self.books.confirm(dataset, documents);
+    }
+
+    /// A file that held lines comes into the set, or goes out of it.
+    pub fn held(&self, dataset: &Arc<str>, held: (u64, u64)) {
+        self.count(dataset, Counts::default(), held);
+    }
+
+    /// How many archives wait to be read, and how large they are.
+    pub fn files_waiting(&self, (archives, bytes): (u64, u64)) {
+        self.files_waiting.set(i64::try_from(archives).unwrap_or(i64::MAX));
+        self.files_waiting_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Writes the books of this run into the log: after the end nobody can ask for them.
     pub fn log_books(&self) {
-        let Sums { lines, confirmed, skipped, joined, .. } = self.totals();
-        info!(
-            read = lines,
-            confirmed,
-            skipped,
-            joined,
-            in_flight = self.in_flight.get(),
-            "the books of this run"
-        );
+        let Sums { lines, confirmed, skipped, joined, in_flight, held, .. } = self.totals();
+        info!(read = lines, confirmed, skipped, joined, in_flight, held, "the books of this run");
     }
 
     /// How far each file is behind, measured now.

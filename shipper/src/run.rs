@@ -98,6 +98,9 @@ pub async fn run_in(
     settings.max_open_files = open_files(settings.max_open_files);
     let Surroundings { telemetry, metrics, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
+    for input in &inputs {
+        metrics.open(&input.clean_dataset);
+    }
     // Built before the wait for the state directory, so that bad settings are refused at once.
     let target = target(&settings, local)?;
     announce(&settings, &inputs, &target);

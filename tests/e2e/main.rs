@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod books;
 mod bounded;
 mod broker_faults;
 mod chaos;

@@ -187,6 +187,11 @@ impl Program {
         child.wait().expect("it ends");
     }
 
+    /// Where it serves metrics.
+    pub fn port(&self) -> u16 {
+        self.listen.expect("it listens")
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
@@ -269,7 +274,7 @@ impl Program {
 
     /// The body of `GET path` on its listener, if it answers with 200.
     pub fn http(&self, path: &str) -> Option<String> {
-        let port = self.listen.expect("it listens");
+        let port = self.port();
         let url = format!("http://127.0.0.1:{port}{path}");
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).build();
         let response = client.expect("a client").get(url).send().ok()?;

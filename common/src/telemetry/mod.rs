@@ -7,6 +7,7 @@ mod http;
 mod logs;
 mod process;
 mod repeats;
+mod samples;
 
 pub use ask::{NotReady, address_to_ask, ask_ready};
 pub use health::Health;
@@ -14,3 +15,4 @@ pub use http::{Listener, Telemetry};
 pub use logs::{LogFormat, init_logs};
 pub(crate) use repeats::CALM;
 pub use repeats::{Due, Repeats};
+pub use samples::{encode_counter, encode_counters, encode_gauge, encode_gauges};

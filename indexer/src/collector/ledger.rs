@@ -59,11 +59,6 @@ impl Ledger {
         self.pending.len()
     }
 
-    /// How many documents have no final verdict.
-    pub fn documents(&self) -> usize {
-        self.documents
-    }
-
     /// Since when the oldest delivery has been waiting that the broker takes away one day.
     pub fn oldest(&self) -> Option<Instant> {
         let timed = self.pending.values().filter(|pending| pending.answer.is_timed());

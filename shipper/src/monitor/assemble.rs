@@ -100,6 +100,11 @@ impl Assembler {
         self.begun().map(|begun| begun.start).min_by_key(|start| start.offset)
     }
 
+    /// How many lines of the file are in something that has not ended.
+    pub fn held(&self) -> u64 {
+        self.begun().map(|begun| begun.lines).sum()
+    }
+
     /// Since when nothing was added to something that is begun.
     pub fn waiting_since(&self) -> Option<Instant> {
         self.begun().map(|begun| begun.since).min()

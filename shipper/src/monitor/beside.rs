@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::checkpoint::Entry;
 use super::content::{Compression, Content};
-use super::copies::{Candidate, Kinship, Standing, kinship, seen_until};
+use super::copies::{Candidate, Kinship, Standing, kinship};
 use super::identity::{FileKey, logical_path};
 use super::matching::{fits, length, stamp};
 
@@ -181,7 +181,7 @@ fn goes_on(entry: &Entry, path: &Path, search: &Search<'_>) -> io::Result<Option
         let modified = content.file().map(File::metadata).transpose()?;
         let modified = modified.map_or(0, |metadata| stamp(&metadata).modified);
         let candidate = Candidate { path, key, modified };
-        Ok(match kinship(candidate, entry, (search.standing)(entry)?, seen_until(entry)) {
+        Ok(match kinship(candidate, entry, (search.standing)(entry)?) {
             Kinship::Copy => true,
             // Whoever reads all files of this name reads it whole; else it is this or nothing.
             Kinship::Unknown => !(search.is_watched)(path),

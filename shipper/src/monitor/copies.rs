@@ -81,14 +81,8 @@ pub fn standing(entry: &Entry) -> io::Result<Standing> {
     })
 }
 
-/// What `candidate` is to the file that `entry` knows, which stands like that now, and was seen
-/// last with everything that was written before `known_until`, in nanoseconds since the epoch.
-pub fn kinship(
-    candidate: Candidate<'_>,
-    entry: &Entry,
-    standing: Standing,
-    known_until: i64,
-) -> Kinship {
+/// What `candidate` is to the file that `entry` knows, which stands like that now.
+pub fn kinship(candidate: Candidate<'_>, entry: &Entry, standing: Standing) -> Kinship {
     if Compression::of(candidate.path).is_some() {
         return if standing == Standing::Archived { Kinship::Other } else { Kinship::Copy };
     }
@@ -100,7 +94,7 @@ pub fn kinship(
         // A file system that was mounted anew may have another number; and what was written before
         // the original was last seen is no successor of it.
         Standing::Gone if is_same_inode(candidate.key, entry.key) => Kinship::Copy,
-        Standing::Gone if candidate.modified <= known_until => Kinship::Copy,
+        Standing::Gone if candidate.modified < seen_until(entry) => Kinship::Copy,
         Standing::Gone if !is_first => Kinship::Unknown,
         _ => Kinship::Other,
     }
@@ -115,10 +109,14 @@ pub fn is_first_name(path: &Path) -> bool {
     logical_path(path) == path
 }
 
-/// The last moment of which `entry` can say that everything written before was seen.
-pub fn seen_until(entry: &Entry) -> i64 {
-    // Seconds are rounded down, and so is this: what was written within one is in doubt.
-    entry.seen.saturating_mul(1_000_000_000).saturating_sub(1)
+/// A file that was there so long before its original was last seen would have been found then, and
+/// have an entry of its own, were it another one.
+const FOUND_AFTER_SECONDS: i64 = 60;
+
+/// What was written before this moment, in nanoseconds since the epoch, is no successor of the file
+/// that `entry` knows.
+fn seen_until(entry: &Entry) -> i64 {
+    entry.seen.saturating_sub(FOUND_AFTER_SECONDS).saturating_mul(1_000_000_000)
 }
 
 /// Of what a file is a copy.
@@ -143,18 +141,25 @@ pub fn find_original<'a>(
     candidate: Candidate<'_>,
     entries: impl Iterator<Item = &'a Entry>,
 ) -> io::Result<Origin<'a>> {
-    let mut perhaps = None;
+    let (mut copy_of, mut perhaps): (Option<&Entry>, Option<&Entry>) = (None, None);
+    // Of several that fit, the one that knows most: another may know of no more than the beginning
+    // of a line.
+    let known = |entry: &Entry| (entry.offset, entry.prefix.length);
     for entry in entries.filter(|entry| entry.prefix.length > 0) {
         if !fits(content, entry)? {
             continue;
         }
-        match kinship(candidate, entry, standing(entry)?, seen_until(entry)) {
-            Kinship::Copy => return Ok(Origin::CopyOf(entry)),
+        match kinship(candidate, entry, standing(entry)?) {
+            Kinship::Copy if copy_of.is_none_or(|other| known(entry) > known(other)) => {
+                copy_of = Some(entry);
+            }
+            Kinship::Copy => {}
             Kinship::Undecided => perhaps = Some(entry),
             Kinship::Other | Kinship::Unknown => {}
         }
     }
-    Ok(perhaps.map_or(Origin::Own, Origin::PerhapsOf))
+    let perhaps = perhaps.map_or(Origin::Own, Origin::PerhapsOf);
+    Ok(copy_of.map_or(perhaps, Origin::CopyOf))
 }
 
 /// Whether everything that is in `copy` stands at the beginning of `original` too.
@@ -237,12 +242,7 @@ mod tests {
     fn of(path: &Path, entry: &Entry) -> Kinship {
         let metadata = fs::metadata(path).unwrap();
         let (key, modified) = (FileKey::from(&metadata), stamp(&metadata).modified);
-        kinship(
-            Candidate { path, key, modified },
-            entry,
-            standing(entry).unwrap(),
-            seen_until(entry),
-        )
+        kinship(Candidate { path, key, modified }, entry, standing(entry).unwrap())
     }
 
     #[test]

@@ -220,6 +220,7 @@ impl Files {
         self.announce(&scan);
         let mut to_read = Vec::new();
         let mut present = HashSet::new();
+        let mut files_waiting = (0, 0);
         let hidden: Vec<PathBuf> =
             std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
@@ -234,6 +235,10 @@ impl Files {
                 None if self.is_passed_over(&found) => None,
                 None => self.open(&found),
             };
+            if self.waiting.contains(&found.key) {
+                files_waiting.0 += 1;
+                files_waiting.1 += found.stamp.bytes;
+            }
             if let Some(id) = id {
                 present.insert(id);
                 if let Some(tail) = self.tails.get_mut(&id)
@@ -268,6 +273,7 @@ impl Files {
             info!(files = self.opened_now, "reading these and more");
         }
         self.is_first_start = false;
+        self.metrics.files_waiting(files_waiting);
         to_read
     }
 
@@ -353,9 +359,31 @@ impl Files {
             self.sources.claim(source, id);
         }
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
+        self.enter_held(&tail, (0, tail.held()));
         self.tails.insert(id, tail);
         self.note_use(id);
         id
+    }
+
+    /// Lays out content that is nowhere any more, for what it holds; nobody finds it.
+    pub fn lay_out(&mut self, tail: Tail) {
+        self.enter_held(&tail, (0, tail.held()));
+        self.tails.insert(tail.id, tail);
+    }
+
+    /// Puts that away again.
+    pub fn put_away(&mut self, id: TailId) {
+        if let Some(tail) = self.tails.remove(&id) {
+            self.opened.remove(&tail.last_use);
+            self.enter_held(&tail, (tail.held(), 0));
+        }
+    }
+
+    /// Enters into the books that a file comes or goes with what it holds.
+    fn enter_held(&self, tail: &Tail, held: (u64, u64)) {
+        if let Some(input) = self.inputs.get(tail.input) {
+            self.metrics.held(&input.clean_dataset, held);
+        }
     }
 
     /// Notes that a file was used; closes the one that was not used for longest, if too many are
@@ -381,6 +409,7 @@ impl Files {
     pub(super) fn remove(&mut self, id: TailId) -> Option<Tail> {
         let tail = self.tails.remove(&id)?;
         self.missed.remove(&id);
+        self.enter_held(&tail, (tail.held(), 0));
         self.by_key.remove(&tail.key);
         if let Some(source) = tail.clock.timed_source() {
             self.sources.release(source, id);

@@ -127,11 +127,13 @@ impl Files {
     }
 
     /// The file has other content than was read: truncated and perhaps written anew. What was not
-    /// read of the old content is looked for in a copy beside it. Returns the files to look at.
-    pub fn rewritten(&mut self, id: TailId) -> Vec<TailId> {
+    /// read of the old content is looked for in a copy beside it. Returns the files to look at, and
+    /// the old content where nothing more can be read of it: what it holds is only in memory.
+    pub fn rewritten(&mut self, id: TailId) -> (Vec<TailId>, Option<Tail>) {
         let is_continued = self.continued.remove(&id);
         let is_gone = self.gone.remove(&id).is_some();
-        let Some(mut old) = self.remove(id) else { return Vec::new() };
+        let Some(mut old) = self.remove(id) else { return (Vec::new(), None) };
+        let mut ended = None;
         let (path, key, input) = (old.path.clone(), old.key, old.input);
         let found = Found { path, key, input, stamp: Stamp::default() };
         let position = old.entry_at_offset();
@@ -145,25 +147,33 @@ impl Files {
             self.gone.insert(id, Instant::now());
             to_read.push(self.add(old));
         } else {
-            // A copy that was made earlier has at least what is not delivered yet.
-            let entry = old.entry(now_seconds());
-            if !old.progress.is_settled()
-                && let Some((_, content)) = self.find_copy(&entry)
-            {
-                to_read.extend(self.open_gone(found.input, &entry, content).ok());
-            }
-            let lost = old.known_size().saturating_sub(old.shipped_to());
-            if lost > 0 && !is_continued {
-                warn!(path = %found.path.display(), lost_bytes = lost, "the file was truncated before it was read to its end, and no copy is beside it");
-                self.metrics.lost("truncated", lost);
-            } else {
-                info!(path = %found.path.display(), "the file was truncated; reading it from its beginning");
-            }
+            let (earlier, held) = self.let_go(old, is_continued);
+            to_read.extend(earlier);
+            ended = held;
         }
         if let Some(new) = self.open_rewritten(&found, content, is_gone) {
             to_read.push(new);
         }
-        to_read
+        (to_read, ended)
+    }
+
+    /// Lets go of content that is nowhere any more. A copy that was made earlier has at least what
+    /// is not delivered yet: it is read instead, or else the content is given back with what it
+    /// holds.
+    fn let_go(&mut self, old: Tail, is_continued: bool) -> (Option<TailId>, Option<Tail>) {
+        let entry = old.entry(now_seconds());
+        let copy = if old.progress.is_settled() { None } else { self.find_copy(&entry) };
+        let opened = copy.and_then(|(_, content)| self.open_gone(old.input, &entry, content).ok());
+        let path = old.path.display();
+        let lost = old.known_size().saturating_sub(old.read_to());
+        if lost > 0 && !is_continued {
+            warn!(%path, lost_bytes = lost, "the file was truncated before it was read to its end, and no copy is beside it");
+            self.metrics.lost("truncated", lost);
+        } else {
+            info!(%path, "the file was truncated; reading it from its beginning");
+        }
+        let held = (opened.is_none() && old.held() > 0).then_some(old);
+        (opened, held)
     }
 
     /// A copy of a file that was seen to be emptied.

@@ -266,10 +266,8 @@ impl Files {
         if !(if is_seen { tail.head.is_like(content)? } else { tail.stands_like(content)? }) {
             return Ok(Known::Nothing);
         }
-        // Of a deleted file that is still open, nothing was written after this.
-        let modified = tail.metadata().map_or(0, |metadata| stamp(&metadata).modified);
         let standing = copies::standing(&position)?;
-        match copies::kinship(found.candidate(), &position, standing, modified) {
+        match copies::kinship(found.candidate(), &position, standing) {
             Kinship::Other | Kinship::Unknown => Ok(Known::Nothing),
             Kinship::Undecided => {
                 let path = tail.path.clone();

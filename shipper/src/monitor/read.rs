@@ -217,6 +217,7 @@ impl Tail {
                 let event = Event { source, offset, time, line, fields, problem, shape, stream };
                 let id = tools.documents.write(tools.batch.body(), &self.frame, &event);
                 tools.batch.add(id, day_of(time.seconds), offset);
+                self.counts.documents += 1;
                 if self.clock.last_time().is_none() {
                     tools.batch.note_untimed();
                 }
@@ -360,7 +361,8 @@ impl Tail {
         self.read_unfinished_line(tools)
     }
 
-    fn end_all_events(&mut self, tools: &mut Tools<'_>) {
+    /// Ships all events that are begun.
+    pub fn end_all_events(&mut self, tools: &mut Tools<'_>) {
         let end = self.next.offset;
         self.end_events(end, tools);
         if tools.batch.added() > 0 {

@@ -51,6 +51,8 @@ pub struct Counts {
     pub lines: u64,
     /// Bytes of those lines.
     pub bytes: u64,
+    /// Documents that were put into the batch.
+    pub documents: u64,
     /// Lines without content.
     pub empty: u64,
     /// Lines about the file.
@@ -347,7 +349,18 @@ impl Tail {
 
     /// Up to where everything became a document: with a last line that does not end, if it did.
     pub fn shipped_to(&self) -> u64 {
+        let begun = self.assembler.as_ref().and_then(Assembler::first_begun);
+        begun.map_or(self.read_to(), |begun| begun.offset)
+    }
+
+    /// Up to where everything was read, be it that some of it is held.
+    pub fn read_to(&self) -> u64 {
         self.next.offset + self.unfinished.shipped()
+    }
+
+    /// How many lines were read into something that has not ended.
+    pub fn held(&self) -> u64 {
+        self.assembler.as_ref().map_or(0, Assembler::held)
     }
 
     /// How many facts were ever noted that must be saved before the lines leave: times of

@@ -54,8 +54,12 @@ impl Monitor {
                 !tail.is_done
             }
             Some(Ok(Look::Rewritten)) => {
-                for id in self.files.rewritten(id) {
-                    self.ready.push(id);
+                let (to_read, ended) = self.files.rewritten(id);
+                to_read.into_iter().for_each(|id| self.ready.push(id));
+                if let Some(ended) = ended {
+                    self.files.lay_out(ended);
+                    self.with_tail(id, |tail, tools| tail.end_all_events(tools));
+                    self.files.put_away(id);
                 }
                 self.saver.changed();
                 false
@@ -122,6 +126,7 @@ impl Monitor {
         let batch_bytes = self.options.settings.batch.bytes.as_usize();
         // What is seen of a file makes it known again, so it is saved soon as well.
         let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head.length()));
+        let held = tail.held();
         let mut tools = Tools {
             documents: &mut self.documents,
             buffer: &mut self.buffer,
@@ -131,7 +136,7 @@ impl Monitor {
             now_millis: now_millis(),
         };
         let result = work(tail, &mut tools);
-        self.metrics.count(&dataset, std::mem::take(&mut tail.counts));
+        self.metrics.count(&dataset, std::mem::take(&mut tail.counts), (held, tail.held()));
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }
@@ -153,7 +158,6 @@ impl Monitor {
         if is_empty {
             self.bodies.give_back(closed.batch.body);
         } else {
-            self.metrics.in_flight(closed.batch.documents());
             self.outbox.push_back(closed);
         }
     }

@@ -243,14 +243,12 @@ impl Courier {
             return Some(());
         }
         let kinds: Vec<String> = letters.iter().map(|letter| letter.problem.kind.clone()).collect();
-        match self.dead.store(letters).await {
-            Stored::Kept => {}
-            Stored::Dropped => self.metrics.dropped("dead_letters_full", kinds.len()),
+        let dropped = match self.dead.store(letters).await {
+            Stored::Kept => None,
+            Stored::Dropped => Some("dead_letters_full"),
             Stored::GivenUp => return None,
-        }
-        for kind in &kinds {
-            self.metrics.dead(kind);
-        }
+        };
+        self.metrics.dead(kinds, dropped);
         Some(())
     }
 }

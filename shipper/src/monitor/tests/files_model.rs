@@ -130,8 +130,9 @@ struct World {
     /// Lines that need not be shipped any more.
     excused: BTreeSet<u32>,
     written: BTreeSet<u32>,
-    /// Lines without a time that stand in a copy whose original is nowhere: nobody can say any more
-    /// that it is one, so they may come twice.
+    /// Lines that may come twice, because nobody can say any more what is a copy: those without a
+    /// time that stand in a copy whose original is nowhere, and those in a copy that is found when
+    /// there is no log of the first name, as if writers had numbered their logs.
     repeatable: BTreeSet<u32>,
 }
 
@@ -370,8 +371,14 @@ impl World {
         if self.files[file].open {
             self.deleted.insert(file);
         }
-        let copies = self.files.iter().filter(|copy| copy.origin == Some(file));
-        self.repeatable.extend(copies.flat_map(|copy| &copy.lines));
+        self.lose_original(file);
+    }
+
+    fn lose_original(&mut self, file: FileNumber) {
+        if !self.setting.timed {
+            let copies = self.files.iter().filter(|copy| copy.origin == Some(file));
+            self.repeatable.extend(copies.flat_map(|copy| &copy.lines));
+        }
     }
 
     /// As `gzip` does, which has read everything before it deletes.
@@ -390,12 +397,17 @@ impl World {
         if self.files[file].open {
             self.deleted.insert(file);
         }
+        self.lose_original(file);
         self.add_copy(archive, file);
     }
 
     fn look(&mut self) {
         if !self.rig.is_running() {
             self.rig.start();
+        }
+        if !self.names.contains_key(LIVE) {
+            let copies = self.files.iter().filter(|file| file.origin.is_some() && !file.open);
+            self.repeatable.extend(copies.flat_map(|copy| &copy.lines));
         }
         self.rig.look();
         for (name, file) in &self.names {
@@ -421,7 +433,7 @@ impl World {
             // A line that was torn by a rotation is none.
             let Some(number) = number_of(shipped.line()) else { continue };
             let first = *ids.entry(number).or_insert(shipped.id);
-            let may_repeat = !self.setting.timed && self.repeatable.contains(&number);
+            let may_repeat = self.repeatable.contains(&number);
             assert!(first == shipped.id || may_repeat, "line {number} was shipped twice");
         }
         for number in self.written.difference(&self.excused) {

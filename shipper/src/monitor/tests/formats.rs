@@ -192,6 +192,7 @@ fn the_lines_of_an_event_are_one_document() {
     let trace = TRACE.trim_end();
     assert_eq!(rig.lines(), ["INFO one", trace], "the last one may go on");
     assert_eq!(rig.metric("lines_joined"), 2);
+    assert_eq!((rig.metric("lines_read"), rig.metric("lines_held")), (4, 1));
     // What is begun is read again after a crash.
     rig.crash();
     rig.append("app.log", "\tat d.E.f(E.java:2)\nINFO three\n");
@@ -219,6 +220,46 @@ fn an_event_that_nothing_follows_is_shipped_after_its_time_and_ends_there_for_ev
     assert!(rig.counts().values().all(|ids| *ids == 1), "{:?}", rig.counts());
     let lines: Vec<String> = rig.counts().into_keys().collect();
     assert_eq!(lines, ["  late", "one\n  more"]);
+}
+
+#[test]
+fn lines_that_are_held_are_in_a_book_until_they_are_read_and_shipped_when_their_file_is_emptied() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.input().multiline = MultilineKind::Indent;
+    rig.append("app.log", "one\ntwo\n  more\n  and more\n");
+    rig.start();
+    rig.settle();
+    let books = |rig: &Rig| {
+        ["lines_read", "documents_in_flight", "lines_joined", "lines_held"]
+            .map(|name| rig.metric(name))
+    };
+    assert_eq!(books(&rig), [1, 1, 0, 3]);
+    rig.append("app.log", "three\n");
+    rig.settle();
+    assert_eq!(books(&rig), [4, 2, 2, 1]);
+    // The last one is nowhere else any more.
+    fs::write(rig.path("app.log"), "four\n").unwrap();
+    rig.settle();
+    assert_eq!((books(&rig), rig.metric("bytes_lost")), ([5, 3, 2, 1], 0));
+    assert_eq!(rig.lines(), ["one", "two\n  more\n  and more", "three"]);
+}
+
+#[test]
+fn an_archive_whose_writer_may_not_be_done_is_counted_until_it_is_read() {
+    let mut rig = Rig::new(&["*.gz"]);
+    let archive = gzip(b"one\n");
+    rig.append("app.log.1.gz", &archive);
+    rig.archive_quiet = Duration::from_hours(1);
+    rig.start();
+    rig.look();
+    let waiting =
+        |rig: &Rig| ["files_waiting ", "files_waiting_bytes "].map(|name| rig.metric(name));
+    assert_eq!(waiting(&rig), [1, archive.len() as u64]);
+    rig.crash();
+    rig.archive_quiet = Duration::ZERO;
+    rig.start();
+    rig.settle();
+    assert_eq!((waiting(&rig), rig.lines()), ([0, 0], vec!["one"]));
 }
 
 #[test]

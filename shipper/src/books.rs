@@ -1,0 +1,239 @@
+//! The books: what became of every line that was read, for each dataset.
+//!
+//! At any moment `read = confirmed + in flight + skipped + joined`. All columns stand behind one lock,
+//! which is taken once a read, once a confirmed batch and once a scrape: a count moves from one column to
+//! another within it, and a scrape sees all of them at the same moment.
+
+use std::collections::BTreeMap;
+use std::fmt::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use omphalos_common::telemetry::{encode_counters, encode_gauges};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+use crate::monitor::Counts;
+
+/// What was done so far, over all files of a dataset, or in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Lines read, of which is known what became of them.
+    pub lines: u64,
+    /// Bytes of those lines, and of those that are held.
+    pub bytes: u64,
+    /// Documents delivered.
+    pub confirmed: u64,
+    /// Documents made and not delivered.
+    pub in_flight: u64,
+    /// Lines that make no document.
+    pub skipped: u64,
+    /// Lines that went into the document of the line before them.
+    pub joined: u64,
+    /// Lines of events that have not ended.
+    pub held: u64,
+}
+
+/// The columns of a dataset.
+#[derive(Debug, Clone, Copy, Default)]
+struct Page {
+    lines: u64,
+    bytes: u64,
+    confirmed: u64,
+    in_flight: u64,
+    empty: u64,
+    directives: u64,
+    joined: u64,
+    held: u64,
+    failures: u64,
+}
+
+type Pages = BTreeMap<Arc<str>, Page>;
+
+/// The books; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Books(Arc<Mutex<Pages>>);
+
+impl Books {
+    /// Opens the page of a dataset, so that scrapes show it from the beginning.
+    pub fn open(&self, dataset: &Arc<str>) {
+        self.pages().entry(Arc::clone(dataset)).or_default();
+    }
+
+    /// Enters what a turn of a file found, and how many lines the file held before and holds now.
+    pub fn enter(&self, dataset: &Arc<str>, counts: &Counts, (held, holds): (u64, u64)) {
+        let mut pages = self.pages();
+        let page = pages.entry(Arc::clone(dataset)).or_default();
+        page.lines += counts.lines;
+        page.bytes += counts.bytes;
+        page.in_flight += counts.documents;
+        page.empty += counts.empty;
+        page.directives += counts.directives;
+        page.joined += counts.joined;
+        page.failures += counts.failures;
+        page.held = (page.held + holds).saturating_sub(held);
+    }
+
+    /// Documents of a dataset that were in flight are delivered.
+    pub fn confirm(&self, dataset: &str, documents: usize) {
+        if let Some(page) = self.pages().get_mut(dataset) {
+            page.in_flight = page.in_flight.saturating_sub(documents as u64);
+            page.confirmed += documents as u64;
+        }
+    }
+
+    /// The sums of one dataset.
+    pub fn of(&self, dataset: &str) -> Sums {
+        self.pages().get(dataset).map(Page::sums).unwrap_or_default()
+    }
+
+    /// The sums of all datasets.
+    pub fn sums(&self) -> Sums {
+        self.pages().values().map(Page::sums).fold(Sums::default(), |all, one| Sums {
+            lines: all.lines + one.lines,
+            bytes: all.bytes + one.bytes,
+            confirmed: all.confirmed + one.confirmed,
+            in_flight: all.in_flight + one.in_flight,
+            skipped: all.skipped + one.skipped,
+            joined: all.joined + one.joined,
+            held: all.held + one.held,
+        })
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Page {
+    fn sums(&self) -> Sums {
+        let Self { lines, bytes, confirmed, in_flight, joined, held, .. } = *self;
+        let skipped = self.empty + self.directives;
+        Sums { lines, bytes, confirmed, in_flight, skipped, joined, held }
+    }
+}
+
+/// A name, what it means, and the column.
+type Column = (&'static str, &'static str, fn(&Page) -> u64);
+
+const COUNTERS: [Column; 5] = [
+    ("lines_read", "Lines read from files", |page| page.lines),
+    ("bytes_read", "Bytes of those lines, and of those that are held", |page| page.bytes),
+    ("documents_confirmed", "Documents delivered", |page| page.confirmed),
+    ("lines_joined", "Lines that went into the document of the line before them", |page| {
+        page.joined
+    }),
+    ("parse_failures", "Lines that were not understood, and shipped whole", |page| page.failures),
+];
+
+const GAUGES: [Column; 2] = [
+    ("documents_in_flight", "Documents made of lines and not yet delivered", |page| page.in_flight),
+    ("lines_held", "Lines of events whose end has not come, not yet among those read", |page| {
+        page.held
+    }),
+];
+
+impl Collector for Books {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let pages = self.pages().clone();
+        let column = |value: fn(&Page) -> u64| {
+            pages.iter().map(move |(dataset, page)| ([("dataset", &**dataset)], value(page)))
+        };
+        for (name, help, value) in COUNTERS {
+            encode_counters(&mut encoder, (name, help), column(value))?;
+        }
+        for (name, help, value) in GAUGES {
+            encode_gauges(&mut encoder, (name, help), column(value))?;
+        }
+        let skipped = pages.iter().flat_map(|(dataset, page)| {
+            [("empty", page.empty), ("directive", page.directives)]
+                .map(|(reason, lines)| ([("dataset", &**dataset), ("reason", reason)], lines))
+        });
+        let help = "Lines that make no document: empty ones and directives";
+        encode_counters(&mut encoder, ("lines_skipped", help), skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use omphalos_common::telemetry::Telemetry;
+
+    use super::*;
+
+    const DATASETS: [&str; 2] = ["access", "shop"];
+
+    /// The sum of `names` in a scrape, of one dataset.
+    fn sum(text: &str, names: &[&str], dataset: &str) -> u64 {
+        let label = format!("dataset=\"{dataset}\"");
+        let is_one = |line: &&str| {
+            let name = line.split('{').next().unwrap_or_default();
+            line.contains(&label) && names.iter().any(|own| name == format!("omphalos_{own}"))
+        };
+        text.lines()
+            .filter(is_one)
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    }
+
+    #[test]
+    fn every_scrape_adds_up_while_lines_are_read_and_confirmed() {
+        let books = Books::default();
+        let telemetry = Telemetry::default();
+        telemetry.register(|registry| registry.register_collector(Box::new(books.clone())));
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for dataset in DATASETS.map(Arc::from) {
+                let (books, is_over) = (&books, &is_over);
+                scope.spawn(move || {
+                    let found = Counts {
+                        lines: 10,
+                        documents: 6,
+                        empty: 2,
+                        directives: 1,
+                        joined: 1,
+                        ..Counts::default()
+                    };
+                    let mut held = 0;
+                    while !is_over.load(Ordering::Relaxed) {
+                        books.enter(&dataset, &found, (held, held + 3));
+                        books.enter(&dataset, &Counts::default(), (held + 3, held));
+                        books.confirm(&dataset, 4);
+                        books.confirm(&dataset, 2);
+                        held = (held + 1) % 5;
+                    }
+                });
+            }
+            let mut moved = 0;
+            for _ in 0..3_000 {
+                let text = telemetry.metrics();
+                for dataset in DATASETS {
+                    let read = sum(&text, &["lines_read_total"], dataset);
+                    let in_flight = sum(&text, &["documents_in_flight"], dataset);
+                    let rest =
+                        ["documents_confirmed_total", "lines_skipped_total", "lines_joined_total"];
+                    assert_eq!(read, sum(&text, &rest, dataset) + in_flight, "{text}");
+                    moved += u64::from(in_flight > 0);
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert!(moved > 0, "nothing was in flight in any scrape");
+        });
+        let sums = books.sums();
+        assert_eq!(sums.lines, sums.confirmed + sums.in_flight + sums.skipped + sums.joined);
+    }
+
+    #[test]
+    fn a_dataset_is_shown_before_anything_is_read() {
+        let books = Books::default();
+        let telemetry = Telemetry::default();
+        telemetry.register(|registry| registry.register_collector(Box::new(books.clone())));
+        books.open(&Arc::from("access"));
+        let text = telemetry.metrics();
+        assert!(text.contains("omphalos_lines_read_total{dataset=\"access\"} 0\n"), "{text}");
+        assert!(text.contains("omphalos_documents_in_flight{dataset=\"access\"} 0\n"), "{text}");
+        let skipped = "omphalos_lines_skipped_total{dataset=\"access\",reason=\"empty\"} 0\n";
+        assert!(text.contains(skipped), "{text}");
+    }
+}
