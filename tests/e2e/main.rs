@@ -18,6 +18,7 @@ mod clusters;
 mod dead_letters;
 mod delivery;
 mod demo;
+mod draining;
 mod elastic_faults;
 mod engines;
 mod files;
