@@ -22,8 +22,8 @@ test: cargo ## pass all tests, those against real servers too; installs the serv
 	@cargo build --quiet --workspace --bins --locked
 	@cargo test --workspace --locked
 
-chaos: programs ## pull every plug of the whole chain for SECONDS=300 and count every line; SEED=1, SEEDS=1, ONLY=part of a fault's name
-	@target/release/chaos --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS),300) $(if $(ONLY),--only "$(ONLY)")
+chaos: programs ## pull every plug of the whole chain for SECONDS=300 and count every line; SEED=1, SEEDS=1, ONLY=part of a fault's name, DIRECTORY=target/chaos
+	@target/release/chaos --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS),300) $(if $(ONLY),--only "$(ONLY)") $(if $(DIRECTORY),--directory "$(DIRECTORY)")
 
 fuzz-tail: cargo ## try CASES=20000 more random fates of log files on the tailing, some minutes
 	@OMPHALOS_TAIL_CASES=$(or $(CASES),20000) cargo test --package omphalos-shipper --lib --locked files_model

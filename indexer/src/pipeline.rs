@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_common::transport::amqp::{BasicProperties, Message, ShortString};
 use omphalos_common::transport::wire::{self, Envelope, Parcel};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
 use crate::collector::elasticsearch::{
@@ -29,9 +31,6 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Deliveries are handed back after this share of the broker's `consumer_timeout`.
 const SHARE_OF_CONSUMER_TIMEOUT: u32 = 3;
-
-/// An empty queue must be seen so often in a row, because a message may be on its way to us.
-const EMPTY_LOOKS: u32 = 2;
 
 /// What the pipeline is doing.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -63,7 +62,8 @@ pub struct Pipeline {
     answers: JoinSet<()>,
     concurrency: Concurrency,
     prefetch: Prefetch,
-    empty_looks: u32,
+    /// With `drain`, the broker's answer whether the queue is empty, while it is waited for.
+    drained: Option<BoxFuture<'static, bool>>,
 }
 
 impl Pipeline {
@@ -85,7 +85,7 @@ impl Pipeline {
             answers: JoinSet::new(),
             concurrency: Concurrency::new(settings.bulk.concurrency),
             prefetch: Prefetch::new(settings.bulk.bytes.as_usize()),
-            empty_looks: 0,
+            drained: None,
             settings,
             inlets,
             records,
@@ -100,6 +100,8 @@ impl Pipeline {
     /// When a stage ended that should not have.
     pub async fn run(mut self, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(TICK);
+        // Ticks go first below: after a long one the others must not follow at once.
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shutdown.is_cancelled() {
             self.dispatch();
             let flush_at = self.opened + self.settings.bulk.flush_interval.0;
@@ -110,12 +112,19 @@ impl Pipeline {
                     self.settle(ended)?;
                 }
                 Some(_) = self.answers.join_next(), if !self.answers.is_empty() => {}
+                empty = answer(&mut self.drained) => {
+                    self.drained = None;
+                    if empty && self.is_idle() {
+                        info!("nothing is left to index");
+                        break;
+                    }
+                }
                 _ = tick.tick() => {
                     self.health.beat("pipeline");
                     self.look_at_limits().await;
-                    if drain && self.is_drained().await {
-                        info!("nothing is left to index");
-                        break;
+                    // Not waited for here: a broker that is away must not hold up the spool.
+                    if drain && self.drained.is_none() && self.is_idle() {
+                        self.drained = Some(self.inlets.is_drained());
                     }
                 }
                 delivery = self.inlets.next(), if self.ready.is_empty() => match delivery {
@@ -148,7 +157,6 @@ impl Pipeline {
 
     /// Takes the documents of a delivery into bulks.
     fn take(&mut self, delivery: Delivery) {
-        self.empty_looks = 0;
         if delivery.is_stale() || self.stage != Stage::Consuming {
             // It goes back to where it came from, or went already, and comes again.
             return;
@@ -333,17 +341,12 @@ impl Pipeline {
         );
     }
 
-    /// Whether there is nothing left to do, as far as can be seen; to be asked again and again.
-    async fn is_drained(&mut self) -> bool {
-        let idle = self.stage == Stage::Consuming
+    /// Whether there is nothing to do.
+    fn is_idle(&self) -> bool {
+        self.stage == Stage::Consuming
             && self.ledger.deliveries() == 0
-            && self.answers.is_empty();
-        if !idle || !self.inlets.is_empty().await {
-            self.empty_looks = 0;
-            return false;
-        }
-        self.empty_looks += 1;
-        self.empty_looks > EMPTY_LOOKS
+            && self.answers.is_empty()
+            && self.inlets.is_quiet()
     }
 
     /// Finishes what was taken, within the grace period; the rest stays with the broker.
@@ -391,5 +394,13 @@ impl Pipeline {
                 return Ok(());
             }
         }
+    }
+}
+
+/// The answer to a question; never, without one.
+async fn answer(question: &mut Option<BoxFuture<'static, bool>>) -> bool {
+    match question {
+        Some(question) => question.await,
+        None => std::future::pending().await,
     }
 }

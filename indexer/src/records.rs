@@ -25,8 +25,8 @@ impl RecordReader {
         Ok(Self { opener: Opener::new()?, accountant, default_dataset: default_dataset.to_owned() })
     }
 
-    /// The documents in the record of this number; `None` when they cannot be read, which is
-    /// counted and said.
+    /// The documents in the record of this number; `None` when there are none to deliver, or they
+    /// cannot be read, which is counted and said.
     pub fn read(&mut self, number: u64, bytes: &[u8]) -> Option<Content> {
         let Some(record) = Record::read(bytes) else {
             self.count_unreadable(None);
@@ -37,6 +37,8 @@ impl RecordReader {
                 let content = self.opener.open(usize::from(documents), message, pieces > 0);
                 (Some(stream), content)
             }
+            // It is in the spool for the account only.
+            Payload::Mark { .. } => return None,
             Payload::Lines(lines) => (None, self.read_lines(number, &record, lines)),
         };
         match content {

@@ -142,7 +142,8 @@ mod tests {
             unseen: Vec::new(),
             last_mark: None,
             ended: true,
-            sealed: true,
+            pieces: Vec::new(),
+            sealed: Some(true),
             answers: false,
             seen_at: 0,
         };

@@ -30,7 +30,6 @@ mod udp;
 
 use std::path::PathBuf;
 
-use omphalos_tests::repository;
 use table::Table;
 
 /// How often each side of a comparison is measured.
@@ -119,9 +118,9 @@ fn say_load() {
     println!("load before: {}", load.trim());
 }
 
-/// A directory on the disk where the servers' data will be too.
+/// A directory on the disk where the servers' data will be too, below the current one.
 fn scene() -> PathBuf {
-    let directory = repository().join("target/bench");
+    let directory = std::path::absolute("target/bench").expect("a path");
     std::fs::remove_dir_all(&directory).ok();
     std::fs::create_dir_all(&directory).expect("target/bench can be created");
     directory

@@ -2,14 +2,14 @@
 #![allow(clippy::expect_used, reason = "a harness that cannot set its scene says so by panicking")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use omphalos_tests::Mount;
 use omphalos_tests::chaos::{Options, Report, run};
-use omphalos_tests::{Mount, repository};
 
 /// Pulls every plug of the whole chain, in an order drawn from a seed, and counts every line.
 #[derive(Parser)]
@@ -26,23 +26,38 @@ struct Arguments {
     /// Only faults whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Where everything is written, in a directory for each seed, whose content is deleted first.
+    #[arg(long, default_value = "target/chaos")]
+    directory: PathBuf,
 }
 
-/// Empties the directory, of a run that was killed too.
+/// In a directory that we made, so that no other one is emptied.
+const MARK: &str = ".chaos";
+
+/// Makes the directory, or empties it, of a run that was killed too.
 fn prepare(directory: &Path) {
     Mount::release_below(directory);
     if directory.exists() {
+        let mut content = fs::read_dir(directory).expect("a directory that can be read");
+        assert!(
+            directory.join(MARK).exists() || content.next().is_none(),
+            "{} holds something that is not of an earlier run: delete it, or give another --directory",
+            directory.display()
+        );
         fs::remove_dir_all(directory).expect("what an earlier run left can be removed");
     }
     fs::create_dir_all(directory).expect("a directory");
+    fs::write(directory.join(MARK), "").expect("the directory can be written to");
 }
 
 fn main() {
-    let Arguments { seed, seeds, seconds, only } = Arguments::parse();
+    let Arguments { seed, seeds, seconds, only, directory } = Arguments::parse();
+    // Programs that are started elsewhere are told of it.
+    let parent = std::path::absolute(directory).expect("a path");
     end_children_on_panic();
     let mut sum = Report::default();
     for seed in seed..seed + seeds {
-        let directory = repository().join(format!("target/chaos/{seed}"));
+        let directory = parent.join(seed.to_string());
         prepare(&directory);
         let options = Options { seed, time: Duration::from_secs(seconds), only: only.clone() };
         let report = run(&directory, &options);

@@ -234,9 +234,7 @@ fn a_certificate_that_is_not_trusted_is_explained_and_a_given_authority_is_trust
         path.display().to_string()
     };
     let ca = file("ca.pem", &authority.pem());
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = socket.local_addr().expect("an address").port();
-    drop(socket);
+    let port = omphalos_tests::free_port();
     let settings = [
         format!("listeners.ssl.default=127.0.0.1:{port}"),
         format!("ssl_options.cacertfile={ca}"),

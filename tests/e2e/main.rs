@@ -19,6 +19,7 @@ mod clusters;
 mod dead_letters;
 mod delivery;
 mod demo;
+mod draining;
 mod elastic_faults;
 mod engines;
 mod files;

@@ -72,6 +72,48 @@ fn a_ledger_that_was_not_saved_before_kill_nine_is_completed_from_the_spool() {
 }
 
 #[test]
+fn a_stream_goes_on_after_its_receiver_was_killed_before_it_saved_the_ledger() {
+    for sealed in [false, true] {
+        let stack = Stack::shared();
+        let address = free_address();
+        let mut log = LogFile::create(&stack.path("access.log"));
+        let obstacle = stack.receiver_dir().join("streams.json.new");
+        std::fs::create_dir_all(&obstacle).expect("a directory");
+        let mut indexer = if sealed {
+            stack.sealed_indexer(address).start()
+        } else {
+            stack.indexer_over_udp(address).start()
+        };
+        indexer.wait_for_log("taking datagrams");
+        log.append(100);
+        let shipper = stack.shipper_over_udp(log.path(), address);
+        let mut shipper = if sealed {
+            shipper.arg("--udp-retransmit").option("--udp-key-file", stack.key_file().display())
+        } else {
+            shipper
+        }
+        .start();
+        stack.elastic().wait_for_count(100);
+        indexer.kill();
+        std::fs::remove_dir(&obstacle).expect("the directory");
+        indexer.restart();
+        eventually("it listens again", || {
+            holds(indexer.count_in_log("taking datagrams") == 2, indexer.log())
+        });
+        log.append(1_000);
+        log.assert_indexed_once(&stack.elastic());
+        assert_eq!(shipper.terminate(), Some(0));
+        stack.wait_for_ledger("the stream has ended", |ledger| {
+            ledger.streams.iter().any(|stream| stream.ended && stream.missing == 0)
+        });
+        let stream = stack.only_stream();
+        assert_eq!((stream.counts.documents, stream.sealed), (1_100, Some(sealed)));
+        assert_eq!(stack.ledger().totals.all_refused(), 0);
+        assert_eq!(indexer.terminate(), Some(0));
+    }
+}
+
+#[test]
 fn an_indexer_killed_while_lines_pour_in_loses_only_what_nobody_took() {
     let stack = Stack::shared();
     let address = free_address();

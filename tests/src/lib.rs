@@ -46,7 +46,7 @@ pub use load::Load;
 pub use log_file::LogFile;
 pub use logrotate::Logrotate;
 pub use mount::Mount;
-pub use port::free_port;
+pub use port::{Port, free_port};
 pub use program::{Exited, Program};
 pub use scraper::Scraper;
 pub use server::{Engine, Server};
@@ -55,10 +55,20 @@ pub use tcp_proxy::{Link, Side, TcpProxy};
 pub use udp_proxy::{Flood, Harm, Hostile, UdpProxy};
 pub use wait::{eventually, holds, rest};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// The repository.
+/// The repository: that of the current directory, or else the one that this was compiled in, which need
+/// not be there any more.
 pub fn repository() -> PathBuf {
-    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("tests/ is in the repository").to_owned()
+    let is_ours = |path: &Path| path.join("tests/stack/lib.sh").is_file();
+    let current = std::env::current_dir().unwrap_or_default();
+    let compiled = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut candidates = current.ancestors().chain(compiled);
+    let found = candidates.find(|path| is_ours(path)).unwrap_or_else(|| {
+        panic!(
+            "tests/stack is neither here nor above {}: change to a checkout of the repository",
+            current.display()
+        )
+    });
+    found.to_owned()
 }

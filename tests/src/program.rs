@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use crate::port::Port;
 use crate::repository;
 use crate::wait::{eventually, holds};
 
@@ -18,7 +19,7 @@ pub struct Program {
     arguments: Vec<OsString>,
     variables: Vec<(String, String)>,
     log: PathBuf,
-    listen: Option<u16>,
+    listen: Option<Port>,
     nobody: bool,
     wrapper: Vec<OsString>,
     is_piped: bool,
@@ -109,10 +110,10 @@ impl Program {
     /// Serving metrics on a free port.
     #[must_use]
     pub fn listening(mut self) -> Self {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = socket.local_addr().expect("an address").port();
+        let port = Port::reserve();
+        let address = format!("127.0.0.1:{}", port.number());
         self.listen = Some(port);
-        self.option("--listen", format!("127.0.0.1:{port}"))
+        self.option("--listen", address)
     }
 
     /// Starts it.
@@ -189,7 +190,7 @@ impl Program {
 
     /// Where it serves metrics.
     pub fn port(&self) -> u16 {
-        self.listen.expect("it listens")
+        self.listen.as_ref().expect("it listens").number()
     }
 
     /// Its process id.

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::port::Port;
 use crate::repository;
 use crate::wait::eventually;
 
@@ -38,9 +39,16 @@ pub struct Server {
     arguments: Vec<String>,
     variables: Vec<(&'static str, String)>,
     directory: PathBuf,
-    port: u16,
+    port: Port,
+    /// Where the port stands in the arguments.
+    port_place: usize,
+    /// Its port is known to others, and cannot be another one any more.
+    was_ready: bool,
     running: Option<Running>,
 }
+
+/// How a script exits that cannot have the port it was given: see `tests/stack/lib.sh`.
+const PORT_TAKEN: i32 = 98;
 
 struct Running {
     child: Child,
@@ -71,11 +79,20 @@ impl Server {
     ) -> Self {
         let mut arguments: Vec<String> = first.iter().map(|word| (*word).to_owned()).collect();
         arguments.push(directory.display().to_string());
-        // The port is chosen by the first start and kept by all that follow.
-        arguments.push("0".to_owned());
+        let port = Port::reserve();
+        let port_place = arguments.len();
+        arguments.push(port.number().to_string());
         arguments.extend(last.iter().map(|word| word.as_ref().to_owned()));
-        let directory = directory.to_owned();
-        Self { script, arguments, variables: Vec::new(), directory, port: 0, running: None }
+        Self {
+            script,
+            arguments,
+            variables: Vec::new(),
+            directory: directory.to_owned(),
+            port,
+            port_place,
+            was_ready: false,
+            running: None,
+        }
     }
 
     /// With an environment variable.
@@ -100,14 +117,9 @@ impl Server {
     /// started.
     pub fn begin_start(&mut self) {
         assert!(self.running.is_none(), "{} runs", self.directory.display());
-        let mut arguments = self.arguments.clone();
-        if self.port != 0 {
-            let place = arguments.iter().position(|argument| argument == "0").expect("a port");
-            arguments[place] = self.port.to_string();
-        }
         let path = repository().join("tests/stack").join(self.script);
         let mut child = Command::new(&path)
-            .args(&arguments)
+            .args(&self.arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -118,25 +130,34 @@ impl Server {
         self.running = Some(Running { child, stdin, announcement, is_suspended: false });
     }
 
-    /// Waits until a server that is being started is ready.
+    /// Waits until a server that is being started is ready. Where somebody who does not know of
+    /// reservations took its port before it ever was, it gets another one.
     pub fn finish_start(&mut self) {
-        let running = self.running.as_mut().expect("the server is being started");
-        let Some(announcement) = running.announcement.take() else { return };
-        let ready = BufReader::new(announcement).lines().find_map(|line| {
-            let line = line.expect("the script writes text");
-            line.strip_prefix("READY ").map(str::to_owned)
-        });
-        let Some(ready) = ready else {
-            panic!("{} {:?} did not get ready; see above", self.script, self.arguments);
-        };
-        let url = ready.split(' ').next().expect("a URL").trim_end_matches('/');
-        let port = url.rsplit(':').next().expect("a port");
-        self.port = port.parse().expect("a port");
+        loop {
+            let running = self.running.as_mut().expect("the server is being started");
+            let Some(announcement) = running.announcement.take() else { return };
+            let mut lines = BufReader::new(announcement).lines();
+            if lines.any(|line| line.expect("the script writes text").starts_with("READY ")) {
+                self.was_ready = true;
+                return;
+            }
+            let code = running.child.wait().expect("the script ends").code();
+            assert!(
+                code == Some(PORT_TAKEN) && !self.was_ready,
+                "{} {:?} did not get ready (exit code {code:?}); see above",
+                self.script,
+                self.arguments
+            );
+            self.running = None;
+            self.port = Port::reserve();
+            self.arguments[self.port_place] = self.port.number().to_string();
+            self.begin_start();
+        }
     }
 
     /// The URL, such as `http://127.0.0.1:9200`, also while the server is down.
     pub fn url(&self) -> String {
-        let port = self.port;
+        let port = self.port();
         match self.script {
             "rabbitmq.sh" => format!("amqp://guest:guest@127.0.0.1:{port}"),
             _ => format!("http://127.0.0.1:{port}"),
@@ -145,7 +166,7 @@ impl Server {
 
     /// The port, also while the server is down.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The process id of the server itself, not of the script that runs it.

@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use self::relay::Relay;
-use crate::port;
+use crate::port::{self, Port};
 
 /// How the proxy treats connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,8 @@ pub struct Counts {
 ///
 /// A client of a server that is down is connected, and reset at once.
 pub struct TcpProxy {
-    port: u16,
+    /// Kept while nobody listens on it, too.
+    port: Port,
     counters: Arc<Counters>,
     commands: Option<SyncSender<Command>>,
     /// Whoever writes here, or closes it, wakes the thread.
@@ -89,10 +90,7 @@ struct Command {
 impl TcpProxy {
     /// Before the server at this port of 127.0.0.1, which need not listen yet.
     pub fn before(upstream_port: u16) -> Self {
-        // Not any port that the kernel picks: only one that was asked for is kept while nobody
-        // listens on it.
-        let listener = port::listen();
-        let port = listener.local_addr().expect("an address").port();
+        let (port, listener) = port::listen();
         let counters = Arc::new(Counters::default());
         let (commands, received) = sync_channel(1);
         let (bell, ringing) = UnixStream::pair().expect("a pair of sockets");
@@ -104,7 +102,7 @@ impl TcpProxy {
 
     /// Where clients connect to.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The link is so from now on; when this returns, it is.

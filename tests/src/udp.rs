@@ -11,14 +11,14 @@ use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::event::{IdMaker, SourceId, day_of};
 use omphalos_common::transport::udp::{Ledger, LedgerFile, StreamAccount};
 
+use crate::port::free_udp_port;
 use crate::program::Program;
 use crate::stack::Stack;
 use crate::wait::{eventually, holds};
 
-/// A UDP address that nobody listens at now.
+/// A UDP address that nobody listens at now, and that nobody else is given.
 pub fn free_address() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("an address")
+    ([127, 0, 0, 1], free_udp_port()).into()
 }
 
 /// Sends text as one datagram.

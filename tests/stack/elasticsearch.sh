@@ -20,7 +20,8 @@ engine=$1
 jdk=$(find_jdk "$(engine_java "$engine")" java)
 home=$(engine_home "$engine" "$jdk")
 claim "$2"
-port=$(usable_port "$3")
+port=''
+take_port port "$3"
 shift 3
 
 heap=${OMPHALOS_ES_HEAP:-512m}

@@ -13,13 +13,11 @@ set -eu
 [ $# -eq 2 ] || die "usage: epmd.sh DIR PORT"
 "$here/install.sh" rabbitmq >&2
 claim "$1"
-port=$(usable_port "$2")
+port=''
+take_port port "$2"
 make_cookie "$dir"
 echo "$port" >"$dir/port"
 
-# shellcheck disable=SC2317 # serve calls it
-is_listening() { ! port_free "$port"; }
-
 spawn "$(epmd)" -port "$port" -address 127.0.0.1
 echo "$server" >"$dir/pid"
-serve "epmd on port $port" "epmd://127.0.0.1:$port" is_listening
+serve "epmd on port $port" "epmd://127.0.0.1:$port" true

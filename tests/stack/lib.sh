@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # What every script here shares: messages, the cache, free ports, and where RabbitMQ and Java are on this machine.
 #
-# Usage: . "$(dirname "$0")/lib.sh"    (bash; it defines functions and the variables `here` and `cache`, nothing else)
+# Usage: . "$(dirname "$0")/lib.sh"    (bash; it defines functions and the variables `here`, `cache` and `ports`, nothing else)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${OMPHALOS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/omphalos}/stack
+ports=${cache%/stack}/ports
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 
@@ -19,38 +20,68 @@ show_log() {
     tail -c "+$((${2:-0} + 1))" "$1" | tail -n 20 >&2
 }
 
-# A port is free when nothing listens (0A) on it: what is left of the connections of a server that was killed does not
-# hinder the next one, as all servers here reuse addresses.
-port_free() {
+# Prints the sockets that listen on a port (state 0A), by their inodes: what is left of the connections of a server that was
+# killed does not hinder the next one, as all servers here reuse addresses.
+listeners() {
     local tables=(/proc/net/tcp) hex
     [ ! -r /proc/net/tcp6 ] || tables+=(/proc/net/tcp6)
     printf -v hex ':%04X' "$1"
-    awk -v port="$hex" 'substr($2, length($2) - 4) == port && $4 == "0A" { used = 1 } END { exit used }' "${tables[@]}"
+    awk -v port="$hex" 'substr($2, length($2) - 4) == port && $4 == "0A" { print $10 }' "${tables[@]}"
 }
 
-# Prints a free port below the range the kernel gives to clients. The walk starts at a place of this process's own,
-# so that servers starting at the same moment do not pick the same port; the arguments are ports not to give.
-free_port() {
-    local port=$((20000 + $$ * 7 % 12000)) tries
+port_free() { [ -z "$(listeners "$1")" ]; }
+
+# listens PID PORT: whether it is this very process that listens there, and not another one that was faster
+listens() {
+    local socket
+    for socket in $(listeners "$2"); do
+        [ -z "$(find "/proc/$1/fd" -lname "socket:\[$socket\]" 2>/dev/null)" ] || return 0
+    done
+    return 1
+}
+
+# reserve PORT: succeeds where nothing listens on it and nobody else has reserved it, here or in tests/src/port.rs. It stays
+# reserved as long as this process lives, or one that it has started: so not in a subshell.
+reserve() {
+    local lock
+    mkdir -p "$ports"
+    exec {lock}>"$ports/tcp-$1" || die "cannot write $ports/tcp-$1"
+    if flock -n "$lock" && port_free "$1"; then
+        return 0
+    fi
+    exec {lock}>&-
+    return 1
+}
+
+# choose_port VARIABLE: reserves a port below the range the kernel gives to clients, and sets the variable to it. Someone who
+# does not know of our reservations may still be faster than the server that is to listen there: see serve.sh.
+choose_port() {
+    local candidate=$((20000 + ($$ * 7 + RANDOM) % 12000)) tries
     for ((tries = 0; tries < 12000; tries++)); do
-        port=$((port >= 31999 ? 20000 : port + 1))
-        case " $* " in *" $port "*) continue ;; esac
-        if port_free "$port"; then
-            echo "$port"
+        candidate=$((candidate >= 31999 ? 20000 : candidate + 1))
+        if reserve "$candidate"; then
+            printf -v "$1" %s "$candidate"
             return
         fi
     done
     die "no free port between 20000 and 31999 on 127.0.0.1"
 }
 
-# Prints the port that a server was told to use, once it is known to be usable; a free one for 0.
-usable_port() {
-    case $1 in
-    0) free_port "$1" ;;
-    '' | *[!0-9]*) die "not a port: $1" ;;
+# The exit code of a script whose server cannot have the port that it was told to use.
+port_taken=98
+
+# take_port VARIABLE PORT: sets the variable to the port that a server was told to use, once it is known to be usable, and
+# to a reserved one for 0. A port that is given was reserved by whoever gives it, if at all.
+take_port() {
+    case $2 in
+    0) choose_port "$1" ;;
+    '' | *[!0-9]*) die "not a port: $2" ;;
     *)
-        port_free "$1" || die "port $1 is taken: give another, or 0 for a free one"
-        echo "$1"
+        if ! port_free "$2"; then
+            say "port $2 is taken: give another, or 0 for a free one"
+            exit "$port_taken"
+        fi
+        printf -v "$1" %s "$2"
         ;;
     esac
 }

@@ -19,7 +19,8 @@ set -eu
 "$here/install.sh" rabbitmq >&2
 sbin=$(rabbitmq_sbin)
 claim "$1"
-port=$(usable_port "$2")
+port=''
+take_port port "$2"
 shift 2
 node=rabbit cluster='' settings=()
 for word in "$@"; do
@@ -36,11 +37,11 @@ read -r epmd_port distribution_port 2>/dev/null <"$dir/ports" || epmd_port='' di
 if [ -n "$cluster" ]; then
     read -r epmd_port <"$cluster/port" || die "no epmd.sh was ever started in $cluster"
     install -m 400 "$cluster/.erlang.cookie" "$dir"
-elif [ -z "$distribution_port" ] || ! port_free "$epmd_port"; then
-    epmd_port=$(free_port "$port" "$distribution_port")
+elif [ -z "$distribution_port" ] || ! reserve "$epmd_port"; then
+    choose_port epmd_port
 fi
-if [ -z "$distribution_port" ] || ! port_free "$distribution_port"; then
-    distribution_port=$(free_port "$port" "$epmd_port")
+if [ -z "$distribution_port" ] || ! reserve "$distribution_port"; then
+    choose_port distribution_port
 fi
 echo "$epmd_port $distribution_port" >"$dir/ports"
 make_cookie "$dir"
@@ -118,8 +119,13 @@ can_log_in() (
 
 if [ -z "$cluster" ]; then
     helper env -i "${environment[@]}" "$(epmd)" -port "$epmd_port" -address 127.0.0.1 >>"$log" 2>&1 </dev/null
-    until ! port_free "$epmd_port"; do
-        kill -0 "${helpers[0]}" 2>/dev/null || die "epmd could not take port $epmd_port; see $log"
+    name="rabbitmq on port $port"
+    until listens "${helpers[0]}" "$epmd_port"; do
+        if ! kill -0 "${helpers[0]}" 2>/dev/null; then
+            # it says nothing itself
+            [ -z "$(listeners "$epmd_port")" ] || begin_again "$port"
+            die "epmd could not take port $epmd_port; see $log"
+        fi
         sleep 0.01
     done
 fi

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # lib.sh sets `here` and `port_taken`
 # Keeps one real server in the foreground: waits until it is ready, says so in one line, and ends it, on SIGTERM, SIGINT
 # or the end of standard input. No server outlives this script, not even where the script itself is killed outright.
 #
@@ -6,10 +6,13 @@
 #   claim   makes DIR this server's alone, and sets `dir` (absolute) and `log`
 #   spawn   starts the server, its output appended to the log, and sets `server`, the process to signal
 #   helper  starts a process that is killed when the script ends
-#   serve   waits until the function READY succeeds, prints `READY URL pid=PID`, with the pid in DIR/pid (which the server or
-#           the caller writes), and waits for the end
+#   serve   waits until the function READY succeeds and it is this server that listens on the URL's port, prints
+#           `READY URL pid=PID`, with the pid in DIR/pid (which the server or the caller writes), and waits for the end. Where
+#           somebody else was faster to listen on a port that was chosen here, begins again with other ports
 
 server='' name='' helpers=() log_start=0
+# what the script was called with, and where
+words=("$@") origin=$PWD
 
 claim() {
     # Standard input is kept aside: bash gives /dev/null to what it starts in the background.
@@ -57,8 +60,9 @@ serve() {
     # The end of standard input arrives as a signal too: so there is one way to stop, and no race between two.
     # shellcheck disable=SC2016 # $1 is the inner shell's
     helper sh -c 'while read -r _; do :; done; kill -TERM "$1"' sh $$ <&3
-    until "$ready"; do
+    until "$ready" && listens "$(cat "$dir/pid")" "${url##*:}"; do
         if ! kill -0 "$server" 2>/dev/null; then
+            ! lost_a_port || begin_again "${url##*:}"
             # a server may log a page about its own end after the line that matters
             tail -c "+$((log_start + 1))" "$log" | grep -m 5 -E '\[error\]|Exception|^Error' | cut -c 1-300 >&2 || :
             show_log "$log" "$log_start"
@@ -74,6 +78,30 @@ serve() {
     echo "READY $url pid=$pid"
     wait "$server" 2>/dev/null || :
     die "$name (pid $pid) ended by itself; its log is $log"
+}
+
+# Whether the server ended because somebody else listens where it wanted to. RabbitMQ says eaddrinuse or
+# dist_port_already_used, and Java "Address already in use".
+lost_a_port() {
+    tail -c "+$((log_start + 1))" "$log" | grep -qiE 'eaddrinuse|dist_port_already_used|address already in use'
+}
+
+# begin_again PORT: from the beginning of the script, with other ports; PORT is the one that matters to the caller, who must be
+# told if it is gone and was not ours to choose
+begin_again() {
+    local word attempt=${OMPHALOS_STACK_ATTEMPT:-1}
+    for word in "${words[@]}"; do
+        if [ "$word" = "$1" ] && ! port_free "$1"; then
+            say "$name: port $1 was taken by another while the server was starting"
+            exit "$port_taken"
+        fi
+    done
+    [ "$attempt" -lt 5 ] || die "$name lost its ports to others $attempt times in a row; its log is $log"
+    say "$name: a port was taken by another while the server was starting; trying others"
+    end_helpers
+    server=''
+    cd "$origin" || die "$origin is gone"
+    OMPHALOS_STACK_ATTEMPT=$((attempt + 1)) exec "$here/${0##*/}" "${words[@]}"
 }
 
 stop() {

@@ -5,6 +5,7 @@ mod feed;
 
 pub use feed::{Feed, UdpAnswer, UdpDelivery};
 
+use futures_util::future::BoxFuture;
 use omphalos_common::transport::amqp::{Answer as AmqpAnswer, Delivery as AmqpDelivery, Receiver};
 use omphalos_common::transport::local::{LocalAnswer, LocalDelivery, LocalReceiver};
 
@@ -113,16 +114,18 @@ impl Inlets {
         }
     }
 
-    /// Whether nothing is left, as far as can be seen.
-    pub async fn is_empty(&self) -> bool {
-        if self.udp.as_ref().is_some_and(|udp| udp.backlog() > 0)
-            || self.local.as_ref().is_some_and(|local| !local.is_finished())
-        {
-            return false;
-        }
+    /// Whether nothing is left of what this process itself keeps.
+    pub fn is_quiet(&self) -> bool {
+        self.udp.as_ref().is_none_or(|udp| udp.backlog() == 0)
+            && self.local.as_ref().is_none_or(LocalReceiver::is_finished)
+    }
+
+    /// Whether nothing is left in the queue either, at one moment while this is waited for; see
+    /// [`Receiver::is_drained`].
+    pub fn is_drained(&self) -> BoxFuture<'static, bool> {
         match &self.amqp {
-            Some(amqp) => amqp.ready_messages().await == Some(0),
-            None => true,
+            Some(amqp) => Box::pin(amqp.is_drained()),
+            None => Box::pin(std::future::ready(true)),
         }
     }
 }

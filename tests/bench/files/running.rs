@@ -1,11 +1,10 @@
 //! A shipper that runs, as it is seen from outside.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use omphalos_tests::{Program, eventually, holds, rest};
+use omphalos_tests::{Program, eventually, free_port, holds, rest};
 use reqwest::blocking::{Client, Response};
 
 use crate::measure::memory_of;
@@ -151,9 +150,4 @@ impl Cpu {
     pub fn in_percent(self) -> (String, String) {
         (format!("{:.2} %", self.total() * 100.0), format!("{:.2} % system", self.system * 100.0))
     }
-}
-
-fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("an address").port()
 }

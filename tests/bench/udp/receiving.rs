@@ -114,8 +114,13 @@ fn consume(spool: &Spool, mut reader: SpoolReader, opened: &AtomicU64, stop: &At
             continue;
         };
         let payload = Record::read(&record.body).expect("a record").payload;
-        let Payload::Message { pieces, documents, message, .. } = payload else {
-            panic!("nobody sends plain lines here");
+        let (pieces, documents, message) = match payload {
+            Payload::Message { pieces, documents, message, .. } => (pieces, documents, message),
+            Payload::Mark { .. } => {
+                spool.acknowledge(record.number);
+                continue;
+            }
+            Payload::Lines(_) => panic!("nobody sends plain lines here"),
         };
         let content = opener.open(usize::from(documents), message, pieces > 0);
         let documents = content.expect("our own documents").parcel.documents.len();

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use crate::TcpProxy;
+use crate::port::Port;
 use crate::server::{Engine, Server};
-use crate::{TcpProxy, port};
 
 /// What a node gets where `OMPHALOS_ES_HEAP` does not say it: there are several.
 const HEAP: &str = "400m";
@@ -18,14 +19,16 @@ pub struct SearchCluster {
     nodes: Vec<Server>,
     /// Before each node, the way on which the others reach it.
     links: Vec<TcpProxy>,
+    /// Behind the links, kept while nodes are down.
+    _ports: Vec<Port>,
 }
 
 impl SearchCluster {
     /// Starts so many nodes in directories below `directory`, joined and ready.
     pub fn start(directory: &Path, size: usize, settings: &[&str]) -> Self {
         // For the nodes among themselves; each must know the others' before one of them runs.
-        let port = |_| port::listen().local_addr().expect("an address").port();
-        let ports: Vec<u16> = (0..size).map(port).collect();
+        let reserved: Vec<Port> = (0..size).map(|_| Port::reserve()).collect();
+        let ports: Vec<u16> = reserved.iter().map(Port::number).collect();
         let links: Vec<TcpProxy> = ports.iter().map(|port| TcpProxy::before(*port)).collect();
         let address = |link: &TcpProxy| format!("127.0.0.1:{}", link.port());
         let addresses: Vec<String> = links.iter().map(address).collect();
@@ -47,7 +50,7 @@ impl SearchCluster {
             server.variable("OMPHALOS_ES_HEAP", heap)
         };
         let nodes = names.iter().zip(ports.iter().zip(&links)).map(node).collect();
-        let mut cluster = Self { nodes, links };
+        let mut cluster = Self { nodes, links, _ports: reserved };
         cluster.start_all();
         cluster
     }

@@ -1,14 +1,16 @@
 //! Consuming: deliveries as long as someone asks for them, from a consumer that is set up again
 //! whenever the connection, the channel or the queue fails.
 
+mod drain;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::message::Delivery as LapinDelivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-    QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{Acker, BasicProperties, Channel, Consumer, Event};
@@ -17,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
+use self::drain::{Adrift, is_refusal};
 use super::{Broker, Link, ReceiverMetrics, Topology};
 use crate::retry::Retry;
 use crate::telemetry::{CALM, Due, Health, Repeats};
@@ -77,8 +80,8 @@ impl Delivery {
 pub struct Answer {
     acker: Acker,
     acknowledged: prometheus_client::metrics::counter::Counter,
-    /// Counts what is unanswered.
-    _held: Arc<()>,
+    /// Counts the answers of its connection.
+    answered: Arc<AtomicU64>,
 }
 
 impl Answer {
@@ -86,6 +89,7 @@ impl Answer {
     pub async fn acknowledge(self) {
         match self.acker.ack(BasicAckOptions::default()).await {
             Ok(true) => {
+                self.answered.fetch_add(1, Ordering::Release);
                 self.acknowledged.inc();
             }
             Ok(false) => {}
@@ -98,8 +102,14 @@ impl Answer {
     /// The message should be delivered again, to whomever.
     pub async fn hand_back(self) {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        if let Err(error) = self.acker.nack(options).await {
-            debug!(%error, "a message was not handed back; it comes again all the same");
+        match self.acker.nack(options).await {
+            Ok(true) => {
+                self.answered.fetch_add(1, Ordering::Release);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                debug!(%error, "a message was not handed back; it comes again all the same");
+            }
         }
     }
 }
@@ -120,7 +130,7 @@ enum Demand {
 pub struct Receiver {
     deliveries: mpsc::Receiver<Delivery>,
     demand: watch::Sender<Demand>,
-    depth: mpsc::Sender<oneshot::Sender<u32>>,
+    questions: mpsc::Sender<oneshot::Sender<bool>>,
 }
 
 impl Receiver {
@@ -135,7 +145,7 @@ impl Receiver {
         // The prefetch bounds what is in here; no prefetch is larger.
         let (sender, deliveries) = mpsc::channel(usize::from(u16::MAX));
         let (demand, demand_seen) = watch::channel(Demand::Prefetch(options.prefetch));
-        let (depth, depth_asked) = mpsc::channel(1);
+        let (questions, asked) = mpsc::channel(1);
         let supervisor = Supervisor {
             broker,
             topology,
@@ -144,12 +154,14 @@ impl Receiver {
             health,
             deliveries: sender,
             demand: demand_seen,
-            depth: depth_asked,
+            questions: asked,
             consumers: 0,
-            held: Arc::default(),
+            pushed: 0,
+            answered: Arc::default(),
+            adrift: Adrift::default(),
             greeting: Repeats::every(CALM),
         };
-        (Self { deliveries, demand, depth }, tokio::spawn(supervisor.run()))
+        (Self { deliveries, demand, questions }, tokio::spawn(supervisor.run()))
     }
 
     /// The next delivery; `None` when the supervisor has ended.
@@ -176,11 +188,16 @@ impl Receiver {
         self.demand.send_replace(Demand::Stopped);
     }
 
-    /// How many messages of the queue are not delivered to anyone; `None` while unknown.
-    pub async fn ready_messages(&self) -> Option<u32> {
-        let (answer, answered) = oneshot::channel();
-        self.depth.send(answer).await.ok()?;
-        answered.await.ok()
+    /// Whether nothing is left in the queue for us, at one moment while this is waited for: our
+    /// consumer was cancelled, everything that was pushed to us is answered, and the queue has no
+    /// message that is not delivered to anyone. Consuming goes on after that moment. What other
+    /// consumers hold is not known. Waits for a broker that is away.
+    pub fn is_drained(&self) -> impl Future<Output = bool> + Send + use<> {
+        let questions = self.questions.clone();
+        async move {
+            let (answer, answered) = oneshot::channel();
+            questions.send(answer).await.is_ok() && answered.await.unwrap_or_default()
+        }
     }
 }
 
@@ -192,11 +209,15 @@ struct Supervisor {
     health: Health,
     deliveries: mpsc::Sender<Delivery>,
     demand: watch::Receiver<Demand>,
-    depth: mpsc::Receiver<oneshot::Sender<u32>>,
+    /// Whoever asks whether nothing is left.
+    questions: mpsc::Receiver<oneshot::Sender<bool>>,
     /// For consumer tags that differ.
     consumers: u64,
-    /// Cloned into every delivery of this connection that waits for its answer.
-    held: Arc<()>,
+    /// How many deliveries came over this connection, and how many of them were answered.
+    pushed: u64,
+    answered: Arc<AtomicU64>,
+    /// What went down unanswered with a connection.
+    adrift: Adrift,
     /// For "consuming", which a connection that breaks at once would repeat.
     greeting: Repeats,
 }
@@ -220,7 +241,9 @@ impl Supervisor {
                 Ok((link, channel)) => {
                     trouble.over();
                     let opened = Instant::now();
+                    let heartbeat = link.connection.configuration().heartbeat();
                     let ended = self.consume(link, channel).await;
+                    self.adrift.add(self.unanswered(), heartbeat);
                     if opened.elapsed() > PROVEN {
                         retry.reset();
                     }
@@ -284,7 +307,7 @@ impl Supervisor {
         let lost = |reason: String| Ended::Lost(format!("{}: {reason}", link.shown));
         let mut events = std::pin::pin!(link.connection.events_listener());
         let mut consumer = None;
-        self.held = Arc::default();
+        (self.pushed, self.answered) = (0, Arc::default());
         let mut waiting = false;
         let mut looks = tokio::time::interval(IDLE_LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -305,14 +328,23 @@ impl Supervisor {
             tokio::select! {
                 biased;
                 Some(event) = events.next() => {
-                    if let Event::Error(error) = event {
+                    // A refusal ends the channel that asked, which was made for that alone.
+                    if let Event::Error(error) = event
+                        && !is_refusal(&error)
+                    {
                         return lost(format!("the connection is lost: {error}"));
                     }
                 }
                 // What it says, or that nobody is left to say anything, is seen above.
                 _ = self.demand.changed() => {}
                 () = self.deliveries.closed() => {}
-                Some(asker) = self.depth.recv() => self.answer_depth(&link, asker).await,
+                Some(asker) = self.questions.recv() => {
+                    match self.is_drained((&link, &channel), &mut consumer).await {
+                        // The asker may have gone; then nobody wants to know.
+                        Ok(drained) => drop(asker.send(drained)),
+                        Err(reason) => return lost(reason),
+                    }
+                }
                 _ = looks.tick() => {
                     if let Err(reason) = self.look(&link, consumer.is_some(), &mut waiting).await {
                         return lost(reason);
@@ -357,7 +389,11 @@ impl Supervisor {
     }
 
     /// Ends a consumer, and forwards what it had still received.
-    async fn cancel(&self, channel: &Channel, old: Option<(Consumer, u16)>) -> lapin::Result<()> {
+    async fn cancel(
+        &mut self,
+        channel: &Channel,
+        old: Option<(Consumer, u16)>,
+    ) -> lapin::Result<()> {
         let Some((mut old, _)) = old else { return Ok(()) };
         channel.basic_cancel(old.tag(), BasicCancelOptions::default()).await?;
         while let Some(delivery) = old.next().await {
@@ -379,10 +415,17 @@ impl Supervisor {
         Ok(consumer)
     }
 
-    async fn forward(&self, delivery: LapinDelivery) {
+    /// How many deliveries of this connection wait for their answers.
+    fn unanswered(&self) -> u64 {
+        self.pushed.saturating_sub(self.answered.load(Ordering::Acquire))
+    }
+
+    async fn forward(&mut self, delivery: LapinDelivery) {
+        self.pushed += 1;
         self.metrics.received.inc();
         if delivery.redelivered {
             self.metrics.redelivered.inc();
+            self.adrift.came_again();
         }
         let delivery = Delivery {
             body: delivery.data,
@@ -392,7 +435,7 @@ impl Supervisor {
             answer: Answer {
                 acker: delivery.acker,
                 acknowledged: self.metrics.acknowledged.clone(),
-                _held: Arc::clone(&self.held),
+                answered: Arc::clone(&self.answered),
             },
         };
         if self.deliveries.send(delivery).await.is_err() {
@@ -403,7 +446,7 @@ impl Supervisor {
     /// Looks whether messages wait for a consumer that has nothing to do, and have since the last
     /// look (`waiting`; a delivery takes that back).
     async fn look(&self, link: &Link, consuming: bool, waiting: &mut bool) -> Result<(), String> {
-        let has_nothing = consuming && Arc::strong_count(&self.held) == 1;
+        let has_nothing = consuming && self.unanswered() == 0;
         let ready = if has_nothing { self.count_ready(link).await? } else { 0 };
         if ready > 0 && *waiting {
             let queue = &self.options.queue;
@@ -411,33 +454,6 @@ impl Supervisor {
         }
         *waiting = ready > 0;
         Ok(())
-    }
-
-    async fn answer_depth(&self, link: &Link, asker: oneshot::Sender<u32>) {
-        match self.count_ready(link).await {
-            // The asker may have gone; then nobody wants the number.
-            Ok(count) => drop(asker.send(count)),
-            Err(reason) => debug!("{reason}"),
-        }
-    }
-
-    /// How many messages of the queue are not delivered to anyone.
-    async fn count_ready(&self, link: &Link) -> Result<u32, String> {
-        let options =
-            QueueDeclareOptions { durable: true, passive: true, ..QueueDeclareOptions::default() };
-        let queue = self.options.queue.as_str().into();
-        let counted = async {
-            let channel = link.connection.create_channel().await?;
-            let state = channel.queue_declare(queue, options, FieldTable::default()).await?;
-            channel.close(200, "done".into()).await?;
-            lapin::Result::Ok(state.message_count())
-        };
-        let reason = match tokio::time::timeout(LONGEST_ANSWER, counted).await {
-            Ok(Ok(count)) => return Ok(count),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer in {LONGEST_ANSWER:?}"),
-        };
-        Err(format!("cannot count the messages of queue {:?}: {reason}", self.options.queue))
     }
 }
 

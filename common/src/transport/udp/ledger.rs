@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::record::How;
+
 const VERSION: u32 = 1;
 const NAME: &str = "streams.json";
 
@@ -98,9 +100,14 @@ pub struct StreamAccount {
     /// Whether the sender said that nothing will follow.
     #[serde(default)]
     pub ended: bool,
-    /// Whether its datagrams are sealed.
+    /// Numbers that came and are pieces of messages that are not complete: they are counted, but
+    /// nothing of them is in the spool, so that they are gone when the receiver ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<(u64, How)>,
+    /// Whether its datagrams are sealed; `None` while that is not known, because an older version
+    /// did not write it into the spool.
     #[serde(default)]
-    pub sealed: bool,
+    pub sealed: Option<bool>,
     /// Whether its sender answers requests.
     #[serde(default)]
     pub answers: bool,
@@ -117,6 +124,9 @@ pub struct Retired {
     pub next: u64,
     /// How many documents it had sent.
     pub documents_sent: u64,
+    /// Whether its datagrams are sealed, as far as that is known.
+    #[serde(default)]
+    pub sealed: Option<bool>,
 }
 
 /// The whole account.
@@ -248,11 +258,12 @@ mod tests {
             unseen: vec![(1, 1), (5, 1)],
             last_mark: Some(4),
             ended: true,
-            sealed: true,
+            pieces: vec![(3, How::Late)],
+            sealed: Some(true),
             answers: true,
             seen_at: 7,
         };
-        let retired = vec![Retired { stream: 1, next: 2, documents_sent: 3 }];
+        let retired = vec![Retired { stream: 1, next: 2, documents_sent: 3, sealed: Some(false) }];
         let ledger = Ledger { at: 1, spool_end: 2, totals: counts, streams: vec![stream], retired };
         file.save(&ledger).unwrap();
         assert_eq!(file.load().unwrap(), Some(ledger));

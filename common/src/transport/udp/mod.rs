@@ -28,6 +28,7 @@ mod stream;
 mod streams;
 mod window;
 
+pub use control::Mark;
 pub use datagram::{Datagram, Kind, Refusal};
 pub use keys::{KeyFile, Keys};
 pub use ledger::{Ledger, LedgerError, LedgerFile, StreamAccount, Totals};

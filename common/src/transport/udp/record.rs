@@ -1,18 +1,24 @@
-//! What the receivers write into the spool: a message or plain lines, and what is known about it.
+//! What the receivers write into the spool: a message, a mark or plain lines, and all of what is
+//! known about it that the account needs, so that the account can be made from the spool alone.
 
 use std::net::SocketAddr;
 
-use super::control::number;
+use serde::{Deserialize, Serialize};
+
+use super::control::{Mark, number};
 
 /// How a datagram came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum How {
     /// By itself, in time.
     Received,
     /// By itself, after it had been given up.
     Late,
-    /// Restored from parity, or sent again because we asked for it.
-    Repaired,
+    /// After we had asked for it. In records of older versions also what was restored.
+    Resent,
+    /// Restored from parity.
+    Restored,
 }
 
 /// What is in a record.
@@ -22,6 +28,8 @@ pub enum Payload<'a> {
     Message {
         /// The stream.
         stream: u64,
+        /// Whether it came sealed; `None` in a record of an older version, which did not say.
+        sealed: Option<bool>,
         /// The number of its datagram, or of the first piece.
         first: u64,
         /// How many pieces; 0 when it came whole.
@@ -34,6 +42,17 @@ pub enum Payload<'a> {
         documents: u16,
         /// To be read by [`super::Opener`].
         message: &'a [u8],
+    },
+    /// A mark of a stream: nothing to deliver, but the account of the stream depends on it.
+    Mark {
+        /// The stream.
+        stream: u64,
+        /// Whether it came sealed.
+        sealed: bool,
+        /// The number of its datagram.
+        number: u64,
+        /// What it says.
+        mark: Mark<'a>,
     },
     /// A datagram of plain NDJSON.
     Lines(&'a [u8]),
@@ -50,15 +69,21 @@ pub struct Record<'a> {
     pub payload: Payload<'a>,
 }
 
-const MESSAGE: u8 = 1;
+/// A message that does not say whether it came sealed: nobody writes it any more, but a spool may
+/// still hold some.
+const OLD_MESSAGE: u8 = 1;
 const LINES: u8 = 2;
+const MESSAGE: u8 = 3;
+const MARK: u8 = 4;
 
 impl<'a> Record<'a> {
     /// Appends the record's bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
         let from = self.from.to_string();
         let kind = match self.payload {
+            Payload::Message { sealed: None, .. } => OLD_MESSAGE,
             Payload::Message { .. } => MESSAGE,
+            Payload::Mark { .. } => MARK,
             Payload::Lines(_) => LINES,
         };
         out.push(kind);
@@ -67,7 +92,8 @@ impl<'a> Record<'a> {
         out.push(u8::try_from(from.len()).unwrap_or(u8::MAX));
         out.extend_from_slice(from.as_bytes());
         match self.payload {
-            Payload::Message { stream, first, pieces, how, before, documents, message } => {
+            Payload::Message { stream, sealed, first, pieces, how, before, documents, message } => {
+                out.extend(sealed.map(u8::from));
                 out.extend_from_slice(&stream.to_be_bytes());
                 out.extend_from_slice(&first.to_be_bytes());
                 out.extend_from_slice(&before.to_be_bytes());
@@ -75,6 +101,12 @@ impl<'a> Record<'a> {
                 out.extend_from_slice(&documents.to_be_bytes());
                 out.push(how as u8);
                 out.extend_from_slice(message);
+            }
+            Payload::Mark { stream, sealed, number, mark } => {
+                out.push(u8::from(sealed));
+                out.extend_from_slice(&stream.to_be_bytes());
+                out.extend_from_slice(&number.to_be_bytes());
+                mark.write(out);
             }
             Payload::Lines(lines) => out.extend_from_slice(lines),
         }
@@ -88,14 +120,24 @@ impl<'a> Record<'a> {
         let (from, rest) = rest.split_at_checked(usize::from(*length))?;
         let from = std::str::from_utf8(from).ok()?.parse().ok()?;
         let payload = match *kind {
-            MESSAGE => Self::read_message(rest)?,
+            OLD_MESSAGE => Self::read_message(None, rest)?,
+            MESSAGE => {
+                let (sealed, rest) = read_sealed(rest)?;
+                Self::read_message(Some(sealed), rest)?
+            }
+            MARK => {
+                let (sealed, rest) = read_sealed(rest)?;
+                let (stream, rest) = number(rest).ok()?;
+                let (number, rest) = number(rest).ok()?;
+                Payload::Mark { stream, sealed, number, mark: Mark::read(rest).ok()? }
+            }
             LINES => Payload::Lines(rest),
             _ => return None,
         };
         Some(Self { at, from, payload })
     }
 
-    fn read_message(rest: &'a [u8]) -> Option<Payload<'a>> {
+    fn read_message(sealed: Option<bool>, rest: &'a [u8]) -> Option<Payload<'a>> {
         let (stream, rest) = number(rest).ok()?;
         let (first, rest) = number(rest).ok()?;
         let (before, rest) = number(rest).ok()?;
@@ -105,12 +147,21 @@ impl<'a> Record<'a> {
         let how = match *how {
             0 => How::Received,
             1 => How::Late,
-            2 => How::Repaired,
+            2 => How::Resent,
+            3 => How::Restored,
             _ => return None,
         };
         let pieces = u16::from_be_bytes(*pieces);
         let documents = u16::from_be_bytes(*documents);
-        Some(Payload::Message { stream, first, pieces, how, before, documents, message })
+        Some(Payload::Message { stream, sealed, first, pieces, how, before, documents, message })
+    }
+}
+
+fn read_sealed(bytes: &[u8]) -> Option<(bool, &[u8])> {
+    match bytes.split_first()? {
+        (0, rest) => Some((false, rest)),
+        (1, rest) => Some((true, rest)),
+        _ => None,
     }
 }
 
@@ -119,23 +170,45 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn message(sealed: Option<bool>, how: How) -> Payload<'static> {
+        let (stream, first, pieces, before, documents) = (1, 2, 3, 4, 5);
+        Payload::Message { stream, sealed, first, pieces, how, before, documents, message: b"m" }
+    }
+
     #[test]
     fn what_is_written_is_read() {
-        let message = Payload::Message {
-            stream: 1,
-            first: 2,
-            pieces: 3,
-            how: How::Repaired,
-            before: 4,
-            documents: 5,
-            message: b"m",
-        };
-        for payload in [message, Payload::Lines(b"{}\n")] {
+        let mark = Mark { first: 1, next: 2, documents: 3, end: true, answers: true, host: "web1" };
+        for payload in [
+            message(None, How::Received),
+            message(Some(false), How::Resent),
+            message(Some(true), How::Restored),
+            Payload::Mark { stream: 1, sealed: true, number: 9, mark },
+            Payload::Lines(b"{}\n"),
+        ] {
             let record = Record { at: 7, from: "[::1]:9".parse().unwrap(), payload };
             let mut bytes = Vec::new();
             record.write(&mut bytes);
             assert_eq!(Record::read(&bytes), Some(record));
         }
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_is_read() {
+        let bytes = [
+            &[1][..],
+            &7_u64.to_be_bytes(),
+            &[7],
+            b"[::1]:9",
+            &1_u64.to_be_bytes(),
+            &2_u64.to_be_bytes(),
+            &4_u64.to_be_bytes(),
+            &[0, 3, 0, 5, 2],
+            b"m",
+        ]
+        .concat();
+        let payload = message(None, How::Resent);
+        let from = "[::1]:9".parse().unwrap();
+        assert_eq!(Record::read(&bytes), Some(Record { at: 7, from, payload }));
     }
 
     proptest! {

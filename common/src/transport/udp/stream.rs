@@ -1,6 +1,8 @@
 //! One stream at its receiver: which numbers came, what can be restored, what is in pieces, and
 //! what to ask for.
 
+mod recovery;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::control::{MAX_RANGES, Mark, Request};
 use super::data::Data;
 use super::datagram::Refusal;
-use super::ledger::{StreamAccount, Totals};
+use super::ledger::Totals;
 use super::message::MAX_MESSAGE;
 use super::parity::GroupReader;
 use super::record::How;
@@ -41,8 +43,9 @@ pub struct Stream {
     pub documents_sent: u64,
     pub last_mark: Option<u64>,
     pub ended: bool,
-    /// Whether its datagrams are sealed; others under its id are not its own.
-    pub sealed: bool,
+    /// Whether its datagrams are sealed; others under its id are not its own. `None` while only
+    /// records of an older version are known of it.
+    pub sealed: Option<bool>,
     pub seen: Instant,
     pub seen_at: u64,
     /// The sender answers requests.
@@ -59,12 +62,14 @@ pub struct Stream {
 /// A message that is not complete.
 #[derive(Debug)]
 struct Assembly {
-    pieces: Vec<Option<Box<[u8]>>>,
+    pieces: Vec<Option<Piece>>,
     here: usize,
     bytes: usize,
     before: u64,
     documents: u16,
 }
+
+type Piece = (How, Box<[u8]>);
 
 /// A message to be written into the spool.
 #[derive(Debug)]
@@ -103,7 +108,7 @@ impl Stream {
             documents_sent: 0,
             last_mark: None,
             ended: false,
-            sealed: false,
+            sealed: None,
             seen: now,
             seen_at: 0,
             answers: false,
@@ -111,47 +116,6 @@ impl Stream {
             history: VecDeque::new(),
             groups: None,
             pieces: BTreeMap::new(),
-        }
-    }
-
-    /// A stream as it was.
-    pub fn restore(id: u64, account: &StreamAccount, source: SocketAddr, now: Instant) -> Self {
-        let StreamAccount { first, next, settled, unseen, .. } = account;
-        let given_up = account.counts.given_up;
-        let window = Window::restore(*first, *next, *settled, given_up, unseen);
-        Self {
-            counts: account.counts.clone(),
-            host: account.host.clone(),
-            documents_sent: account.documents_sent,
-            last_mark: account.last_mark,
-            ended: account.ended,
-            sealed: account.sealed,
-            answers: account.answers,
-            seen_at: account.seen_at,
-            ..Self::new(id, window, source, 0, now)
-        }
-    }
-
-    /// Its account.
-    pub fn account(&self) -> StreamAccount {
-        let mut counts = self.counts.clone();
-        counts.given_up = self.window.given_up();
-        StreamAccount {
-            stream: format!("{:016x}", self.id),
-            host: self.host.clone(),
-            source: self.source.to_string(),
-            first: self.window.first(),
-            next: self.window.next(),
-            settled: self.window.settled(),
-            counts,
-            documents_sent: self.documents_sent,
-            missing: self.window.missing(),
-            unseen: self.window.unseen_at_all(),
-            last_mark: self.last_mark,
-            ended: self.ended,
-            sealed: self.sealed,
-            answers: self.answers,
-            seen_at: self.seen_at,
         }
     }
 
@@ -194,17 +158,26 @@ impl Stream {
     }
 
     fn count(&mut self, seen: Seen, restored: bool, was_asked_for: bool) -> How {
-        let (count, how) = match seen {
-            _ if restored => (&mut self.counts.restored, How::Repaired),
-            Seen::Late => (&mut self.counts.late, How::Late),
-            Seen::Fresh if was_asked_for => (&mut self.counts.resent, How::Repaired),
-            Seen::Fresh => (&mut self.counts.received, How::Received),
+        let how = match seen {
+            _ if restored => How::Restored,
+            Seen::Late => How::Late,
+            Seen::Fresh if was_asked_for => How::Resent,
+            Seen::Fresh => How::Received,
         };
-        *count += 1;
+        *self.count_of(how) += 1;
         if restored && seen == Seen::Late {
             self.window.reclaim();
         }
         how
+    }
+
+    fn count_of(&mut self, how: How) -> &mut u64 {
+        match how {
+            How::Received => &mut self.counts.received,
+            How::Late => &mut self.counts.late,
+            How::Resent => &mut self.counts.resent,
+            How::Restored => &mut self.counts.restored,
+        }
     }
 
     /// Refuses a piece that would make its message too large, or contradicts the others.
@@ -243,7 +216,7 @@ impl Stream {
             documents: 0,
         });
         let slot = assembly.pieces.get_mut(usize::from(index))?;
-        *slot = Some(Box::from(data.message));
+        *slot = Some((how, Box::from(data.message)));
         assembly.here += 1;
         assembly.bytes += data.message.len();
         if index == 0 {
@@ -253,7 +226,8 @@ impl Stream {
             return None;
         }
         let Assembly { pieces: parts, before, documents, .. } = self.pieces.remove(&first)?;
-        let message = parts.into_iter().flatten().collect::<Vec<_>>().concat().into();
+        let parts: Vec<Box<[u8]>> = parts.into_iter().flatten().map(|(_, part)| part).collect();
+        let message = parts.concat().into();
         Some(Taken { first, pieces, how, before, documents, message })
     }
 
@@ -272,21 +246,13 @@ impl Stream {
         self.groups.get_or_insert_with(|| GroupReader::new(GROUP_BYTES))
     }
 
-    /// Notes a message that the spool had and the ledger had not, after a crash.
-    pub fn recover(&mut self, first: u64, pieces: u16, how: How, documents: (u64, u16)) {
-        for offset in 0..u64::from(pieces.max(1)) {
-            let number = first.wrapping_add(offset);
-            let Ok(Look::New(seen)) = self.window.look(number) else { continue };
-            self.window.see(number);
-            match (seen, how) {
-                (Seen::Late, _) | (_, How::Late) => self.counts.late += 1,
-                (_, How::Repaired) => self.counts.resent += 1,
-                (_, How::Received) => self.counts.received += 1,
-            }
-        }
-        let (before, count) = documents;
-        self.counts.documents += u64::from(count);
-        self.documents_sent = self.documents_sent.max(before + u64::from(count));
+    /// The first number from what is settled on that belongs to a message that is not complete, or
+    /// else the end: what came of it is only in memory, and may have to be sent again.
+    fn first_incomplete(&self) -> u64 {
+        let settled = self.window.settled();
+        let open = self.window.next().wrapping_sub(settled);
+        let offsets = self.pieces.keys().map(|first| first.wrapping_sub(settled));
+        settled.wrapping_add(offsets.filter(|offset| *offset < open).min().unwrap_or(open))
     }
 
     /// Takes a mark; `false` when it is not newer than those before it.
@@ -312,7 +278,7 @@ impl Stream {
             self.history.pop_front();
             self.window.give_up(next);
         }
-        self.window.settle_seen();
+        self.window.settle_seen(self.first_incomplete());
         let next = self.window.next();
         if self.history.back().is_none_or(|(_, known)| *known != next)
             && !self.window.is_settled(next.wrapping_sub(1))
@@ -344,9 +310,12 @@ impl Stream {
         let due = mark || self.ask_at.is_none_or(|at| now >= at);
         let Some(end) = end.filter(|_| self.answers) else { return Vec::new() };
         let unseen = self.window.unseen(end);
-        let settled = unseen.first().map_or(self.window.next(), |(first, _)| *first);
-        // What was asked for is on its way; what was not is asked for at once.
         let base = self.window.settled();
+        let offset = |number: u64| number.wrapping_sub(base);
+        let incomplete = self.first_incomplete();
+        let settled = unseen.first().map_or(self.window.next(), |(first, _)| *first);
+        let settled = if offset(incomplete) < offset(settled) { incomplete } else { settled };
+        // What was asked for is on its way; what was not is asked for at once.
         let is_open = self.window.next().wrapping_sub(base) >= self.asked.wrapping_sub(base);
         let mut asked = if is_open { self.asked.wrapping_sub(base) } else { 0 };
         let known = asked;
@@ -382,5 +351,5 @@ impl Stream {
 
 /// What the slots of an assembly take, in bytes.
 fn slots(pieces: u16) -> usize {
-    usize::from(pieces) * size_of::<Option<Box<[u8]>>>()
+    usize::from(pieces) * size_of::<Option<Piece>>()
 }

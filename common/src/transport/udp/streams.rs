@@ -1,7 +1,11 @@
 //! All streams at a receiver, within limits, and the sums over them.
 
+mod recovery;
+mod sink;
 #[cfg(test)]
 mod tests;
+
+pub use sink::Sink;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::control::{Mark, Request};
 use super::data::Data;
 use super::datagram::{Datagram, Refusal};
-use super::ledger::{Ledger, Retired, StreamAccount, Totals};
+use super::ledger::{Retired, StreamAccount, Totals};
 use super::message::Opener;
 use super::parity::ParityHeader;
 use super::record::{Payload, Record};
@@ -25,9 +29,6 @@ const MOST_OF_SOURCE: usize = 256;
 const MOST_RETIRED: usize = 65_536;
 /// Memory for repair and for incomplete messages, of all streams.
 const MOST_KEPT_BYTES: usize = 64 * 1024 * 1024;
-/// Gaps in a ledger, in all; and of each stream, however many there are.
-const MOST_GAPS: usize = 200_000;
-const FEWEST_GAPS: usize = 64;
 /// An ended stream is forgotten so long after its last datagram, another one after so long.
 const ENDED_IDLE: Duration = Duration::from_mins(10);
 const IDLE: Duration = Duration::from_hours(2);
@@ -49,44 +50,6 @@ pub struct Arrival {
     pub sealed: bool,
 }
 
-/// Records for the spool, in one buffer.
-#[derive(Debug, Default)]
-pub struct Sink {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-    /// Whether the spool has room for more.
-    pub open: bool,
-}
-
-impl Sink {
-    /// Adds a record.
-    pub fn push(&mut self, record: &Record<'_>) {
-        record.write(&mut self.bytes);
-        self.ends.push(self.bytes.len());
-    }
-
-    /// The records.
-    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().map(move |end| {
-            let record = self.bytes.get(start..*end).unwrap_or_default();
-            start = *end;
-            record
-        })
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Empties it.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-}
-
 /// All streams.
 #[derive(Debug, Default)]
 pub struct Streams {
@@ -103,55 +66,6 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// The streams as a ledger has them.
-    pub fn restore(ledger: Ledger, now: Instant) -> Self {
-        let mut streams = Self { others: ledger.totals, ..Self::default() };
-        for account in &ledger.streams {
-            let id = u64::from_str_radix(&account.stream, 16);
-            let (Ok(id), Ok(source)) = (id, account.source.parse::<SocketAddr>()) else { continue };
-            subtract(&mut streams.others, &account.counts);
-            streams.insert(id, Stream::restore(id, account, source, now));
-        }
-        for retired in ledger.retired {
-            streams.remember(retired);
-        }
-        streams
-    }
-
-    /// The account, as of now.
-    pub fn ledger(&self, spool_end: u64, at: u64) -> Ledger {
-        let mut streams: Vec<StreamAccount> = self.streams.values().map(Stream::account).collect();
-        // Bounded, whatever someone makes up: what is left out can only not be recognised as late.
-        let most = (MOST_GAPS / streams.len().max(1)).max(FEWEST_GAPS);
-        for stream in &mut streams {
-            let excess = stream.unseen.len().saturating_sub(most);
-            stream.unseen.drain(..excess);
-        }
-        streams.sort_by(|a, b| a.stream.cmp(&b.stream));
-        let mut totals = self.others.clone();
-        for stream in &streams {
-            add(&mut totals, &stream.counts);
-        }
-        let retired =
-            self.retired_order.iter().filter_map(|id| self.retired.get(id).copied()).collect();
-        Ledger { at, spool_end, totals, streams, retired }
-    }
-
-    /// Notes a message that the spool had and the ledger had not.
-    pub fn recover(&mut self, record: &Record<'_>, now: Instant) {
-        match record.payload {
-            Payload::Lines(_) => self.others.lines += 1,
-            Payload::Message { stream, first, pieces, how, before, documents, .. } => {
-                let known = self.streams.get(&stream);
-                let sealed = known.is_some_and(|stream| stream.sealed);
-                let arrival = Arrival { from: record.from, worker: 0, now, at: record.at, sealed };
-                if let Ok(stream) = self.stream(stream, 0, &arrival) {
-                    stream.recover(first, pieces, how, (before, documents));
-                }
-            }
-        }
-    }
-
     /// Takes a data datagram.
     pub fn data(&mut self, arrival: &Arrival, header: &Datagram, body: &[u8], sink: &mut Sink) {
         let may_keep = self.may_keep(body.len());
@@ -197,7 +111,13 @@ impl Streams {
     }
 
     /// Takes a mark; returns the answers that its sender should get.
-    pub fn mark(&mut self, arrival: &Arrival, header: &Datagram, body: &[u8]) -> Vec<Request> {
+    pub fn mark(
+        &mut self,
+        arrival: &Arrival,
+        header: &Datagram,
+        body: &[u8],
+        sink: &mut Sink,
+    ) -> Vec<Request> {
         let stream = match Mark::read(body) {
             Ok(mark) => {
                 self.stream(header.stream, mark.first, arrival).map(|stream| (stream, mark))
@@ -216,6 +136,13 @@ impl Streams {
             return Vec::new();
         }
         stream.met(arrival);
+        // Without room in the spool it is taken all the same, because its sender waits for the
+        // answer; then it is forgotten if we are killed before the next ledger.
+        if sink.open {
+            let (stream, sealed, number) = (header.stream, arrival.sealed, header.number);
+            let payload = Payload::Mark { stream, sealed, number, mark };
+            sink.push(&Record { at: arrival.at, from: arrival.from, payload });
+        }
         if arrival.sealed { stream.requests(arrival.now, true) } else { Vec::new() }
     }
 
@@ -282,24 +209,61 @@ impl Streams {
 
     /// The stream of this id, which begins with `first` if it is new.
     fn stream(&mut self, id: u64, first: u64, arrival: &Arrival) -> Result<&mut Stream, Refusal> {
+        self.admit(id, arrival.sealed)?;
         if !self.streams.contains_key(&id) {
-            let of_source = self.sources.get(&arrival.from.ip()).copied().unwrap_or_default();
-            if self.streams.len() >= MOST_STREAMS || of_source >= MOST_OF_SOURCE {
+            if !self.has_room(arrival.from.ip()) {
                 return Err(Refusal::TooManyStreams);
             }
-            let known = self.retired.remove(&id);
-            if known.is_some() {
-                self.retired_order.retain(|retired| *retired != id);
-            }
-            let window = Window::new(known.map_or(first, |retired| retired.next));
-            let mut stream = Stream::new(id, window, arrival.from, arrival.worker, arrival.now);
-            stream.documents_sent = known.map_or(0, |retired| retired.documents_sent);
-            (stream.seen_at, stream.sealed) = (arrival.at, arrival.sealed);
-            self.insert(id, stream);
+            self.begin(id, first, arrival);
         }
-        // It is there now. Nobody without a key may add to a stream whose sender has one.
-        let stream = self.streams.get_mut(&id);
-        stream.filter(|stream| stream.sealed == arrival.sealed).ok_or(Refusal::Unsealed)
+        // It is there now. What is not known of it is known from here on; but a datagram without a
+        // seal proves nothing.
+        let stream = self.streams.get_mut(&id).ok_or(Refusal::TooManyStreams)?;
+        if arrival.sealed {
+            stream.sealed = Some(true);
+        }
+        Ok(stream)
+    }
+
+    /// Whether a datagram may belong to the stream of this id: nobody without a key may add to a
+    /// stream whose sender has one. Who has a key is believed: what somebody without one said under
+    /// the same id before is not of this stream, and forgotten.
+    fn admit(&mut self, id: u64, sealed: bool) -> Result<(), Refusal> {
+        match self.is_sealed(id) {
+            Some(true) if !sealed => return Err(Refusal::Unsealed),
+            Some(false) if sealed => {
+                self.remove(id);
+                self.unretire(id);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the stream of this id is sealed, as far as that is known.
+    fn is_sealed(&self, id: u64) -> Option<bool> {
+        let followed = self.streams.get(&id).map(|stream| stream.sealed);
+        followed.or_else(|| self.retired.get(&id).map(|retired| retired.sealed)).flatten()
+    }
+
+    fn has_room(&self, source: IpAddr) -> bool {
+        let of_source = self.sources.get(&source).copied().unwrap_or_default();
+        self.streams.len() < MOST_STREAMS && of_source < MOST_OF_SOURCE
+    }
+
+    /// Begins to follow a stream, or goes on where it was when it was retired.
+    fn begin(&mut self, id: u64, first: u64, arrival: &Arrival) {
+        let known = self.unretire(id);
+        let window = Window::new(known.map_or(first, |retired| retired.next));
+        let mut stream = Stream::new(id, window, arrival.from, arrival.worker, arrival.now);
+        stream.documents_sent = known.map_or(0, |retired| retired.documents_sent);
+        let sealed = if known.is_some_and(|known| known.sealed.is_none()) {
+            arrival.sealed.then_some(true)
+        } else {
+            Some(arrival.sealed)
+        };
+        (stream.seen_at, stream.sealed) = (arrival.at, sealed);
+        self.insert(id, stream);
     }
 
     fn insert(&mut self, id: u64, stream: Stream) {
@@ -309,7 +273,14 @@ impl Streams {
 
     /// Forgets a stream but for its end.
     fn retire(&mut self, id: u64) {
-        let Some(mut stream) = self.streams.remove(&id) else { return };
+        if let Some(StreamAccount { next, documents_sent, sealed, .. }) = self.remove(id) {
+            self.remember(Retired { stream: id, next, documents_sent, sealed });
+        }
+    }
+
+    /// Follows a stream no more; what it counted stays counted.
+    fn remove(&mut self, id: u64) -> Option<StreamAccount> {
+        let mut stream = self.streams.remove(&id)?;
         if let Some(count) = self.sources.get_mut(&stream.born_at) {
             *count -= 1;
             if *count == 0 {
@@ -319,8 +290,7 @@ impl Streams {
         stream.window.give_up(stream.window.next());
         let account = stream.account();
         add(&mut self.others, &account.counts);
-        let documents_sent = account.documents_sent;
-        self.remember(Retired { stream: id, next: account.next, documents_sent });
+        Some(account)
     }
 
     fn remember(&mut self, retired: Retired) {
@@ -331,6 +301,12 @@ impl Streams {
                 self.retired.remove(&oldest);
             }
         }
+    }
+
+    fn unretire(&mut self, id: u64) -> Option<Retired> {
+        let known = self.retired.remove(&id)?;
+        self.retired_order.retain(|retired| *retired != id);
+        Some(known)
     }
 
     /// Whether another so many bytes may be kept.
@@ -378,10 +354,18 @@ impl Stream {
             Outcome::Piece => {}
             Outcome::Message(taken) => {
                 let Taken { first, pieces, how, before, documents, message } = taken;
-                let stream = self.id;
+                let (stream, sealed) = (self.id, Some(arrival.sealed));
                 let message = &message;
-                let payload =
-                    Payload::Message { stream, first, pieces, how, before, documents, message };
+                let payload = Payload::Message {
+                    stream,
+                    sealed,
+                    first,
+                    pieces,
+                    how,
+                    before,
+                    documents,
+                    message,
+                };
                 sink.push(&Record { at: arrival.at, from: arrival.from, payload });
             }
         }
@@ -400,10 +384,6 @@ impl Stream {
 
 fn add(to: &mut Totals, from: &Totals) {
     combine(to, from, u64::saturating_add);
-}
-
-fn subtract(to: &mut Totals, from: &Totals) {
-    combine(to, from, u64::saturating_sub);
 }
 
 fn combine(to: &mut Totals, from: &Totals, with: impl Fn(u64, u64) -> u64) {

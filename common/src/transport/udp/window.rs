@@ -162,9 +162,10 @@ impl Window {
         lost
     }
 
-    /// Moves what is settled over what is seen, so that looking for the unseen is short.
-    pub fn settle_seen(&mut self) {
-        while self.settled != self.next && self.is_seen(self.settled) {
+    /// Moves what is settled over what is seen, but not over `limit`, so that looking for the unseen
+    /// is short.
+    pub fn settle_seen(&mut self, limit: u64) {
+        while self.settled != self.next && self.settled != limit && self.is_seen(self.settled) {
             self.settled = self.settled.wrapping_add(1);
         }
     }
@@ -172,6 +173,23 @@ impl Window {
     /// Takes back that a number was given up, because it could be restored after all.
     pub fn reclaim(&mut self) {
         self.given_up = self.given_up.saturating_sub(1);
+    }
+
+    /// The counterpart of [`Self::reclaim`]: notes that a number was given up.
+    pub fn concede(&mut self) {
+        self.given_up += 1;
+    }
+
+    /// Takes back that a number was seen, which then is missing, or given up if that is settled.
+    pub fn forget(&mut self, number: u64) {
+        let behind = self.next.wrapping_sub(number);
+        if behind == 0 || behind > REACH {
+            return;
+        }
+        self.clear(number);
+        if self.is_settled(number) {
+            self.given_up += 1;
+        }
     }
 
     /// How many numbers are neither seen nor given up.
@@ -380,7 +398,7 @@ mod tests {
                         settled = to;
                     }
                     Act::SettleSeen => {
-                        window.settle_seen();
+                        window.settle_seen(window.next());
                         while settled < next && seen.contains(&settled) {
                             settled += 1;
                         }

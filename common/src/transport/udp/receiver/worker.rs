@@ -170,7 +170,7 @@ fn take_one(
         Kind::Data => streams.data(arrival, &header, body, sink),
         Kind::Parity => streams.parity(arrival, &header, body, sink),
         Kind::Mark => {
-            for request in streams.mark(arrival, &header, body) {
+            for request in streams.mark(arrival, &header, body, sink) {
                 answers.push((header.stream, arrival.from, request));
             }
         }

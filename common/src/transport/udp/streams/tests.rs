@@ -1,6 +1,9 @@
 use super::*;
 use crate::transport::udp::control::MAX_RANGES;
 use crate::transport::udp::datagram::Kind;
+use crate::transport::udp::ledger::Ledger;
+
+mod kills;
 
 /// The version of the dictionary that we carry; the rest of a message does not matter here.
 const MESSAGE: &[u8] = &[1, 0, 0, 0];
@@ -16,7 +19,8 @@ impl Scene {
     fn new() -> Self {
         let from = "10.0.0.1:4000".parse().unwrap();
         let arrival = Arrival { from, worker: 0, now: Instant::now(), at: 7, sealed: true };
-        let sink = Sink { open: true, ..Sink::default() };
+        let mut sink = Sink::default();
+        sink.open = true;
         Self { streams: Streams::default(), sink, arrival }
     }
 
@@ -41,7 +45,7 @@ impl Scene {
         let mut body = Vec::new();
         mark.write(&mut body);
         let header = Datagram { kind: Kind::Mark, stream, number };
-        self.streams.mark(&self.arrival, &header, &body)
+        self.streams.mark(&self.arrival, &header, &body, &mut self.sink)
     }
 
     fn wait(&mut self, time: Duration) -> Vec<Request> {
@@ -233,6 +237,7 @@ fn a_ledger_goes_on_where_it_was() {
         from: scene.arrival.from,
         payload: Payload::Message {
             stream: 1,
+            sealed: Some(true),
             first,
             pieces: 0,
             how: crate::transport::udp::record::How::Received,
@@ -271,7 +276,7 @@ proptest::proptest! {
             match kind {
                 1 => scene.streams.data(&scene.arrival, &header(Kind::Data), &body, &mut scene.sink),
                 2 => scene.streams.parity(&scene.arrival, &header(Kind::Parity), &body, &mut scene.sink),
-                _ => drop(scene.streams.mark(&scene.arrival, &header(Kind::Mark), &body)),
+                _ => drop(scene.streams.mark(&scene.arrival, &header(Kind::Mark), &body, &mut scene.sink)),
             }
         }
         scene.wait(Duration::from_millis(wait));
