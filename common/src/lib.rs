@@ -1,12 +1,9 @@
-//! What both ends of Omphalos share: the document and its batch, the transports, settings,
-//! retry, shutdown and telemetry. Nothing here knows the shipper or the indexer.
+//! What all programs of Omphalos share: settings, names and ids, retry, shutdown, telemetry and its
+//! HTTP listener, TLS. Nothing here knows any other crate of ours.
 
-pub mod batch;
 pub mod config;
 pub mod event;
 pub mod retry;
 pub mod shutdown;
-pub mod spool;
 pub mod telemetry;
 pub mod tls;
-pub mod transport;

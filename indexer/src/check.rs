@@ -1,8 +1,8 @@
 //! `omphalos-indexer check`: connects to both sides, declares, and says what it found.
 
 use omphalos_common::config::ConfigError;
-use omphalos_common::transport::amqp::{Broker, Topology};
-use omphalos_common::transport::udp::ReceiveOptions;
+use omphalos_transport::amqp::{Broker, Topology};
+use omphalos_transport::udp::ReceiveOptions;
 
 use crate::collector::elasticsearch::Client;
 use crate::config::Settings;

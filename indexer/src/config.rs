@@ -11,8 +11,8 @@ use std::time::Duration;
 use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
 use omphalos_common::event::is_clean_name;
 use omphalos_common::telemetry::LogFormat;
-use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
-use omphalos_common::transport::udp::ReceiveOptions;
+use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_transport::udp::ReceiveOptions;
 use serde::Deserialize;
 
 use crate::collector::{IndexPeriod, NameRules};

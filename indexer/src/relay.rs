@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::event::{DocumentId, clean_name, day_of};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Health, encode_counter, encode_gauge};
-use omphalos_common::transport::amqp::{BasicProperties, Message, Receipt, Sender};
-use omphalos_common::transport::udp::Content;
-use omphalos_common::transport::wire;
+use omphalos_transport::amqp::{BasicProperties, Message, Receipt, Sender};
+use omphalos_transport::batch::{Batch, Chunk};
+use omphalos_transport::udp::Content;
+use omphalos_transport::wire;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::spool::{Spool, SpoolOptions};
 use omphalos_common::telemetry::{Listener, Telemetry};
-use omphalos_common::transport::amqp::{
+use omphalos_transport::amqp::{
     Broker, Receiver, ReceiverMetrics, ReceiverOptions, Sender, SenderMetrics, SenderOptions,
     Topology, Window,
 };
-use omphalos_common::transport::local::LocalReceiver;
-use omphalos_common::transport::udp::{LedgerFile, Receivers, UdpReceiverMetrics};
+use omphalos_transport::local::LocalReceiver;
+use omphalos_transport::spool::{Spool, SpoolOptions};
+use omphalos_transport::udp::{LedgerFile, Receivers, UdpReceiverMetrics};
 use tokio::task::JoinHandle;
 use tracing::info;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use omphalos_common::config::ConfigError;
-use omphalos_common::transport::udp::{Ledger, LedgerFile, StreamAccount, Totals};
+use omphalos_transport::udp::{Ledger, LedgerFile, StreamAccount, Totals};
 
 /// Prints the ledger in the state directory, which a running process saves every second.
 ///

@@ -5,10 +5,10 @@ use std::io::Write;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
 use omphalos_common::config::{ConfigError, Loaded, add_flags, load};
-use omphalos_common::transport::amqp::{
+use omphalos_transport::amqp::{
     AMQP_SETTINGS, AmqpSettings, Broker, DeadMessage, DeadQueue, Topology,
 };
-use omphalos_common::transport::dead_letter as header;
+use omphalos_transport::dead_letter as header;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

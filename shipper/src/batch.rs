@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::event::{DocumentId, SourceId};
+use omphalos_transport::batch::{Batch, Chunk};
 
 use crate::monitor::TailId;
 

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use omphalos_common::config::ConfigError;
-use omphalos_common::transport::amqp::{Broker, Topology};
-use omphalos_common::transport::udp::{Probe, probe};
+use omphalos_transport::amqp::{Broker, Topology};
+use omphalos_transport::udp::{Probe, probe};
 
 use crate::config::{Settings, TransportKind};
 use crate::host;

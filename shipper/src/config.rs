@@ -11,8 +11,8 @@ use std::time::Duration;
 use omphalos_common::config::{ConfigError, Period, Setting, Size};
 use omphalos_common::event::clean_name;
 use omphalos_common::telemetry::LogFormat;
-use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
-use omphalos_common::transport::udp::{UDP_SETTINGS, UdpSettings};
+use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_transport::udp::{UDP_SETTINGS, UdpSettings};
 use serde::Deserialize;
 
 use crate::monitor::{

@@ -14,11 +14,9 @@ use omphalos_common::event::clean_name;
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Listener, Repeats, Telemetry};
-use omphalos_common::transport::amqp::{
-    Broker, Sender, SenderMetrics, SenderOptions, Topology, Window,
-};
-use omphalos_common::transport::local::LocalSender;
-use omphalos_common::transport::udp::{self, UdpSenderMetrics};
+use omphalos_transport::amqp::{Broker, Sender, SenderMetrics, SenderOptions, Topology, Window};
+use omphalos_transport::local::LocalSender;
+use omphalos_transport::udp::{self, UdpSenderMetrics};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;

@@ -10,13 +10,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::amqp::{
+use omphalos_tests::Amqp;
+use omphalos_transport::amqp::{
     AmqpSettings, Broker, Message, Sender, SenderMetrics, SenderOptions, Topology, Window,
 };
-use omphalos_common::transport::wire::{
-    CONTENT_ENCODING_ZSTD, CONTENT_TYPE_BATCH, CONTENT_TYPE_JSON,
-};
-use omphalos_tests::Amqp;
+use omphalos_transport::wire::{CONTENT_ENCODING_ZSTD, CONTENT_TYPE_BATCH, CONTENT_TYPE_JSON};
 
 use crate::measure::runtime;
 

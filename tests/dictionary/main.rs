@@ -1,6 +1,6 @@
 //! Trains the dictionary of the UDP transport on documents of all our parsers.
 //!
-//! `cargo run --release --bin dictionary -- common/src/transport/udp/dictionary/N.zdict`, with the
+//! `cargo run --release --bin dictionary -- transport/src/udp/dictionary/N.zdict`, with the
 //! next version for N: a dictionary that was released never changes.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a tool for developers")]
 

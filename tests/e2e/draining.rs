@@ -6,11 +6,11 @@ use std::time::Duration;
 use lapin::types::AMQPValue;
 use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::amqp::{
+use omphalos_tests::{Amqp, Link, LogFile, Program, Stack, TcpProxy, eventually, holds};
+use omphalos_transport::amqp::{
     AmqpSettings, BasicProperties, Broker, Delivery, Receiver, ReceiverMetrics, ReceiverOptions,
     Topology,
 };
-use omphalos_tests::{Amqp, Link, LogFile, Program, Stack, TcpProxy, eventually, holds};
 use tokio::runtime::Runtime;
 
 const QUEUE: &str = "omphalos.index";

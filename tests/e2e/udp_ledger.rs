@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::udp::{
-    Sender, SenderOptions, StreamAccount, UdpSenderMetrics, UdpSettings,
-};
 use omphalos_tests::udp::{batch, free_address};
 use omphalos_tests::udp_proxy::{Kind, StreamAccount as Known};
 use omphalos_tests::{Harm, LogFile, Program, Stack, UdpProxy, eventually, holds};
+use omphalos_transport::udp::{
+    Sender, SenderOptions, StreamAccount, UdpSenderMetrics, UdpSettings,
+};
 
 const SEED: u64 = 42;
 /// Every harm there is.

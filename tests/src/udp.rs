@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::event::{IdMaker, SourceId, day_of};
-use omphalos_common::transport::udp::{Ledger, LedgerFile, StreamAccount};
+use omphalos_transport::batch::{Batch, Chunk};
+use omphalos_transport::udp::{Ledger, LedgerFile, StreamAccount};
 
 use crate::port::free_udp_port;
 use crate::program::Program;

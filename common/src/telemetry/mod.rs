@@ -13,6 +13,6 @@ pub use ask::{NotReady, address_to_ask, ask_ready};
 pub use health::Health;
 pub use http::{Listener, Telemetry};
 pub use logs::{LogFormat, init_logs};
-pub(crate) use repeats::CALM;
+pub use repeats::CALM;
 pub use repeats::{Due, Repeats};
 pub use samples::{encode_counter, encode_counters, encode_gauge, encode_gauges};

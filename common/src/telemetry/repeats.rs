@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 /// A trouble that comes back within this time is not news.
-pub(crate) const CALM: Duration = Duration::from_secs(5);
+pub const CALM: Duration = Duration::from_secs(5);
 
 /// Decides whether a repeated event is logged: the first at once, later ones at a rate.
 #[derive(Debug)]

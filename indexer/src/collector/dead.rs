@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omphalos_common::retry::Retry;
-use omphalos_common::transport::amqp::{
+use omphalos_transport::amqp::{
     AMQPValue, BasicProperties, FieldTable, Message, Sender, ShortString,
 };
-use omphalos_common::transport::dead_letter::{self as header, Header};
-use omphalos_common::transport::wire::CONTENT_TYPE_JSON;
+use omphalos_transport::dead_letter::{self as header, Header};
+use omphalos_transport::wire::CONTENT_TYPE_JSON;
 use tracing::{error, warn};
 
 use super::dead_file::{DeadFile, Line};

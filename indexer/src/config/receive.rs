@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
-use omphalos_common::transport::udp::{KeyFile, ReceiveOptions, UdpEncoding};
+use omphalos_transport::udp::{KeyFile, ReceiveOptions, UdpEncoding};
 use serde::Deserialize;
 
 /// The rows of a `[[receive]]` table.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use omphalos_common::spool::{Spool, SpoolReader};
 use omphalos_common::telemetry::{Due, Repeats};
+use omphalos_transport::spool::{Spool, SpoolReader};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct UdpDelivery {
     /// Its number, which no other record ever has.
     pub number: u64,
-    /// To be read as an [`omphalos_common::transport::udp::Record`].
+    /// To be read as an [`omphalos_transport::udp::Record`].
     pub record: Vec<u8>,
     generation: u64,
     control: Arc<Control>,
@@ -166,7 +166,9 @@ impl Worker {
     }
 
     /// The records that are there, up to the size of a group; waits a little for the first one.
-    fn read_group(&mut self) -> Result<VecDeque<UdpDelivery>, omphalos_common::spool::SpoolError> {
+    fn read_group(
+        &mut self,
+    ) -> Result<VecDeque<UdpDelivery>, omphalos_transport::spool::SpoolError> {
         let mut group = VecDeque::new();
         let mut bytes = 0;
         let mut wait = LOOK;

@@ -6,8 +6,8 @@ mod feed;
 pub use feed::{Feed, UdpAnswer, UdpDelivery};
 
 use futures_util::future::BoxFuture;
-use omphalos_common::transport::amqp::{Answer as AmqpAnswer, Delivery as AmqpDelivery, Receiver};
-use omphalos_common::transport::local::{LocalAnswer, LocalDelivery, LocalReceiver};
+use omphalos_transport::amqp::{Answer as AmqpAnswer, Delivery as AmqpDelivery, Receiver};
+use omphalos_transport::local::{LocalAnswer, LocalDelivery, LocalReceiver};
 
 /// What came, and waits for an answer.
 #[derive(Debug)]

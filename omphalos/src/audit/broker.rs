@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::amqp::{
+use omphalos_transport::amqp::{
     AmqpSettings, Broker, DeadQueue, Message, Receipt, Sender, SenderMetrics, SenderOptions,
     Topology, Window, waiting_messages,
 };

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use omphalos_common::event::DocumentId;
-use omphalos_common::transport::amqp::DeadQueue;
-use omphalos_common::transport::dead_letter as header;
+use omphalos_transport::amqp::DeadQueue;
+use omphalos_transport::dead_letter as header;
 use serde::Deserialize;
 
 use super::absent::State;

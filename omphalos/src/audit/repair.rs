@@ -6,12 +6,12 @@ use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::config::Size;
 use omphalos_common::event::DocumentId;
 use omphalos_shipper::batch::ClosedBatch;
 use omphalos_shipper::monitor::TailId;
 use omphalos_shipper::pipeline::BatchMessages;
+use omphalos_transport::batch::{Batch, Chunk};
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;

@@ -8,13 +8,13 @@ use anyhow::Context;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Telemetry;
-use omphalos_common::transport::amqp::Window;
-use omphalos_common::transport::local::local;
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_store::{Store, StoreOptions, serve};
+use omphalos_transport::amqp::Window;
+use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use omphalos_common::config::{Kind, Period, Setting, Size};
 use omphalos_common::telemetry::LogFormat;
-use omphalos_common::transport::amqp::{AMQP_SETTINGS, AmqpSettings};
-use omphalos_common::transport::udp::UdpSettings;
 use omphalos_indexer::config::{
     self as indexer, BulkSettings, ConsumeSettings, ElasticsearchSettings, IndexSettings, Limit,
     ReceiveSettings,
 };
 use omphalos_shipper::config::{self as shipper, BatchSettings, MonitorSettings};
 use omphalos_shipper::monitor::WatchMode;
+use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_transport::udp::UdpSettings;
 use serde::Deserialize;
 
 /// Settings that both daemons have, said once for the process.

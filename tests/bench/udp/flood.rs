@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use omphalos_common::transport::udp::Totals;
 use omphalos_tests::{Flood, Harm, Hostile, UdpProxy};
+use omphalos_transport::udp::Totals;
 
 use super::receiving::Receiving;
 use super::sending::udp_shipper;

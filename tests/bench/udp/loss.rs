@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use omphalos_common::transport::udp::{StreamAccount, UdpSettings};
 use omphalos_tests::udp_proxy::Kind;
 use omphalos_tests::{Harm, UdpProxy};
+use omphalos_transport::udp::{StreamAccount, UdpSettings};
 
 use super::receiving::Receiving;
 use super::source::{Source, settings};

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use omphalos_common::spool::{Spool, SpoolOptions, SpoolReader};
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::udp::{
+use omphalos_tests::rest;
+use omphalos_transport::spool::{Spool, SpoolOptions, SpoolReader};
+use omphalos_transport::udp::{
     KeyFile, Ledger, LedgerFile, Opener, Payload, ReceiveOptions, Receivers, Record, UdpEncoding,
 };
-use omphalos_tests::rest;
 use tempfile::TempDir;
 
 use super::ETHERNET;

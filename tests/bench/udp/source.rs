@@ -4,15 +4,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use omphalos_common::batch::{Batch, Chunk};
 use omphalos_common::config::Size;
 use omphalos_common::event::{SourceId, day_of};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_common::transport::udp::{Sender, UdpSenderMetrics, UdpSettings};
 use omphalos_shipper::now_seconds;
 use omphalos_shipper::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 use omphalos_tests::generate::Generator;
+use omphalos_transport::batch::{Batch, Chunk};
+use omphalos_transport::udp::{Sender, UdpSenderMetrics, UdpSettings};
 
 /// The shipper's defaults.
 const BATCH_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,228 @@
+//! Making one connection: name, socket, TLS, login; and saying what went wrong with it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lapin::protocol::{AMQPErrorKind, AMQPHardError};
+use lapin::tcp::{AsyncTcpStream, RustlsConnector, RustlsConnectorConfig};
+use lapin::types::LongString;
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{Connection, ConnectionProperties, ErrorKind};
+
+use super::AmqpSettings;
+use omphalos_common::config::ConfigError;
+use omphalos_common::tls::{load_certificates, load_key};
+
+/// Frames of this size keep lapin's two buffers (32 frames each) at 4 MiB together.
+const FRAME_MAX_BYTES: u32 = 64 * 1024;
+
+/// The broker: its URLs, how to trust it, and what we call ourselves.
+pub struct Broker {
+    urls: Vec<AMQPUri>,
+    tls: Option<RustlsConnector>,
+    name: String,
+    connect_timeout: Duration,
+    next: AtomicUsize,
+}
+
+/// A connection, and the broker's address without the password.
+pub struct Link {
+    /// The connection; dropping it closes it.
+    pub connection: Connection,
+    /// `amqp://HOST:PORT/VHOST`, for messages.
+    pub shown: String,
+}
+
+/// Why no connection was made.
+#[derive(thiserror::Error, Debug, Clone)]
+#[error("{shown}: {reason}")]
+pub struct ConnectError {
+    /// `amqp://HOST:PORT/VHOST`.
+    pub shown: String,
+    /// What was found, and what to do.
+    pub reason: String,
+}
+
+impl Broker {
+    /// The broker of `settings`; `name` is shown in RabbitMQ's list of connections.
+    ///
+    /// # Errors
+    /// When a URL or a certificate file cannot be used.
+    pub fn new(settings: &AmqpSettings, name: &str) -> Result<Self, ConfigError> {
+        let mut urls = settings.urls()?;
+        let seconds = settings.heartbeat.0.as_secs().clamp(1, 600);
+        for url in &mut urls {
+            url.query.heartbeat.get_or_insert(u16::try_from(seconds).unwrap_or(u16::MAX));
+            url.query.frame_max.get_or_insert(FRAME_MAX_BYTES);
+        }
+        let encrypted = urls.iter().any(|url| url.scheme == AMQPScheme::AMQPS);
+        let tls = if encrypted { Some(tls_connector(settings)?) } else { None };
+        Ok(Self {
+            urls,
+            tls,
+            name: name.to_owned(),
+            connect_timeout: settings.connect_timeout.0,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// The addresses without passwords, for the line at start-up.
+    pub fn shown(&self) -> String {
+        self.urls.iter().map(show).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Connects to the next URL in turn.
+    ///
+    /// # Errors
+    /// [`ConnectError`], which names the URL; the following call tries the following URL.
+    pub async fn connect(&self) -> Result<Link, ConnectError> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.urls.len().max(1);
+        let link = self.connect_nth(turn).await?;
+        // Stay with what works.
+        self.next.store(turn, Ordering::Relaxed);
+        Ok(link)
+    }
+
+    /// Connects to the URL number `turn`, counted from 0.
+    ///
+    /// # Errors
+    /// [`ConnectError`], which names the URL.
+    pub async fn connect_nth(&self, turn: usize) -> Result<Link, ConnectError> {
+        let Some(url) = self.urls.get(turn) else {
+            let reason = format!("there is no URL number {turn}");
+            return Err(ConnectError { shown: String::new(), reason });
+        };
+        let shown = show(url);
+        let attempt = tokio::time::timeout(self.connect_timeout, self.connect_to(url));
+        let reason = match attempt.await {
+            Ok(Ok(connection)) => return Ok(Link { connection, shown }),
+            Ok(Err(error)) => explain(&error, url),
+            Err(_) => format!(
+                "no answer within {:?}; is it a RabbitMQ, and is a firewall in between?",
+                self.connect_timeout
+            ),
+        };
+        Err(ConnectError { shown, reason })
+    }
+
+    /// How many URLs there are.
+    pub fn url_count(&self) -> usize {
+        self.urls.len()
+    }
+
+    async fn connect_to(&self, url: &AMQPUri) -> lapin::Result<Connection> {
+        let properties = ConnectionProperties::default()
+            .with_connection_name(LongString::from(self.name.as_str()))
+            .with_client_property("product".into(), "omphalos".into())
+            .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
+        let tls = self.tls.clone();
+        let limit = self.connect_timeout;
+        let runtime = lapin::runtime::default_runtime()?;
+        Connection::connector(
+            url.clone(),
+            runtime,
+            async move |url, runtime| {
+                let host = url.authority.host.clone();
+                let connect = async {
+                    let addresses = runtime.to_socket_addrs((host.clone(), url.authority.port));
+                    let socket = AsyncTcpStream::connect(&runtime, addresses).await?;
+                    match &tls {
+                        Some(tls) if url.scheme == AMQPScheme::AMQPS => {
+                            socket.into_rustls(tls, &host).await
+                        }
+                        _ => Ok(socket),
+                    }
+                };
+                // lapin runs this on a thread of its own, which would otherwise go on for minutes.
+                let timed = tokio::time::timeout(limit, connect).await;
+                timed
+                    .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+                    .map_err(lapin::Error::from)
+            },
+            properties,
+        )
+        .await
+    }
+}
+
+fn tls_connector(settings: &AmqpSettings) -> Result<RustlsConnector, ConfigError> {
+    let unusable =
+        |error: std::io::Error| ConfigError::invalid(format!("amqp: cannot set up TLS: {error}"));
+    let mut config = RustlsConnectorConfig::default();
+    match &settings.ca_file {
+        Some(path) => {
+            config.add_parsable_certificates(load_certificates("amqp.ca_file", path)?);
+        }
+        None => {
+            config = config.with_native_certs().map_err(|error| {
+                ConfigError::invalid(format!(
+                    "amqp.url: amqps needs certificate authorities, and the system's cannot be read: {error}; install ca-certificates or set amqp.ca_file"
+                ))
+            })?;
+        }
+    }
+    match (&settings.client_certificate_file, &settings.client_key_file) {
+        (Some(certificate), Some(key)) => {
+            let certificates = load_certificates("amqp.client_certificate_file", certificate)?;
+            let key = load_key("amqp.client_key_file", key)?;
+            config.connector_with_single_cert(certificates, key).map_err(unusable)
+        }
+        (None, None) => config.connector_with_no_client_auth().map_err(unusable),
+        _ => Err(ConfigError::invalid(
+            "amqp.client_certificate_file and amqp.client_key_file must be set together",
+        )),
+    }
+}
+
+fn show(url: &AMQPUri) -> String {
+    let AMQPUri { scheme, authority, vhost, .. } = url;
+    let vhost = if vhost == "/" { "%2f" } else { vhost };
+    format!("{scheme}://{}:{}/{vhost}", authority.host, authority.port)
+}
+
+/// What lapin found, in words, and what to do about it.
+fn explain(error: &lapin::Error, url: &AMQPUri) -> String {
+    let user = &url.authority.userinfo.username;
+    match error.kind() {
+        ErrorKind::ProtocolError(refusal) => match refusal.kind() {
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => format!(
+                "the broker refuses the virtual host {:?} for user {user:?} ({}); create it or grant access: rabbitmqctl add_vhost, set_permissions",
+                url.vhost,
+                refusal.get_message()
+            ),
+            _ if refusal.get_message().as_str().contains("ACCESS_REFUSED") => format!(
+                "the broker refuses user {user:?}: wrong password, unknown user, or guest from another host; check with: rabbitmqctl authenticate_user"
+            ),
+            _ => format!("the broker refuses the connection: {refusal}"),
+        },
+        ErrorKind::IOError(error) => explain_io(error, url),
+        _ => error.to_string(),
+    }
+}
+
+fn explain_io(error: &std::io::Error, url: &AMQPUri) -> String {
+    let host = &url.authority.host;
+    let port = url.authority.port;
+    let text = error.to_string();
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => {
+            format!(
+                "connection refused; is RabbitMQ running on {host} and listening on port {port}?"
+            )
+        }
+        std::io::ErrorKind::TimedOut => {
+            format!("no answer from {host} port {port}; is a firewall in between?")
+        }
+        std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::UnexpectedEof => format!(
+            "{host} port {port} closed the connection during the handshake ({text}); does it expect TLS ({}), or is it not RabbitMQ?",
+            if url.scheme == AMQPScheme::AMQP { "amqps://" } else { "this is amqps:// already" }
+        ),
+        _ if text.contains("lookup address") => {
+            format!("unknown host {host:?} ({text}); check its spelling and the name service")
+        }
+        _ if text.contains("certificate") => format!(
+            "the broker's certificate is not trusted: {text}; give its authority with amqp.ca_file"
+        ),
+        _ => text,
+    }
+}

@@ -1,0 +1,178 @@
+//! Going through the queue of dead letters by hand: looking, publishing again, dropping.
+
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{BasicProperties, Channel};
+
+use super::{Broker, Link, Topology};
+use crate::dead_letter::{self as header, Header};
+use crate::wire;
+
+/// The queue of dead letters. What was looked at and not dealt with goes back when this is dropped.
+pub struct DeadQueue {
+    link: Link,
+    channel: Channel,
+    topology: Topology,
+    left: u32,
+}
+
+/// A dead letter.
+pub struct DeadMessage(Delivery);
+
+/// Why a dead letter could not be read, published or dropped.
+#[derive(thiserror::Error, Debug)]
+#[error("{0}")]
+pub struct DeadQueueError(String);
+
+impl DeadQueueError {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<lapin::Error> for DeadQueueError {
+    fn from(error: lapin::Error) -> Self {
+        Self(format!("the connection to the broker failed: {error}"))
+    }
+}
+
+impl DeadQueue {
+    /// Connects to the first broker that answers.
+    ///
+    /// # Errors
+    /// When none does, or the queue is not there.
+    pub async fn open(broker: &Broker, topology: Topology) -> Result<Self, DeadQueueError> {
+        let mut problem = String::new();
+        for turn in 0..broker.url_count() {
+            match broker.connect_nth(turn).await {
+                Ok(link) => return Self::on(link, topology).await,
+                Err(error) => problem = error.to_string(),
+            }
+        }
+        Err(DeadQueueError(problem))
+    }
+
+    async fn on(link: Link, topology: Topology) -> Result<Self, DeadQueueError> {
+        let channel = link.connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let options =
+            QueueDeclareOptions { durable: true, passive: true, ..QueueDeclareOptions::default() };
+        let queue = topology.dead_letters.as_str();
+        let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
+        let left = declared
+            .map_err(|error| DeadQueueError(format!("{}: queue {queue:?}: {error}", link.shown)))?
+            .message_count();
+        Ok(Self { link, channel, topology, left })
+    }
+
+    /// How many dead letters there were, less those looked at.
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// The next dead letter; `None` after the last one there was at the beginning.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn next(&mut self) -> Result<Option<DeadMessage>, DeadQueueError> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        let queue = self.topology.dead_letters.as_str().into();
+        let got = self.channel.basic_get(queue, BasicGetOptions::default()).await?;
+        Ok(got.map(|message| DeadMessage(message.delivery)))
+    }
+
+    /// Publishes a dead letter again, so that it is indexed with the same id into the same index,
+    /// and takes it out of the queue once the broker has confirmed that.
+    ///
+    /// # Errors
+    /// When it cannot be published; it then stays in the queue.
+    pub async fn replay(&self, message: DeadMessage) -> Result<(), DeadQueueError> {
+        let (body, properties) = message.as_sent();
+        let exchange = self.topology.exchange.as_str();
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let key = message.header(header::ROUTING_KEY).unwrap_or("replay");
+        let published =
+            self.channel.basic_publish(exchange.into(), key.into(), options, &body, properties);
+        let confirmation = published.await?.await?;
+        if !confirmation.is_ack() {
+            return Err(DeadQueueError(format!(
+                "the broker refuses messages to exchange {exchange:?}; is the queue full?"
+            )));
+        }
+        if confirmation.take_message().is_some() {
+            return Err(DeadQueueError(format!("exchange {exchange:?} routes to no queue")));
+        }
+        self.remove(message).await
+    }
+
+    /// Takes a dead letter out of the queue for good.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn remove(&self, message: DeadMessage) -> Result<(), DeadQueueError> {
+        message.0.acker.ack(BasicAckOptions::default()).await?;
+        Ok(())
+    }
+
+    /// Closes the connection in good order, so that acknowledgements are not lost.
+    ///
+    /// # Errors
+    /// When it fails meanwhile.
+    pub async fn close(self) -> Result<(), DeadQueueError> {
+        self.link.connection.close(200, "done".into()).await?;
+        Ok(())
+    }
+}
+
+impl DeadMessage {
+    /// The text of a header.
+    pub fn header(&self, header: Header) -> Option<&str> {
+        let headers = self.0.properties.headers().as_ref()?;
+        match headers.inner().get(header.0)? {
+            AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+            AMQPValue::ShortString(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The document, or the message as it came.
+    pub fn body(&self) -> &[u8] {
+        &self.0.data
+    }
+
+    /// Content type of the body.
+    pub fn content_type(&self) -> Option<&str> {
+        self.0.properties.content_type().as_ref().map(ShortString::as_str)
+    }
+
+    /// The message that it was: for a document, one with the same id, dataset and day.
+    fn as_sent(&self) -> (Vec<u8>, BasicProperties) {
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let number = |header| self.header(header).and_then(|text| text.parse().ok());
+        if let (Some(id), Some(dataset)) = (self.header(header::ID), self.header(header::DATASET)) {
+            // A document without a time was filed as an outlier, and so is the year -5,877,641.
+            let day = number(header::DAY).and_then(|day: i64| i32::try_from(day).ok());
+            let made_at = number(header::MADE_AT).or(number(header::AT)).unwrap_or(0);
+            let filing = wire::SingleFiling { id, dataset, day: day.unwrap_or(i32::MIN), made_at };
+            let body = wire::encode_single(&filing, self.body());
+            return (body, properties.with_content_type(wire::CONTENT_TYPE_BATCH.into()));
+        }
+        let original = &self.0.properties;
+        let mut properties = properties;
+        if let Some(kind) = original.content_type() {
+            properties = properties.with_content_type(kind.clone());
+        }
+        if let Some(encoding) = original.content_encoding() {
+            properties = properties.with_content_encoding(encoding.clone());
+        }
+        if let Some(id) = self.header(header::MESSAGE_ID) {
+            properties = properties.with_message_id(id.into());
+        }
+        (self.body().to_vec(), properties)
+    }
+}

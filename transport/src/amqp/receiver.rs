@@ -1,0 +1,472 @@
+//! Consuming: deliveries as long as someone asks for them, from a consumer that is set up again
+//! whenever the connection, the channel or the queue fails.
+
+mod drain;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use lapin::message::Delivery as LapinDelivery;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Acker, BasicProperties, Channel, Consumer, Event};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, info, warn};
+
+use self::drain::{Adrift, is_refusal};
+use super::{Broker, Link, ReceiverMetrics, Topology};
+use omphalos_common::retry::Retry;
+use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
+
+/// Between two attempts; the longer, the later it is noticed that a broker is back.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A connection that lasted so long is no reason to wait longer than after the first failure.
+const PROVEN: Duration = Duration::from_secs(1);
+
+/// How often a consumer that gets nothing asks whether messages wait for it. If they do twice in a
+/// row, the broker has forgotten it: RabbitMQ 3.10 was seen to do so when a quorum queue was deleted
+/// and declared again, without a word to the consumer.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+
+/// A consumer that ends by itself at the moment when it is replaced may leave us waiting for its
+/// end, on a connection that is well: such a connection is made anew.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
+/// How a receiver works.
+#[derive(Debug, Clone)]
+pub struct ReceiverOptions {
+    /// The name of the receiver in [`Health`].
+    pub part: &'static str,
+    /// Queue to consume.
+    pub queue: String,
+    /// Deliveries that may be unacknowledged at first.
+    pub prefetch: u16,
+}
+
+/// A message that was delivered to us and waits for our answer.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The body.
+    pub body: Vec<u8>,
+    /// Content type, message id and the like.
+    pub properties: BasicProperties,
+    /// The exchange it was published to.
+    pub exchange: String,
+    /// The routing key it was published with.
+    pub routing_key: String,
+    answer: Answer,
+}
+
+impl Delivery {
+    /// Whether its connection is gone, so that it will be delivered again.
+    pub fn is_stale(&self) -> bool {
+        !self.answer.acker.usable()
+    }
+
+    /// Splits off the answer, so that the body can be dropped before it is given.
+    pub fn into_parts(self) -> (Vec<u8>, BasicProperties, Answer) {
+        (self.body, self.properties, self.answer)
+    }
+}
+
+/// The answer that a delivery waits for. Not giving it means: deliver again.
+#[derive(Debug)]
+pub struct Answer {
+    acker: Acker,
+    acknowledged: prometheus_client::metrics::counter::Counter,
+    /// Counts the answers of its connection.
+    answered: Arc<AtomicU64>,
+}
+
+impl Answer {
+    /// The message is dealt with. Where the connection is gone, the message comes again.
+    pub async fn acknowledge(self) {
+        match self.acker.ack(BasicAckOptions::default()).await {
+            Ok(true) => {
+                self.answered.fetch_add(1, Ordering::Release);
+                self.acknowledged.inc();
+            }
+            Ok(false) => {}
+            Err(error) => {
+                debug!(%error, "an acknowledgement was not sent; the message comes again");
+            }
+        }
+    }
+
+    /// The message should be delivered again, to whomever.
+    pub async fn hand_back(self) {
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        match self.acker.nack(options).await {
+            Ok(true) => {
+                self.answered.fetch_add(1, Ordering::Release);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                debug!(%error, "a message was not handed back; it comes again all the same");
+            }
+        }
+    }
+}
+
+/// What the user of a receiver wants of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// Consume, with so many deliveries unacknowledged.
+    Prefetch(u16),
+    /// Do not consume, and hand back what is unacknowledged.
+    Paused,
+    /// Do not consume any more, but keep what is unacknowledged, to be answered.
+    Stopped,
+}
+
+/// The consuming end; dropping it ends the consumer.
+#[derive(Debug)]
+pub struct Receiver {
+    deliveries: mpsc::Receiver<Delivery>,
+    demand: watch::Sender<Demand>,
+    questions: mpsc::Sender<oneshot::Sender<bool>>,
+}
+
+impl Receiver {
+    /// Starts a supervisor.
+    pub fn start(
+        broker: Arc<Broker>,
+        topology: Topology,
+        options: ReceiverOptions,
+        metrics: ReceiverMetrics,
+        health: Health,
+    ) -> (Self, JoinHandle<()>) {
+        // The prefetch bounds what is in here; no prefetch is larger.
+        let (sender, deliveries) = mpsc::channel(usize::from(u16::MAX));
+        let (demand, demand_seen) = watch::channel(Demand::Prefetch(options.prefetch));
+        let (questions, asked) = mpsc::channel(1);
+        let supervisor = Supervisor {
+            broker,
+            topology,
+            options,
+            metrics,
+            health,
+            deliveries: sender,
+            demand: demand_seen,
+            questions: asked,
+            consumers: 0,
+            pushed: 0,
+            answered: Arc::default(),
+            adrift: Adrift::default(),
+            greeting: Repeats::every(CALM),
+        };
+        (Self { deliveries, demand, questions }, tokio::spawn(supervisor.run()))
+    }
+
+    /// The next delivery; `None` when the supervisor has ended.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        self.deliveries.recv().await
+    }
+
+    /// Sets how many deliveries may be unacknowledged, and consumes if it was paused.
+    pub fn set_prefetch(&self, prefetch: u16) {
+        let wanted = Demand::Prefetch(prefetch.max(1));
+        self.demand.send_if_modified(|demand| std::mem::replace(demand, wanted) != wanted);
+    }
+
+    /// Stops consuming; everything unacknowledged goes back to the broker. What is still in the
+    /// receiver becomes stale.
+    pub fn pause(&self) {
+        self.demand
+            .send_if_modified(|demand| std::mem::replace(demand, Demand::Paused) != Demand::Paused);
+    }
+
+    /// Stops consuming for good. What is unacknowledged can still be answered; what is still in the
+    /// receiver need not be looked at, and goes back to the broker when the receiver is dropped.
+    pub fn stop(&self) {
+        self.demand.send_replace(Demand::Stopped);
+    }
+
+    /// Whether nothing is left in the queue for us, at one moment while this is waited for: our
+    /// consumer was cancelled, everything that was pushed to us is answered, and the queue has no
+    /// message that is not delivered to anyone. Consuming goes on after that moment. What other
+    /// consumers hold is not known. Waits for a broker that is away.
+    pub fn is_drained(&self) -> impl Future<Output = bool> + Send + use<> {
+        let questions = self.questions.clone();
+        async move {
+            let (answer, answered) = oneshot::channel();
+            questions.send(answer).await.is_ok() && answered.await.unwrap_or_default()
+        }
+    }
+}
+
+struct Supervisor {
+    broker: Arc<Broker>,
+    topology: Topology,
+    options: ReceiverOptions,
+    metrics: ReceiverMetrics,
+    health: Health,
+    deliveries: mpsc::Sender<Delivery>,
+    demand: watch::Receiver<Demand>,
+    /// Whoever asks whether nothing is left.
+    questions: mpsc::Receiver<oneshot::Sender<bool>>,
+    /// For consumer tags that differ.
+    consumers: u64,
+    /// How many deliveries came over this connection, and how many of them were answered.
+    pushed: u64,
+    answered: Arc<AtomicU64>,
+    /// What went down unanswered with a connection.
+    adrift: Adrift,
+    /// For "consuming", which a connection that breaks at once would repeat.
+    greeting: Repeats,
+}
+
+/// Why a connection is no longer used.
+enum Ended {
+    /// Nobody wants deliveries any more.
+    Dropped,
+    /// They are not wanted now.
+    Paused,
+    /// It failed.
+    Lost(String),
+}
+
+impl Supervisor {
+    async fn run(mut self) {
+        let mut retry = Retry::new(Duration::from_millis(200), LONGEST_WAIT);
+        let mut trouble = Repeats::new();
+        while self.wanted().await {
+            let ended = match self.open().await {
+                Ok((link, channel)) => {
+                    trouble.over();
+                    let opened = Instant::now();
+                    let heartbeat = link.connection.configuration().heartbeat();
+                    let ended = self.consume(link, channel).await;
+                    self.adrift.add(self.unanswered(), heartbeat);
+                    if opened.elapsed() > PROVEN {
+                        retry.reset();
+                    }
+                    ended
+                }
+                Err(reason) => Ended::Lost(reason),
+            };
+            self.metrics.connected.set(0);
+            match ended {
+                Ended::Dropped => return,
+                Ended::Paused => info!(part = self.options.part, "handed all deliveries back"),
+                Ended::Lost(reason) => {
+                    if let Some(Due { repeats }) = trouble.due() {
+                        warn!(
+                            part = self.options.part,
+                            repeats, "{reason}; trying again, for ever"
+                        );
+                    }
+                    self.health.problem(self.options.part, reason);
+                    tokio::select! {
+                        () = tokio::time::sleep(retry.next_wait()) => {}
+                        () = self.deliveries.closed() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until deliveries are wanted; `false` when they never will be.
+    async fn wanted(&mut self) -> bool {
+        loop {
+            match *self.demand.borrow_and_update() {
+                Demand::Prefetch(_) => return true,
+                // There is no connection on which anything could still be answered.
+                Demand::Stopped => return false,
+                Demand::Paused => {}
+            }
+            if self.demand.changed().await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<(Link, Channel), String> {
+        let link = self.broker.connect().await.map_err(|error| error.to_string())?;
+        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", link.shown);
+        self.topology.establish(&link.connection).await.map_err(|error| told(&error))?;
+        let channel = link.connection.create_channel().await.map_err(|error| told(&error))?;
+        self.metrics.connects.inc();
+        self.metrics.connected.set(1);
+        self.health.well(self.options.part);
+        if let Some(Due { repeats }) = self.greeting.due() {
+            let Self { options: ReceiverOptions { part, queue, .. }, .. } = &self;
+            info!(part, queue, repeats, "consuming from {}", link.shown);
+        }
+        self.greeting.over();
+        Ok((link, channel))
+    }
+
+    async fn consume(&mut self, link: Link, channel: Channel) -> Ended {
+        let lost = |reason: String| Ended::Lost(format!("{}: {reason}", link.shown));
+        let mut events = std::pin::pin!(link.connection.events_listener());
+        let mut consumer = None;
+        (self.pushed, self.answered) = (0, Arc::default());
+        let mut waiting = false;
+        let mut looks = tokio::time::interval(IDLE_LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let following = self.follow_demand(&channel, &mut consumer);
+            match tokio::time::timeout(LONGEST_ANSWER, following).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(ended))) => {
+                    close(&link).await;
+                    return ended;
+                }
+                Ok(Err(error)) => return lost(format!("cannot consume: {error}")),
+                Err(_) => {
+                    drop(tokio::time::timeout(LONGEST_ANSWER, close(&link)).await);
+                    return lost(format!("no answer to consume or cancel in {LONGEST_ANSWER:?}"));
+                }
+            }
+            tokio::select! {
+                biased;
+                Some(event) = events.next() => {
+                    // A refusal ends the channel that asked, which was made for that alone.
+                    if let Event::Error(error) = event
+                        && !is_refusal(&error)
+                    {
+                        return lost(format!("the connection is lost: {error}"));
+                    }
+                }
+                // What it says, or that nobody is left to say anything, is seen above.
+                _ = self.demand.changed() => {}
+                () = self.deliveries.closed() => {}
+                Some(asker) = self.questions.recv() => {
+                    match self.is_drained((&link, &channel), &mut consumer).await {
+                        // The asker may have gone; then nobody wants to know.
+                        Ok(drained) => drop(asker.send(drained)),
+                        Err(reason) => return lost(reason),
+                    }
+                }
+                _ = looks.tick() => {
+                    if let Err(reason) = self.look(&link, consumer.is_some(), &mut waiting).await {
+                        return lost(reason);
+                    }
+                }
+                delivery = next(&mut consumer) => match delivery {
+                    Some(Ok(delivery)) => {
+                        waiting = false;
+                        self.forward(delivery).await;
+                    }
+                    Some(Err(error)) => return lost(format!("the consumer failed: {error}")),
+                    None => return lost(format!(
+                        "the broker cancelled the consumer; was queue {:?} deleted?",
+                        self.options.queue
+                    )),
+                }
+            }
+        }
+    }
+
+    /// Makes the consumer what is wanted now; `Some` when the connection is not wanted any more.
+    async fn follow_demand(
+        &mut self,
+        channel: &Channel,
+        consumer: &mut Option<(Consumer, u16)>,
+    ) -> lapin::Result<Option<Ended>> {
+        if self.deliveries.is_closed() {
+            return Ok(Some(Ended::Dropped));
+        }
+        let demand = *self.demand.borrow_and_update();
+        match (demand, consumer.as_ref().map(|(_, prefetch)| *prefetch)) {
+            (Demand::Paused, _) => return Ok(Some(Ended::Paused)),
+            (Demand::Stopped, Some(_)) => self.cancel(channel, consumer.take()).await?,
+            (Demand::Prefetch(wanted), has) if has != Some(wanted) => {
+                // A prefetch counts for consumers begun after it, so the consumer is replaced.
+                self.cancel(channel, consumer.take()).await?;
+                *consumer = Some((self.subscribe(channel, wanted).await?, wanted));
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Ends a consumer, and forwards what it had still received.
+    async fn cancel(
+        &mut self,
+        channel: &Channel,
+        old: Option<(Consumer, u16)>,
+    ) -> lapin::Result<()> {
+        let Some((mut old, _)) = old else { return Ok(()) };
+        channel.basic_cancel(old.tag(), BasicCancelOptions::default()).await?;
+        while let Some(delivery) = old.next().await {
+            self.forward(delivery?).await;
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, channel: &Channel, prefetch: u16) -> lapin::Result<Consumer> {
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        self.consumers += 1;
+        let tag = format!("omphalos-{}", self.consumers);
+        let options = BasicConsumeOptions::default();
+        let queue = self.options.queue.as_str().into();
+        let consumer =
+            channel.basic_consume(queue, tag.into(), options, FieldTable::default()).await?;
+        self.metrics.prefetch.set(i64::from(prefetch));
+        debug!(part = self.options.part, prefetch, "consuming");
+        Ok(consumer)
+    }
+
+    /// How many deliveries of this connection wait for their answers.
+    fn unanswered(&self) -> u64 {
+        self.pushed.saturating_sub(self.answered.load(Ordering::Acquire))
+    }
+
+    async fn forward(&mut self, delivery: LapinDelivery) {
+        self.pushed += 1;
+        self.metrics.received.inc();
+        if delivery.redelivered {
+            self.metrics.redelivered.inc();
+            self.adrift.came_again();
+        }
+        let delivery = Delivery {
+            body: delivery.data,
+            properties: delivery.properties,
+            exchange: delivery.exchange.as_str().to_owned(),
+            routing_key: delivery.routing_key.as_str().to_owned(),
+            answer: Answer {
+                acker: delivery.acker,
+                acknowledged: self.metrics.acknowledged.clone(),
+                answered: Arc::clone(&self.answered),
+            },
+        };
+        if self.deliveries.send(delivery).await.is_err() {
+            debug!("a delivery came too late; it goes back to the broker");
+        }
+    }
+
+    /// Looks whether messages wait for a consumer that has nothing to do, and have since the last
+    /// look (`waiting`; a delivery takes that back).
+    async fn look(&self, link: &Link, consuming: bool, waiting: &mut bool) -> Result<(), String> {
+        let has_nothing = consuming && self.unanswered() == 0;
+        let ready = if has_nothing { self.count_ready(link).await? } else { 0 };
+        if ready > 0 && *waiting {
+            let queue = &self.options.queue;
+            return Err(format!("{ready} messages wait in queue {queue:?} and none is delivered"));
+        }
+        *waiting = ready > 0;
+        Ok(())
+    }
+}
+
+/// The next delivery; never, without a consumer.
+async fn next(consumer: &mut Option<(Consumer, u16)>) -> Option<lapin::Result<LapinDelivery>> {
+    match consumer {
+        Some((consumer, _)) => consumer.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn close(link: &Link) {
+    if let Err(error) = link.connection.close(200, "done".into()).await {
+        debug!(%error, "while closing the connection");
+    }
+}

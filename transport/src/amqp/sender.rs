@@ -1,0 +1,89 @@
+//! Publishing with confirms: a window of messages in flight, and a supervisor that keeps them until
+//! the broker has routed and confirmed each, through as many connections as that takes.
+
+mod supervisor;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lapin::BasicProperties;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::{Broker, Receipt, SenderMetrics, Topology};
+use omphalos_common::telemetry::Health;
+use supervisor::Supervisor;
+
+/// A message to publish. The sender sets `mandatory`, persistence and the message id.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The routing key.
+    pub routing_key: String,
+    /// Content type, headers and the like.
+    pub properties: BasicProperties,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// How much may be in flight: published, or waiting for a connection, and not confirmed.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// At most so many messages.
+    pub messages: usize,
+    /// At most so many bytes of bodies; a single larger message passes alone.
+    pub bytes: usize,
+}
+
+/// How a sender works.
+#[derive(Debug, Clone)]
+pub struct SenderOptions {
+    /// The name of the sender in [`Health`].
+    pub part: &'static str,
+    /// Exchange to publish to.
+    pub exchange: String,
+    /// Begins the message ids; must differ between processes that run at the same time.
+    pub id_prefix: String,
+    /// How much may be in flight.
+    pub window: Window,
+    /// A connection on which a confirm takes longer is given up.
+    pub confirm_timeout: Duration,
+}
+
+/// Hands messages to the supervisor; cheap to clone. When the last one is dropped, the supervisor
+/// waits for the confirms that are missing, closes the connection and ends.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    queue: mpsc::Sender<Queued>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    message: Message,
+    done: oneshot::Sender<()>,
+}
+
+impl Sender {
+    /// Starts a supervisor. Aborting the task gives up what is in flight.
+    pub fn start(
+        broker: Arc<Broker>,
+        topology: Topology,
+        options: SenderOptions,
+        metrics: SenderMetrics,
+        health: Health,
+    ) -> (Self, JoinHandle<()>) {
+        let (queue, receiver) = mpsc::channel(1);
+        let link = (broker, topology);
+        let supervisor = Supervisor::new(link, options, (metrics, health), receiver);
+        (Self { queue }, tokio::spawn(supervisor.run()))
+    }
+
+    /// Gives the message to the supervisor as soon as the window has room for it. Delivered means
+    /// that it is routed and confirmed.
+    pub async fn send(&self, message: Message) -> Receipt {
+        let (done, receipt) = Receipt::new();
+        // A failure drops `done`, which resolves the receipt to `false`.
+        drop(self.queue.send(Queued { message, done }).await);
+        receipt
+    }
+}

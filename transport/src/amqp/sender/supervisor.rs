@@ -1,0 +1,482 @@
+//! The task behind a [`Sender`](super::Sender): it keeps messages until they are confirmed, judges
+//! confirms and returns, and makes connections anew for ever.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Channel, Confirmation, ErrorKind, Event};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info, warn};
+
+use super::super::{Broker, Link, SenderMetrics, Topology};
+use super::{Message, Queued, SenderOptions};
+use omphalos_common::retry::Retry;
+use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
+
+/// Between two attempts; the longer, the later it is noticed that a broker is back.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A connection that lasted so long is no reason to wait longer than after the first failure.
+const PROVEN: Duration = Duration::from_secs(1);
+
+/// Keeps what is not confirmed, and connections coming.
+pub(super) struct Supervisor {
+    broker: Arc<Broker>,
+    topology: Topology,
+    options: SenderOptions,
+    metrics: SenderMetrics,
+    health: Health,
+    /// `None` once all senders are gone.
+    queue: Option<mpsc::Receiver<Queued>>,
+    /// What is not confirmed, by its number.
+    pending: BTreeMap<u64, Pending>,
+    pending_bytes: usize,
+    /// Numbers that were returned and whose confirm has not come yet.
+    returned: HashSet<u64>,
+    next_number: u64,
+    trouble: Repeats,
+    /// For "connected", which a connection that breaks at once would repeat.
+    greeting: Repeats,
+    /// When the broker last did not take a message, until it has taken all for a while.
+    refused_at: Option<Instant>,
+    reconnect: Retry,
+    resend: Retry,
+}
+
+struct Pending {
+    message: Message,
+    done: oneshot::Sender<()>,
+    published: Option<Instant>,
+    /// Whether the broker did not take it the last time.
+    is_refused: bool,
+}
+
+/// Why a connection is no longer used.
+enum Ended {
+    /// Everything is confirmed and nobody can send any more.
+    Finished,
+    /// It failed; another one is needed.
+    Lost(String),
+}
+
+type Settled = (u64, lapin::Result<Confirmation>);
+type Publishing = Pin<Box<dyn Future<Output = Settled> + Send>>;
+
+/// One channel on one connection, and what was published on it.
+struct Session {
+    channel: Channel,
+    settling: FuturesUnordered<Publishing>,
+    /// Numbers to publish now.
+    backlog: VecDeque<u64>,
+    /// Numbers that the broker refused, to publish again at `retry_at`.
+    refused: Vec<u64>,
+    retry_at: tokio::time::Instant,
+    blocked: bool,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        (broker, topology): (Arc<Broker>, Topology),
+        options: SenderOptions,
+        (metrics, health): (SenderMetrics, Health),
+        queue: mpsc::Receiver<Queued>,
+    ) -> Self {
+        Self {
+            broker,
+            topology,
+            options,
+            metrics,
+            health,
+            queue: Some(queue),
+            pending: BTreeMap::new(),
+            pending_bytes: 0,
+            returned: HashSet::new(),
+            next_number: 0,
+            trouble: Repeats::new(),
+            greeting: Repeats::every(CALM),
+            refused_at: None,
+            reconnect: Retry::new(Duration::from_millis(200), LONGEST_WAIT),
+            resend: Retry::new(Duration::from_millis(200), LONGEST_WAIT),
+        }
+    }
+
+    /// Works until all senders are gone and everything is confirmed.
+    pub(super) async fn run(mut self) {
+        loop {
+            let ended = match self.open().await {
+                Some(Ok((link, session))) => {
+                    let opened = Instant::now();
+                    let ended = self.serve(link, session).await;
+                    if opened.elapsed() > PROVEN {
+                        self.reconnect.reset();
+                    }
+                    ended
+                }
+                Some(Err(reason)) => Ended::Lost(reason),
+                None => Ended::Finished,
+            };
+            self.metrics.connected.set(0);
+            self.metrics.blocked.set(0);
+            match ended {
+                Ended::Finished => return,
+                Ended::Lost(reason) => {
+                    if !self.pause_after(reason).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says what is wrong and waits; `false` when there is nothing left to do.
+    async fn pause_after(&mut self, reason: String) -> bool {
+        if let Some(Due { repeats }) = self.trouble.due() {
+            let part = self.options.part;
+            let waiting = self.pending.len();
+            warn!(part, waiting, repeats, "{reason}; trying again, for ever");
+        }
+        self.health.problem(self.options.part, reason);
+        let wait = self.reconnect.next_wait();
+        self.while_accepting(tokio::time::sleep(wait)).await.is_some()
+    }
+
+    /// Connects and declares; `None` when there is nothing left to do.
+    async fn open(&mut self) -> Option<Result<(Link, Session), String>> {
+        let broker = Arc::clone(&self.broker);
+        let topology = self.topology.clone();
+        let opened = self
+            .while_accepting(async move {
+                let link = broker.connect().await.map_err(|error| error.to_string())?;
+                let told = |error: &dyn std::fmt::Display| format!("{}: {error}", link.shown);
+                topology.establish(&link.connection).await.map_err(|error| told(&error))?;
+                let channel =
+                    link.connection.create_channel().await.map_err(|error| told(&error))?;
+                let confirm = channel.confirm_select(ConfirmSelectOptions::default());
+                confirm.await.map_err(|error| told(&error))?;
+                Ok((link, channel))
+            })
+            .await?;
+        Some(opened.map(|(link, channel)| {
+            self.connected(&link);
+            let session = Session {
+                channel,
+                settling: FuturesUnordered::new(),
+                backlog: self.pending.keys().copied().collect(),
+                refused: Vec::new(),
+                retry_at: tokio::time::Instant::now(),
+                blocked: false,
+            };
+            (link, session)
+        }))
+    }
+
+    fn connected(&mut self, link: &Link) {
+        self.metrics.connects.inc();
+        self.metrics.connected.set(1);
+        // What it refused will be tried at once; whether it takes it now is another matter.
+        if self.refused_at.is_none() {
+            self.health.well(self.options.part);
+        }
+        self.returned.clear();
+        if let Some(Due { repeats }) = self.greeting.due() {
+            let part = self.options.part;
+            info!(part, waiting = self.pending.len(), repeats, "connected to {}", link.shown);
+        }
+        self.greeting.over();
+    }
+
+    /// Waits for `work` and takes in messages meanwhile, as far as the window allows; `None` when
+    /// there is nothing left to do.
+    async fn while_accepting<F: Future>(&mut self, work: F) -> Option<F::Output> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            if self.finished() {
+                return None;
+            }
+            tokio::select! {
+                result = &mut work => return Some(result),
+                queued = accept(&mut self.queue), if self.has_room() => {
+                    self.take(queued);
+                }
+            }
+        }
+    }
+
+    fn finished(&self) -> bool {
+        self.queue.is_none() && self.pending.is_empty()
+    }
+
+    fn has_room(&self) -> bool {
+        let window = self.options.window;
+        self.queue.is_some()
+            && (self.pending.is_empty()
+                || (self.pending.len() < window.messages && self.pending_bytes < window.bytes))
+    }
+
+    /// Notes a message, or that there will be none; returns its number.
+    fn take(&mut self, queued: Option<Queued>) -> Option<u64> {
+        let Some(Queued { message, done }) = queued else {
+            self.queue = None;
+            return None;
+        };
+        let number = self.next_number;
+        self.next_number += 1;
+        self.pending_bytes += message.body.len();
+        self.pending.insert(number, Pending { message, done, published: None, is_refused: false });
+        self.metrics.in_flight.set(gauge(self.pending.len()));
+        Some(number)
+    }
+
+    async fn serve(&mut self, link: Link, mut session: Session) -> Ended {
+        let mut events = std::pin::pin!(link.connection.events_listener());
+        let mut watchdog = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            while let Some(number) = session.next_to_publish() {
+                self.publish(&mut session, number);
+            }
+            if self.finished() {
+                if let Err(error) = link.connection.close(200, "done".into()).await {
+                    debug!(%error, "while closing the connection");
+                }
+                return Ended::Finished;
+            }
+            tokio::select! {
+                biased;
+                Some(event) = events.next() => {
+                    if let Some(reason) = self.notice(&mut session, event) {
+                        return Ended::Lost(format!("{}: {reason}", link.shown));
+                    }
+                }
+                Some(first) = session.settling.next(), if !session.settling.is_empty() => {
+                    if let Err(error) = self.settle(&mut session, first) {
+                        return Ended::Lost(format!("{}: {}", link.shown, self.explain(&error)));
+                    }
+                }
+                () = tokio::time::sleep_until(session.retry_at), if !session.refused.is_empty() => {
+                    session.backlog.extend(session.refused.drain(..));
+                }
+                _ = watchdog.tick() => {
+                    self.calm_down();
+                    if !session.blocked && self.overdue() {
+                        let limit = self.options.confirm_timeout;
+                        return Ended::Lost(format!("{}: no confirm within {limit:?}", link.shown));
+                    }
+                }
+                queued = accept(&mut self.queue), if self.has_room() && !session.blocked => {
+                    session.backlog.extend(self.take(queued));
+                }
+            }
+        }
+    }
+
+    /// Puts a message on its way; the confirm arrives in `session.settling`.
+    fn publish(&mut self, session: &mut Session, number: u64) {
+        let Some(pending) = self.pending.get_mut(&number) else {
+            return;
+        };
+        if pending.published.replace(Instant::now()).is_some() {
+            self.metrics.resent.inc();
+        }
+        let message = pending.message.clone();
+        let channel = session.channel.clone();
+        let exchange = self.options.exchange.clone();
+        let id = format!("{}-{number}", self.options.id_prefix);
+        session.settling.push(Box::pin(async move {
+            const PERSISTENT: u8 = 2;
+            let properties =
+                message.properties.with_delivery_mode(PERSISTENT).with_message_id(id.into());
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let key = message.routing_key.into();
+            let published =
+                channel.basic_publish(exchange.into(), key, options, &message.body, properties);
+            match published.await {
+                Ok(confirm) => (number, confirm.await),
+                Err(error) => (number, Err(error)),
+            }
+        }));
+    }
+
+    /// Judges all confirms that have arrived.
+    ///
+    /// RabbitMQ returns an unroutable message before it confirms it, and lapin hands the returned
+    /// message to whichever confirm it resolves next, which may be another one's. The message id
+    /// says which message it really was; and because that other confirm was resolved no later
+    /// than this one, reading all that are ready before judging any sees every return in time.
+    fn settle(&mut self, session: &mut Session, first: Settled) -> lapin::Result<()> {
+        let mut confirmed = Vec::new();
+        let mut refused = Vec::new();
+        let mut failure = None;
+        let mut next = Some(first);
+        while let Some((number, outcome)) = next {
+            match outcome {
+                Ok(confirmation) => {
+                    let list = if confirmation.is_ack() { &mut confirmed } else { &mut refused };
+                    list.push(number);
+                    if let Some(returned) = confirmation.take_message() {
+                        let id = returned.delivery.properties.message_id().as_ref();
+                        self.returned.extend(id.and_then(|id| number_of(id.as_str())));
+                    }
+                }
+                Err(error) => failure = failure.or(Some(error)),
+            }
+            next = session.settling.next().now_or_never().flatten();
+        }
+        let (returned, confirmed): (Vec<u64>, Vec<u64>) =
+            confirmed.into_iter().partition(|number| self.returned.remove(number));
+        for number in confirmed {
+            self.confirmed(number);
+        }
+        if !refused.is_empty() || !returned.is_empty() {
+            self.refused(session, refused, returned);
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn confirmed(&mut self, number: u64) {
+        let Some(pending) = self.pending.remove(&number) else {
+            return;
+        };
+        self.pending_bytes -= pending.message.body.len();
+        self.metrics.in_flight.set(gauge(self.pending.len()));
+        self.metrics.confirmed.inc();
+        if let Some(published) = pending.published {
+            self.metrics.confirm_seconds.observe(published.elapsed().as_secs_f64());
+        }
+        if pending.done.send(()).is_err() {
+            debug!(number, "nobody waits for this confirm any more");
+        }
+        self.resend.reset();
+        if self.refused_at.is_none() {
+            self.all_is_well();
+        }
+    }
+
+    /// A full queue takes one message and refuses the next: it is over when all were taken for a
+    /// while.
+    fn calm_down(&mut self) {
+        let is_over = self.refused_at.is_some_and(|refused_at| refused_at.elapsed() > CALM)
+            && !self.pending.values().any(|pending| pending.is_refused);
+        if is_over {
+            self.refused_at = None;
+            self.all_is_well();
+        }
+    }
+
+    fn all_is_well(&mut self) {
+        if self.trouble.over() {
+            info!(part = self.options.part, "messages are confirmed again");
+        }
+        self.health.well(self.options.part);
+    }
+
+    /// The broker did not take these messages: they are published again after a while.
+    fn refused(&mut self, session: &mut Session, refused: Vec<u64>, returned: Vec<u64>) {
+        self.metrics.refused.inc_by(refused.len() as u64);
+        self.metrics.returned.inc_by(returned.len() as u64);
+        let exchange = &self.options.exchange;
+        let reason = if returned.is_empty() {
+            format!(
+                "the broker refuses messages to exchange {exchange:?}; is queue {:?} full (amqp.queue_max_bytes), or without a majority?",
+                self.topology.queue
+            )
+        } else {
+            format!(
+                "exchange {exchange:?} routes to no queue; bind queue {:?} to it with the key #",
+                self.topology.queue
+            )
+        };
+        if let Some(Due { repeats }) = self.trouble.due() {
+            let waiting = self.pending.len();
+            warn!(part = self.options.part, waiting, repeats, "{reason}; trying again, for ever");
+        }
+        self.health.problem(self.options.part, reason);
+        self.refused_at = Some(Instant::now());
+        for number in refused.into_iter().chain(returned) {
+            if let Some(pending) = self.pending.get_mut(&number) {
+                pending.is_refused = true;
+                session.refused.push(number);
+            }
+        }
+        session.retry_at = tokio::time::Instant::now() + self.resend.next_wait();
+    }
+
+    /// Takes note of a connection event; a reason when the connection is over.
+    fn notice(&mut self, session: &mut Session, event: Event) -> Option<String> {
+        match event {
+            Event::ConnectionBlocked(reason) => {
+                warn!(part = self.options.part, %reason, "the broker blocks publishing (memory or disk alarm); waiting");
+                self.health.problem(
+                    self.options.part,
+                    format!(
+                        "the broker blocks publishing: {reason}; free memory or disk on the broker"
+                    ),
+                );
+                self.metrics.blocked.set(1);
+                session.blocked = true;
+            }
+            Event::ConnectionUnblocked => {
+                info!(part = self.options.part, "the broker accepts messages again");
+                self.metrics.blocked.set(0);
+                if self.refused_at.is_none() {
+                    self.health.well(self.options.part);
+                }
+                session.blocked = false;
+                // Nothing could be confirmed meanwhile.
+                let now = Instant::now();
+                self.pending.values_mut().for_each(|pending| pending.published = Some(now));
+            }
+            Event::Error(error) => return Some(self.explain(&error)),
+            _ => {}
+        }
+        None
+    }
+
+    fn overdue(&self) -> bool {
+        let limit = self.options.confirm_timeout;
+        let published = self.pending.values().filter_map(|pending| pending.published);
+        published.min().is_some_and(|oldest| oldest.elapsed() > limit)
+    }
+
+    fn explain(&self, error: &lapin::Error) -> String {
+        if let ErrorKind::ProtocolError(refusal) = error.kind() {
+            let text = refusal.get_message().as_str();
+            if text.contains("larger than") {
+                return format!(
+                    "{text}; raise max_message_size on the broker, or lower batch.bytes"
+                );
+            }
+            if text.contains("no exchange") {
+                let exchange = &self.options.exchange;
+                return format!("exchange {exchange:?} is gone ({text}); declaring it again");
+            }
+        }
+        format!("the connection is lost: {error}")
+    }
+}
+
+impl Session {
+    fn next_to_publish(&mut self) -> Option<u64> {
+        if self.blocked { None } else { self.backlog.pop_front() }
+    }
+}
+
+/// The next message; never, when there will be none.
+async fn accept(queue: &mut Option<mpsc::Receiver<Queued>>) -> Option<Queued> {
+    match queue {
+        Some(queue) => queue.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn number_of(message_id: &str) -> Option<u64> {
+    message_id.rsplit_once('-').and_then(|(_, number)| number.parse().ok())
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

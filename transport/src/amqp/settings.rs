@@ -1,0 +1,191 @@
+//! The `[amqp]` table: how to reach the broker and what the topology is called.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lapin::uri::AMQPUri;
+use serde::Deserialize;
+
+use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size, read_secret};
+
+/// The rows of the `[amqp]` table, for every program that connects to the broker.
+pub const AMQP_SETTINGS: &[Setting] = &[
+    Setting::new(
+        "amqp.url",
+        Kind::List,
+        "Broker URLs, tried in turn: amqp://USER:PASSWORD@HOST:5672/VHOST, or amqps:// for TLS.",
+    )
+    .default("amqp://guest:guest@127.0.0.1:5672/%2f")
+    .alias("amqp"),
+    Setting::new(
+        "amqp.url_file",
+        Kind::Text,
+        "Read the broker URLs from this file instead (commas or lines between them), to keep the password out of the command line.",
+    ),
+    Setting::new(
+        "amqp.exchange",
+        Kind::Text,
+        "Topic exchange that batches are published to, with the routing key DATASET.HOST.",
+    )
+    .default("omphalos.logs"),
+    Setting::new("amqp.queue", Kind::Text, "Quorum queue that the indexer consumes.")
+        .default("omphalos.index"),
+    Setting::new(
+        "amqp.dead_letters",
+        Kind::Text,
+        "Exchange and queue that keep what Elasticsearch refuses.",
+    )
+    .default("omphalos.dead"),
+    Setting::new(
+        "amqp.queue_max_bytes",
+        Kind::Size,
+        "Length limit of the queue; beyond it the broker refuses and shippers wait. Must be equal everywhere.",
+    )
+    .default("8GiB"),
+    Setting::new(
+        "amqp.topology",
+        Kind::Choice(&["declare", "passive"]),
+        "Whether to declare exchanges and queues, or only to check that they are there.",
+    )
+    .default("declare"),
+    Setting::new(
+        "amqp.ca_file",
+        Kind::Text,
+        "PEM file with the certificate authorities to trust for amqps, instead of the system's.",
+    ),
+    Setting::new(
+        "amqp.client_certificate_file",
+        Kind::Text,
+        "PEM file with the certificate to present to the broker; needs amqp.client_key_file.",
+    ),
+    Setting::new("amqp.client_key_file", Kind::Text, "PEM file with the key of that certificate."),
+    Setting::new("amqp.heartbeat", Kind::Period, "Heartbeat interval; a broker silent for twice as long is given up.")
+        .default("15s"),
+    Setting::new("amqp.connect_timeout", Kind::Period, "How long a connection may take to be made.")
+        .default("10s"),
+];
+
+/// Whether the topology is made or only checked.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum TopologyMode {
+    /// Declare what is missing.
+    Declare,
+    /// Only check that it is there, for users without the right to configure.
+    Passive,
+}
+
+/// The `[amqp]` table as it is read.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AmqpSettings {
+    /// See [`AMQP_SETTINGS`], like all that follow.
+    pub url: Option<Vec<String>>,
+    /// Instead of `url`.
+    pub url_file: Option<PathBuf>,
+    /// The exchange of the batches.
+    pub exchange: String,
+    /// The queue of the batches.
+    pub queue: String,
+    /// The exchange and the queue of the dead letters.
+    pub dead_letters: String,
+    /// `x-max-length-bytes` of the queue.
+    pub queue_max_bytes: Size,
+    /// Declare or check.
+    pub topology: TopologyMode,
+    /// Trusted authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate.
+    pub client_certificate_file: Option<PathBuf>,
+    /// Its key.
+    pub client_key_file: Option<PathBuf>,
+    /// Heartbeat interval.
+    pub heartbeat: Period,
+    /// Limit on TCP, TLS and AMQP handshakes together.
+    pub connect_timeout: Period,
+}
+
+impl Default for AmqpSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            url_file: None,
+            exchange: "omphalos.logs".to_owned(),
+            queue: "omphalos.index".to_owned(),
+            dead_letters: "omphalos.dead".to_owned(),
+            queue_max_bytes: Size(8 * 1024 * 1024 * 1024),
+            topology: TopologyMode::Declare,
+            ca_file: None,
+            client_certificate_file: None,
+            client_key_file: None,
+            heartbeat: Period(Duration::from_secs(15)),
+            connect_timeout: Period(Duration::from_secs(10)),
+        }
+    }
+}
+
+const DEFAULT_URL: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
+
+impl AmqpSettings {
+    /// The broker URLs, checked.
+    ///
+    /// # Errors
+    /// When there is none, when one cannot be parsed, or when both sources are given.
+    pub fn urls(&self) -> Result<Vec<AMQPUri>, ConfigError> {
+        let given = self.url.as_ref().map(|urls| urls.join(","));
+        let text = read_secret("amqp.url", given, self.url_file.as_deref())?;
+        let text = text.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let urls: Vec<AMQPUri> = text
+            .split([',', '\n'])
+            .map(str::trim)
+            .filter(|url| !url.is_empty())
+            .map(parse_url)
+            .collect::<Result<_, _>>()?;
+        if urls.is_empty() {
+            return Err(ConfigError::invalid("amqp.url: expected at least one URL, found none"));
+        }
+        Ok(urls)
+    }
+}
+
+fn parse_url(text: &str) -> Result<AMQPUri, ConfigError> {
+    text.parse::<AMQPUri>().map_err(|error| {
+        // The password must not reach a log: only what stands after it is repeated.
+        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        ConfigError::invalid(format!(
+            "amqp.url: expected amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, found …{shown:?}: {error}"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(url: Option<&[&str]>, file: Option<PathBuf>) -> Result<Vec<String>, String> {
+        let url = url.map(|urls| urls.iter().map(|url| (*url).to_owned()).collect());
+        let settings = AmqpSettings { url, url_file: file, ..AmqpSettings::default() };
+        let urls = settings.urls().map_err(|error| error.to_string())?;
+        Ok(urls.iter().map(|url| url.authority.host.clone()).collect())
+    }
+
+    #[test]
+    fn urls_come_from_the_setting_or_from_a_file() {
+        assert_eq!(urls(None, None).unwrap(), ["127.0.0.1"]);
+        assert_eq!(urls(Some(&["amqp://a", "amqps://b/x"]), None).unwrap(), ["a", "b"]);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("url");
+        std::fs::write(&path, "amqp://u:p@c\namqp://d\n").unwrap();
+        assert_eq!(urls(None, Some(path.clone())).unwrap(), ["c", "d"]);
+        let both = urls(Some(&["amqp://a"]), Some(path)).unwrap_err();
+        assert_eq!(both, "both amqp.url and amqp.url_file are set; keep one");
+        let missing = urls(None, Some(PathBuf::from("/nowhere/url"))).unwrap_err();
+        assert!(missing.starts_with("amqp.url_file: cannot read /nowhere/url: "), "{missing}");
+    }
+
+    #[test]
+    fn a_bad_url_is_refused_without_its_password() {
+        let error = urls(Some(&["http://user:secret@host:80/"]), None).unwrap_err();
+        assert!(error.contains("expected amqp://") && !error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,226 @@
+//! Within one process: the messages that would go to a broker go straight to the indexer.
+//!
+//! Promises: a message counts as delivered when the indexer has acknowledged it, which it does when
+//! each document has its final verdict; so the checkpoint moves only past what is indexed, and what a
+//! dying process had in here is read again. The window bounds what is not acknowledged, in messages
+//! and in bytes; a full one makes the sender wait. Nothing is kept on disk, and nothing is delivered
+//! twice: what is not answered when the process stops is a receipt that says so.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::debug;
+
+use super::amqp::{Message, Window};
+use super::receipt::Receipt;
+
+/// Both ends of a new transport.
+pub fn local(window: Window) -> (LocalSender, LocalReceiver) {
+    // More permits cannot be asked for at once, and no window needs them.
+    let bytes = u32::try_from(window.bytes).unwrap_or(u32::MAX).max(1);
+    let messages = window.messages.clamp(1, MOST_MESSAGES);
+    let (queue, deliveries) = mpsc::channel(messages);
+    let room = Room {
+        messages: Arc::new(Semaphore::new(messages)),
+        bytes: Arc::new(Semaphore::new(bytes as usize)),
+        most: bytes,
+    };
+    (LocalSender { queue, room }, LocalReceiver { deliveries })
+}
+
+/// A bound on the bound: the channel keeps no room in advance, but its count has a limit.
+const MOST_MESSAGES: usize = 1 << 20;
+
+/// What the window has left.
+#[derive(Debug, Clone)]
+struct Room {
+    messages: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    /// All bytes of the window: a larger message takes them all, and so passes alone.
+    most: u32,
+}
+
+/// The shipper's end; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LocalSender {
+    queue: mpsc::Sender<LocalDelivery>,
+    room: Room,
+}
+
+impl LocalSender {
+    /// Gives the message to the indexer as soon as the window has room for it.
+    pub async fn send(&self, message: Message) -> Receipt {
+        let (done, receipt) = Receipt::new();
+        let bytes = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
+        let bytes = bytes.min(self.room.most);
+        let messages = Arc::clone(&self.room.messages).acquire_owned().await;
+        let bytes = Arc::clone(&self.room.bytes).acquire_many_owned(bytes).await;
+        // Neither semaphore is ever closed.
+        if let (Ok(messages), Ok(bytes)) = (messages, bytes) {
+            let answer = LocalAnswer { done, _room: (messages, bytes) };
+            // Without a receiver the answer is dropped, which resolves the receipt to `false`.
+            drop(self.queue.send(LocalDelivery { message, answer }).await);
+        }
+        receipt
+    }
+}
+
+/// A message that waits for an answer.
+#[derive(Debug)]
+pub struct LocalDelivery {
+    message: Message,
+    answer: LocalAnswer,
+}
+
+impl LocalDelivery {
+    /// Splits off the answer.
+    pub fn into_parts(self) -> (Message, LocalAnswer) {
+        (self.message, self.answer)
+    }
+}
+
+/// The answer that a message waits for. Not giving it means that nothing is known of the message.
+#[derive(Debug)]
+pub struct LocalAnswer {
+    done: oneshot::Sender<()>,
+    /// Goes back to the window with the answer, given or not.
+    _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl LocalAnswer {
+    /// The message is dealt with.
+    pub fn acknowledge(self) {
+        if self.done.send(()).is_err() {
+            debug!(
+                "the shipper had given up a message that is indexed; it reads it again at the next start"
+            );
+        }
+    }
+}
+
+/// The indexer's end.
+#[derive(Debug)]
+pub struct LocalReceiver {
+    deliveries: mpsc::Receiver<LocalDelivery>,
+}
+
+impl LocalReceiver {
+    /// The next message; waits for ever when there is no sender any more.
+    pub async fn next(&mut self) -> LocalDelivery {
+        match self.deliveries.recv().await {
+            Some(delivery) => delivery,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes nothing more. What was taken can still be answered.
+    pub fn stop(&mut self) {
+        self.deliveries.close();
+    }
+
+    /// Whether all senders are gone and nothing is left of what they sent.
+    pub fn is_finished(&self) -> bool {
+        self.deliveries.is_closed() && self.deliveries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use lapin::BasicProperties;
+
+    use super::*;
+    use crate::batch::{Batch, Chunk};
+    use crate::wire::{self, Envelope};
+    use omphalos_common::event::content_id;
+
+    fn message(body: impl Into<Bytes>) -> Message {
+        let properties = BasicProperties::default()
+            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
+            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into());
+        Message { routing_key: "access.web1".to_owned(), properties, body: body.into() }
+    }
+
+    async fn waits<T>(work: impl Future<Output = T>) -> bool {
+        tokio::time::timeout(Duration::from_millis(50), work).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn a_batch_arrives_as_it_was_sent_and_is_confirmed_when_it_is_answered() {
+        let id = content_id(1_700_000_000, b"line");
+        let chunk = Chunk {
+            source: "0".repeat(32).into(),
+            path: "/a".into(),
+            dataset: "access".into(),
+            start: 0,
+            end: 8,
+            ids: vec![id],
+            days: vec![19_675],
+            starts: vec![0],
+        };
+        let batch = Batch { body: b"{\"a\":1}\n".to_vec(), chunks: vec![chunk] };
+        let body = wire::Encoder::new("web1", 1).unwrap().encode(&batch, 1_700_000_000).unwrap();
+        let (sender, mut receiver) = local(Window { messages: 2, bytes: 1 << 20 });
+        let mut receipt = sender.send(message(body)).await;
+        let (message, answer) = receiver.next().await.into_parts();
+        let envelope = Envelope {
+            content_type: Some(wire::CONTENT_TYPE_BATCH),
+            content_encoding: Some(wire::CONTENT_ENCODING_ZSTD),
+            message_id: None,
+            timestamp: None,
+            default_dataset: "external",
+            now: 1_700_000_001,
+        };
+        let parcel = wire::decode(&envelope, &message.body).unwrap();
+        let document = &parcel.documents[0];
+        let text = &parcel.text[document.start as usize..document.end as usize];
+        assert_eq!((text, &*document.id), (&b"{\"a\":1}"[..], id.as_str()));
+        assert!(waits(&mut receipt).await, "it is not answered yet");
+        answer.acknowledge();
+        assert!(receipt.await);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_answered_bounds_what_is_sent_in_messages_and_in_bytes() {
+        let (sender, mut receiver) = local(Window { messages: 2, bytes: 100 });
+        let first = sender.send(message(vec![0; 1000])).await;
+        assert!(waits(sender.send(message(vec![0; 1]))).await, "a message too large passes alone");
+        receiver.next().await.into_parts().1.acknowledge();
+        assert!(first.await);
+        for _ in 0..2 {
+            drop(sender.send(message(vec![0; 1])).await);
+        }
+        assert!(waits(sender.send(message(vec![0; 1]))).await, "two are there");
+        let taken = receiver.next().await;
+        assert!(waits(sender.send(message(vec![0; 1]))).await, "taking is not answering");
+        drop(taken);
+        assert!(!waits(sender.send(message(vec![0; 1]))).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_never_answered_is_not_delivered() {
+        let (sender, mut receiver) = local(Window { messages: 4, bytes: 100 });
+        let taken = sender.send(message(vec![1])).await;
+        let waiting = sender.send(message(vec![2])).await;
+        drop(receiver.next().await);
+        assert!(!taken.await);
+        receiver.stop();
+        drop(receiver);
+        assert!(!waiting.await);
+        assert!(!sender.send(message(vec![3])).await.await);
+    }
+
+    #[tokio::test]
+    async fn it_is_finished_when_senders_are_gone_and_all_is_taken() {
+        let (sender, mut receiver) = local(Window { messages: 4, bytes: 100 });
+        drop(sender.send(message(vec![1])).await);
+        assert!(!receiver.is_finished());
+        drop(sender);
+        assert!(!receiver.is_finished());
+        drop(receiver.next().await);
+        assert!(receiver.is_finished());
+        assert!(waits(receiver.next()).await);
+    }
+}

@@ -1,0 +1,264 @@
+//! Pre-shared keys, from a file that only its owner may read.
+//!
+//! A line of the file is `ID KEY`: a number from 0 to 255, and 32 bytes as 64 hexadecimal digits
+//! (`openssl rand -hex 32`). The first key seals, all of them open. So a key is changed without a
+//! gap by adding the new one at the end everywhere, then moving it to the front, then removing the
+//! old one; the file is read again when it changes.
+
+use std::fs::{self, Metadata};
+use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+use tracing::{info, warn};
+
+use super::datagram::Refusal;
+use omphalos_common::config::ConfigError;
+
+/// Length of the proof at the end of a sealed datagram, in bytes.
+pub const TAG_BYTES: usize = 16;
+/// Length of a nonce, in bytes.
+pub const NONCE_BYTES: usize = 24;
+
+const KEY_BYTES: usize = 32;
+/// How often a key file is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// Anyone but the owner.
+const OTHERS: u32 = 0o077;
+
+/// Keys by their ids; never empty.
+#[derive(Clone)]
+pub struct Keys(Vec<(u8, XChaCha20Poly1305)>);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ids: Vec<u8> = self.0.iter().map(|(id, _)| *id).collect();
+        write!(formatter, "Keys({ids:?})")
+    }
+}
+
+impl Keys {
+    /// Reads the text of a key file.
+    ///
+    /// # Errors
+    /// What is wrong in which line; the text of a key is not repeated.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut keys = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let refuse = |what: &str| format!("line {}: {what}", number + 1);
+            let (id, key) = line
+                .split_once(char::is_whitespace)
+                .ok_or_else(|| refuse("expected an id and a key, found one word"))?;
+            let id: u8 =
+                id.parse().map_err(|_| refuse("expected an id from 0 to 255 before the key"))?;
+            if keys.iter().any(|(known, _)| *known == id) {
+                return Err(refuse(&format!("id {id} is there twice")));
+            }
+            let key = bytes_of(key.trim()).ok_or_else(|| {
+                refuse("expected a key of 64 hexadecimal digits, as of `openssl rand -hex 32`")
+            })?;
+            keys.push((id, XChaCha20Poly1305::new(&key.into())));
+        }
+        if keys.is_empty() {
+            return Err("expected at least one line `ID KEY`, found none".to_owned());
+        }
+        Ok(Self(keys))
+    }
+
+    /// The id of the key that seals.
+    pub fn sealing_id(&self) -> u8 {
+        self.0.first().map_or(0, |(id, _)| *id)
+    }
+
+    /// Seals what follows `associated` in `datagram`, which is to be the header, and appends the
+    /// proof.
+    pub(super) fn seal(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        datagram: &mut Vec<u8>,
+        associated: Range<usize>,
+    ) {
+        let Some((_, cipher)) = self.0.first() else { return };
+        let (head, body) = datagram.split_at_mut(associated.end);
+        let associated = head.get(associated.start..).unwrap_or_default();
+        // Fails for bodies beyond 256 GiB only.
+        if let Ok(tag) =
+            cipher.encrypt_inout_detached(&XNonce::from(*nonce), associated, body.into())
+        {
+            datagram.extend_from_slice(&tag);
+        }
+    }
+
+    /// Opens a body in place.
+    pub(super) fn open<'a>(
+        &self,
+        id: u8,
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        body: &'a mut [u8],
+    ) -> Result<&'a [u8], Refusal> {
+        let (_, cipher) =
+            self.0.iter().find(|(known, _)| *known == id).ok_or(Refusal::UnknownKey)?;
+        let (body, tag) = body.split_last_chunk_mut::<TAG_BYTES>().ok_or(Refusal::Malformed)?;
+        let nonce = XNonce::from(*nonce);
+        let tag = Tag::from(*tag);
+        cipher
+            .decrypt_inout_detached(&nonce, associated, (&mut *body).into(), &tag)
+            .map_err(|_| Refusal::BadSeal)?;
+        Ok(body)
+    }
+}
+
+fn bytes_of(hexadecimal: &str) -> Option<[u8; KEY_BYTES]> {
+    if hexadecimal.len() != 2 * KEY_BYTES || !hexadecimal.is_ascii() {
+        return None;
+    }
+    let mut key = [0; KEY_BYTES];
+    for (byte, digits) in key.iter_mut().zip(hexadecimal.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(key)
+}
+
+/// A key file that is read again when it changes.
+#[derive(Clone, Debug)]
+pub struct KeyFile {
+    path: PathBuf,
+    stamp: Stamp,
+    looked: Instant,
+    keys: Arc<Keys>,
+}
+
+impl KeyFile {
+    /// Reads the file that the setting `key` names.
+    ///
+    /// # Errors
+    /// When it cannot be read, others than its owner can read it, or it holds something else.
+    pub fn open(setting: &str, path: &Path) -> Result<Self, ConfigError> {
+        let (keys, stamp) = read(path).map_err(|reason| {
+            ConfigError::invalid(format!("{setting}: {}: {reason}", path.display()))
+        })?;
+        let looked = Instant::now();
+        Ok(Self { path: path.to_owned(), stamp, looked, keys: Arc::new(keys) })
+    }
+
+    /// The keys as they were when last looked at.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Looks at the file again every few seconds, however often this is called.
+    pub fn look_again(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.looked) >= LOOK {
+            self.looked = now;
+            self.refresh();
+        }
+    }
+
+    /// Reads the file again if it has changed; what cannot be used changes nothing.
+    fn refresh(&mut self) {
+        let stamp = fs::metadata(&self.path).ok().and_then(|metadata| stamp(&metadata));
+        if stamp.is_none() || stamp == self.stamp {
+            return;
+        }
+        self.stamp = stamp;
+        match read(&self.path) {
+            Ok((keys, _)) => {
+                info!(path = %self.path.display(), ?keys, "the key file has changed");
+                self.keys = Arc::new(keys);
+            }
+            Err(reason) => warn!(
+                path = %self.path.display(),
+                "the key file has changed and cannot be used, the keys stay as they were: {reason}"
+            ),
+        }
+    }
+}
+
+type Stamp = Option<(SystemTime, u64)>;
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    metadata.modified().ok().map(|time| (time, metadata.len()))
+}
+
+fn read(path: &Path) -> Result<(Keys, Stamp), String> {
+    let metadata = fs::metadata(path).map_err(|error| format!("cannot read it: {error}"))?;
+    let mode = metadata.permissions().mode();
+    if mode & OTHERS != 0 {
+        return Err(format!(
+            "others can read it (mode {:03o}); make it the owner's alone: chmod 600 {}",
+            mode & 0o777,
+            path.display()
+        ));
+    }
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read it: {error}"))?;
+    Ok((Keys::parse(&text)?, stamp(&metadata)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_refused_with_the_line_and_without_the_key() {
+        let good = "ab".repeat(32);
+        assert!(Keys::parse(&format!("# new\n\n2 {good}\n 1\t{good}  \n")).is_ok());
+        for (text, expected) in [
+            ("", "expected at least one line `ID KEY`, found none"),
+            ("secret", "line 1: expected an id and a key, found one word"),
+            ("# x\n256 secret", "line 2: expected an id from 0 to 255 before the key"),
+            (
+                "1 secret",
+                "line 1: expected a key of 64 hexadecimal digits, as of `openssl rand -hex 32`",
+            ),
+        ] {
+            assert_eq!(Keys::parse(text).unwrap_err(), expected);
+        }
+        let twice = format!("1 {good}\n1 {good}\n");
+        assert_eq!(Keys::parse(&twice).unwrap_err(), "line 2: id 1 is there twice");
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys");
+        fs::write(&path, format!("1 {}\n", "ab".repeat(32))).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = KeyFile::open("udp.key_file", &path).unwrap_err().to_string();
+        let shown = path.display();
+        assert_eq!(
+            error,
+            format!(
+                "udp.key_file: {shown}: others can read it (mode 640); make it the owner's alone: chmod 600 {shown}"
+            )
+        );
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(KeyFile::open("udp.key_file", &path).is_ok());
+    }
+
+    #[test]
+    fn a_changed_key_file_is_read_again_and_a_broken_one_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys");
+        let write = |text: &str| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        write(&format!("1 {}\n", "ab".repeat(32)));
+        let mut file = KeyFile::open("udp.key_file", &path).unwrap();
+        write("nonsense");
+        file.refresh();
+        assert_eq!(file.keys().sealing_id(), 1);
+        write(&format!("2 {}\n1 {0}\n", "ab".repeat(32)));
+        file.refresh();
+        assert_eq!(file.keys().sealing_id(), 2);
+    }
+}

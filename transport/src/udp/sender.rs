@@ -1,0 +1,268 @@
+//! The sending end: batches are packed into datagrams, paced, and handed to the kernel, which is
+//! all that UDP can promise. A destination that is known not to listen gets nothing: its share goes
+//! to another one, and without another one the files wait.
+
+mod metrics;
+mod ring;
+mod route;
+
+pub use metrics::UdpSenderMetrics;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tracing::error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::keys::KeyFile;
+use super::message::Packer;
+use super::parity::ParityShare;
+use super::settings::{Spread, UdpEncoding};
+use super::socket::{datagram_size, path_mtu};
+use crate::batch::{Batch, Chunk};
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::Health;
+use route::Route;
+
+/// How long what is due may wait at least, and at most.
+const PULSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// At the end, so long without any answer means that nobody will answer.
+const NO_ANSWER: Duration = Duration::from_secs(2);
+/// Marks at the end, in case that some are lost.
+const LAST_MARKS: u32 = 3;
+
+/// How a sender works; made by [`super::UdpSettings::options`].
+#[derive(Debug, Clone)]
+pub struct SenderOptions {
+    /// Destinations, as `HOST:PORT`.
+    pub to: Vec<String>,
+    /// What several of them are for.
+    pub spread: Spread,
+    /// What is in a datagram.
+    pub encoding: UdpEncoding,
+    /// Size of packets with their headers; `None` to ask the kernel.
+    pub mtu: Option<usize>,
+    /// Bytes a second to each destination.
+    pub rate: u64,
+    /// `SO_SNDBUF`, in bytes.
+    pub send_buffer: usize,
+    /// Share of parity datagrams.
+    pub parity: Option<ParityShare>,
+    /// Bytes of datagrams to keep for receivers that ask for them.
+    pub ring_bytes: Option<usize>,
+    /// The keys to seal with.
+    pub keys: Option<KeyFile>,
+    /// Our host name.
+    pub host: String,
+    /// zstd level.
+    pub level: i32,
+    /// The number of the first datagram; not 0 in tests only.
+    pub first_number: u64,
+}
+
+/// What can be known of a destination without sending anything.
+#[derive(Debug)]
+pub struct Probe {
+    /// The address of its name.
+    pub address: SocketAddr,
+    /// The largest datagram that the path carries, in bytes.
+    pub datagram: usize,
+}
+
+/// Looks up a destination, given as `HOST:PORT`.
+///
+/// # Errors
+/// When its name has no address, or there is no route.
+pub fn probe(to: &str) -> io::Result<Probe> {
+    let (address, socket) = route::reach(to)?;
+    Ok(Probe { address, datagram: datagram_size(address, path_mtu(&socket)?) })
+}
+
+/// The sender; it works in the thread that calls it.
+pub struct Sender {
+    options: SenderOptions,
+    packer: Packer,
+    routes: Vec<Route>,
+    health: Health,
+}
+
+impl Sender {
+    /// A sender with a new stream for each destination.
+    ///
+    /// # Errors
+    /// When zstd refuses the level.
+    pub fn open(
+        options: SenderOptions,
+        metrics: &UdpSenderMetrics,
+        health: Health,
+    ) -> io::Result<Self> {
+        let packer = Packer::new(&options.host, options.level)?;
+        let new = |to: &String| Route::new(to, &options, metrics.clone());
+        let mut routes: Vec<Route> = options.to.iter().map(new).collect();
+        for route in &mut routes {
+            route.revive(options.keys.as_ref().map(KeyFile::keys));
+        }
+        Ok(Self { options, packer, routes, health })
+    }
+
+    /// Sends the documents of a batch that was made at `made_at` seconds since the epoch. Waits for
+    /// the pace, and while no destination listens. `false` when `give_up` came before all was
+    /// handed to the kernel.
+    ///
+    /// # Errors
+    /// When zstd fails.
+    pub fn send(&mut self, batch: &Batch, made_at: i64, give_up: &Shutdown) -> io::Result<bool> {
+        // Under load nobody else calls it.
+        self.pulse();
+        let mut left: Vec<bool> = vec![true; batch.chunks.len()];
+        while left.contains(&true) {
+            let Some(share) = self.share_out(batch, &left) else {
+                if !self.wait_for_a_destination(give_up) {
+                    return Ok(false);
+                }
+                continue;
+            };
+            for index in 0..self.routes.len() {
+                self.send_share((batch, made_at), (index, &share), &mut left)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Which route each chunk goes to that is left; `None` when no route is up.
+    fn share_out(&self, batch: &Batch, left: &[bool]) -> Option<Vec<Option<usize>>> {
+        let up: Vec<usize> = (0..self.routes.len())
+            .filter(|index| self.routes.get(*index).is_some_and(Route::is_up))
+            .collect();
+        let first = *up.first()?;
+        let route_of = |chunk: &Chunk| match self.options.spread {
+            Spread::Failover => first,
+            Spread::Split => {
+                let hash = usize::try_from(xxh3_64(chunk.source.as_bytes())).unwrap_or_default();
+                // Its own route, if that one listens, so that a file stays where it is.
+                let own = hash % self.routes.len();
+                if up.contains(&own) {
+                    own
+                } else {
+                    up.get(hash % up.len()).copied().unwrap_or(first)
+                }
+            }
+        };
+        let share = batch.chunks.iter().zip(left);
+        Some(share.map(|(chunk, left)| left.then(|| route_of(chunk))).collect())
+    }
+
+    /// Sends one route its chunks, and notes that they are not left any more.
+    fn send_share(
+        &mut self,
+        (batch, made_at): (&Batch, i64),
+        (index, share): (usize, &[Option<usize>]),
+        left: &mut [bool],
+    ) -> io::Result<()> {
+        if !share.contains(&Some(index)) {
+            return Ok(());
+        }
+        let Self { packer, routes, options, .. } = self;
+        let keys = options.keys.as_ref().map(KeyFile::keys);
+        let Some(route) = routes.get_mut(index) else { return Ok(()) };
+        // What is left of the last attempt goes first, so that it cannot pile up.
+        if !route.flush(keys) {
+            return Ok(());
+        }
+        let wanted: Vec<&Chunk> = batch
+            .chunks
+            .iter()
+            .zip(share)
+            .filter_map(|(chunk, to)| (*to == Some(index)).then_some(chunk))
+            .collect();
+        let select = |chunk: &Chunk| wanted.iter().any(|wanted| std::ptr::eq(*wanted, chunk));
+        match options.encoding {
+            UdpEncoding::Ndjson => route.push_lines(batch, select),
+            UdpEncoding::Omphalos => {
+                let room = route.room();
+                packer.pack((batch, made_at), room, select, |documents, message| {
+                    route.push(keys, documents, message);
+                })?;
+            }
+        }
+        if route.flush(keys) {
+            for (left, _) in left.iter_mut().zip(share).filter(|(_, to)| **to == Some(index)) {
+                *left = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a destination listens; `false` when told to give up.
+    fn wait_for_a_destination(&mut self, give_up: &Shutdown) -> bool {
+        let trouble: Vec<String> = self.routes.iter().filter_map(Route::trouble).collect();
+        self.health.problem("udp", trouble.join("; "));
+        loop {
+            if give_up.is_cancelled() {
+                return false;
+            }
+            self.pulse();
+            if self.routes.iter().any(Route::is_up) {
+                self.health.well("udp");
+                return true;
+            }
+            std::thread::park_timeout(PULSE);
+        }
+    }
+
+    /// How long [`Self::pulse`] need not be called if there is nothing to send.
+    pub fn pause(&self) -> Duration {
+        let now = Instant::now();
+        let due = self.routes.iter().map(|route| route.due_in(now)).min();
+        due.unwrap_or(LONGEST_PAUSE).clamp(PULSE, LONGEST_PAUSE)
+    }
+
+    /// To be called while there is nothing to send: answers receivers, sends marks and what parity
+    /// is due, and looks whether destinations listen again.
+    pub fn pulse(&mut self) {
+        let now = Instant::now();
+        if let Some(keys) = &mut self.options.keys {
+            keys.look_again(now);
+        }
+        let keys = self.options.keys.as_ref().map(KeyFile::keys);
+        for route in &mut self.routes {
+            route.pulse(keys, now);
+        }
+    }
+
+    /// Says that nothing will follow, and goes on answering receivers until they miss nothing, or
+    /// nobody asks, or `give_up`.
+    pub fn finish(mut self, give_up: &Shutdown) {
+        let keys = self.options.keys.as_ref().map(KeyFile::keys);
+        for _ in 0..LAST_MARKS {
+            for route in &mut self.routes {
+                route.end(keys);
+            }
+            std::thread::park_timeout(PULSE);
+        }
+        if self.options.ring_bytes.is_none() {
+            return;
+        }
+        let begun = Instant::now();
+        while !give_up.is_cancelled() {
+            let waiting = self.routes.iter().filter(|route| route.is_awaited());
+            let unheard = |route: &&Route| route.unheard_since(begun) > NO_ANSWER;
+            let (unheard, waiting): (Vec<&Route>, Vec<&Route>) = waiting.partition(unheard);
+            if waiting.is_empty() {
+                for route in unheard {
+                    error!(
+                        "{} does not say that it has everything; what it misses is lost",
+                        route.to()
+                    );
+                }
+                return;
+            }
+            for route in &mut self.routes {
+                route.pulse(keys, Instant::now());
+            }
+            std::thread::park_timeout(PULSE);
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! One destination: its socket, its stream, and what of it may be sent again.
+
+mod talk;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use super::metrics::UdpSenderMetrics;
+use super::ring::Ring;
+use super::{SenderOptions, UdpEncoding};
+use crate::batch::{Batch, Chunk};
+use crate::udp::data::{self, Data};
+use crate::udp::datagram::{Datagram, Kind, MAX_DATAGRAM};
+use crate::udp::keys::Keys;
+use crate::udp::message::MAX_MESSAGE;
+use crate::udp::pace::Pace;
+use crate::udp::parity::{GroupWriter, HEADER_BYTES};
+use crate::udp::socket::{
+    VECTOR, allow_fragments, connect, datagram_size, path_mtu, send, set_send_buffer,
+};
+use omphalos_common::retry::Retry;
+use omphalos_common::telemetry::{Due, Repeats};
+
+/// What a parity datagram may have besides the longest body: its header, a length, and one byte to
+/// make it even.
+const PARITY_OVERHEAD: usize = HEADER_BYTES + 3;
+/// A group is closed so long after its first datagram, full or not.
+const GROUP_AGE: Duration = Duration::from_secs(1);
+/// The first mark follows the last data so soon; the others take twice as long each time.
+const FIRST_MARK: Duration = Duration::from_millis(100);
+const LAST_MARK: Duration = Duration::from_secs(10);
+/// How long to wait when the kernel has no buffers.
+const NO_BUFFERS: Duration = Duration::from_millis(1);
+
+/// A destination.
+pub struct Route {
+    to: String,
+    link: Link,
+    retry: Retry,
+    failing: Repeats,
+    /// Fixed settings.
+    mtu: Option<usize>,
+    send_buffer: usize,
+    small_buffer: Repeats,
+    sealed: bool,
+    plain: bool,
+    host: String,
+    /// The stream.
+    stream: u64,
+    first: u64,
+    next: u64,
+    documents: u64,
+    marks: u64,
+    parities: u64,
+    ended: bool,
+    groups: Option<GroupWriter>,
+    ring: Option<Ring>,
+    /// Datagrams to be sent, the oldest first.
+    queue: VecDeque<Vec<u8>>,
+    pace: Pace,
+    mark_after: Duration,
+    mark_at: Instant,
+    /// When the last one went.
+    marked: Instant,
+    /// Nothing before this number is missed, says the receiver.
+    settled: u64,
+    heard: Option<Instant>,
+    requests: VecDeque<u64>,
+    metrics: UdpSenderMetrics,
+    body: Vec<u8>,
+}
+
+/// Whether there is somebody at the other end.
+enum Link {
+    Up { socket: UdpSocket, size: usize },
+    Down { reason: String, try_at: Instant },
+}
+
+impl Route {
+    /// A route with a stream of its own, not yet connected.
+    pub fn new(to: &str, options: &SenderOptions, metrics: UdpSenderMetrics) -> Self {
+        let (first, now) = (options.first_number, Instant::now());
+        Self {
+            to: to.to_owned(),
+            link: Link::Down { reason: "not connected yet".to_owned(), try_at: now },
+            retry: Retry::new(Duration::from_millis(200), Duration::from_secs(10)),
+            failing: Repeats::new(),
+            mtu: options.mtu,
+            send_buffer: options.send_buffer,
+            small_buffer: Repeats::every(Duration::from_hours(1)),
+            sealed: options.keys.is_some(),
+            plain: options.encoding == UdpEncoding::Ndjson,
+            host: options.host.clone(),
+            stream: rand::random(),
+            first,
+            next: first,
+            documents: 0,
+            marks: 0,
+            parities: 0,
+            ended: false,
+            groups: options.parity.map(GroupWriter::new),
+            ring: options.ring_bytes.map(|bytes| Ring::new(bytes, first)),
+            queue: VecDeque::new(),
+            pace: Pace::new(options.rate),
+            mark_after: FIRST_MARK,
+            mark_at: now,
+            marked: now,
+            settled: first,
+            heard: None,
+            requests: VecDeque::new(),
+            metrics,
+            body: Vec::new(),
+        }
+    }
+
+    /// The destination, as it was given.
+    pub fn to(&self) -> &str {
+        &self.to
+    }
+
+    /// Whether somebody seems to listen.
+    pub fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
+    }
+
+    /// Why nobody does.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.link {
+            Link::Up { .. } => None,
+            Link::Down { reason, .. } => Some(format!("udp {}: {reason}", self.to)),
+        }
+    }
+
+    /// How large a message may be that goes in one datagram.
+    pub fn room(&self) -> usize {
+        self.size()
+            .saturating_sub(Datagram::overhead(self.sealed) + data::OVERHEAD)
+            .saturating_sub(if self.groups.is_some() { PARITY_OVERHEAD } else { 0 })
+    }
+
+    fn size(&self) -> usize {
+        match &self.link {
+            Link::Up { size, .. } => *size,
+            Link::Down { .. } => MAX_DATAGRAM,
+        }
+    }
+
+    /// Queues a message, in pieces if it is too large for one datagram.
+    pub fn push(&mut self, keys: Option<&Keys>, documents: u16, message: &[u8]) {
+        let room = self.room();
+        if message.len() <= room {
+            self.push_data(keys, documents, None, message);
+            return;
+        }
+        let piece_room = room.saturating_sub(data::PIECE_OVERHEAD).max(1);
+        let pieces = u16::try_from(message.len().div_ceil(piece_room));
+        let (Ok(pieces), true) = (pieces, message.len() < MAX_MESSAGE) else {
+            warn!(bytes = message.len(), "a document is too large for UDP and is dropped");
+            self.metrics.dropped("too_large");
+            return;
+        };
+        for (index, piece) in (0..pieces).zip(message.chunks(piece_room)) {
+            let documents = if index == 0 { documents } else { 0 };
+            self.push_data(keys, documents, Some((index, pieces)), piece);
+        }
+    }
+
+    fn push_data(
+        &mut self,
+        keys: Option<&Keys>,
+        documents: u16,
+        piece: Option<(u16, u16)>,
+        message: &[u8],
+    ) {
+        let parity = self.groups.is_some();
+        let before = self.documents;
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        Data { before, documents, parity, piece, message }.write(&mut body);
+        let header = Datagram { kind: Kind::Data, stream: self.stream, number: self.next };
+        let mut datagram = Vec::with_capacity(body.len() + Datagram::overhead(self.sealed));
+        header.write(keys, &body, &mut datagram);
+        if let Some(ring) = &mut self.ring {
+            ring.push(&datagram);
+        }
+        self.queue.push_back(datagram);
+        self.next = self.next.wrapping_add(1);
+        self.documents += u64::from(documents);
+        self.metrics.datagrams.inc();
+        self.metrics.documents.inc_by(u64::from(documents));
+        self.push_to_group(keys, header.number, &body);
+        self.body = body;
+    }
+
+    fn push_to_group(&mut self, keys: Option<&Keys>, number: u64, body: &[u8]) {
+        let Some(groups) = &mut self.groups else { return };
+        if !groups.push(number, body) {
+            self.close_group(keys);
+            // An empty group takes any body that fits a datagram.
+            let taken = self.groups.as_mut().is_some_and(|groups| groups.push(number, body));
+            debug_assert!(taken);
+        }
+        if self.groups.as_ref().is_some_and(GroupWriter::is_full) {
+            self.close_group(keys);
+        }
+    }
+
+    /// Queues the parity of the group.
+    fn close_group(&mut self, keys: Option<&Keys>) {
+        let Self { groups: Some(groups), queue, parities, stream, metrics, .. } = self else {
+            return;
+        };
+        let mut body = Vec::new();
+        groups.finish(|parity, shard| {
+            body.clear();
+            body.extend_from_slice(&parity.encode());
+            body.extend_from_slice(shard);
+            let header = Datagram { kind: Kind::Parity, stream: *stream, number: *parities };
+            *parities += 1;
+            let mut datagram = Vec::new();
+            header.write(keys, &body, &mut datagram);
+            queue.push_back(datagram);
+            metrics.parity.inc();
+        });
+    }
+
+    /// Queues the documents of these chunks as plain lines.
+    pub fn push_lines(&mut self, batch: &Batch, select: impl Fn(&Chunk) -> bool) {
+        let room = self.size();
+        let mut lines = batch.body.split_inclusive(|byte| *byte == b'\n');
+        let mut datagram: Vec<u8> = Vec::with_capacity(room);
+        for chunk in &batch.chunks {
+            let wanted = select(chunk);
+            for line in lines.by_ref().take(chunk.ids.len()).filter(|_| wanted) {
+                if line.len() > MAX_DATAGRAM {
+                    warn!(bytes = line.len(), "a document is too large for UDP and is dropped");
+                    self.metrics.dropped("too_large");
+                    continue;
+                }
+                if !datagram.is_empty() && datagram.len() + line.len() > room {
+                    self.queue.push_back(std::mem::take(&mut datagram));
+                    self.metrics.datagrams.inc();
+                }
+                datagram.extend_from_slice(line);
+                self.metrics.documents.inc();
+            }
+        }
+        if !datagram.is_empty() {
+            self.queue.push_back(datagram);
+            self.metrics.datagrams.inc();
+        }
+    }
+
+    /// Sends what is queued, at the pace. `false` when nobody listens; what is left stays queued.
+    pub fn flush(&mut self, keys: Option<&Keys>) -> bool {
+        while !self.queue.is_empty() {
+            if !self.send_some() {
+                return false;
+            }
+            if self.ring.is_some() {
+                self.listen(keys);
+            }
+        }
+        // Nobody listening is told with delay; here it often is, for what was just sent.
+        self.listen(keys);
+        let now = Instant::now();
+        if now.saturating_duration_since(self.marked) >= LAST_MARK {
+            self.send_mark(keys);
+        }
+        self.mark_after = FIRST_MARK;
+        self.mark_at = now + FIRST_MARK;
+        if self.is_up() {
+            self.retry.reset();
+            self.failing.over();
+        }
+        self.is_up()
+    }
+
+    /// Sends the next datagrams, as many as the pace allows at once.
+    fn send_some(&mut self) -> bool {
+        let Link::Up { socket, .. } = &self.link else { return false };
+        let mut wait = Duration::ZERO;
+        let mut ready = 0;
+        for datagram in self.queue.iter().take(VECTOR) {
+            wait = self.pace.take(datagram.len(), Instant::now());
+            ready += 1;
+            if !wait.is_zero() {
+                break;
+            }
+        }
+        if !wait.is_zero() {
+            thread::park_timeout(wait);
+        }
+        while ready > 0 {
+            let next: Vec<&[u8]> = self.queue.iter().take(ready).map(Vec::as_slice).collect();
+            match send(socket, &next) {
+                Ok(sent) => {
+                    ready = ready.saturating_sub(sent);
+                    let bytes: usize = self.queue.drain(..sent).map(|sent| sent.len()).sum();
+                    self.metrics.bytes.inc_by(bytes as u64);
+                }
+                Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32) => {
+                    return self.fit_the_path();
+                }
+                Err(error) if is_passing(&error) => thread::park_timeout(NO_BUFFERS),
+                Err(error) => {
+                    self.fail(&error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The path has become narrower: what is queued goes in fragments, what follows fits it.
+    fn fit_the_path(&mut self) -> bool {
+        let Link::Up { socket, size } = &mut self.link else { return false };
+        let Ok(address) = socket.peer_addr() else { return false };
+        let mtu = path_mtu(socket).unwrap_or_default();
+        let smaller = datagram_size(address, mtu).min(*size);
+        info!(mtu, size = smaller, "udp {}: the path carries smaller datagrams", self.to);
+        // Where the kernel does not know better, half of what was too much.
+        *size = if smaller < *size { smaller } else { datagram_size(address, *size / 2) };
+        let sent = allow_fragments(socket, true).and_then(|()| {
+            while let Some(datagram) = self.queue.pop_front() {
+                socket.send(&datagram)?;
+                self.metrics.bytes.inc_by(datagram.len() as u64);
+            }
+            allow_fragments(socket, false)
+        });
+        if let Err(error) = sent {
+            self.fail(&error);
+            return false;
+        }
+        true
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        let reason = match error.kind() {
+            io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+            _ => error.to_string(),
+        };
+        let wait = self.retry.next_wait();
+        if let Some(Due { repeats }) = self.failing.due() {
+            warn!(repeats, "udp {}: {reason}; trying again, for ever", self.to);
+            self.metrics.down(&self.to);
+        }
+        self.link = Link::Down { reason, try_at: Instant::now() + wait };
+    }
+
+    /// Connects, and says that we are here.
+    pub fn revive(&mut self, keys: Option<&Keys>) {
+        match self.connect() {
+            Ok(link) => {
+                self.link = link;
+                self.send_mark(keys);
+                // On the same machine, nobody listening is known by now.
+                self.listen(keys);
+            }
+            Err(error) => self.fail(&error),
+        }
+        if let Link::Up { size, .. } = &self.link {
+            self.metrics.up(&self.to);
+            info!(stream = format!("{:016x}", self.stream), size, "sending to udp {}", self.to);
+        }
+    }
+
+    fn connect(&mut self) -> io::Result<Link> {
+        let (address, socket) = reach(&self.to)?;
+        let got = set_send_buffer(&socket, self.send_buffer)?;
+        if got < self.send_buffer
+            && let Some(Due { repeats }) = self.small_buffer.due()
+        {
+            warn!(
+                wanted = self.send_buffer,
+                got,
+                repeats,
+                "udp {}: the kernel gives a smaller send buffer than wanted; allow more: sysctl -w net.core.wmem_max={}",
+                self.to,
+                self.send_buffer
+            );
+        }
+        if self.plain {
+            // A document is not cut, so what is longer than the path carries goes in fragments.
+            allow_fragments(&socket, true)?;
+        }
+        let mtu = match self.mtu {
+            Some(mtu) => mtu,
+            None => path_mtu(&socket)?,
+        };
+        Ok(Link::Up { size: datagram_size(address, mtu), socket })
+    }
+
+    /// Answers the receiver, sends what is due, and connects again if nobody listened.
+    pub fn pulse(&mut self, keys: Option<&Keys>, now: Instant) {
+        if let Link::Down { try_at, .. } = &self.link {
+            if now >= *try_at {
+                self.revive(keys);
+            }
+            return;
+        }
+        self.listen(keys);
+        let opened = self.groups.as_ref().and_then(GroupWriter::opened);
+        if opened.is_some_and(|opened| now.saturating_duration_since(opened) >= GROUP_AGE) {
+            self.close_group(keys);
+        }
+        while !self.queue.is_empty() && self.send_some() {}
+        if now >= self.mark_at {
+            self.send_mark(keys);
+            self.mark_after = (self.mark_after * 2).min(LAST_MARK);
+            self.mark_at = now + self.mark_after;
+        }
+    }
+
+    /// How soon something is due.
+    pub fn due_in(&self, now: Instant) -> Duration {
+        let opened = self.groups.as_ref().and_then(GroupWriter::opened);
+        let at = match &self.link {
+            Link::Down { try_at, .. } => *try_at,
+            // A request may come at any time.
+            Link::Up { .. } if self.is_awaited() => now,
+            Link::Up { .. } => {
+                opened.map_or(self.mark_at, |opened| self.mark_at.min(opened + GROUP_AGE))
+            }
+        };
+        at.saturating_duration_since(now)
+    }
+}
+
+/// The address of a destination, and a socket connected to it.
+pub fn reach(to: &str) -> io::Result<(SocketAddr, UdpSocket)> {
+    let address = to.to_socket_addrs()?.next();
+    let address = address.ok_or_else(|| io::Error::other("the name has no address"))?;
+    Ok((address, connect(address)?))
+}
+
+/// Whether trying again at once may help.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut
+    ) || error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)
+}

@@ -1,0 +1,151 @@
+//! Documents from someone else's producer: plain JSON or NDJSON, checked in full because nothing
+//! vouches for them, and given the id, the day and the time that the shipper gives to ours.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use omphalos_common::event::{clean_name, content_id, day_of};
+
+use super::decode::to_u32;
+use super::{Document, Envelope, Parcel, WireError};
+
+/// The two fields of a foreign document that decide where it is filed.
+#[derive(Deserialize)]
+struct Filing<'a> {
+    #[serde(rename = "@timestamp", borrow)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
+    #[serde(rename = "event.dataset", borrow)]
+    dataset: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow)]
+    dataset: Option<Cow<'a, str>>,
+}
+
+/// A message that is one JSON document, perhaps written over several lines.
+pub(super) fn decode_one(envelope: &Envelope<'_>, mut text: Vec<u8>) -> Result<Parcel, WireError> {
+    // A line feed inside a JSON text is white space (inside a string it must be escaped), so a
+    // blank does as well, and the document becomes one line.
+    for byte in &mut text {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    let mut parcel = Parcel { made_at: envelope.timestamp, ..Parcel::default() };
+    push(&mut parcel, envelope, text.trim_ascii(), 1)?;
+    Ok(parcel)
+}
+
+/// A message with a JSON document on each line; empty lines are skipped.
+pub(super) fn decode_lines(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parcel, WireError> {
+    let mut parcel = Parcel { made_at: envelope.timestamp, ..Parcel::default() };
+    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if !line.is_empty() {
+            push(&mut parcel, envelope, line, number + 1)?;
+        }
+    }
+    if parcel.documents.is_empty() {
+        return Err(WireError::Empty);
+    }
+    Ok(parcel)
+}
+
+fn push(
+    parcel: &mut Parcel,
+    envelope: &Envelope<'_>,
+    document: &[u8],
+    line: usize,
+) -> Result<(), WireError> {
+    let refuse = |reason: String| WireError::Document { line, reason };
+    if !document.starts_with(b"{") {
+        return Err(refuse("it does not begin with {".to_owned()));
+    }
+    // As text, because the parser does not look into the strings that it skips.
+    let text = std::str::from_utf8(document).map_err(|error| refuse(error.to_string()))?;
+    let filing: Filing<'_> =
+        serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
+    let own_time = filing.timestamp.and_then(|raw| own_time(raw.get()));
+    let id = content_id(own_time.unwrap_or(0), &identity(envelope, line, document));
+    let dataset = dataset_of(&filing, envelope.default_dataset);
+    let start = parcel.text.len();
+    if filing.timestamp.is_some() {
+        parcel.text.extend_from_slice(document);
+    } else {
+        push_with_time(&mut parcel.text, document, envelope.timestamp.unwrap_or(envelope.now));
+    }
+    let end = parcel.text.len();
+    if end > super::MAX_DECODED_BYTES {
+        return Err(WireError::TooLarge);
+    }
+    parcel.text.push(b'\n');
+    parcel.documents.push(Document {
+        id: Box::from(id.as_str()),
+        dataset,
+        day: own_time.or(envelope.timestamp).map(day_of),
+        start: to_u32(start),
+        end: to_u32(end),
+    });
+    Ok(())
+}
+
+/// What the id is made of: the message id and the position keep equal documents of different
+/// messages apart, the content keeps different documents apart whatever their producer numbers.
+fn identity<'a>(envelope: &Envelope<'_>, line: usize, document: &'a [u8]) -> Cow<'a, [u8]> {
+    match envelope.message_id {
+        None | Some("") => Cow::Borrowed(document),
+        Some(message_id) => {
+            let mut bytes = format!("{message_id}\0{line}\0").into_bytes();
+            bytes.extend_from_slice(document);
+            Cow::Owned(bytes)
+        }
+    }
+}
+
+/// Kibana and every search by time need `@timestamp`, so a document without one gets the time of
+/// its message, or that of its arrival.
+fn push_with_time(text: &mut Vec<u8>, document: &[u8], seconds: i64) {
+    let time = Timestamp::from_second(seconds).unwrap_or_default();
+    text.extend_from_slice(format!(r#"{{"@timestamp":"{time}""#).as_bytes());
+    let members = document.get(1..).unwrap_or_default();
+    if !members.trim_ascii_start().starts_with(b"}") {
+        text.push(b',');
+    }
+    text.extend_from_slice(members);
+}
+
+fn dataset_of(filing: &Filing<'_>, default: &str) -> Arc<str> {
+    let nested = filing
+        .event
+        .and_then(|event| serde_json::from_str::<Event<'_>>(event.get()).ok())
+        .and_then(|event| event.dataset);
+    let dotted =
+        filing.dataset.and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw.get()).ok());
+    match nested.or(dotted) {
+        Some(name) => Arc::from(clean_name(&name)),
+        None => Arc::from(default),
+    }
+}
+
+/// `@timestamp` as Elasticsearch's default date format reads it: RFC 3339 (perhaps a date alone)
+/// or milliseconds since the epoch. `None` for anything else.
+fn own_time(raw: &str) -> Option<i64> {
+    if let Ok(milliseconds) = raw.parse::<i64>() {
+        return Some(milliseconds.div_euclid(1000));
+    }
+    let text: Cow<'_, str> = serde_json::from_str(raw).ok()?;
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Some(timestamp.as_second());
+    }
+    let without_zone = text.parse::<jiff::civil::DateTime>().ok()?;
+    let utc = without_zone.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(utc.timestamp().as_second())
+}

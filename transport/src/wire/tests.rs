@@ -1,0 +1,231 @@
+//! Round trips, and everything a message can be that it should not be.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::batch::{Batch, Chunk};
+use omphalos_common::event::{IdMaker, SourceId};
+
+const NOW: i64 = 1_795_000_000;
+
+fn batch(lines: &[&str]) -> Batch {
+    let mut maker = IdMaker::new("host");
+    let source = SourceId::from_random(1);
+    let mut batch = Batch::default();
+    let mut ids = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        ids.push(maker.document_id(source, number as u64, NOW, line.as_bytes()));
+        batch.body.extend_from_slice(line.as_bytes());
+        batch.body.push(b'\n');
+    }
+    let days = vec![20_000; ids.len()];
+    batch.chunks.push(Chunk {
+        source: Arc::from("00ff"),
+        path: Arc::from("/var/log/a.log"),
+        dataset: Arc::from("access"),
+        start: 0,
+        end: 10,
+        ids,
+        days,
+        starts: Vec::new(),
+    });
+    batch
+}
+
+fn encode(batch: &Batch) -> Vec<u8> {
+    Encoder::new("web1", 1).unwrap().encode(batch, NOW).unwrap().to_vec()
+}
+
+fn envelope<'a>(content_type: &'a str, encoding: &'a str) -> Envelope<'a> {
+    Envelope {
+        content_type: Some(content_type),
+        content_encoding: Some(encoding),
+        default_dataset: "external",
+        now: NOW,
+        ..Envelope::default()
+    }
+}
+
+fn decode_ours(body: &[u8]) -> Result<Parcel, WireError> {
+    decode(&envelope(CONTENT_TYPE_BATCH, CONTENT_ENCODING_ZSTD), body)
+}
+
+fn decode_plain_batch(text: &str) -> WireError {
+    decode(&envelope(CONTENT_TYPE_BATCH, ""), text.as_bytes()).unwrap_err()
+}
+
+fn text_of(parcel: &Parcel, number: usize) -> &str {
+    let document = &parcel.documents[number];
+    std::str::from_utf8(&parcel.text[document.start as usize..document.end as usize]).unwrap()
+}
+
+#[test]
+fn a_batch_survives_the_journey() {
+    let sent = batch(&[r#"{"a":1}"#, r#"{"b":"x"}"#]);
+    let parcel = decode_ours(&encode(&sent)).unwrap();
+    assert_eq!(parcel.documents.len(), 2);
+    assert_eq!(text_of(&parcel, 0), r#"{"a":1}"#);
+    assert_eq!(text_of(&parcel, 1), r#"{"b":"x"}"#);
+    assert_eq!(&*parcel.documents[1].id, sent.chunks[0].ids[1].as_str());
+    assert_eq!(parcel.documents[0].day, Some(20_000));
+    assert_eq!(parcel.made_at, Some(NOW));
+}
+
+#[test]
+fn two_zstd_frames_are_one_message() {
+    let sent = encode(&batch(&[r#"{"a":1}"#]));
+    let plain = zstd::decode_all(&sent[..]).unwrap();
+    let (head, tail) = plain.split_at(20);
+    let mut frames = zstd::encode_all(head, 1).unwrap();
+    frames.extend(zstd::encode_all(tail, 1).unwrap());
+    assert_eq!(decode_ours(&frames).unwrap().documents.len(), 1);
+}
+
+#[test]
+fn a_document_alone_is_a_batch() {
+    let filing = SingleFiling { id: "a-b", dataset: "access", day: -3, made_at: 7 };
+    let body = encode_single(&filing, br#"{"a":1}"#);
+    let parcel = decode(&envelope(CONTENT_TYPE_BATCH, ""), &body).unwrap();
+    assert_eq!((text_of(&parcel, 0), parcel.made_at), (r#"{"a":1}"#, Some(7)));
+    assert_eq!((&*parcel.documents[0].id, parcel.documents[0].day), ("a-b", Some(-3)));
+}
+
+#[test]
+fn hostile_batches_are_refused_by_name() {
+    let header = |chunks: &str| format!(r#"{{"v":1,"host":"h","at":1,"chunks":[{chunks}]}}"#);
+    let chunk = |ids: &str, days: &str, dataset: &str| {
+        header(&format!(
+            r#"{{"source":"s","path":"p","dataset":"{dataset}","start":0,"end":1,"ids":[{ids}],"days":[{days}]}}"#
+        ))
+    };
+    let cases = [
+        ("no header at all".to_owned(), "bad_header"),
+        ("{}\n{}\n".to_owned(), "bad_header"),
+        (format!("{}\n", header("").replace("\"v\":1", "\"v\":2")), "bad_header"),
+        (format!("{}\n", header("")), "empty"),
+        (format!("{}\n{{}}\n", chunk(r#""a","b""#, "1,1", "d")), "bad_count"),
+        (format!("{}\n{{}}\n{{}}\n{{}}\n", chunk(r#""a","b""#, "1,1", "d")), "bad_count"),
+        (format!("{}\n{{}}\n", chunk(r#""a""#, "", "d")), "bad_count"),
+        (format!("{}\n{{}}", chunk(r#""a""#, "1", "d")), "bad_count"),
+        (format!("{}\n{{}}\n", chunk(r#""a\"b""#, "1", "d")), "bad_header"),
+        (format!("{}\n{{}}\n", chunk(r#""a b""#, "1", "d")), "bad_id"),
+        (format!("{}\n{{}}\n", chunk(r#""""#, "1", "d")), "bad_id"),
+        (format!("{}\n{{}}\n", chunk(&format!("\"{}\"", "x".repeat(513)), "1", "d")), "bad_id"),
+        (format!("{}\n{{}}\n", chunk(r#""a""#, "1", "../x")), "bad_dataset"),
+        (format!("{}\n{{}}\n", chunk(r#""a""#, "1", "")), "bad_dataset"),
+        (format!("{}\n\n", chunk(r#""a""#, "1", "d")), "bad_document"),
+        (format!("{}\n[1]\n", chunk(r#""a""#, "1", "d")), "bad_document"),
+    ];
+    for (text, kind) in cases {
+        assert_eq!(decode_plain_batch(&text).kind(), kind, "{text}");
+    }
+}
+
+#[test]
+fn damaged_and_oversized_messages_are_refused() {
+    let mut damaged = encode(&batch(&[r#"{"a":1}"#]));
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0xff;
+    let kind = decode_ours(&damaged).unwrap_err().kind();
+    assert!(["bad_compression", "bad_header", "bad_count"].contains(&kind), "{kind}");
+    assert_eq!(decode_ours(b"not zstd").unwrap_err().kind(), "bad_compression");
+    let bomb = zstd::encode_all(&vec![b' '; MAX_DECODED_BYTES + 1][..], 1).unwrap();
+    assert_eq!(decode_ours(&bomb).unwrap_err(), WireError::TooLarge);
+    let brotli = decode(&envelope(CONTENT_TYPE_JSON, "br"), b"{}").unwrap_err();
+    assert_eq!(brotli.kind(), "bad_content_encoding");
+    let xml = decode(&envelope("text/xml", ""), b"<a/>").unwrap_err();
+    assert_eq!(xml.kind(), "bad_content_type");
+}
+
+#[test]
+fn foreign_documents_get_an_id_a_day_and_a_time() {
+    let pretty = "{\n  \"@timestamp\": \"2026-11-22T01:02:03.5Z\",\n  \"event\": {\"dataset\": \"My.App\"}\n}\n";
+    let parcel =
+        decode(&envelope("application/json; charset=utf-8", ""), pretty.as_bytes()).unwrap();
+    assert!(!text_of(&parcel, 0).contains('\n'));
+    assert_eq!(&*parcel.documents[0].dataset, "my_app");
+    assert_eq!(parcel.documents[0].day, Some(20_779));
+
+    let ndjson = b"{\"a\":1}\n\n{\"@timestamp\":1795000000123,\"event.dataset\":\"x\"}\r\n{}\n";
+    let parcel = decode(&envelope(CONTENT_TYPE_NDJSON, ""), ndjson).unwrap();
+    assert_eq!(parcel.documents.len(), 3);
+    assert_eq!(text_of(&parcel, 0), r#"{"@timestamp":"2026-11-18T11:06:40Z","a":1}"#);
+    assert_eq!(parcel.documents[0].day, None);
+    assert_eq!(&*parcel.documents[0].dataset, "external");
+    assert_eq!(parcel.documents[1].day, Some(20_775));
+    assert_eq!(&*parcel.documents[1].dataset, "x");
+    assert_eq!(text_of(&parcel, 2), r#"{"@timestamp":"2026-11-18T11:06:40Z"}"#);
+}
+
+#[test]
+fn foreign_ids_repeat_with_the_message_and_differ_with_the_content() {
+    let id = |message_id, body: &[u8]| {
+        let envelope = Envelope { message_id, ..envelope(CONTENT_TYPE_JSON, "") };
+        decode(&envelope, body).unwrap().documents[0].id.clone()
+    };
+    assert_eq!(id(Some("1"), b"{\"a\":1}"), id(Some("1"), b"{\"a\":1}"));
+    assert_ne!(id(Some("1"), b"{\"a\":1}"), id(Some("2"), b"{\"a\":1}"));
+    assert_ne!(id(Some("1"), b"{\"a\":1}"), id(Some("1"), b"{\"a\":2}"));
+    assert_eq!(id(None, b"{\"a\":1}"), id(None, b"{\"a\":1}"));
+}
+
+#[test]
+fn foreign_documents_that_are_not_json_objects_are_refused() {
+    for body in ["[1]", "{\"a\":", "{\"a\":1} x", "", "{\"a\":\"\u{1}\"}", "{\"a\":1}{\"b\":2}"] {
+        let error = decode(&envelope(CONTENT_TYPE_JSON, ""), body.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), "bad_document", "{body}");
+    }
+    let invalid_utf8 = decode(&envelope(CONTENT_TYPE_JSON, ""), b"{\"a\":\"\xff\"}").unwrap_err();
+    assert_eq!(invalid_utf8.kind(), "bad_document");
+    assert_eq!(decode(&envelope(CONTENT_TYPE_NDJSON, ""), b"\n\n").unwrap_err(), WireError::Empty);
+}
+
+/// What must hold for every parcel: its documents can be spliced into a `_bulk` body.
+fn assert_safe(parcel: &Parcel) {
+    for document in &parcel.documents {
+        let text = &parcel.text[document.start as usize..document.end as usize];
+        assert!(text.starts_with(b"{") && text.ends_with(b"}") && !text.contains(&b'\n'));
+        assert!(document.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)));
+        assert!(omphalos_common::event::is_clean_name(&document.dataset));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_message_makes_the_decoder_panic(
+        body in proptest::collection::vec(any::<u8>(), 0..400),
+        content_type in prop_oneof![
+            Just(CONTENT_TYPE_BATCH), Just(CONTENT_TYPE_JSON), Just(CONTENT_TYPE_NDJSON), Just("")
+        ],
+        encoding in prop_oneof![Just("zstd"), Just("gzip"), Just("")],
+    ) {
+        if let Ok(parcel) = decode(&envelope(content_type, encoding), &body) {
+            assert_safe(&parcel);
+        }
+    }
+
+    #[test]
+    fn no_edit_of_a_good_batch_makes_the_decoder_panic(
+        position in 0usize..400, value in any::<u8>(), cut in 0usize..400,
+    ) {
+        let sent = encode(&batch(&[r#"{"a":1}"#, r#"{"b":2}"#]));
+        let mut plain = zstd::decode_all(&sent[..]).unwrap();
+        let length = plain.len();
+        plain[position % length] = value;
+        plain.truncate(length - cut % length);
+        if let Ok(parcel) = decode(&envelope(CONTENT_TYPE_BATCH, ""), &plain) {
+            assert_safe(&parcel);
+        }
+    }
+
+    #[test]
+    fn no_edit_of_foreign_json_makes_the_decoder_panic(text in "[{}\\[\\]\",:a@1\\\\\n ]{0,80}") {
+        for content_type in [CONTENT_TYPE_JSON, CONTENT_TYPE_NDJSON] {
+            if let Ok(parcel) = decode(&envelope(content_type, ""), text.as_bytes()) {
+                assert_safe(&parcel);
+            }
+        }
+    }
+}
