@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_transport::amqp::{BasicProperties, Message, ShortString};
+use omphalos_transport::Message;
 use omphalos_transport::wire::{self, Envelope, Parcel};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::collector::elasticsearch::{
     Bulk, BulkBuilder, Concurrency, Courier, DeliveryId, Done, Filing, Problem,
 };
-use crate::collector::{Came, IndexNames, Ledger, Letter};
+use crate::collector::{IndexNames, Ledger, Letter};
 use crate::config::Settings;
 use crate::now_seconds;
 use crate::prefetch::Prefetch;
@@ -163,20 +163,12 @@ impl Pipeline {
         }
         match delivery {
             Delivery::Amqp(delivery) => {
-                let came = Came {
-                    exchange: delivery.exchange.clone(),
-                    routing_key: delivery.routing_key.clone(),
-                    properties: delivery.properties.clone(),
-                };
-                let (body, properties, answer) = delivery.into_parts();
-                self.take_message(came, &properties, Bytes::from(body), Answer::Amqp(answer));
+                let (message, answer) = delivery.into_parts();
+                self.take_message(message, Answer::Amqp(answer));
             }
             Delivery::Local(delivery) => {
                 let (message, answer) = delivery.into_parts();
-                let Message { routing_key, properties, body } = message;
-                let exchange = String::new();
-                let came = Came { exchange, routing_key, properties: properties.clone() };
-                self.take_message(came, &properties, body, Answer::Local(answer));
+                self.take_message(message, Answer::Local(answer));
             }
             Delivery::Udp(delivery) => self.take_record(delivery),
         }
@@ -196,24 +188,19 @@ impl Pipeline {
         self.gather(number, &content.parcel, now_seconds());
     }
 
-    fn take_message(
-        &mut self,
-        came: Came,
-        properties: &BasicProperties,
-        body: Bytes,
-        answer: Answer,
-    ) {
+    fn take_message(&mut self, message: Message, answer: Answer) {
+        let Message { body, about } = message;
         let number = self.ledger.number();
         let now = now_seconds();
         let envelope = Envelope {
-            content_type: properties.content_type().as_ref().map(ShortString::as_str),
-            content_encoding: properties.content_encoding().as_ref().map(ShortString::as_str),
-            message_id: properties.message_id().as_ref().map(ShortString::as_str),
-            timestamp: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()),
+            content_type: about.content_type.as_deref(),
+            content_encoding: about.content_encoding.as_deref(),
+            message_id: about.id.as_deref(),
+            timestamp: about.made_at,
             default_dataset: &self.settings.consume.default_dataset,
             now,
         };
-        self.courier.dead.remember(number, came);
+        self.courier.dead.remember(number, about.clone());
         match wire::decode(&envelope, &body) {
             Ok(parcel) => {
                 self.courier.metrics.received(parcel.documents.len());

@@ -11,10 +11,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use omphalos_common::event::{DocumentId, clean_name, day_of};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Health, encode_counter, encode_gauge};
-use omphalos_transport::amqp::{BasicProperties, Message, Receipt, Sender};
+use omphalos_transport::amqp::Sender;
 use omphalos_transport::batch::{Batch, Chunk};
 use omphalos_transport::udp::Content;
 use omphalos_transport::wire;
+use omphalos_transport::{About, Message, Receipt};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
@@ -246,12 +247,10 @@ impl Relay {
 
     fn message(&mut self, dataset: &str, open: &Open) -> std::io::Result<Message> {
         let body = self.encoder.encode(&open.batch, open.made_at)?;
-        let properties = BasicProperties::default()
-            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
-            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into())
-            .with_app_id("omphalos-relay".into())
-            .with_timestamp(u64::try_from(now_seconds()).unwrap_or(0));
-        Ok(Message { routing_key: format!("{dataset}.{}", self.host), properties, body })
+        let about = About::new(format!("{dataset}.{}", self.host), wire::CONTENT_TYPE_BATCH)
+            .encoded(wire::CONTENT_ENCODING_ZSTD)
+            .made("omphalos-relay", now_seconds());
+        Ok(Message { body, about })
     }
 
     /// Answers the records all of whose documents are confirmed.

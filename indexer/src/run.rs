@@ -8,9 +8,10 @@ use anyhow::Context;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Listener, Telemetry};
+use omphalos_transport::Window;
 use omphalos_transport::amqp::{
     Broker, Receiver, ReceiverMetrics, ReceiverOptions, Sender, SenderMetrics, SenderOptions,
-    Topology, Window,
+    Topology,
 };
 use omphalos_transport::local::LocalReceiver;
 use omphalos_transport::spool::{Spool, SpoolOptions};

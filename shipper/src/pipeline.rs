@@ -9,11 +9,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use omphalos_common::event::clean_name;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_transport::amqp::{BasicProperties, Message, Receipt, Sender};
+use omphalos_transport::amqp::Sender;
 use omphalos_transport::batch::Batch;
 use omphalos_transport::local::LocalSender;
 use omphalos_transport::udp::{self, UdpSenderMetrics};
 use omphalos_transport::wire;
+use omphalos_transport::{About, Message, Receipt};
 use tokio::sync::mpsc;
 use tracing::error;
 
@@ -142,14 +143,13 @@ impl Encoder {
 
     fn json_messages(&self, dataset: &str, body: &[u8]) -> Vec<Message> {
         let body = Bytes::copy_from_slice(body);
-        let properties =
-            BasicProperties::default().with_content_type(wire::CONTENT_TYPE_JSON.into());
+        let about = routed((dataset, &self.host.1), wire::CONTENT_TYPE_JSON);
         let mut start = 0;
         memchr::memchr_iter(b'\n', &body)
             .map(|end| {
                 let document = body.slice(start..end);
                 start = end + 1;
-                routed((dataset, &self.host.1), properties.clone(), document)
+                Message { body: document, about: about.clone() }
             })
             .collect()
     }
@@ -176,18 +176,14 @@ impl BatchMessages {
     /// # Errors
     /// When zstd fails.
     pub fn message(&mut self, batch: &Batch) -> std::io::Result<Message> {
-        let properties = BasicProperties::default()
-            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
-            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into());
         let body = self.encoder.encode(batch, now_seconds())?;
-        Ok(routed((batch.dataset(), &self.host), properties, body))
+        let about = routed((batch.dataset(), &self.host), wire::CONTENT_TYPE_BATCH);
+        Ok(Message { body, about: about.encoded(wire::CONTENT_ENCODING_ZSTD) })
     }
 }
 
-fn routed((dataset, host): (&str, &str), properties: BasicProperties, body: Bytes) -> Message {
-    let seconds = u64::try_from(now_seconds()).unwrap_or(0);
-    let properties = properties.with_app_id("omphalos-shipper".into()).with_timestamp(seconds);
-    Message { routing_key: format!("{dataset}.{host}"), properties, body }
+fn routed((dataset, host): (&str, &str), content_type: &'static str) -> About {
+    About::new(format!("{dataset}.{host}"), content_type).made("omphalos-shipper", now_seconds())
 }
 
 /// Where messages go.

@@ -12,9 +12,10 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 use omphalos_common::telemetry::Health;
 use omphalos_tests::Amqp;
 use omphalos_transport::amqp::{
-    AmqpSettings, Broker, Message, Sender, SenderMetrics, SenderOptions, Topology, Window,
+    AmqpSettings, Broker, Sender, SenderMetrics, SenderOptions, Topology,
 };
 use omphalos_transport::wire::{CONTENT_ENCODING_ZSTD, CONTENT_TYPE_BATCH, CONTENT_TYPE_JSON};
+use omphalos_transport::{About, Message, Window};
 
 use crate::measure::runtime;
 
@@ -119,10 +120,9 @@ pub fn send(file: &str, url: &str, times: &str) {
         let (sender, task) = Sender::start(broker, topology, options, metrics, health);
         let mut receipts = FuturesUnordered::new();
         for body in bodies {
-            let properties = of_a_batch(BasicProperties::default());
-            let message =
-                Message { routing_key: "access.web1".to_owned(), properties, body: body.into() };
-            receipts.push(sender.send(message).await);
+            let about = About::new("access.web1", CONTENT_TYPE_BATCH);
+            let about = about.encoded(CONTENT_ENCODING_ZSTD);
+            receipts.push(sender.send(Message { body: body.into(), about }).await);
         }
         while let Some(delivered) = receipts.next().await {
             assert!(delivered, "a message was not delivered");

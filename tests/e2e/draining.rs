@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lapin::BasicProperties;
 use lapin::types::AMQPValue;
 use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
 use omphalos_tests::{Amqp, Link, LogFile, Program, Stack, TcpProxy, eventually, holds};
 use omphalos_transport::amqp::{
-    AmqpSettings, BasicProperties, Broker, Delivery, Receiver, ReceiverMetrics, ReceiverOptions,
-    Topology,
+    AmqpSettings, Broker, Delivery, Receiver, ReceiverMetrics, ReceiverOptions, Topology,
 };
 use tokio::runtime::Runtime;
 
@@ -120,7 +120,7 @@ impl Scene {
     }
 
     fn acknowledge(&self, delivery: Delivery) {
-        self.runtime.block_on(delivery.into_parts().2.acknowledge());
+        self.runtime.block_on(delivery.into_parts().1.acknowledge());
     }
 
     fn is_drained(&self) -> bool {

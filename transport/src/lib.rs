@@ -6,7 +6,11 @@ pub mod amqp;
 pub mod batch;
 pub mod dead_letter;
 pub mod local;
+pub mod message;
 mod receipt;
 pub mod spool;
 pub mod udp;
 pub mod wire;
+
+pub use message::{About, Message};
+pub use receipt::{Receipt, Window};

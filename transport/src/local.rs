@@ -11,8 +11,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::debug;
 
-use super::amqp::{Message, Window};
-use super::receipt::Receipt;
+use crate::{Message, Receipt, Window};
 
 /// Both ends of a new transport.
 pub fn local(window: Window) -> (LocalSender, LocalReceiver) {
@@ -129,18 +128,16 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
-    use lapin::BasicProperties;
 
     use super::*;
+    use crate::About;
     use crate::batch::{Batch, Chunk};
     use crate::wire::{self, Envelope};
     use omphalos_common::event::content_id;
 
     fn message(body: impl Into<Bytes>) -> Message {
-        let properties = BasicProperties::default()
-            .with_content_type(wire::CONTENT_TYPE_BATCH.into())
-            .with_content_encoding(wire::CONTENT_ENCODING_ZSTD.into());
-        Message { routing_key: "access.web1".to_owned(), properties, body: body.into() }
+        let about = About::new("access.web1", wire::CONTENT_TYPE_BATCH);
+        Message { about: about.encoded(wire::CONTENT_ENCODING_ZSTD), body: body.into() }
     }
 
     async fn waits<T>(work: impl Future<Output = T>) -> bool {

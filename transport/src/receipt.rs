@@ -7,6 +7,15 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
+/// How much may be on its way: given to a road, and not delivered.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// At most so many messages.
+    pub messages: usize,
+    /// At most so many bytes of bodies; a single larger message passes alone.
+    pub bytes: usize,
+}
+
 /// Resolves to `true` when the message is delivered, in the sense of its transport, and to `false`
 /// when that was given up, so that nothing is known of it.
 #[derive(Debug)]
@@ -14,7 +23,7 @@ pub struct Receipt(oneshot::Receiver<()>);
 
 impl Receipt {
     /// A receipt, and what makes it true; dropping that makes it false.
-    pub(super) fn new() -> (oneshot::Sender<()>, Self) {
+    pub(crate) fn new() -> (oneshot::Sender<()>, Self) {
         let (done, receipt) = oneshot::channel();
         (done, Self(receipt))
     }

@@ -10,26 +10,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omphalos_common::retry::Retry;
-use omphalos_transport::amqp::{
-    AMQPValue, BasicProperties, FieldTable, Message, Sender, ShortString,
-};
+use omphalos_transport::amqp::Sender;
 use omphalos_transport::dead_letter::{self as header, Header};
 use omphalos_transport::wire::CONTENT_TYPE_JSON;
+use omphalos_transport::{About, Message};
 use tracing::{error, warn};
 
 use super::dead_file::{DeadFile, Line};
 use super::elasticsearch::{DeliveryId, Filing, Problem};
-
-/// Where a delivery came from.
-#[derive(Debug, Clone, Default)]
-pub struct Came {
-    /// The exchange it was published to.
-    pub exchange: String,
-    /// The routing key it was published with.
-    pub routing_key: String,
-    /// Its properties; content type and encoding are kept where the message is stored as it came.
-    pub properties: BasicProperties,
-}
 
 /// A document, or a whole message, to be stored.
 #[derive(Debug)]
@@ -68,46 +56,46 @@ pub enum Stored {
 #[derive(Debug)]
 pub struct DeadLetters {
     store: Store,
-    came: Mutex<HashMap<DeliveryId, Arc<Came>>>,
+    origins: Mutex<HashMap<DeliveryId, Arc<About>>>,
 }
 
 impl DeadLetters {
     /// Dead letters that go to the queue, through `sender`.
     pub fn in_queue(sender: Sender) -> Self {
-        Self { store: Store::Queue(sender), came: Mutex::default() }
+        Self { store: Store::Queue(sender), origins: Mutex::default() }
     }
 
     /// Dead letters that go to a file.
     pub fn in_file(file: DeadFile) -> Self {
-        Self { store: Store::File(file), came: Mutex::default() }
+        Self { store: Store::File(file), origins: Mutex::default() }
     }
 
     /// Remembers where a delivery came from, until [`Self::forget`].
-    pub fn remember(&self, delivery: DeliveryId, came: Came) {
-        self.came().insert(delivery, Arc::new(came));
+    pub fn remember(&self, delivery: DeliveryId, origin: About) {
+        self.origins().insert(delivery, Arc::new(origin));
     }
 
     /// The delivery is dealt with.
     pub fn forget(&self, delivery: DeliveryId) {
-        self.came().remove(&delivery);
+        self.origins().remove(&delivery);
     }
 
     /// All deliveries go back to the broker.
     pub fn forget_all(&self) {
-        self.came().clear();
+        self.origins().clear();
     }
 
-    fn came(&self) -> MutexGuard<'_, HashMap<DeliveryId, Arc<Came>>> {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner)
+    fn origins(&self) -> MutexGuard<'_, HashMap<DeliveryId, Arc<About>>> {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores letters, and waits until they are safe.
     pub async fn store(&self, letters: Vec<Letter>) -> Stored {
         let with_origin = letters.into_iter().map(|letter| {
-            let came = self.came().get(&letter.delivery).cloned().unwrap_or_default();
-            (letter, came)
+            let origin = self.origins().get(&letter.delivery).cloned().unwrap_or_default();
+            (letter, origin)
         });
-        let letters: Vec<(Letter, Arc<Came>)> = with_origin.collect();
+        let letters: Vec<(Letter, Arc<About>)> = with_origin.collect();
         match &self.store {
             Store::Queue(sender) => publish(sender, letters).await,
             Store::File(file) => write(file, &letters).await,
@@ -115,10 +103,10 @@ impl DeadLetters {
     }
 }
 
-async fn publish(sender: &Sender, letters: Vec<(Letter, Arc<Came>)>) -> Stored {
+async fn publish(sender: &Sender, letters: Vec<(Letter, Arc<About>)>) -> Stored {
     let mut receipts = Vec::new();
-    for (letter, came) in letters {
-        receipts.push(sender.send(message(letter, &came)).await);
+    for (letter, origin) in letters {
+        receipts.push(sender.send(message(letter, &origin)).await);
     }
     for receipt in receipts {
         if !receipt.await {
@@ -130,9 +118,9 @@ async fn publish(sender: &Sender, letters: Vec<(Letter, Arc<Came>)>) -> Stored {
 
 /// Writes letters into the file, for as long as that takes. They are few: what little it blocks
 /// does not matter.
-async fn write(file: &DeadFile, letters: &[(Letter, Arc<Came>)]) -> Stored {
-    let line = |(letter, came): &'_ (Letter, Arc<Came>)| {
-        let named = headers(letter, came).into_iter().map(|(name, value)| (name.0, value));
+async fn write(file: &DeadFile, letters: &[(Letter, Arc<About>)]) -> Stored {
+    let line = |(letter, origin): &'_ (Letter, Arc<About>)| {
+        let named = headers(letter, origin).into_iter().map(|(name, value)| (name.0, value));
         named.collect()
     };
     let lines: Vec<Line<'_>> =
@@ -158,17 +146,17 @@ async fn write(file: &DeadFile, letters: &[(Letter, Arc<Came>)]) -> Stored {
 }
 
 /// All that is said about a letter.
-fn headers(letter: &Letter, came: &Came) -> Vec<(Header, String)> {
+fn headers(letter: &Letter, origin: &About) -> Vec<(Header, String)> {
     let mut headers = vec![
         (header::STATUS, letter.problem.status.to_string()),
         (header::TYPE, letter.problem.kind.clone()),
         (header::REASON, letter.problem.reason.clone()),
-        (header::EXCHANGE, came.exchange.clone()),
-        (header::ROUTING_KEY, came.routing_key.clone()),
+        (header::EXCHANGE, origin.exchange.clone()),
+        (header::ROUTING_KEY, origin.routing_key.clone()),
         (header::AT, crate::now_seconds().to_string()),
     ];
-    if let Some(message_id) = came.properties.message_id() {
-        headers.push((header::MESSAGE_ID, message_id.as_str().to_owned()));
+    if let Some(id) = &origin.id {
+        headers.push((header::MESSAGE_ID, id.clone()));
     }
     if let (Some(filing), Some(id)) = (&letter.filing, &letter.id) {
         headers.push((header::ID, id.clone()));
@@ -180,22 +168,21 @@ fn headers(letter: &Letter, came: &Came) -> Vec<(Header, String)> {
     headers
 }
 
-fn message(letter: Letter, came: &Came) -> Message {
-    let mut table = FieldTable::default();
-    for (name, value) in headers(&letter, came) {
-        table.insert(ShortString::from(name.0), AMQPValue::LongString(value.into()));
-    }
-    let mut properties = BasicProperties::default();
-    if letter.id.is_some() {
-        properties = properties.with_content_type(CONTENT_TYPE_JSON.into());
+fn message(letter: Letter, origin: &About) -> Message {
+    let named = headers(&letter, origin).into_iter().map(|(name, value)| (name.0.into(), value));
+    let is_document = letter.id.is_some();
+    let (content_type, content_encoding) = if is_document {
+        (Some(CONTENT_TYPE_JSON.into()), None)
     } else {
-        if let Some(kind) = came.properties.content_type() {
-            properties = properties.with_content_type(kind.clone());
-        }
-        if let Some(encoding) = came.properties.content_encoding() {
-            properties = properties.with_content_encoding(encoding.clone());
-        }
-    }
-    let properties = properties.with_headers(table).with_app_id("omphalos-indexer".into());
-    Message { routing_key: came.routing_key.clone(), properties, body: letter.body }
+        (origin.content_type.clone(), origin.content_encoding.clone())
+    };
+    let about = About {
+        routing_key: origin.routing_key.clone(),
+        content_type,
+        content_encoding,
+        app: Some("omphalos-indexer".into()),
+        headers: named.collect(),
+        ..About::default()
+    };
+    Message { body: letter.body, about }
 }

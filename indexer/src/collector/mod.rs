@@ -6,7 +6,7 @@ pub mod elasticsearch;
 mod ledger;
 mod names;
 
-pub use dead::{Came, DeadLetters, Letter, Stored};
+pub use dead::{DeadLetters, Letter, Stored};
 pub use dead_file::DeadFile;
 pub use ledger::Ledger;
 pub use names::{IndexNames, IndexPeriod, NameRules};

@@ -9,9 +9,10 @@ use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
 use omphalos_common::telemetry::Health;
 use omphalos_transport::amqp::{
-    AmqpSettings, Broker, DeadQueue, Message, Receipt, Sender, SenderMetrics, SenderOptions,
-    Topology, Window, waiting_messages,
+    AmqpSettings, Broker, DeadQueue, Sender, SenderMetrics, SenderOptions, Topology,
+    waiting_messages,
 };
+use omphalos_transport::{Message, Receipt, Window};
 use tokio::task::JoinHandle;
 
 /// What may be in flight at once.

@@ -13,7 +13,7 @@ use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_store::{Store, StoreOptions, serve};
-use omphalos_transport::amqp::Window;
+use omphalos_transport::Window;
 use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

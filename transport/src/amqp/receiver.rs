@@ -13,14 +13,16 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{Acker, BasicProperties, Channel, Consumer, Event};
+use lapin::{Acker, Channel, Consumer, Event};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
 use self::drain::{Adrift, is_refusal};
+use super::properties::from_properties;
 use super::{Broker, Link, ReceiverMetrics, Topology};
+use crate::Message;
 use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
 
@@ -52,14 +54,7 @@ pub struct ReceiverOptions {
 /// A message that was delivered to us and waits for our answer.
 #[derive(Debug)]
 pub struct Delivery {
-    /// The body.
-    pub body: Vec<u8>,
-    /// Content type, message id and the like.
-    pub properties: BasicProperties,
-    /// The exchange it was published to.
-    pub exchange: String,
-    /// The routing key it was published with.
-    pub routing_key: String,
+    message: Message,
     answer: Answer,
 }
 
@@ -70,8 +65,8 @@ impl Delivery {
     }
 
     /// Splits off the answer, so that the body can be dropped before it is given.
-    pub fn into_parts(self) -> (Vec<u8>, BasicProperties, Answer) {
-        (self.body, self.properties, self.answer)
+    pub fn into_parts(self) -> (Message, Answer) {
+        (self.message, self.answer)
     }
 }
 
@@ -427,11 +422,10 @@ impl Supervisor {
             self.metrics.redelivered.inc();
             self.adrift.came_again();
         }
+        let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
+        let about = from_properties(&delivery.properties, exchange, key);
         let delivery = Delivery {
-            body: delivery.data,
-            properties: delivery.properties,
-            exchange: delivery.exchange.as_str().to_owned(),
-            routing_key: delivery.routing_key.as_str().to_owned(),
+            message: Message { body: delivery.data.into(), about },
             answer: Answer {
                 acker: delivery.acker,
                 acknowledged: self.metrics.acknowledged.clone(),

@@ -6,34 +6,13 @@ mod supervisor;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use lapin::BasicProperties;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Broker, Receipt, SenderMetrics, Topology};
+use super::{Broker, SenderMetrics, Topology};
+use crate::{Message, Receipt, Window};
 use omphalos_common::telemetry::Health;
 use supervisor::Supervisor;
-
-/// A message to publish. The sender sets `mandatory`, persistence and the message id.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// The routing key.
-    pub routing_key: String,
-    /// Content type, headers and the like.
-    pub properties: BasicProperties,
-    /// The body.
-    pub body: Bytes,
-}
-
-/// How much may be in flight: published, or waiting for a connection, and not confirmed.
-#[derive(Debug, Clone, Copy)]
-pub struct Window {
-    /// At most so many messages.
-    pub messages: usize,
-    /// At most so many bytes of bodies; a single larger message passes alone.
-    pub bytes: usize,
-}
 
 /// How a sender works.
 #[derive(Debug, Clone)]
@@ -78,8 +57,9 @@ impl Sender {
         (Self { queue }, tokio::spawn(supervisor.run()))
     }
 
-    /// Gives the message to the supervisor as soon as the window has room for it. Delivered means
-    /// that it is routed and confirmed.
+    /// Gives the message to the supervisor as soon as the window has room for it; the supervisor
+    /// sets `mandatory`, persistence and the message id. Delivered means that it is routed and
+    /// confirmed.
     pub async fn send(&self, message: Message) -> Receipt {
         let (done, receipt) = Receipt::new();
         // A failure drops `done`, which resolves the receipt to `false`.

@@ -14,8 +14,10 @@ use lapin::{Channel, Confirmation, ErrorKind, Event};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
+use super::super::properties::to_properties;
 use super::super::{Broker, Link, SenderMetrics, Topology};
-use super::{Message, Queued, SenderOptions};
+use super::{Queued, SenderOptions};
+use crate::Message;
 use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
 
@@ -288,10 +290,11 @@ impl Supervisor {
         let id = format!("{}-{number}", self.options.id_prefix);
         session.settling.push(Box::pin(async move {
             const PERSISTENT: u8 = 2;
-            let properties =
-                message.properties.with_delivery_mode(PERSISTENT).with_message_id(id.into());
+            let properties = to_properties(&message.about)
+                .with_delivery_mode(PERSISTENT)
+                .with_message_id(id.into());
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-            let key = message.routing_key.into();
+            let key = message.about.routing_key.as_str().into();
             let published =
                 channel.basic_publish(exchange.into(), key, options, &message.body, properties);
             match published.await {

@@ -1,0 +1,62 @@
+//! The currency of all roads: a message, what it says of itself, and how it is routed. Which bytes
+//! that becomes is a matter of each road.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+/// Text that is mostly known beforehand.
+pub type Text = Cow<'static, str>;
+
+/// A message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Message {
+    /// What it carries.
+    pub body: Bytes,
+    /// What it says of itself.
+    pub about: About,
+}
+
+/// What a message says of itself. Roads that cannot carry a part of it leave that out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// Where it is published: an exchange of AMQP. Senders take the one that they are set up for.
+    pub exchange: String,
+    /// How it is routed there: `<dataset>.<host>`.
+    pub routing_key: String,
+    /// Media type of the body.
+    pub content_type: Option<Text>,
+    /// How the body is compressed.
+    pub content_encoding: Option<Text>,
+    /// Its own id, which a repeat has too.
+    pub id: Option<String>,
+    /// When it was made, in seconds since the epoch.
+    pub made_at: Option<i64>,
+    /// The program that made it.
+    pub app: Option<Text>,
+    /// What else is said, as text.
+    pub headers: Vec<(Text, String)>,
+}
+
+impl About {
+    /// A message that is routed by this key, with a body of this media type.
+    pub fn new(routing_key: impl Into<String>, content_type: impl Into<Text>) -> Self {
+        Self {
+            routing_key: routing_key.into(),
+            content_type: Some(content_type.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Compressed so.
+    #[must_use]
+    pub fn encoded(self, content_encoding: impl Into<Text>) -> Self {
+        Self { content_encoding: Some(content_encoding.into()), ..self }
+    }
+
+    /// Made by this program at that time, in seconds since the epoch.
+    #[must_use]
+    pub fn made(self, app: impl Into<Text>, at: i64) -> Self {
+        Self { app: Some(app.into()), made_at: Some(at), ..self }
+    }
+}
