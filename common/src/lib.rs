@@ -1,6 +1,7 @@
 //! What all programs of Omphalos share: settings, names and ids, retry, shutdown, telemetry and its
 //! HTTP listener, TLS. Nothing here knows any other crate of ours.
 
+pub mod clock;
 pub mod config;
 pub mod event;
 pub mod retry;

@@ -21,11 +21,3 @@ mod run;
 pub mod streams;
 
 pub use run::{Surroundings, relay, run, run_in};
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The present in seconds since the epoch.
-pub fn now_seconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}

@@ -21,10 +21,10 @@ use crate::collector::elasticsearch::{
 };
 use crate::collector::{IndexNames, Ledger, Letter};
 use crate::config::Settings;
-use crate::now_seconds;
 use crate::prefetch::Prefetch;
 use crate::receive::{Answer, Delivery, Inlets, UdpDelivery};
 use crate::records::RecordReader;
+use omphalos_common::clock::now_seconds;
 
 /// How often time limits are looked at.
 const TICK: Duration = Duration::from_millis(200);

@@ -21,9 +21,9 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use tracing::info;
 
-use crate::now_seconds;
 use crate::receive::{Feed, UdpAnswer};
 use crate::records::RecordReader;
+use omphalos_common::clock::now_seconds;
 
 /// A batch is sent when it has so many bytes, or so long after its first document.
 const BATCH_BYTES: usize = 1024 * 1024;

@@ -1,15 +1,13 @@
 //! `omphalos-shipper check`: does everything up to shipping, and says what it found.
 
 use std::fs::File;
-use std::sync::Arc;
 
 use omphalos_common::config::ConfigError;
-use omphalos_transport::amqp::{Broker, Topology};
-use omphalos_transport::udp::{Probe, probe};
 
-use crate::config::{Settings, TransportKind};
+use crate::config::Settings;
 use crate::host;
 use crate::monitor::{StateDir, StateError, scan};
+use crate::road;
 
 /// Prints one line for each thing that was checked; whether all are well.
 ///
@@ -41,10 +39,11 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     }
     Report::good(&format!("{} files found", found.found.len()));
     check_state(settings, &mut report);
-    match settings.transport() {
-        TransportKind::Amqp => check_broker(settings, &mut report).await?,
-        TransportKind::Udp => check_destinations(settings, &mut report)?,
-        TransportKind::Null => {}
+    for finding in road::plan(settings, None)?.check().await {
+        match finding {
+            Ok(text) => Report::good(&text),
+            Err(text) => report.bad(&text),
+        }
     }
     Ok(report.well)
 }
@@ -67,37 +66,6 @@ fn check_state(settings: &Settings, report: &mut Report) {
         }
         Err(error) => report.bad(&error.to_string()),
     }
-}
-
-async fn check_broker(settings: &Settings, report: &mut Report) -> Result<(), ConfigError> {
-    let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-shipper check")?);
-    let topology = Topology::new(&settings.amqp);
-    for turn in 0..broker.url_count() {
-        match broker.connect_nth(turn).await {
-            Ok(link) => match topology.establish(&link.connection).await {
-                Ok(()) => Report::good(&format!(
-                    "{}: connected; exchange {:?}, queue {:?} and dead letters {:?} are there",
-                    link.shown, topology.exchange, topology.queue, topology.dead_letters
-                )),
-                Err(error) => report.bad(&format!("{}: {error}", link.shown)),
-            },
-            Err(error) => report.bad(&error.to_string()),
-        }
-    }
-    Ok(())
-}
-
-fn check_destinations(settings: &Settings, report: &mut Report) -> Result<(), ConfigError> {
-    settings.udp.options("", settings.batch.compression_level)?;
-    for to in &settings.udp.to {
-        match probe(to) {
-            Ok(Probe { address, datagram }) => Report::good(&format!(
-                "udp {to}: {address}, datagrams of up to {datagram} bytes; nobody can tell from here whether they are taken: see omphalos-indexer streams"
-            )),
-            Err(error) => report.bad(&format!("udp {to}: {error}")),
-        }
-    }
-    Ok(())
 }
 
 struct Report {

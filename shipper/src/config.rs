@@ -12,6 +12,7 @@ use omphalos_common::config::{ConfigError, Period, Setting, Size};
 use omphalos_common::event::clean_name;
 use omphalos_common::telemetry::LogFormat;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_transport::batch::{BATCH_SETTINGS, BatchSettings};
 use omphalos_transport::udp::{UDP_SETTINGS, UdpSettings};
 use serde::Deserialize;
 
@@ -19,32 +20,11 @@ use crate::monitor::{
     Compression, Container, EncodingSetting, MultilineKind, PIPE, Rule, Waits, WatchMode, Watched,
 };
 use crate::parser::ParserKind;
+use crate::road::TransportKind;
 
 /// All settings of the shipper.
 pub fn all_settings() -> Vec<Setting> {
-    [rows::OWN_SETTINGS, AMQP_SETTINGS, UDP_SETTINGS].concat()
-}
-
-/// Which transport.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum TransportKind {
-    /// RabbitMQ.
-    Amqp,
-    /// Datagrams.
-    Udp,
-    /// Nowhere.
-    Null,
-}
-
-/// How a batch becomes messages.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// One message a batch.
-    Batch,
-    /// One message a document.
-    Json,
+    [rows::OWN_SETTINGS, BATCH_SETTINGS, AMQP_SETTINGS, UDP_SETTINGS].concat()
 }
 
 /// Where to begin in a file that is not known.
@@ -105,20 +85,6 @@ pub struct MonitorSettings {
     pub logical_path: String,
 }
 
-/// The `[batch]` table.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "the rows above say what each is")]
-pub struct BatchSettings {
-    pub bytes: Size,
-    pub flush_interval: Period,
-    pub encoding: Encoding,
-    pub compression_level: i32,
-    pub in_flight_messages: u32,
-    pub in_flight_bytes: Size,
-    pub confirm_timeout: Period,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -163,20 +129,6 @@ impl Default for MonitorSettings {
             keep_original: false,
             max_line_bytes: Size(1024 * 1024),
             logical_path: "auto".to_owned(),
-        }
-    }
-}
-
-impl Default for BatchSettings {
-    fn default() -> Self {
-        Self {
-            bytes: Size(1024 * 1024),
-            flush_interval: Period(Duration::from_millis(300)),
-            encoding: Encoding::Batch,
-            compression_level: 1,
-            in_flight_messages: 1024,
-            in_flight_bytes: Size(8 * 1024 * 1024),
-            confirm_timeout: Period(Duration::from_mins(1)),
         }
     }
 }
@@ -254,7 +206,6 @@ pub enum LogicalPath {
 
 /// Sizes that make no sense are refused rather than obeyed.
 const LINE_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024 * 1024;
-const BATCH_BYTES: std::ops::RangeInclusive<u64> = 1024..=64 * 1024 * 1024;
 
 impl Settings {
     /// Checks what a type cannot express, and prepares the inputs.
@@ -262,7 +213,7 @@ impl Settings {
     /// # Errors
     /// When a setting cannot be used; the message names it.
     pub fn inputs(&self) -> Result<Vec<Input>, ConfigError> {
-        self.check_batch()?;
+        self.batch.check()?;
         if self.max_open_files == 0 {
             return Err(ConfigError::invalid("max_open_files: expected at least 1, found 0"));
         }
@@ -286,25 +237,6 @@ impl Settings {
             [] => TransportKind::Amqp,
             _ => TransportKind::Udp,
         })
-    }
-
-    fn check_batch(&self) -> Result<(), ConfigError> {
-        let batch = &self.batch;
-        if !BATCH_BYTES.contains(&batch.bytes.0) {
-            return Err(out_of_range("batch.bytes", batch.bytes, "1KiB to 64MiB"));
-        }
-        if !(1..=19).contains(&batch.compression_level) {
-            return Err(ConfigError::invalid(format!(
-                "batch.compression_level: expected 1 to 19, found {}",
-                batch.compression_level
-            )));
-        }
-        if batch.in_flight_messages == 0 {
-            return Err(ConfigError::invalid(
-                "batch.in_flight_messages: expected at least 1, found 0",
-            ));
-        }
-        Ok(())
     }
 }
 

@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
 
 use crate::monitor::{Clock, Host, Names, logical_path};
-use crate::now_millis;
 use crate::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
+use omphalos_common::clock::now_millis;
 
 /// How lines become documents.
 #[derive(Debug, Clone)]

@@ -3,33 +3,30 @@
 
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
-use omphalos_common::event::clean_name;
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Listener, Repeats, Telemetry};
-use omphalos_transport::Window;
-use omphalos_transport::amqp::{Broker, Sender, SenderMetrics, SenderOptions, Topology};
 use omphalos_transport::local::LocalSender;
-use omphalos_transport::udp::{self, UdpSenderMetrics};
+use omphalos_transport::road::{Open, Plan, Site};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tracing::{debug, error, info};
 
-use crate::config::{Input, Settings, Start, TransportKind};
+use crate::config::{Input, Settings, Start};
 use crate::host;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
     Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, PIPE, StateDir, StateError,
 };
-use crate::pipeline::{Datagrams, Encoder, Outlet, Transport, deliver};
+use crate::pipeline::{Dispatcher, report_deliveries};
+use crate::road;
 
 /// Descriptors for other things than log files.
 const OTHER_DESCRIPTORS: u64 = 256;
@@ -101,52 +98,23 @@ pub async fn run_in(
         metrics.open(&input.clean_dataset);
     }
     // Built before the wait for the state directory, so that bad settings are refused at once.
-    let target = target(&settings, local)?;
-    announce(&settings, &inputs, &target);
+    let plan = road::plan(&settings, local)?;
+    announce(&settings, &inputs, &*plan);
     let Some(state) = open_state(&settings, &telemetry, &shutdown).await? else {
         return Ok(());
     };
-    let stages = Stages { settings, once, inputs, telemetry, metrics, target };
+    let stages = Stages { settings, once, inputs, telemetry, metrics, plan };
     stages.run(state, shutdown).await
 }
 
-/// Where documents go.
-enum Target {
-    Broker(Arc<Broker>),
-    Local(LocalSender),
-    Udp(udp::SenderOptions),
-    Nowhere,
-}
-
-fn target(settings: &Settings, local: Option<LocalSender>) -> Result<Target, ConfigError> {
-    if let Some(sender) = local {
-        return Ok(Target::Local(sender));
-    }
-    Ok(match settings.transport() {
-        TransportKind::Amqp => {
-            Target::Broker(Arc::new(Broker::new(&settings.amqp, "omphalos-shipper")?))
-        }
-        TransportKind::Udp => {
-            let level = settings.batch.compression_level;
-            Target::Udp(settings.udp.options(&host::host_name(settings), level)?)
-        }
-        TransportKind::Null => Target::Nowhere,
-    })
-}
-
 /// One line: version, what is watched, where it goes.
-fn announce(settings: &Settings, inputs: &[Input], target: &Target) {
+fn announce(settings: &Settings, inputs: &[Input], plan: &dyn Plan) {
     let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
-    let target = match target {
-        Target::Broker(broker) => broker.shown(),
-        Target::Local(_) => "the indexer in this process".to_owned(),
-        Target::Udp(options) => format!("udp {}", options.to.join(", ")),
-        Target::Nowhere => "nowhere (transport null)".to_owned(),
-    };
     info!(
-        "omphalos-shipper {} reads {} and sends to {target}; checkpoint in {}",
+        "omphalos-shipper {} reads {} and sends to {}; checkpoint in {}",
         env!("CARGO_PKG_VERSION"),
         shown.join(", "),
+        plan.shown(),
         settings.state_dir.display()
     );
 }
@@ -198,7 +166,7 @@ struct Stages {
     inputs: Vec<Input>,
     telemetry: Telemetry,
     metrics: ShipperMetrics,
-    target: Target,
+    plan: Box<dyn Plan>,
 }
 
 impl Stages {
@@ -212,17 +180,21 @@ impl Stages {
         let inbox = Inbox::default();
         let bodies = Bodies::default();
         let (batches, batches_seen) = sync_channel(1);
-        let (encoded, encoded_seen) = mpsc::channel(1);
+        let (sent, sent_seen) = mpsc::channel(1);
         let give_up = Shutdown::new();
-        let (transport, sender_task) = self.transport(&host.name);
-        let encoder = Encoder {
+        let site = Site {
+            host: host.name.clone(),
+            telemetry: self.telemetry.clone(),
+            give_up: give_up.clone(),
+            runtime: Handle::current(),
+        };
+        let Open { road, close } = self.plan.open(&site).context("cannot open the road")?;
+        let dispatcher = Dispatcher {
             batches: batches_seen,
-            encoded,
+            road,
+            sent,
             bodies: bodies.clone(),
             inbox: inbox.clone(),
-            outlet: self.outlet(&give_up),
-            level: self.settings.batch.compression_level,
-            host: (host.name.clone(), clean_name(&host.name)),
         };
         let has_pipe = self.inputs.iter().any(|input| input.has_pipe);
         let joints = Joints {
@@ -236,60 +208,18 @@ impl Stages {
         let grace = self.settings.stop_grace.0;
         let options = MonitorOptions { once: self.once, settings: self.settings, host };
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
-        let encoding = spawn("encoder", move || encoder.run())?;
+        let dispatching = spawn("encoder", move || dispatcher.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;
         let metrics = self.metrics.clone();
-        let delivering =
-            tokio::spawn(deliver(encoded_seen, transport, inbox.clone(), metrics, give_up.clone()));
+        let reporting = report_deliveries(sent_seen, inbox.clone(), metrics, give_up.clone());
+        let reporting = tokio::spawn(reporting);
         tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up));
         let ended = monitoring.await.context("the monitor thread is gone")?;
-        delivering.await.context("the delivery task is gone")?;
-        encoding.await.context("the encoder thread is gone")?.context("cannot encode")?;
-        if let Some(task) = sender_task {
-            close_connection(task, &ended).await;
-        }
+        reporting.await.context("the task of receipts is gone")?;
+        dispatching.await.context("the encoder thread is gone")?.context("cannot send")?;
+        close(ended == Ended::Settled).await;
         self.metrics.log_books();
         conclude(&ended)
-    }
-
-    /// What batches become.
-    fn outlet(&self, give_up: &Shutdown) -> Outlet {
-        match &self.target {
-            Target::Broker(_) | Target::Local(_) => Outlet::Messages(self.settings.batch.encoding),
-            Target::Nowhere => Outlet::Nothing,
-            Target::Udp(options) => {
-                let metrics = UdpSenderMetrics::default();
-                self.telemetry.register(|registry| metrics.register(registry));
-                let (health, give_up) = (self.telemetry.health.clone(), give_up.clone());
-                let options = options.clone();
-                Outlet::Datagrams(Box::new(Datagrams { options, metrics, health, give_up }))
-            }
-        }
-    }
-
-    fn transport(&self, host: &str) -> (Transport, Option<JoinHandle<()>>) {
-        let broker = match &self.target {
-            Target::Broker(broker) => broker,
-            Target::Local(sender) => return (Transport::Local(sender.clone()), None),
-            Target::Udp(_) | Target::Nowhere => return (Transport::Null, None),
-        };
-        let batch = &self.settings.batch;
-        let metrics = SenderMetrics::default();
-        self.telemetry.register(|registry| metrics.register(registry));
-        let options = SenderOptions {
-            part: "amqp",
-            exchange: self.settings.amqp.exchange.clone(),
-            id_prefix: format!("{host}-{:016x}", rand::random::<u64>()),
-            window: Window {
-                messages: batch.in_flight_messages as usize,
-                bytes: batch.in_flight_bytes.as_usize(),
-            },
-            confirm_timeout: batch.confirm_timeout.0,
-        };
-        let topology = Topology::new(&self.settings.amqp);
-        let health = self.telemetry.health.clone();
-        let (sender, task) = Sender::start(Arc::clone(broker), topology, options, metrics, health);
-        (Transport::Amqp(sender), Some(task))
     }
 }
 
@@ -346,15 +276,6 @@ async fn stop_in_order(shutdown: Shutdown, inbox: Inbox, grace: Duration, give_u
     inbox.put(|news| news.end = news.end.max(End::Stop));
     tokio::time::sleep(grace).await;
     give_up.cancel();
-}
-
-/// The supervisor closes the connection by itself when all is confirmed.
-async fn close_connection(task: JoinHandle<()>, ended: &Ended) {
-    const LONGEST: Duration = Duration::from_secs(2);
-    let abort = task.abort_handle();
-    if *ended != Ended::Settled || tokio::time::timeout(LONGEST, task).await.is_err() {
-        abort.abort();
-    }
 }
 
 fn conclude(ended: &Ended) -> anyhow::Result<()> {

@@ -4,6 +4,10 @@
 //! into them: their ids, their days, and which byte range of which source they came from. The
 //! ranges are also what an audit adds up.
 
+mod settings;
+
+pub use settings::{BATCH_SETTINGS, BatchSettings};
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

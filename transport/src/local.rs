@@ -6,11 +6,15 @@
 //! and in bytes; a full one makes the sender wait. Nothing is kept on disk, and nothing is delivered
 //! twice: what is not answered when the process stops is a receipt that says so.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::debug;
 
+use crate::batch::BatchSettings;
+use crate::messages::{BatchMessages, MessageRoad, SendMessage};
+use crate::road::{Open, Plan, Site};
 use crate::{Message, Receipt, Window};
 
 /// Both ends of a new transport.
@@ -61,6 +65,32 @@ impl LocalSender {
             drop(self.queue.send(LocalDelivery { message, answer }).await);
         }
         receipt
+    }
+}
+
+impl SendMessage for LocalSender {
+    async fn send(&self, message: Message) -> Receipt {
+        Self::send(self, message).await
+    }
+}
+
+/// The road to the indexer in this process.
+pub struct LocalPlan {
+    /// Its end.
+    pub sender: LocalSender,
+    /// How batches are encoded.
+    pub batch: BatchSettings,
+}
+
+impl Plan for LocalPlan {
+    fn shown(&self) -> String {
+        "the indexer in this process".to_owned()
+    }
+
+    fn open(self: Box<Self>, site: &Site) -> io::Result<Open> {
+        let level = self.batch.compression_level;
+        let messages = BatchMessages::new(&site.host, self.batch.encoding, level)?;
+        Ok(Open::new(MessageRoad::new(messages, self.sender, site)))
     }
 }
 

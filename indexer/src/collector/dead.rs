@@ -153,7 +153,7 @@ fn headers(letter: &Letter, origin: &About) -> Vec<(Header, String)> {
         (header::REASON, letter.problem.reason.clone()),
         (header::EXCHANGE, origin.exchange.clone()),
         (header::ROUTING_KEY, origin.routing_key.clone()),
-        (header::AT, crate::now_seconds().to_string()),
+        (header::AT, omphalos_common::clock::now_seconds().to_string()),
     ];
     if let Some(id) = &origin.id {
         headers.push((header::MESSAGE_ID, id.clone()));

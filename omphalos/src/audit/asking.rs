@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use omphalos_common::clock::now_seconds;
 use omphalos_common::retry::Retry;
 use omphalos_indexer::collector::IndexNames;
 use omphalos_indexer::collector::elasticsearch::{Client, Fault};
-use omphalos_indexer::now_seconds;
 
 use super::answers::{self, GET_FILTER};
 use super::portion::Document;

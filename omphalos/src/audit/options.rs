@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use omphalos_common::clock::now_millis;
 use omphalos_common::config::{ConfigError, Period, Setting, add_flags, load, load_with};
 use omphalos_indexer::config as indexer;
-use omphalos_shipper::config::{self as shipper, Encoding, MonitorSettings, TransportKind};
+use omphalos_shipper::config::{self as shipper, MonitorSettings};
 use omphalos_shipper::host::{host_name, known_id};
 use omphalos_shipper::monitor::{Entry, Host, Recalled, logical_path, peek, recall};
-use omphalos_shipper::now_millis;
+use omphalos_shipper::road::TransportKind;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_transport::messages::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
 use super::reading::Target;

@@ -10,8 +10,8 @@ use omphalos_common::config::Size;
 use omphalos_common::event::DocumentId;
 use omphalos_shipper::batch::ClosedBatch;
 use omphalos_shipper::monitor::TailId;
-use omphalos_shipper::pipeline::BatchMessages;
 use omphalos_transport::batch::{Batch, Chunk};
+use omphalos_transport::messages::{BatchMessages, Encoding};
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;
@@ -61,7 +61,7 @@ pub async fn ship(
     manner: Manner,
     publisher: &mut Publisher,
 ) -> anyhow::Result<u64> {
-    let mut messages = BatchMessages::new(&target.host.name, manner.level)?;
+    let mut messages = BatchMessages::new(&target.host.name, Encoding::Batch, manner.level)?;
     let mut picker = Picker::new(absent.read()?, manner.with_untimed);
     let turn = move |closed: &mut ClosedBatch| picker.pick(closed);
     let (reading, mut shipments) = Reading::start(target, manner.batch_bytes, turn)?;
@@ -70,7 +70,9 @@ pub async fn ship(
         let Shipment { batch, owners } = shipment?;
         let documents = batch.documents();
         if documents > 0 {
-            publisher.publish(messages.message(&batch)?).await?;
+            for message in messages.of(&batch)? {
+                publisher.publish(message).await?;
+            }
             shipped += documents as u64;
         }
         reading.confirm(owners);

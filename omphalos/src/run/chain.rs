@@ -13,7 +13,6 @@ use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_store::{Store, StoreOptions, serve};
-use omphalos_transport::Window;
 use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -54,10 +53,7 @@ impl Chain {
         if let Some(settings) = &self.shipper
             && self.is_local
         {
-            let (sender, receiver) = local(Window {
-                messages: settings.batch.in_flight_messages as usize,
-                bytes: settings.batch.in_flight_bytes.as_usize(),
-            });
+            let (sender, receiver) = local(settings.batch.window());
             (to_indexer, from_shipper) = (Some(sender), Some(receiver));
         }
         let stop_shipper = shutdown.child_token();

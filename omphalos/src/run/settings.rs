@@ -11,9 +11,10 @@ use omphalos_indexer::config::{
     self as indexer, BulkSettings, ConsumeSettings, ElasticsearchSettings, IndexSettings, Limit,
     ReceiveSettings,
 };
-use omphalos_shipper::config::{self as shipper, BatchSettings, MonitorSettings};
+use omphalos_shipper::config::{self as shipper, MonitorSettings};
 use omphalos_shipper::monitor::WatchMode;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
+use omphalos_transport::batch::BatchSettings;
 use omphalos_transport::udp::UdpSettings;
 use serde::Deserialize;
 

@@ -193,25 +193,4 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     .default("auto")
     .flag("logical-path")
     .repeated(),
-    Setting::new("batch.bytes", Kind::Size, "A batch is sent when it has so many bytes of documents.")
-        .default("1MiB"),
-    Setting::new("batch.flush_interval", Kind::Period, "A batch is sent at the latest so long after its first line.")
-        .default("300ms"),
-    Setting::new(
-        "batch.encoding",
-        Kind::Choice(&["batch", "json"]),
-        "batch: compressed, many documents a message; json: one plain JSON document a message, for other consumers.",
-    )
-    .default("batch"),
-    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1"),
-    Setting::new("batch.in_flight_messages", Kind::Integer, "Messages that may await their confirm.")
-        .default("1024"),
-    Setting::new("batch.in_flight_bytes", Kind::Size, "Bytes of messages that may await their confirm.")
-        .default("8MiB"),
-    Setting::new(
-        "batch.confirm_timeout",
-        Kind::Period,
-        "A connection on which a confirm takes longer is given up and made anew.",
-    )
-    .default("1m"),
 ];

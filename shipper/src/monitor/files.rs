@@ -24,7 +24,7 @@ use super::positions::Positions;
 use super::tail::{Tail, TailId, Waits};
 use crate::config::Input;
 use crate::metrics::ShipperMetrics;
-use crate::now_seconds;
+use omphalos_common::clock::now_seconds;
 
 /// What standard input is called.
 pub const PIPE: &str = "-";

@@ -17,7 +17,7 @@ use super::discover::Found;
 use super::files::Files;
 use super::matching;
 use super::tail::{Tail, TailId};
-use crate::now_seconds;
+use omphalos_common::clock::now_seconds;
 
 /// A file keeps its descriptor for so long after it was last looked into.
 const IDLE: Duration = Duration::from_secs(10);

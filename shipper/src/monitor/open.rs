@@ -21,8 +21,8 @@ use super::matching::{self, stamp};
 use super::place::{Place, last_line_end};
 use super::tail::{Setup, Tail, TailId};
 use crate::config::{LogicalPath, Start};
-use crate::now_seconds;
 use crate::parser::Frame;
+use omphalos_common::clock::now_seconds;
 
 /// So many of the files that a scan found are named in the log.
 pub const MOST_NAMED: usize = 10;

@@ -9,7 +9,7 @@ use super::read::{Look, Tools};
 use super::tail::{Tail, TailId};
 use super::{Monitor, Stage};
 use crate::batch::OpenBatch;
-use crate::now_millis;
+use omphalos_common::clock::now_millis;
 
 impl Monitor {
     /// Gives each file that is ready one turn, as long as there is room for what it says.

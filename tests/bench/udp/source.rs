@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use omphalos_common::clock::now_seconds;
 use omphalos_common::config::Size;
 use omphalos_common::event::{SourceId, day_of};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_shipper::now_seconds;
 use omphalos_shipper::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 use omphalos_tests::generate::Generator;
 use omphalos_transport::batch::{Batch, Chunk};

@@ -234,7 +234,7 @@ impl Sender {
 
     /// Says that nothing will follow, and goes on answering receivers until they miss nothing, or
     /// nobody asks, or `give_up`.
-    pub fn finish(mut self, give_up: &Shutdown) {
+    pub fn finish(&mut self, give_up: &Shutdown) {
         let keys = self.options.keys.as_ref().map(KeyFile::keys);
         for _ in 0..LAST_MARKS {
             for route in &mut self.routes {

@@ -1,0 +1,42 @@
+//! Which road is taken: the one place where settings become a road.
+
+use omphalos_common::config::ConfigError;
+use omphalos_transport::amqp::AmqpPlan;
+use omphalos_transport::local::{LocalPlan, LocalSender};
+use omphalos_transport::road::{Nowhere, Plan};
+use omphalos_transport::udp::UdpPlan;
+use serde::Deserialize;
+
+use crate::config::Settings;
+use crate::host;
+
+/// The roads that can be set.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportKind {
+    /// RabbitMQ.
+    Amqp,
+    /// Datagrams.
+    Udp,
+    /// Nowhere.
+    Null,
+}
+
+/// The road that is set; the way to an indexer in the same process is taken instead of all others.
+///
+/// # Errors
+/// When a setting cannot be used; the message names it.
+pub fn plan(settings: &Settings, local: Option<LocalSender>) -> Result<Box<dyn Plan>, ConfigError> {
+    let batch = &settings.batch;
+    if let Some(sender) = local {
+        return Ok(Box::new(LocalPlan { sender, batch: batch.clone() }));
+    }
+    Ok(match settings.transport() {
+        TransportKind::Amqp => Box::new(AmqpPlan::new(&settings.amqp, batch)?),
+        TransportKind::Udp => {
+            let host = host::host_name(settings);
+            Box::new(UdpPlan::new(&settings.udp, &host, batch.compression_level)?)
+        }
+        TransportKind::Null => Box::new(Nowhere),
+    })
+}
