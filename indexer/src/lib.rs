@@ -1,6 +1,6 @@
 //! The indexer: transport → collector.
 //!
-//! [`receive`] brings deliveries, from the broker's queue or from the spool of the UDP receivers.
+//! Deliveries come along the roads that are set ([`omphalos_transport::intake`]).
 //! [`pipeline`] takes them, gathers their documents into bulks and acknowledges what has a
 //! final verdict; [`collector`] gives the verdicts: [`collector::elasticsearch`] sends bulks, retries
 //! what can be retried, and stores as dead letters what cannot.
@@ -14,8 +14,6 @@ pub mod config;
 pub mod metrics;
 pub mod pipeline;
 pub mod prefetch;
-pub mod receive;
-pub mod records;
 pub mod relay;
 mod run;
 pub mod streams;

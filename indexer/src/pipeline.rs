@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_transport::Message;
+use omphalos_transport::intake::{Answer, Delivery, Intake, Load};
 use omphalos_transport::wire::{self, Envelope, Parcel};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -22,8 +23,6 @@ use crate::collector::elasticsearch::{
 use crate::collector::{IndexNames, Ledger, Letter};
 use crate::config::Settings;
 use crate::prefetch::Prefetch;
-use crate::receive::{Answer, Delivery, Inlets, UdpDelivery};
-use crate::records::RecordReader;
 use omphalos_common::clock::now_seconds;
 
 /// How often time limits are looked at.
@@ -46,8 +45,7 @@ enum Stage {
 /// The pipeline; [`Pipeline::run`] is its task.
 pub struct Pipeline {
     settings: Settings,
-    inlets: Inlets,
-    records: RecordReader,
+    intake: Box<dyn Intake>,
     courier: Arc<Courier>,
     names: IndexNames,
     health: Health,
@@ -67,10 +65,10 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline from `inlets` to `courier`; `records` reads what came over UDP.
+    /// A pipeline from `intake` to `courier`.
     pub fn new(
         settings: Settings,
-        (inlets, records): (Inlets, RecordReader),
+        intake: Box<dyn Intake>,
         courier: Arc<Courier>,
         health: Health,
     ) -> Self {
@@ -87,8 +85,7 @@ impl Pipeline {
             prefetch: Prefetch::new(settings.bulk.bytes.as_usize()),
             drained: None,
             settings,
-            inlets,
-            records,
+            intake,
             courier,
             health,
         }
@@ -124,10 +121,10 @@ impl Pipeline {
                     self.look_at_limits().await;
                     // Not waited for here: a broker that is away must not hold up the spool.
                     if drain && self.drained.is_none() && self.is_idle() {
-                        self.drained = Some(self.inlets.is_drained());
+                        self.drained = Some(self.intake.is_drained());
                     }
                 }
-                delivery = self.inlets.next(), if self.ready.is_empty() => match delivery {
+                delivery = self.intake.next(), if self.ready.is_empty() => match delivery {
                     Some(delivery) => self.take(delivery),
                     None => anyhow::bail!("a receiver is gone"),
                 },
@@ -157,38 +154,25 @@ impl Pipeline {
 
     /// Takes the documents of a delivery into bulks.
     fn take(&mut self, delivery: Delivery) {
-        if delivery.is_stale() || self.stage != Stage::Consuming {
+        let Delivery { load, answer } = delivery;
+        if answer.is_stale() || self.stage != Stage::Consuming {
             // It goes back to where it came from, or went already, and comes again.
             return;
         }
-        match delivery {
-            Delivery::Amqp(delivery) => {
-                let (message, answer) = delivery.into_parts();
-                self.take_message(message, Answer::Amqp(answer));
-            }
-            Delivery::Local(delivery) => {
-                let (message, answer) = delivery.into_parts();
-                self.take_message(message, Answer::Local(answer));
-            }
-            Delivery::Udp(delivery) => self.take_record(delivery),
+        match load {
+            Load::Message(message) => self.take_message(message, answer),
+            Load::Documents(parcel) => self.take_documents(&parcel, answer),
         }
     }
 
-    fn take_record(&mut self, delivery: UdpDelivery) {
-        let (number, record, answer) = delivery.into_parts();
-        let answer = Answer::Udp(answer);
-        let Some(content) = self.records.read(number, &record) else {
-            // Counted, and said: it is as if it had been refused at the door.
-            self.answers.spawn(answer.acknowledge());
-            return;
-        };
+    fn take_documents(&mut self, parcel: &Parcel, answer: Box<dyn Answer>) {
         let number = self.ledger.number();
-        self.courier.metrics.received(content.parcel.documents.len());
-        self.ledger.open(number, answer, content.parcel.documents.len());
-        self.gather(number, &content.parcel, now_seconds());
+        self.courier.metrics.received(parcel.documents.len());
+        self.ledger.open(number, answer, parcel.documents.len());
+        self.gather(number, parcel, now_seconds());
     }
 
-    fn take_message(&mut self, message: Message, answer: Answer) {
+    fn take_message(&mut self, message: Message, answer: Box<dyn Answer>) {
         let Message { body, about } = message;
         let number = self.ledger.number();
         let now = now_seconds();
@@ -297,14 +281,14 @@ impl Pipeline {
                 if self.ledger.oldest().is_some_and(|since| since.elapsed() > limit) {
                     self.hand_back().await;
                 } else if let Some(prefetch) = self.prefetch.wanted(self.concurrency.limit()) {
-                    self.inlets.resume(prefetch);
+                    self.intake.resume(prefetch);
                 }
             }
             Stage::Away => {
                 if self.courier.is_ready().await {
                     info!("Elasticsearch answers; consuming again");
                     self.stage = Stage::Consuming;
-                    self.inlets.resume(self.prefetch.current());
+                    self.intake.resume(self.prefetch.current());
                 }
             }
             Stage::Stopping => {}
@@ -314,7 +298,7 @@ impl Pipeline {
     async fn hand_back(&mut self) {
         let timeout = self.settings.consume.consumer_timeout.0;
         self.stage = Stage::Away;
-        self.inlets.pause();
+        self.intake.pause();
         self.bulks.shutdown().await;
         self.ready.clear();
         self.builder = BulkBuilder::with_capacity(self.settings.bulk.bytes.as_usize());
@@ -333,13 +317,13 @@ impl Pipeline {
         self.stage == Stage::Consuming
             && self.ledger.deliveries() == 0
             && self.answers.is_empty()
-            && self.inlets.is_quiet()
+            && self.intake.is_quiet()
     }
 
     /// Finishes what was taken, within the grace period; the rest stays with the broker.
     async fn finish(mut self) -> anyhow::Result<()> {
         self.stage = Stage::Stopping;
-        self.inlets.stop();
+        self.intake.stop();
         if self.builder.documents() > 0 {
             self.finish_bulk();
         }

@@ -13,7 +13,7 @@ use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Health, encode_counter, encode_gauge};
 use omphalos_transport::amqp::Sender;
 use omphalos_transport::batch::{Batch, Chunk};
-use omphalos_transport::udp::Content;
+use omphalos_transport::udp::{Content, Feed, RecordReader, UdpAnswer};
 use omphalos_transport::wire;
 use omphalos_transport::{About, Message, Receipt};
 use prometheus_client::collector::Collector;
@@ -21,8 +21,6 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use tracing::info;
 
-use crate::receive::{Feed, UdpAnswer};
-use crate::records::RecordReader;
 use omphalos_common::clock::now_seconds;
 
 /// A batch is sent when it has so many bytes, or so long after its first document.

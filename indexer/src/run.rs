@@ -13,9 +13,12 @@ use omphalos_transport::amqp::{
     Broker, Receiver, ReceiverMetrics, ReceiverOptions, Sender, SenderMetrics, SenderOptions,
     Topology,
 };
+use omphalos_transport::intake::{Intake, Intakes};
 use omphalos_transport::local::LocalReceiver;
 use omphalos_transport::spool::{Spool, SpoolOptions};
-use omphalos_transport::udp::{LedgerFile, Receivers, UdpReceiverMetrics};
+use omphalos_transport::udp::{
+    Feed, LedgerFile, Receivers, RecordReader, UdpIntake, UdpReceiverMetrics,
+};
 use tokio::task::JoinHandle;
 use tracing::info;
 
@@ -24,8 +27,6 @@ use crate::collector::{DeadFile, DeadLetters};
 use crate::config::Settings;
 use crate::metrics::IndexerMetrics;
 use crate::pipeline::Pipeline;
-use crate::receive::{Feed, Inlets};
-use crate::records::RecordReader;
 use crate::relay::{Relay, RelayMetrics};
 
 /// Deliveries to ask for before the size of messages is known.
@@ -101,10 +102,16 @@ pub async fn run_in(
     let mut result = Ok(());
     let (receivers, feed) = udp.unzip();
     if courier.wait_until_ready(&shutdown).await {
-        let inlets = Inlets { amqp: stage.receiver(), local, udp: feed };
-        let records = stage.record_reader(receivers.as_ref())?;
+        let mut intakes: Vec<Box<dyn Intake>> = Vec::new();
+        intakes.extend(stage.receiver().map(|queue| Box::new(queue) as Box<dyn Intake>));
+        intakes.extend(local.map(|local| Box::new(local) as Box<dyn Intake>));
+        if let Some(feed) = feed {
+            let records = stage.record_reader(receivers.as_ref())?;
+            intakes.push(Box::new(UdpIntake::new(feed, records)));
+        }
         let health = stage.telemetry.health.clone();
-        let pipeline = Pipeline::new(settings.clone(), (inlets, records), courier, health);
+        let intake = Box::new(Intakes(intakes));
+        let pipeline = Pipeline::new(settings.clone(), intake, courier, health);
         result = pipeline.run(drain, shutdown).await;
     }
     // After the pipeline: what comes until now is in the spool at the next start.

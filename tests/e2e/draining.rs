@@ -9,8 +9,9 @@ use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
 use omphalos_tests::{Amqp, Link, LogFile, Program, Stack, TcpProxy, eventually, holds};
 use omphalos_transport::amqp::{
-    AmqpSettings, Broker, Delivery, Receiver, ReceiverMetrics, ReceiverOptions, Topology,
+    AmqpSettings, Broker, Receiver, ReceiverMetrics, ReceiverOptions, Topology,
 };
+use omphalos_transport::intake::{Delivery, Intake};
 use tokio::runtime::Runtime;
 
 const QUEUE: &str = "omphalos.index";
@@ -120,7 +121,7 @@ impl Scene {
     }
 
     fn acknowledge(&self, delivery: Delivery) {
-        self.runtime.block_on(delivery.into_parts().1.acknowledge());
+        self.runtime.block_on(delivery.answer.acknowledge());
     }
 
     fn is_drained(&self) -> bool {

@@ -5,6 +5,7 @@
 pub mod amqp;
 pub mod batch;
 pub mod dead_letter;
+pub mod intake;
 pub mod local;
 pub mod message;
 pub mod messages;

@@ -9,10 +9,12 @@
 use std::io;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::debug;
 
 use crate::batch::BatchSettings;
+use crate::intake::{Answer, Delivery, Intake, Load};
 use crate::messages::{BatchMessages, MessageRoad, SendMessage};
 use crate::road::{Open, Plan, Site};
 use crate::{Message, Receipt, Window};
@@ -46,7 +48,7 @@ struct Room {
 /// The shipper's end; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LocalSender {
-    queue: mpsc::Sender<LocalDelivery>,
+    queue: mpsc::Sender<(Message, ToSender)>,
     room: Room,
 }
 
@@ -60,9 +62,9 @@ impl LocalSender {
         let bytes = Arc::clone(&self.room.bytes).acquire_many_owned(bytes).await;
         // Neither semaphore is ever closed.
         if let (Ok(messages), Ok(bytes)) = (messages, bytes) {
-            let answer = LocalAnswer { done, _room: (messages, bytes) };
+            let answer = ToSender { done, _room: (messages, bytes) };
             // Without a receiver the answer is dropped, which resolves the receipt to `false`.
-            drop(self.queue.send(LocalDelivery { message, answer }).await);
+            drop(self.queue.send((message, answer)).await);
         }
         receipt
     }
@@ -94,61 +96,52 @@ impl Plan for LocalPlan {
     }
 }
 
-/// A message that waits for an answer.
-#[derive(Debug)]
-pub struct LocalDelivery {
-    message: Message,
-    answer: LocalAnswer,
-}
-
-impl LocalDelivery {
-    /// Splits off the answer.
-    pub fn into_parts(self) -> (Message, LocalAnswer) {
-        (self.message, self.answer)
-    }
-}
-
 /// The answer that a message waits for. Not giving it means that nothing is known of the message.
 #[derive(Debug)]
-pub struct LocalAnswer {
+struct ToSender {
     done: oneshot::Sender<()>,
     /// Goes back to the window with the answer, given or not.
     _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
-impl LocalAnswer {
-    /// The message is dealt with.
-    pub fn acknowledge(self) {
+impl Answer for ToSender {
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, ()> {
         if self.done.send(()).is_err() {
             debug!(
                 "the shipper had given up a message that is indexed; it reads it again at the next start"
             );
         }
+        Box::pin(std::future::ready(()))
     }
 }
 
-/// The indexer's end.
+/// The indexer's end. Handing messages back would be for the sake of a broker, so nothing is handed
+/// back here.
 #[derive(Debug)]
 pub struct LocalReceiver {
-    deliveries: mpsc::Receiver<LocalDelivery>,
+    deliveries: mpsc::Receiver<(Message, ToSender)>,
 }
 
-impl LocalReceiver {
-    /// The next message; waits for ever when there is no sender any more.
-    pub async fn next(&mut self) -> LocalDelivery {
-        match self.deliveries.recv().await {
-            Some(delivery) => delivery,
-            None => std::future::pending().await,
-        }
+impl Intake for LocalReceiver {
+    /// Waits for ever when there is no sender any more.
+    fn next(&mut self) -> BoxFuture<'_, Option<Delivery>> {
+        Box::pin(async {
+            match self.deliveries.recv().await {
+                Some((message, answer)) => {
+                    let answer = Box::new(answer);
+                    Some(Delivery { load: Load::Message(message), answer })
+                }
+                None => std::future::pending().await,
+            }
+        })
     }
 
-    /// Takes nothing more. What was taken can still be answered.
-    pub fn stop(&mut self) {
+    fn stop(&mut self) {
         self.deliveries.close();
     }
 
     /// Whether all senders are gone and nothing is left of what they sent.
-    pub fn is_finished(&self) -> bool {
+    fn is_quiet(&self) -> bool {
         self.deliveries.is_closed() && self.deliveries.is_empty()
     }
 }
@@ -168,6 +161,13 @@ mod tests {
     fn message(body: impl Into<Bytes>) -> Message {
         let about = About::new("access.web1", wire::CONTENT_TYPE_BATCH);
         Message { about: about.encoded(wire::CONTENT_ENCODING_ZSTD), body: body.into() }
+    }
+
+    async fn next(receiver: &mut LocalReceiver) -> (Message, Box<dyn Answer>) {
+        match receiver.next().await {
+            Some(Delivery { load: Load::Message(message), answer }) => (message, answer),
+            _ => panic!("no message"),
+        }
     }
 
     async fn waits<T>(work: impl Future<Output = T>) -> bool {
@@ -191,7 +191,7 @@ mod tests {
         let body = wire::Encoder::new("web1", 1).unwrap().encode(&batch, 1_700_000_000).unwrap();
         let (sender, mut receiver) = local(Window { messages: 2, bytes: 1 << 20 });
         let mut receipt = sender.send(message(body)).await;
-        let (message, answer) = receiver.next().await.into_parts();
+        let (message, answer) = next(&mut receiver).await;
         let envelope = Envelope {
             content_type: Some(wire::CONTENT_TYPE_BATCH),
             content_encoding: Some(wire::CONTENT_ENCODING_ZSTD),
@@ -205,7 +205,7 @@ mod tests {
         let text = &parcel.text[document.start as usize..document.end as usize];
         assert_eq!((text, &*document.id), (&b"{\"a\":1}"[..], id.as_str()));
         assert!(waits(&mut receipt).await, "it is not answered yet");
-        answer.acknowledge();
+        answer.acknowledge().await;
         assert!(receipt.await);
     }
 
@@ -214,7 +214,7 @@ mod tests {
         let (sender, mut receiver) = local(Window { messages: 2, bytes: 100 });
         let first = sender.send(message(vec![0; 1000])).await;
         assert!(waits(sender.send(message(vec![0; 1]))).await, "a message too large passes alone");
-        receiver.next().await.into_parts().1.acknowledge();
+        next(&mut receiver).await.1.acknowledge().await;
         assert!(first.await);
         for _ in 0..2 {
             drop(sender.send(message(vec![0; 1])).await);
@@ -243,11 +243,11 @@ mod tests {
     async fn it_is_finished_when_senders_are_gone_and_all_is_taken() {
         let (sender, mut receiver) = local(Window { messages: 4, bytes: 100 });
         drop(sender.send(message(vec![1])).await);
-        assert!(!receiver.is_finished());
+        assert!(!receiver.is_quiet());
         drop(sender);
-        assert!(!receiver.is_finished());
+        assert!(!receiver.is_quiet());
         drop(receiver.next().await);
-        assert!(receiver.is_finished());
+        assert!(receiver.is_quiet());
         assert!(waits(receiver.next()).await);
     }
 }

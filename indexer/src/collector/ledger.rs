@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::elasticsearch::DeliveryId;
-use crate::receive::Answer;
+use omphalos_transport::intake::Answer;
 
 /// The deliveries that are not answered.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Ledger {
 
 #[derive(Debug)]
 struct Pending {
-    answer: Answer,
+    answer: Box<dyn Answer>,
     documents: usize,
     since: Instant,
 }
@@ -30,14 +30,14 @@ impl Ledger {
     }
 
     /// Notes a delivery of so many documents, which must not be none.
-    pub fn open(&mut self, number: DeliveryId, answer: Answer, documents: usize) {
+    pub fn open(&mut self, number: DeliveryId, answer: Box<dyn Answer>, documents: usize) {
         self.documents += documents;
         self.pending.insert(number, Pending { answer, documents, since: Instant::now() });
     }
 
     /// So many documents of a delivery have a final verdict. Returns its answer when that was the
     /// last of them.
-    pub fn settle(&mut self, number: DeliveryId, documents: usize) -> Option<Answer> {
+    pub fn settle(&mut self, number: DeliveryId, documents: usize) -> Option<Box<dyn Answer>> {
         let pending = self.pending.get_mut(&number)?;
         pending.documents = pending.documents.saturating_sub(documents);
         self.documents = self.documents.saturating_sub(documents);

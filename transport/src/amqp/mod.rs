@@ -20,7 +20,7 @@ pub use broker::{Broker, ConnectError, Link};
 pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError};
 pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};
-pub use receiver::{Answer, Delivery, Receiver, ReceiverOptions};
+pub use receiver::{Receiver, ReceiverOptions};
 pub use road::AmqpPlan;
 pub use sender::{Sender, SenderOptions};
 pub use settings::{AMQP_SETTINGS, AmqpSettings, TopologyMode};

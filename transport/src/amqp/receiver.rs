@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use lapin::message::Delivery as LapinDelivery;
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Acker, Channel, Consumer, Event};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,6 +22,7 @@ use self::drain::{Adrift, is_refusal};
 use super::properties::from_properties;
 use super::{Broker, Link, ReceiverMetrics, Topology};
 use crate::Message;
+use crate::intake::{Answer, Delivery, Intake, Load};
 use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
 
@@ -51,61 +51,39 @@ pub struct ReceiverOptions {
     pub prefetch: u16,
 }
 
-/// A message that was delivered to us and waits for our answer.
+/// The answer that a message waits for.
 #[derive(Debug)]
-pub struct Delivery {
-    message: Message,
-    answer: Answer,
-}
-
-impl Delivery {
-    /// Whether its connection is gone, so that it will be delivered again.
-    pub fn is_stale(&self) -> bool {
-        !self.answer.acker.usable()
-    }
-
-    /// Splits off the answer, so that the body can be dropped before it is given.
-    pub fn into_parts(self) -> (Message, Answer) {
-        (self.message, self.answer)
-    }
-}
-
-/// The answer that a delivery waits for. Not giving it means: deliver again.
-#[derive(Debug)]
-pub struct Answer {
+struct ToBroker {
     acker: Acker,
     acknowledged: prometheus_client::metrics::counter::Counter,
     /// Counts the answers of its connection.
     answered: Arc<AtomicU64>,
 }
 
-impl Answer {
-    /// The message is dealt with. Where the connection is gone, the message comes again.
-    pub async fn acknowledge(self) {
-        match self.acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => {
-                self.answered.fetch_add(1, Ordering::Release);
-                self.acknowledged.inc();
+impl Answer for ToBroker {
+    /// Where the connection is gone, the message comes again.
+    fn acknowledge(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            match self.acker.ack(BasicAckOptions::default()).await {
+                Ok(true) => {
+                    self.answered.fetch_add(1, Ordering::Release);
+                    self.acknowledged.inc();
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    debug!(%error, "an acknowledgement was not sent; the message comes again");
+                }
             }
-            Ok(false) => {}
-            Err(error) => {
-                debug!(%error, "an acknowledgement was not sent; the message comes again");
-            }
-        }
+        })
     }
 
-    /// The message should be delivered again, to whomever.
-    pub async fn hand_back(self) {
-        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        match self.acker.nack(options).await {
-            Ok(true) => {
-                self.answered.fetch_add(1, Ordering::Release);
-            }
-            Ok(false) => {}
-            Err(error) => {
-                debug!(%error, "a message was not handed back; it comes again all the same");
-            }
-        }
+    fn is_stale(&self) -> bool {
+        !self.acker.usable()
+    }
+
+    /// The broker has its `consumer_timeout`.
+    fn is_timed(&self) -> bool {
+        true
     }
 }
 
@@ -158,28 +136,29 @@ impl Receiver {
         };
         (Self { deliveries, demand, questions }, tokio::spawn(supervisor.run()))
     }
+}
 
-    /// The next delivery; `None` when the supervisor has ended.
-    pub async fn next(&mut self) -> Option<Delivery> {
-        self.deliveries.recv().await
+impl Intake for Receiver {
+    fn next(&mut self) -> BoxFuture<'_, Option<Delivery>> {
+        Box::pin(self.deliveries.recv())
     }
 
     /// Sets how many deliveries may be unacknowledged, and consumes if it was paused.
-    pub fn set_prefetch(&self, prefetch: u16) {
+    fn resume(&self, prefetch: u16) {
         let wanted = Demand::Prefetch(prefetch.max(1));
         self.demand.send_if_modified(|demand| std::mem::replace(demand, wanted) != wanted);
     }
 
     /// Stops consuming; everything unacknowledged goes back to the broker. What is still in the
     /// receiver becomes stale.
-    pub fn pause(&self) {
+    fn pause(&self) {
         self.demand
             .send_if_modified(|demand| std::mem::replace(demand, Demand::Paused) != Demand::Paused);
     }
 
     /// Stops consuming for good. What is unacknowledged can still be answered; what is still in the
     /// receiver need not be looked at, and goes back to the broker when the receiver is dropped.
-    pub fn stop(&self) {
+    fn stop(&mut self) {
         self.demand.send_replace(Demand::Stopped);
     }
 
@@ -187,12 +166,12 @@ impl Receiver {
     /// consumer was cancelled, everything that was pushed to us is answered, and the queue has no
     /// message that is not delivered to anyone. Consuming goes on after that moment. What other
     /// consumers hold is not known. Waits for a broker that is away.
-    pub fn is_drained(&self) -> impl Future<Output = bool> + Send + use<> {
+    fn is_drained(&self) -> BoxFuture<'static, bool> {
         let questions = self.questions.clone();
-        async move {
+        Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             questions.send(answer).await.is_ok() && answered.await.unwrap_or_default()
-        }
+        })
     }
 }
 
@@ -425,12 +404,12 @@ impl Supervisor {
         let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
         let about = from_properties(&delivery.properties, exchange, key);
         let delivery = Delivery {
-            message: Message { body: delivery.data.into(), about },
-            answer: Answer {
+            load: Load::Message(Message { body: delivery.data.into(), about }),
+            answer: Box::new(ToBroker {
                 acker: delivery.acker,
                 acknowledged: self.metrics.acknowledged.clone(),
                 answered: Arc::clone(&self.answered),
-            },
+            }),
         };
         if self.deliveries.send(delivery).await.is_err() {
             debug!("a delivery came too late; it goes back to the broker");

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::{Accountant, Content, Opener, Payload, Record};
+use crate::wire::{self, CONTENT_TYPE_NDJSON, Envelope, WireError};
 use omphalos_common::event::day_of;
 use omphalos_common::telemetry::{Due, Repeats};
-use omphalos_transport::udp::{Accountant, Content, Opener, Payload, Record};
-use omphalos_transport::wire::{self, CONTENT_TYPE_NDJSON, Envelope, WireError};
 use tracing::warn;
 
 /// Reads records.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::spool::{Spool, SpoolReader};
 use omphalos_common::telemetry::{Due, Repeats};
-use omphalos_transport::spool::{Spool, SpoolReader};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct UdpDelivery {
     /// Its number, which no other record ever has.
     pub number: u64,
-    /// To be read as an [`omphalos_transport::udp::Record`].
+    /// To be read as an [`super::Record`].
     pub record: Vec<u8>,
     generation: u64,
     control: Arc<Control>,
@@ -38,7 +38,8 @@ impl UdpDelivery {
 
     /// Splits off the answer.
     pub fn into_parts(self) -> (u64, Vec<u8>, UdpAnswer) {
-        let answer = UdpAnswer { number: self.number, control: self.control };
+        let Self { generation, control, .. } = self;
+        let answer = UdpAnswer { number: self.number, generation, control };
         (self.number, self.record, answer)
     }
 }
@@ -47,10 +48,16 @@ impl UdpDelivery {
 #[derive(Debug)]
 pub struct UdpAnswer {
     number: u64,
+    generation: u64,
     control: Arc<Control>,
 }
 
 impl UdpAnswer {
+    /// Whether the record was handed back meanwhile.
+    pub fn is_stale(&self) -> bool {
+        self.generation != self.control.generation.load(Ordering::Acquire)
+    }
+
     /// The record is dealt with, and may leave the spool.
     pub fn acknowledge(self) {
         self.control.spool.acknowledge(self.number);
@@ -166,9 +173,7 @@ impl Worker {
     }
 
     /// The records that are there, up to the size of a group; waits a little for the first one.
-    fn read_group(
-        &mut self,
-    ) -> Result<VecDeque<UdpDelivery>, omphalos_transport::spool::SpoolError> {
+    fn read_group(&mut self) -> Result<VecDeque<UdpDelivery>, crate::spool::SpoolError> {
         let mut group = VecDeque::new();
         let mut bytes = 0;
         let mut wait = LOOK;
