@@ -4,6 +4,7 @@ mod cases;
 mod discovery;
 mod files_model;
 mod formats;
+mod keys;
 mod lines;
 mod long_lines;
 mod model;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use omphalos_common::event::DocumentId;
+use omphalos_common::ids::{IdKeys, IdMakers};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -83,7 +85,7 @@ impl Log {
             buffer_bytes: READ_BYTES,
             batch_bytes: usize::MAX,
             now_millis: 1_000_000,
-            documents: Documents::new("host"),
+            documents: Documents::default(),
         }
     }
 
@@ -120,6 +122,7 @@ impl Log {
             frame: Frame::new("test", ("web1", "host"), shown, true),
             logical_path: logical_path(path),
             encoding: EncodingSetting::Auto,
+            ids: IdMakers::new("host", &IdKeys::default()),
             assembler: None,
         };
         let key = FileKey::from(&fs::metadata(path).unwrap());
