@@ -4,11 +4,13 @@ use std::fs::File;
 use std::sync::Arc;
 
 use omphalos_common::config::ConfigError;
+use omphalos_common::ids::IdKeys;
 use omphalos_common::transport::amqp::{Broker, Topology};
 use omphalos_common::transport::udp::{Probe, probe};
 
 use crate::config::{Settings, TransportKind};
 use crate::host;
+use crate::keys::check_keys;
 use crate::monitor::{StateDir, StateError, scan};
 
 /// Prints one line for each thing that was checked; whether all are well.
@@ -17,6 +19,7 @@ use crate::monitor::{StateDir, StateError, scan};
 /// [`ConfigError`] when the settings themselves cannot be used.
 pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     let inputs = settings.inputs()?;
+    let keys = settings.id_keys()?;
     let mut report = Report { well: true };
     Report::good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
     let watched: Vec<_> = inputs.iter().map(|input| input.watched.clone()).collect();
@@ -40,7 +43,7 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
         }
     }
     Report::good(&format!("{} files found", found.found.len()));
-    check_state(settings, &mut report);
+    check_state(settings, &keys, &mut report);
     match settings.transport() {
         TransportKind::Amqp => check_broker(settings, &mut report).await?,
         TransportKind::Udp => check_destinations(settings, &mut report)?,
@@ -49,17 +52,22 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     Ok(report.well)
 }
 
-fn check_state(settings: &Settings, report: &mut Report) {
+fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
     let opened = StateDir::open(&settings.state_dir).and_then(|state| {
         state.probe()?;
         state.load()
     });
     match opened {
-        Ok(remembered) => Report::good(&format!(
-            "state directory {} can be written; {} files in the checkpoint",
-            settings.state_dir.display(),
-            remembered.entries.len()
-        )),
+        Ok(remembered) => {
+            Report::good(&format!(
+                "state directory {} can be written; {} files in the checkpoint",
+                settings.state_dir.display(),
+                remembered.entries.len()
+            ));
+            if let Err(error) = check_keys(&remembered.entries, keys, settings) {
+                report.bad(&error.to_string());
+            }
+        }
         Err(error @ StateError::Locked { .. }) => {
             Report::note(&format!(
                 "{error}; no matter if that one is to go on with these settings"
