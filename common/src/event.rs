@@ -26,15 +26,28 @@ pub const ID_BYTES: usize = 16;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The `_id` of a document: 22 characters of URL-safe base64 over 16 bytes, which are the event
-/// time in seconds (32 bits, big-endian, clamped to 1970–2106) and 96 bits of XXH3-128.
+/// time in seconds (32 bits, big-endian, clamped to 1970–2106) and 96 bits of a hash.
 ///
 /// The time comes first so that ids arrive nearly sorted, which Elasticsearch looks up and
-/// compresses better. The line's own bytes are in the hash, so two different lines never share an
-/// id whatever happens to their files: a false match would be a lost line.
+/// compresses better. The line's own bytes are in the hash ([`crate::ids`]), so two different lines
+/// never share an id whatever happens to their files: a false match would be a lost line.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct DocumentId([u8; ID_LENGTH]);
 
 impl DocumentId {
+    /// The id of what happened at `seconds` since the epoch and has this hash, of which the first 96
+    /// bits are used.
+    pub(crate) fn of(seconds: i64, hash: [u8; 16]) -> Self {
+        let time = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
+        let mut bytes = [0; ID_BYTES];
+        let (head, tail) = bytes.split_at_mut(4);
+        head.copy_from_slice(&time.to_be_bytes());
+        for (to, from) in tail.iter_mut().zip(hash) {
+            *to = from;
+        }
+        Self::from_bytes(bytes)
+    }
+
     /// The id from the 16 bytes that its text stands for.
     pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
         let mut text = [b'A'; ID_LENGTH];
@@ -74,55 +87,12 @@ impl Serialize for DocumentId {
     }
 }
 
-/// Makes the ids of the lines of one source, reusing one buffer.
-pub struct IdMaker {
-    /// host hash (16 bytes) ‖ source id (16) ‖ offset (8, big-endian) ‖ line
-    scratch: Vec<u8>,
-}
-
-const HOST_BYTES: usize = 16;
 const SOURCE_BYTES: usize = 16;
-
-impl IdMaker {
-    /// An id maker for the lines of the host that is called `host_id`.
-    pub fn new(host_id: &str) -> Self {
-        let mut scratch = Vec::with_capacity(4096);
-        scratch.extend_from_slice(&xxh3_128(host_id.as_bytes()).to_be_bytes());
-        Self { scratch }
-    }
-
-    /// The id of `line`, which stands at byte `offset` of `source` and happened at `seconds` since
-    /// the epoch.
-    pub fn document_id(
-        &mut self,
-        source: SourceId,
-        offset: u64,
-        seconds: i64,
-        line: &[u8],
-    ) -> DocumentId {
-        self.scratch.truncate(HOST_BYTES);
-        self.scratch.extend_from_slice(&source.0);
-        self.scratch.extend_from_slice(&offset.to_be_bytes());
-        self.scratch.extend_from_slice(line);
-        encode_id(seconds, xxh3_128(&self.scratch))
-    }
-}
-
-fn encode_id(seconds: i64, hash: u128) -> DocumentId {
-    let time = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
-    let mut bytes = [0; ID_BYTES];
-    let (head, tail) = bytes.split_at_mut(4);
-    head.copy_from_slice(&time.to_be_bytes());
-    for (to, from) in tail.iter_mut().zip(hash.to_be_bytes()) {
-        *to = from;
-    }
-    DocumentId::from_bytes(bytes)
-}
 
 /// The id of a document from someone else's producer that names no id: the hash of its bytes, so
 /// that the same message delivered twice is indexed once.
 pub fn content_id(seconds: i64, document: &[u8]) -> DocumentId {
-    encode_id(seconds, xxh3_128(document))
+    DocumentId::of(seconds, xxh3_128(document).to_be_bytes())
 }
 
 /// Which stream of lines a line belongs to: 16 bytes, written as 32 hexadecimal digits.
@@ -134,13 +104,13 @@ pub fn content_id(seconds: i64, document: &[u8]) -> DocumentId {
 pub struct SourceId([u8; SOURCE_BYTES]);
 
 impl SourceId {
-    /// The source whose lines carry their own time.
-    pub fn of_content(logical_path: &[u8], first_line: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(logical_path.len() + 1 + first_line.len());
-        bytes.extend_from_slice(logical_path);
-        bytes.push(0);
-        bytes.extend_from_slice(first_line);
-        Self(xxh3_128(&bytes).to_be_bytes())
+    /// The source of these bytes, which are a hash.
+    pub(crate) fn from_bytes(bytes: [u8; SOURCE_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; SOURCE_BYTES] {
+        self.0
     }
 
     /// A source from a number that was drawn at random.
@@ -194,30 +164,12 @@ pub fn is_clean_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::IdMaker;
     use proptest::prelude::*;
 
     #[test]
-    fn an_id_is_made_of_the_time_and_of_everything_that_tells_lines_apart() {
-        let mut maker = IdMaker::new("host-1");
-        let source = SourceId::of_content(b"/var/log/access.log", b"first");
-        let id = maker.document_id(source, 100, 1_700_000_000, b"line");
-        assert_eq!(id.as_str().len(), ID_LENGTH);
-        assert_eq!(id, maker.document_id(source, 100, 1_700_000_000, b"line"));
-        let other_source = SourceId::of_content(b"/var/log/other.log", b"first");
-        for different in [
-            maker.document_id(source, 101, 1_700_000_000, b"line"),
-            maker.document_id(source, 100, 1_700_000_001, b"line"),
-            maker.document_id(source, 100, 1_700_000_000, b"lin"),
-            maker.document_id(other_source, 100, 1_700_000_000, b"line"),
-            IdMaker::new("host-2").document_id(source, 100, 1_700_000_000, b"line"),
-        ] {
-            assert_ne!(id, different);
-        }
-    }
-
-    #[test]
     fn an_id_survives_being_written_as_bytes() {
-        let id = IdMaker::new("h").document_id(SourceId::from_random(1), 2, 3, b"x");
+        let id = IdMaker::of_host("h").document_id(SourceId::from_random(1), 2, 3, b"x");
         assert_eq!(DocumentId::from_bytes(id.to_bytes()), id);
         assert_eq!(DocumentId::parse(id.as_str()), Some(id));
         assert_eq!(DocumentId::parse("short"), None);
@@ -225,7 +177,7 @@ mod tests {
 
     #[test]
     fn ids_sort_by_time() {
-        let mut maker = IdMaker::new("host");
+        let maker = IdMaker::of_host("host");
         let source = SourceId::from_random(7);
         let decode = |id: DocumentId| URL_SAFE_NO_PAD.decode(id.as_str()).unwrap();
         let early = decode(maker.document_id(source, 9, 1_600_000_000, b"b"));
@@ -260,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_source_id_survives_being_written() {
-        let source = SourceId::of_content(b"/a", b"b");
+        let source = SourceId::from_random(0xab << 90);
         assert_eq!(source.to_string().parse::<SourceId>().unwrap(), source);
     }
 

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod ids;
 pub mod retry;
 pub mod shutdown;
 pub mod telemetry;

@@ -282,6 +282,7 @@ fn chunks(content: &Content, made_at: i64) -> Vec<(Chunk, Vec<u8>)> {
     let mut chunks: Vec<(Chunk, Vec<u8>)> = Vec::new();
     let empty = |source: &Arc<str>, path: &Arc<str>, dataset: &Arc<str>, range: (u64, u64)| Chunk {
         source: Arc::clone(source),
+        id_version: None,
         path: Arc::clone(path),
         dataset: Arc::clone(dataset),
         start: range.0,

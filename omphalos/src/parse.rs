@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Size};
+use omphalos_common::ids::IdKeys;
 use omphalos_shipper::config::Settings;
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::Host;
@@ -64,7 +65,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     let mut options = ParseOptions {
         parser,
         dataset: get("dataset").unwrap_or_else(|| parser.default_dataset().to_owned()),
-        host: Host { name: host_name(&settings), id: machine_id().unwrap_or_default() },
+        host: Host::new(host_name(&settings), machine_id().unwrap_or_default(), &IdKeys::default()),
         path: PathBuf::from("-"),
         keep_original: given.get_flag("keep-original"),
         max_line_bytes: max_line_bytes.as_usize(),

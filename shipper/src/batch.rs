@@ -86,7 +86,7 @@ impl OpenBatch {
     pub fn end_chunk(
         &mut self,
         owner: (TailId, u64),
-        source: SourceId,
+        (source, id_version): (SourceId, u32),
         path: &Arc<str>,
         range: Range<u64>,
     ) {
@@ -94,6 +94,7 @@ impl OpenBatch {
         self.untimed_of_chunks.push(std::mem::take(&mut self.untimed));
         self.batch.chunks.push(Chunk {
             source: Arc::from(source.to_string()),
+            id_version: Some(id_version),
             path: Arc::clone(path),
             dataset: Arc::clone(&self.dataset),
             start: range.start,

@@ -3,9 +3,11 @@
 use std::fs::File;
 
 use omphalos_common::config::ConfigError;
+use omphalos_common::ids::IdKeys;
 
 use crate::config::Settings;
 use crate::host;
+use crate::keys::check_keys;
 use crate::monitor::{StateDir, StateError, scan};
 use crate::road;
 
@@ -15,6 +17,7 @@ use crate::road;
 /// [`ConfigError`] when the settings themselves cannot be used.
 pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     let inputs = settings.inputs()?;
+    let keys = settings.id_keys()?;
     let mut report = Report { well: true };
     Report::good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
     let watched: Vec<_> = inputs.iter().map(|input| input.watched.clone()).collect();
@@ -38,7 +41,7 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
         }
     }
     Report::good(&format!("{} files found", found.found.len()));
-    check_state(settings, &mut report);
+    check_state(settings, &keys, &mut report);
     for finding in road::plan(settings, None)?.check().await {
         match finding {
             Ok(text) => Report::good(&text),
@@ -48,17 +51,22 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     Ok(report.well)
 }
 
-fn check_state(settings: &Settings, report: &mut Report) {
+fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
     let opened = StateDir::open(&settings.state_dir).and_then(|state| {
         state.probe()?;
         state.load()
     });
     match opened {
-        Ok(remembered) => Report::good(&format!(
-            "state directory {} can be written; {} files in the checkpoint",
-            settings.state_dir.display(),
-            remembered.entries.len()
-        )),
+        Ok(remembered) => {
+            Report::good(&format!(
+                "state directory {} can be written; {} files in the checkpoint",
+                settings.state_dir.display(),
+                remembered.entries.len()
+            ));
+            if let Err(error) = check_keys(&remembered.entries, keys, settings) {
+                report.bad(&error.to_string());
+            }
+        }
         Err(error @ StateError::Locked { .. }) => {
             Report::note(&format!(
                 "{error}; no matter if that one is to go on with these settings"

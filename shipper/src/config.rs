@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use omphalos_common::config::{ConfigError, Period, Setting, Size};
 use omphalos_common::event::clean_name;
+use omphalos_common::ids::{ID_VERSION, IdKeys};
 use omphalos_common::telemetry::LogFormat;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::batch::{BATCH_SETTINGS, BatchSettings};
@@ -44,6 +45,8 @@ pub enum Start {
 pub struct Settings {
     pub state_dir: PathBuf,
     pub host_name: Option<String>,
+    pub id_key_file: Option<PathBuf>,
+    pub id_version: u32,
     pub transport: Option<TransportKind>,
     pub listen: Option<SocketAddr>,
     pub log_level: String,
@@ -90,6 +93,8 @@ impl Default for Settings {
         Self {
             state_dir: PathBuf::from("/var/lib/omphalos-shipper"),
             host_name: None,
+            id_key_file: None,
+            id_version: ID_VERSION,
             transport: None,
             listen: None,
             log_level: "info".to_owned(),
@@ -237,6 +242,24 @@ impl Settings {
             [] => TransportKind::Amqp,
             _ => TransportKind::Udp,
         })
+    }
+
+    /// What ids are made with.
+    ///
+    /// # Errors
+    /// When the file of keys cannot be used; the message names the setting.
+    pub fn id_keys(&self) -> Result<IdKeys, ConfigError> {
+        let keys = match &self.id_key_file {
+            Some(path) => IdKeys::open("id_key_file", path)?,
+            None => IdKeys::default(),
+        };
+        match self.id_version {
+            1 => Ok(keys.unkeyed()),
+            ID_VERSION => Ok(keys),
+            other => Err(ConfigError::invalid(format!(
+                "id_version: expected 1 or {ID_VERSION}, found {other}"
+            ))),
+        }
     }
 }
 

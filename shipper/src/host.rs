@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use omphalos_common::ids::IdKeys;
+
 use crate::config::Settings;
 use crate::monitor::{Host, StateDir, StateError};
 
@@ -17,12 +19,12 @@ const HOST_ID_FILE: &str = "host-id";
 ///
 /// # Errors
 /// When an id has to be made and cannot be kept.
-pub fn identify(settings: &Settings, state: &StateDir) -> Result<Host, StateError> {
+pub fn identify(settings: &Settings, keys: &IdKeys, state: &StateDir) -> Result<Host, StateError> {
     let id = match machine_id() {
         Some(id) => id,
         None => state.text_once(HOST_ID_FILE, || format!("{:032x}", rand::random::<u128>()))?,
     };
-    Ok(Host { name: host_name(settings), id })
+    Ok(Host::new(host_name(settings), id, keys))
 }
 
 /// The machine's id; where it has none, the one that a shipper keeps in `state_dir`, if it does.

@@ -13,6 +13,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod host;
+pub mod keys;
 pub mod metrics;
 pub mod monitor;
 pub mod parse;

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::monitor::{Clock, Host, Names, logical_path};
 use crate::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
@@ -38,8 +39,8 @@ pub fn parse(
     let frame = Frame::new(&options.dataset, host, path, options.keep_original);
     let names = Names::of(&logical_path(&options.path));
     let mut parser = options.parser.parser();
-    let mut documents = Documents::new(&options.host.id);
-    let mut clock = Clock::default();
+    let mut documents = Documents::default();
+    let mut clock = Clock::new(Arc::clone(options.host.ids.of_new_files()));
     let mut offset = 0;
     let mut line = Vec::new();
     let mut out = Vec::new();
@@ -52,9 +53,9 @@ pub fn parse(
         let text = line.get(..options.max_line_bytes).unwrap_or(&line);
         if let Parsed::Event { time, fields, problem } = parser.parse(documents.calendar(), text) {
             clock.identify(&names, text);
-            let (time, source) = clock.time_of(offset, time, u64::MAX, now_millis());
+            let (time, _) = clock.time_of(offset, time, u64::MAX, now_millis());
             let stream = None;
-            let event = Event { source, offset, time, line: text, fields, problem, shape, stream };
+            let event = Event { offset, time, line: text, fields, problem, shape, stream };
             out.clear();
             documents.write(&mut out, &frame, &event);
             output.write_all(&out)?;
@@ -103,13 +104,14 @@ fn read_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use omphalos_common::ids::IdKeys;
     use serde_json::Value;
 
     fn parsed(parser: ParserKind, input: &[u8], max_line_bytes: usize) -> Vec<Value> {
         let options = ParseOptions {
             parser,
             dataset: "access".to_owned(),
-            host: Host { name: "web1".to_owned(), id: "id".to_owned() },
+            host: Host::new("web1".to_owned(), "id".to_owned(), &IdKeys::default()),
             path: PathBuf::from("/x.log"),
             keep_original: false,
             max_line_bytes,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
+use omphalos_common::ids::IdKeys;
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Listener, Repeats, Telemetry};
@@ -21,6 +22,7 @@ use tracing::{debug, error, info};
 
 use crate::config::{Input, Settings, Start};
 use crate::host;
+use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
     Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, PIPE, StateDir, StateError,
@@ -69,6 +71,7 @@ pub struct Surroundings {
 pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     // Before the port is taken, so that bad settings are refused first.
     settings.inputs()?;
+    settings.id_keys()?;
     let surroundings = Surroundings::default();
     let http_stop = Shutdown::new();
     if let Some(address) = settings.listen {
@@ -91,6 +94,7 @@ pub async fn run_in(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
+    let keys = settings.id_keys()?;
     settings.max_open_files = open_files(settings.max_open_files);
     let Surroundings { telemetry, metrics, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
@@ -103,7 +107,7 @@ pub async fn run_in(
     let Some(state) = open_state(&settings, &telemetry, &shutdown).await? else {
         return Ok(());
     };
-    let stages = Stages { settings, once, inputs, telemetry, metrics, plan };
+    let stages = Stages { settings, keys, once, inputs, telemetry, metrics, plan };
     stages.run(state, shutdown).await
 }
 
@@ -162,6 +166,7 @@ fn tell_of_damage(inputs: &[Input]) {
 
 struct Stages {
     settings: Settings,
+    keys: IdKeys,
     once: bool,
     inputs: Vec<Input>,
     telemetry: Telemetry,
@@ -171,8 +176,9 @@ struct Stages {
 
 impl Stages {
     async fn run(self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
-        let host = host::identify(&self.settings, &state)?;
+        let host = host::identify(&self.settings, &self.keys, &state)?;
         let remembered = state.load()?;
+        check_keys(&remembered.entries, &self.keys, &self.settings)?;
         if remembered.is_damaged {
             tell_of_damage(&self.inputs);
         }

@@ -8,6 +8,7 @@ mod lines;
 
 use std::path::PathBuf;
 
+use omphalos_common::ids::IdKeys;
 use omphalos_shipper::monitor::Host;
 use omphalos_shipper::parse::{ParseOptions, parse};
 use omphalos_shipper::parser::ParserKind;
@@ -58,7 +59,7 @@ fn samples_of(host: usize, format: Format) -> Vec<Vec<u8>> {
     let options = ParseOptions {
         parser: kind,
         dataset: kind.default_dataset().to_owned(),
-        host: Host { name: name.clone(), id },
+        host: Host::new(name.clone(), id, &IdKeys::default()),
         path: file.clone().into(),
         keep_original: false,
         max_line_bytes: 1 << 20,

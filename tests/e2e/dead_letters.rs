@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use omphalos_tests::{Program, Stack};
+use omphalos_tests::{Action, Interposer, Program, Stack, eventually, holds};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -67,6 +67,50 @@ fn a_mapping_conflict_goes_to_the_dead_letters_and_is_replayed_after_the_fix() {
     let dropped = stack.omphalos(&["dead", "drop", "--all", "--yes"]).run();
     assert!(dropped.output.ends_with("1 dead letters dropped\n"), "{}", dropped.output);
     assert_eq!(stack.amqp().ready("omphalos.dead"), Ok(0));
+}
+
+/// The answer of a data stream with a failure store to a bulk whose last document is refused.
+fn in_failure_store(mut body: String) -> String {
+    if let Some(place) = body.find("\"status\":400") {
+        body.truncate(place);
+        body.push_str("\"status\":201,\"failure_store\":\"used\"}}]}");
+    }
+    body
+}
+
+#[test]
+fn what_went_into_a_failure_store_is_a_dead_letter_although_it_is_answered_as_created() {
+    let stack = Stack::shared();
+    let elastic = stack.elastic();
+    let index = format!("{}-app-2026.11.22", stack.prefix());
+    elastic.must(
+        Method::PUT,
+        &index,
+        &json!({"mappings": {"properties": {"order": {"properties": {"id": {"type": "long"}}}}}}),
+    );
+    ship_json(
+        &stack,
+        concat!(
+            "{\"@timestamp\":\"2026-11-22T01:00:00Z\",\"order\":{\"id\":1}}\n",
+            "{\"@timestamp\":\"2026-11-22T02:00:00Z\",\"order\":{\"id\":\"two\"}}\n",
+        ),
+    );
+    // It is said only to who asks for it.
+    let store = Interposer::before(&stack.search_url(), |request| {
+        let is_asked = request.line.contains("_bulk") && request.line.contains("failure_store");
+        if is_asked { Action::Change(in_failure_store) } else { Action::Forward }
+    });
+    let indexer = stack.indexer_to(&store.url()).listening().start();
+    eventually("both have their verdict", || {
+        let indexed = indexer.metric("omphalos_documents_indexed_total");
+        let dead = indexer.metric("omphalos_documents_dead_total");
+        let is_so = (indexed - 1.0).abs() < 0.5 && (dead - 1.0).abs() < 0.5;
+        holds(is_so, format!("{indexed} indexed, {dead} dead"))
+    });
+    elastic.wait_for_count(1);
+    let listed = stack.omphalos(&["dead", "list"]).run();
+    assert!(listed.output.contains("failure_store"), "{}", listed.output);
+    assert!(listed.output.ends_with("1 dead letters\n"), "{}", listed.output);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use omphalos_tests::{LogFile, Stack, eventually, holds};
+use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
 
 use crate::run::Alone;
 
@@ -76,6 +76,52 @@ fn files_and_archives_are_imported_once_however_often_it_is_interrupted() {
     assert_eq!(row(&again.output, "indexed"), Some(0), "{}", again.output);
     assert_eq!(row(&again.output, "duplicate"), Some(90_000), "{}", again.output);
     assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
+fn what_was_imported_before_there_were_keys_is_not_there_twice() {
+    let alone = Alone::new();
+    let files = archives(&alone, 300);
+    let import = || alone.with_state("import").args(&files).args(["--parser", "combined"]);
+    let old = import().option("--id-version", "1").run();
+    assert_eq!(old.code, Some(0), "{}", old.output);
+    let again = |output: &str, indexed: u64| {
+        assert_eq!(row(output, "indexed"), Some(indexed), "{output}");
+        assert_eq!(row(output, "duplicate"), Some(900 - indexed), "{output}");
+    };
+    // Nothing is remembered, but what is indexed says with what ids it was made.
+    let remembered = alone.directory.path().join("state/import");
+    fs::remove_dir_all(&remembered).expect("removed");
+    let new = import().run();
+    assert_eq!(new.code, Some(0), "{}", new.output);
+    again(&new.output, 0);
+    // A file that was never imported has ids with a key.
+    fs::remove_dir_all(&remembered).expect("removed");
+    fs::remove_dir_all(alone.directory.path().join("state/store")).expect("removed");
+    again(&import().run().output, 900);
+    let checkpoint = fs::read_to_string(remembered.join("checkpoint")).expect("a checkpoint");
+    assert_eq!(checkpoint.matches("\"id_version\":2").count(), 3, "{checkpoint}");
+}
+
+#[test]
+fn an_import_of_what_a_shipper_knows_has_the_ids_of_its_checkpoint() {
+    let stack = Stack::shared();
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(400);
+    let shipped = stack.shipper(log.path()).args(["--once", "--id-version", "1"]).run();
+    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    // Nobody can be asked what is indexed: it goes through the broker.
+    let imported = Program::new("omphalos", &stack.path("import.log"))
+        .arg("import")
+        .arg(log.path().display())
+        .args(["--parser", "combined", "--host-name", "web1"])
+        .option("--state-dir", stack.path("state").display())
+        .option("--amqp-url", stack.amqp_url())
+        .run();
+    assert_eq!(imported.code, Some(0), "{}", imported.output);
+    assert_eq!(row(&imported.output, "in the queue"), Some(400), "{}", imported.output);
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    log.assert_indexed_once(&stack.elastic());
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use omphalos_common::event::{IdMaker, SourceId, day_of};
+use omphalos_common::event::{SourceId, day_of};
+use omphalos_common::ids::{ID_VERSION, IdMaker};
 use omphalos_transport::batch::{Batch, Chunk};
 use omphalos_transport::udp::{Ledger, LedgerFile, StreamAccount};
 
@@ -29,10 +30,11 @@ pub fn send_text(to: SocketAddr, text: &str) {
 
 /// A batch of so many numbered documents, as a shipper makes them of a file.
 pub fn batch(documents: u64) -> Batch {
-    let mut ids = IdMaker::new("test");
+    let ids = IdMaker::of_host("test");
     let source = SourceId::from_random(1);
     let mut chunk = Chunk {
         source: Arc::from(source.to_string()),
+        id_version: Some(ID_VERSION),
         path: Arc::from("/var/log/test.log"),
         dataset: Arc::from("test"),
         start: 0,

@@ -22,6 +22,10 @@ use omphalos_common::event::DocumentId;
 pub struct Chunk {
     /// The source id, 32 hexadecimal digits.
     pub source: Arc<str>,
+    /// The version of the hash that the ids are made with ([`omphalos_common::ids`]); unknown to a relay. In
+    /// headers that were written before there was another it is 1 and not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_version: Option<u32>,
     /// The path that the bytes were read from; characters that are not UTF-8 are replaced.
     pub path: Arc<str>,
     /// The cleaned dataset ([`omphalos_common::event::clean_name`]), a part of the index name.

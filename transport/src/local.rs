@@ -179,6 +179,7 @@ mod tests {
         let id = content_id(1_700_000_000, b"line");
         let chunk = Chunk {
             source: "0".repeat(32).into(),
+            id_version: Some(2),
             path: "/a".into(),
             dataset: "access".into(),
             start: 0,

@@ -15,4 +15,4 @@ mod values;
 pub use load::{ConfigError, Loaded, add_flags, load, load_shown_defaults, load_with};
 pub use reference::reference;
 pub use setting::{Kind, Setting};
-pub use values::{Period, Size, read_secret};
+pub use values::{Period, Size, read_private, read_secret};

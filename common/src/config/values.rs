@@ -1,6 +1,7 @@
 //! The kinds of value that TOML has no type for, and secrets kept in files.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -118,4 +119,24 @@ pub fn read_secret(
             path.display()
         ))),
     }
+}
+
+/// Anyone but the owner.
+const OTHERS: u32 = 0o077;
+
+/// The text of a file of keys, which only its owner may read.
+///
+/// # Errors
+/// What is wrong with it, to be said behind its name.
+pub fn read_private(path: &Path) -> Result<String, String> {
+    let unreadable = |error| format!("cannot read it: {error}");
+    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
+    if mode & OTHERS != 0 {
+        return Err(format!(
+            "others can read it (mode {:03o}); make it the owner's alone: chmod 600 {}",
+            mode & 0o777,
+            path.display()
+        ));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
 }

@@ -140,6 +140,29 @@ impl AbsentList {
         }))
     }
 
+    /// Keeps those only that `others` has too, by their numbers.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn keep_only(&mut self, others: &mut Self) -> io::Result<()> {
+        let mut kept = Self::new()?;
+        let mut own = self.read()?;
+        for other in others.read()? {
+            let number = other?.number;
+            for absent in own.by_ref() {
+                let absent = absent?;
+                if absent.number == number {
+                    kept.push(absent)?;
+                }
+                if absent.number >= number {
+                    break;
+                }
+            }
+        }
+        *self = kept;
+        Ok(())
+    }
+
     /// Changes what is known of each.
     ///
     /// # Errors
@@ -172,6 +195,27 @@ impl Read for FromStart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_list_lacks_is_left_out() {
+        let list = |numbers: &[u64]| {
+            let mut list = AbsentList::new().unwrap();
+            for number in numbers {
+                let id = DocumentId::from_bytes([7; 16]);
+                let (start, end, day, state) = (number * 10, number * 10 + 9, 1, State::Missing);
+                let absent =
+                    Absent { number: *number, start, end, id, day, is_untimed: false, state };
+                list.push(absent).unwrap();
+            }
+            list
+        };
+        let mut own = list(&[1, 2, 5, 6, 9]);
+        own.keep_only(&mut list(&[2, 6, 9])).unwrap();
+        let numbers: Vec<u64> = own.read().unwrap().map(|one| one.unwrap().number).collect();
+        assert_eq!((numbers, own.len()), (vec![2, 6, 9], 3));
+        own.keep_only(&mut list(&[])).unwrap();
+        assert!(own.is_empty());
+    }
 
     #[test]
     fn what_is_noted_is_read_and_judged() {

@@ -1,17 +1,22 @@
-//! The audit of one file: read, ask, and note what is not there.
+//! The audit of one file: read, ask, and note what is not there. A file has the ids that it was begun
+//! with; where no checkpoint says which these are, what is not found is looked for with others.
 
 use std::io;
+use std::iter::Peekable;
 
 use anyhow::Context;
 use futures_util::stream::{self, StreamExt};
 use omphalos_common::config::{ConfigError, Size};
+use omphalos_common::ids::IdScheme;
+use omphalos_shipper::batch::ClosedBatch;
 use omphalos_shipper::monitor::{Recalled, logical_path};
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;
 use super::portion::{Document, Portion};
 use super::progress::Progress;
-use super::reading::{Reading, Target};
+use super::reading::{Read, Reading, Target};
+use super::schemes;
 use super::searching::Stranger;
 
 /// Documents of so many bytes make one request, more or less.
@@ -25,6 +30,8 @@ const SAMPLE: usize = 200;
 pub struct Audited {
     /// Which file.
     pub target: Target,
+    /// What most of its ids are made with, as far as anybody knows.
+    pub ids: IdScheme,
     /// How many lines it has.
     pub lines: u64,
     /// How many documents these make.
@@ -33,53 +40,151 @@ pub struct Audited {
     pub found: u64,
     /// Those that are not.
     pub absent: AbsentList,
+    /// The same with other ids that they may have.
+    pub others: Vec<AbsentList>,
     /// Whether not all of the file could be read.
     pub is_cut: bool,
     /// Set where none is there, but others of the same places and seconds.
     pub stranger: Option<Stranger>,
 }
 
-/// Audits one file. `why` says why there is nothing in a checkpoint about it, if there is nothing.
-///
-/// # Errors
-/// When it cannot be read, or Elasticsearch be asked, or the ids of its lines not be known.
-pub async fn audit(
-    target: &Target,
-    asker: &Asker,
-    why: &str,
-    progress: &Progress,
-) -> anyhow::Result<Audited> {
-    let (reading, portions) = Reading::start(target, PORTION_BYTES, Portion::of_batch)?;
-    let paths = paths_of(target);
-    let knows_untimed = target.recalled.as_ref().is_some_and(|known| known.untimed().is_some());
-    let asked = stream::unfold(portions, |mut portions| async {
-        portions.recv().await.map(|portion| (portion, portions))
-    })
-    .map(|portion: Portion| {
-        let paths = &paths;
-        async move {
-            let untimed = portion.documents.iter().find(|document| document.is_untimed);
-            if let Some(document) = untimed.filter(|_| !knows_untimed) {
-                return Err(unknowable(target, document, why).into());
+/// How a file is audited.
+pub struct Auditor<'a> {
+    /// Who asks.
+    pub asker: &'a Asker,
+    /// Why there is nothing in a checkpoint about a file, if there is nothing.
+    pub why_unknown: &'a str,
+    /// Who is told.
+    pub progress: &'a Progress,
+}
+
+impl Auditor<'_> {
+    /// Audits one file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or Elasticsearch be asked, or the ids of its lines not be known.
+    pub async fn audit(&self, target: &Target) -> anyhow::Result<Audited> {
+        let mut order = schemes::likeliest_first(target, self.asker).await?.into_iter();
+        let first = order.next().context("no way to make ids is known")?;
+        let mut notes = Notes::new(target)?;
+        let turn = |closed: &mut ClosedBatch| Ok((Portion::of_batch(closed), Vec::new()));
+        let read = self.look_through((target, first), turn, |(portion, _), found| {
+            notes.note(&portion, &found)?;
+            self.progress.advance(portion.end, notes.documents, notes.absent.len());
+            Ok(portion)
+        });
+        let read = read.await?;
+        let Notes { documents, mut found, absent, .. } = notes.finish()?;
+        let mut lists = vec![(found, first, absent)];
+        for ids in order {
+            if lists.iter().all(|(_, _, absent)| absent.is_empty()) {
+                break;
             }
-            let found = asker.look_up(&portion.dataset, &portion.documents, paths).await?;
-            anyhow::Ok((portion, found))
+            found += self.look_again(target, ids, &mut lists).await?;
         }
-    })
-    .buffered(IN_FLIGHT);
-    let mut asked = std::pin::pin!(asked);
-    let mut notes = Notes::new(target)?;
-    while let Some(answered) = asked.next().await {
-        let (portion, found) = answered?;
-        notes.note(&portion, &found)?;
-        progress.advance(portion.end, notes.documents, notes.absent.len());
-        reading.confirm(portion.owners);
+        // Whose ids most have is what the file was shipped with; the first of equals.
+        let most = lists.iter().map(|(found, ..)| *found).max();
+        let place = lists.iter().position(|(found, ..)| Some(*found) == most).unwrap_or(0);
+        let (_, ids, mut absent) = lists.swap_remove(place);
+        let others = lists.into_iter().map(|(_, _, absent)| absent).collect();
+        let stranger = if found == 0 { strangers(&mut absent, self.asker).await? } else { None };
+        let (target, lines, is_cut) = (target.clone(), read.lines, read.is_cut);
+        Ok(Audited { target, ids, lines, documents, found, absent, others, is_cut, stranger })
     }
-    let read = reading.finish().await?;
-    let Notes { documents, found, mut absent, .. } = notes.finish()?;
-    let stranger = if found == 0 { strangers(&mut absent, asker).await? } else { None };
-    let (target, lines, is_cut) = (target.clone(), read.lines, read.is_cut);
-    Ok(Audited { target, lines, documents, found, absent, is_cut, stranger })
+
+    /// Looks for what is absent in all `lists` with other ids, and adds a list of what has none of
+    /// these either; returns how many were found.
+    async fn look_again(
+        &self,
+        target: &Target,
+        ids: IdScheme,
+        lists: &mut Vec<(u64, IdScheme, AbsentList)>,
+    ) -> anyhow::Result<u64> {
+        let Some((_, _, absent)) = lists.first_mut() else { return Ok(0) };
+        let mut picker = Picker { absent: absent.read()?.peekable(), next: 0 };
+        let turn = move |closed: &mut ClosedBatch| picker.pick(Portion::of_batch(closed));
+        let (mut count, mut left) = (0, new_list()?);
+        let read = self.look_through((target, ids), turn, |(portion, absent), found| {
+            for (absent, is_there) in absent.iter().zip(found) {
+                count += u64::from(is_there);
+                if !is_there {
+                    left.push(*absent).context("cannot write a temporary file")?;
+                }
+            }
+            self.progress.advance(portion.end, portion.end, left.len());
+            Ok(portion)
+        });
+        read.await?;
+        for (_, _, absent) in lists.iter_mut() {
+            absent.keep_only(&mut left)?;
+        }
+        lists.push((count, ids, left));
+        Ok(count)
+    }
+
+    /// Reads a file with ids that are made so, and asks for what `turn` leaves of each batch; `note`
+    /// is told what was found, in order.
+    async fn look_through(
+        &self,
+        (target, ids): (&Target, IdScheme),
+        turn: impl FnMut(&mut ClosedBatch) -> io::Result<Sought> + Send + 'static,
+        mut note: impl FnMut(Sought, Vec<bool>) -> anyhow::Result<Portion>,
+    ) -> anyhow::Result<Read> {
+        let (reading, portions) = Reading::start(target, ids, PORTION_BYTES, turn)?;
+        let paths = paths_of(target);
+        let knows_untimed = target.recalled.as_ref().is_some_and(|known| known.untimed().is_some());
+        let asked = stream::unfold(portions, |mut portions| async {
+            portions.recv().await.map(|portion| (portion, portions))
+        })
+        .map(|sought: io::Result<Sought>| {
+            let paths = &paths;
+            async move {
+                let sought = sought?;
+                let Portion { dataset, documents, .. } = &sought.0;
+                let untimed = documents.iter().find(|document| document.is_untimed);
+                if let Some(document) = untimed.filter(|_| !knows_untimed) {
+                    return Err(unknowable(target, document, self.why_unknown).into());
+                }
+                let found = self.asker.look_up(dataset, documents, paths).await?;
+                anyhow::Ok((sought, found))
+            }
+        })
+        .buffered(IN_FLIGHT);
+        let mut asked = std::pin::pin!(asked);
+        while let Some(answered) = asked.next().await {
+            let (sought, found) = answered?;
+            let portion = note(sought, found)?;
+            reading.confirm(portion.owners);
+        }
+        reading.finish().await
+    }
+}
+
+/// What is asked for; and what was known of it, where it is asked for again.
+type Sought = (Portion, Vec<Absent>);
+
+/// Picks what was absent out of portions that are read again, and gives it its other ids.
+struct Picker<I: Iterator<Item = io::Result<Absent>>> {
+    absent: Peekable<I>,
+    /// The number of the next document.
+    next: u64,
+}
+
+impl<I: Iterator<Item = io::Result<Absent>>> Picker<I> {
+    fn pick(&mut self, portion: Portion) -> io::Result<Sought> {
+        let (mut documents, mut absent) = (Vec::new(), Vec::new());
+        for document in portion.documents {
+            let number = self.next;
+            self.next += 1;
+            let is_it =
+                |one: &io::Result<Absent>| one.as_ref().map_or(true, |one| one.number <= number);
+            if let Some(known) = self.absent.next_if(is_it).transpose()? {
+                absent.push(Absent { id: document.id, day: document.day, ..known });
+                documents.push(document);
+            }
+        }
+        Ok((Portion { documents, ..portion }, absent))
+    }
 }
 
 /// What the file may be called in the documents of lines without a time.
@@ -118,6 +223,10 @@ async fn strangers(absent: &mut AbsentList, asker: &Asker) -> anyhow::Result<Opt
     Ok(if sample.is_empty() { None } else { asker.strangers(&sample).await? })
 }
 
+fn new_list() -> anyhow::Result<AbsentList> {
+    AbsentList::new().context("cannot make a temporary file")
+}
+
 /// What is noted while the answers come in.
 struct Notes {
     documents: u64,
@@ -134,7 +243,7 @@ struct Notes {
 impl Notes {
     fn new(target: &Target) -> anyhow::Result<Self> {
         let delivered_to = target.recalled.as_ref().map_or(u64::MAX, Recalled::delivered_to);
-        let absent = AbsentList::new().context("cannot make a temporary file")?;
+        let absent = new_list()?;
         Ok(Self { documents: 0, found: 0, absent, open: None, delivered_to, read_to: 0 })
     }
 

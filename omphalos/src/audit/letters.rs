@@ -179,9 +179,21 @@ pub async fn find(
             return Ok(());
         }
         for file in &mut *audited {
-            file.absent.judge(|absent| match letters.get(&absent.hash()) {
-                Some(group) if absent.state == State::Missing => State::Dead(*group),
-                _ => absent.state,
+            // A letter may have another id that its line may have.
+            let mut by_number: HashMap<u64, u16> = HashMap::new();
+            for others in &mut file.others {
+                for other in others.read()? {
+                    let other = other?;
+                    by_number
+                        .extend(letters.get(&other.hash()).map(|group| (other.number, *group)));
+                }
+            }
+            file.absent.judge(|absent| {
+                let group = letters.get(&absent.hash()).or_else(|| by_number.get(&absent.number));
+                match group {
+                    Some(group) if absent.state == State::Missing => State::Dead(*group),
+                    _ => absent.state,
+                }
             })?;
         }
     }

@@ -22,9 +22,14 @@ mod progress;
 mod reading;
 mod repair;
 mod report;
+mod schemes;
 mod searching;
 
+pub use asking::Asker;
 pub use options::{command, table_of};
+pub use progress::Progress;
+pub use reading::Target;
+pub use schemes::likeliest_first;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,13 +41,11 @@ use omphalos_indexer::collector::elasticsearch::Client;
 use omphalos_shipper::monitor::Compression;
 use serde_json::json;
 
-use asking::Asker;
 use broker::Mq;
-use file::{Audited, audit};
+use file::{Audited, Auditor};
 use findings::Ranges;
 use letters::{Groups, Source};
 use options::Options;
-use progress::Progress;
 use repair::{Manner, Repaired};
 use report::{Outcome, grouped};
 
@@ -104,9 +107,12 @@ impl Session {
             let is_archive = Compression::of(&target.path).is_some();
             let bytes = target.path.metadata().ok().filter(|_| !is_archive);
             self.progress.begin(name, bytes.map(|found| found.len()));
-            audited.push(
-                audit(&target, &self.asker, &self.options.why_unknown, &self.progress).await?,
-            );
+            let auditor = Auditor {
+                asker: &self.asker,
+                why_unknown: &self.options.why_unknown,
+                progress: &self.progress,
+            };
+            audited.push(auditor.audit(&target).await?);
         }
         self.look_at_letters(&mut audited).await?;
         let mut outcomes = Vec::new();
@@ -197,9 +203,9 @@ impl Session {
         for outcome in outcomes.iter_mut().filter(|one| one.ranges.missing > 0) {
             if self.may_repair(outcome)? {
                 self.progress.wait_for("shipping what is missing".to_owned());
-                let Audited { target, absent, .. } = &mut outcome.audited;
+                let Audited { target, ids, absent, .. } = &mut outcome.audited;
                 outcome.repaired.shipped =
-                    repair::ship(target, absent, manner, &mut publisher).await?;
+                    repair::ship((target, *ids), absent, manner, &mut publisher).await?;
                 damaged.push(outcome);
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::clock::now_millis;
 use omphalos_common::config::{ConfigError, Period, Setting, add_flags, load, load_with};
+use omphalos_common::ids::IdScheme;
 use omphalos_indexer::config as indexer;
 use omphalos_shipper::config::{self as shipper, MonitorSettings};
 use omphalos_shipper::host::{host_name, known_id};
@@ -22,6 +23,7 @@ use super::reading::Target;
 const SHIPPER_KEYS: &[&str] = &[
     "state_dir",
     "host_name",
+    "id_key_file",
     "monitor.parser",
     "monitor.dataset",
     "monitor.encoding",
@@ -196,9 +198,9 @@ fn checkpoint(state_dir: &Path) -> Result<(Vec<Entry>, String), ConfigError> {
 }
 
 fn host(shipper: &shipper::Settings, given: &ArgMatches) -> Result<Host, ConfigError> {
-    let name = host_name(shipper);
+    let (name, keys) = (host_name(shipper), shipper.id_keys()?);
     if let Some(id) = given.get_one::<String>("host-id") {
-        return Ok(Host { name, id: id.clone() });
+        return Ok(Host::new(name, id.clone(), &keys));
     }
     let state_dir = &shipper.state_dir;
     let id = known_id(state_dir).map_err(|error| {
@@ -210,7 +212,7 @@ fn host(shipper: &shipper::Settings, given: &ArgMatches) -> Result<Host, ConfigE
             state_dir.display()
         ))
     })?;
-    Ok(Host { name, id })
+    Ok(Host::new(name, id, &keys))
 }
 
 fn targets(
@@ -248,10 +250,33 @@ fn targets(
         {
             known.clone_into(&mut named);
         }
+        let ids = schemes(host, &path, recalled.as_ref())?;
         let (host, monitor) = (host.clone(), table_of(&shipper.monitor, &named)?);
-        Ok(Target { path, called: named, monitor, host, recalled, millis })
+        Ok(Target { path, called: named, monitor, host, recalled, millis, ids })
     };
     files.iter().map(target).collect()
+}
+
+/// With what the ids of a file may have been made: what the checkpoint says; else all that is known.
+fn schemes(
+    host: &Host,
+    path: &Path,
+    recalled: Option<&Recalled>,
+) -> Result<Vec<IdScheme>, ConfigError> {
+    let Some(recalled) = recalled else { return Ok(host.ids.schemes().collect()) };
+    let refuse = |what: &str| {
+        Err(ConfigError::invalid(format!(
+            "{}: its shipper's checkpoint says that {what}",
+            path.display()
+        )))
+    };
+    match recalled.ids() {
+        Some(ids) if host.ids.of(ids).is_some() => Ok(vec![ids]),
+        Some(ids) => refuse(&format!(
+            "its ids are made with {ids}, which is not among those that are given; give the shipper's: --id-key-file FILE"
+        )),
+        None => refuse("its ids are of a version that this program does not know; use a later one"),
+    }
 }
 
 /// The `[[monitor]]` table that a file belongs to.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::{Period, Size};
 use omphalos_common::event::SourceId;
+use omphalos_common::ids::IdScheme;
 use omphalos_common::telemetry::Health;
 use omphalos_shipper::batch::ClosedBatch;
 use omphalos_shipper::config::{MonitorSettings, Settings};
@@ -38,6 +39,8 @@ pub struct Target {
     pub recalled: Option<Recalled>,
     /// The time of lines that have none, in milliseconds since the epoch.
     pub millis: i64,
+    /// With what its ids may have been made: what the checkpoint says; else all that is known.
+    pub ids: Vec<IdScheme>,
 }
 
 /// What was found out beside the documents.
@@ -61,12 +64,13 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Begins to read; what `turn` makes of each batch of `batch_bytes` comes out of the channel.
+    /// Begins to read, with ids that are made so; what `turn` makes of each batch of `batch_bytes` comes out of the channel.
     ///
     /// # Errors
     /// When the file cannot be looked at, or nothing temporary be written.
     pub fn start<T: Send + 'static>(
         target: &Target,
+        ids: IdScheme,
         batch_bytes: Size,
         turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
     ) -> anyhow::Result<(Self, mpsc::Receiver<T>)> {
@@ -77,7 +81,8 @@ impl Reading {
         let state = StateDir::open(directory.path())?;
         // Only ids of lines that cannot be told anyway are made of this.
         let untimed = SourceId::from_random(rand::random());
-        let entry = begin_again(&target.path, target.recalled.as_ref(), untimed, target.millis)
+        let recalled = target.recalled.as_ref().filter(|known| known.ids() == Some(ids));
+        let entry = begin_again(&target.path, recalled, ids, untimed, target.millis)
             .with_context(|| format!("cannot read {shown}"))?;
         let (batches, closed) = sync_channel(1);
         let (inbox, bodies) = (Inbox::default(), Bodies::default());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::config::Size;
 use omphalos_common::event::DocumentId;
+use omphalos_common::ids::IdScheme;
 use omphalos_shipper::batch::ClosedBatch;
 use omphalos_shipper::monitor::TailId;
 use omphalos_transport::batch::{Batch, Chunk};
@@ -51,12 +52,12 @@ struct Shipment {
     owners: Vec<(TailId, u64)>,
 }
 
-/// Ships the missing documents of a file; returns how many.
+/// Ships the missing documents of a file, whose ids were made so; returns how many.
 ///
 /// # Errors
 /// When the file cannot be read or the broker takes nothing.
 pub async fn ship(
-    target: &Target,
+    (target, ids): (&Target, IdScheme),
     absent: &mut AbsentList,
     manner: Manner,
     publisher: &mut Publisher,
@@ -64,7 +65,7 @@ pub async fn ship(
     let mut messages = BatchMessages::new(&target.host.name, Encoding::Batch, manner.level)?;
     let mut picker = Picker::new(absent.read()?, manner.with_untimed);
     let turn = move |closed: &mut ClosedBatch| picker.pick(closed);
-    let (reading, mut shipments) = Reading::start(target, manner.batch_bytes, turn)?;
+    let (reading, mut shipments) = Reading::start(target, ids, manner.batch_bytes, turn)?;
     let mut shipped = 0;
     while let Some(shipment) = shipments.recv().await {
         let Shipment { batch, owners } = shipment?;
@@ -182,6 +183,7 @@ fn begin(chunk: &Chunk, place: usize) -> Chunk {
     let start = chunk.starts.get(place).copied().unwrap_or(chunk.start);
     Chunk {
         source: Arc::clone(&chunk.source),
+        id_version: chunk.id_version,
         path: Arc::clone(&chunk.path),
         dataset: Arc::clone(&chunk.dataset),
         start,
@@ -227,6 +229,7 @@ mod tests {
             }
             batch.chunks.push(Chunk {
                 source: Arc::from("s"),
+                id_version: Some(2),
                 path: Arc::from("/p"),
                 dataset: Arc::from("d"),
                 start,

@@ -1,8 +1,9 @@
 //! What is printed: for people, and as JSON.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use omphalos_shipper::monitor::Recalled;
+use omphalos_shipper::monitor::{Recalled, logical_path};
 use serde_json::{Value, json};
 
 use super::absent::State;
@@ -84,9 +85,18 @@ impl Outcome {
 
     fn write_stranger(&self, out: &mut impl Write) -> io::Result<()> {
         let Some(stranger) = &self.audited.stranger else { return Ok(()) };
+        let Audited { target, .. } = &self.audited;
+        // Where all else is the same it is the key.
+        let is_ours = stranger.host == target.host.id
+            && logical_path(Path::new(&stranger.path)) == logical_path(&target.called);
+        let question = if is_ours {
+            "is --id-key-file that which its shipper has? Are --logical-path and --parser those that the file was shipped with?"
+        } else {
+            "are --as, --host-id, --logical-path, --parser and --id-key-file those that the file was shipped with?"
+        };
         writeln!(
             out,
-            "  none was found, but Elasticsearch has lines of the same times at the same places of {} from the host {}:\n  are --as, --host-id, --logical-path and --parser those that the file was shipped with?",
+            "  none was found, but Elasticsearch has lines of the same times at the same places of {} from the host {}:\n  {question}",
             stranger.path, stranger.host
         )
     }
@@ -110,6 +120,8 @@ impl Outcome {
         json!({
             "file": audited.target.path.to_string_lossy(),
             "as": audited.target.called.to_string_lossy(),
+            "id_version": audited.ids.version(),
+            "id_key": audited.ids.key(),
             "lines": audited.lines,
             "documents": audited.documents,
             "found": audited.found,

@@ -1,6 +1,7 @@
 //! `omphalos import`: indexes files from their beginning to their end. The stages are those of `run`,
 //! with `--once`; what is remembered is kept apart from what a running process remembers.
 
+mod known;
 mod options;
 mod progress;
 mod sizes;
@@ -48,7 +49,9 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
     };
+    let of_process = settings.state_dir.clone();
     prepare(&mut settings)?;
+    known::note(&settings, &of_process, &files).await?;
     let chain = Chain {
         shipper: Some(settings.shipper()),
         indexer: (!is_remote).then(|| settings.indexer()),
@@ -57,7 +60,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     };
     let watch = Watch::default();
     let stop = Shutdown::new();
-    let progress = Progress::start((files, bytes), watch.shipper.clone(), stop.clone());
+    let progress = Progress::start((files.len(), bytes), watch.shipper.clone(), stop.clone());
     let result = chain.run(watch.clone(), shutdown.clone()).await;
     stop.cancel();
     progress.end().await;

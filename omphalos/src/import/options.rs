@@ -54,8 +54,8 @@ Examples:
 pub struct Options {
     /// With a `[[monitor]]` table for each file.
     pub settings: Settings,
-    /// How many files.
-    pub files: usize,
+    /// The file of each.
+    pub files: Vec<PathBuf>,
     /// How many bytes of lines are in them, about.
     pub bytes: u64,
 }
@@ -107,7 +107,7 @@ impl Options {
             rows().into_iter().filter(|row| row.key != "monitor.paths").collect();
         let mut settings: Settings = load(&rows, given, read, std::iter::empty())?.settings;
         let mut bytes = 0;
-        let mut tables = Vec::new();
+        let (mut tables, mut files) = (Vec::new(), Vec::new());
         for name in &names {
             let (path, length) = file(name)?;
             bytes += length;
@@ -121,9 +121,10 @@ impl Options {
             table.start = Start::Beginning;
             table.ignore_older = None;
             tables.push(table);
+            files.push(path);
         }
         settings.monitor = tables;
-        Ok(Self { settings, files: names.len(), bytes })
+        Ok(Self { settings, files, bytes })
     }
 }
 

@@ -111,6 +111,8 @@ pub fn all_settings() -> Vec<Setting> {
 pub struct Settings {
     pub state_dir: PathBuf,
     pub host_name: Option<String>,
+    pub id_key_file: Option<PathBuf>,
+    pub id_version: u32,
     pub listen: Option<SocketAddr>,
     pub log_level: String,
     pub log_format: LogFormat,
@@ -160,6 +162,8 @@ impl Default for Settings {
         Self {
             state_dir: PathBuf::from("/var/lib/omphalos"),
             host_name: shipper.host_name,
+            id_key_file: shipper.id_key_file,
+            id_version: shipper.id_version,
             listen: None,
             log_level: shipper.log_level,
             log_format: shipper.log_format,
@@ -192,6 +196,8 @@ impl Settings {
         shipper::Settings {
             state_dir: self.state_dir.clone(),
             host_name: self.host_name.clone(),
+            id_key_file: self.id_key_file.clone(),
+            id_version: self.id_version,
             watch: self.watch,
             poll_interval: self.poll_interval,
             rescan_interval: self.rescan_interval,

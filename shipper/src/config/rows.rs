@@ -15,6 +15,17 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     .default("/var/lib/omphalos-shipper"),
     Setting::new("host_name", Kind::Text, "host.name in every document; the system's by default."),
     Setting::new(
+        "id_key_file",
+        Kind::Text,
+        "Make document ids with the first key of this file, and with the others in files that were begun with them: a key a line (openssl rand -hex 16), or the word host for the key made of host.id, which is used by default. Only its owner may read it; it is read at the start.",
+    ),
+    Setting::new(
+        "id_version",
+        Kind::Integer,
+        "How ids are made of the lines of files that are not in the checkpoint: 2, with a key; 1, as before there were keys, for files that were shipped so and whose checkpoint is lost.",
+    )
+    .default("2"),
+    Setting::new(
         "transport",
         Kind::Choice(&["amqp", "udp", "null"]),
         "Where documents go; by default udp where udp.to is set, and amqp otherwise. null measures without sending, and checkpoints what it threw away.",

@@ -9,10 +9,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use omphalos_common::event::SourceId;
+use omphalos_common::ids::IdScheme;
 
-use super::checkpoint::{self, Entry, FILE_NAMES, Mark};
+use super::checkpoint::{self, Entry, FILE_NAMES, Mark, StateDir, StateError};
 use super::content::Content;
-use super::identity::{FileKey, Fingerprint, logical_path};
+use super::identity::{FileKey, logical_path};
 use super::matching::fits;
 
 /// Why a checkpoint cannot be looked into.
@@ -71,6 +72,11 @@ impl Recalled {
         self.0.untimed
     }
 
+    /// What makes the ids of its lines; `None` when only a later program knows.
+    pub fn ids(&self) -> Option<IdScheme> {
+        self.0.ids()
+    }
+
     /// What it was called when it was last seen.
     pub fn path(&self) -> &Path {
         &self.0.path
@@ -100,39 +106,55 @@ pub fn recall(entries: &[Entry], path: &Path, called: &Path) -> io::Result<Optio
     Ok(None)
 }
 
-/// The entry with which the file at `path` is read from its beginning: its lines get the sources
-/// that are recalled, those without a time else `untimed`, and all of the latter the time `millis`.
+/// The entry with which the file at `path` is read from its beginning, for ids that are made so: its
+/// lines get the sources that are recalled, those without a time else `untimed`, and all of the
+/// latter the time `millis`.
 ///
 /// # Errors
 /// When the file cannot be looked at.
 pub fn begin_again(
     path: &Path,
     recalled: Option<&Recalled>,
+    ids: IdScheme,
     untimed: SourceId,
     millis: i64,
 ) -> io::Result<Entry> {
     let known = recalled.map(|recalled| &recalled.0);
+    // An archive that was changed just now has to wait, and what is old is forgotten meanwhile.
+    let unread = Entry::unread(path, FileKey::from(&fs::metadata(path)?), ids, millis / 1000);
     Ok(Entry {
-        path: path.to_owned(),
-        key: FileKey::from(&fs::metadata(path)?),
-        prefix: Fingerprint::default(),
-        offset: 0,
-        guard: Fingerprint::default(),
         source: known.and_then(|entry| entry.source),
         untimed: known.and_then(|entry| entry.untimed).or(Some(untimed)),
-        last_time: None,
         marks: vec![Mark { end: u64::MAX, millis }],
         splits: known.map(|entry| entry.splits.clone()).unwrap_or_default(),
-        complete: None,
-        // An archive that was changed just now has to wait, and what is old is forgotten meanwhile.
-        seen: millis / 1000,
+        ..unread
     })
+}
+
+/// Notes files of which nothing is read yet in the checkpoint of `state`, beside what is in it.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn note_unread(state: &StateDir, unread: Vec<Entry>) -> Result<(), StateError> {
+    let mut entries = state.load()?.entries;
+    entries.retain(|known| {
+        let is_again = |new: &Entry| new.key == known.key && known.prefix.length == 0;
+        !unread.iter().any(is_again)
+    });
+    entries.extend(unread);
+    let bytes = checkpoint::serialize(entries).map_err(|source| StateError::Io {
+        action: "write",
+        path: state.path().to_owned(),
+        source,
+    })?;
+    state.save(&bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::monitor::StateDir;
+    use crate::monitor::identity::Fingerprint;
 
     fn entry_of(path: &Path, length: usize) -> Entry {
         let text = fs::read(path).unwrap();

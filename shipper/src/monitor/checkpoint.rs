@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use omphalos_common::event::SourceId;
+use omphalos_common::ids::{IdScheme, KeyPrint};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_128;
@@ -48,6 +49,12 @@ pub struct Entry {
     pub offset: u64,
     /// The bytes just before the offset.
     pub guard: Fingerprint,
+    /// The version of its lines' ids; 1 where nothing is said, as by a shipper that knew no other.
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+    pub id_version: u32,
+    /// The key of its lines' ids, where that is from a file of keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_key: Option<KeyPrint>,
     /// The source of lines with a time of their own.
     #[serde(default, with = "optional_source", skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceId>,
@@ -71,24 +78,53 @@ pub struct Entry {
     pub seen: i64,
 }
 
-#[cfg(test)]
 impl Entry {
-    /// Nothing is known of a file yet.
-    pub fn blank(path: &Path, key: FileKey) -> Self {
+    /// Nothing is read yet of the file `key` at `path`, whose ids are to be made so; it was seen at
+    /// `seen`, in seconds since the epoch.
+    pub fn unread(path: &Path, key: FileKey, ids: IdScheme, seen: i64) -> Self {
         Self {
             path: path.to_owned(),
             key,
             prefix: Fingerprint::default(),
             offset: 0,
             guard: Fingerprint::default(),
+            id_version: ids.version(),
+            id_key: ids.key(),
             source: None,
             untimed: None,
             last_time: None,
             marks: Vec::new(),
             splits: Vec::new(),
             complete: None,
-            seen: 0,
+            seen,
         }
+    }
+
+    /// What makes the ids of its lines; `None` when only a later program knows.
+    pub fn ids(&self) -> Option<IdScheme> {
+        IdScheme::of(self.id_version, self.id_key)
+    }
+
+    /// Notes what makes the ids of its lines.
+    pub fn set_ids(&mut self, scheme: IdScheme) {
+        (self.id_version, self.id_key) = (scheme.version(), scheme.key());
+    }
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_first_version(version: &u32) -> bool {
+    *version == 1
+}
+
+#[cfg(test)]
+impl Entry {
+    /// Nothing is known of a file yet.
+    pub fn blank(path: &Path, key: FileKey) -> Self {
+        Self::unread(path, key, IdScheme::OfHost, 0)
     }
 }
 
@@ -430,6 +466,8 @@ mod tests {
             prefix: Fingerprint::of(b"prefix"),
             offset,
             guard: Fingerprint::of(b"guard"),
+            id_version: 2,
+            id_key: Some("0123456789abcdef".parse().unwrap()),
             source: Some(SourceId::from_random(7)),
             untimed: None,
             last_time: Some((5, 6)),

@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use omphalos_common::event::SourceId;
+use omphalos_common::event::{DocumentId, SourceId};
+use omphalos_common::ids::{IdMaker, IdScheme};
 
 use super::checkpoint::{Entry, Mark};
 use super::tail::TailId;
@@ -36,8 +37,8 @@ impl Names {
     }
 
     /// The source of lines with a time, of the file that begins with this data line.
-    fn source_of(&self, first_line: &[u8]) -> SourceId {
-        let of = |path: &Path| SourceId::of_content(path.as_os_str().as_bytes(), first_line);
+    fn source_of(&self, ids: &IdMaker, first_line: &[u8]) -> SourceId {
+        let of = |path: &Path| ids.source_id(path.as_os_str().as_bytes(), first_line);
         let source = of(&self.logical);
         match &self.numbered {
             Some(path) if !self.sources.claim(source, self.id) => of(path),
@@ -68,8 +69,9 @@ impl Sources {
 }
 
 /// What the identities of a file's lines depend on, besides the lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clock {
+    ids: Arc<IdMaker>,
     /// Of lines with a time: made from the logical path and the first data line.
     source: Option<SourceId>,
     /// Of lines without: random, and kept in the checkpoint.
@@ -81,9 +83,17 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock of a file that is read on from where the checkpoint says.
-    pub fn resumed(entry: &Entry) -> Self {
+    /// The clock of a file whose ids are made so.
+    pub fn new(ids: Arc<IdMaker>) -> Self {
+        let (marks, marks_made) = (VecDeque::new(), 0);
+        Self { ids, source: None, untimed: None, last_time: None, marks, marks_made }
+    }
+
+    /// The clock of a file that is read on from where the checkpoint says, with the ids that it was
+    /// begun with.
+    pub fn resumed(ids: Arc<IdMaker>, entry: &Entry) -> Self {
         Self {
+            ids,
             source: entry.source,
             untimed: entry.untimed,
             last_time: entry.last_time.map(|(seconds, nanos)| Time { seconds, nanos }),
@@ -96,7 +106,9 @@ impl Clock {
     pub fn identify(&mut self, names: &Names, first_line: &[u8]) {
         if self.source.is_none() {
             let line = first_line.get(..FIRST_LINE_BYTES).unwrap_or(first_line);
-            self.source = Some(names.source_of(line));
+            self.source = Some(names.source_of(&self.ids, line));
+            // Which key it was is on disk before the line leaves: it may be another one after a crash.
+            self.marks_made += u64::from(self.ids.scheme() != IdScheme::OfHost);
         }
     }
 
@@ -137,11 +149,17 @@ impl Clock {
         (Time::from_millis(mark.millis), source)
     }
 
-    /// The source to name for a range of lines: that of lines without a time, if that is all
-    /// there were so far.
-    pub fn source(&self) -> SourceId {
+    /// The id of the line at `offset` that happened at `time`.
+    pub fn id_of(&self, source: SourceId, offset: u64, time: Time, line: &[u8]) -> DocumentId {
+        self.ids.document_id(source, offset, time.seconds, line)
+    }
+
+    /// The source to name for a range of lines, that of lines without a time if that is all there
+    /// were so far; and the version of their ids.
+    pub fn origin(&self) -> (SourceId, u32) {
         let timed = self.source.filter(|_| self.last_time.is_some());
-        timed.or(self.untimed).unwrap_or_else(|| SourceId::from_random(0))
+        let source = timed.or(self.untimed).unwrap_or_else(|| SourceId::from_random(0));
+        (source, self.ids.scheme().version())
     }
 
     /// The time of the last line that had one.
@@ -163,6 +181,7 @@ impl Clock {
 
     /// Writes what must survive into `entry`.
     pub fn note(&self, entry: &mut Entry) {
+        entry.set_ids(self.ids.scheme());
         entry.source = self.source;
         entry.untimed = self.untimed;
         entry.marks = self.marks.iter().filter(|mark| mark.end > entry.offset).copied().collect();
@@ -175,7 +194,7 @@ mod tests {
     use crate::monitor::identity::FileKey;
 
     fn clock() -> Clock {
-        let mut clock = Clock::default();
+        let mut clock = Clock::new(Arc::new(IdMaker::of_host("h")));
         clock.identify(&Names::of(Path::new("/a.log")), b"first");
         clock
     }
@@ -184,7 +203,7 @@ mod tests {
     fn a_line_without_a_time_gets_that_of_the_line_before() {
         let mut clock = clock();
         let own = Time::from_seconds(5);
-        let source = SourceId::of_content(b"/a.log", b"first");
+        let source = IdMaker::of_host("h").source_id(b"/a.log", b"first");
         assert_eq!(clock.time_of(0, Some(own), 9, 1), (own, source));
         assert_eq!(clock.time_of(3, None, 9, 1), (own, source));
         assert_eq!(clock.marks_made(), 0);
@@ -205,7 +224,7 @@ mod tests {
             ..Entry::blank(Path::new("/a"), FileKey { device: 1, inode: 1, born: None })
         };
         first.note(&mut entry);
-        let mut again = Clock::resumed(&entry);
+        let mut again = Clock::resumed(Arc::clone(&first.ids), &entry);
         assert_eq!(again.time_of(50, None, 900, 9000), (time, source));
         assert_eq!(again.time_of(149, None, 900, 9000).0, Time::from_millis(8000));
         again.forget_before(100);

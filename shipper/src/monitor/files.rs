@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use omphalos_common::ids::{IdKeys, IdMakers};
 use tracing::{debug, info, warn};
 
 use super::checkpoint::{Entry, Remembered};
@@ -36,6 +37,16 @@ pub struct Host {
     pub name: String,
     /// `host.id`.
     pub id: String,
+    /// What makes the ids of its lines.
+    pub ids: IdMakers,
+}
+
+impl Host {
+    /// The host of this name and id, whose ids are made with `keys`.
+    pub fn new(name: String, id: String, keys: &IdKeys) -> Self {
+        let ids = IdMakers::new(&id, keys);
+        Self { name, id, ids }
+    }
 }
 
 /// How many files may be held open, and for whose sake.

@@ -45,7 +45,7 @@ mod wake;
 mod walk;
 mod watcher;
 
-pub use again::{PeekError, Recalled, begin_again, peek, recall};
+pub use again::{PeekError, Recalled, begin_again, note_unread, peek, recall};
 pub use bodies::Bodies;
 pub use charset::EncodingSetting;
 pub use checkpoint::{Entry, Remembered, StateDir, StateError};
@@ -54,7 +54,7 @@ pub use container::Container;
 pub use content::Compression;
 pub use discover::{Watched, scan};
 pub use files::{Host, PIPE};
-pub use identity::logical_path;
+pub use identity::{FileKey, logical_path};
 pub use line_numbers::{Lines, Span, number_lines};
 pub use multiline::{MultilineKind, Rule};
 pub use tail::{Counts, TailId, Waits};
@@ -230,7 +230,7 @@ impl Monitor {
             has_events: false,
             uncovered_links: HashSet::new(),
             saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
-            documents: Documents::new(&options.host.id),
+            documents: Documents::default(),
             buffer: vec![0; READ_BYTES],
             ready: Ready::default(),
             alarms: Alarms::default(),

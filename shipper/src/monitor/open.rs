@@ -122,7 +122,13 @@ impl Files {
             Known::Nothing => None,
         };
         let setup = self.setup(found.input, &found.path)?;
-        let mut tail = Tail::open(setup, found.path.clone(), content, entry.as_deref())?;
+        let opened = Tail::open(setup, found.path.clone(), content, entry.as_deref());
+        if opened.is_err()
+            && let Some(entry) = &entry
+        {
+            self.remember_again(entry);
+        }
+        let mut tail = opened?;
         if entry.is_none() {
             self.skip_old(found, &mut tail, age)?;
         }
@@ -237,6 +243,17 @@ impl Files {
     fn take_over(&mut self, entry: Entry, found: &Found) -> Known {
         self.forget_entry(&entry, found);
         Known::Position(Box::new(Entry { complete: None, ..entry }), None)
+    }
+
+    /// A file could not be opened after it had taken over a position: or it would be a new file when
+    /// it can be, with other ids.
+    fn remember_again(&mut self, entry: &Entry) {
+        let candidates = self.remembered.candidates(entry.key, &logical_path(&entry.path));
+        let is_it = |known: &Entry| known.key == entry.key && known.offset == entry.offset;
+        let is_known = candidates.iter().any(|(_, known)| is_it(known));
+        if !is_known && !self.by_key.contains_key(&entry.key) {
+            self.remembered.add(entry.clone(), false);
+        }
     }
 
     /// A position that a file takes over is not remembered any more, unless it also says that there
@@ -356,6 +373,7 @@ impl Files {
                 sources: self.sources.clone(),
             },
             encoding: settings.encoding,
+            ids: self.host.ids.clone(),
             assembler: Assembler::new(container, rule, settings.max_line_bytes),
         })
     }

@@ -214,8 +214,9 @@ impl Tail {
                 let (time, source) = self.clock.time_of(offset, own, seen_end, tools.now_millis);
                 let shape = if whole.cut { Shape::Cut } else { shape };
                 let stream = whole.stream.map(Stream::as_str);
-                let event = Event { source, offset, time, line, fields, problem, shape, stream };
-                let id = tools.documents.write(tools.batch.body(), &self.frame, &event);
+                let event = Event { offset, time, line, fields, problem, shape, stream };
+                tools.documents.write(tools.batch.body(), &self.frame, &event);
+                let id = self.clock.id_of(source, offset, time, line);
                 tools.batch.add(id, day_of(time.seconds), offset);
                 self.counts.documents += 1;
                 if self.clock.last_time().is_none() {
@@ -242,7 +243,7 @@ impl Tail {
             self.progress.push_nothing(position);
         } else {
             let owner = (self.id, self.progress.push(position));
-            tools.batch.end_chunk(owner, self.clock.source(), &self.shown_path, start..end);
+            tools.batch.end_chunk(owner, self.clock.origin(), &self.shown_path, start..end);
         }
     }
 

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use omphalos_common::ids::IdMakers;
+
 use super::assemble::Assembler;
 use super::charset::{Charset, EncodingSetting, MARK_BYTES};
 use super::checkpoint::{Entry, Stamp};
@@ -87,6 +89,8 @@ pub struct Setup {
     pub names: Names,
     /// How characters are written.
     pub encoding: EncodingSetting,
+    /// What makes the ids of its lines: one of these.
+    pub ids: IdMakers,
     /// What joins lines, if anything does.
     pub assembler: Option<Assembler>,
 }
@@ -143,7 +147,7 @@ impl Tail {
     /// ([`super::matching::fits`]).
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or its ids were begun with a key that is not known.
     pub fn open(
         setup: Setup,
         path: PathBuf,
@@ -151,6 +155,7 @@ impl Tail {
         entry: Option<&Entry>,
     ) -> io::Result<Self> {
         let key = content.key()?;
+        let clock = clock_of(&setup.ids, entry)?;
         let mut tail = Self {
             id: setup.id,
             input: setup.input,
@@ -165,7 +170,7 @@ impl Tail {
             names: setup.names,
             encoding: setup.encoding,
             charset: Charset::default(),
-            clock: entry.map(Clock::resumed).unwrap_or_default(),
+            clock,
             assembler: setup.assembler,
             splits: entry.map(|entry| entry.splits.iter().copied().collect()).unwrap_or_default(),
             splits_made: 0,
@@ -415,6 +420,8 @@ impl Tail {
             prefix: self.head.fingerprint(),
             offset: position.offset,
             guard: position.guard,
+            id_version: 1,
+            id_key: None,
             source: None,
             untimed: None,
             last_time: position.last_time.map(|time| (time.seconds, time.nanos)),
@@ -443,6 +450,14 @@ impl Tail {
     pub fn rename(&mut self, path: &Path) {
         path.clone_into(&mut self.path);
     }
+}
+
+/// A file keeps the ids that it was begun with; a new one gets those of new files.
+fn clock_of(ids: &IdMakers, entry: Option<&Entry>) -> io::Result<Clock> {
+    let Some(entry) = entry else { return Ok(Clock::new(Arc::clone(ids.of_new_files()))) };
+    let maker = entry.ids().and_then(|scheme| ids.of(scheme));
+    let maker = maker.ok_or_else(|| io::Error::other("the key of its ids is not known"))?;
+    Ok(Clock::resumed(Arc::clone(maker), entry))
 }
 
 fn charset_of(content: &mut Content, encoding: EncodingSetting) -> io::Result<Charset> {

@@ -4,6 +4,7 @@ mod cases;
 mod discovery;
 mod files_model;
 mod formats;
+mod keys;
 mod lines;
 mod long_lines;
 mod model;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use omphalos_common::event::DocumentId;
+use omphalos_common::ids::{IdKeys, IdMakers};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -85,7 +87,7 @@ impl Log {
             buffer_bytes: READ_BYTES,
             batch_bytes: usize::MAX,
             now_millis: 1_000_000,
-            documents: Documents::new("host"),
+            documents: Documents::default(),
         }
     }
 
@@ -122,6 +124,7 @@ impl Log {
             frame: Frame::new("test", ("web1", "host"), shown, true),
             names: Names::of(&logical_path(path)),
             encoding: EncodingSetting::Auto,
+            ids: IdMakers::new("host", &IdKeys::default()),
             assembler: None,
         };
         Tail::open(setup, path.to_owned(), Content::open(path).unwrap(), entry).unwrap()

@@ -1,6 +1,6 @@
 //! From the fields of a line to its ECS document: one pass, appended to the buffer of the batch.
 
-use omphalos_common::event::{DocumentId, ECS_VERSION, IdMaker, SourceId};
+use omphalos_common::event::ECS_VERSION;
 
 use super::text::push_escaped;
 use super::time::Calendar;
@@ -53,8 +53,6 @@ fn text_of(parts: &[&[u8]]) -> Vec<u8> {
 /// One line, parsed, with what is known of it from elsewhere.
 #[derive(Debug)]
 pub struct Event<'a> {
-    /// Which source the line belongs to.
-    pub source: SourceId,
     /// Where in the file the line begins.
     pub offset: u64,
     /// Its own time, or the one given to it.
@@ -82,25 +80,20 @@ pub enum Shape {
     Unfinished,
 }
 
-/// Writes documents and makes their ids, reusing its buffers.
+/// Writes documents, reusing its buffers.
+#[derive(Default)]
 pub struct Documents {
-    ids: IdMaker,
     calendar: Calendar,
 }
 
 impl Documents {
-    /// For the lines of the host `host_id`.
-    pub fn new(host_id: &str) -> Self {
-        Self { ids: IdMaker::new(host_id), calendar: Calendar::default() }
-    }
-
     /// The memory of days, which parsers share with the writer.
     pub fn calendar(&mut self) -> &mut Calendar {
         &mut self.calendar
     }
 
-    /// Appends the document of `event` and a line feed to `out`; returns its id.
-    pub fn write(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> DocumentId {
+    /// Appends the document of `event` and a line feed to `out`.
+    pub fn write(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
         // The usual document fits, so that most of the appends below need not grow the buffer.
         out.reserve(event.line.len() * 3 + frame.joined.len() + 512);
         out.extend_from_slice(b"{\"@timestamp\":\"");
@@ -114,7 +107,6 @@ impl Documents {
         }
         write_message(out, event);
         out.extend_from_slice(b"}\n");
-        self.ids.document_id(event.source, event.offset, event.time.seconds, event.line)
     }
 }
 

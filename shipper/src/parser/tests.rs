@@ -1,6 +1,5 @@
 //! Each format, line by line, against the whole document that it must become.
 
-use omphalos_common::event::SourceId;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -10,15 +9,14 @@ use super::*;
 /// time of its own gets 1970.
 fn documents(kind: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Value> {
     let mut parser = kind.parser();
-    let mut documents = Documents::new("id");
+    let mut documents = Documents::default();
     let frame = Frame::new("test", ("web1", "id"), b"/x.log", keep_original);
     let mut parse = |line: &[u8]| {
         let parsed = parser.parse(documents.calendar(), line);
         let Parsed::Event { time, fields, problem } = parsed else { return Value::Null };
         let time = time.unwrap_or(Time::from_seconds(0));
-        let source = SourceId::from_random(0);
         let (shape, stream) = (Shape::Whole, None);
-        let event = Event { source, offset: 7, time, line, fields, problem, shape, stream };
+        let event = Event { offset: 7, time, line, fields, problem, shape, stream };
         let mut out = Vec::new();
         documents.write(&mut out, &frame, &event);
         assert!(out.ends_with(b"}\n") && !out[..out.len() - 1].contains(&b'\n'));

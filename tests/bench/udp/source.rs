@@ -7,6 +7,7 @@ use std::sync::Arc;
 use omphalos_common::clock::now_seconds;
 use omphalos_common::config::Size;
 use omphalos_common::event::{SourceId, day_of};
+use omphalos_common::ids::{ID_VERSION, IdMaker};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_shipper::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
@@ -29,7 +30,7 @@ impl Source {
     /// Draws the lines and parses them.
     pub fn new() -> Self {
         let mut generator = Generator::new(1);
-        let mut documents = Documents::new("bench");
+        let mut documents = Documents::default();
         let frame = Frame::new("access", ("web1", "bench"), b"/var/log/access.log", false);
         let mut offset = 0;
         let mut next = || batch(&mut generator, &mut documents, &frame, &mut offset);
@@ -71,9 +72,11 @@ fn batch(
     offset: &mut u64,
 ) -> Batch {
     let source = SourceId::from_random(1);
+    let ids = IdMaker::of_host("bench");
     let mut parser = ParserKind::Combined.parser();
     let mut chunk = Chunk {
         source: Arc::from(source.to_string()),
+        id_version: Some(ID_VERSION),
         path: Arc::from("/var/log/access.log"),
         dataset: Arc::from("access"),
         start: *offset,
@@ -93,8 +96,9 @@ fn batch(
             panic!("not a line in the combined format: {text}");
         };
         let (shape, stream) = (Shape::Whole, None);
-        let event = Event { source, offset: *offset, time, line, fields, problem, shape, stream };
-        chunk.ids.push(documents.write(&mut body, frame, &event));
+        let event = Event { offset: *offset, time, line, fields, problem, shape, stream };
+        documents.write(&mut body, frame, &event);
+        chunk.ids.push(ids.document_id(source, *offset, time.seconds, line));
         chunk.days.push(day_of(time.seconds));
         chunk.starts.push(*offset);
         *offset += text.len() as u64;

@@ -7,7 +7,6 @@
 
 use std::fs::{self, Metadata};
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,7 +16,7 @@ use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use tracing::{info, warn};
 
 use super::datagram::Refusal;
-use omphalos_common::config::ConfigError;
+use omphalos_common::config::{ConfigError, read_private};
 
 /// Length of the proof at the end of a sealed datagram, in bytes.
 pub const TAG_BYTES: usize = 16;
@@ -27,8 +26,6 @@ pub const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
 /// How often a key file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// Anyone but the owner.
-const OTHERS: u32 = 0o077;
 
 /// Keys by their ids; never empty.
 #[derive(Clone)]
@@ -190,22 +187,15 @@ fn stamp(metadata: &Metadata) -> Stamp {
 }
 
 fn read(path: &Path) -> Result<(Keys, Stamp), String> {
+    let text = read_private(path)?;
     let metadata = fs::metadata(path).map_err(|error| format!("cannot read it: {error}"))?;
-    let mode = metadata.permissions().mode();
-    if mode & OTHERS != 0 {
-        return Err(format!(
-            "others can read it (mode {:03o}); make it the owner's alone: chmod 600 {}",
-            mode & 0o777,
-            path.display()
-        ));
-    }
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot read it: {error}"))?;
     Ok((Keys::parse(&text)?, stamp(&metadata)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_key_file_is_refused_with_the_line_and_without_the_key() {

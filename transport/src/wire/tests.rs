@@ -6,12 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::batch::{Batch, Chunk};
-use omphalos_common::event::{IdMaker, SourceId};
+use omphalos_common::event::SourceId;
+use omphalos_common::ids::IdMaker;
 
 const NOW: i64 = 1_795_000_000;
 
 fn batch(lines: &[&str]) -> Batch {
-    let mut maker = IdMaker::new("host");
+    let maker = IdMaker::of_host("host");
     let source = SourceId::from_random(1);
     let mut batch = Batch::default();
     let mut ids = Vec::new();
@@ -23,6 +24,7 @@ fn batch(lines: &[&str]) -> Batch {
     let days = vec![20_000; ids.len()];
     batch.chunks.push(Chunk {
         source: Arc::from("00ff"),
+        id_version: Some(2),
         path: Arc::from("/var/log/a.log"),
         dataset: Arc::from("access"),
         start: 0,
@@ -71,6 +73,19 @@ fn a_batch_survives_the_journey() {
     assert_eq!(&*parcel.documents[1].id, sent.chunks[0].ids[1].as_str());
     assert_eq!(parcel.documents[0].day, Some(20_000));
     assert_eq!(parcel.made_at, Some(NOW));
+}
+
+#[test]
+fn the_version_of_ids_is_said_and_no_reader_needs_it() {
+    let sent = encode(&batch(&[r#"{"a":1}"#]));
+    let plain = String::from_utf8(zstd::decode_all(&sent[..]).unwrap()).unwrap();
+    assert!(plain.contains(r#""id_version":2,"#), "{plain}");
+    // As old shippers write it, and as later ones might.
+    for other in ["", r#""id_version":3,"later":{"x":[1]},"#] {
+        let text = plain.replace(r#""id_version":2,"#, other);
+        let parcel = decode(&envelope(CONTENT_TYPE_BATCH, ""), text.as_bytes()).unwrap();
+        assert_eq!(parcel.documents.len(), 1, "{text}");
+    }
 }
 
 #[test]

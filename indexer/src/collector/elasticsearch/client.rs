@@ -33,7 +33,8 @@ const READING: &str = "read and, to see the last second too, maintenance";
 
 /// Only what is needed is sent back. Documents whose shard is not there are answered for after some
 /// seconds, not after the minute that is usual, so that they are tried again as soon as it is.
-const BULK_PATH: &str = "_bulk?timeout=5s&filter_path=items.*.status,items.*.error";
+const BULK_PATH: &str =
+    "_bulk?timeout=5s&filter_path=items.*.status,items.*.error,items.*.failure_store";
 
 /// The cluster.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// What became of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// 201: it is in the index.
+    /// 201, and not because of a failure store: it is in the index.
     Created,
     /// 409: it was in the index already.
     Duplicate,
@@ -75,7 +75,17 @@ struct Outcome<'a> {
     status: u16,
     #[serde(borrow)]
     error: Option<Cause<'a>>,
+    /// What the failure store of a data stream had to do with it; nothing mostly, and then nothing is
+    /// said.
+    #[serde(borrow)]
+    failure_store: Option<Cow<'a, str>>,
 }
+
+/// A document that could not be indexed went into the failure store, and that is answered as a
+/// success. Of the other words, `not_enabled` and `failed` come with the error that the document has,
+/// and `not_applicable_or_unknown` says nothing.
+/// <https://www.elastic.co/docs/manage-data/data-store/data-streams/failure-store>
+const IN_FAILURE_STORE: &str = "used";
 
 /// An error as Elasticsearch writes it; of a whole request, or of one item.
 #[derive(Deserialize)]
@@ -119,6 +129,9 @@ pub fn verdicts(body: &[u8], expected: usize) -> Result<Vec<Verdict>, ReplyError
 }
 
 fn judge(outcome: &Outcome<'_>) -> Verdict {
+    if outcome.failure_store.as_deref() == Some(IN_FAILURE_STORE) {
+        return Verdict::Refused(in_failure_store(outcome));
+    }
     match outcome.status {
         200 | 201 => return Verdict::Created,
         409 => return Verdict::Duplicate,
@@ -127,6 +140,18 @@ fn judge(outcome: &Outcome<'_>) -> Verdict {
     let unnamed = Cause { kind: Cow::Borrowed("unknown"), reason: None, caused_by: None };
     let problem = outcome.error.as_ref().unwrap_or(&unnamed).problem(outcome.status);
     judge_problem(problem)
+}
+
+/// Why a document went into the failure store, where that is said; else where that stands.
+fn in_failure_store(outcome: &Outcome<'_>) -> Problem {
+    if let Some(error) = &outcome.error {
+        return error.problem(outcome.status);
+    }
+    Problem {
+        status: outcome.status,
+        kind: "failure_store".to_owned(),
+        reason: "not indexed, but put into the failure store of its data stream, which has the reason: GET DATA_STREAM::failures/_search".to_owned(),
+    }
 }
 
 /// Item errors that a cluster has, not a document: it takes the document once someone has done
@@ -220,6 +245,32 @@ mod tests {
             Err(ReplyError::Unreadable { .. })
         ));
         assert!(matches!(verdicts(&body[..body.len() - 3], 2), Err(ReplyError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_document_in_the_failure_store_is_refused_although_it_is_answered_as_created() {
+        let item = |status: u16, more: &str| {
+            let body = format!("{{\"items\":[{{\"create\":{{\"status\":{status}{more}}}}}]}}");
+            verdicts(body.as_bytes(), 1).unwrap().remove(0)
+        };
+        let Verdict::Refused(problem) = item(201, r#","failure_store":"used""#) else {
+            panic!("expected a refusal")
+        };
+        assert_eq!((problem.status, problem.kind.as_str()), (201, "failure_store"));
+        assert!(problem.reason.contains("::failures/_search"), "{problem}");
+        let error = r#","error":{"type":"document_parsing_exception","reason":"r"}"#;
+        let with_reason = item(201, &format!(r#","failure_store":"used"{error}"#));
+        let Verdict::Refused(problem) = with_reason else { panic!("expected a refusal") };
+        assert_eq!(problem.to_string(), "201 document_parsing_exception: r");
+        assert_eq!(item(201, r#","failure_store":"not_applicable_or_unknown""#), Verdict::Created);
+        assert_eq!(item(409, r#","failure_store":"not_enabled""#), Verdict::Duplicate);
+        for word in ["not_enabled", "failed", "not_applicable_or_unknown"] {
+            let refused = item(400, &format!(r#","failure_store":"{word}"{error}"#));
+            assert!(matches!(refused, Verdict::Refused(_)), "{word}: {refused:?}");
+        }
+        // What holds a document up holds it up, store or not.
+        let busy = r#","failure_store":"failed","error":{"type":"unavailable_shards_exception"}"#;
+        assert!(matches!(item(503, busy), Verdict::Retry(_)));
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Running {
             metrics: metrics.clone(),
             health: Health::default(),
         };
-        let host = Host { name: "web1".to_owned(), id: "host".to_owned() };
+        let host = Host::new("web1".to_owned(), "host".to_owned(), &settings.id_keys().unwrap());
         let options = MonitorOptions { once: false, settings, host };
         let mut monitor =
             Monitor::new(options, inputs, state, Remembered::default(), joints).unwrap();

@@ -60,6 +60,8 @@ pub struct Shipped {
 pub struct Held {
     documents: Vec<Shipped>,
     owners: Vec<(TailId, u64)>,
+    /// The checkpoint that had to be on disk before it left.
+    needs_save: u64,
 }
 
 impl Shipped {
@@ -149,7 +151,8 @@ impl Rig {
             metrics: self.metrics.clone(),
             health: self.health.clone(),
         };
-        let host = Host { name: "web1".to_owned(), id: "id1".to_owned() };
+        let host =
+            Host::new("web1".to_owned(), "id1".to_owned(), &self.settings.id_keys().unwrap());
         let options = MonitorOptions { once: self.once, settings: self.settings.clone(), host };
         let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
         monitor.files.limits.linger = Duration::ZERO;
@@ -347,6 +350,16 @@ impl Rig {
         self.held.clear();
     }
 
+    /// Whether what came out and is not confirmed had to wait for a checkpoint.
+    pub fn has_waited(&self) -> bool {
+        self.held.iter().any(|held| held.needs_save > 0)
+    }
+
+    /// What came out and is not confirmed.
+    pub fn held_documents(&self) -> Vec<Shipped> {
+        self.held.iter().flat_map(|held| held.documents.iter().cloned()).collect()
+    }
+
     /// The lines of everything that was confirmed, in order of their first arrival.
     pub fn lines(&self) -> Vec<&str> {
         self.shipped.iter().map(Shipped::line).collect()
@@ -381,7 +394,11 @@ impl Held {
         let documents = texts
             .zip(ids)
             .map(|(text, id)| Shipped { id: *id, document: serde_json::from_slice(text).unwrap() });
-        Self { documents: documents.collect(), owners: closed.owners }
+        Self {
+            documents: documents.collect(),
+            owners: closed.owners,
+            needs_save: closed.needs_save,
+        }
     }
 
     pub fn lines(&self) -> impl Iterator<Item = &str> {

@@ -4,17 +4,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::batch::{Batch, Chunk};
-use omphalos_common::event::{DocumentId, IdMaker, SourceId};
+use omphalos_common::event::{DocumentId, SourceId};
+use omphalos_common::ids::IdMaker;
 
 /// A batch whose chunks have so many documents each, of these lengths in turn.
 fn batch(chunks: &[usize], lengths: &[usize]) -> Batch {
-    let mut maker = IdMaker::new("host");
+    let maker = IdMaker::of_host("host");
     let mut batch = Batch::default();
     let mut number = 0;
     for (source, documents) in chunks.iter().enumerate() {
         let source = SourceId::from_random(source as u128);
         let mut chunk = Chunk {
             source: Arc::from(source.to_string()),
+            id_version: Some(2),
             path: Arc::from("/var/log/x.log"),
             dataset: Arc::from("access"),
             start: 1000,

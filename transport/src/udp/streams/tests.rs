@@ -288,7 +288,14 @@ proptest::proptest! {
         let counted = totals.received + totals.late + totals.resent + totals.repeated
             + totals.parity + totals.marks + totals.all_refused() - incomplete;
         proptest::prop_assert_eq!(counted, sent);
-        for stream in &ledger.streams {
+        // They hold after a restart too, and with the spool alone.
+        let now = scene.arrival.now;
+        let mut alone = Streams::default();
+        for record in scene.sink.records() {
+            alone.recover(&Record::read(record).unwrap(), now);
+        }
+        let restored = Streams::restore(ledger.clone(), now).ledger(0, 0);
+        for stream in [&ledger, &restored, &alone.ledger(0, 0)].iter().flat_map(|ledger| &ledger.streams) {
             let counts = &stream.counts;
             let numbers = counts.received + counts.repaired() + counts.late + stream.missing + counts.lost();
             proptest::prop_assert_eq!(stream.next.wrapping_sub(stream.first), numbers);
