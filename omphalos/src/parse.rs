@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Size};
 use omphalos_common::ids::IdKeys;
+use omphalos_parser::ParserKind;
 use omphalos_shipper::config::Settings;
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::Host;
 use omphalos_shipper::parse::{ParseOptions, parse};
-use omphalos_shipper::parser::ParserKind;
 
 /// The subcommand.
 pub fn command() -> Command {

@@ -12,16 +12,17 @@ use omphalos_common::config::{ConfigError, Period, Setting, Size};
 use omphalos_common::event::clean_name;
 use omphalos_common::ids::{ID_VERSION, IdKeys};
 use omphalos_common::telemetry::LogFormat;
+use omphalos_parser::scribe::charset::EncodingSetting;
+use omphalos_parser::scribe::container::Container;
+use omphalos_parser::scribe::multiline::{MultilineKind, Rule};
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::batch::{BATCH_SETTINGS, BatchSettings};
 use omphalos_transport::udp::{UDP_SETTINGS, UdpSettings};
 use serde::Deserialize;
 
-use crate::monitor::{
-    Compression, Container, EncodingSetting, MultilineKind, PIPE, Rule, Waits, WatchMode, Watched,
-};
-use crate::parser::ParserKind;
+use crate::monitor::{Compression, PIPE, Waits, WatchMode, Watched};
 use crate::road::TransportKind;
+use omphalos_parser::ParserKind;
 
 /// All settings of the shipper.
 pub fn all_settings() -> Vec<Setting> {

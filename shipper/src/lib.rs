@@ -1,6 +1,6 @@
 //! The shipper: monitor → parser → transport.
 //!
-//! [`monitor`] tails files on a thread of its own and has each line parsed ([`parser`]) into a
+//! [`monitor`] tails files on a thread of its own and has each line parsed ([`omphalos_parser`]) into a
 //! document; documents gather in a [`batch`]; [`pipeline`] sends batches on another thread, along the
 //! [`road`] that is set. Confirms travel the same road backwards: the transport resolves a
 //! receipt, the pipeline tells the monitor, the monitor moves the checkpoint.
@@ -17,7 +17,6 @@ pub mod keys;
 pub mod metrics;
 pub mod monitor;
 pub mod parse;
-pub mod parser;
 pub mod pipeline;
 pub mod road;
 mod run;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::monitor::{Clock, Host, Names, logical_path};
-use crate::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 use omphalos_common::clock::now_millis;
+use omphalos_parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 
 /// How lines become documents.
 #[derive(Debug, Clone)]

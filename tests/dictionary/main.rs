@@ -9,9 +9,9 @@ mod lines;
 use std::path::PathBuf;
 
 use omphalos_common::ids::IdKeys;
+use omphalos_parser::ParserKind;
 use omphalos_shipper::monitor::Host;
 use omphalos_shipper::parse::{ParseOptions, parse};
-use omphalos_shipper::parser::ParserKind;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 

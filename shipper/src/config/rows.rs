@@ -2,8 +2,10 @@
 
 use omphalos_common::config::{Kind, Setting};
 
-use crate::monitor::{Container, EncodingSetting, MultilineKind};
-use crate::parser::ParserKind;
+use omphalos_parser::ParserKind;
+use omphalos_parser::scribe::charset::EncodingSetting;
+use omphalos_parser::scribe::container::Container;
+use omphalos_parser::scribe::multiline::MultilineKind;
 
 /// In the order of the manual.
 pub(super) const OWN_SETTINGS: &[Setting] = &[

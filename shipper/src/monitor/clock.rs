@@ -10,7 +10,7 @@ use omphalos_common::ids::{IdMaker, IdScheme};
 
 use super::checkpoint::{Entry, Mark};
 use super::tail::TailId;
-use crate::parser::Time;
+use omphalos_parser::Time;
 
 /// How much of a file's first data line goes into its source id.
 const FIRST_LINE_BYTES: usize = 1024;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use super::charset::{Charset, EncodingSetting, MARK_BYTES};
 use super::content::Content;
+use omphalos_parser::scribe::charset::{Charset, EncodingSetting, MARK_BYTES};
 
 /// A multiple of every character's size, so that blocks begin where a character does.
 const BLOCK_BYTES: usize = 256 * 1024;

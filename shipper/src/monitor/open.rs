@@ -8,8 +8,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info};
 
-use super::assemble::Assembler;
-use super::charset::Charset;
 use super::checkpoint::Entry;
 use super::clock::Names;
 use super::content::{Compression, Content, Outlook};
@@ -21,8 +19,10 @@ use super::matching::{self, stamp};
 use super::place::{Place, last_line_end};
 use super::tail::{Setup, Tail, TailId};
 use crate::config::{LogicalPath, Start};
-use crate::parser::Frame;
 use omphalos_common::clock::now_seconds;
+use omphalos_parser::Frame;
+use omphalos_parser::scribe::assemble::Assembler;
+use omphalos_parser::scribe::charset::Charset;
 
 /// So many of the files that a scan found are named in the log.
 pub const MOST_NAMED: usize = 10;

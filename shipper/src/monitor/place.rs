@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::charset::Charset;
 use super::content::Content;
 use super::identity::{Fingerprint, GUARD_BYTES};
+use omphalos_parser::scribe::charset::Charset;
 
 /// A place in a file, and what stands before it.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::identity::Fingerprint;
-use crate::parser::Time;
+use omphalos_parser::Time;
 
 /// A place in a file where reading can go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

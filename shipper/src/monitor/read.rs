@@ -7,14 +7,15 @@ use std::time::Instant;
 use memchr::memchr;
 use omphalos_common::event::day_of;
 
-use super::assemble::{At, Whole};
-use super::container::Stream;
 use super::identity::GUARD_BYTES;
-use super::padding::{self, leading_padding};
 use super::place::Place;
+use super::progress::Position;
 use super::tail::{Tail, Waits};
 use crate::batch::OpenBatch;
-use crate::parser::{Documents, Event, Parsed, Shape, Skipped};
+use omphalos_parser::scribe::assemble::{Stand, Whole};
+use omphalos_parser::scribe::container::Stream;
+use omphalos_parser::scribe::padding::{self, leading_padding};
+use omphalos_parser::{Documents, Event, Parsed, Shape, Skipped};
 
 /// How much is read at once, in bytes.
 pub const READ_BYTES: usize = 256 * 1024;
@@ -76,7 +77,7 @@ impl Tail {
         };
         self.known_size = self.next.offset + data.len() as u64;
         if self.next.offset == 0 && !data.is_empty() {
-            self.charset = super::charset::Charset::of(self.encoding, data);
+            self.charset = omphalos_parser::scribe::charset::Charset::of(self.encoding, data);
         }
         let whole_units = data.len() - data.len() % self.charset.unit();
         let data = data.get(..whole_units).unwrap_or_default();
@@ -130,7 +131,7 @@ impl Tail {
                 }
                 None if is_ascii => {
                     let line = whole.strip_suffix(b"\n").unwrap_or(whole);
-                    let line = super::charset::without_return(line);
+                    let line = omphalos_parser::scribe::charset::without_return(line);
                     self.take_line(line, offset, seen_end, tools);
                 }
                 None => self.take_odd_line(whole, offset, seen_end, tools),
@@ -188,8 +189,10 @@ impl Tail {
         if self.splits.contains(&place.offset) {
             assembler.end_all(&mut |whole| self.ship(&whole, seen_end, Shape::Whole, tools));
         }
-        let at = At { place, last_time: self.clock.last_time() };
-        assembler.push(&text, &at, &mut |whole| {
+        let last_time = self.clock.last_time();
+        let mark = || Position { offset: place.offset, guard: place.guard(), last_time };
+        let stand = Stand { offset: place.offset, mark: &mark };
+        assembler.push(&text, &stand, &mut |whole| {
             self.ship(&whole, seen_end, Shape::Whole, tools);
         });
         self.assembler = Some(assembler);

@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::ids::IdMakers;
 
-use super::assemble::Assembler;
-use super::charset::{Charset, EncodingSetting, MARK_BYTES};
 use super::checkpoint::{Entry, Stamp};
 use super::clock::{Clock, Names};
 use super::content::{Content, Outlook};
@@ -24,11 +22,13 @@ use super::handle::Handle;
 use super::head::Head;
 use super::identity::FileKey;
 use super::matching::{self, stamp};
-use super::padding;
 use super::place::{Place, last_line_end};
 use super::progress::{Position, Progress};
 use super::unfinished::Unfinished;
-use crate::parser::{Calendar, Frame, Parser};
+use omphalos_parser::scribe::assemble::Assembler;
+use omphalos_parser::scribe::charset::{Charset, EncodingSetting, MARK_BYTES};
+use omphalos_parser::scribe::padding;
+use omphalos_parser::{Calendar, Frame, Parser};
 
 /// One content of one file: another number after each truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,7 +92,7 @@ pub struct Setup {
     /// What makes the ids of its lines: one of these.
     pub ids: IdMakers,
     /// What joins lines, if anything does.
-    pub assembler: Option<Assembler>,
+    pub assembler: Option<Assembler<Position>>,
 }
 
 /// A file being read.
@@ -117,7 +117,7 @@ pub struct Tail {
     pub(super) encoding: EncodingSetting,
     pub(super) charset: Charset,
     pub(super) clock: Clock,
-    pub(super) assembler: Option<Assembler>,
+    pub(super) assembler: Option<Assembler<Position>>,
     /// Where events were ended because nothing followed for long, and how often that was.
     pub(super) splits: VecDeque<u64>,
     pub(super) splits_made: u64,
@@ -355,7 +355,7 @@ impl Tail {
     /// Up to where everything became a document: with a last line that does not end, if it did.
     pub fn shipped_to(&self) -> u64 {
         let begun = self.assembler.as_ref().and_then(Assembler::first_begun);
-        begun.map_or(self.read_to(), |begun| begun.offset)
+        begun.map_or(self.read_to(), |(start, _)| start)
     }
 
     /// Up to where everything was read, be it that some of it is held.
@@ -443,7 +443,7 @@ impl Tail {
     /// Up to where everything became a document or is nothing: before what is begun.
     pub(super) fn settled_position(&self) -> Position {
         let begun = self.assembler.as_ref().and_then(Assembler::first_begun);
-        begun.unwrap_or_else(|| self.position())
+        begun.map_or_else(|| self.position(), |(_, mark)| mark)
     }
 
     /// Takes another name for the same file, after a rename.

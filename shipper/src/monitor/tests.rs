@@ -24,7 +24,6 @@ use omphalos_common::ids::{IdKeys, IdMakers};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::charset::EncodingSetting;
 use super::checkpoint::Entry;
 use super::clock::Names;
 use super::content::Content;
@@ -33,7 +32,8 @@ use super::matching;
 use super::read::{Look, READ_BYTES, Tools};
 use super::tail::{Setup, Tail, TailId};
 use crate::batch::OpenBatch;
-use crate::parser::{Documents, Frame, ParserKind};
+use omphalos_parser::scribe::charset::EncodingSetting;
+use omphalos_parser::{Documents, Frame, ParserKind};
 
 /// A file in a directory of its own, and how it is read.
 struct Log {

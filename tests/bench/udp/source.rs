@@ -10,7 +10,7 @@ use omphalos_common::event::{SourceId, day_of};
 use omphalos_common::ids::{ID_VERSION, IdMaker};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_shipper::parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
+use omphalos_parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 use omphalos_tests::generate::Generator;
 use omphalos_transport::batch::{Batch, Chunk};
 use omphalos_transport::udp::{Sender, UdpSenderMetrics, UdpSettings};

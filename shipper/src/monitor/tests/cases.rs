@@ -10,7 +10,7 @@ use omphalos_common::config::{Period, Size};
 use super::rig::{Held, Rig};
 use crate::config::Start;
 use crate::monitor::Ended;
-use crate::parser::ParserKind;
+use omphalos_parser::ParserKind;
 
 /// A monitor of `app.log` that has read `text` there.
 fn reading(text: &str) -> Rig {

@@ -18,7 +18,7 @@ use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 
 use super::rig::Rig;
-use crate::parser::ParserKind;
+use omphalos_parser::ParserKind;
 
 /// The name that the writer opens.
 const LIVE: &str = "app.log";

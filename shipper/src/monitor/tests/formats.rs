@@ -8,8 +8,10 @@ use std::time::Duration;
 use omphalos_common::config::{Period, Size};
 
 use super::rig::Rig;
-use crate::monitor::charset::EncodingSetting;
-use crate::monitor::{Container, Ended, MultilineKind};
+use crate::monitor::Ended;
+use omphalos_parser::scribe::charset::EncodingSetting;
+use omphalos_parser::scribe::container::Container;
+use omphalos_parser::scribe::multiline::MultilineKind;
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

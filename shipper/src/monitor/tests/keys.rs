@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use omphalos_common::ids::{IdKeys, IdMakers, IdScheme};
 
 use super::rig::{Rig, Shipped};
-use crate::parser::ParserKind;
+use omphalos_parser::ParserKind;
 
 const OLD: &str = "00112233445566778899aabbccddeeff";
 const NEW: &str = "ffeeddccbbaa99887766554433221100";

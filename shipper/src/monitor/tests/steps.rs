@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::rig::Rig;
 use crate::config::Start;
-use crate::parser::ParserKind;
+use omphalos_parser::ParserKind;
 
 /// Lines without a time, more than a kilobyte of them, always the same.
 fn report() -> String {

@@ -4,7 +4,7 @@
 //! it is certain of. It does no I/O, keeps no clock and refuses nothing: a line that it cannot
 //! read in full comes back with a problem, and is shipped whole in `message`.
 //!
-//! To add a format: write `parser/yourformat.rs` with a type that implements [`Parse`], and add a
+//! To add a format: write `parser/src/yourformat.rs` with a type that implements [`Parse`], and add a
 //! line to each of the lists in this file: [`ParserKind`], [`ParserKind::NAMES`] and
 //! [`ParserKind::parser`].
 
@@ -13,6 +13,7 @@ mod document;
 mod json;
 mod raw;
 mod request;
+pub mod scribe;
 mod text;
 mod time;
 mod w3c;

@@ -9,9 +9,7 @@ use std::time::Instant;
 use super::charset::without_return;
 use super::container::{self, Container, Stream};
 use super::multiline::{Grouping, Rule};
-use super::place::Place;
-use super::progress::Position;
-use crate::parser::{Calendar, Time};
+use crate::{Calendar, Time};
 
 /// What becomes one document.
 #[derive(Debug)]
@@ -34,9 +32,10 @@ pub struct Whole<'a> {
 
 /// Something that is begun.
 #[derive(Debug)]
-struct Begun {
+struct Begun<M> {
     text: Vec<u8>,
-    start: Position,
+    start: u64,
+    mark: M,
     time: Option<Time>,
     stream: Option<Stream>,
     cut: bool,
@@ -46,35 +45,29 @@ struct Begun {
 }
 
 /// Where a line stands.
-pub struct At<'a> {
-    /// The place.
-    pub place: &'a Place,
-    /// The time of the last line before it that had one.
-    pub last_time: Option<Time>,
+pub struct Stand<'a, M> {
+    /// Where it begins.
+    pub offset: u64,
+    /// Makes what the caller wants to know of the place, should something begin there.
+    pub mark: &'a dyn Fn() -> M,
 }
 
-impl At<'_> {
-    fn position(&self) -> Position {
-        let Place { offset, .. } = *self.place;
-        Position { offset, guard: self.place.guard(), last_time: self.last_time }
-    }
-}
-
-/// Joins the lines of one file.
+/// Joins the lines of one file, and keeps of each place where something begins what its user marks
+/// it with.
 #[derive(Debug)]
-pub struct Assembler {
+pub struct Assembler<M> {
     container: Container,
     rule: Option<Rule>,
     most_bytes: usize,
     calendar: Calendar,
     scratch: Vec<u8>,
     /// Lines whose end the runtime has not written yet, at most one a stream.
-    partial: Vec<Begun>,
+    partial: Vec<Begun<M>>,
     /// Events whose end has not been seen yet, at most one a stream.
-    events: Vec<(Begun, Grouping)>,
+    events: Vec<(Begun<M>, Grouping)>,
 }
 
-impl Assembler {
+impl<M: Copy> Assembler<M> {
     /// For files of this kind; `None` where every line is an event.
     pub fn new(container: Container, rule: Option<Rule>, most_bytes: usize) -> Option<Self> {
         if container == Container::None && rule.is_none() {
@@ -91,13 +84,13 @@ impl Assembler {
         })
     }
 
-    fn begun(&self) -> impl Iterator<Item = &Begun> {
+    fn begun(&self) -> impl Iterator<Item = &Begun<M>> {
         self.partial.iter().chain(self.events.iter().map(|(event, _)| event))
     }
 
     /// Where the first thing begins that has not ended.
-    pub fn first_begun(&self) -> Option<Position> {
-        self.begun().map(|begun| begun.start).min_by_key(|start| start.offset)
+    pub fn first_begun(&self) -> Option<(u64, M)> {
+        self.begun().map(|begun| (begun.start, begun.mark)).min_by_key(|(start, _)| *start)
     }
 
     /// How many lines of the file are in something that has not ended.
@@ -111,14 +104,14 @@ impl Assembler {
     }
 
     /// Takes in the next line; what has ended with it goes to `emit`.
-    pub fn push(&mut self, line: &[u8], at: &At<'_>, emit: &mut dyn FnMut(Whole<'_>)) {
+    pub fn push(&mut self, line: &[u8], stand: &Stand<'_, M>, emit: &mut dyn FnMut(Whole<'_>)) {
         let mut scratch = std::mem::take(&mut self.scratch);
         match container::unwrap(self.container, &mut self.calendar, line, &mut scratch) {
             Ok(piece) => {
                 let begun = self.partial.iter().position(|begun| begun.stream == piece.stream);
                 let mut whole = match begun {
                     Some(place) => self.partial.swap_remove(place),
-                    None => Begun::new(at, piece.time, piece.stream),
+                    None => Begun::new(stand, piece.time, piece.stream),
                 };
                 whole.add(piece.text, self.most_bytes);
                 if piece.is_partial {
@@ -129,7 +122,7 @@ impl Assembler {
             }
             Err(problem) => {
                 self.end_events(emit);
-                let mut whole = Begun::new(at, None, None);
+                let mut whole = Begun::new(stand, None, None);
                 whole.add(line, self.most_bytes);
                 emit(Whole { problem: Some(problem), ..whole.whole() });
             }
@@ -138,7 +131,7 @@ impl Assembler {
     }
 
     /// A whole line of the program.
-    fn push_line(&mut self, mut line: Begun, emit: &mut dyn FnMut(Whole<'_>)) {
+    fn push_line(&mut self, mut line: Begun<M>, emit: &mut dyn FnMut(Whole<'_>)) {
         line.text.truncate(without_return(&line.text).len());
         let Some(rule) = &self.rule else { return emit(line.whole()) };
         let of_stream = self.events.iter().position(|(event, _)| event.stream == line.stream);
@@ -182,10 +175,10 @@ impl Assembler {
     }
 }
 
-impl Begun {
-    fn new(at: &At<'_>, time: Option<Time>, stream: Option<Stream>) -> Self {
-        let (text, start, since) = (Vec::new(), at.position(), Instant::now());
-        Self { text, start, time, stream, cut: false, lines: 0, since }
+impl<M: Copy> Begun<M> {
+    fn new(stand: &Stand<'_, M>, time: Option<Time>, stream: Option<Stream>) -> Self {
+        let (text, start, mark) = (Vec::new(), stand.offset, (stand.mark)());
+        Self { text, start, mark, time, stream, cut: false, lines: 0, since: Instant::now() }
     }
 
     /// Adds a piece of the line.
@@ -209,7 +202,7 @@ impl Begun {
     fn whole(&self) -> Whole<'_> {
         Whole {
             text: &self.text,
-            offset: self.start.offset,
+            offset: self.start,
             time: self.time,
             stream: self.stream,
             problem: None,

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::parser::{Calendar, Time};
+use crate::{Calendar, Time};
 
 const NOT_DOCKER: &str = "the line is not what Docker's json-file driver writes";
 const NOT_CRI: &str = "the line is not of the form: time, stream, tag, text";
