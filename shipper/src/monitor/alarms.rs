@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use super::tail::TailId;
+use crate::monitor::read::tail::TailId;
 
 /// At most one time for each file.
 #[derive(Debug, Default)]

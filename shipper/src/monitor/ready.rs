@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::tail::TailId;
+use crate::monitor::read::tail::TailId;
 
 /// The queue.
 #[derive(Debug, Default)]

@@ -24,14 +24,14 @@ use omphalos_common::ids::{IdKeys, IdMakers};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::checkpoint::Entry;
-use super::clock::Names;
-use super::content::Content;
-use super::identity::{FileKey, logical_path};
-use super::matching;
-use super::read::{Look, READ_BYTES, Tools};
-use super::tail::{Setup, Tail, TailId};
 use crate::batch::OpenBatch;
+use crate::monitor::know::matching;
+use crate::monitor::position::checkpoint::Entry;
+use crate::monitor::position::clock::Names;
+use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::read::content::Content;
+use crate::monitor::read::reading::{Look, READ_BYTES, Tools};
+use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::{Documents, Frame, ParserKind};
 

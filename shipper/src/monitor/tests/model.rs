@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::monitor::identity::{GUARD_BYTES, PREFIX_BYTES};
+use crate::monitor::position::identity::{GUARD_BYTES, PREFIX_BYTES};
 
 /// Longer than what fits into the smallest read buffer.
 const MAX_LINE_BYTES: usize = 1500;

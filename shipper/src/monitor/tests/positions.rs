@@ -1,8 +1,8 @@
 //! Whether a position is noticed to belong to other content, and found again where its content is.
 
 use super::*;
-use crate::monitor::beside::{Beside, Neighbours, Search, find_beside};
-use crate::monitor::copies::{self, Candidate, Origin, Standing, standing};
+use crate::monitor::know::beside::{Beside, Neighbours, Search, find_beside};
+use crate::monitor::know::copies::{self, Candidate, Origin, Standing, standing};
 
 /// A file that was read to its end.
 fn read_log(content: &str) -> (Log, Tail) {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::batch::ClosedBatch;
 use crate::config::{MonitorSettings, Settings};
 use crate::metrics::ShipperMetrics;
-use crate::monitor::files::Host;
+use crate::monitor::know::files::Host;
 use crate::monitor::schedule::Schedule;
 use crate::monitor::{
     Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, TailId, WatchMode,

@@ -11,9 +11,9 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use flate2::read::MultiGzDecoder;
 
-use super::checkpoint::Stamp;
-use super::identity::FileKey;
-use super::matching::stamp;
+use crate::monitor::know::matching::stamp;
+use crate::monitor::position::checkpoint::Stamp;
+use crate::monitor::position::identity::FileKey;
 
 /// How much is decompressed at once, in bytes.
 const STEP_BYTES: usize = 64 * 1024;

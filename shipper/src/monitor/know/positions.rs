@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::{Entry, Stamp};
-use super::identity::{FileKey, logical_path};
+use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::identity::{FileKey, logical_path};
 
 /// The positions.
 #[derive(Debug, Default)]

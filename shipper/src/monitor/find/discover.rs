@@ -8,11 +8,11 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::Stamp;
-use super::copies::Candidate;
-use super::identity::FileKey;
-use super::pattern::{Component, Exclusion, PathPattern, has_wildcard};
-use super::walk::{Collected, Walk};
+use crate::monitor::find::pattern::{Component, Exclusion, PathPattern, has_wildcard};
+use crate::monitor::find::walk::{Collected, Walk};
+use crate::monitor::know::copies::Candidate;
+use crate::monitor::position::checkpoint::Stamp;
+use crate::monitor::position::identity::FileKey;
 
 /// What one `[[monitor]]` table watches.
 #[derive(Debug, Clone)]

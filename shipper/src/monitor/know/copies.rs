@@ -10,10 +10,10 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::checkpoint::{Entry, Stamp};
-use super::content::{Compression, Content};
-use super::identity::{FileKey, logical_path};
-use super::matching::{find_inode, fits, length};
+use crate::monitor::know::matching::{find_inode, fits, length};
+use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::read::content::{Compression, Content};
 
 /// Of a file up to this size every byte is compared with that of which it may be a copy.
 const COMPARED_WHOLE: u64 = 8 << 20;
@@ -233,8 +233,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::monitor::matching::stamp;
-    use crate::monitor::matching::tests::entry_of;
+    use crate::monitor::know::matching::stamp;
+    use crate::monitor::know::matching::tests::entry_of;
 
     const PATIENCE: Duration = Duration::from_hours(1);
 

@@ -5,8 +5,8 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::content::{Content, Outlook};
-use super::identity::FileKey;
+use crate::monitor::position::identity::FileKey;
+use crate::monitor::read::content::{Content, Outlook};
 
 /// A file that is open, or can be opened again.
 #[derive(Debug)]

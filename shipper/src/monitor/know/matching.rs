@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::{Entry, Stamp};
-use super::content::Content;
-use super::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
+use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
+use crate::monitor::read::content::Content;
 
 /// Whether everything that `entry` knows of its file is so in `content`: it is long enough, begins
 /// with the same bytes, and has the same bytes before the offset.
@@ -141,7 +141,7 @@ pub fn stamp(metadata: &Metadata) -> Stamp {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::monitor) mod tests {
     use super::*;
 
     /// What is known of a file that was read up to `offset`.

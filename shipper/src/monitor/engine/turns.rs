@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::read::{Look, Tools};
-use super::tail::{Tail, TailId};
 use super::{Monitor, Stage};
 use crate::batch::OpenBatch;
+use crate::monitor::read::reading::{Look, Tools};
+use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
 
 impl Monitor {

@@ -10,7 +10,7 @@ use notify::event::{AccessKind, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tracing::debug;
 
-use super::wake::Inbox;
+use crate::monitor::wake::Inbox;
 
 /// Beyond so many changed files it is cheaper to look at all.
 const MOST_TOUCHED: usize = 10_000;

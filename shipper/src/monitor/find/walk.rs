@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::discover::{Found, Scan, Watched};
-use super::identity::FileKey;
-use super::matching::stamp;
-use super::pattern::Component;
+use crate::monitor::find::discover::{Found, Scan, Watched};
+use crate::monitor::find::pattern::Component;
+use crate::monitor::know::matching::stamp;
+use crate::monitor::position::identity::FileKey;
 
 /// What all walks of one scan have come across.
 #[derive(Debug, Default)]

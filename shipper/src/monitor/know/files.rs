@@ -12,19 +12,19 @@ use std::time::{Duration, Instant};
 use omphalos_common::ids::{IdKeys, IdMakers};
 use tracing::{debug, info, warn};
 
-use super::checkpoint::{Entry, Remembered};
-use super::clock::Sources;
-use super::content::{Compression, Content};
-use super::copies::Suspects;
-use super::discover::{Found, Scan, Watched};
-use super::gone::REMEMBER_SECONDS;
-use super::identity::{FileKey, logical_path};
-use super::matching::stamp;
-use super::open::MOST_NAMED;
-use super::positions::Positions;
-use super::tail::{Tail, TailId, Waits};
 use crate::config::Input;
 use crate::metrics::ShipperMetrics;
+use crate::monitor::find::discover::{Found, Scan, Watched};
+use crate::monitor::know::copies::Suspects;
+use crate::monitor::know::gone::REMEMBER_SECONDS;
+use crate::monitor::know::matching::stamp;
+use crate::monitor::know::open::MOST_NAMED;
+use crate::monitor::know::positions::Positions;
+use crate::monitor::position::checkpoint::{Entry, Remembered};
+use crate::monitor::position::clock::Sources;
+use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::read::content::{Compression, Content};
+use crate::monitor::read::tail::{Tail, TailId, Waits};
 use omphalos_common::clock::now_seconds;
 
 /// What standard input is called.
@@ -71,48 +71,48 @@ pub struct Limits {
 
 /// All files being read.
 pub struct Files {
-    pub(super) inputs: Vec<Input>,
-    pub(super) host: Host,
-    pub(super) tails: BTreeMap<TailId, Tail>,
-    pub(super) by_key: HashMap<FileKey, TailId>,
-    pub(super) by_path: HashMap<PathBuf, TailId>,
+    pub(in crate::monitor) inputs: Vec<Input>,
+    pub(in crate::monitor) host: Host,
+    pub(in crate::monitor) tails: BTreeMap<TailId, Tail>,
+    pub(in crate::monitor) by_key: HashMap<FileKey, TailId>,
+    pub(in crate::monitor) by_path: HashMap<PathBuf, TailId>,
     /// Since when a file is not where it was found, and when it was last written.
-    pub(super) gone: HashMap<TailId, Instant>,
+    pub(in crate::monitor) gone: HashMap<TailId, Instant>,
     /// Files of which a copy is read on.
-    pub(super) continued: HashSet<TailId>,
+    pub(in crate::monitor) continued: HashSet<TailId>,
     /// The files of each logical path, to recognise copies of them.
-    pub(super) by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
+    pub(in crate::monitor) by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
     /// Positions of files that are not being read: not there, or with nothing new in them.
-    pub(super) remembered: Positions,
+    pub(in crate::monitor) remembered: Positions,
     /// What was said once of what a scan saw, and need not be said again.
     announced: HashSet<String>,
     /// What could not be looked at by the last scan, and why.
     unseen: BTreeMap<PathBuf, String>,
     /// Files that were found and cannot be read now, and why.
-    pub(super) unreadable: BTreeMap<PathBuf, String>,
+    pub(in crate::monitor) unreadable: BTreeMap<PathBuf, String>,
     /// Which file has which source.
-    pub(super) sources: Sources,
-    pub(super) next_id: u64,
+    pub(in crate::monitor) sources: Sources,
+    pub(in crate::monitor) next_id: u64,
     /// This is the first look of the first start with this state directory.
-    pub(super) is_first_start: bool,
+    pub(in crate::monitor) is_first_start: bool,
     /// How many files the last scan opened.
-    pub(super) opened_now: usize,
+    pub(in crate::monitor) opened_now: usize,
     /// What was found and cannot be judged yet.
-    pub(super) waiting: HashSet<FileKey>,
+    pub(in crate::monitor) waiting: HashSet<FileKey>,
     /// What looks like a copy of a file that may be emptied.
-    pub(super) suspects: Suspects,
+    pub(in crate::monitor) suspects: Suspects,
     /// What the last scan found and was renamed before it could be opened.
-    pub(super) overtaken: Vec<Found>,
+    pub(in crate::monitor) overtaken: Vec<Found>,
     /// Whether names were changed while they were looked at.
-    pub(super) is_unsettled: bool,
+    pub(in crate::monitor) is_unsettled: bool,
     /// Files without a descriptor that were nowhere at the last look, and when that was first so.
-    pub(super) missed: HashMap<TailId, Instant>,
+    pub(in crate::monitor) missed: HashMap<TailId, Instant>,
     /// Files with a descriptor that may be closed, the one used last at the end.
-    pub(super) opened: BTreeMap<u64, (TailId, Instant)>,
+    pub(in crate::monitor) opened: BTreeMap<u64, (TailId, Instant)>,
     /// How often a descriptor was used.
     uses: u64,
-    pub(super) limits: Limits,
-    pub(super) metrics: ShipperMetrics,
+    pub(in crate::monitor) limits: Limits,
+    pub(in crate::monitor) metrics: ShipperMetrics,
 }
 
 impl Files {
@@ -363,7 +363,7 @@ impl Files {
         }
     }
 
-    pub(super) fn add(&mut self, tail: Tail) -> TailId {
+    pub(in crate::monitor) fn add(&mut self, tail: Tail) -> TailId {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
         if let Some(source) = tail.clock.timed_source() {
@@ -417,7 +417,7 @@ impl Files {
         }
     }
 
-    pub(super) fn remove(&mut self, id: TailId) -> Option<Tail> {
+    pub(in crate::monitor) fn remove(&mut self, id: TailId) -> Option<Tail> {
         let tail = self.tails.remove(&id)?;
         self.missed.remove(&id);
         self.enter_held(&tail, (tail.held(), 0));
@@ -449,7 +449,7 @@ impl Files {
     }
 
     /// The files of this logical path.
-    pub(super) fn alike(&self, logical: &Path) -> impl Iterator<Item = &Tail> {
+    pub(in crate::monitor) fn alike(&self, logical: &Path) -> impl Iterator<Item = &Tail> {
         let ids = self.by_logical.get(logical).into_iter().flatten();
         ids.filter_map(|id| self.tails.get(id))
     }
@@ -485,7 +485,7 @@ impl Files {
     }
 
     /// Notes that a file cannot be opened now, and says so once.
-    pub(super) fn note_unopened(&mut self, path: &Path, error: &io::Error) {
+    pub(in crate::monitor) fn note_unopened(&mut self, path: &Path, error: &io::Error) {
         if self.unreadable.insert(path.to_owned(), error.to_string()).is_none() {
             warn!(path = %path.display(), %error, "cannot read the file; trying again");
         }
@@ -502,7 +502,7 @@ impl Files {
     }
 
     /// Notes that a file can be opened.
-    pub(super) fn note_readable(&mut self, path: &Path) {
+    pub(in crate::monitor) fn note_readable(&mut self, path: &Path) {
         self.unreadable.remove(path);
     }
 }

@@ -7,11 +7,11 @@ use std::time::Instant;
 use memchr::memchr;
 use omphalos_common::event::day_of;
 
-use super::identity::GUARD_BYTES;
-use super::place::Place;
-use super::progress::Position;
-use super::tail::{Tail, Waits};
 use crate::batch::OpenBatch;
+use crate::monitor::position::identity::GUARD_BYTES;
+use crate::monitor::position::progress::Position;
+use crate::monitor::read::place::Place;
+use crate::monitor::read::tail::{Tail, Waits};
 use omphalos_parser::scribe::assemble::{Stand, Whole};
 use omphalos_parser::scribe::container::Stream;
 use omphalos_parser::scribe::padding::{self, leading_padding};

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::debug;
 
-use super::checkpoint::Entry;
-use super::content::{Compression, Content};
-use super::copies::{Candidate, Kinship, Standing, kinship};
-use super::identity::{FileKey, logical_path};
-use super::matching::{fits, length, stamp};
+use crate::monitor::know::copies::{Candidate, Kinship, Standing, kinship};
+use crate::monitor::know::matching::{fits, length, stamp};
+use crate::monitor::position::checkpoint::Entry;
+use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::read::content::{Compression, Content};
 
 /// A directory in which names go on changing is read again after so many times what that takes.
 const KEEP_FACTOR: u32 = 4;
@@ -195,8 +195,8 @@ fn goes_on(entry: &Entry, path: &Path, search: &Search<'_>) -> io::Result<Option
 mod tests {
     use super::*;
 
-    use crate::monitor::copies::standing;
-    use crate::monitor::matching::tests::entry_of;
+    use crate::monitor::know::copies::standing;
+    use crate::monitor::know::matching::tests::entry_of;
 
     /// A search among files of which none is watched.
     fn search<'a>(is_taken: &'a dyn Fn(FileKey) -> bool) -> Search<'a> {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::content::Content;
-use super::identity::{Fingerprint, GUARD_BYTES};
+use crate::monitor::position::identity::{Fingerprint, GUARD_BYTES};
+use crate::monitor::read::content::Content;
 use omphalos_parser::scribe::charset::Charset;
 
 /// A place in a file, and what stands before it.

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::events::{Events, Signals};
-use super::identity::FileKey;
-use super::wake::Inbox;
+use crate::monitor::find::events::{Events, Signals};
+use crate::monitor::position::identity::FileKey;
+use crate::monitor::wake::Inbox;
 
 /// The directory below the state directory whose events show that events come.
 const PULSE_DIRECTORY: &str = "watch";

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::content::Content;
+use crate::monitor::read::content::Content;
 
 const BLOCK_BYTES: usize = 64 * 1024;
 /// A directive longer than this is no directive.

@@ -8,17 +8,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info};
 
-use super::checkpoint::Entry;
-use super::clock::Names;
-use super::content::{Compression, Content, Outlook};
-use super::copies::{self, Kinship, Origin};
-use super::discover::Found;
-use super::files::Files;
-use super::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
-use super::matching::{self, stamp};
-use super::place::{Place, last_line_end};
-use super::tail::{Setup, Tail, TailId};
 use crate::config::{LogicalPath, Start};
+use crate::monitor::find::discover::Found;
+use crate::monitor::know::copies::{self, Kinship, Origin};
+use crate::monitor::know::files::Files;
+use crate::monitor::know::matching::{self, stamp};
+use crate::monitor::position::checkpoint::Entry;
+use crate::monitor::position::clock::Names;
+use crate::monitor::position::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
+use crate::monitor::read::content::{Compression, Content, Outlook};
+use crate::monitor::read::place::{Place, last_line_end};
+use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_common::clock::now_seconds;
 use omphalos_parser::Frame;
 use omphalos_parser::scribe::assemble::Assembler;
@@ -51,7 +51,7 @@ enum Opened {
 
 impl Files {
     /// Begins to read a file that was found; `None` when it cannot be opened now, or need not be.
-    pub(super) fn open(&mut self, found: &Found) -> Option<TailId> {
+    pub(in crate::monitor) fn open(&mut self, found: &Found) -> Option<TailId> {
         match self.try_open(found) {
             Ok(opened) => {
                 self.note_readable(&found.path);
@@ -143,7 +143,7 @@ impl Files {
 
     /// Begins to read files that a scan found and that were renamed before they could be opened:
     /// nobody may ever look for them under their new names.
-    pub(super) fn open_overtaken(&mut self) -> Vec<TailId> {
+    pub(in crate::monitor) fn open_overtaken(&mut self) -> Vec<TailId> {
         let mut opened = Vec::new();
         for found in std::mem::take(&mut self.overtaken) {
             self.is_unsettled = true;
@@ -345,7 +345,7 @@ impl Files {
     }
 
     /// What a file is read with.
-    pub(super) fn setup(&mut self, input: usize, path: &Path) -> io::Result<Setup> {
+    pub(in crate::monitor) fn setup(&mut self, input: usize, path: &Path) -> io::Result<Setup> {
         let id = TailId(self.next_id);
         self.next_id += 1;
         let settings = self.inputs.get(input).ok_or(io::ErrorKind::InvalidInput)?;

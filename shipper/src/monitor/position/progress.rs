@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::identity::Fingerprint;
+use crate::monitor::position::identity::Fingerprint;
 use omphalos_parser::Time;
 
 /// A place in a file where reading can go on.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::content::Content;
+use crate::monitor::read::content::Content;
 use omphalos_parser::scribe::charset::{Charset, EncodingSetting, MARK_BYTES};
 
 /// A multiple of every character's size, so that blocks begin where a character does.

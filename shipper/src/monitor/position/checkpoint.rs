@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::identity::{FileKey, Fingerprint};
+use crate::monitor::position::identity::{FileKey, Fingerprint};
 
 const MAGIC: &str = "omphalos-checkpoint";
 const VERSION: u32 = 1;
@@ -32,7 +32,7 @@ const STARTED_NAME: &str = "started";
 const DAMAGED_NAME: &str = "checkpoint.damaged";
 
 /// The checkpoint, and the one before it.
-pub(super) const FILE_NAMES: [&str; 2] = ["checkpoint", "checkpoint.previous"];
+pub(in crate::monitor) const FILE_NAMES: [&str; 2] = ["checkpoint", "checkpoint.previous"];
 
 /// How far one file is delivered, and what its lines' identities depend on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -386,7 +386,7 @@ pub fn serialize(mut files: Vec<Entry>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+pub(in crate::monitor) fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
     let line_end = memchr::memchr(b'\n', bytes).ok_or("the first line does not end")?;
     let (head, body) = bytes.split_at(line_end);
     let body = body.get(1..).unwrap_or_default();

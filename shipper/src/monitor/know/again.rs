@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
 
-use super::checkpoint::{self, Entry, FILE_NAMES, Mark, StateDir, StateError};
-use super::content::Content;
-use super::identity::{FileKey, logical_path};
-use super::matching::fits;
+use crate::monitor::know::matching::fits;
+use crate::monitor::position::checkpoint::{self, Entry, FILE_NAMES, Mark, StateDir, StateError};
+use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::read::content::Content;
 
 /// Why a checkpoint cannot be looked into.
 #[derive(thiserror::Error, Debug)]
@@ -154,7 +154,7 @@ pub fn note_unread(state: &StateDir, unread: Vec<Entry>) -> Result<(), StateErro
 mod tests {
     use super::*;
     use crate::monitor::StateDir;
-    use crate::monitor::identity::Fingerprint;
+    use crate::monitor::position::identity::Fingerprint;
 
     fn entry_of(path: &Path, length: usize) -> Entry {
         let text = fs::read(path).unwrap();

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::beside::{self, Beside, Neighbours, Search};
-use super::checkpoint::{Entry, Stamp};
-use super::content::Content;
-use super::copies::{Standing, standing};
-use super::discover::Found;
-use super::files::Files;
-use super::matching;
-use super::tail::{Tail, TailId};
+use crate::monitor::find::discover::Found;
+use crate::monitor::know::beside::{self, Beside, Neighbours, Search};
+use crate::monitor::know::copies::{Standing, standing};
+use crate::monitor::know::files::Files;
+use crate::monitor::know::matching;
+use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::read::content::Content;
+use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_seconds;
 
 /// A file keeps its descriptor for so long after it was last looked into.
@@ -79,7 +79,7 @@ impl Files {
     }
 
     /// Looks for files of the last run beside where they were: rotated while we were away.
-    pub(super) fn find_rotated(&mut self) -> Vec<TailId> {
+    pub(in crate::monitor) fn find_rotated(&mut self) -> Vec<TailId> {
         let mut opened = Vec::new();
         let mut neighbours = Neighbours::default();
         for entry in self.remembered.take_unsearched() {

@@ -9,8 +9,8 @@ use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{Due, Health, Repeats};
 use tracing::{error, info};
 
-use super::checkpoint::{Entry, StateDir, serialize};
-use super::wake::Inbox;
+use crate::monitor::position::checkpoint::{Entry, StateDir, serialize};
+use crate::monitor::wake::Inbox;
 
 /// The name of the checkpoint in [`Health`].
 const PART: &str = "checkpoint";

@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::ids::IdMakers;
 
-use super::checkpoint::{Entry, Stamp};
-use super::clock::{Clock, Names};
-use super::content::{Content, Outlook};
-use super::directives;
-use super::handle::Handle;
-use super::head::Head;
-use super::identity::FileKey;
-use super::matching::{self, stamp};
-use super::place::{Place, last_line_end};
-use super::progress::{Position, Progress};
-use super::unfinished::Unfinished;
+use crate::monitor::know::matching::{self, stamp};
+use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::clock::{Clock, Names};
+use crate::monitor::position::identity::FileKey;
+use crate::monitor::position::progress::{Position, Progress};
+use crate::monitor::read::content::{Content, Outlook};
+use crate::monitor::read::directives;
+use crate::monitor::read::handle::Handle;
+use crate::monitor::read::head::Head;
+use crate::monitor::read::place::{Place, last_line_end};
+use crate::monitor::read::unfinished::Unfinished;
 use omphalos_parser::scribe::assemble::Assembler;
 use omphalos_parser::scribe::charset::{Charset, EncodingSetting, MARK_BYTES};
 use omphalos_parser::scribe::padding;
@@ -109,42 +109,42 @@ pub struct Tail {
     pub progress: Progress,
     /// What was found since someone last took this.
     pub counts: Counts,
-    pub(super) handle: Handle,
-    pub(super) parser: Parser,
-    pub(super) frame: Frame,
-    pub(super) shown_path: Arc<str>,
-    pub(super) names: Names,
-    pub(super) encoding: EncodingSetting,
-    pub(super) charset: Charset,
-    pub(super) clock: Clock,
-    pub(super) assembler: Option<Assembler<Position>>,
+    pub(in crate::monitor) handle: Handle,
+    pub(in crate::monitor) parser: Parser,
+    pub(in crate::monitor) frame: Frame,
+    pub(in crate::monitor) shown_path: Arc<str>,
+    pub(in crate::monitor) names: Names,
+    pub(in crate::monitor) encoding: EncodingSetting,
+    pub(in crate::monitor) charset: Charset,
+    pub(in crate::monitor) clock: Clock,
+    pub(in crate::monitor) assembler: Option<Assembler<Position>>,
     /// Where events were ended because nothing followed for long, and how often that was.
-    pub(super) splits: VecDeque<u64>,
-    pub(super) splits_made: u64,
+    pub(in crate::monitor) splits: VecDeque<u64>,
+    pub(in crate::monitor) splits_made: u64,
     /// Where the next line begins.
-    pub(super) next: Place,
+    pub(in crate::monitor) next: Place,
     /// What of its beginning documents were made of.
-    pub(super) head: Head,
-    pub(super) known_size: u64,
+    pub(in crate::monitor) head: Head,
+    pub(in crate::monitor) known_size: u64,
     /// When its descriptor was used last, counted by uses of all.
-    pub(super) last_use: u64,
+    pub(in crate::monitor) last_use: u64,
     /// What the file was like when it was last looked at from outside.
-    pub(super) stamp: Option<Stamp>,
+    pub(in crate::monitor) stamp: Option<Stamp>,
     /// Whether it is not read any further, because this is a single pass.
-    pub(super) is_done: bool,
+    pub(in crate::monitor) is_done: bool,
     /// Whether the last read came to the end.
-    pub(super) is_at_end: bool,
+    pub(in crate::monitor) is_at_end: bool,
     /// Inside a line that is too long: up to where its end was searched for.
-    pub(super) searched: Option<Place>,
+    pub(in crate::monitor) searched: Option<Place>,
     /// Up to where there is nothing but padding.
-    pub(super) padding_end: u64,
-    pub(super) unfinished: Unfinished,
+    pub(in crate::monitor) padding_end: u64,
+    pub(in crate::monitor) unfinished: Unfinished,
     is_damage_told: bool,
 }
 
 impl Tail {
     /// Reads `content` from its beginning; or from where `entry` says, which must fit it
-    /// ([`super::matching::fits`]).
+    /// ([`crate::monitor::know::matching::fits`]).
     ///
     /// # Errors
     /// When the file cannot be read, or its ids were begun with a key that is not known.
@@ -381,7 +381,7 @@ impl Tail {
         event.into_iter().chain(line).min()
     }
 
-    pub(super) fn event_since(&self) -> Option<Instant> {
+    pub(in crate::monitor) fn event_since(&self) -> Option<Instant> {
         self.assembler.as_ref().and_then(Assembler::waiting_since)
     }
 
@@ -435,13 +435,13 @@ impl Tail {
     }
 
     /// Where the next line begins.
-    pub(super) fn position(&self) -> Position {
+    pub(in crate::monitor) fn position(&self) -> Position {
         let guard = self.next.guard();
         Position { offset: self.next.offset, guard, last_time: self.clock.last_time() }
     }
 
     /// Up to where everything became a document or is nothing: before what is begun.
-    pub(super) fn settled_position(&self) -> Position {
+    pub(in crate::monitor) fn settled_position(&self) -> Position {
         let begun = self.assembler.as_ref().and_then(Assembler::first_begun);
         begun.map_or_else(|| self.position(), |(_, mark)| mark)
     }

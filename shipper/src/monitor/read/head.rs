@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::content::Content;
-use super::identity::{Fingerprint, PREFIX_BYTES};
+use crate::monitor::position::identity::{Fingerprint, PREFIX_BYTES};
+use crate::monitor::read::content::Content;
 
 /// At most the first [`PREFIX_BYTES`] of a file.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use omphalos_common::event::{DocumentId, SourceId};
 use omphalos_common::ids::{IdMaker, IdScheme};
 
-use super::checkpoint::{Entry, Mark};
-use super::tail::TailId;
+use crate::monitor::position::checkpoint::{Entry, Mark};
+use crate::monitor::read::tail::TailId;
 use omphalos_parser::Time;
 
 /// How much of a file's first data line goes into its source id.
@@ -191,7 +191,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::identity::FileKey;
+    use crate::monitor::position::identity::FileKey;
 
     fn clock() -> Clock {
         let mut clock = Clock::new(Arc::new(IdMaker::of_host("h")));

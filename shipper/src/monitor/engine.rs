@@ -1,0 +1,451 @@
+//! The engine: goes round, deals with what came in, and does what there is to do.
+
+mod turns;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+
+use omphalos_common::telemetry::Health;
+
+use crate::batch::{ClosedBatch, OpenBatch};
+use crate::config::{Input, Settings};
+use crate::metrics::{FileLag, ShipperMetrics};
+use crate::monitor::alarms::Alarms;
+use crate::monitor::bodies::Bodies;
+use crate::monitor::find::discover::scan;
+use crate::monitor::find::watcher::{WatchMode, Watcher};
+use crate::monitor::know::files::{Files, Host, Limits};
+use crate::monitor::position::checkpoint::{Remembered, StateDir};
+use crate::monitor::position::saver::Saver;
+use crate::monitor::read::content::{Content, Pipe, Window};
+use crate::monitor::read::reading::READ_BYTES;
+use crate::monitor::read::tail::{Tail, TailId};
+use crate::monitor::ready::Ready;
+use crate::monitor::schedule::Schedule;
+use crate::monitor::wake::{End, GATHER, Inbox, News};
+use omphalos_common::clock::now_seconds;
+use omphalos_parser::Documents;
+
+/// The name of the monitor in [`Health`].
+const PART: &str = "monitor";
+/// The name of what it reads, in the same place.
+const FILES: &str = "files";
+
+/// How often files without a cover by inotify are searched for new ones.
+const RESCAN_WITHOUT_EVENTS: Duration = Duration::from_secs(1);
+/// See [`Limits`].
+const LINGER: Duration = Duration::from_mins(1);
+const ARCHIVE_QUIET: Duration = Duration::from_secs(2);
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// How often file events are checked, idle files closed, and files looked at that no scan sees, at
+/// least.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a file that cannot be judged yet is looked at in a single pass.
+const RESCAN_ONCE: Duration = Duration::from_millis(100);
+/// How often the lag of all files is measured.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// The monitor goes round at least so often, to show that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How the monitor works.
+#[derive(Debug, Clone)]
+pub struct MonitorOptions {
+    /// Read every file to its present end, and stop.
+    pub once: bool,
+    /// See [`Settings`].
+    pub settings: Settings,
+    /// Who we are.
+    pub host: Host,
+}
+
+/// What the monitor is joined to.
+pub struct Joints {
+    /// Where everything comes in.
+    pub inbox: Inbox,
+    /// Where batches go.
+    pub batches: SyncSender<ClosedBatch>,
+    /// What comes in on standard input, if that is read.
+    pub pipe: Option<Receiver<Vec<u8>>>,
+    /// Bodies of batches that were sent, to be filled again.
+    pub bodies: Bodies,
+    /// What is counted.
+    pub metrics: ShipperMetrics,
+    /// Whether it works.
+    pub health: Health,
+}
+
+/// How the monitor ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything that was read is confirmed, and the checkpoint says so.
+    Settled,
+    /// The same, but a file that should be read once could not be.
+    Incomplete,
+    /// Something that was read is not confirmed; it is read again at the next start.
+    Unconfirmed,
+    /// The last checkpoint could not be saved.
+    Unsaved,
+}
+
+/// What the monitor is doing.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    /// Reading, as long as it may.
+    Reading,
+    /// Passing on what is read.
+    Emptying,
+    /// Waiting for confirms.
+    Waiting,
+}
+
+/// The monitor; [`Monitor::run`] is its thread.
+pub struct Monitor {
+    pub(super) options: MonitorOptions,
+    pub(super) inbox: Inbox,
+    bodies: Bodies,
+    pub(super) metrics: ShipperMetrics,
+    health: Health,
+    stage: Stage,
+    /// `None` once nothing more will be sent.
+    batches: Option<SyncSender<ClosedBatch>>,
+    pub(super) files: Files,
+    pub(super) watcher: Watcher,
+    /// Whether events come from everywhere.
+    has_events: bool,
+    /// Links to files whose own directory has no events.
+    uncovered_links: HashSet<PathBuf>,
+    pub(super) saver: Saver,
+    documents: Documents,
+    buffer: Vec<u8>,
+    pub(super) ready: Ready,
+    alarms: Alarms,
+    /// Whether more may come in on standard input.
+    is_pipe_open: bool,
+    /// Whether there is nothing but standard input to read.
+    is_pipe_only: bool,
+    /// In a single pass: where each file ended when it was found.
+    ends: HashMap<TailId, u64>,
+    open: HashMap<Arc<str>, OpenBatch>,
+    outbox: VecDeque<ClosedBatch>,
+    pub(super) schedule: Schedule,
+    pub(super) next_report: Instant,
+}
+
+impl Monitor {
+    /// A monitor of these inputs, which goes on where `remembered` says.
+    ///
+    /// # Errors
+    /// When there can be no more threads.
+    pub fn new(
+        options: MonitorOptions,
+        inputs: Vec<Input>,
+        state: StateDir,
+        remembered: Remembered,
+        joints: Joints,
+    ) -> std::io::Result<Self> {
+        let Joints { inbox, batches, pipe, bodies, metrics, health } = joints;
+        let now = Instant::now();
+        let mode = if options.once { WatchMode::Poll } else { options.settings.watch };
+        let interval = options.settings.checkpoint_interval.0;
+        let is_pipe_only = inputs.iter().all(|input| input.is_pipe_only);
+        let limits = Limits {
+            open_files: options.settings.max_open_files as usize,
+            deleted_bytes: options.settings.max_deleted_bytes.0,
+            linger: LINGER,
+            archive_quiet: ARCHIVE_QUIET,
+            copy_wait: if options.once { ARCHIVE_QUIET } else { LINGER },
+            second_look: SECOND_LOOK,
+        };
+        let host = options.host.clone();
+        let of_pipe = inputs.iter().position(|input| input.has_pipe);
+        let mut files = Files::new(inputs, host, remembered, limits, metrics.clone());
+        let is_pipe_open = pipe.is_some();
+        if let (Some(pipe), Some(input)) = (pipe, of_pipe) {
+            files.open_pipe(input, Content::Pipe(Window::new(Pipe::new(pipe))))?;
+        }
+        Ok(Self {
+            stage: Stage::Reading,
+            batches: Some(batches),
+            files,
+            watcher: Watcher::new(mode, inbox.clone(), state.path()),
+            has_events: false,
+            uncovered_links: HashSet::new(),
+            saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
+            documents: Documents::default(),
+            buffer: vec![0; READ_BYTES],
+            ready: Ready::default(),
+            alarms: Alarms::default(),
+            is_pipe_open,
+            is_pipe_only,
+            ends: HashMap::new(),
+            open: HashMap::new(),
+            outbox: VecDeque::new(),
+            schedule: Schedule::new(now),
+            next_report: now,
+            options,
+            inbox,
+            bodies,
+            metrics,
+            health,
+        })
+    }
+
+    /// Goes round until told to stop, or until the end of all files in a single pass.
+    pub fn run(mut self) -> Ended {
+        loop {
+            let news = self.wait();
+            if let Some(ended) = self.go_round(news) {
+                return ended;
+            }
+        }
+    }
+
+    /// Deals with what came in, and does what there is to do. How it ended, if it did.
+    pub(super) fn go_round(&mut self, news: News) -> Option<Ended> {
+        let finished = news.end == End::Finished;
+        if news.end > End::Away && self.stage == Stage::Reading {
+            self.stop_reading();
+        }
+        self.absorb(news);
+        if self.stage == Stage::Reading {
+            // Also while nothing may be read: a file that comes and is rotated meanwhile would be
+            // nobody's.
+            self.look_around();
+        }
+        if self.may_read() {
+            self.read();
+        }
+        self.flush_old();
+        self.send();
+        if finished {
+            self.saver.hurry();
+        }
+        self.save();
+        self.report();
+        self.health.beat(PART);
+        let is_over = finished && (self.saver.is_settled() || !self.saver.can_remember());
+        is_over.then(|| self.end())
+    }
+
+    /// Whether there is nothing to do before something happens.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let is_done = self.ready.is_empty() && self.outbox.is_empty() && self.open.is_empty();
+        is_done && self.saver.is_resting() && self.saver.can_remember()
+    }
+
+    fn end(&self) -> Ended {
+        if !self.saver.can_remember() {
+            return Ended::Unsaved;
+        }
+        if !self.files.iter().all(|tail| tail.progress.is_settled()) {
+            return Ended::Unconfirmed;
+        }
+        if self.options.once && self.files.misses_some() {
+            return Ended::Incomplete;
+        }
+        Ended::Settled
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&self) -> News {
+        let now = Instant::now();
+        if self.may_read() && !self.ready.is_empty() {
+            return self.inbox.wait(now, now);
+        }
+        let deadline = self.deadline(now);
+        self.inbox.wait(deadline, (now + GATHER).min(deadline))
+    }
+
+    /// Until when there is nothing to do if nothing happens.
+    pub(super) fn deadline(&self, now: Instant) -> Instant {
+        let flush = self.options.settings.batch.flush_interval.0;
+        let deadlines = [
+            Some(now + HEARTBEAT),
+            self.open.values().map(|batch| batch.opened() + flush).min(),
+            self.saver.due(),
+            self.may_read().then(|| self.alarms.next()).flatten(),
+            (self.stage == Stage::Reading).then(|| self.next_look()).flatten(),
+        ];
+        deadlines.into_iter().flatten().min().unwrap_or(now)
+    }
+
+    /// When to look at what is there; in a single pass that is once, and again only where something
+    /// cannot be judged yet. A time that has passed and nobody moves would keep us from resting.
+    fn next_look(&self) -> Option<Instant> {
+        if !self.options.once {
+            return Some(self.schedule.next(!self.has_events));
+        }
+        let has_more = self.ends.is_empty() || self.files.is_waiting();
+        has_more.then(|| self.schedule.next_rescan())
+    }
+
+    fn may_read(&self) -> bool {
+        self.stage == Stage::Reading && self.outbox.is_empty() && self.saver.can_remember()
+    }
+
+    fn absorb(&mut self, news: News) {
+        for (id, number) in news.confirmed {
+            if let Some(tail) = self.files.get_mut(id) {
+                tail.confirm(number);
+                self.saver.changed();
+            }
+        }
+        if let Some((number, result)) = news.saved {
+            self.saver.result(number, result);
+        }
+        for path in news.touched {
+            self.touch(&path);
+        }
+        if news.rescan {
+            self.schedule.ask_for_rescan(Instant::now());
+        }
+    }
+
+    /// Has a file read that was written to. It may have been found under another name, or be
+    /// none of ours.
+    fn touch(&mut self, path: &Path) {
+        if let Some(id) = self.files.at(path).or_else(|| self.files.now_at(path)) {
+            self.ready.push(id);
+        } else if self.files.owns(path) {
+            self.schedule.ask_for_rescan(Instant::now());
+        }
+    }
+
+    /// Rescans and polls when it is time; once only in a single pass.
+    fn look_around(&mut self) {
+        let now = Instant::now();
+        if self.options.once {
+            if self.files.is_waiting() && self.schedule.is_rescan_due(now) {
+                self.rescan();
+                self.schedule.rescanned(now, now, RESCAN_ONCE);
+            }
+            if self.ends.is_empty() {
+                self.rescan();
+                let files = self.files.iter().filter(|tail| tail.is_plain());
+                self.ends = files.map(|tail| (tail.id, length_of(tail))).collect();
+                // Not empty, so that it is done once even when there is no file.
+                self.ends.insert(TailId(u64::MAX), 0);
+            }
+            return;
+        }
+        let poll = self.options.settings.poll_interval.0;
+        let regular = self.options.settings.rescan_interval.0;
+        if self.schedule.is_rescan_due(now) {
+            self.rescan();
+            let often = regular.min(RESCAN_WITHOUT_EVENTS);
+            let is_quiet = self.has_events && !self.files.is_waiting();
+            let interval = if is_quiet { regular } else { often };
+            self.schedule.rescanned(now, Instant::now(), interval);
+        }
+        while let Some(id) = self.alarms.take(now) {
+            self.ready.push(id);
+        }
+        if now >= self.schedule.look {
+            self.schedule.look = now + regular.min(LOOK_INTERVAL);
+            self.files.close_idle();
+            self.saver.check_state();
+            if self.watcher.check(now) {
+                self.metrics.watcher_restarted();
+            }
+            // The others are compared by what a scan sees of them.
+            for id in self.files.gone_ids() {
+                self.ready.push(id);
+            }
+        }
+        if !self.has_events && now >= self.schedule.poll {
+            self.schedule.poll = now + poll;
+            self.poll();
+        }
+    }
+
+    /// Has files looked at that no event tells of.
+    fn poll(&mut self) {
+        let is_uncovered = |tail: &&Tail| {
+            !self.watcher.covers(&tail.path) || self.uncovered_links.contains(&tail.path)
+        };
+        let uncovered = self.files.iter().filter(is_uncovered);
+        let uncovered: Vec<TailId> = uncovered.map(|tail| tail.id).collect();
+        for id in uncovered {
+            if self.files.may_have_changed(id) {
+                self.ready.push(id);
+            }
+        }
+    }
+
+    fn rescan(&mut self) {
+        let mut scan = scan(&self.files.watched());
+        self.has_events = self.watcher.watch(&scan.directories);
+        let links = std::mem::take(&mut scan.links).into_iter();
+        let uncovered = links.filter(|(_, target)| !self.watcher.covers(target));
+        self.uncovered_links = uncovered.map(|(link, _)| link).collect();
+        for id in self.files.update(scan) {
+            self.ready.push(id);
+            self.saver.changed();
+        }
+        if self.files.close_gone() {
+            self.saver.changed();
+        }
+    }
+
+    /// Passes batches on in order, each when the checkpoint that it needs is on disk.
+    fn send(&mut self) {
+        while let (Some(batches), Some(batch)) = (&self.batches, self.outbox.pop_front()) {
+            if !self.saver.has_saved(batch.needs_save) {
+                self.outbox.push_front(batch);
+                return;
+            }
+            match batches.try_send(batch) {
+                Ok(()) => {}
+                Err(TrySendError::Full(batch)) => {
+                    self.outbox.push_front(batch);
+                    return;
+                }
+                Err(TrySendError::Disconnected(_)) => {
+                    // The stages behind are gone, after the grace period; what they did not take
+                    // is read again at the next start.
+                    self.outbox.clear();
+                    self.stage = Stage::Emptying;
+                }
+            }
+        }
+        if self.stage == Stage::Emptying {
+            self.stage = Stage::Waiting;
+            self.batches = None;
+        }
+    }
+
+    fn save(&mut self) {
+        let files = &self.files;
+        self.saver.save_if_due(|| files.entries(now_seconds()));
+    }
+
+    pub(super) fn report(&mut self) {
+        let now = Instant::now();
+        if now < self.next_report {
+            return;
+        }
+        self.next_report = now + REPORT_INTERVAL;
+        match self.files.trouble() {
+            Some(trouble) => self.health.problem(FILES, trouble),
+            None => self.health.well(FILES),
+        }
+        if self.options.settings.listen.is_none() {
+            return;
+        }
+        let lag = |tail: &Tail| FileLag {
+            path: tail.path.clone(),
+            bytes: tail.lag(),
+            waiting: tail.progress.waiting(),
+        };
+        let lags = self.files.iter().map(lag).collect();
+        self.metrics.report(lags, self.files.unreadable_count());
+    }
+}
+
+fn length_of(tail: &Tail) -> u64 {
+    tail.metadata().map(|metadata| metadata.len()).unwrap_or_default()
+}

@@ -1,0 +1,10 @@
+//! How one file is read: its content by offset, line by line, made into documents.
+
+pub mod content;
+pub mod directives;
+pub mod handle;
+pub mod head;
+pub mod place;
+pub mod reading;
+pub mod tail;
+pub mod unfinished;
