@@ -55,10 +55,12 @@ impl Monitor {
             }
             Some(Ok(Look::Rewritten)) => {
                 let (to_read, ended) = self.files.rewritten(id);
-                to_read.into_iter().for_each(|id| self.ready.push(id));
+                for id in to_read {
+                    self.ready.push(id);
+                }
                 if let Some(ended) = ended {
                     self.files.lay_out(ended);
-                    self.with_tail(id, |tail, tools| tail.end_all_events(tools));
+                    self.with_tail(id, Tail::end_all_events);
                     self.files.put_away(id);
                 }
                 self.saver.changed();

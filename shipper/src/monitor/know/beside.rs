@@ -199,7 +199,7 @@ mod tests {
     use crate::monitor::know::matching::tests::entry_of;
 
     /// A search among files of which none is watched.
-    fn search<'a>(is_taken: &'a dyn Fn(FileKey) -> bool) -> Search<'a> {
+    fn search(is_taken: &dyn Fn(FileKey) -> bool) -> Search<'_> {
         Search { standing: &standing, is_taken, is_watched: &|_| false }
     }
 

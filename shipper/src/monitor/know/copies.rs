@@ -153,9 +153,8 @@ pub fn find_original<'a>(
             Kinship::Copy if copy_of.is_none_or(|other| known(entry) > known(other)) => {
                 copy_of = Some(entry);
             }
-            Kinship::Copy => {}
             Kinship::Undecided => perhaps = Some(entry),
-            Kinship::Other | Kinship::Unknown => {}
+            Kinship::Copy | Kinship::Other | Kinship::Unknown => {}
         }
     }
     let perhaps = perhaps.map_or(Origin::Own, Origin::PerhapsOf);
