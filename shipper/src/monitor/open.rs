@@ -279,8 +279,14 @@ impl Files {
             let is_later = tail.head.is_like(content)? || tail.stands_like(content)?;
             return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
-        let is_seen = position.prefix.length > 0;
-        if !(if is_seen { tail.head.is_like(content)? } else { tail.stands_like(content)? }) {
+        // One that has nothing in it yet may be a copy that is about to be made.
+        let is_alike = found.stamp.bytes == 0
+            || if position.prefix.length > 0 {
+                tail.head.is_like(content)?
+            } else {
+                tail.stands_like(content)?
+            };
+        if !is_alike {
             return Ok(Known::Nothing);
         }
         let standing = copies::standing(&position)?;

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use omphalos_common::config::Period;
+
 use super::rig::Rig;
 use crate::config::Start;
 use crate::parser::ParserKind;
@@ -148,6 +150,69 @@ fn a_copy_is_known_when_its_original_is_emptied_also_over_a_restart() {
         assert_eq!(rig.shipped.len(), 62);
         assert!(rig.counts().values().all(|count| *count == 1));
     }
+}
+
+#[test]
+fn a_copy_that_is_still_empty_when_it_is_seen_is_waited_for() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.copy_wait = Duration::from_hours(1);
+    rig.append("app.log", report());
+    rig.start();
+    rig.settle();
+    rig.append("app.log.1", "");
+    rig.settle();
+    rig.append("app.log.1", &report()[..3]);
+    rig.settle();
+    rig.append("app.log.1", &report()[3..]);
+    rig.settle();
+    fs::write(rig.path("app.log"), "new\n").unwrap();
+    rig.settle();
+    assert_eq!(rig.shipped.len(), 61);
+}
+
+#[test]
+fn a_file_is_remembered_before_anything_of_it_leaves() {
+    for archived in [false, true] {
+        let mut rig = Rig::new(&["app.log"]);
+        // Nothing is saved because it is time.
+        rig.settings.checkpoint_interval = Period(Duration::from_hours(1));
+        rig.start();
+        rig.settle();
+        rig.append("app.log", report());
+        rig.settle();
+        assert_eq!(rig.shipped.len(), 60);
+        rig.crash();
+        rig.append("app.log", "unread\n");
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        if archived {
+            gzip(&rig.path("app.log.1"));
+        }
+        rig.append("app.log", "new\n");
+        rig.start();
+        rig.settle();
+        let counts = rig.counts();
+        assert!(counts.len() == 62 && counts.values().all(|count| *count == 1), "{counts:?}");
+    }
+}
+
+#[test]
+fn copies_are_no_numbered_logs_though_their_original_is_rotated_before_they_are_judged() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.copy_wait = Duration::from_hours(1);
+    rig.input().parser = ParserKind::Json;
+    rig.append("app.log", timed(0..20, "app"));
+    rig.start();
+    rig.settle();
+    for copy in ["app.log.8", "app.log.9"] {
+        fs::copy(rig.path("app.log"), rig.path(copy)).unwrap();
+        rig.settle();
+    }
+    fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    rig.settle();
+    rig.append("app.log", timed(20..25, "app"));
+    rig.settle();
+    let counts = rig.counts();
+    assert!(counts.len() == 25 && counts.values().all(|count| *count == 1), "{counts:?}");
 }
 
 #[test]
