@@ -132,13 +132,19 @@ impl Files {
         if entry.is_none() {
             self.skip_old(found, &mut tail, age)?;
         }
-        self.opened_now += 1;
-        if self.opened_now <= MOST_NAMED {
+        if self.is_to_be_named() {
             info!(path = %found.path.display(), offset = tail.offset(), "reading");
         } else {
             debug!(path = %found.path.display(), offset = tail.offset(), "reading");
         }
         Ok(Opened::New(Box::new(tail)))
+    }
+
+    /// Counts a file that is opened; whether it is one of the first that a scan opens, which are
+    /// named in the log.
+    pub(super) fn is_to_be_named(&mut self) -> bool {
+        self.opened_now += 1;
+        self.opened_now <= MOST_NAMED
     }
 
     /// Begins to read files that a scan found and that were renamed before they could be opened:

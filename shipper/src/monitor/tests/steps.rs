@@ -4,9 +4,14 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use omphalos_common::config::Period;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::with_default;
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::rig::Rig;
 use crate::config::Start;
@@ -350,4 +355,54 @@ fn a_state_directory_that_is_deleted_is_made_anew_and_never_shared() {
     drop(other);
     rig.settle();
     assert_eq!(rig.lines(), ["one", "two", "three", "four"]);
+}
+
+/// Counts lines of our own log.
+struct LogLines(Arc<AtomicUsize>);
+
+impl Subscriber for LogLines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_start_after_a_rotation_of_many_files_names_a_few_of_them() {
+    let mut rig = Rig::new(&["*.log"]);
+    let names: Vec<String> = (0..200).map(|number| format!("{number}.log")).collect();
+    for name in &names {
+        rig.append(name, "one\n");
+    }
+    rig.start();
+    rig.settle();
+    rig.stop();
+    for name in &names {
+        rig.append(name, "two\n");
+        fs::rename(rig.path(name), rig.path(&format!("{name}.1"))).unwrap();
+        rig.append(name, "three\n");
+    }
+    let lines = Arc::new(AtomicUsize::new(0));
+    with_default(LogLines(Arc::clone(&lines)), || {
+        rig.start();
+        rig.settle();
+    });
+    assert_eq!(rig.shipped.len(), 600);
+    let lines = lines.load(Ordering::Relaxed);
+    assert!((1..40).contains(&lines), "{lines} lines of log");
 }
