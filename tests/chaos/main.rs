@@ -59,7 +59,8 @@ fn main() {
     for seed in seed..seed + seeds {
         let directory = parent.join(seed.to_string());
         prepare(&directory);
-        let options = Options { seed, time: Duration::from_secs(seconds), only: only.clone() };
+        let options =
+            Options { seed, time: Duration::from_secs(seconds), only: only.clone(), first: None };
         let report = run(&directory, &options);
         println!("\nseed {seed}\n\n{report}");
         sum.add(&report);

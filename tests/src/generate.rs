@@ -95,6 +95,11 @@ impl Generator {
     }
 }
 
+/// Appends a line without any time, with this number.
+pub fn untimed_line(text: &mut String, number: u64) {
+    writeln!(text, "n={number:08} volume {} is backed up", number % 97).expect("text");
+}
+
 fn client(random: &mut SmallRng) -> String {
     let mut part = || random.random_range(1..255);
     format!("{}.{}.{}.{}", part(), part(), part(), part())

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::Elastic;
-use crate::generate::Generator;
+use crate::generate::{Generator, untimed_line};
 
 /// A log that is being written.
 pub struct LogFile {
@@ -42,6 +42,16 @@ impl LogFile {
         let mut text = String::new();
         for _ in 0..lines {
             self.generator.numbered_line(&mut text, self.written);
+            self.written += 1;
+        }
+        self.append_text(&text);
+    }
+
+    /// Appends so many lines without any time, each with a number of its own.
+    pub fn append_untimed(&mut self, lines: u64) {
+        let mut text = String::new();
+        for _ in 0..lines {
+            untimed_line(&mut text, self.written);
             self.written += 1;
         }
         self.append_text(&text);

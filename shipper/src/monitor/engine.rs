@@ -386,6 +386,10 @@ impl Monitor {
             self.ready.push(id);
             self.saver.changed();
         }
+        // What is found is remembered at once: after a crash it may have another name.
+        if self.files.has_opened() {
+            self.saver.changed_urgently();
+        }
         if self.files.close_gone() {
             self.saver.changed();
         }

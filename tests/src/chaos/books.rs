@@ -47,6 +47,7 @@ impl Books {
         }
         self.compare_sums(scene, was_robbed);
         self.compared += 1;
+        scene.sites.iter().for_each(|site| site.writer.settle());
         scene.sites.iter().for_each(|site| site.writer.resume());
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::scene::Scene;
-use super::{brokers, disks, links, processes, search};
+use super::writer::Kind;
+use super::{brokers, disks, links, processes, rotations, search};
 
 /// What a fault befalls. Two faults at the same time befall different parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,7 @@ impl Fault {
 /// All that can be done to this scene.
 pub fn all(scene: &Scene) -> Vec<Fault> {
     let mut faults = processes::faults();
+    faults.extend(rotations::faults());
     faults.extend(links::faults());
     faults.extend(brokers::faults());
     faults.extend(search::faults());
@@ -66,7 +68,10 @@ pub fn all(scene: &Scene) -> Vec<Fault> {
     faults
 }
 
-pub(super) const SHIPPERS: (Part, usize) = (Part::Shipper, 3);
+pub(super) const SHIPPERS: (Part, usize) = (Part::Shipper, Kind::ALL.len());
+/// Those all of whose lines have times, which are the first: the ids of other lines hold only as
+/// long as the checkpoint does.
+pub(super) const SHIPPERS_OF_TIMED_LINES: (Part, usize) = (Part::Shipper, Kind::TIMED);
 pub(super) const INDEXERS: (Part, usize) = (Part::Indexer, 2);
 pub(super) const BROKERS: (Part, usize) = (Part::Broker, 3);
 pub(super) const ALL_BROKERS: (Part, usize) = (Part::Broker, 1);

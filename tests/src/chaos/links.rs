@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::faults::{Fault, Part};
+use super::faults::{Fault, INDEXERS, NODES, Part, SHIPPERS};
 use super::scene::Scene;
 use crate::TcpProxy;
 use crate::tcp_proxy::{Link, Side};
@@ -29,9 +29,9 @@ impl Way {
 
     fn target(self) -> (Part, usize) {
         match self {
-            Self::ShipperToBroker => (Part::Shipper, 3),
-            Self::IndexerToBroker | Self::IndexerToSearch => (Part::Indexer, 2),
-            Self::SearchToSearch => (Part::Search, 2),
+            Self::ShipperToBroker => SHIPPERS,
+            Self::IndexerToBroker | Self::IndexerToSearch => INDEXERS,
+            Self::SearchToSearch => NODES,
         }
     }
 

@@ -2,12 +2,16 @@
 //! seed. At the end every line is in Elasticsearch once, or among the dead letters.
 
 mod books;
+mod bounds;
 mod brokers;
 mod disks;
 mod faults;
+mod lines;
 mod links;
+mod many_logs;
 mod processes;
 mod report;
+mod rotations;
 mod scene;
 mod search;
 mod site;
@@ -16,6 +20,7 @@ mod verdict;
 mod worker;
 mod writer;
 
+pub use bounds::{INDEXER_MEMORY, SHIPPER_MEMORY};
 pub use report::Report;
 
 use std::path::Path;
@@ -34,14 +39,6 @@ use crate::wait::{eventually, holds, rest};
 const FAULTS_BETWEEN_BOOKS: usize = 5;
 /// Lines that are through before the first fault.
 const WARM_UP: u64 = 3_000;
-/// What a shipper has of memory at most, in bytes, whatever happens to what is behind it.
-pub const SHIPPER_MEMORY: u64 = 48 << 20;
-/// And an indexer.
-pub const INDEXER_MEMORY: u64 = 160 << 20;
-/// And so many descriptors more than at the beginning: rotated files that are still looked at.
-const MORE_DESCRIPTORS: u64 = 64;
-/// And a process writes so many lines into its log for each fault.
-const LOG_LINES_EACH: u64 = 30;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -52,6 +49,8 @@ pub struct Options {
     pub time: Duration,
     /// Only faults whose name contains this.
     pub only: Option<String>,
+    /// Faults whose name contains this come first.
+    pub first: Option<String>,
 }
 
 /// Runs it in an empty directory; panics where a promise is not kept.
@@ -71,7 +70,7 @@ pub fn run(directory: &Path, options: &Options) -> Report {
     let faults: Vec<&Fault> = faults.iter().filter(wanted).collect();
     assert!(!faults.is_empty(), "no fault has {:?} in its name", options.only);
     let mut books = Books::default();
-    let mut draw = Draw::new(options.seed, faults);
+    let mut draw = Draw::new(options, faults);
     let end = Instant::now() + options.time;
     let mut since = 0;
     while Instant::now() < end {
@@ -113,14 +112,25 @@ struct Drawn<'a> {
 }
 
 impl<'a> Draw<'a> {
-    fn new(seed: u64, faults: Vec<&'a Fault>) -> Self {
-        Self { random: SmallRng::seed_from_u64(seed), faults, round: Vec::new() }
+    fn new(options: &Options, faults: Vec<&'a Fault>) -> Self {
+        let random = SmallRng::seed_from_u64(options.seed);
+        let mut draw = Self { random, faults, round: Vec::new() };
+        draw.begin_round();
+        if let Some(first) = &options.first {
+            draw.round.sort_by_key(|place| draw.faults[*place].name.contains(first));
+        }
+        draw
+    }
+
+    /// The last one is drawn first.
+    fn begin_round(&mut self) {
+        self.round = (0..self.faults.len()).collect();
+        self.round.shuffle(&mut self.random);
     }
 
     fn next(&mut self) -> Drawn<'a> {
         if self.round.is_empty() {
-            self.round = (0..self.faults.len()).collect();
-            self.round.shuffle(&mut self.random);
+            self.begin_round();
         }
         let place = self.round.pop().expect("just filled");
         self.at(place)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::faults::{Fault, INDEXERS, SHIPPERS};
+use super::faults::{Fault, INDEXERS, SHIPPERS, SHIPPERS_OF_TIMED_LINES};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -35,7 +35,7 @@ fn shippers() -> Vec<Fault> {
         ),
         Fault::new(
             "shipper killed with -9, its checkpoint deleted",
-            SHIPPERS,
+            SHIPPERS_OF_TIMED_LINES,
             |scene, n| {
                 scene.sites[n].shipper.kill();
                 for file in std::fs::read_dir(&scene.sites[n].state).expect("a directory").flatten()

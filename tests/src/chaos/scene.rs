@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::lines;
 use super::site::{Site, urls};
 use super::storm::Storm;
 use super::worker::Worker;
@@ -123,8 +124,7 @@ impl Scene {
     }
 
     fn open_sites(&mut self, seed: u64) {
-        let kinds = [Kind::Renamed, Kind::CopiedAndTruncated, Kind::Compressed];
-        for (number, kind) in (1u64..).zip(kinds) {
+        for (number, kind) in (1u64..).zip(Kind::ALL) {
             let name = format!("web{number}");
             let directory = self.directory.join(&name);
             std::fs::create_dir_all(&directory).expect("a directory");
@@ -195,7 +195,7 @@ impl Scene {
     /// Whether a line of this number is in the index, for a site.
     pub fn has_line(elastic: &Elastic, site: &Site, number: u64) -> bool {
         let query = json!({ "query": { "bool": { "filter": [
-            { "term": { "url.query": format!("n={number:08}") } },
+            lines::query(number),
             { "prefix": { "log.file.path": site.logs.display().to_string() } },
         ] } } });
         let path = format!("{PREFIX}-*/_count?ignore_unavailable=true");
@@ -214,17 +214,16 @@ impl Scene {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "omphalos dead show: {errors}");
         let letters = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
-        let mut lines = BTreeSet::new();
+        let mut dead = BTreeSet::new();
         for letter in letters {
             let letter = letter.expect("JSON");
             let body = &letter["body"];
             let path = PathBuf::from(body["log"]["file"]["path"].as_str().unwrap_or_default());
             let directory = path.parent().unwrap_or(&path).to_owned();
-            let query = body["url"]["query"].as_str().unwrap_or_default();
-            let number = query.strip_prefix("n=").and_then(|text| text.parse().ok());
-            lines.insert((directory, number.unwrap_or_else(|| panic!("a dead letter: {letter}"))));
+            let number = lines::number_of(body);
+            dead.insert((directory, number.unwrap_or_else(|| panic!("a dead letter: {letter}"))));
         }
-        lines
+        dead
     }
 
     /// Ships again what was lost by a hand that deleted it.
@@ -235,8 +234,10 @@ impl Scene {
         for site in &self.sites {
             let output = Command::new(binary("omphalos"))
                 .arg("audit")
-                .args(site.files())
-                .args(["--parser", site.kind.parser(), "--repair"])
+                .args(site.files_to_audit())
+                .arg("--repair")
+                .arg("--config")
+                .arg(&site.settings)
                 .args(["--elasticsearch", &search, "--index-prefix", PREFIX, "--amqp-url", &amqp])
                 .arg("--state-dir")
                 .arg(&site.state)

@@ -59,7 +59,7 @@ fn indices() -> Vec<Fault> {
         scene.elastic().set("", &json!({ "index.blocks.read_only_allow_delete": value }));
     };
     let switch = |scene: &mut Scene, action: &str| {
-        for index in access_indices(scene) {
+        for index in indices_of(scene, "access") {
             scene.elastic().must(Method::POST, &format!("{index}/{action}"), &Value::Null);
         }
     };
@@ -81,7 +81,8 @@ fn indices() -> Vec<Fault> {
             ALL_NODES,
             |scene, _| {
                 scene.is_robbed = true;
-                for index in access_indices(scene) {
+                // What is in those of other sites may be of files that were deleted since.
+                for index in [indices_of(scene, "access"), indices_of(scene, "jobs")].concat() {
                     scene.elastic().must(Method::DELETE, &index, &Value::Null);
                 }
             },
@@ -101,9 +102,9 @@ fn indices() -> Vec<Fault> {
     ]
 }
 
-/// The indices of access logs, open or closed.
-fn access_indices(scene: &mut Scene) -> Vec<String> {
-    let path = format!("_cat/indices/{PREFIX}-access-*?format=json&expand_wildcards=all");
+/// The indices of this dataset, open or closed.
+fn indices_of(scene: &mut Scene, dataset: &str) -> Vec<String> {
+    let path = format!("_cat/indices/{PREFIX}-{dataset}-*?format=json&expand_wildcards=all");
     let answer = scene.elastic().must(Method::GET, &path, &Value::Null);
     let indices = answer.as_array().expect("a list").iter();
     indices.map(|index| index["index"].as_str().expect("a name").to_owned()).collect()

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::bounds::Bounds;
+use super::lines;
 use super::report::Report;
 use super::scene::Scene;
-use super::{INDEXER_MEMORY, LOG_LINES_EACH, MORE_DESCRIPTORS, SHIPPER_MEMORY};
+use super::worker::Worker;
 
 /// Judges everything, and notes what was found.
 pub fn judge(scene: &mut Scene, report: &mut Report) {
@@ -13,29 +15,35 @@ pub fn judge(scene: &mut Scene, report: &mut Report) {
     judge_lines(scene, report);
     scene.look();
     let faults: usize = report.recoveries.values().map(Vec::len).sum();
-    let most_lines = LOG_LINES_EACH * (faults as u64 + 1);
     report.duplicates =
         scene.desks.iter().map(|desk| desk.indexer.ever("documents_duplicate")).sum();
-    for worker in scene.workers() {
-        let name = worker.name.clone();
-        let before = report.descriptors.get(&name).map_or(0, |(before, _)| *before);
-        report.descriptors.insert(name.clone(), (before, worker.descriptors));
-        report.peaks.insert(name.clone(), worker.peak);
-        let lines = worker.log_lines();
-        report.log_lines.insert(name.clone(), lines);
-        let most_memory = if name.starts_with("indexer") { INDEXER_MEMORY } else { SHIPPER_MEMORY };
-        assert!(worker.peak < most_memory, "{name} had {} bytes of memory", worker.peak);
-        let after = worker.descriptors;
-        assert!(after < before + MORE_DESCRIPTORS, "{name}: {before} descriptors, then {after}");
-        assert!(lines < most_lines, "{name}: {lines} lines of log in {faults} faults");
+    for site in &scene.sites {
+        judge_process(&site.shipper, &Bounds::of_shipper(site, faults), report);
     }
+    for desk in &scene.desks {
+        judge_process(&desk.indexer, &Bounds::of_indexer(faults), report);
+    }
+}
+
+fn judge_process(worker: &Worker, bounds: &Bounds, report: &mut Report) {
+    let Worker { name, peak, descriptors: after, .. } = worker;
+    let before = report.descriptors.get(name).map_or(0, |(before, _)| *before);
+    report.descriptors.insert(name.clone(), (before, *after));
+    report.peaks.insert(name.clone(), *peak);
+    let lines = worker.log_lines();
+    report.log_lines.insert(name.clone(), lines);
+    assert!(*peak < bounds.memory, "{name} had {peak} bytes of memory: {bounds:?}");
+    let is_bounded = *after < before + bounds.more_descriptors;
+    assert!(is_bounded, "{name}: {before} descriptors, then {after}: {bounds:?}");
+    assert!(lines < bounds.log_lines, "{name}: {lines} lines of log: {bounds:?}");
 }
 
 fn judge_lines(scene: &mut Scene, report: &mut Report) {
     let dead = scene.dead_letters();
-    let documents = scene.elastic().documents(&["url.query", "log.file.path"]);
+    let documents = scene.elastic().documents(&lines::FIELDS);
     report.documents = documents.len() as u64;
     report.dead = dead.len() as u64;
+    let mut wrong = Vec::new();
     for site in &scene.sites {
         let written = site.writer.written();
         report.lines += written;
@@ -43,9 +51,8 @@ fn judge_lines(scene: &mut Scene, report: &mut Report) {
         for (id, document) in &documents {
             let path = document["log"]["file"]["path"].as_str().expect("a path");
             if Path::new(path).parent() == Some(&site.logs) {
-                let query = document["url"]["query"].as_str().expect("a query");
-                let number = query.strip_prefix("n=").and_then(|text| text.parse::<usize>().ok());
-                let number = number.unwrap_or_else(|| panic!("document {id} has {query}"));
+                let number = lines::number_of(document).and_then(|n| usize::try_from(n).ok());
+                let number = number.unwrap_or_else(|| panic!("document {id} is {document}"));
                 times[number] += 1;
             }
         }
@@ -54,8 +61,11 @@ fn judge_lines(scene: &mut Scene, report: &mut Report) {
         for (number, times) in (0u64..).zip(times) {
             let is_dead = dead.contains(&(site.logs.clone(), number));
             assert_eq!(is_dead, refused.contains(&number), "{name}, line {number}: a dead letter");
-            let expected = u32::from(!is_dead);
-            assert_eq!(times, expected, "{name}, line {number}: how often it is a document");
+            if times != u32::from(!is_dead) {
+                wrong.push(format!("{name}, line {number}: {times} times"));
+            }
         }
     }
+    let some = wrong.get(..20).unwrap_or(&wrong);
+    assert!(wrong.is_empty(), "{} lines are not there once, such as {some:?}", wrong.len());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Instant;
 
 use crate::program::Program;
 
@@ -55,6 +56,8 @@ pub struct Worker {
     now: Counts,
     /// Of all lives before.
     before: Counts,
+    /// When each of its lives began.
+    pub starts: Vec<Instant>,
     /// How many lives ended without a last word.
     pub kills: u32,
     /// The most memory that it ever had, in bytes.
@@ -72,6 +75,7 @@ impl Worker {
             state: State::Running,
             now: Counts::new(),
             before: Counts::new(),
+            starts: vec![Instant::now()],
             kills: 0,
             peak: 0,
             descriptors: 0,
@@ -135,6 +139,7 @@ impl Worker {
     /// Starts it again.
     pub fn restart(&mut self) {
         self.program.restart();
+        self.starts.push(Instant::now());
         self.state = State::Running;
     }
 

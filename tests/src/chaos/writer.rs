@@ -1,4 +1,4 @@
-//! The steady load of one site: a log that is written and rotated by a thread of its own, and can
+//! The steady load of one site: logs that are written and rotated by a thread of its own, and can
 //! be held still.
 
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::many_logs::ManyLogs;
 use crate::LogFile;
 use crate::wait::rest;
 
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Between two rotations.
 const ROTATION: Duration = Duration::from_secs(7);
 
-/// What is in the log, and what becomes of it when it is rotated.
+/// What is in the logs, and what becomes of them when they are rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Lines of the combined format; renamed.
@@ -24,9 +25,28 @@ pub enum Kind {
     CopiedAndTruncated,
     /// A JSON object a line; renamed, and compressed at the rotation after that.
     Compressed,
+    /// Lines without any time; renamed, and compressed at the rotation after that.
+    Untimed,
+    /// Many logs, half of them with times and half without; renamed, all at once, by a fault.
+    Many,
 }
 
-/// A log that is being written.
+impl Kind {
+    /// All of them, those with times in all lines first.
+    pub const ALL: [Self; 5] =
+        [Self::Renamed, Self::CopiedAndTruncated, Self::Compressed, Self::Untimed, Self::Many];
+    /// How many have times in all lines.
+    pub const TIMED: usize = 3;
+
+    fn lines_a_second(self) -> u64 {
+        match self {
+            Self::Renamed | Self::CopiedAndTruncated | Self::Compressed => 200,
+            Self::Untimed | Self::Many => 100,
+        }
+    }
+}
+
+/// Logs that are being written.
 pub struct Writer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -34,7 +54,7 @@ pub struct Writer {
 
 struct Shared {
     kind: Kind,
-    log: Mutex<State>,
+    state: Mutex<State>,
     written: AtomicU64,
     is_paused: AtomicBool,
     is_over: AtomicBool,
@@ -43,32 +63,39 @@ struct Shared {
 }
 
 struct State {
-    log: LogFile,
+    logs: Logs,
     rotations: u32,
     rotated: Instant,
     /// The numbers of the lines that Elasticsearch will refuse.
     refused: Vec<u64>,
 }
 
+enum Logs {
+    One(LogFile),
+    Many(ManyLogs),
+}
+
 impl Writer {
-    /// Writes so many lines a second into a new log at `path`.
-    pub fn start(kind: Kind, path: &Path, lines: u64, seed: u64) -> Self {
-        let state = State {
-            log: LogFile::seeded(path, seed),
-            rotations: 0,
-            rotated: Instant::now(),
-            refused: Vec::new(),
+    /// Writes into new logs of this kind in the directory `logs`.
+    pub fn start(kind: Kind, logs: &Path, seed: u64) -> Self {
+        let one = |name: &str| Logs::One(LogFile::seeded(&logs.join(name), seed));
+        let logs = match kind {
+            Kind::Renamed | Kind::CopiedAndTruncated => one("access.log"),
+            Kind::Compressed => one("events.json"),
+            Kind::Untimed => one("jobs.log"),
+            Kind::Many => Logs::Many(ManyLogs::create(logs, seed)),
         };
+        let state = State { logs, rotations: 0, rotated: Instant::now(), refused: Vec::new() };
         let shared = Arc::new(Shared {
             kind,
-            log: Mutex::new(state),
+            state: Mutex::new(state),
             written: AtomicU64::new(0),
             is_paused: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             refused_wanted: AtomicU64::new(0),
         });
         let own = Arc::clone(&shared);
-        let thread = thread::spawn(move || own.run(lines));
+        let thread = thread::spawn(move || own.run());
         Self { shared, thread: Some(thread) }
     }
 
@@ -88,6 +115,13 @@ impl Writer {
         self.shared.is_paused.store(false, Ordering::SeqCst);
     }
 
+    /// All lines that were written are in Elasticsearch, for good.
+    pub fn settle(&self) {
+        if self.has_many_logs() {
+            self.with_many_logs(ManyLogs::settle);
+        }
+    }
+
     /// Writes so many lines, among the others, with a member of a type that its index does not
     /// have.
     pub fn write_refused(&self, lines: u64) {
@@ -97,6 +131,20 @@ impl Writer {
     /// The numbers of those lines.
     pub fn refused(&self) -> Vec<u64> {
         self.shared.state().refused.clone()
+    }
+
+    /// Whether there are many logs.
+    pub fn has_many_logs(&self) -> bool {
+        self.shared.kind == Kind::Many
+    }
+
+    /// Does something with the many logs, while nothing else is written to them.
+    pub fn with_many_logs<T>(&self, act: impl FnOnce(&mut ManyLogs) -> T) -> T {
+        let mut state = self.shared.state();
+        let Logs::Many(logs) = &mut state.logs else { panic!("there is one log") };
+        let result = act(logs);
+        self.shared.written.store(logs.written(), Ordering::SeqCst);
+        result
     }
 }
 
@@ -111,17 +159,17 @@ impl Drop for Writer {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, lines_a_second: u64) {
+    fn run(&self) {
         let begun = Instant::now();
         let mut due = 0;
         while !self.is_over.load(Ordering::SeqCst) {
             rest(PAUSE);
             let mut state = self.state();
             let elapsed = u64::try_from(begun.elapsed().as_millis()).expect("some minutes");
-            let now_due = elapsed * lines_a_second / 1000;
+            let now_due = elapsed * self.kind.lines_a_second() / 1000;
             let lines = now_due - due;
             due = now_due;
             // What is due while it is held still is not written later.
@@ -132,42 +180,51 @@ impl Shared {
     }
 
     fn write(&self, state: &mut State, lines: u64) {
-        if self.kind == Kind::Compressed {
-            for _ in 0..lines {
-                self.write_event(state);
+        let State { logs, rotations, rotated, refused } = state;
+        let written = match logs {
+            Logs::Many(logs) => {
+                logs.append(lines);
+                logs.written()
             }
-        } else {
-            state.log.append(lines);
-        }
-        self.written.store(state.log.written(), Ordering::SeqCst);
-        if state.rotated.elapsed() > ROTATION {
-            state.rotations += 1;
-            state.rotated = Instant::now();
-            self.rotate(&mut state.log, state.rotations);
+            Logs::One(log) => {
+                self.write_one(log, lines, refused);
+                if rotated.elapsed() > ROTATION {
+                    *rotations += 1;
+                    *rotated = Instant::now();
+                    self.rotate(log, *rotations);
+                }
+                log.written()
+            }
+        };
+        self.written.store(written, Ordering::SeqCst);
+    }
+
+    fn write_one(&self, log: &mut LogFile, lines: u64, refused: &mut Vec<u64>) {
+        match self.kind {
+            Kind::Compressed => (0..lines).for_each(|_| self.write_event(log, refused)),
+            Kind::Untimed => log.append_untimed(lines),
+            _ => log.append(lines),
         }
     }
 
-    fn write_event(&self, state: &mut State) {
+    fn write_event(&self, log: &mut LogFile, refused: &mut Vec<u64>) {
         let wanted = self.refused_wanted.load(Ordering::SeqCst);
         if wanted > 0 {
             self.refused_wanted.store(wanted - 1, Ordering::SeqCst);
-            state.refused.push(state.log.written());
-            state.log.append_event(r#"{"not":"a number"}"#);
+            refused.push(log.written());
+            log.append_event(r#"{"not":"a number"}"#);
         } else {
-            state.log.append_event("17");
+            log.append_event("17");
         }
     }
 
     fn rotate(&self, log: &mut LogFile, number: u32) {
-        match self.kind {
-            Kind::Renamed => log.rotate(number),
-            Kind::CopiedAndTruncated => log.copy_and_truncate(number),
-            Kind::Compressed => {
-                log.rotate(number);
-                if number > 1 {
-                    log.compress(number - 1);
-                }
-            }
+        if self.kind == Kind::CopiedAndTruncated {
+            return log.copy_and_truncate(number);
+        }
+        log.rotate(number);
+        if matches!(self.kind, Kind::Compressed | Kind::Untimed) && number > 1 {
+            log.compress(number - 1);
         }
     }
 }

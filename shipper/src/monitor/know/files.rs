@@ -311,6 +311,11 @@ impl Files {
         self.remembered.is_complete(found.key, found.stamp, now_seconds())
     }
 
+    /// Whether the last scan found files that were not known.
+    pub fn has_opened(&self) -> bool {
+        self.opened_now > 0
+    }
+
     /// Files that no scan sees any more.
     pub fn gone_ids(&self) -> Vec<TailId> {
         self.gone.keys().copied().collect()
@@ -367,7 +372,7 @@ impl Files {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
         if let Some(source) = tail.clock.timed_source() {
-            self.sources.claim(source, id);
+            self.sources.claim(source, id, tail.names.numbered.is_some());
         }
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
         self.enter_held(&tail, (0, tail.held()));

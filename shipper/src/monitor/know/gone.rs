@@ -122,7 +122,12 @@ impl Files {
             Beside::Unsettled => return Ok(Rotated::Unsettled),
         };
         let offset = entry.offset;
-        info!(path = %path.display(), was = %entry.path.display(), offset, "reading the rest of a rotated file");
+        let was = entry.path.display();
+        if self.is_to_be_named() {
+            info!(path = %path.display(), %was, offset, "reading the rest of a rotated file");
+        } else {
+            debug!(path = %path.display(), %was, offset, "reading the rest of a rotated file");
+        }
         self.open_gone(input, entry, content).map(Rotated::Opened)
     }
 

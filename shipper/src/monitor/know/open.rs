@@ -132,13 +132,19 @@ impl Files {
         if entry.is_none() {
             self.skip_old(found, &mut tail, age)?;
         }
-        self.opened_now += 1;
-        if self.opened_now <= MOST_NAMED {
+        if self.is_to_be_named() {
             info!(path = %found.path.display(), offset = tail.offset(), "reading");
         } else {
             debug!(path = %found.path.display(), offset = tail.offset(), "reading");
         }
         Ok(Opened::New(Box::new(tail)))
+    }
+
+    /// Counts a file that is opened; whether it is one of the first that a scan opens, which are
+    /// named in the log.
+    pub(super) fn is_to_be_named(&mut self) -> bool {
+        self.opened_now += 1;
+        self.opened_now <= MOST_NAMED
     }
 
     /// Begins to read files that a scan found and that were renamed before they could be opened:
@@ -279,8 +285,14 @@ impl Files {
             let is_later = tail.head.is_like(content)? || tail.stands_like(content)?;
             return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
-        let is_seen = position.prefix.length > 0;
-        if !(if is_seen { tail.head.is_like(content)? } else { tail.stands_like(content)? }) {
+        // One that has nothing in it yet may be a copy that is about to be made.
+        let is_alike = found.stamp.bytes == 0
+            || if position.prefix.length > 0 {
+                tail.head.is_like(content)?
+            } else {
+                tail.stands_like(content)?
+            };
+        if !is_alike {
             return Ok(Known::Nothing);
         }
         let standing = copies::standing(&position)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use omphalos_common::event::{DocumentId, SourceId};
-use omphalos_common::ids::{IdMaker, IdScheme};
+use omphalos_common::ids::IdMaker;
 
 use crate::monitor::position::checkpoint::{Entry, Mark};
 use crate::monitor::read::tail::TailId;
@@ -41,8 +41,14 @@ impl Names {
         let of = |path: &Path| ids.source_id(path.as_os_str().as_bytes(), first_line);
         let source = of(&self.logical);
         match &self.numbered {
-            Some(path) if !self.sources.claim(source, self.id) => of(path),
-            _ => source,
+            Some(path) => match self.sources.claim(source, self.id, true) {
+                Claim::OfNumbered => of(path),
+                Claim::Own | Claim::OfRotated => source,
+            },
+            None => {
+                self.sources.claim(source, self.id, false);
+                source
+            }
         }
     }
 }
@@ -50,19 +56,42 @@ impl Names {
 /// Which file has which source. Two that were numbered by their writers, begin alike and say the
 /// same at the same second would else share ids.
 #[derive(Debug, Default, Clone)]
-pub struct Sources(Arc<Mutex<HashMap<SourceId, TailId>>>);
+pub struct Sources(Arc<Mutex<HashMap<SourceId, Holder>>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    id: TailId,
+    /// Whether it was never seen under the name that a log has before any rotation.
+    is_numbered: bool,
+}
+
+/// To whom a source belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// To who asks.
+    Own,
+    /// To another file, which was numbered by its writer as far as anybody knows.
+    OfNumbered,
+    /// To another file that has or had the first name: who asks is a part of the same log.
+    OfRotated,
+}
 
 impl Sources {
-    /// Notes that a file has this source; whether no other one had it before.
-    pub fn claim(&self, source: SourceId, id: TailId) -> bool {
+    /// Notes that a file has this source, and whether it may be numbered, unless another one has it.
+    pub fn claim(&self, source: SourceId, id: TailId, is_numbered: bool) -> Claim {
         let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *sources.entry(source).or_insert(id) == id
+        let holder = sources.entry(source).or_insert(Holder { id, is_numbered });
+        match holder {
+            Holder { id: other, .. } if *other == id => Claim::Own,
+            Holder { is_numbered: true, .. } => Claim::OfNumbered,
+            Holder { .. } => Claim::OfRotated,
+        }
     }
 
     /// Forgets a file that had this source.
     pub fn release(&self, source: SourceId, id: TailId) {
         let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sources.get(&source) == Some(&id) {
+        if sources.get(&source).is_some_and(|holder| holder.id == id) {
             sources.remove(&source);
         }
     }
@@ -107,8 +136,9 @@ impl Clock {
         if self.source.is_none() {
             let line = first_line.get(..FIRST_LINE_BYTES).unwrap_or(first_line);
             self.source = Some(names.source_of(&self.ids, line));
-            // Which key it was is on disk before the line leaves: it may be another one after a crash.
-            self.marks_made += u64::from(self.ids.scheme() != IdScheme::OfHost);
+            // That there is such a file is on disk before anything of it leaves: after a crash it may
+            // be looked for under another name, and ids may be made with another key.
+            self.marks_made += 1;
         }
     }
 
@@ -206,7 +236,7 @@ mod tests {
         let source = IdMaker::of_host("h").source_id(b"/a.log", b"first");
         assert_eq!(clock.time_of(0, Some(own), 9, 1), (own, source));
         assert_eq!(clock.time_of(3, None, 9, 1), (own, source));
-        assert_eq!(clock.marks_made(), 0);
+        assert_eq!(clock.marks_made(), 1, "that there is such a file");
     }
 
     #[test]
@@ -216,7 +246,7 @@ mod tests {
         assert_eq!(time, Time::from_millis(7000));
         assert_eq!(first.time_of(99, None, 150, 8000), (time, source));
         assert_eq!(first.time_of(100, None, 150, 8000).0, Time::from_millis(8000));
-        assert_eq!(first.marks_made(), 2);
+        assert_eq!(first.marks_made(), 3, "that there is such a file, and two times");
 
         // Read again after a crash, from the beginning of what was not confirmed.
         let mut entry = Entry {

@@ -20,7 +20,7 @@ fn lines_without_a_time_keep_ids_and_times_because_their_discovery_is_remembered
     log.append("four\n");
     log.now_millis += DAY_MILLIS;
     first.documents.extend(log.read(&mut tail).documents);
-    assert_eq!(tail.marks_made(), 2);
+    assert_eq!(tail.marks_made(), 3, "that there is such a file, and two times");
     // Of the third line, a part was there on the first day.
     assert_eq!(&first.times()[..3], [first.times()[0]; 3]);
     assert_ne!(first.times()[2], first.times()[3]);
@@ -76,7 +76,7 @@ fn timed_lines_keep_their_ids_without_a_checkpoint_and_under_a_rotated_name() {
     let mut log = Log::new(ParserKind::Json, format!("\n{}rest\n{}", timed(1), timed(2)));
     let mut tail = log.open();
     let first = log.read(&mut tail);
-    assert_eq!(tail.marks_made(), 0);
+    assert_eq!(tail.marks_made(), 1, "that there is such a file");
     log.now_millis += DAY_MILLIS;
     let mut again = log.open();
     assert_eq!(log.read(&mut again).documents, first.documents);

@@ -4,7 +4,14 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use omphalos_common::config::Period;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::with_default;
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::rig::Rig;
 use crate::config::Start;
@@ -151,6 +158,69 @@ fn a_copy_is_known_when_its_original_is_emptied_also_over_a_restart() {
 }
 
 #[test]
+fn a_copy_that_is_still_empty_when_it_is_seen_is_waited_for() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.copy_wait = Duration::from_hours(1);
+    rig.append("app.log", report());
+    rig.start();
+    rig.settle();
+    rig.append("app.log.1", "");
+    rig.settle();
+    rig.append("app.log.1", &report()[..3]);
+    rig.settle();
+    rig.append("app.log.1", &report()[3..]);
+    rig.settle();
+    fs::write(rig.path("app.log"), "new\n").unwrap();
+    rig.settle();
+    assert_eq!(rig.shipped.len(), 61);
+}
+
+#[test]
+fn a_file_is_remembered_before_anything_of_it_leaves() {
+    for archived in [false, true] {
+        let mut rig = Rig::new(&["app.log"]);
+        // Nothing is saved because it is time.
+        rig.settings.checkpoint_interval = Period(Duration::from_hours(1));
+        rig.start();
+        rig.settle();
+        rig.append("app.log", report());
+        rig.settle();
+        assert_eq!(rig.shipped.len(), 60);
+        rig.crash();
+        rig.append("app.log", "unread\n");
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        if archived {
+            gzip(&rig.path("app.log.1"));
+        }
+        rig.append("app.log", "new\n");
+        rig.start();
+        rig.settle();
+        let counts = rig.counts();
+        assert!(counts.len() == 62 && counts.values().all(|count| *count == 1), "{counts:?}");
+    }
+}
+
+#[test]
+fn copies_are_no_numbered_logs_though_their_original_is_rotated_before_they_are_judged() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.copy_wait = Duration::from_hours(1);
+    rig.input().parser = ParserKind::Json;
+    rig.append("app.log", timed(0..20, "app"));
+    rig.start();
+    rig.settle();
+    for copy in ["app.log.8", "app.log.9"] {
+        fs::copy(rig.path("app.log"), rig.path(copy)).unwrap();
+        rig.settle();
+    }
+    fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+    rig.settle();
+    rig.append("app.log", timed(20..25, "app"));
+    rig.settle();
+    let counts = rig.counts();
+    assert!(counts.len() == 25 && counts.values().all(|count| *count == 1), "{counts:?}");
+}
+
+#[test]
 fn numbered_logs_of_several_writers_stay_apart_though_they_begin_alike() {
     for all_at_once in [true, false] {
         let mut rig = Rig::new(&["worker.*"]);
@@ -285,4 +355,54 @@ fn a_state_directory_that_is_deleted_is_made_anew_and_never_shared() {
     drop(other);
     rig.settle();
     assert_eq!(rig.lines(), ["one", "two", "three", "four"]);
+}
+
+/// Counts lines of our own log.
+struct LogLines(Arc<AtomicUsize>);
+
+impl Subscriber for LogLines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_start_after_a_rotation_of_many_files_names_a_few_of_them() {
+    let mut rig = Rig::new(&["*.log"]);
+    let names: Vec<String> = (0..200).map(|number| format!("{number}.log")).collect();
+    for name in &names {
+        rig.append(name, "one\n");
+    }
+    rig.start();
+    rig.settle();
+    rig.stop();
+    for name in &names {
+        rig.append(name, "two\n");
+        fs::rename(rig.path(name), rig.path(&format!("{name}.1"))).unwrap();
+        rig.append(name, "three\n");
+    }
+    let lines = Arc::new(AtomicUsize::new(0));
+    with_default(LogLines(Arc::clone(&lines)), || {
+        rig.start();
+        rig.settle();
+    });
+    assert_eq!(rig.shipped.len(), 600);
+    let lines = lines.load(Ordering::Relaxed);
+    assert!((1..40).contains(&lines), "{lines} lines of log");
 }
