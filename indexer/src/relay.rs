@@ -205,6 +205,11 @@ impl Relay {
             }
         }
         self.metrics.take(content.parcel.documents.len(), documents);
+        if batches == 0 {
+            // There is nothing in it to wait for.
+            answer.acknowledge();
+            return;
+        }
         self.pending.insert(number, Pending { answer, batches });
     }
 
