@@ -145,15 +145,16 @@ pub fn find_beside(
             }
         }
     }
-    // Copies may have been made at different times: the longest has all that the others have.
-    let mut longest: Option<(u64, PathBuf, Content)> = None;
+    // Of several the one that was written last: copies may have been made at different times, and
+    // files that begin alike may stand here since earlier rotations.
+    let mut last: Option<((i64, u64), PathBuf, Content)> = None;
     for (path, mut content) in fitting {
-        let length = length(&mut content)?;
-        if longest.as_ref().is_none_or(|(most, ..)| length > *most) {
-            longest = Some((length, path, content));
+        let rank = (modified(&content)?, length(&mut content)?);
+        if last.as_ref().is_none_or(|(other, ..)| rank > *other) {
+            last = Some((rank, path, content));
         }
     }
-    Ok(match longest {
+    Ok(match last {
         Some((_, path, content)) => Beside::Found(path, content),
         None if is_settled && listing.holds(&entry.path) => Beside::Nothing,
         None => Beside::Unsettled,
@@ -178,9 +179,7 @@ fn goes_on(entry: &Entry, path: &Path, search: &Search<'_>) -> io::Result<Option
         return Ok(None);
     }
     let is_copy = || -> io::Result<bool> {
-        let modified = content.file().map(File::metadata).transpose()?;
-        let modified = modified.map_or(0, |metadata| stamp(&metadata).modified);
-        let candidate = Candidate { path, key, modified };
+        let candidate = Candidate { path, key, modified: modified(&content)? };
         Ok(match kinship(candidate, entry, (search.standing)(entry)?) {
             Kinship::Copy => true,
             // Whoever reads all files of this name reads it whole; else it is this or nothing.
@@ -189,6 +188,12 @@ fn goes_on(entry: &Entry, path: &Path, search: &Search<'_>) -> io::Result<Option
         })
     };
     Ok((is_same || is_copy()?).then_some((content, is_same)))
+}
+
+/// When a file was written, in nanoseconds since the epoch.
+fn modified(content: &Content) -> io::Result<i64> {
+    let metadata = content.file().map(File::metadata).transpose()?;
+    Ok(metadata.map_or(0, |metadata| stamp(&metadata).modified))
 }
 
 #[cfg(test)]

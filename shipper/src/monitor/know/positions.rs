@@ -115,11 +115,14 @@ impl Positions {
         }
     }
 
-    /// Takes those that were not looked for.
+    /// Takes those that were not looked for, the one that knows most of its file first: what fits it
+    /// might fit another as well.
     pub fn take_unsearched(&mut self) -> Vec<Entry> {
         let unsearched = self.entries.iter().filter(|(_, remembered)| !remembered.searched);
-        let numbers: Vec<u64> = unsearched.map(|(number, _)| *number).collect();
-        numbers.into_iter().filter_map(|number| self.remove(number)).collect()
+        let mut numbers: Vec<(u64, u64)> =
+            unsearched.map(|(number, remembered)| (remembered.entry.offset, *number)).collect();
+        numbers.sort_unstable_by_key(|(offset, number)| (std::cmp::Reverse(*offset), *number));
+        numbers.into_iter().filter_map(|(_, number)| self.remove(number)).collect()
     }
 }
 
@@ -162,7 +165,7 @@ mod tests {
         assert_eq!(offsets(&positions.candidates(key(2), Path::new("/a.log"))), [1]);
         positions.add(entry("/c.log", 4), true);
         let unsearched = positions.take_unsearched();
-        assert_eq!(unsearched.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(unsearched.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [3, 1]);
         assert_eq!(positions.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [4]);
         assert_eq!(positions.by_logical.len(), 1);
     }

@@ -40,15 +40,10 @@ impl Names {
     fn source_of(&self, ids: &IdMaker, first_line: &[u8]) -> SourceId {
         let of = |path: &Path| ids.source_id(path.as_os_str().as_bytes(), first_line);
         let source = of(&self.logical);
+        let claim = self.sources.claim(source, self.id, self.numbered.is_some());
         match &self.numbered {
-            Some(path) => match self.sources.claim(source, self.id, true) {
-                Claim::OfNumbered => of(path),
-                Claim::Own | Claim::OfRotated => source,
-            },
-            None => {
-                self.sources.claim(source, self.id, false);
-                source
-            }
+            Some(path) if claim == Claim::OfNumbered => of(path),
+            _ => source,
         }
     }
 }

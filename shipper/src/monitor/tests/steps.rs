@@ -176,6 +176,41 @@ fn a_copy_that_is_still_empty_when_it_is_seen_is_waited_for() {
 }
 
 #[test]
+fn the_rest_of_a_file_is_not_looked_for_in_the_archive_of_an_older_one_that_begins_alike() {
+    for is_known in [true, false] {
+        let mut rig = Rig::new(&["app.log"]);
+        let banner = "the same banner\n".repeat(100);
+        let numbered = |numbers: std::ops::Range<u32>| {
+            numbers.map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat()
+        };
+        rig.append("app.log", &banner);
+        rig.append("app.log", numbered(0..30));
+        rig.start();
+        rig.settle();
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        gzip(&rig.path("app.log.1"));
+        rig.settle();
+        rig.append("app.log", &banner);
+        rig.settle();
+        if is_known {
+            rig.save();
+            rig.crash();
+        } else {
+            rig.stop();
+        }
+        rig.append("app.log", numbered(100..110));
+        fs::rename(rig.path("app.log.1.gz"), rig.path("app.log.2.gz")).unwrap();
+        fs::copy(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        fs::write(rig.path("app.log"), "new\n").unwrap();
+        rig.start();
+        rig.settle();
+        let counts = rig.counts();
+        assert_eq!((counts.len(), counts["the same banner"]), (42, 200), "{is_known}");
+        assert_eq!(counts.values().sum::<usize>(), 241, "{is_known}");
+    }
+}
+
+#[test]
 fn a_file_is_remembered_before_anything_of_it_leaves() {
     for archived in [false, true] {
         let mut rig = Rig::new(&["app.log"]);
