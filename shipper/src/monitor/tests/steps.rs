@@ -166,9 +166,11 @@ fn a_copy_that_is_still_empty_when_it_is_seen_is_waited_for() {
     rig.settle();
     rig.append("app.log.1", "");
     rig.settle();
-    rig.append("app.log.1", &report()[..3]);
+    let report = report();
+    let (begin, rest) = report.split_at(3);
+    rig.append("app.log.1", begin);
     rig.settle();
-    rig.append("app.log.1", &report()[3..]);
+    rig.append("app.log.1", rest);
     rig.settle();
     fs::write(rig.path("app.log"), "new\n").unwrap();
     rig.settle();
