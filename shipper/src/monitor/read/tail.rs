@@ -1,5 +1,5 @@
 //! One file being read: from an offset that is proven to fit its content, line by line, to its
-//! present end. How lines are read is in [`super::read`]; here is what is known of the file.
+//! present end. How lines are read is in `reading.rs`; here is what is known of the file.
 //!
 //! Every read begins with the bytes before the offset, so that a file that was truncated, or
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
