@@ -3,7 +3,7 @@
 //!
 //! It reads only what it could remember: while the checkpoint cannot be saved, and while the
 //! stage behind it has no room, no file is read.
-
+//!
 //! Four wings and what drives them: `find` says which files there are, `know` which is which,
 //! `read` makes documents of one file, `position` says how far each is delivered; `engine` goes
 //! round, and is woken by `wake`.
