@@ -10,7 +10,7 @@ use tracing::{debug, info};
 
 use crate::config::{LogicalPath, Start};
 use crate::monitor::find::discover::Found;
-use crate::monitor::know::copies::{self, Kinship, Origin};
+use crate::monitor::know::copies::{self, Kinship, Origin, Standing};
 use crate::monitor::know::files::Files;
 use crate::monitor::know::matching::{self, stamp};
 use crate::monitor::position::checkpoint::Entry;
@@ -305,6 +305,16 @@ impl Files {
                 let length = matching::length(original)?;
                 let is_later = is_prefix && self.awaits_emptying(found, length);
                 Ok(if is_later { Known::Later } else { Known::Nothing })
+            }
+            // One that is there with its content has all that an archive of it can have.
+            Kinship::Copy if matches!(standing, Standing::InPlace | Standing::Rotated) => {
+                let path = tail.path.clone();
+                if copies::is_prefix(content, tail.handle.get(&path)?)? {
+                    self.compare_copy(id, found, content)
+                } else {
+                    let is_later = content.outlook() == Outlook::Cut;
+                    Ok(if is_later { Known::Later } else { Known::Nothing })
+                }
             }
             Kinship::Copy => self.compare_copy(id, found, content),
         }

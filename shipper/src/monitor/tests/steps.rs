@@ -213,6 +213,29 @@ fn the_rest_of_a_file_is_not_looked_for_in_the_archive_of_an_older_one_that_begi
 }
 
 #[test]
+fn an_archive_belongs_to_the_file_that_it_was_made_of_and_not_to_a_new_one_that_begins_alike() {
+    for lines_of_banner in [5, 100] {
+        let mut rig = Rig::new(&["app.log*"]);
+        rig.input().archives = true;
+        let banner = "the same banner\n".repeat(lines_of_banner);
+        let numbers: String = (0..9).map(|number| char::from(b'a' + number)).collect();
+        rig.append("app.log", &banner);
+        rig.append("app.log", numbers.replace("", "\n"));
+        rig.start();
+        rig.settle();
+        rig.stop();
+        fs::rename(rig.path("app.log"), rig.path("app.log.1")).unwrap();
+        gzip(&rig.path("app.log.1"));
+        rig.append("app.log", &banner);
+        rig.start();
+        rig.settle();
+        let counts = rig.counts();
+        assert_eq!(counts["the same banner"], 2 * lines_of_banner);
+        assert_eq!(counts.values().sum::<usize>(), 2 * lines_of_banner + 9);
+    }
+}
+
+#[test]
 fn a_file_is_remembered_before_anything_of_it_leaves() {
     for archived in [false, true] {
         let mut rig = Rig::new(&["app.log"]);
