@@ -25,7 +25,7 @@ use omphalos_parser::scribe::assemble::Assembler;
 use omphalos_parser::scribe::charset::Charset;
 
 /// So many of the files that a scan found are named in the log.
-pub const MOST_NAMED: usize = 10;
+pub const MOST_NAMED: usize = 20;
 
 /// What is known of a file that was found.
 enum Known {
