@@ -129,8 +129,12 @@ impl Spool {
     /// Whether records that take this many bytes would fit now: those of the bodies, and
     /// [`RECORD_OVERHEAD`] for each.
     pub fn has_room(&self, bytes: u64) -> bool {
-        let used = self.bytes().saturating_add(HEADER_BYTES);
-        used.saturating_add(bytes) <= self.shared.max_bytes
+        bytes <= self.room()
+    }
+
+    /// How many bytes of records would fit now, counted as for [`Self::has_room`].
+    pub fn room(&self) -> u64 {
+        self.shared.max_bytes.saturating_sub(self.bytes().saturating_add(HEADER_BYTES))
     }
 
     /// The number that the next record will get.

@@ -231,6 +231,14 @@ impl Stream {
         Some(Taken { first, pieces, how, before, documents, message })
     }
 
+    /// Bytes that are here of the message that a piece belongs to: with the last piece, all of it is
+    /// written into the spool at once.
+    pub fn assembled(&self, number: u64, data: &Data<'_>) -> usize {
+        let first = data.piece.map(|(index, _)| number.wrapping_sub(u64::from(index)));
+        let assembly = first.and_then(|first| self.pieces.get(&first));
+        assembly.map_or(0, |assembly| assembly.bytes)
+    }
+
     /// Bytes kept for messages that are not complete.
     pub fn piece_bytes(&self) -> usize {
         self.pieces.values().map(|assembly| assembly.bytes).sum()

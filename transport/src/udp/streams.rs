@@ -138,7 +138,7 @@ impl Streams {
         stream.met(arrival);
         // Without room in the spool it is taken all the same, because its sender waits for the
         // answer; then it is forgotten if we are killed before the next ledger.
-        if sink.open {
+        if sink.has_room(body.len()) {
             let (stream, sealed, number) = (header.stream, arrival.sealed, header.number);
             let payload = Payload::Mark { stream, sealed, number, mark };
             sink.push(&Record { at: arrival.at, from: arrival.from, payload });
@@ -346,7 +346,7 @@ impl Stream {
             return Err(Refusal::Dictionary);
         }
         // Checked before it is noted, so that it is missing, and may be asked for again.
-        if !sink.open {
+        if !sink.has_room(data.message.len() + self.assembled(number, &data)) {
             return Err(Refusal::SpoolFull);
         }
         match self.data(number, &data, restored)? {

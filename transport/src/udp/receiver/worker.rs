@@ -19,9 +19,6 @@ use crate::udp::socket::Inlet;
 use crate::udp::streams::{Arrival, Sink, Streams};
 use omphalos_common::telemetry::{Due, Repeats};
 
-/// What a record may have in the spool besides its datagram, in bytes.
-const RECORD_OVERHEAD: u64 = 128;
-
 /// One socket and its thread.
 pub struct Worker {
     pub number: usize,
@@ -80,8 +77,7 @@ impl Worker {
         }
         let mut answers = Vec::new();
         let mut streams = self.shared.streams();
-        let most = total + opened.len() as u64 * RECORD_OVERHEAD;
-        sink.open = self.shared.spool.has_room(most);
+        sink.room = self.shared.spool.room();
         streams.read(drops, total);
         for (arrival, read) in opened {
             match read {
@@ -179,7 +175,7 @@ fn take_one(
 }
 
 fn take_lines(streams: &mut Streams, arrival: &Arrival, lines: &[u8], sink: &mut Sink) {
-    if !sink.open {
+    if !sink.has_room(lines.len()) {
         streams.refuse(Refusal::SpoolFull);
         return;
     }

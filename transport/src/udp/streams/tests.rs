@@ -20,7 +20,7 @@ impl Scene {
         let from = "10.0.0.1:4000".parse().unwrap();
         let arrival = Arrival { from, worker: 0, now: Instant::now(), at: 7, sealed: true };
         let mut sink = Sink::default();
-        sink.open = true;
+        sink.room = u64::MAX;
         Self { streams: Streams::default(), sink, arrival }
     }
 
@@ -183,14 +183,28 @@ fn a_full_spool_refuses_and_the_datagram_can_be_asked_for_again() {
     let mut scene = Scene::new();
     scene.mark(1, 0, 0);
     scene.send_all(1, [0]);
-    scene.sink.open = false;
+    scene.sink.room = 0;
     scene.send_all(1, [1]);
-    scene.sink.open = true;
+    scene.sink.room = u64::MAX;
     scene.send_all(1, [2]);
     assert_eq!(scene.refused(Refusal::SpoolFull), 1);
     scene.wait(Duration::from_millis(1));
     let asked = scene.wait(Duration::from_millis(100));
     assert_eq!(asked, [Request { settled: 1, ranges: vec![(1, 1)] }]);
+}
+
+#[test]
+fn a_message_that_the_spool_has_no_room_for_is_not_noted_by_its_last_piece() {
+    let mut scene = Scene::new();
+    scene.sink.room = 2000;
+    let part = [&[1][..], &[0; 999]].concat();
+    for index in 0..3 {
+        let documents = u16::from(index == 0);
+        let data = Data { documents, piece: Some((index, 3)), message: &part, ..whole() };
+        scene.send(1, u64::from(index), &data);
+    }
+    assert_eq!((scene.refused(Refusal::SpoolFull), scene.sink.records().count()), (2, 0));
+    assert_eq!(scene.account(1).counts.documents, 0);
 }
 
 #[test]
