@@ -11,8 +11,8 @@ help: ## say this
 
 demo: cargo ## show the whole chain at work in one process, on a log that is being written; until Ctrl-C, or for DEMO_SECONDS=N
 	@echo "building (some minutes the first time)"
-	@cargo build --quiet --release --locked --package omphalos
-	@target/release/omphalos demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+	@cargo build --quiet --profile quick --locked --package omphalos
+	@target/quick/omphalos demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
 demo-servers: programs ## ship a log that is being written through a real RabbitMQ into a real Elasticsearch, and kill things meanwhile
 	@target/release/demo

@@ -133,7 +133,7 @@ impl Calendar {
                 i8::try_from(month).ok()?,
                 i8::try_from(day).ok()?,
             );
-            let begins = date.ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
+            let begins = date.ok()?.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_second();
             self.read = (key, begins);
         }
         Some(self.read.1)
@@ -162,7 +162,7 @@ impl Calendar {
 
 fn day_text(day: i64) -> [u8; 11] {
     let date = Timestamp::from_second(day * SECONDS_PER_DAY)
-        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned(TimeZone::UTC).date());
+        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned_datetime(TimeZone::UTC).date());
     let [c1, c2] = digits(i64::from(date.year()) / 100);
     let [y1, y2] = digits(i64::from(date.year()) % 100);
     let [m1, m2] = digits(i64::from(date.month()));
@@ -294,7 +294,7 @@ mod tests {
 
         #[test]
         fn reading_agrees_with_jiff(seconds in 0i64..4_000_000_000) {
-            let zoned = Timestamp::from_second(seconds).unwrap().to_zoned(TimeZone::UTC);
+            let zoned = Timestamp::from_second(seconds).unwrap().to_zoned_datetime(TimeZone::UTC);
             let text = zoned.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
             prop_assert_eq!(Calendar::default().read_clf(text.as_bytes()), Some(Time::from_seconds(seconds)));
         }

@@ -119,6 +119,6 @@ fn path(random: &mut SmallRng) -> String {
 
 /// A time as the Common Log Format writes it.
 pub fn clf_time(seconds: i64) -> String {
-    let time = Timestamp::from_second(seconds).expect("a time").to_zoned(TimeZone::UTC);
+    let time = Timestamp::from_second(seconds).expect("a time").to_zoned_datetime(TimeZone::UTC);
     time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }

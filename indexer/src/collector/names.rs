@@ -123,7 +123,7 @@ fn days(seconds: i64) -> i32 {
 /// Only plausible days come here, so the default is never taken.
 fn date(day: i32) -> Date {
     Timestamp::from_second(i64::from(day) * SECONDS_PER_DAY)
-        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned(TimeZone::UTC).date())
+        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned_datetime(TimeZone::UTC).date())
 }
 
 #[cfg(test)]

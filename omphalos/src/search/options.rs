@@ -196,10 +196,11 @@ fn colour(given: &ArgMatches) -> bool {
 /// unless it says otherwise.
 fn time(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, ConfigError> {
     let text = text.trim();
-    let in_utc = |time: DateTime| time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
+    let in_utc =
+        |time: DateTime| time.to_zoned_datetime(TimeZone::UTC).ok().map(|time| time.timestamp());
     let ago = |span: Span| {
         let span = span.abs();
-        now.to_zoned(TimeZone::UTC).checked_sub(span).ok().map(|time| time.timestamp())
+        now.to_zoned_datetime(TimeZone::UTC).checked_sub(span).ok().map(|time| time.timestamp())
     };
     text.parse::<Timestamp>()
         .ok()

@@ -161,7 +161,7 @@ pub fn parse_date(text: &str) -> Option<DateTime> {
             (10, _) => text.parse::<civil::Date>().ok()?.into(),
             _ => return None,
         };
-        local.to_zoned(TimeZone::UTC).ok()?.timestamp()
+        local.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp()
     };
     i64::try_from(moment.as_nanosecond()).ok().map(DateTime::from_timestamp_nanos)
 }

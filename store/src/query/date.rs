@@ -98,7 +98,10 @@ impl Dates {
             (self.plain(date, view, own).ok_or_else(refused)?, math)
         };
         let moment = compute(base, math, rounding).ok_or_else(refused)?;
-        moment.to_zoned(view.zone.clone()).map(|zoned| zoned.timestamp()).map_err(|_| refused())
+        moment
+            .to_zoned_datetime(view.zone.clone())
+            .map(|zoned| zoned.timestamp())
+            .map_err(|_| refused())
     }
 
     fn plain(&self, text: &str, view: &Viewpoint, rounding: Rounding) -> Option<DateTime> {
@@ -166,7 +169,9 @@ impl DateFormat {
             Self::Optional => iso(moment),
             Self::EpochMillis => moment.as_millisecond().to_string(),
             Self::EpochSecond => moment.as_second().to_string(),
-            Self::Pattern(format, _) => moment.to_zoned(TimeZone::UTC).strftime(format).to_string(),
+            Self::Pattern(format, _) => {
+                moment.to_zoned_datetime(TimeZone::UTC).strftime(format).to_string()
+            }
         }
     }
 }

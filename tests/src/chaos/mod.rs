@@ -196,5 +196,5 @@ fn wait_until_through(scene: &mut Scene) -> Duration {
 }
 
 fn say(text: &str) {
-    println!("{}  {text}", jiff::Zoned::now().strftime("%H:%M:%S"));
+    println!("{}  {text}", jiff::ZonedDateTime::now().strftime("%H:%M:%S"));
 }

@@ -146,6 +146,6 @@ fn own_time(raw: &str) -> Option<i64> {
         return Some(timestamp.as_second());
     }
     let without_zone = text.parse::<jiff::civil::DateTime>().ok()?;
-    let utc = without_zone.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    let utc = without_zone.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?;
     Some(utc.timestamp().as_second())
 }
