@@ -9,6 +9,7 @@ mod dead;
 mod demo;
 mod import;
 mod parse;
+mod reading;
 pub mod run;
 mod search;
 
@@ -24,7 +25,7 @@ const MISUSED: u8 = 2;
 pub fn main() -> ExitCode {
     let matches = command().get_matches();
     let result = match matches.subcommand() {
-        Some(("parse", given)) => parse::run(given).map(|()| ExitCode::SUCCESS),
+        Some(("parse", given)) => parse::run(given),
         Some(("demo", given)) => demo::run(given),
         Some(("run", given)) => run::run(given),
         Some(("search", given)) => search::run(given),

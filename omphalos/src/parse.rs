@@ -1,81 +1,130 @@
-//! `omphalos parse`: what would become of these lines?
+//! `omphalos parse`: what would become of these lines? The documents that the shipper makes of them,
+//! made by the shipper's own monitor.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, stdin, stdout};
-use std::path::PathBuf;
+use std::io::{BufWriter, Read, Write, stdin, stdout};
+use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use omphalos_common::config::{ConfigError, Size};
+use clap::{Arg, ArgMatches, Command};
+use omphalos_common::config::{ConfigError, Setting, add_flags, load};
 use omphalos_common::ids::IdKeys;
-use omphalos_parser::ParserKind;
-use omphalos_shipper::config::Settings;
+use omphalos_common::telemetry::{LogFormat, init_logs};
+use omphalos_shipper::config::{Input, MonitorSettings, Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
-use omphalos_shipper::monitor::Host;
-use omphalos_shipper::parse::{ParseOptions, parse};
+use omphalos_shipper::monitor::{Host, PIPE, Remembered};
+use omphalos_transport::batch::BatchSettings;
+
+use crate::audit::table_of;
+use crate::reading::{Finished, Reading, Source};
+
+/// What documents depend on, besides the lines.
+const KEYS: &[&str] = &[
+    "host_name",
+    "monitor.parser",
+    "monitor.dataset",
+    "monitor.encoding",
+    "monitor.container",
+    "monitor.multiline",
+    "monitor.multiline_pattern",
+    "monitor.multiline_count",
+    "monitor.keep_original",
+    "monitor.max_line_bytes",
+];
+
+const EXAMPLES: &str = "\
+A line without a time gets that of the line before it, and before the first one the present.
+
+Exit codes: 0 done; 1 something of a file could not be read; 2 usage.
+
+Examples:
+  omphalos parse --parser combined access.log | head -1
+  omphalos parse --config omphalos.toml /var/log/nginx/access.log.2.gz
+  tail -100 app.log | omphalos parse --multiline java -";
+
+fn rows() -> Vec<Setting> {
+    let mut rows = all_settings();
+    rows.retain(|row| KEYS.contains(&row.key));
+    rows
+}
 
 /// The subcommand.
 pub fn command() -> Command {
-    let text = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("TEXT").help(help)
-    };
-    Command::new("parse")
+    let files = Arg::new("files").value_name("FILE").required(true).num_args(1..).help(
+        "Files, also .gz and .zst; - is standard input. With several [[monitor]] tables, the one that reads FILE says how",
+    );
+    let parse = Command::new("parse")
         .about("Write the documents that the shipper would send for the lines of FILE, one a line")
-        .arg(
-            Arg::new("file")
-                .value_name("FILE")
-                .required(true)
-                .help("The file, or - for standard input"),
-        )
-        .arg(
-            Arg::new("parser")
-                .long("parser")
-                .value_name("NAME")
-                .default_value("raw")
-                .value_parser(ParserKind::NAMES.to_vec())
-                .help("Format of the lines"),
-        )
-        .arg(text("dataset", "event.dataset; by default after the parser"))
-        .arg(text("host-name", "host.name; the system's by default"))
-        .arg(
-            Arg::new("keep-original")
-                .long("keep-original")
-                .action(ArgAction::SetTrue)
-                .help("Keep each line whole in event.original"),
-        )
-        .arg(
-            Arg::new("max-line-bytes")
-                .long("max-line-bytes")
-                .value_name("SIZE")
-                .default_value("1MiB")
-                .help("Longer lines are cut"),
-        )
+        .after_help(EXAMPLES)
+        .arg(files);
+    add_flags(parse, &rows())
 }
 
 /// Runs it.
-pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
-    let get = |name: &str| given.get_one::<String>(name).cloned();
-    let name = get("parser").unwrap_or_default();
-    let parser = ParserKind::from_name(&name)
-        .ok_or_else(|| ConfigError::invalid(format!("--parser: unknown format {name:?}")))?;
-    let max_line_bytes = get("max-line-bytes").unwrap_or_default().parse::<Size>();
-    let max_line_bytes = max_line_bytes
-        .map_err(|error| ConfigError::invalid(format!("--max-line-bytes: {error}")))?;
-    let file = get("file").unwrap_or_default();
-    let settings = Settings { host_name: get("host-name"), ..Settings::default() };
-    let mut options = ParseOptions {
-        parser,
-        dataset: get("dataset").unwrap_or_else(|| parser.default_dataset().to_owned()),
-        host: Host::new(host_name(&settings), machine_id().unwrap_or_default(), &IdKeys::default()),
-        path: PathBuf::from("-"),
-        keep_original: given.get_flag("keep-original"),
-        max_line_bytes: max_line_bytes.as_usize(),
-    };
-    let output = BufWriter::new(stdout().lock());
-    if file == "-" {
-        return Ok(parse(&options, stdin().lock(), output)?);
+///
+/// # Errors
+/// [`ConfigError`] for settings and files that cannot be used; others when reading or writing fails.
+pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let read = |name: &str| std::env::var(name).ok();
+    let settings: Settings = load(&rows(), given, read, std::iter::empty())?.settings;
+    init_logs(LogFormat::Human, "warn")?;
+    let id = machine_id().unwrap_or_default();
+    let host = Host::new(host_name(&settings), id, &IdKeys::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut is_cut = false;
+    for name in given.get_many::<String>("files").unwrap_or_default() {
+        let source = source(name, &settings.monitor, &host)?;
+        is_cut |= runtime.block_on(print(source))?.is_cut;
     }
-    options.path = std::path::absolute(&file)?;
-    let input = File::open(&file)
-        .map_err(|error| ConfigError::invalid(format!("cannot read {file}: {error}")))?;
-    Ok(parse(&options, BufReader::with_capacity(256 * 1024, input), output)?)
+    Ok(ExitCode::from(u8::from(is_cut)))
+}
+
+/// What is read for `name`, and how.
+fn source(name: &str, tables: &[MonitorSettings], host: &Host) -> Result<Source, ConfigError> {
+    let (host, remembered) = (host.clone(), Remembered::default());
+    if name == PIPE {
+        let table = match tables {
+            [] => MonitorSettings::default(),
+            [table] => table.clone(),
+            _ => {
+                return Err(ConfigError::invalid(format!(
+                    "-: the configuration file has {} [[monitor]] tables; name a file that one of them reads",
+                    tables.len()
+                )));
+            }
+        };
+        let pipe: Box<dyn Read + Send> = Box::new(stdin());
+        return Ok(Source { input: table.input_of_pipe()?, host, remembered, pipe: Some(pipe) });
+    }
+    let unreadable = |error| ConfigError::invalid(format!("cannot read {name}: {error}"));
+    let path = std::path::absolute(name).map_err(unreadable)?;
+    let kind = std::fs::metadata(&path).map_err(unreadable)?.file_type();
+    let file = File::open(&path).map_err(unreadable)?;
+    let table = table_of(tables, &path)?;
+    if kind.is_dir() {
+        return Err(ConfigError::invalid(format!(
+            "{name}: expected a file; name the files of a directory, as in {name}/*"
+        )));
+    }
+    if kind.is_file() {
+        let input = table.input_of_file(&path, &path)?;
+        return Ok(Source { input, host, remembered, pipe: None });
+    }
+    // What a shell makes of <(…), and the like.
+    let input = Input { called: Some(path), ..table.input_of_pipe()? };
+    Ok(Source { input, host, remembered, pipe: Some(Box::new(file)) })
+}
+
+/// Prints the documents of `source`.
+async fn print(source: Source) -> anyhow::Result<Finished> {
+    let batch = BatchSettings::default();
+    let (reading, mut batches) = Reading::start(source, &batch, |closed| {
+        (std::mem::take(&mut closed.batch.body), std::mem::take(&mut closed.owners))
+    })?;
+    let mut output = BufWriter::new(stdout().lock());
+    while let Some((documents, owners)) = batches.recv().await {
+        output.write_all(&documents)?;
+        output.flush()?;
+        reading.confirm(owners);
+    }
+    reading.finish().await
 }

@@ -2,6 +2,7 @@
 
 use omphalos_common::event::ECS_VERSION;
 
+use super::scribe::Origin;
 use super::text::push_escaped;
 use super::time::Calendar;
 use super::{Fields, Time};
@@ -23,9 +24,9 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The frame of the documents of the file `path`.
-    pub fn new(dataset: &str, host: (&str, &str), path: &[u8], keep_original: bool) -> Self {
-        let (host_name, host_id) = host;
+    /// The frame of the documents of one file.
+    pub fn new(dataset: &str, origin: Origin<'_>, keep_original: bool) -> Self {
+        let Origin { host_name, host_id, path } = origin;
         let event = text_of(&[b"\"event\":{\"dataset\":\"", dataset.as_bytes(), b"\""]);
         let ecs = text_of(&[b"\"ecs\":{\"version\":\"", ECS_VERSION.as_bytes(), b"\""]);
         let name = host_name.as_bytes();

@@ -24,6 +24,8 @@ mod tests;
 pub use document::{Documents, Event, Frame, Shape};
 pub use time::{Calendar, Time};
 
+use std::fmt;
+
 use json::JsonFields;
 use request::Request;
 use serde::Deserialize;
@@ -58,14 +60,14 @@ impl ParserKind {
     }
 
     /// A parser for one file.
-    pub fn parser(self) -> Parser {
+    pub fn parser(self) -> Box<dyn Parse> {
         match self {
-            Self::Clf => Parser::Access(access::AccessParser::clf()),
-            Self::Combined => Parser::Access(access::AccessParser::combined()),
-            Self::VhostCombined => Parser::Access(access::AccessParser::vhost_combined()),
-            Self::W3c => Parser::W3c(w3c::W3cParser::default()),
-            Self::Json => Parser::Json(json::JsonParser),
-            Self::Raw => Parser::Raw(raw::RawParser),
+            Self::Clf => Box::new(access::AccessParser::clf()),
+            Self::Combined => Box::new(access::AccessParser::combined()),
+            Self::VhostCombined => Box::new(access::AccessParser::vhost_combined()),
+            Self::W3c => Box::new(w3c::W3cParser::default()),
+            Self::Json => Box::new(json::JsonParser),
+            Self::Raw => Box::new(raw::RawParser),
         }
     }
 
@@ -79,42 +81,14 @@ impl ParserKind {
     }
 }
 
-/// The parser of one file, with what it remembers of the file.
-#[derive(Debug)]
-pub enum Parser {
-    /// Common and combined log formats.
-    Access(access::AccessParser),
-    /// W3C extended.
-    W3c(w3c::W3cParser),
-    /// JSON.
-    Json(json::JsonParser),
-    /// Plain text.
-    Raw(raw::RawParser),
-}
-
-/// What every format implements.
-pub trait Parse {
-    /// What is in `line`, which has no line end.
+/// What every format implements: the parser of one file, with what it remembers of the file.
+pub trait Parse: fmt::Debug + Send {
+    /// What is in `line`, which has no line end, and is not blank.
     fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a>;
-}
-
-impl Parser {
-    /// What is in `line`, which has no line end.
-    pub fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
-        if line.trim_ascii().is_empty() {
-            return Parsed::Nothing(Skipped::Empty);
-        }
-        match self {
-            Self::Access(parser) => parser.parse(calendar, line),
-            Self::W3c(parser) => parser.parse(calendar, line),
-            Self::Json(parser) => parser.parse(calendar, line),
-            Self::Raw(parser) => parser.parse(calendar, line),
-        }
-    }
 
     /// Whether lines are read by directives that stand earlier in the file, and begin with `#`.
-    pub fn has_directives(&self) -> bool {
-        matches!(self, Self::W3c(_))
+    fn has_directives(&self) -> bool {
+        false
     }
 }
 
@@ -131,16 +105,7 @@ pub enum Parsed<'a> {
         /// Why the rest was not understood; the line is then shipped in `message` as well.
         problem: Option<&'static str>,
     },
-    /// Nothing to ship.
-    Nothing(Skipped),
-}
-
-/// Why a line makes no document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skipped {
-    /// There is nothing in it.
-    Empty,
-    /// It speaks about the file, such as `#Fields`.
+    /// Nothing to ship: the line speaks about the file, such as `#Fields`.
     Directive,
 }
 

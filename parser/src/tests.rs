@@ -3,22 +3,43 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::scribe::charset::EncodingSetting;
+use super::scribe::container::Container;
+use super::scribe::{Desk, Line, Origin, Recipe};
 use super::*;
 
-/// The documents of `lines`, parsed in order; `Null` for a line without one. A line without a
-/// time of its own gets 1970.
-fn documents(kind: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Value> {
-    let mut parser = kind.parser();
+/// Keeps documents; a line without a time of its own gets 1970.
+#[derive(Default)]
+struct Page(Vec<u8>);
+
+impl Desk for Page {
+    fn put(&mut self, _: u64, own: Option<Time>, _: &[u8], write: impl FnOnce(&mut Vec<u8>, Time)) {
+        write(&mut self.0, own.unwrap_or(Time::from_seconds(0)));
+    }
+}
+
+/// The documents of `lines`, in order; `Null` for a line without one.
+fn documents(parser: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Value> {
+    let recipe = Recipe {
+        parser,
+        dataset: "test".to_owned(),
+        encoding: EncodingSetting::Auto,
+        container: Container::None,
+        multiline: None,
+        keep_original,
+        max_line_bytes: 1 << 20,
+    };
+    let mut scribe =
+        recipe.scribe::<()>(Origin { host_name: "web1", host_id: "id", path: b"/x.log" });
     let mut documents = Documents::default();
-    let frame = Frame::new("test", ("web1", "id"), b"/x.log", keep_original);
-    let mut parse = |line: &[u8]| {
-        let parsed = parser.parse(documents.calendar(), line);
-        let Parsed::Event { time, fields, problem } = parsed else { return Value::Null };
-        let time = time.unwrap_or(Time::from_seconds(0));
-        let (shape, stream) = (Shape::Whole, None);
-        let event = Event { offset: 7, time, line, fields, problem, shape, stream };
-        let mut out = Vec::new();
-        documents.write(&mut out, &frame, &event);
+    let mut parse = |bytes: &[u8]| {
+        let mut page = Page::default();
+        let line = Line { bytes, offset: 7, is_ascii: false };
+        scribe.take(line, &|| (), &mut documents, &mut page);
+        let out = page.0;
+        if out.is_empty() {
+            return Value::Null;
+        }
         assert!(out.ends_with(b"}\n") && !out[..out.len() - 1].contains(&b'\n'));
         serde_json::from_slice(&out).unwrap_or_else(|error| {
             panic!("{error}: {}", String::from_utf8_lossy(&out));

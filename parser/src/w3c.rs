@@ -13,7 +13,7 @@ use super::access::{parse_number, present, status_code};
 use super::request::{Request, Texts};
 use super::text::is_plain;
 use super::time::{Calendar, Time};
-use super::{Fields, Parse, Parsed, Skipped};
+use super::{Fields, Parse, Parsed};
 
 /// No server writes so many fields; a hostile `#Fields` could.
 const MAX_COLUMNS: usize = 256;
@@ -82,10 +82,14 @@ impl Column {
 }
 
 impl Parse for W3cParser {
+    fn has_directives(&self) -> bool {
+        true
+    }
+
     fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
         if let Some(directive) = line.strip_prefix(b"#") {
             self.follow(directive);
-            return Parsed::Nothing(Skipped::Directive);
+            return Parsed::Directive;
         }
         if self.columns.is_empty() {
             return unread("no #Fields directive before this line");

@@ -12,7 +12,7 @@ use omphalos_common::telemetry::{encode_counters, encode_gauges};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use crate::monitor::Counts;
+use omphalos_parser::scribe::Counts;
 
 /// What was done so far, over all files of a dataset, or in all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use omphalos_common::config::{ConfigError, Period, Setting, Size};
 use omphalos_common::event::clean_name;
 use omphalos_common::ids::{ID_VERSION, IdKeys};
 use omphalos_common::telemetry::LogFormat;
+use omphalos_parser::scribe::Recipe;
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::{MultilineKind, Rule};
@@ -152,28 +153,16 @@ pub struct Input {
     pub archives: Archives,
     /// The names and patterns as they were given, for people.
     pub shown: String,
-    /// Its format.
-    pub parser: ParserKind,
-    /// `event.dataset`.
-    pub dataset: String,
-    /// The same, fit for an index name.
+    /// How its lines become documents.
+    pub recipe: Recipe,
+    /// `event.dataset`, fit for an index name.
     pub clean_dataset: Arc<str>,
     /// Where to begin.
     pub start: Start,
     /// How long ago a file was written of which nothing old is wanted.
     pub ignore_older: Option<Duration>,
-    /// How characters are written.
-    pub encoding: EncodingSetting,
-    /// What is wrapped around lines.
-    pub container: Container,
-    /// Which lines make one event.
-    pub multiline: Option<Rule>,
     /// How long what has no end waits for it.
     pub waits: Waits,
-    /// Whether to keep `event.original`.
-    pub keep_original: bool,
-    /// Where lines are cut.
-    pub max_line_bytes: usize,
     /// What ids are made of.
     pub logical_path: LogicalPath,
     /// What its one file is called in documents and ids, if not by its path.
@@ -284,6 +273,14 @@ impl MonitorSettings {
         })
     }
 
+    /// These settings for standard input, or another pipe that is read in its place.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn input_of_pipe(&self) -> Result<Input, ConfigError> {
+        Self { paths: vec![PIPE.to_owned()], ..self.clone() }.input()
+    }
+
     /// Whether an event may have several lines.
     pub fn joins_lines(&self) -> bool {
         self.multiline != MultilineKind::None || self.container != Container::None
@@ -318,17 +315,19 @@ impl MonitorSettings {
             is_pipe_only: paths.is_empty(),
             archives: Archives { all: self.archives, named: named.collect() },
             shown: self.paths.join(", "),
-            parser: self.parser,
             clean_dataset: Arc::from(clean_name(&dataset)),
-            dataset,
+            recipe: Recipe {
+                parser: self.parser,
+                dataset,
+                encoding: self.encoding,
+                container: self.container,
+                multiline,
+                keep_original: self.keep_original,
+                max_line_bytes: self.max_line_bytes.as_usize(),
+            },
             start: self.start,
             ignore_older: self.ignore_older.map(|period| period.0),
-            encoding: self.encoding,
-            container: self.container,
-            multiline,
             waits: Waits { event: self.multiline_timeout.0, line: self.unfinished_after.0 },
-            keep_original: self.keep_original,
-            max_line_bytes: self.max_line_bytes.as_usize(),
             logical_path: match self.logical_path.as_str() {
                 "auto" => LogicalPath::Auto,
                 "exact" => LogicalPath::Exact,

@@ -16,7 +16,6 @@ pub mod host;
 pub mod keys;
 pub mod metrics;
 pub mod monitor;
-pub mod parse;
 pub mod pipeline;
 pub mod road;
 mod run;

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use tracing::info;
 
 use crate::books::{Books, Sums};
-use crate::monitor::Counts;
+use omphalos_parser::scribe::Counts;
 
 /// The files that are furthest behind are shown; more would make scrapes slow.
 const MOST_FILES: usize = 1000;

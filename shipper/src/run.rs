@@ -1,9 +1,7 @@
 //! Building the stages, joining them, and stopping them from the front: files first, then batches,
 //! then confirms, then the checkpoint.
 
-use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
@@ -25,7 +23,7 @@ use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, PIPE, StateDir, StateError,
+    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, StateError, read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
 use crate::road;
@@ -206,7 +204,10 @@ impl Stages {
         let joints = Joints {
             inbox: inbox.clone(),
             batches,
-            pipe: if has_pipe { Some(read_standard_input(inbox.clone())?) } else { None },
+            pipe: has_pipe
+                .then(|| read_pipe(std::io::stdin(), inbox.clone()))
+                .transpose()
+                .context("cannot read standard input")?,
             bodies,
             metrics: self.metrics.clone(),
             health: self.telemetry.health.clone(),
@@ -227,40 +228,6 @@ impl Stages {
         self.metrics.log_books();
         conclude(&ended)
     }
-}
-
-/// Reads standard input on a thread of its own, because nothing tells when it has something.
-fn read_standard_input(inbox: Inbox) -> std::io::Result<Receiver<Vec<u8>>> {
-    const PIECE_BYTES: usize = 64 * 1024;
-    const MOST_PIECES: usize = 4;
-    let (pieces, received) = sync_channel(MOST_PIECES);
-    let tell = move || {
-        inbox.put(|news| {
-            news.touched.insert(PathBuf::from(PIPE));
-        });
-    };
-    thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-        let mut buffer = vec![0; PIECE_BYTES];
-        loop {
-            match std::io::stdin().lock().read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => {
-                    if pieces.send(buffer.get(..length).unwrap_or_default().to_vec()).is_err() {
-                        break;
-                    }
-                    tell();
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    error!(%error, "cannot read standard input any more");
-                    break;
-                }
-            }
-        }
-        drop(pieces);
-        tell();
-    })?;
-    Ok(received)
 }
 
 /// Runs `work` on a named thread and resolves with its result.

@@ -15,9 +15,10 @@ use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;
 use super::portion::{Document, Portion};
 use super::progress::Progress;
-use super::reading::{Read, Reading, Target};
 use super::schemes;
 use super::searching::Stranger;
+use super::target::Target;
+use crate::reading::Finished;
 
 /// Documents of so many bytes make one request, more or less.
 const PORTION_BYTES: Size = Size(4 * 1024 * 1024);
@@ -129,8 +130,8 @@ impl Auditor<'_> {
         (target, ids): (&Target, IdScheme),
         turn: impl FnMut(&mut ClosedBatch) -> io::Result<Sought> + Send + 'static,
         mut note: impl FnMut(Sought, Vec<bool>) -> anyhow::Result<Portion>,
-    ) -> anyhow::Result<Read> {
-        let (reading, portions) = Reading::start(target, ids, PORTION_BYTES, turn)?;
+    ) -> anyhow::Result<Finished> {
+        let (reading, portions) = target.read(ids, PORTION_BYTES, turn)?;
         let paths = paths_of(target);
         let knows_untimed = target.recalled.as_ref().is_some_and(|known| known.untimed().is_some());
         let asked = stream::unfold(portions, |mut portions| async {

@@ -6,7 +6,7 @@ use std::io;
 use omphalos_shipper::monitor::{Lines, Span, number_lines};
 
 use super::absent::{Absent, AbsentList, State};
-use super::reading::Target;
+use super::target::Target;
 
 /// So many ranges of a file are listed; the documents of the others are counted.
 pub const MOST_RANGES: usize = 2_000;

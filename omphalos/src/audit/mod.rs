@@ -19,17 +19,17 @@ mod letters;
 mod options;
 mod portion;
 mod progress;
-mod reading;
 mod repair;
 mod report;
 mod schemes;
 mod searching;
+mod target;
 
 pub use asking::Asker;
 pub use options::{command, table_of};
 pub use progress::Progress;
-pub use reading::Target;
 pub use schemes::likeliest_first;
+pub use target::Target;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::messages::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
-use super::reading::Target;
+use super::target::Target;
 
 /// What ids and documents depend on.
 const SHIPPER_KEYS: &[&str] = &[

@@ -8,7 +8,7 @@ use omphalos_common::ids::IdScheme;
 
 use super::asking::Asker;
 use super::portion::Portion;
-use super::reading::{Reading, Target};
+use super::target::Target;
 
 /// So many bytes of documents at the beginning of a file are looked at.
 const HEAD_BYTES: Size = Size(64 * 1024);
@@ -47,7 +47,7 @@ async fn found_of_head(
     ids: IdScheme,
     asker: &Asker,
 ) -> anyhow::Result<(usize, usize)> {
-    let (_reading, mut portions) = Reading::start(target, ids, HEAD_BYTES, Portion::of_batch)?;
+    let (_reading, mut portions) = target.read(ids, HEAD_BYTES, Portion::of_batch)?;
     let Some(head) = portions.recv().await else { return Ok((0, 0)) };
     let found = asker.look_where_they_belong(&head.dataset, &head.documents).await?;
     Ok((found.iter().filter(|is_there| **is_there).count(), head.documents.len()))

@@ -79,6 +79,12 @@ impl Charset {
         }
     }
 
+    /// The part of `data` that ends where a character does; `data` begins where one does.
+    pub fn whole_units(self, data: &[u8]) -> &[u8] {
+        let whole = data.len() - data.len() % self.unit();
+        data.get(..whole).unwrap_or(data)
+    }
+
     /// Where the lines in `data` end: behind each line feed. `data` begins where a character does.
     pub fn line_ends(self, data: &[u8]) -> impl Iterator<Item = usize> {
         let ends = memchr_iter(b'\n', data).filter(move |at| self.is_line_feed(data, *at));

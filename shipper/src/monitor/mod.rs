@@ -32,5 +32,6 @@ pub use position::clock::{Clock, Names};
 pub use position::identity::{FileKey, logical_path};
 pub use position::line_numbers::{Lines, Span, number_lines};
 pub use read::content::Compression;
-pub use read::tail::{Counts, TailId, Waits};
+pub use read::pipe::read_pipe;
+pub use read::tail::{TailId, Waits};
 pub use wake::{End, Inbox};

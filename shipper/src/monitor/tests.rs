@@ -33,7 +33,9 @@ use crate::monitor::read::content::Content;
 use crate::monitor::read::reading::{Look, READ_BYTES, Tools};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_parser::scribe::charset::EncodingSetting;
-use omphalos_parser::{Documents, Frame, ParserKind};
+use omphalos_parser::scribe::container::Container;
+use omphalos_parser::scribe::{Origin, Recipe};
+use omphalos_parser::{Documents, ParserKind};
 
 /// A file in a directory of its own, and how it is read.
 struct Log {
@@ -116,16 +118,22 @@ impl Log {
 
     fn open_at(&self, path: &Path, entry: Option<&Entry>) -> Tail {
         let shown = path.as_os_str().as_encoded_bytes();
+        let recipe = Recipe {
+            parser: self.kind,
+            dataset: "test".to_owned(),
+            encoding: EncodingSetting::Auto,
+            container: Container::None,
+            multiline: None,
+            keep_original: true,
+            max_line_bytes: self.max_line_bytes,
+        };
         let setup = Setup {
             id: TailId(1),
             input: 0,
             shown_path: Arc::from(path.to_string_lossy()),
-            parser: self.kind.parser(),
-            frame: Frame::new("test", ("web1", "host"), shown, true),
+            scribe: recipe.scribe(Origin { host_name: "web1", host_id: "host", path: shown }),
             names: Names::of(&logical_path(path)),
-            encoding: EncodingSetting::Auto,
             ids: IdMakers::new("host", &IdKeys::default()),
-            assembler: None,
         };
         Tail::open(setup, path.to_owned(), Content::open(path).unwrap(), entry).unwrap()
     }
@@ -162,7 +170,6 @@ impl Log {
             buffer: &mut buffer,
             batch: &mut batch,
             batch_bytes: self.batch_bytes,
-            max_line_bytes: self.max_line_bytes,
             now_millis: self.now_millis,
         };
         let look = work(tail, &mut tools);

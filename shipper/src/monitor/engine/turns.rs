@@ -120,7 +120,7 @@ impl Monitor {
         id: TailId,
         work: impl FnOnce(&mut Tail, &mut Tools<'_>) -> T,
     ) -> Option<T> {
-        let (dataset, max_line_bytes) = self.files.input_of(id)?;
+        let dataset = self.files.dataset_of(id)?;
         let tail = self.files.get_mut(id)?;
         let bodies = &self.bodies;
         let new_batch = || OpenBatch::new(Arc::clone(&dataset), bodies.take());
@@ -134,11 +134,10 @@ impl Monitor {
             buffer: &mut self.buffer,
             batch,
             batch_bytes,
-            max_line_bytes,
             now_millis: now_millis(),
         };
         let result = work(tail, &mut tools);
-        self.metrics.count(&dataset, std::mem::take(&mut tail.counts), (held, tail.held()));
+        self.metrics.count(&dataset, tail.take_counts(), (held, tail.held()));
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }

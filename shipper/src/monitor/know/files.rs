@@ -459,11 +459,11 @@ impl Files {
         ids.filter_map(|id| self.tails.get(id))
     }
 
-    /// The cleaned dataset of a file, and how long its lines may be.
-    pub fn input_of(&self, id: TailId) -> Option<(Arc<str>, usize)> {
+    /// The cleaned dataset of a file.
+    pub fn dataset_of(&self, id: TailId) -> Option<Arc<str>> {
         let tail = self.tails.get(&id)?;
         let input = self.inputs.get(tail.input)?;
-        Some((Arc::clone(&input.clean_dataset), input.max_line_bytes))
+        Some(Arc::clone(&input.clean_dataset))
     }
 
     /// How long what has no end in a file waits for it, and the file.

@@ -20,8 +20,7 @@ use crate::monitor::read::content::{Compression, Content, Outlook};
 use crate::monitor::read::place::{Place, last_line_end};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_common::clock::now_seconds;
-use omphalos_parser::Frame;
-use omphalos_parser::scribe::assemble::Assembler;
+use omphalos_parser::scribe;
 use omphalos_parser::scribe::charset::Charset;
 
 /// So many of the files that a scan found are named in the log.
@@ -337,7 +336,7 @@ impl Files {
             // To look into it costs reading it once more, so it is looked into once.
             return Ok(Known::Later);
         }
-        let (path, charset) = (tail.path.clone(), tail.charset);
+        let (path, charset) = (tail.path.clone(), tail.scribe.charset());
         if let Ok(original) = tail.handle.get(&path)
             && matching::is_beginning(content, original, position.offset)?
         {
@@ -372,18 +371,19 @@ impl Files {
         self.next_id += 1;
         let settings = self.inputs.get(input).ok_or(io::ErrorKind::InvalidInput)?;
         let path = settings.called.as_deref().unwrap_or(path);
-        let bytes = path.as_os_str().as_encoded_bytes();
-        let host = (&*self.host.name, &*self.host.id);
+        let origin = scribe::Origin {
+            host_name: &self.host.name,
+            host_id: &self.host.id,
+            path: path.as_os_str().as_encoded_bytes(),
+        };
         let logical = logical_path(path);
         let is_auto = matches!(settings.logical_path, LogicalPath::Auto);
         let may_be_numbered = is_auto && logical != path && !logical.exists();
-        let (container, rule) = (settings.container, settings.multiline.clone());
         Ok(Setup {
             id,
             input,
             shown_path: Arc::from(path.to_string_lossy()),
-            parser: settings.parser.parser(),
-            frame: Frame::new(&settings.dataset, host, bytes, settings.keep_original),
+            scribe: settings.recipe.scribe(origin),
             names: Names {
                 logical: match &settings.logical_path {
                     LogicalPath::Auto => logical.clone(),
@@ -394,9 +394,7 @@ impl Files {
                 id,
                 sources: self.sources.clone(),
             },
-            encoding: settings.encoding,
             ids: self.host.ids.clone(),
-            assembler: Assembler::new(container, rule, settings.max_line_bytes),
         })
     }
 }

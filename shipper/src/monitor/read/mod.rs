@@ -4,6 +4,7 @@ pub mod content;
 pub mod directives;
 pub mod handle;
 pub mod head;
+pub mod pipe;
 pub mod place;
 pub mod reading;
 pub mod tail;

@@ -1,6 +1,6 @@
 //! How a file is read: a buffer at a time, its lines made into documents.
 
-use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
@@ -8,14 +8,14 @@ use memchr::memchr;
 use omphalos_common::event::day_of;
 
 use crate::batch::OpenBatch;
+use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::position::progress::Position;
 use crate::monitor::read::place::Place;
 use crate::monitor::read::tail::{Tail, Waits};
-use omphalos_parser::scribe::assemble::{Stand, Whole};
-use omphalos_parser::scribe::container::Stream;
 use omphalos_parser::scribe::padding::{self, leading_padding};
-use omphalos_parser::{Documents, Event, Parsed, Shape, Skipped};
+use omphalos_parser::scribe::{Desk, Line, Scribe};
+use omphalos_parser::{Documents, Time};
 
 /// How much is read at once, in bytes.
 pub const READ_BYTES: usize = 256 * 1024;
@@ -30,10 +30,88 @@ pub struct Tools<'a> {
     pub batch: &'a mut OpenBatch,
     /// A batch is full from this size on.
     pub batch_bytes: usize,
-    /// Lines longer than this are cut.
-    pub max_line_bytes: usize,
     /// The present, in milliseconds since the epoch.
     pub now_millis: i64,
+}
+
+/// Where the documents of one file are put for the length of one read: each gets its time and its id,
+/// and is noted in the batch.
+struct BatchDesk<'a> {
+    clock: &'a mut Clock,
+    names: &'a Names,
+    batch: &'a mut OpenBatch,
+    /// Up to where the file was seen: lines without a time are discovered so far.
+    seen_end: u64,
+    now_millis: i64,
+}
+
+impl Desk for BatchDesk<'_> {
+    fn put(
+        &mut self,
+        offset: u64,
+        own: Option<Time>,
+        text: &[u8],
+        write: impl FnOnce(&mut Vec<u8>, Time),
+    ) {
+        self.clock.identify(self.names, text);
+        let (time, source) = self.clock.time_of(offset, own, self.seen_end, self.now_millis);
+        write(self.batch.body(), time);
+        let id = self.clock.id_of(source, offset, time, text);
+        self.batch.add(id, day_of(time.seconds), offset);
+        if self.clock.last_time().is_none() {
+            self.batch.note_untimed();
+        }
+    }
+}
+
+/// What makes documents of one file, for the length of one read.
+struct Work<'a> {
+    scribe: &'a mut Scribe<Position>,
+    documents: &'a mut Documents,
+    desk: BatchDesk<'a>,
+    /// Where events were ended because nothing followed for long.
+    splits: &'a VecDeque<u64>,
+    /// Where the next line begins.
+    place: &'a Place,
+    batch_bytes: usize,
+}
+
+impl Work<'_> {
+    /// Takes in the lines of `data`, which stand where the next line begins; returns how many bytes those have that
+    /// were taken before the batch was full.
+    fn take_lines(&mut self, data: &[u8]) -> usize {
+        let charset = self.scribe.charset();
+        // Most files are ASCII without padding; that is seen faster for all lines at once.
+        let is_ascii = charset.is_utf8() && data.is_ascii() && memchr(0, data).is_none();
+        // Where events may have several lines, each of them may be where one begins.
+        let mut joined = self.scribe.is_joining().then(|| self.place.clone());
+        let mut consumed = 0;
+        for line_end in charset.line_ends(data) {
+            let bytes = data.get(consumed..line_end).unwrap_or_default();
+            let line = Line { bytes, offset: self.place.offset + consumed as u64, is_ascii };
+            match &mut joined {
+                Some(place) => {
+                    self.join_line(line, place);
+                    place.advance(bytes);
+                }
+                None => self.scribe.take(line, &Position::default, self.documents, &mut self.desk),
+            }
+            consumed = line_end;
+            if self.desk.batch.is_full(self.batch_bytes) {
+                break;
+            }
+        }
+        consumed
+    }
+
+    fn join_line(&mut self, line: Line<'_>, place: &Place) {
+        if self.splits.contains(&line.offset) {
+            self.scribe.end_all(self.documents, &mut self.desk);
+        }
+        let last_time = self.desk.clock.last_time();
+        let mark = || Position { offset: place.offset, guard: place.guard(), last_time };
+        self.scribe.take(line, &mark, self.documents, &mut self.desk);
+    }
 }
 
 /// What a read came to.
@@ -77,23 +155,24 @@ impl Tail {
         };
         self.known_size = self.next.offset + data.len() as u64;
         if self.next.offset == 0 && !data.is_empty() {
-            self.charset = omphalos_parser::scribe::charset::Charset::of(self.encoding, data);
+            self.scribe.see_beginning(data);
         }
-        let whole_units = data.len() - data.len() % self.charset.unit();
-        let data = data.get(..whole_units).unwrap_or_default();
-        let consumed = self.take_lines(data, tools);
+        let charset = self.scribe.charset();
+        let data = charset.whole_units(data);
+        let seen_end = self.next.offset + data.len() as u64;
+        let consumed = self.at_work(seen_end, tools).take_lines(data);
         if consumed > 0 {
             self.advance(data.get(..consumed).unwrap_or_default(), tools);
             return Ok(Look::More);
         }
         let is_end = length < room;
-        if self.charset.unit() == 1
+        if charset.unit() == 1
             && let Some(start) = padding::start(data)
         {
             let text = data.get(..start).unwrap_or_default().to_vec();
             return self.read_over_padding(&text, buffer, tools);
         }
-        if self.text_of(data).len() > tools.max_line_bytes {
+        if self.scribe.is_too_long(data, self.next.offset) {
             self.cut_line(data, tools);
             return Ok(Look::More);
         }
@@ -109,123 +188,20 @@ impl Tail {
             return Ok(Look::AtEnd);
         }
         // A line longer than the buffer: again, with room for the longest one allowed.
-        buffer.resize((tools.max_line_bytes + 2) * self.charset.unit() + GUARD_BYTES, 0);
+        buffer.resize((self.scribe.most_bytes() + 2) * charset.unit() + GUARD_BYTES, 0);
         self.read_lines(buffer, tools)
     }
 
-    /// Makes documents of the whole lines in `data`; returns how many bytes these lines have.
-    fn take_lines(&mut self, data: &[u8], tools: &mut Tools<'_>) -> usize {
-        // Most files are ASCII without padding; that is seen faster for all lines at once.
-        let is_ascii = self.charset.is_utf8() && data.is_ascii() && memchr(0, data).is_none();
-        let mut consumed = 0;
-        let start = self.next.offset;
-        let seen_end = start + data.len() as u64;
-        let mut place = self.assembler.is_some().then(|| self.next.clone());
-        for line_end in self.charset.line_ends(data) {
-            let whole = data.get(consumed..line_end).unwrap_or_default();
-            let offset = start + consumed as u64;
-            match &mut place {
-                Some(place) => {
-                    self.join_line(whole, place, seen_end, tools);
-                    place.advance(whole);
-                }
-                None if is_ascii => {
-                    let line = whole.strip_suffix(b"\n").unwrap_or(whole);
-                    let line = omphalos_parser::scribe::charset::without_return(line);
-                    self.take_line(line, offset, seen_end, tools);
-                }
-                None => self.take_odd_line(whole, offset, seen_end, tools),
-            }
-            consumed = line_end;
-            if tools.batch.is_full(tools.batch_bytes) {
-                break;
-            }
-        }
-        consumed
-    }
-
-    /// A line's text, as UTF-8 as far as it is text at all: without end and mark.
-    fn text_of<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
-        self.text_at(line, self.next.offset)
-    }
-
-    fn text_at<'a>(&self, line: &'a [u8], offset: u64) -> Cow<'a, [u8]> {
-        let line = self.charset.without_end(line).unwrap_or(line);
-        let line = if offset == 0 { self.charset.without_mark(line) } else { line };
-        self.charset.text(line)
-    }
-
-    /// A line that may have characters of any kind, or padding in it.
-    fn take_odd_line(&mut self, whole: &[u8], offset: u64, seen_end: u64, tools: &mut Tools<'_>) {
-        self.counts.invalid += u64::from(self.charset.is_invalid(whole));
-        let text = self.text_at(whole, offset);
-        if self.charset.unit() > 1 || memchr(0, &text).is_none() {
-            return self.take_line(&text, offset, seen_end, tools);
-        }
-        // Each piece between padding was written by itself; their places are those in the file
-        // because one byte of the file is one of the text before the first that is not ASCII.
-        for (start, piece) in padding::pieces(whole) {
-            let at = offset + start as u64;
-            let text = self.text_at(piece, at).into_owned();
-            self.take_line(&text, at, seen_end, tools);
-        }
-        self.counts.padding += padding::count(whole);
-    }
-
-    /// Makes the document of one line, if it has one.
-    fn take_line(&mut self, line: &[u8], offset: u64, seen_end: u64, tools: &mut Tools<'_>) {
-        let cut = line.len() > tools.max_line_bytes;
-        let text = line.get(..tools.max_line_bytes).unwrap_or(line);
-        let (time, stream, problem) = (None, None, None);
-        let whole = Whole { text, offset, time, stream, problem, cut, lines: 1 };
-        self.ship(&whole, seen_end, Shape::Whole, tools);
-    }
-
-    /// Gives a line to the assembler, and makes documents of what it ends.
-    fn join_line(&mut self, whole: &[u8], place: &Place, seen_end: u64, tools: &mut Tools<'_>) {
-        let Some(mut assembler) = self.assembler.take() else { return };
-        let text = self.text_at(whole, place.offset);
-        self.counts.invalid += u64::from(self.charset.is_invalid(whole));
-        if self.splits.contains(&place.offset) {
-            assembler.end_all(&mut |whole| self.ship(&whole, seen_end, Shape::Whole, tools));
-        }
-        let last_time = self.clock.last_time();
-        let mark = || Position { offset: place.offset, guard: place.guard(), last_time };
-        let stand = Stand { offset: place.offset, mark: &mark };
-        assembler.push(&text, &stand, &mut |whole| {
-            self.ship(&whole, seen_end, Shape::Whole, tools);
-        });
-        self.assembler = Some(assembler);
-    }
-
-    /// Makes the document of an event, if it has one.
-    fn ship(&mut self, whole: &Whole<'_>, seen_end: u64, shape: Shape, tools: &mut Tools<'_>) {
-        self.counts.lines += whole.lines;
-        self.counts.joined += whole.lines.saturating_sub(1);
-        let line = whole.text;
-        match self.parser.parse(tools.documents.calendar(), line) {
-            Parsed::Nothing(Skipped::Empty) => self.counts.empty += 1,
-            Parsed::Nothing(Skipped::Directive) => self.counts.directives += 1,
-            Parsed::Event { time, fields, problem } => {
-                let problem = problem.or(whole.problem);
-                self.counts.failures += u64::from(problem.is_some());
-                self.counts.cut += u64::from(whole.cut);
-                self.counts.unfinished += u64::from(shape == Shape::Unfinished);
-                self.clock.identify(&self.names, line);
-                let own = time.or(whole.time);
-                let offset = whole.offset;
-                let (time, source) = self.clock.time_of(offset, own, seen_end, tools.now_millis);
-                let shape = if whole.cut { Shape::Cut } else { shape };
-                let stream = whole.stream.map(Stream::as_str);
-                let event = Event { offset, time, line, fields, problem, shape, stream };
-                tools.documents.write(tools.batch.body(), &self.frame, &event);
-                let id = self.clock.id_of(source, offset, time, line);
-                tools.batch.add(id, day_of(time.seconds), offset);
-                self.counts.documents += 1;
-                if self.clock.last_time().is_none() {
-                    tools.batch.note_untimed();
-                }
-            }
+    fn at_work<'a>(&'a mut self, seen_end: u64, tools: &'a mut Tools<'_>) -> Work<'a> {
+        let (clock, names, batch) = (&mut self.clock, &self.names, &mut *tools.batch);
+        let now_millis = tools.now_millis;
+        Work {
+            scribe: &mut self.scribe,
+            documents: &mut *tools.documents,
+            desk: BatchDesk { clock, names, batch, seen_end, now_millis },
+            splits: &self.splits,
+            place: &self.next,
+            batch_bytes: tools.batch_bytes,
         }
     }
 
@@ -236,7 +212,7 @@ impl Tail {
         self.next.advance(consumed);
         self.head.settle(self.next.offset);
         self.unfinished.seen(0);
-        self.counts.bytes += consumed.len() as u64;
+        self.scribe.counts.bytes += consumed.len() as u64;
         self.end_chunk(start, self.next.offset, tools);
     }
 
@@ -257,10 +233,10 @@ impl Tail {
         let start = self.next.offset;
         let mut searched = self.next.clone();
         searched.advance(data);
-        let text = self.text_of(data).into_owned();
-        self.end_events(searched.offset, tools);
         self.head.see(start, data);
-        self.take_line(&text, start, searched.offset, tools);
+        let Work { scribe, documents, mut desk, .. } = self.at_work(searched.offset, tools);
+        scribe.end_all(documents, &mut desk);
+        scribe.take_beginning(data, start, documents, &mut desk);
         self.end_chunk(start, start, tools);
         self.searched = Some(searched);
     }
@@ -271,9 +247,8 @@ impl Tail {
         let (length, data) = searched.read(self.handle.get(&self.path)?, buffer)?;
         let Some(data) = data else { return Ok(Look::Rewritten) };
         self.known_size = self.known_size.max(searched.offset + data.len() as u64);
-        let whole_units = data.len() - data.len() % self.charset.unit();
-        let data = data.get(..whole_units).unwrap_or_default();
-        let line_end = self.charset.line_ends(data).next();
+        let data = self.scribe.charset().whole_units(data);
+        let line_end = self.scribe.charset().line_ends(data).next();
         searched.advance(data.get(..line_end.unwrap_or(data.len())).unwrap_or_default());
         let is_final = self.handle.outlook().is_final();
         let is_end = length < room;
@@ -282,7 +257,7 @@ impl Tail {
             self.searched = Some(searched);
             return Ok(look);
         }
-        self.counts.bytes += searched.offset - self.next.offset;
+        self.scribe.counts.bytes += searched.offset - self.next.offset;
         self.next = searched;
         self.progress.push_nothing(self.position());
         Ok(Look::More)
@@ -310,13 +285,14 @@ impl Tail {
         let end = from + padding as u64;
         let place = Place::find(content, end)?;
         let begin = self.next.offset;
-        self.end_events(end, tools);
         self.head.see(begin, text);
+        let Work { scribe, documents, mut desk, .. } = self.at_work(end, tools);
+        scribe.end_all(documents, &mut desk);
         if !text.is_empty() {
-            self.take_odd_line(text, begin, end, tools);
+            scribe.take_alone(text, begin, documents, &mut desk);
         }
-        self.counts.padding += end - start;
-        self.counts.bytes += end - begin;
+        self.scribe.counts.padding += end - start;
+        self.scribe.counts.bytes += end - begin;
         self.next = place;
         self.padding_end = 0;
         self.unfinished.seen(0);
@@ -351,9 +327,8 @@ impl Tail {
 
     /// Ends all events that are begun.
     fn end_events(&mut self, seen_end: u64, tools: &mut Tools<'_>) {
-        let Some(mut assembler) = self.assembler.take() else { return };
-        assembler.end_all(&mut |whole| self.ship(&whole, seen_end, Shape::Whole, tools));
-        self.assembler = Some(assembler);
+        let Work { scribe, documents, mut desk, .. } = self.at_work(seen_end, tools);
+        scribe.end_all(documents, &mut desk);
     }
 
     /// Ships everything that is there, as if nothing would follow: for a file that is read once.
@@ -378,28 +353,22 @@ impl Tail {
         if self.searched.is_some() {
             return Ok(());
         }
-        let mut line = vec![0; tools.max_line_bytes * self.charset.unit() + 1];
+        let charset = self.scribe.charset();
+        let mut line = vec![0; self.scribe.most_bytes() * charset.unit() + 1];
         let start = self.next.offset;
         let length = self.handle.get(&self.path)?.read_up_to(&mut line, start)?;
-        line.truncate(length - length % self.charset.unit());
-        if self.charset.unit() == 1 {
+        line.truncate(charset.whole_units(line.get(..length).unwrap_or(&line)).len());
+        if charset.unit() == 1 {
             line.truncate(line.len() - padding::trailing(&line));
         }
         let is_shipped = self.unfinished.shipped() == length as u64;
-        if line.is_empty() || is_shipped || self.charset.line_ends(&line).next().is_some() {
+        if line.is_empty() || is_shipped || charset.line_ends(&line).next().is_some() {
             return Ok(());
         }
         let end = start + line.len() as u64;
-        let text = self.text_of(&line).into_owned();
-        let (text, time) = match &mut self.assembler {
-            Some(assembler) => assembler.unwrapped(&text),
-            None => (text, None),
-        };
         self.head.see(start, &line);
-        let cut = text.len() > tools.max_line_bytes;
-        let text = text.get(..tools.max_line_bytes).unwrap_or(&text);
-        let whole = Whole { text, offset: start, time, stream: None, problem: None, cut, lines: 1 };
-        self.ship(&whole, end, Shape::Unfinished, tools);
+        let Work { scribe, documents, mut desk, .. } = self.at_work(end, tools);
+        scribe.take_unfinished(&line, start, documents, &mut desk);
         self.end_chunk(start, end, tools);
         self.unfinished.ship(length as u64);
         Ok(())

@@ -25,10 +25,8 @@ use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
 use crate::monitor::read::place::{Place, last_line_end};
 use crate::monitor::read::unfinished::Unfinished;
-use omphalos_parser::scribe::assemble::Assembler;
-use omphalos_parser::scribe::charset::{Charset, EncodingSetting, MARK_BYTES};
-use omphalos_parser::scribe::padding;
-use omphalos_parser::{Calendar, Frame, Parser};
+use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
+use omphalos_parser::scribe::{Counts, Scribe, padding};
 
 /// One content of one file: another number after each truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,33 +44,6 @@ pub struct Waits {
     pub line: Duration,
 }
 
-/// How many of what was found.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Counts {
-    /// Lines, whatever became of them.
-    pub lines: u64,
-    /// Bytes of those lines.
-    pub bytes: u64,
-    /// Documents that were put into the batch.
-    pub documents: u64,
-    /// Lines without content.
-    pub empty: u64,
-    /// Lines about the file.
-    pub directives: u64,
-    /// Lines that went into the document of the line before them.
-    pub joined: u64,
-    /// Lines that were not understood and are shipped whole.
-    pub failures: u64,
-    /// Lines that were cut.
-    pub cut: u64,
-    /// Lines with something that is no character.
-    pub invalid: u64,
-    /// Lines that were shipped before their end was written.
-    pub unfinished: u64,
-    /// Bytes of padding that were passed over.
-    pub padding: u64,
-}
-
 /// What a tail is made of besides its file.
 pub struct Setup {
     /// The number of this content.
@@ -81,18 +52,12 @@ pub struct Setup {
     pub input: usize,
     /// What it is called in the headers of batches.
     pub shown_path: Arc<str>,
-    /// The format's parser.
-    pub parser: Parser,
-    /// What all documents share.
-    pub frame: Frame,
+    /// What makes documents of its lines.
+    pub scribe: Scribe<Position>,
     /// What the source id is made of.
     pub names: Names,
-    /// How characters are written.
-    pub encoding: EncodingSetting,
     /// What makes the ids of its lines: one of these.
     pub ids: IdMakers,
-    /// What joins lines, if anything does.
-    pub assembler: Option<Assembler<Position>>,
 }
 
 /// A file being read.
@@ -107,17 +72,11 @@ pub struct Tail {
     pub key: FileKey,
     /// What of it is confirmed.
     pub progress: Progress,
-    /// What was found since someone last took this.
-    pub counts: Counts,
+    pub(in crate::monitor) scribe: Scribe<Position>,
     pub(in crate::monitor) handle: Handle,
-    pub(in crate::monitor) parser: Parser,
-    pub(in crate::monitor) frame: Frame,
     pub(in crate::monitor) shown_path: Arc<str>,
     pub(in crate::monitor) names: Names,
-    pub(in crate::monitor) encoding: EncodingSetting,
-    pub(in crate::monitor) charset: Charset,
     pub(in crate::monitor) clock: Clock,
-    pub(in crate::monitor) assembler: Option<Assembler<Position>>,
     /// Where events were ended because nothing followed for long, and how often that was.
     pub(in crate::monitor) splits: VecDeque<u64>,
     pub(in crate::monitor) splits_made: u64,
@@ -163,15 +122,10 @@ impl Tail {
             path,
             key,
             progress: Progress::default(),
-            counts: Counts::default(),
+            scribe: setup.scribe,
             handle: Handle::new(key, content),
-            parser: setup.parser,
-            frame: setup.frame,
             names: setup.names,
-            encoding: setup.encoding,
-            charset: Charset::default(),
             clock,
-            assembler: setup.assembler,
             splits: entry.map(|entry| entry.splits.iter().copied().collect()).unwrap_or_default(),
             splits_made: 0,
             next: Place::default(),
@@ -198,7 +152,7 @@ impl Tail {
     pub fn skip_to_end(&mut self) -> io::Result<u64> {
         let content = self.handle.get(&self.path)?;
         let end = matching::length(content)?;
-        let offset = last_line_end(content, self.charset, end)?;
+        let offset = last_line_end(content, self.scribe.charset(), end)?;
         self.go_to(offset, 0)?;
         Ok(offset)
     }
@@ -208,20 +162,22 @@ impl Tail {
         let content = self.handle.get(&self.path)?;
         // What only goes forward is read from its beginning, to know which directives are in force;
         // repeats have the same ids.
-        let again = self.parser.has_directives() && !content.is_seekable();
+        let again = self.scribe.has_directives() && !content.is_seekable();
         let offset = if again { 0 } else { offset };
         self.head = Head::read(content, seen.max(offset))?;
-        self.charset = charset_of(content, self.encoding)?;
+        let mut mark = [0; MARK_BYTES];
+        let length = content.read_up_to(&mut mark, 0)?;
+        self.scribe.see_beginning(mark.get(..length).unwrap_or_default());
+        let charset = self.scribe.charset();
         if !self.clock.is_identified()
             && let Some(first) =
-                first_data_line(content, self.charset, offset, self.parser.has_directives())?
+                first_data_line(content, charset, offset, self.scribe.has_directives())?
         {
             self.clock.identify(&self.names, &first);
         }
-        if self.parser.has_directives() {
-            let mut calendar = Calendar::default();
+        if self.scribe.has_directives() {
             for line in directives::before(content, offset)? {
-                self.parser.parse(&mut calendar, &line);
+                self.scribe.recall(&line);
             }
         }
         self.next = Place::find(content, offset)?;
@@ -354,8 +310,7 @@ impl Tail {
 
     /// Up to where everything became a document: with a last line that does not end, if it did.
     pub fn shipped_to(&self) -> u64 {
-        let begun = self.assembler.as_ref().and_then(Assembler::first_begun);
-        begun.map_or(self.read_to(), |(start, _)| start)
+        self.scribe.first_begun().map_or(self.read_to(), |(start, _)| start)
     }
 
     /// Up to where everything was read, be it that some of it is held.
@@ -363,9 +318,14 @@ impl Tail {
         self.next.offset + self.unfinished.shipped()
     }
 
+    /// What was found since this was last taken.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.scribe.counts)
+    }
+
     /// How many lines were read into something that has not ended.
     pub fn held(&self) -> u64 {
-        self.assembler.as_ref().map_or(0, Assembler::held)
+        self.scribe.held()
     }
 
     /// How many facts were ever noted that must be saved before the lines leave: times of
@@ -382,7 +342,7 @@ impl Tail {
     }
 
     pub(in crate::monitor) fn event_since(&self) -> Option<Instant> {
-        self.assembler.as_ref().and_then(Assembler::waiting_since)
+        self.scribe.waiting_since()
     }
 
     /// Notes that a chunk of this file is confirmed.
@@ -442,8 +402,7 @@ impl Tail {
 
     /// Up to where everything became a document or is nothing: before what is begun.
     pub(in crate::monitor) fn settled_position(&self) -> Position {
-        let begun = self.assembler.as_ref().and_then(Assembler::first_begun);
-        begun.map_or_else(|| self.position(), |(_, mark)| mark)
+        self.scribe.first_begun().map_or_else(|| self.position(), |(_, mark)| mark)
     }
 
     /// Takes another name for the same file, after a rename.
@@ -458,12 +417,6 @@ fn clock_of(ids: &IdMakers, entry: Option<&Entry>) -> io::Result<Clock> {
     let maker = entry.ids().and_then(|scheme| ids.of(scheme));
     let maker = maker.ok_or_else(|| io::Error::other("the key of its ids is not known"))?;
     Ok(Clock::resumed(Arc::clone(maker), entry))
-}
-
-fn charset_of(content: &mut Content, encoding: EncodingSetting) -> io::Result<Charset> {
-    let mut mark = [0; MARK_BYTES];
-    let length = content.read_up_to(&mut mark, 0)?;
-    Ok(Charset::of(encoding, mark.get(..length).unwrap_or_default()))
 }
 
 /// The first line before `end` that is data: not empty, no directive. Behind `end`, where nothing

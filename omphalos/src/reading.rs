@@ -1,51 +1,43 @@
 //! Reading a file with the shipper's own monitor, so that its lines become the documents and ids
-//! that the shipper made of them.
+//! that the shipper makes, or made, of them.
 
-use std::path::PathBuf;
+use std::io::Read;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use omphalos_common::config::{Period, Size};
-use omphalos_common::event::SourceId;
-use omphalos_common::ids::IdScheme;
+use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
 use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::config::{MonitorSettings, Settings};
+use omphalos_shipper::config::{Input, Settings};
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{
-    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Recalled, Remembered,
-    StateDir, TailId, begin_again,
+    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Remembered, StateDir, TailId,
+    read_pipe,
 };
+use omphalos_transport::batch::BatchSettings;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
-/// Longer than any audit takes: nothing is flushed or saved before its time.
-const NEVER: Duration = Duration::from_hours(10_000);
+/// Longer than any reading takes.
+pub const NEVER: Duration = Duration::from_hours(10_000);
 
-/// A file, and with what it was shipped.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What the shipper knows it as.
-    pub called: PathBuf,
-    /// How its lines become documents.
-    pub monitor: MonitorSettings,
-    /// Who shipped it.
+/// What is read, and as what.
+pub struct Source {
+    /// The table that says how.
+    pub input: Input,
+    /// Who ships it.
     pub host: Host,
-    /// What the shipper's checkpoint says of it.
-    pub recalled: Option<Recalled>,
-    /// The time of lines that have none, in milliseconds since the epoch.
-    pub millis: i64,
-    /// With what its ids may have been made: what the checkpoint says; else all that is known.
-    pub ids: Vec<IdScheme>,
+    /// What is remembered of it.
+    pub remembered: Remembered,
+    /// What comes in, where that is no regular file; the table reads standard input then.
+    pub pipe: Option<Box<dyn Read + Send>>,
 }
 
 /// What was found out beside the documents.
 #[derive(Debug, Clone, Copy)]
-pub struct Read {
+pub struct Finished {
     /// How many lines there are.
     pub lines: u64,
     /// Whether something of the file could not be read.
@@ -64,40 +56,34 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Begins to read, with ids that are made so; what `turn` makes of each batch of `batch_bytes` comes out of the channel.
+    /// Begins to read; what `turn` makes of each batch comes out of the channel.
     ///
     /// # Errors
-    /// When the file cannot be looked at, or nothing temporary be written.
+    /// When something cannot be looked at, or nothing temporary be written.
     pub fn start<T: Send + 'static>(
-        target: &Target,
-        ids: IdScheme,
-        batch_bytes: Size,
+        source: Source,
+        batch: &BatchSettings,
         turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
     ) -> anyhow::Result<(Self, mpsc::Receiver<T>)> {
-        let shown = target.path.display();
-        let input = target.monitor.input_of_file(&target.path, &target.called)?;
+        let Source { input, host, remembered, pipe } = source;
         let dataset = input.clean_dataset.to_string();
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let state = StateDir::open(directory.path())?;
-        // Only ids of lines that cannot be told anyway are made of this.
-        let untimed = SourceId::from_random(rand::random());
-        let recalled = target.recalled.as_ref().filter(|known| known.ids() == Some(ids));
-        let entry = begin_again(&target.path, recalled, ids, untimed, target.millis)
-            .with_context(|| format!("cannot read {shown}"))?;
         let (batches, closed) = sync_channel(1);
         let (inbox, bodies) = (Inbox::default(), Bodies::default());
         let metrics = ShipperMetrics::default();
         let joints = Joints {
             inbox: inbox.clone(),
             batches,
-            pipe: None,
+            pipe: pipe.map(|pipe| read_pipe(pipe, inbox.clone())).transpose()?,
             bodies: bodies.clone(),
             metrics: metrics.clone(),
             health: Health::default(),
         };
-        let settings = settings(batch_bytes);
-        let options = MonitorOptions { once: true, settings, host: target.host.clone() };
-        let remembered = Remembered { entries: vec![entry], ..Remembered::default() };
+        // Nothing of what is remembered meanwhile is for anybody.
+        let mut settings = Settings { checkpoint_interval: Period(NEVER), ..Settings::default() };
+        settings.batch = batch.clone();
+        let options = MonitorOptions { once: true, settings, host };
         let monitor = Monitor::new(options, vec![input], state, remembered, joints)?;
         let (ended, monitoring) = oneshot::channel();
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {
@@ -119,10 +105,10 @@ impl Reading {
     ///
     /// # Errors
     /// When the thread is gone.
-    pub async fn finish(mut self) -> anyhow::Result<Read> {
+    pub async fn finish(mut self) -> anyhow::Result<Finished> {
         self.inbox.put(|news| news.end = End::Finished);
         let ended = (&mut self.monitor).await.context("the monitor thread is gone")?;
-        Ok(Read {
+        Ok(Finished {
             lines: self.metrics.lines_read(&self.dataset),
             is_cut: ended == Ended::Incomplete || self.metrics.archives_damaged() > 0,
         })
@@ -134,13 +120,6 @@ impl Drop for Reading {
     fn drop(&mut self) {
         self.inbox.put(|news| news.end = End::Finished);
     }
-}
-
-fn settings(batch_bytes: Size) -> Settings {
-    let mut settings = Settings { checkpoint_interval: Period(NEVER), ..Settings::default() };
-    settings.batch.bytes = batch_bytes;
-    settings.batch.flush_interval = Period(NEVER);
-    settings
 }
 
 /// Turns batches into what is wanted of them, and gives their buffers back at once.

@@ -1,0 +1,65 @@
+//! A file that is audited, read as its shipper read it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use omphalos_common::config::{Period, Size};
+use omphalos_common::event::SourceId;
+use omphalos_common::ids::IdScheme;
+use omphalos_shipper::batch::ClosedBatch;
+use omphalos_shipper::config::MonitorSettings;
+use omphalos_shipper::monitor::{Host, Recalled, Remembered, begin_again};
+use omphalos_transport::batch::BatchSettings;
+use tokio::sync::mpsc;
+
+use crate::reading::{NEVER, Reading, Source};
+
+/// A file, and with what it was shipped.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What the shipper knows it as.
+    pub called: PathBuf,
+    /// How its lines become documents.
+    pub monitor: MonitorSettings,
+    /// Who shipped it.
+    pub host: Host,
+    /// What the shipper's checkpoint says of it.
+    pub recalled: Option<Recalled>,
+    /// The time of lines that have none, in milliseconds since the epoch.
+    pub millis: i64,
+    /// With what its ids may have been made: what the checkpoint says; else all that is known.
+    pub ids: Vec<IdScheme>,
+}
+
+impl Target {
+    /// Begins to read it, with ids that are made so; what `turn` makes of each batch of `batch_bytes`
+    /// comes out of the channel.
+    ///
+    /// # Errors
+    /// When the file cannot be looked at, or nothing temporary be written.
+    pub fn read<T: Send + 'static>(
+        &self,
+        ids: IdScheme,
+        batch_bytes: Size,
+        turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
+    ) -> anyhow::Result<(Reading, mpsc::Receiver<T>)> {
+        // Only ids of lines that cannot be told anyway are made of this.
+        let untimed = SourceId::from_random(rand::random());
+        let recalled = self.recalled.as_ref().filter(|known| known.ids() == Some(ids));
+        let entry = begin_again(&self.path, recalled, ids, untimed, self.millis)
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
+        let source = Source {
+            input: self.monitor.input_of_file(&self.path, &self.called)?,
+            host: self.host.clone(),
+            remembered: Remembered { entries: vec![entry], ..Remembered::default() },
+            pipe: None,
+        };
+        // Batches are full before they leave, whatever the disk needs for them.
+        let bytes = batch_bytes;
+        let batch =
+            BatchSettings { bytes, flush_interval: Period(NEVER), ..BatchSettings::default() };
+        Reading::start(source, &batch, turn)
+    }
+}

@@ -1,0 +1,54 @@
+//! What the settings of a `[[monitor]]` table say about lines and documents, checked.
+
+use super::assemble::Assembler;
+use super::charset::{Charset, EncodingSetting};
+use super::container::Container;
+use super::multiline::Rule;
+use super::{Counts, Scribe};
+use crate::{Frame, ParserKind};
+
+/// How the lines of files become documents.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// The format of the lines.
+    pub parser: ParserKind,
+    /// `event.dataset`.
+    pub dataset: String,
+    /// How characters are written.
+    pub encoding: EncodingSetting,
+    /// What is wrapped around lines.
+    pub container: Container,
+    /// Which lines make one event.
+    pub multiline: Option<Rule>,
+    /// Whether to keep `event.original`.
+    pub keep_original: bool,
+    /// Where lines are cut, in bytes of their text.
+    pub max_line_bytes: usize,
+}
+
+/// Who ships a file, and what it is called: the same in all its documents.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// `host.name`.
+    pub host_name: &'a str,
+    /// `host.id`.
+    pub host_id: &'a str,
+    /// `log.file.path`.
+    pub path: &'a [u8],
+}
+
+impl Recipe {
+    /// The scribe of one file.
+    pub fn scribe<M: Copy>(&self, origin: Origin<'_>) -> Scribe<M> {
+        let multiline = self.multiline.clone();
+        Scribe {
+            counts: Counts::default(),
+            encoding: self.encoding,
+            charset: Charset::default(),
+            most_bytes: self.max_line_bytes,
+            assembler: Assembler::new(self.container, multiline, self.max_line_bytes),
+            parser: self.parser.parser(),
+            frame: Frame::new(&self.dataset, origin, self.keep_original),
+        }
+    }
+}
