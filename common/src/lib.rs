@@ -1,10 +1,11 @@
-//! What all programs of Omphalos share: settings, names and ids, retry, shutdown, telemetry and its
-//! HTTP listener, TLS. Nothing here knows any other crate of ours.
+//! What all programs of Omphalos share: settings, the frame of a daemon, names and ids, retry,
+//! shutdown, telemetry and its HTTP listener, TLS. Nothing here knows any other crate of ours.
 
 pub mod clock;
 pub mod config;
 pub mod event;
 pub mod ids;
+pub mod program;
 pub mod retry;
 pub mod shutdown;
 pub mod telemetry;

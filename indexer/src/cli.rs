@@ -1,21 +1,14 @@
 //! The command line: what is asked for, and with which settings.
-//!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use omphalos_common::config::{ConfigError, Loaded, add_flags, load};
-use omphalos_common::shutdown;
-use omphalos_common::telemetry::{address_to_ask, ask_ready, init_logs};
-use tracing::{error, warn};
+use omphalos_common::config::add_flags;
+use omphalos_common::program::{Daemon, checked, conclude, until_signals};
 
 use crate::check::check;
 use crate::config::{Settings, all_settings};
 use crate::{relay, run, streams};
-
-const FAILED: u8 = 1;
-const MISUSED: u8 = 2;
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -50,54 +43,20 @@ pub fn command() -> Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
-    match start(&matches) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("omphalos-indexer: {error:#}");
-            let misused = error.downcast_ref::<ConfigError>().is_some();
-            ExitCode::from(if misused { MISUSED } else { FAILED })
-        }
-    }
+    conclude("omphalos-indexer", start(&command().get_matches()))
 }
 
 fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
-    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let read = |name: &str| std::env::var(name).ok();
-    let Loaded { settings, warnings } = load::<Settings>(&all_settings(), given, read, variables)?;
-    init_logs(settings.log_format, &settings.log_level)?;
-    for warning in warnings {
-        warn!("{warning}");
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(async {
-        match wanted {
-            "check" => {
-                return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
-            }
-            "health" => {
-                ask_ready(address_to_ask(settings.listen)?).await?;
-                println!("ready");
-                return Ok(ExitCode::SUCCESS);
-            }
-            "streams" => {
-                streams::print(&settings.state_dir, given.get_flag("json"))?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            _ => {}
+    let drain = matches.get_flag("drain");
+    let daemon = Daemon { rows: all_settings(), threads: None };
+    daemon.run((wanted, given), async |settings: Settings| match wanted {
+        "check" => Ok(checked(check(&settings).await?)),
+        "streams" => {
+            streams::print(&settings.state_dir, given.get_flag("json"))?;
+            Ok(ExitCode::SUCCESS)
         }
-        let shutdown = shutdown::on_signals()?;
-        let result = match wanted {
-            "relay" => relay(settings, shutdown).await,
-            _ => run(settings, matches.get_flag("drain"), shutdown).await,
-        };
-        if let Err(failure) = &result {
-            error!("{failure:#}");
-        }
-        result.map(|()| ExitCode::SUCCESS)
-    });
-    // A request that nobody waits for any more must not keep the process.
-    runtime.shutdown_background();
-    code
+        "relay" => until_signals(async |shutdown| relay(settings, shutdown).await).await,
+        _ => until_signals(async |shutdown| run(settings, drain, shutdown).await).await,
+    })
 }

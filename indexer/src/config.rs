@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
 use omphalos_common::event::is_clean_name;
+use omphalos_common::program::{OfProcess, ProcessSettings};
 use omphalos_common::telemetry::LogFormat;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::udp::ReceiveOptions;
@@ -254,6 +255,16 @@ impl Default for IndexSettings {
 }
 
 const BULK_BYTES: std::ops::RangeInclusive<u64> = 16 * 1024..=100 * 1024 * 1024;
+
+impl OfProcess for Settings {
+    fn process(&self) -> ProcessSettings<'_> {
+        ProcessSettings {
+            listen: self.listen,
+            log_level: &self.log_level,
+            log_format: self.log_format,
+        }
+    }
+}
 
 impl Settings {
     /// Checks what a type cannot express.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Listener, Telemetry};
+use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_transport::Window;
 use omphalos_transport::amqp::{
     Broker, Receiver, ReceiverMetrics, ReceiverOptions, Sender, SenderMetrics, SenderOptions,
@@ -60,10 +60,8 @@ pub struct Surroundings {
 pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     settings.check()?;
     let surroundings = Surroundings::default();
-    let http_stop = serve(&settings, &surroundings.telemetry).await?;
-    let result = run_in(surroundings, settings, drain, shutdown).await;
-    http_stop.cancel();
-    result
+    let _serving = serve_at(settings.listen, surroundings.telemetry.routes()).await?;
+    run_in(surroundings, settings, drain, shutdown).await
 }
 
 /// The same as a part of a process; with `drain` and a shipper, until that has ended too.
@@ -122,16 +120,6 @@ pub async fn run_in(
     result
 }
 
-/// Serves metrics and health, if that is wanted, until what is returned is set.
-async fn serve(settings: &Settings, telemetry: &Telemetry) -> Result<Shutdown, ConfigError> {
-    let stop = Shutdown::new();
-    if let Some(address) = settings.listen {
-        let listener = Listener::bind(address).await?;
-        tokio::spawn(listener.serve(telemetry.clone(), stop.clone()));
-    }
-    Ok(stop)
-}
-
 /// Takes documents over UDP and publishes them, until told to stop.
 ///
 /// # Errors
@@ -146,7 +134,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     }
     let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
     let telemetry = Telemetry::default();
-    let http_stop = serve(&settings, &telemetry).await?;
+    let _serving = serve_at(settings.listen, telemetry.routes()).await?;
     let stage = Stage::new(settings, telemetry, true)?;
     info!(
         "omphalos-indexer {} relays {} to {}",
@@ -166,7 +154,6 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let result = relay.run(stage.settings.stop_grace.0, shutdown).await;
     stop(Some(receivers)).await;
     task.abort();
-    http_stop.cancel();
     result
 }
 

@@ -16,10 +16,7 @@ mod search;
 use std::process::ExitCode;
 
 use clap::Command;
-use omphalos_common::config::ConfigError;
-
-const FAILED: u8 = 1;
-const MISUSED: u8 = 2;
+use omphalos_common::program::{MISUSED, code_of};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -39,9 +36,8 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("omphalos: {error:#}");
-            let misused = error.downcast_ref::<ConfigError>().is_some();
             let answers = matches!(matches.subcommand_name(), Some("audit" | "search"));
-            ExitCode::from(if misused || answers { MISUSED } else { FAILED })
+            ExitCode::from(if answers { MISUSED } else { code_of(&error) })
         }
     }
 }

@@ -1,14 +1,10 @@
 //! The command line: what is asked for, and with which settings.
-//!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use omphalos_common::config::{ConfigError, Loaded, Setting, add_flags, load};
-use omphalos_common::shutdown;
-use omphalos_common::telemetry::{address_to_ask, ask_ready, init_logs};
-use tracing::{error, warn};
+use omphalos_common::config::{ConfigError, Setting, add_flags};
+use omphalos_common::program::{Daemon, checked, conclude, until_signals};
 
 use crate::check::check;
 use crate::config::{Settings, all_settings};
@@ -16,9 +12,6 @@ use crate::run;
 
 /// The shipper needs little: one worker for the connection, one for everything else.
 const WORKER_THREADS: usize = 2;
-
-const FAILED: u8 = 1;
-const MISUSED: u8 = 2;
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -58,15 +51,7 @@ fn positional() -> Vec<Setting> {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
-    match start(&matches) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("omphalos-shipper: {error:#}");
-            let misused = error.downcast_ref::<ConfigError>().is_some();
-            ExitCode::from(if misused { MISUSED } else { FAILED })
-        }
-    }
+    conclude("omphalos-shipper", start(&command().get_matches()))
 }
 
 fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -76,34 +61,10 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         let message = "name files behind `check`: omphalos-shipper check FILE…";
         return Err(ConfigError::invalid(message).into());
     }
-    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let read = |name: &str| std::env::var(name).ok();
-    let Loaded { settings, warnings } = load::<Settings>(&all_settings(), given, read, variables)?;
-    init_logs(settings.log_format, &settings.log_level)?;
-    for warning in warnings {
-        warn!("{warning}");
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        match wanted {
-            "check" => {
-                return Ok(ExitCode::from(if check(&settings).await? { 0 } else { MISUSED }));
-            }
-            "health" => {
-                ask_ready(address_to_ask(settings.listen)?).await?;
-                println!("ready");
-                return Ok(ExitCode::SUCCESS);
-            }
-            _ => {}
-        }
-        let shutdown = shutdown::on_signals()?;
-        let result = run(settings, matches.get_flag("once"), shutdown).await;
-        if let Err(failure) = &result {
-            error!("{failure:#}");
-        }
-        result.map(|()| ExitCode::SUCCESS)
+    let once = matches.get_flag("once");
+    let daemon = Daemon { rows: all_settings(), threads: Some(WORKER_THREADS) };
+    daemon.run((wanted, given), async |settings: Settings| match wanted {
+        "check" => Ok(checked(check(&settings).await?)),
+        _ => until_signals(async |shutdown| run(settings, once, shutdown).await).await,
     })
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use omphalos_common::config::{ConfigError, Period, Setting, Size};
 use omphalos_common::event::clean_name;
 use omphalos_common::ids::{ID_VERSION, IdKeys};
+use omphalos_common::program::{OfProcess, ProcessSettings};
 use omphalos_common::telemetry::LogFormat;
 use omphalos_parser::scribe::Recipe;
 use omphalos_parser::scribe::charset::EncodingSetting;
@@ -201,6 +202,16 @@ pub enum LogicalPath {
 
 /// Sizes that make no sense are refused rather than obeyed.
 const LINE_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024 * 1024;
+
+impl OfProcess for Settings {
+    fn process(&self) -> ProcessSettings<'_> {
+        ProcessSettings {
+            listen: self.listen,
+            log_level: &self.log_level,
+            log_format: self.log_format,
+        }
+    }
+}
 
 impl Settings {
     /// Checks what a type cannot express, and prepares the inputs.

@@ -10,7 +10,7 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::ids::IdKeys;
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Due, Listener, Repeats, Telemetry};
+use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
 use omphalos_transport::local::LocalSender;
 use omphalos_transport::road::{Open, Plan, Site};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -71,14 +71,8 @@ pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::
     settings.inputs()?;
     settings.id_keys()?;
     let surroundings = Surroundings::default();
-    let http_stop = Shutdown::new();
-    if let Some(address) = settings.listen {
-        let listener = Listener::bind(address).await?;
-        tokio::spawn(listener.serve(surroundings.telemetry.clone(), http_stop.clone()));
-    }
-    let result = run_in(surroundings, settings, once, shutdown).await;
-    http_stop.cancel();
-    result
+    let _serving = serve_at(settings.listen, surroundings.telemetry.routes()).await?;
+    run_in(surroundings, settings, once, shutdown).await
 }
 
 /// The same as a part of a process.

@@ -94,7 +94,7 @@ mod tests {
         let listener = Listener::bind("0.0.0.0:0".parse().unwrap()).await.unwrap();
         let address = listener.address().unwrap();
         let telemetry = Telemetry::default();
-        tokio::spawn(listener.serve(telemetry.clone(), Shutdown::new()));
+        tokio::spawn(listener.serve(telemetry.routes(), Shutdown::new()));
         assert_eq!(ask_ready(address).await, Ok(()));
         telemetry.health.problem("broker", "no connection to mq1:5672");
         let reason = NotReady("broker: no connection to mq1:5672".to_owned());

@@ -1,5 +1,7 @@
-//! The HTTP listener: `/metrics` for Prometheus, `/healthz` and `/readyz` for orchestrators.
+//! The HTTP listener: it serves the routes that it is given. `/metrics` for Prometheus, `/healthz`
+//! and `/readyz` for orchestrators are those of [`Telemetry`].
 
+use std::fmt::{Display, Formatter};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,10 +9,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio_util::sync::DropGuard;
 use tracing::{info, warn};
 
 use super::Health;
@@ -57,6 +60,12 @@ impl Telemetry {
         }
     }
 
+    /// `/metrics`, and those of the health.
+    pub fn routes(&self) -> Routes {
+        let metrics = Routes::default().with("/metrics", get(metrics).with_state(self.clone()));
+        metrics.and(self.health.routes())
+    }
+
     /// The metrics as text.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
@@ -66,6 +75,67 @@ impl Telemetry {
         }
         text
     }
+}
+
+impl Health {
+    /// `/healthz` and `/readyz`.
+    fn routes(&self) -> Routes {
+        Routes::default()
+            .with("/healthz", get(healthz).with_state(self.clone()))
+            .with("/readyz", get(readyz).with_state(self.clone()))
+    }
+}
+
+/// What is served: paths, and who answers at each. Whoever has something to serve gives its routes.
+#[derive(Debug, Default)]
+pub struct Routes {
+    paths: Vec<&'static str>,
+    router: Router,
+}
+
+impl Routes {
+    /// With one more path.
+    #[must_use]
+    pub fn with(mut self, path: &'static str, answer: MethodRouter) -> Self {
+        self.paths.push(path);
+        self.router = self.router.route(path, answer);
+        self
+    }
+
+    /// With those of somebody else, which are other paths.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.paths.extend(others.paths);
+        self.router = self.router.merge(others.router);
+        self
+    }
+}
+
+/// All paths, as people list them.
+impl Display for Routes {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        match self.paths.as_slice() {
+            [] => formatter.write_str("nothing"),
+            [only] => formatter.write_str(only),
+            [first @ .., last] => write!(formatter, "{} and {last}", first.join(", ")),
+        }
+    }
+}
+
+/// Serves `routes` at `listen`, if that is set, until what is returned is dropped.
+///
+/// # Errors
+/// When the address is taken or not ours; the message names the setting.
+pub async fn serve_at(
+    listen: Option<SocketAddr>,
+    routes: Routes,
+) -> Result<DropGuard, ConfigError> {
+    let stop = Shutdown::new();
+    if let Some(address) = listen {
+        let listener = Listener::bind(address).await?;
+        tokio::spawn(listener.serve(routes, stop.clone()));
+    }
+    Ok(stop.drop_guard())
 }
 
 /// A bound listener, not yet serving.
@@ -93,18 +163,13 @@ impl Listener {
         self.0.local_addr()
     }
 
-    /// Serves until `shutdown`.
-    pub async fn serve(self, telemetry: Telemetry, shutdown: Shutdown) {
+    /// Serves `routes` until `shutdown`.
+    pub async fn serve(self, routes: Routes, shutdown: Shutdown) {
         if let Ok(address) = self.address() {
-            info!(%address, "serving /metrics, /healthz and /readyz");
+            info!(%address, "serving {routes}");
         }
-        let routes = Router::new()
-            .route("/metrics", get(metrics))
-            .route("/healthz", get(healthz))
-            .route("/readyz", get(readyz))
-            .with_state(telemetry);
         let stop = shutdown.cancelled_owned();
-        if let Err(error) = axum::serve(self.0, routes).with_graceful_shutdown(stop).await {
+        if let Err(error) = axum::serve(self.0, routes.router).with_graceful_shutdown(stop).await {
             warn!(%error, "the HTTP listener ended");
         }
     }
@@ -114,13 +179,13 @@ async fn metrics(State(telemetry): State<Telemetry>) -> Response {
     ([(header::CONTENT_TYPE, OPENMETRICS)], telemetry.metrics()).into_response()
 }
 
-async fn healthz(State(telemetry): State<Telemetry>) -> Response {
-    answer(&telemetry.health.stuck())
+async fn healthz(State(health): State<Health>) -> Response {
+    answer(&health.stuck())
 }
 
-async fn readyz(State(telemetry): State<Telemetry>) -> Response {
-    let mut problems = telemetry.health.stuck();
-    problems.extend(telemetry.health.problems());
+async fn readyz(State(health): State<Health>) -> Response {
+    let mut problems = health.stuck();
+    problems.extend(health.problems());
     answer(&problems)
 }
 
@@ -129,4 +194,36 @@ fn answer(problems: &[String]) -> Response {
         return (StatusCode::OK, "ok\n").into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", problems.join("\n"))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::ask_ready;
+
+    #[test]
+    fn routes_are_listed_as_people_do() {
+        assert_eq!(Telemetry::default().routes().to_string(), "/metrics, /healthz and /readyz");
+        let one = Routes::default().with("/page", get(async || "here"));
+        assert_eq!(one.to_string(), "/page");
+    }
+
+    #[tokio::test]
+    async fn whoever_has_routes_is_served_beside_the_health_until_the_guard_is_dropped() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.address().unwrap();
+        // The same under a path that `ask_ready` asks for shows that a foreign route is served.
+        let foreign = Routes::default().with("/readyz", get(async || "ok"));
+        let stop = Shutdown::new();
+        let serving = tokio::spawn(listener.serve(foreign, stop.clone()));
+        assert_eq!(ask_ready(address).await, Ok(()));
+        drop(stop.drop_guard());
+        serving.await.unwrap();
+        assert!(ask_ready(address).await.is_err());
+        let telemetry = Telemetry::default();
+        let page = Routes::default().with("/page", get(async || "here"));
+        let guard = serve_at(Some(address), telemetry.routes().and(page)).await.unwrap();
+        assert_eq!(ask_ready(address).await, Ok(()));
+        drop(guard);
+    }
 }

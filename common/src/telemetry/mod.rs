@@ -11,7 +11,7 @@ mod samples;
 
 pub use ask::{NotReady, address_to_ask, ask_ready};
 pub use health::Health;
-pub use http::{Listener, Telemetry};
+pub use http::{Listener, Routes, Telemetry, serve_at};
 pub use logs::{LogFormat, init_logs};
 pub use repeats::CALM;
 pub use repeats::{Due, Repeats};

@@ -11,10 +11,11 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use omphalos_common::config::{Loaded, add_flags, load};
-use omphalos_common::shutdown;
-use omphalos_common::telemetry::{Listener, address_to_ask, ask_ready, init_logs};
-use tracing::{error, info, warn};
+use omphalos_common::config::add_flags;
+use omphalos_common::program::{Daemon, until_signals};
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::serve_at;
+use tracing::info;
 
 use chain::{Embedded, Watch, listen};
 use plan::Plan;
@@ -48,33 +49,14 @@ pub(crate) fn command() -> Command {
 /// part failed.
 pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
-    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let read = |name: &str| std::env::var(name).ok();
-    let Loaded { settings, warnings } = load::<Settings>(&all_settings(), given, read, variables)?;
-    init_logs(settings.log_format, &settings.log_level)?;
-    for warning in warnings {
-        warn!("{warning}");
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(async {
-        if wanted == "health" {
-            ask_ready(address_to_ask(settings.listen)?).await?;
-            println!("ready");
-            return Ok(());
-        }
-        let result = work(&settings).await;
-        if let Err(failure) = &result {
-            error!("{failure:#}");
-        }
-        result
-    });
-    // A request that nobody waits for any more must not keep the process.
-    runtime.shutdown_background();
-    result.map(|()| ExitCode::SUCCESS)
+    let daemon = Daemon { rows: all_settings(), threads: None };
+    daemon.run((wanted, given), async |settings: Settings| {
+        until_signals(async |shutdown| work(&settings, shutdown).await).await
+    })
 }
 
 /// Starts what is wanted, and stops it in the order of the data.
-async fn work(settings: &Settings) -> anyhow::Result<()> {
+async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let Plan { mut chain, store } = Plan::new(settings)?;
     if let Some(shipper) = &chain.shipper {
         shipper.inputs()?;
@@ -82,13 +64,8 @@ async fn work(settings: &Settings) -> anyhow::Result<()> {
     if let Some(indexer) = &chain.indexer {
         indexer.check()?;
     }
-    let shutdown = shutdown::on_signals()?;
     let watch = Watch::default();
-    let http_stop = shutdown::Shutdown::new();
-    if let Some(address) = settings.listen {
-        let listener = Listener::bind(address).await?;
-        tokio::spawn(listener.serve(watch.telemetry.clone(), http_stop.clone()));
-    }
+    let _serving = serve_at(settings.listen, watch.telemetry.routes()).await?;
     let mut embedded = None;
     if let Some(store) = store {
         let listener = listen(store.listen).await?;
@@ -109,6 +86,5 @@ async fn work(settings: &Settings) -> anyhow::Result<()> {
     if let Some(embedded) = embedded {
         embedded.close().await?;
     }
-    http_stop.cancel();
     result
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use omphalos_common::config::{Kind, Period, Setting, Size};
+use omphalos_common::program::{OfProcess, ProcessSettings};
 use omphalos_common::telemetry::LogFormat;
 use omphalos_indexer::config::{
     self as indexer, BulkSettings, ConsumeSettings, ElasticsearchSettings, IndexSettings, Limit,
@@ -186,6 +187,16 @@ impl Default for Settings {
             spool: indexer.spool,
             dead_letters: indexer.dead_letters,
             store: None,
+        }
+    }
+}
+
+impl OfProcess for Settings {
+    fn process(&self) -> ProcessSettings<'_> {
+        ProcessSettings {
+            listen: self.listen,
+            log_level: &self.log_level,
+            log_format: self.log_format,
         }
     }
 }

@@ -1,0 +1,142 @@
+//! The frame of a program: what all daemons do in the same way around their work. Settings are read,
+//! our own log begins, the runtime starts, a signal stops the work, and a failure becomes a message
+//! and an exit code: 0 done, 1 failed, 2 usage or configuration.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Error;
+use clap::ArgMatches;
+use serde::de::DeserializeOwned;
+use tokio::runtime::{Builder, Runtime};
+use tracing::{error, warn};
+
+use crate::config::{ConfigError, Loaded, Setting, load};
+use crate::shutdown::{self, Shutdown};
+use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
+
+/// Exit code: it could not be done.
+pub const FAILED: u8 = 1;
+/// Exit code: what was asked for, or a setting, makes no sense.
+pub const MISUSED: u8 = 2;
+
+/// What the settings of every daemon say of the process itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessSettings<'a> {
+    /// Where it serves what it says of itself.
+    pub listen: Option<SocketAddr>,
+    /// How much it logs.
+    pub log_level: &'a str,
+    /// How.
+    pub log_format: LogFormat,
+}
+
+/// Settings with a part for the process.
+pub trait OfProcess {
+    /// That part.
+    fn process(&self) -> ProcessSettings<'_>;
+}
+
+/// A daemon, as far as daemons differ.
+#[derive(Debug)]
+pub struct Daemon {
+    /// Its settings.
+    pub rows: Vec<Setting>,
+    /// Threads of its runtime; one for each processor by default.
+    pub threads: Option<usize>,
+}
+
+impl Daemon {
+    /// Reads the settings that `given` and the environment say, begins to log, and does `work` with
+    /// them; or else the subcommand `health`, if that is `wanted`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for settings that cannot be used; else those of the work.
+    pub fn run<S: DeserializeOwned + OfProcess>(
+        &self,
+        (wanted, given): (&str, &ArgMatches),
+        work: impl AsyncFnOnce(S) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let read = |name: &str| std::env::var(name).ok();
+        let Loaded { settings, warnings } = load::<S>(&self.rows, given, read, variables)?;
+        let ProcessSettings { listen, log_level, log_format } = settings.process();
+        init_logs(log_format, log_level)?;
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        let runtime = self.runtime()?;
+        let result = runtime.block_on(async {
+            match wanted {
+                "health" => health(listen).await,
+                _ => work(settings).await,
+            }
+        });
+        // A request that nobody waits for any more must not keep the process.
+        runtime.shutdown_background();
+        result
+    }
+
+    fn runtime(&self) -> std::io::Result<Runtime> {
+        let mut builder = Builder::new_multi_thread();
+        if let Some(threads) = self.threads {
+            builder.worker_threads(threads);
+        }
+        builder.enable_all().build()
+    }
+}
+
+/// Asks the process that runs with the same settings how it is.
+async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+    ask_ready(address_to_ask(listen)?).await?;
+    println!("ready");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does `work` until it ends or a signal asks it to; what it failed with is logged too.
+///
+/// # Errors
+/// Those of the work, and when signals cannot be waited for.
+pub async fn until_signals(
+    work: impl AsyncFnOnce(Shutdown) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let result = work(shutdown::on_signals()?).await;
+    if let Err(failure) = &result {
+        error!("{failure:#}");
+    }
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// The exit code of a check that found everything well, or did not.
+pub fn checked(is_well: bool) -> ExitCode {
+    if is_well { ExitCode::SUCCESS } else { ExitCode::from(MISUSED) }
+}
+
+/// Says what a program failed with, and returns the exit code.
+pub fn conclude(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        eprintln!("{program}: {failure:#}");
+        ExitCode::from(code_of(&failure))
+    })
+}
+
+/// What the process ends with because of `failure`.
+pub fn code_of(failure: &Error) -> u8 {
+    if failure.downcast_ref::<ConfigError>().is_some() { MISUSED } else { FAILED }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn settings_that_cannot_be_used_have_an_exit_code_of_their_own() {
+        let misused = || anyhow::Error::from(ConfigError::invalid("x: expected 1, found 2"));
+        assert_eq!(code_of(&misused()), MISUSED);
+        assert_eq!(code_of(&misused().context("cannot start")), MISUSED);
+        assert_eq!(code_of(&anyhow::anyhow!("the disk is full")), FAILED);
+        let deeper: anyhow::Result<()> = Err(std::io::Error::other("x")).context("cannot read");
+        assert_eq!(code_of(&deeper.unwrap_err()), FAILED);
+    }
+}
