@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_used_have_an_exit_code_of_their_own() {
-        let misused = || anyhow::Error::from(ConfigError::invalid("x: expected 1, found 2"));
+        let misused = || Error::from(ConfigError::invalid("x: expected 1, found 2"));
         assert_eq!(code_of(&misused()), MISUSED);
         assert_eq!(code_of(&misused().context("cannot start")), MISUSED);
         assert_eq!(code_of(&anyhow::anyhow!("the disk is full")), FAILED);

@@ -8,10 +8,11 @@ mod lines;
 
 use std::path::PathBuf;
 
-use omphalos_common::ids::IdKeys;
-use omphalos_parser::ParserKind;
-use omphalos_shipper::monitor::Host;
-use omphalos_shipper::parse::{ParseOptions, parse};
+use omphalos_common::clock::now_millis;
+use omphalos_parser::scribe::charset::EncodingSetting;
+use omphalos_parser::scribe::container::Container;
+use omphalos_parser::scribe::{Desk, Line, Origin, Recipe};
+use omphalos_parser::{Documents, ParserKind, Time};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -56,17 +57,25 @@ fn samples_of(host: usize, format: Format) -> Vec<Vec<u8>> {
     let source = format!("{:032x}", random.random::<u128>());
     let file = lines::path(format, host);
     let kind = format.parser();
-    let options = ParseOptions {
+    let recipe = Recipe {
         parser: kind,
         dataset: kind.default_dataset().to_owned(),
-        host: Host::new(name.clone(), id, &IdKeys::default()),
-        path: file.clone().into(),
+        encoding: EncodingSetting::Auto,
+        container: Container::None,
+        multiline: None,
         keep_original: false,
         max_line_bytes: 1 << 20,
     };
+    let origin = Origin { host_name: &name, host_id: &id, path: file.as_bytes() };
+    let mut scribe = recipe.scribe::<()>(origin);
     let text = lines::draw(format, LINES, &mut random);
-    let mut documents = Vec::new();
-    parse(&options, text.as_bytes(), &mut documents).expect("memory");
+    let (mut page, mut writer, mut offset) = (Page::default(), Documents::default(), 0);
+    for line in text.split_inclusive('\n') {
+        let line = Line { bytes: line.as_bytes(), offset, is_ascii: false };
+        offset += line.bytes.len() as u64;
+        scribe.take(line, &|| (), &mut writer, &mut page);
+    }
+    let documents = page.documents;
     let documents: Vec<&[u8]> = documents.split_inclusive(|byte| *byte == b'\n').collect();
     let mut start = random.random_range(0..10_000_000_u64);
     let mut sample = |documents: &[&[u8]]| {
@@ -81,6 +90,21 @@ fn samples_of(host: usize, format: Format) -> Vec<Vec<u8>> {
         [head.into_bytes(), documents.concat()].concat()
     };
     documents.chunks(SAMPLE).map(&mut sample).collect()
+}
+
+/// Keeps documents; a line without a time has that of the line before it, or the present.
+#[derive(Default)]
+struct Page {
+    documents: Vec<u8>,
+    last: Option<Time>,
+}
+
+impl Desk for Page {
+    fn put(&mut self, _: u64, own: Option<Time>, _: &[u8], write: impl FnOnce(&mut Vec<u8>, Time)) {
+        let now = || Time::from_millis(now_millis());
+        let time = *self.last.insert(own.or(self.last).unwrap_or_else(now));
+        write(&mut self.documents, time);
+    }
 }
 
 /// The parser of a format.

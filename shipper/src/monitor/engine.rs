@@ -127,7 +127,7 @@ pub struct Monitor {
     /// Whether there is nothing but standard input to read.
     is_pipe_only: bool,
     /// In a single pass: where each file ended when it was found.
-    ends: HashMap<TailId, u64>,
+    ends: Option<HashMap<TailId, u64>>,
     open: HashMap<Arc<str>, OpenBatch>,
     outbox: VecDeque<ClosedBatch>,
     pub(super) schedule: Schedule,
@@ -180,7 +180,7 @@ impl Monitor {
             alarms: Alarms::default(),
             is_pipe_open,
             is_pipe_only,
-            ends: HashMap::new(),
+            ends: None,
             open: HashMap::new(),
             outbox: VecDeque::new(),
             schedule: Schedule::new(now),
@@ -279,7 +279,7 @@ impl Monitor {
         if !self.options.once {
             return Some(self.schedule.next(!self.has_events));
         }
-        let has_more = self.ends.is_empty() || self.files.is_waiting();
+        let has_more = self.ends.is_none() || self.files.is_waiting();
         has_more.then(|| self.schedule.next_rescan())
     }
 
@@ -323,12 +323,10 @@ impl Monitor {
                 self.rescan();
                 self.schedule.rescanned(now, now, RESCAN_ONCE);
             }
-            if self.ends.is_empty() {
+            if self.ends.is_none() {
                 self.rescan();
                 let files = self.files.iter().filter(|tail| tail.is_plain());
-                self.ends = files.map(|tail| (tail.id, length_of(tail))).collect();
-                // Not empty, so that it is done once even when there is no file.
-                self.ends.insert(TailId(u64::MAX), 0);
+                self.ends = Some(files.map(|tail| (tail.id, length_of(tail))).collect());
             }
             return;
         }

@@ -10,6 +10,7 @@ use omphalos_common::event::{SourceId, day_of};
 use omphalos_common::ids::{ID_VERSION, IdMaker};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
+use omphalos_parser::scribe::Origin;
 use omphalos_parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 use omphalos_tests::generate::Generator;
 use omphalos_transport::batch::{Batch, Chunk};
@@ -31,7 +32,9 @@ impl Source {
     pub fn new() -> Self {
         let mut generator = Generator::new(1);
         let mut documents = Documents::default();
-        let frame = Frame::new("access", ("web1", "bench"), b"/var/log/access.log", false);
+        let (host_name, host_id) = ("web1", "bench");
+        let origin = Origin { host_name, host_id, path: b"/var/log/access.log" };
+        let frame = Frame::new("access", origin, false);
         let mut offset = 0;
         let mut next = || batch(&mut generator, &mut documents, &frame, &mut offset);
         Self { batches: (0..BATCHES).map(|_| next()).collect() }

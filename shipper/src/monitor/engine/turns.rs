@@ -48,7 +48,7 @@ impl Monitor {
         match read {
             Some(Ok(Look::More)) => {
                 self.files.is_alive(id);
-                let end = self.ends.get(&id).copied();
+                let end = self.ends.as_ref().and_then(|ends| ends.get(&id)).copied();
                 let Some(tail) = self.files.get_mut(id) else { return false };
                 tail.is_done = end.is_some_and(|end| tail.offset() >= end);
                 !tail.is_done

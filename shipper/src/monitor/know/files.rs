@@ -69,6 +69,19 @@ pub struct Limits {
     pub second_look: Duration,
 }
 
+/// What was said of the last scan, and is not said again while it is so.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Announced {
+    /// A file that was named is not there.
+    Missing(PathBuf),
+    /// What was named is no regular file.
+    Irregular(PathBuf),
+    /// No file matches a pattern.
+    Empty(String),
+    /// A file or directory cannot be looked at.
+    Unreadable(PathBuf),
+}
+
 /// All files being read.
 pub struct Files {
     pub(in crate::monitor) inputs: Vec<Input>,
@@ -85,7 +98,7 @@ pub struct Files {
     /// Positions of files that are not being read: not there, or with nothing new in them.
     pub(in crate::monitor) remembered: Positions,
     /// What was said once of what a scan saw, and need not be said again.
-    announced: HashSet<String>,
+    announced: HashSet<Announced>,
     /// What could not be looked at by the last scan, and why.
     unseen: BTreeMap<PathBuf, String>,
     /// Files that were found and cannot be read now, and why.
@@ -200,9 +213,18 @@ impl Files {
         tails.map(|tail| tail.entry(now)).chain(fresh.cloned()).collect()
     }
 
-    /// Whether something that was named is not there, or cannot be read.
+    /// Whether something that was named is not there, or could not be read to its end, in a single
+    /// pass.
     pub fn misses_some(&self) -> bool {
-        !self.unreadable.is_empty() || self.announced.iter().any(|text| !text.starts_with("empty "))
+        let is_missed = |fact: &Announced| !matches!(fact, Announced::Empty(_));
+        let mut cut = self.tails.values().filter(|tail| tail.is_cut()).peekable();
+        let misses = !self.unreadable.is_empty()
+            || self.announced.iter().any(is_missed)
+            || cut.peek().is_some();
+        for tail in cut {
+            warn!(path = %tail.path.display(), offset = tail.known_size(), "the archive ends in the middle; what stands before this offset was read");
+        }
+        misses
     }
 
     /// What cannot be read now, in a few words; `None` when everything can.
@@ -332,29 +354,29 @@ impl Files {
 
     fn announce(&mut self, scan: &Scan) {
         let mut current = HashSet::new();
-        let mut once = |key: String, say: &dyn Fn()| {
-            if !self.announced.contains(&key) {
+        let mut once = |fact: Announced, say: &dyn Fn()| {
+            if !self.announced.contains(&fact) {
                 say();
             }
-            current.insert(key);
+            current.insert(fact);
         };
         for path in &scan.missing {
-            once(format!("missing {}", path.display()), &|| {
+            once(Announced::Missing(path.clone()), &|| {
                 warn!(path = %path.display(), "the file is not there; waiting for it");
             });
         }
         for (path, kind) in &scan.irregular {
-            once(format!("irregular {}", path.display()), &|| {
+            once(Announced::Irregular(path.clone()), &|| {
                 warn!(path = %path.display(), "is {kind}, not a regular file; it is not read");
             });
         }
         for pattern in &scan.empty {
-            once(format!("empty {pattern}"), &|| {
+            once(Announced::Empty(pattern.clone()), &|| {
                 warn!(pattern, "no file matches; waiting for one");
             });
         }
         for (path, error) in &scan.unreadable {
-            once(format!("unreadable {}", path.display()), &|| {
+            once(Announced::Unreadable(path.clone()), &|| {
                 warn!(path = %path.display(), %error, "cannot look there; what was read of it stays remembered, trying again");
             });
         }

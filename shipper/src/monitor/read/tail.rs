@@ -282,6 +282,11 @@ impl Tail {
         at_end && self.is_at_end && self.shipped_to() == self.known_size
     }
 
+    /// Whether it is an archive of which the end is missing, as far as it was read.
+    pub fn is_cut(&self) -> bool {
+        self.handle.outlook() == Outlook::Cut
+    }
+
     /// What is wrong with an archive that cannot be read on; said once.
     pub fn take_damage(&mut self) -> Option<String> {
         match self.handle.outlook() {
