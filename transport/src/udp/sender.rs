@@ -183,7 +183,7 @@ impl Sender {
             UdpEncoding::Omphalos => {
                 let room = route.room();
                 packer.pack((batch, made_at), room, select, |documents, message| {
-                    route.push(keys, documents, message);
+                    route.push(keys, documents, message)
                 })?;
             }
         }

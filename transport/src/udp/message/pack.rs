@@ -86,7 +86,7 @@ impl Packer {
         (batch, made_at): (&Batch, i64),
         room: usize,
         select: impl Fn(&Chunk) -> bool,
-        mut emit: impl FnMut(u16, &[u8]),
+        mut emit: impl FnMut(u16, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         self.index(batch, select);
         let entries = std::mem::take(&mut self.entries);
@@ -99,7 +99,7 @@ impl Packer {
                 let fits = self.message.len() <= room;
                 self.learn(now, fits);
                 if fits || count == 1 {
-                    emit(u16::try_from(count).unwrap_or(u16::MAX), &self.message);
+                    emit(u16::try_from(count).map_err(io::Error::other)?, &self.message)?;
                     rest = later;
                     break;
                 }

@@ -45,7 +45,10 @@ fn batch(chunks: &[usize], lengths: &[usize]) -> Batch {
 fn packed(batch: &Batch, room: usize) -> Vec<(u16, Vec<u8>)> {
     let mut packer = Packer::new("web1", 1).unwrap();
     let mut messages = Vec::new();
-    let emit = |documents: u16, message: &[u8]| messages.push((documents, message.to_vec()));
+    let emit = |documents: u16, message: &[u8]| {
+        messages.push((documents, message.to_vec()));
+        Ok(())
+    };
     packer.pack((batch, 99), room, |_| true, emit).unwrap();
     messages
 }
@@ -102,7 +105,12 @@ fn chunks_can_be_left_out() {
     let mut packer = Packer::new("web1", 1).unwrap();
     let mut documents = 0;
     let select = |chunk: &Chunk| chunk.ids.len() != 7;
-    packer.pack((&batch, 0), 60_000, select, |count, _| documents += count).unwrap();
+    packer
+        .pack((&batch, 0), 60_000, select, |count, _| {
+            documents += count;
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(documents, 14);
 }
 

@@ -151,23 +151,26 @@ impl Route {
     }
 
     /// Queues a message, in pieces if it is too large for one datagram.
-    pub fn push(&mut self, keys: Option<&Keys>, documents: u16, message: &[u8]) {
+    ///
+    /// # Errors
+    /// When it cannot be sealed.
+    pub fn push(&mut self, keys: Option<&Keys>, documents: u16, message: &[u8]) -> io::Result<()> {
         let room = self.room();
         if message.len() <= room {
-            self.push_data(keys, documents, None, message);
-            return;
+            return self.push_data(keys, documents, None, message);
         }
         let piece_room = room.saturating_sub(data::PIECE_OVERHEAD).max(1);
         let pieces = u16::try_from(message.len().div_ceil(piece_room));
         let (Ok(pieces), true) = (pieces, message.len() < MAX_MESSAGE) else {
             warn!(bytes = message.len(), "a document is too large for UDP and is dropped");
             self.metrics.dropped("too_large");
-            return;
+            return Ok(());
         };
         for (index, piece) in (0..pieces).zip(message.chunks(piece_room)) {
             let documents = if index == 0 { documents } else { 0 };
-            self.push_data(keys, documents, Some((index, pieces)), piece);
+            self.push_data(keys, documents, Some((index, pieces)), piece)?;
         }
+        Ok(())
     }
 
     fn push_data(
@@ -176,7 +179,7 @@ impl Route {
         documents: u16,
         piece: Option<(u16, u16)>,
         message: &[u8],
-    ) {
+    ) -> io::Result<()> {
         let parity = self.groups.is_some();
         let before = self.documents;
         let mut body = std::mem::take(&mut self.body);
@@ -184,7 +187,7 @@ impl Route {
         Data { before, documents, parity, piece, message }.write(&mut body);
         let header = Datagram { kind: Kind::Data, stream: self.stream, number: self.next };
         let mut datagram = Vec::with_capacity(body.len() + Datagram::overhead(self.sealed));
-        header.write(keys, &body, &mut datagram);
+        header.write(keys, &body, &mut datagram)?;
         if let Some(ring) = &mut self.ring {
             ring.push(&datagram);
         }
@@ -193,29 +196,32 @@ impl Route {
         self.documents += u64::from(documents);
         self.metrics.datagrams.inc();
         self.metrics.documents.inc_by(u64::from(documents));
-        self.push_to_group(keys, header.number, &body);
+        self.push_to_group(keys, header.number, &body)?;
         self.body = body;
+        Ok(())
     }
 
-    fn push_to_group(&mut self, keys: Option<&Keys>, number: u64, body: &[u8]) {
-        let Some(groups) = &mut self.groups else { return };
+    fn push_to_group(&mut self, keys: Option<&Keys>, number: u64, body: &[u8]) -> io::Result<()> {
+        let Some(groups) = &mut self.groups else { return Ok(()) };
         if !groups.push(number, body) {
-            self.close_group(keys);
+            self.close_group(keys)?;
             // An empty group takes any body that fits a datagram.
             let taken = self.groups.as_mut().is_some_and(|groups| groups.push(number, body));
             debug_assert!(taken);
         }
         if self.groups.as_ref().is_some_and(GroupWriter::is_full) {
-            self.close_group(keys);
+            self.close_group(keys)?;
         }
+        Ok(())
     }
 
     /// Queues the parity of the group.
-    fn close_group(&mut self, keys: Option<&Keys>) {
+    fn close_group(&mut self, keys: Option<&Keys>) -> io::Result<()> {
         let Self { groups: Some(groups), queue, parities, stream, metrics, .. } = self else {
-            return;
+            return Ok(());
         };
         let mut body = Vec::new();
+        let mut sealed = Ok(());
         groups.finish(|parity, shard| {
             body.clear();
             body.extend_from_slice(&parity.encode());
@@ -223,10 +229,15 @@ impl Route {
             let header = Datagram { kind: Kind::Parity, stream: *stream, number: *parities };
             *parities += 1;
             let mut datagram = Vec::new();
-            header.write(keys, &body, &mut datagram);
-            queue.push_back(datagram);
-            metrics.parity.inc();
+            match header.write(keys, &body, &mut datagram) {
+                Ok(()) => {
+                    queue.push_back(datagram);
+                    metrics.parity.inc();
+                }
+                Err(error) => sealed = Err(error.into()),
+            }
         });
+        sealed
     }
 
     /// Queues the documents of these chunks as plain lines.
@@ -406,8 +417,11 @@ impl Route {
         }
         self.listen(keys);
         let opened = self.groups.as_ref().and_then(GroupWriter::opened);
-        if opened.is_some_and(|opened| now.saturating_duration_since(opened) >= GROUP_AGE) {
-            self.close_group(keys);
+        if opened.is_some_and(|opened| now.saturating_duration_since(opened) >= GROUP_AGE)
+            && let Err(error) = self.close_group(keys)
+        {
+            self.fail(&error);
+            return;
         }
         while !self.queue.is_empty() && self.send_some() {}
         if now >= self.mark_at {
