@@ -179,7 +179,7 @@ impl Sender {
             .collect();
         let select = |chunk: &Chunk| wanted.iter().any(|wanted| std::ptr::eq(*wanted, chunk));
         match options.encoding {
-            UdpEncoding::Ndjson => route.push_lines(batch, select),
+            UdpEncoding::Ndjson => route.push_lines(batch, select)?,
             UdpEncoding::Omphalos => {
                 let room = route.room();
                 packer.pack((batch, made_at), room, select, |documents, message| {

@@ -115,6 +115,15 @@ fn chunks_can_be_left_out() {
 }
 
 #[test]
+fn nothing_is_packed_of_a_batch_whose_body_and_chunks_disagree() {
+    let mut packer = Packer::new("web1", 1).unwrap();
+    for batch in crate::batch::tests::disagreeing() {
+        let packed = packer.pack((&batch, 0), 1400, |_| true, |_, _| panic!("sent: {batch:?}"));
+        assert!(packed.is_err(), "{batch:?}");
+    }
+}
+
+#[test]
 fn a_document_that_does_not_fit_comes_alone() {
     let mut random = 1_u32;
     let mut next = || {

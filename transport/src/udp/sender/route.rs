@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::metrics::UdpSenderMetrics;
 use super::ring::Ring;
 use super::{SenderOptions, UdpEncoding};
-use crate::batch::{Batch, Chunk};
+use crate::batch::{Batch, BatchError, Chunk};
 use crate::udp::data::{self, Data};
 use crate::udp::datagram::{Datagram, Kind, MAX_DATAGRAM};
 use crate::udp::keys::Keys;
@@ -241,7 +241,15 @@ impl Route {
     }
 
     /// Queues the documents of these chunks as plain lines.
-    pub fn push_lines(&mut self, batch: &Batch, select: impl Fn(&Chunk) -> bool) {
+    ///
+    /// # Errors
+    /// When the body and the chunks disagree.
+    pub fn push_lines(
+        &mut self,
+        batch: &Batch,
+        select: impl Fn(&Chunk) -> bool,
+    ) -> Result<(), BatchError> {
+        batch.check()?;
         let room = self.size();
         let mut lines = batch.body.split_inclusive(|byte| *byte == b'\n');
         let mut datagram: Vec<u8> = Vec::with_capacity(room);
@@ -265,6 +273,7 @@ impl Route {
             self.queue.push_back(datagram);
             self.metrics.datagrams.inc();
         }
+        Ok(())
     }
 
     /// Sends what is queued, at the pace. `false` when nobody listens; what is left stays queued.
