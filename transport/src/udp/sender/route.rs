@@ -324,9 +324,7 @@ impl Route {
                     let bytes: usize = self.queue.drain(..sent).map(|sent| sent.len()).sum();
                     self.metrics.bytes.inc_by(bytes as u64);
                 }
-                Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32) => {
-                    return self.fit_the_path();
-                }
+                Err(error) if is_too_large(&error) => return self.fit_the_path(),
                 Err(error) if is_passing(&error) => thread::park_timeout(NO_BUFFERS),
                 Err(error) => {
                     self.fail(&error);
@@ -338,26 +336,40 @@ impl Route {
     }
 
     /// The path has become narrower: what is queued goes in fragments, what follows fits it.
+    /// `false` when nobody listens.
     fn fit_the_path(&mut self) -> bool {
-        let Link::Up { socket, size } = &mut self.link else { return false };
-        let Ok(address) = socket.peer_addr() else { return false };
+        if let Err(error) = self.send_fragments() {
+            self.fail(&error);
+        }
+        self.is_up()
+    }
+
+    fn send_fragments(&mut self) -> io::Result<()> {
+        let Link::Up { socket, size } = &mut self.link else { return Ok(()) };
+        let address = socket.peer_addr()?;
         let mtu = path_mtu(socket).unwrap_or_default();
         let smaller = datagram_size(address, mtu).min(*size);
         info!(mtu, size = smaller, "udp {}: the path carries smaller datagrams", self.to);
         // Where the kernel does not know better, half of what was too much.
         *size = if smaller < *size { smaller } else { datagram_size(address, *size / 2) };
-        let sent = allow_fragments(socket, true).and_then(|()| {
-            while let Some(datagram) = self.queue.pop_front() {
-                socket.send(&datagram)?;
-                self.metrics.bytes.inc_by(datagram.len() as u64);
+        allow_fragments(socket, true)?;
+        // Each stays queued until it is sent: what fails goes when the destination is back.
+        while let Some(datagram) = self.queue.front() {
+            let bytes = datagram.len();
+            match socket.send(datagram) {
+                Ok(_) => drop(self.metrics.bytes.inc_by(bytes as u64)),
+                Err(error) if is_too_large(&error) => {
+                    warn!(
+                        bytes,
+                        "udp {}: a datagram is too large even in fragments and is dropped", self.to
+                    );
+                    self.metrics.dropped("too_large");
+                }
+                Err(error) => return Err(error),
             }
-            allow_fragments(socket, false)
-        });
-        if let Err(error) = sent {
-            self.fail(&error);
-            return false;
+            self.queue.pop_front();
         }
-        true
+        allow_fragments(socket, false)
     }
 
     fn fail(&mut self, error: &io::Error) {
@@ -462,10 +474,52 @@ pub fn reach(to: &str) -> io::Result<(SocketAddr, UdpSocket)> {
     Ok((address, connect(address)?))
 }
 
+/// Whether the kernel found a datagram longer than the path carries.
+fn is_too_large(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32)
+}
+
 /// Whether trying again at once may help.
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut
     ) || error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::udp::sender::tests::options;
+
+    /// A route whose socket is this one, with datagrams of these bytes to send.
+    fn route(socket: UdpSocket, datagrams: &[&str]) -> Route {
+        let mut route = Route::new("127.0.0.1:9", &options(), UdpSenderMetrics::default());
+        route.link = Link::Up { socket, size: 1000 };
+        route.queue = datagrams.iter().map(|text| text.as_bytes().to_vec()).collect();
+        route
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_measured_takes_the_link_down_and_keeps_what_is_queued() {
+        let unconnected = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut route = route(unconnected, &["a"]);
+        assert!(!route.fit_the_path());
+        assert!(!route.is_up(), "or the sender would try again at once, for ever");
+        assert!(route.trouble().is_some());
+        assert_eq!(route.queue.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_sent_in_fragments_stays_queued() {
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (_, socket) = reach(&closed.local_addr().unwrap().to_string()).unwrap();
+        drop(closed);
+        let mut route = route(socket, &["a", "b", "c"]);
+        // The first finds nobody; the second is told so and does not leave.
+        assert!(!route.fit_the_path());
+        assert!(!route.is_up());
+        let queued: Vec<&[u8]> = route.queue.iter().map(Vec::as_slice).collect();
+        assert_eq!(queued, [b"b", b"c"]);
+    }
 }
