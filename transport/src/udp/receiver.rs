@@ -82,7 +82,7 @@ impl Receivers {
             let mut address = options.listen;
             for worker in 0..options.workers {
                 let socket = open(address, &options, worker == 0)?;
-                address = socket.local_addr().unwrap_or(address);
+                address = bound(address, socket.local_addr())?;
                 let options = options.clone();
                 let shared = Arc::clone(&receivers.shared);
                 let worker = Worker { number, socket, options, shared };
@@ -183,6 +183,16 @@ fn recover(spool: &Spool, file: &LedgerFile) -> Result<Streams, ConfigError> {
     Ok(streams)
 }
 
+/// Where a socket listens that was to listen at `wanted`: with port 0, the next workers must take
+/// the port that the first was given.
+fn bound(wanted: SocketAddr, found: io::Result<SocketAddr>) -> Result<SocketAddr, ConfigError> {
+    found.map_err(|error| {
+        ConfigError::invalid(format!(
+            "receive.listen: cannot tell which port udp {wanted} was given: {error}; choose a port other than 0"
+        ))
+    })
+}
+
 fn open(
     address: SocketAddr,
     options: &ReceiveOptions,
@@ -264,4 +274,21 @@ impl Shared {
 
 fn now_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_do_not_listen_at_a_port_that_is_not_known() {
+        let wanted: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let error = bound(wanted, Err(io::Error::other("gone"))).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "receive.listen: cannot tell which port udp 127.0.0.1:0 was given: gone; choose a port other than 0"
+        );
+        let given = "127.0.0.1:5140".parse().unwrap();
+        assert_eq!(bound(wanted, Ok(given)).unwrap(), given);
+    }
 }
