@@ -16,7 +16,7 @@ use super::ledger::{Ledger, LedgerFile};
 use super::record::Record;
 use super::settings::UdpEncoding;
 use super::socket::{bind, set_patience, set_receive_buffer};
-use super::streams::Streams;
+use super::streams::{Skipped, Streams};
 use crate::spool::Spool;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
@@ -155,6 +155,11 @@ impl Accountant {
         self.0.streams().unreadable(stream);
     }
 
+    /// What could not be restored when they started.
+    pub fn skipped(&self) -> Skipped {
+        self.0.streams().skipped()
+    }
+
     /// The spool behind the receivers.
     pub fn spool(&self) -> &Spool {
         &self.0.spool
@@ -170,11 +175,12 @@ fn recover(spool: &Spool, file: &LedgerFile) -> Result<Streams, ConfigError> {
     let mut streams = Streams::restore(ledger, now);
     let mut recovered = 0;
     spool
-        .scan(from, |_, bytes| {
-            if let Some(record) = Record::read(bytes) {
+        .scan(from, |number, bytes| match Record::read(bytes) {
+            Some(record) => {
                 streams.recover(&record, now);
                 recovered += 1;
             }
+            None => streams.recover_nothing(number),
         })
         .map_err(|error| ConfigError::invalid(error.to_string()))?;
     if recovered > 0 {
