@@ -133,9 +133,11 @@ impl std::str::FromStr for SourceId {
     }
 }
 
-/// The day of a point in time: days since 1970-01-01 in UTC, negative before.
+/// The day of a point in time: days since 1970-01-01 in UTC, negative before. Of what is further
+/// away than days can count, the last day on that side.
 pub fn day_of(seconds: i64) -> i32 {
-    i32::try_from(seconds.div_euclid(SECONDS_PER_DAY)).unwrap_or(i32::MAX)
+    let furthest = if seconds < 0 { i32::MIN } else { i32::MAX };
+    i32::try_from(seconds.div_euclid(SECONDS_PER_DAY)).unwrap_or(furthest)
 }
 
 /// A name made safe for a routing key and an index name: lower case, `[a-z0-9_-]` and nothing
@@ -194,6 +196,8 @@ mod tests {
         assert_eq!(day_of(86_399), 0);
         assert_eq!(day_of(86_400), 1);
         assert_eq!(day_of(-1), -1);
+        assert_eq!(day_of(i64::MAX), i32::MAX);
+        assert_eq!(day_of(i64::MIN), i32::MIN);
     }
 
     #[test]

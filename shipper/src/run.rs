@@ -212,14 +212,16 @@ impl Stages {
         let dispatching = spawn("encoder", move || dispatcher.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;
         let metrics = self.metrics.clone();
-        let reporting = report_deliveries(sent_seen, inbox.clone(), metrics, give_up.clone());
+        let reporting =
+            report_deliveries(sent_seen, inbox.clone(), metrics, shutdown.clone(), give_up.clone());
         let reporting = tokio::spawn(reporting);
         tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up));
         let ended = monitoring.await.context("the monitor thread is gone")?;
-        reporting.await.context("the task of receipts is gone")?;
+        let reported = reporting.await.context("the task of receipts is gone")?;
         dispatching.await.context("the encoder thread is gone")?.context("cannot send")?;
         close(ended == Ended::Settled).await;
         self.metrics.log_books();
+        reported?;
         conclude(&ended)
     }
 }

@@ -44,8 +44,9 @@ impl BatchMessages {
     /// The messages of `batch`, made now.
     ///
     /// # Errors
-    /// When zstd fails.
+    /// When zstd fails, or the body and the chunks disagree.
     pub fn of(&mut self, batch: &Batch) -> io::Result<Vec<Message>> {
+        batch.check()?;
         let about = |content_type: &'static str| {
             About::new(format!("{}.{}", batch.dataset(), self.host), content_type)
                 .made("omphalos-shipper", now_seconds())
@@ -107,5 +108,20 @@ impl<S: SendMessage> Road for MessageRoad<S> {
             }
             Some(Receipt::of_all(receipts))
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_of_a_batch_whose_body_and_chunks_disagree() {
+        for encoding in [Encoding::Batch, Encoding::Json] {
+            let mut messages = BatchMessages::new("web1", encoding, 1).unwrap();
+            for batch in crate::batch::tests::disagreeing() {
+                assert!(messages.of(&batch).is_err(), "{batch:?}");
+            }
+        }
     }
 }

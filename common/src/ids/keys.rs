@@ -101,17 +101,25 @@ impl fmt::Debug for IdKey {
     }
 }
 
+/// With what the ids of new files are made: a key is here itself, so that there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NewFiles {
+    Unkeyed,
+    OfHost,
+    OfKey(IdKey),
+}
+
 /// Which keys are known beside that of the host, and what new files get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdKeys {
-    pub(super) of_new_files: IdScheme,
+    pub(super) of_new_files: NewFiles,
     pub(super) known: Vec<IdKey>,
 }
 
 impl Default for IdKeys {
     /// The key of the host, and no other.
     fn default() -> Self {
-        Self { of_new_files: IdScheme::OfHost, known: Vec::new() }
+        Self { of_new_files: NewFiles::OfHost, known: Vec::new() }
     }
 }
 
@@ -130,12 +138,16 @@ impl IdKeys {
     /// The same keys, with ids of version 1 for new files.
     #[must_use]
     pub fn unkeyed(self) -> Self {
-        Self { of_new_files: IdScheme::Unkeyed, ..self }
+        Self { of_new_files: NewFiles::Unkeyed, ..self }
     }
 
     /// What new files get.
     pub fn of_new_files(&self) -> IdScheme {
-        self.of_new_files
+        match &self.of_new_files {
+            NewFiles::Unkeyed => IdScheme::Unkeyed,
+            NewFiles::OfHost => IdScheme::OfHost,
+            NewFiles::OfKey(key) => IdScheme::OfKey(key.print()),
+        }
     }
 
     /// Whether files that were begun so can be read on.
@@ -157,7 +169,7 @@ impl IdKeys {
             }
             let refuse = |what: &str| format!("line {}: {what}", number + 1);
             if line == HOST {
-                of_new_files.get_or_insert(IdScheme::OfHost);
+                of_new_files.get_or_insert(NewFiles::OfHost);
                 continue;
             }
             let secret = bytes_of(line).ok_or_else(|| {
@@ -172,7 +184,7 @@ impl IdKeys {
             if known.len() == MOST_KEYS {
                 return Err(refuse(&format!("expected at most {MOST_KEYS} keys")));
             }
-            of_new_files.get_or_insert(IdScheme::OfKey(key.print()));
+            of_new_files.get_or_insert_with(|| NewFiles::OfKey(key.clone()));
             known.push(key);
         }
         let of_new_files =

@@ -8,7 +8,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::IdScheme;
-use super::keys::{IdKey, IdKeys};
+use super::keys::{IdKey, IdKeys, NewFiles};
 use crate::event::{DocumentId, SourceId};
 
 /// Makes the ids of the lines of one host.
@@ -126,16 +126,19 @@ impl IdMakers {
     /// For the lines of the host that is called `host_id`.
     pub fn new(host_id: &str, keys: &IdKeys) -> Self {
         let of_key = |key: &IdKey| IdMaker::keyed(IdScheme::OfKey(key.print()), key, host_id);
+        let of_new_files = Arc::new(match &keys.of_new_files {
+            NewFiles::Unkeyed => IdMaker::unkeyed(host_id),
+            NewFiles::OfHost => IdMaker::of_host(host_id),
+            NewFiles::OfKey(key) => of_key(key),
+        });
         let keyed = keys.known.iter().map(of_key).chain([IdMaker::of_host(host_id)]);
-        let mut all: Vec<Arc<IdMaker>> =
-            keyed.chain([IdMaker::unkeyed(host_id)]).map(Arc::new).collect();
+        let others = keyed
+            .chain([IdMaker::unkeyed(host_id)])
+            .filter(|maker| maker.scheme != of_new_files.scheme)
+            .map(Arc::new);
         // The first is what new files get.
-        all.sort_by_key(|maker| maker.scheme != keys.of_new_files);
-        let of_new_files = all.first().map(Arc::clone);
-        Self {
-            of_new_files: of_new_files.unwrap_or_else(|| Arc::new(IdMaker::of_host(host_id))),
-            all: all.into(),
-        }
+        let all = std::iter::once(Arc::clone(&of_new_files)).chain(others).collect();
+        Self { of_new_files, all }
     }
 
     /// What new files get.
@@ -165,6 +168,24 @@ mod tests {
 
     fn all(host_id: &str) -> Vec<Arc<IdMaker>> {
         makers(host_id).all.to_vec()
+    }
+
+    #[test]
+    fn new_files_get_what_the_keys_say_and_never_something_else() {
+        let text = format!("{}\n{}\n", "ab".repeat(16), "cd".repeat(16));
+        let of_file = IdKeys::parse(&text).unwrap();
+        let host_first = IdKeys::parse(&format!("host\n{text}")).unwrap();
+        for (keys, known) in
+            [(IdKeys::default(), 2), (of_file.clone(), 4), (of_file.unkeyed(), 4), (host_first, 4)]
+        {
+            let makers = IdMakers::new("host-1", &keys);
+            assert_eq!(makers.of_new_files().scheme(), keys.of_new_files());
+            let schemes: Vec<IdScheme> = makers.schemes().collect();
+            assert_eq!((schemes.first(), schemes.len()), (Some(&keys.of_new_files()), known));
+        }
+        // A key that the list of known ones lacks is used all the same.
+        let keys = IdKeys { known: Vec::new(), ..IdKeys::parse(&text).unwrap() };
+        assert_eq!(IdMakers::new("host-1", &keys).of_new_files().scheme(), keys.of_new_files());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Going through the queue of dead letters by hand: looking, publishing again, dropping.
 
+use std::str::FromStr;
+
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
@@ -90,9 +92,9 @@ impl DeadQueue {
     /// and takes it out of the queue once the broker has confirmed that.
     ///
     /// # Errors
-    /// When it cannot be published; it then stays in the queue.
+    /// When it cannot be published as it was; it then stays in the queue.
     pub async fn replay(&self, message: DeadMessage) -> Result<(), DeadQueueError> {
-        let (body, properties) = message.as_sent();
+        let (body, properties) = message.as_sent()?;
         let exchange = self.topology.exchange.as_str();
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let key = message.header(header::ROUTING_KEY).unwrap_or("replay");
@@ -150,20 +152,56 @@ impl DeadMessage {
         self.0.properties.content_type().as_ref().map(ShortString::as_str)
     }
 
+    /// The number in a header, if it is there.
+    fn number<N: FromStr>(&self, header: Header) -> Result<Option<N>, DeadQueueError> {
+        let headers = self.0.properties.headers().as_ref();
+        let Some(value) = headers.and_then(|headers| headers.inner().get(header.0)) else {
+            return Ok(None);
+        };
+        let number = self.header(header).and_then(|text| text.parse().ok());
+        number.map(Some).ok_or_else(|| {
+            let found = match self.header(header) {
+                Some(text) => format!("{text:?}"),
+                None => format!("{value:?}"),
+            };
+            self.garbled(&format!("its header {} is {found}, expected a number as text", header.0))
+        })
+    }
+
+    /// Why this letter is not published again.
+    fn garbled(&self, what: &str) -> DeadQueueError {
+        let named = |header| self.header(header).unwrap_or("(none)");
+        DeadQueueError(format!(
+            "the dead letter with id {} of dataset {}, message {}: {what}; it would be filed elsewhere than before, so it is not published and stays in the queue: look at it with omphalos dead show, and take it out with omphalos dead drop",
+            named(header::ID),
+            named(header::DATASET),
+            named(header::MESSAGE_ID)
+        ))
+    }
+
     /// The message that it was: for a document, one with the same id, dataset and day.
-    fn as_sent(&self) -> (Vec<u8>, BasicProperties) {
+    fn as_sent(&self) -> Result<(Vec<u8>, BasicProperties), DeadQueueError> {
         let properties = BasicProperties::default().with_delivery_mode(2);
-        let number = |header| self.header(header).and_then(|text| text.parse().ok());
-        if let (Some(id), Some(dataset)) = (self.header(header::ID), self.header(header::DATASET)) {
-            // A document without a time was filed as an outlier, and so is the year -5,877,641.
-            let day = number(header::DAY).and_then(|day: i64| i32::try_from(day).ok());
-            let made_at = number(header::MADE_AT).or(number(header::AT)).unwrap_or(0);
-            let filing = wire::SingleFiling { id, dataset, day: day.unwrap_or(i32::MIN), made_at };
-            let body = wire::encode_single(&filing, self.body());
-            return (body, properties.with_content_type(wire::CONTENT_TYPE_BATCH.into()));
+        match (self.header(header::ID), self.header(header::DATASET)) {
+            (Some(id), Some(dataset)) => {
+                // A document without a time was filed as an outlier, and so is the year -5,877,641.
+                let day = self.number(header::DAY)?.unwrap_or(i32::MIN);
+                let made_at = match self.number(header::MADE_AT)? {
+                    Some(made_at) => made_at,
+                    None => self.number(header::AT)?.unwrap_or(0),
+                };
+                let filing = wire::SingleFiling { id, dataset, day, made_at };
+                let body = wire::encode_single(&filing, self.body());
+                Ok((body, properties.with_content_type(wire::CONTENT_TYPE_BATCH.into())))
+            }
+            (None, None) => Ok((self.body().to_vec(), self.as_it_came(properties))),
+            _ => Err(self.garbled("it has one of an id and a dataset, expected both or none")),
         }
+    }
+
+    /// `properties` with what the message said of itself.
+    fn as_it_came(&self, mut properties: BasicProperties) -> BasicProperties {
         let original = &self.0.properties;
-        let mut properties = properties;
         if let Some(kind) = original.content_type() {
             properties = properties.with_content_type(kind.clone());
         }
@@ -173,6 +211,58 @@ impl DeadMessage {
         if let Some(id) = self.header(header::MESSAGE_ID) {
             properties = properties.with_message_id(id.into());
         }
-        (self.body().to_vec(), properties)
+        properties
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A letter with these headers.
+    fn letter(headers: &[(Header, AMQPValue)]) -> DeadMessage {
+        let mut delivery = Delivery::mock(0, "".into(), "".into(), false, b"{}".to_vec());
+        let mut table = FieldTable::default();
+        for (header, value) in headers {
+            table.insert(header.0.into(), value.clone());
+        }
+        delivery.properties = BasicProperties::default().with_headers(table);
+        DeadMessage(delivery)
+    }
+
+    fn text(text: &str) -> AMQPValue {
+        AMQPValue::LongString(text.into())
+    }
+
+    #[test]
+    fn a_letter_whose_filing_is_garbled_is_refused_by_name() {
+        let (id, dataset) = ((header::ID, text("abc")), (header::DATASET, text("access")));
+        let sound = [
+            vec![],
+            vec![id.clone(), dataset.clone()],
+            vec![id.clone(), dataset.clone(), (header::DAY, text("-3")), (header::AT, text("5"))],
+        ];
+        for headers in &sound {
+            assert!(letter(headers).as_sent().is_ok(), "{headers:?}");
+        }
+        let garbled = [
+            vec![id.clone()],
+            vec![dataset.clone()],
+            vec![id.clone(), dataset.clone(), (header::DAY, text("monday"))],
+            vec![id.clone(), dataset.clone(), (header::DAY, text("2147483648"))],
+            vec![id.clone(), dataset.clone(), (header::DAY, AMQPValue::LongInt(7))],
+            vec![id.clone(), dataset.clone(), (header::MADE_AT, text(""))],
+            vec![id.clone(), dataset.clone(), (header::AT, text("?"))],
+        ];
+        for headers in &garbled {
+            assert!(letter(headers).as_sent().is_err(), "{headers:?}");
+        }
+        let error = letter(&garbled[2]).as_sent().unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "the dead letter with id abc of dataset access, message (none): its header x-omphalos-day is \"monday\", expected a number as text;"
+            ),
+            "{error}"
+        );
     }
 }

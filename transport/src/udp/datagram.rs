@@ -17,7 +17,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::keys::{Keys, NONCE_BYTES, TAG_BYTES};
+use super::keys::{Keys, NONCE_BYTES, NotSealed, TAG_BYTES};
 
 const MAGIC: [u8; 2] = [0x4F, 0x9D];
 const VERSION: u8 = 1;
@@ -142,7 +142,15 @@ impl Datagram {
     }
 
     /// Appends the datagram with this body to `out`; sealed, where there are keys.
-    pub fn write(&self, keys: Option<&Keys>, body: &[u8], out: &mut Vec<u8>) {
+    ///
+    /// # Errors
+    /// When it cannot be sealed; nothing is appended then, so that nothing can leave in clear text.
+    pub fn write(
+        &self,
+        keys: Option<&Keys>,
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), NotSealed> {
         let start = out.len();
         let sealed = if keys.is_some() { SEALED } else { 0 };
         out.extend_from_slice(&MAGIC);
@@ -151,15 +159,15 @@ impl Datagram {
         out.extend_from_slice(&self.number.to_be_bytes());
         if let Some(keys) = keys {
             out.push(keys.sealing_id());
-            let (before, _) = out.split_at(start);
-            let associated = start..before.len() + HEADER + KEY_ID;
+            let associated = start..start + HEADER + KEY_ID;
             out.extend_from_slice(body);
-            keys.seal(&self.nonce(), out, associated);
+            keys.seal(&self.nonce(), out, associated).inspect_err(|_| out.truncate(start))?;
         } else {
             let checksum = checksum(out.get(start..).unwrap_or_default(), body);
             out.extend_from_slice(&checksum);
             out.extend_from_slice(body);
         }
+        Ok(())
     }
 
     /// Reads a datagram, which is opened in place; returns its body.
@@ -247,7 +255,7 @@ mod tests {
 
     fn written(keys: Option<&Keys>, body: &[u8]) -> Vec<u8> {
         let mut out = b"before".to_vec();
-        HEAD.write(keys, body, &mut out);
+        HEAD.write(keys, body, &mut out).unwrap();
         out.split_off(6)
     }
 

@@ -6,6 +6,7 @@
 //! old one; the file is read again when it changes.
 
 use std::fs::{self, Metadata};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,13 +28,23 @@ const KEY_BYTES: usize = 32;
 /// How often a key file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Keys by their ids; never empty.
+/// A key and the id that datagrams name it by.
 #[derive(Clone)]
-pub struct Keys(Vec<(u8, XChaCha20Poly1305)>);
+struct Key {
+    id: u8,
+    cipher: XChaCha20Poly1305,
+}
+
+/// The keys of a file: the one that seals, and those that open only.
+#[derive(Clone)]
+pub struct Keys {
+    first: Key,
+    others: Vec<Key>,
+}
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ids: Vec<u8> = self.0.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<u8> = self.all().map(|key| key.id).collect();
         write!(formatter, "Keys({ids:?})")
     }
 }
@@ -56,42 +67,50 @@ impl Keys {
                 .ok_or_else(|| refuse("expected an id and a key, found one word"))?;
             let id: u8 =
                 id.parse().map_err(|_| refuse("expected an id from 0 to 255 before the key"))?;
-            if keys.iter().any(|(known, _)| *known == id) {
+            if keys.iter().any(|known: &Key| known.id == id) {
                 return Err(refuse(&format!("id {id} is there twice")));
             }
             let key = bytes_of(key.trim()).ok_or_else(|| {
                 refuse("expected a key of 64 hexadecimal digits, as of `openssl rand -hex 32`")
             })?;
-            keys.push((id, XChaCha20Poly1305::new(&key.into())));
+            keys.push(Key { id, cipher: XChaCha20Poly1305::new(&key.into()) });
         }
-        if keys.is_empty() {
-            return Err("expected at least one line `ID KEY`, found none".to_owned());
-        }
-        Ok(Self(keys))
+        let mut keys = keys.into_iter();
+        let first = keys.next();
+        let first = first.ok_or("expected at least one line `ID KEY`, found none")?;
+        Ok(Self { first, others: keys.collect() })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     /// The id of the key that seals.
     pub fn sealing_id(&self) -> u8 {
-        self.0.first().map_or(0, |(id, _)| *id)
+        self.first.id
     }
 
     /// Seals what follows `associated` in `datagram`, which is to be the header, and appends the
     /// proof.
+    ///
+    /// # Errors
+    /// When it cannot be sealed; it is in clear text then and must not leave.
     pub(super) fn seal(
         &self,
         nonce: &[u8; NONCE_BYTES],
         datagram: &mut Vec<u8>,
         associated: Range<usize>,
-    ) {
-        let Some((_, cipher)) = self.0.first() else { return };
-        let (head, body) = datagram.split_at_mut(associated.end);
-        let associated = head.get(associated.start..).unwrap_or_default();
-        // Fails for bodies beyond 256 GiB only.
-        if let Ok(tag) =
-            cipher.encrypt_inout_detached(&XNonce::from(*nonce), associated, body.into())
-        {
-            datagram.extend_from_slice(&tag);
-        }
+    ) -> Result<(), NotSealed> {
+        let length = datagram.len();
+        let not_sealed = || NotSealed { id: self.first.id, length };
+        let (head, body) = datagram.split_at_mut_checked(associated.end).ok_or_else(not_sealed)?;
+        let associated = head.get(associated.start..).ok_or_else(not_sealed)?;
+        let cipher = &self.first.cipher;
+        let tag = cipher
+            .encrypt_inout_detached(&XNonce::from(*nonce), associated, body.into())
+            .map_err(|_| not_sealed())?;
+        datagram.extend_from_slice(&tag);
+        Ok(())
     }
 
     /// Opens a body in place.
@@ -102,12 +121,11 @@ impl Keys {
         associated: &[u8],
         body: &'a mut [u8],
     ) -> Result<&'a [u8], Refusal> {
-        let (_, cipher) =
-            self.0.iter().find(|(known, _)| *known == id).ok_or(Refusal::UnknownKey)?;
+        let key = self.all().find(|key| key.id == id).ok_or(Refusal::UnknownKey)?;
         let (body, tag) = body.split_last_chunk_mut::<TAG_BYTES>().ok_or(Refusal::Malformed)?;
         let nonce = XNonce::from(*nonce);
         let tag = Tag::from(*tag);
-        cipher
+        key.cipher
             .decrypt_inout_detached(&nonce, associated, (&mut *body).into(), &tag)
             .map_err(|_| Refusal::BadSeal)?;
         Ok(body)
@@ -123,6 +141,22 @@ fn bytes_of(hexadecimal: &str) -> Option<[u8; KEY_BYTES]> {
         *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
     Some(key)
+}
+
+/// A datagram that was not sealed.
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
+#[error(
+    "a datagram of {length} bytes cannot be sealed with key {id}, expected a header and a body that XChaCha20-Poly1305 takes; nothing is sent in clear text instead: report this, with the settings udp"
+)]
+pub struct NotSealed {
+    id: u8,
+    length: usize,
+}
+
+impl From<NotSealed> for io::Error {
+    fn from(error: NotSealed) -> Self {
+        Self::other(error)
+    }
 }
 
 /// A key file that is read again when it changes.
@@ -214,6 +248,20 @@ mod tests {
         }
         let twice = format!("1 {good}\n1 {good}\n");
         assert_eq!(Keys::parse(&twice).unwrap_err(), "line 2: id 1 is there twice");
+    }
+
+    #[test]
+    fn what_cannot_be_sealed_is_an_error_and_seals_nothing() {
+        let keys = Keys::parse(&format!("7 {}\n", "ab".repeat(32))).unwrap();
+        let mut datagram = b"head".to_vec();
+        for associated in [0..5, 5..5, Range { start: 4, end: 3 }] {
+            let error = keys.seal(&[0; NONCE_BYTES], &mut datagram, associated).unwrap_err();
+            assert_eq!(error, NotSealed { id: 7, length: 4 });
+            assert!(error.to_string().contains("4 bytes cannot be sealed with key 7"), "{error}");
+            assert_eq!(datagram, b"head");
+        }
+        keys.seal(&[0; NONCE_BYTES], &mut datagram, 0..4).unwrap();
+        assert_eq!(datagram.len(), 4 + TAG_BYTES);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 
 use super::ledger::{Ledger, StreamAccount};
 use super::receiver::Accountant;
+use super::streams::Skipped;
 
 /// The streams that lost most are shown; more would make scrapes slow.
 const MOST_STREAMS: usize = 1000;
@@ -35,6 +36,7 @@ impl Collector for UdpReceiverMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let ledger = self.0.ledger();
         encode_totals(&mut encoder, &ledger)?;
+        encode_skipped(&mut encoder, self.0.skipped())?;
         encode_streams(&mut encoder, ledger.streams)?;
         let spool = self.0.spool();
         for (name, help, value) in [
@@ -85,6 +87,18 @@ fn encode_totals(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger) -> Result
     let help = "Datagrams that were not accepted";
     let name = "udp_datagrams_refused";
     refused.encode(encoder.encode_descriptor(name, help, None, refused.metric_type())?)
+}
+
+fn encode_skipped(encoder: &mut DescriptorEncoder<'_>, skipped: Skipped) -> Result<(), Error> {
+    let Skipped { ledger, records, refused } = skipped;
+    let family = Family::<Reason, Gauge>::default();
+    for (reason, count) in [("ledger", ledger), ("record", records), ("refused", refused)] {
+        let label = Reason { reason: reason.to_owned() };
+        family.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    let help = "Streams of the ledger and records of the spool that the last start could not use";
+    let name = "udp_recovery_skipped";
+    family.encode(encoder.encode_descriptor(name, help, None, family.metric_type())?)
 }
 
 type Of = fn(&StreamAccount) -> u64;

@@ -16,7 +16,7 @@ use super::ledger::{Ledger, LedgerFile};
 use super::record::Record;
 use super::settings::UdpEncoding;
 use super::socket::{bind, set_patience, set_receive_buffer};
-use super::streams::Streams;
+use super::streams::{Skipped, Streams};
 use crate::spool::Spool;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
@@ -82,7 +82,7 @@ impl Receivers {
             let mut address = options.listen;
             for worker in 0..options.workers {
                 let socket = open(address, &options, worker == 0)?;
-                address = socket.local_addr().unwrap_or(address);
+                address = bound(address, socket.local_addr())?;
                 let options = options.clone();
                 let shared = Arc::clone(&receivers.shared);
                 let worker = Worker { number, socket, options, shared };
@@ -155,6 +155,11 @@ impl Accountant {
         self.0.streams().unreadable(stream);
     }
 
+    /// What could not be restored when they started.
+    pub fn skipped(&self) -> Skipped {
+        self.0.streams().skipped()
+    }
+
     /// The spool behind the receivers.
     pub fn spool(&self) -> &Spool {
         &self.0.spool
@@ -170,17 +175,28 @@ fn recover(spool: &Spool, file: &LedgerFile) -> Result<Streams, ConfigError> {
     let mut streams = Streams::restore(ledger, now);
     let mut recovered = 0;
     spool
-        .scan(from, |_, bytes| {
-            if let Some(record) = Record::read(bytes) {
+        .scan(from, |number, bytes| match Record::read(bytes) {
+            Some(record) => {
                 streams.recover(&record, now);
                 recovered += 1;
             }
+            None => streams.recover_nothing(number),
         })
         .map_err(|error| ConfigError::invalid(error.to_string()))?;
     if recovered > 0 {
         info!(records = recovered, "the ledger was completed from the spool");
     }
     Ok(streams)
+}
+
+/// Where a socket listens that was to listen at `wanted`: with port 0, the next workers must take
+/// the port that the first was given.
+fn bound(wanted: SocketAddr, found: io::Result<SocketAddr>) -> Result<SocketAddr, ConfigError> {
+    found.map_err(|error| {
+        ConfigError::invalid(format!(
+            "receive.listen: cannot tell which port udp {wanted} was given: {error}; choose a port other than 0"
+        ))
+    })
 }
 
 fn open(
@@ -264,4 +280,21 @@ impl Shared {
 
 fn now_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_do_not_listen_at_a_port_that_is_not_known() {
+        let wanted: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let error = bound(wanted, Err(io::Error::other("gone"))).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "receive.listen: cannot tell which port udp 127.0.0.1:0 was given: gone; choose a port other than 0"
+        );
+        let given = "127.0.0.1:5140".parse().unwrap();
+        assert_eq!(bound(wanted, Ok(given)).unwrap(), given);
+    }
 }

@@ -8,6 +8,7 @@ mod route;
 
 pub use metrics::UdpSenderMetrics;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -112,7 +113,7 @@ impl Sender {
     /// handed to the kernel.
     ///
     /// # Errors
-    /// When zstd fails.
+    /// When zstd fails, a datagram cannot be sealed, or the body and the chunks disagree.
     pub fn send(&mut self, batch: &Batch, made_at: i64, give_up: &Shutdown) -> io::Result<bool> {
         // Under load nobody else calls it.
         self.pulse();
@@ -124,7 +125,8 @@ impl Sender {
                 }
                 continue;
             };
-            for index in 0..self.routes.len() {
+            let routes: BTreeSet<usize> = share.iter().flatten().copied().collect();
+            for index in routes {
                 self.send_share((batch, made_at), (index, &share), &mut left)?;
             }
         }
@@ -161,12 +163,15 @@ impl Sender {
         (index, share): (usize, &[Option<usize>]),
         left: &mut [bool],
     ) -> io::Result<()> {
-        if !share.contains(&Some(index)) {
-            return Ok(());
-        }
         let Self { packer, routes, options, .. } = self;
         let keys = options.keys.as_ref().map(KeyFile::keys);
-        let Some(route) = routes.get_mut(index) else { return Ok(()) };
+        let count = routes.len();
+        // Not skipped: what is left and goes nowhere would be shared out for ever.
+        let route = routes.get_mut(index).ok_or_else(|| {
+            io::Error::other(format!(
+                "chunks go to destination {index}, expected less than {count}"
+            ))
+        })?;
         // What is left of the last attempt goes first, so that it cannot pile up.
         if !route.flush(keys) {
             return Ok(());
@@ -179,11 +184,11 @@ impl Sender {
             .collect();
         let select = |chunk: &Chunk| wanted.iter().any(|wanted| std::ptr::eq(*wanted, chunk));
         match options.encoding {
-            UdpEncoding::Ndjson => route.push_lines(batch, select),
+            UdpEncoding::Ndjson => route.push_lines(batch, select)?,
             UdpEncoding::Omphalos => {
                 let room = route.room();
                 packer.pack((batch, made_at), room, select, |documents, message| {
-                    route.push(keys, documents, message);
+                    route.push(keys, documents, message)
                 })?;
             }
         }
@@ -264,5 +269,40 @@ impl Sender {
             }
             std::thread::park_timeout(PULSE);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To nobody, in the plainest way.
+    pub(super) fn options() -> SenderOptions {
+        SenderOptions {
+            to: vec!["127.0.0.1:9".to_owned()],
+            spread: Spread::Failover,
+            encoding: UdpEncoding::Omphalos,
+            mtu: Some(1500),
+            rate: 1 << 20,
+            send_buffer: 1 << 16,
+            parity: None,
+            ring_bytes: None,
+            keys: None,
+            host: "web1".to_owned(),
+            level: 1,
+            first_number: 0,
+        }
+    }
+
+    #[test]
+    fn chunks_for_a_destination_that_is_not_there_are_an_error() {
+        let metrics = UdpSenderMetrics::default();
+        let mut sender = Sender::open(options(), &metrics, Health::default()).unwrap();
+        let batch = Batch::default();
+        let sent = sender.send_share((&batch, 0), (1, &[Some(1)]), &mut [true]);
+        assert_eq!(
+            sent.unwrap_err().to_string(),
+            "chunks go to destination 1, expected less than 1"
+        );
     }
 }

@@ -5,6 +5,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+pub use recovery::Skipped;
 pub use sink::Sink;
 
 use std::collections::{HashMap, VecDeque};
@@ -63,6 +64,8 @@ pub struct Streams {
     /// Bytes kept for repair and for incomplete messages: counted now and then, and estimated
     /// upwards in between.
     kept_bytes: usize,
+    /// What could not be restored.
+    skipped: Skipped,
 }
 
 impl Streams {

@@ -1,6 +1,8 @@
 //! The task behind a [`Sender`](super::Sender): it keeps messages until they are confirmed, judges
 //! confirms and returns, and makes connections anew for ever.
 
+mod round;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -20,6 +22,7 @@ use super::{Queued, SenderOptions};
 use crate::Message;
 use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
+use round::{Judged, Round};
 
 /// Between two attempts; the longer, the later it is noticed that a broker is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -255,8 +258,8 @@ impl Supervisor {
                     }
                 }
                 Some(first) = session.settling.next(), if !session.settling.is_empty() => {
-                    if let Err(error) = self.settle(&mut session, first) {
-                        return Ended::Lost(format!("{}: {}", link.shown, self.explain(&error)));
+                    if let Err(reason) = self.settle(&mut session, first) {
+                        return Ended::Lost(format!("{}: {reason}", link.shown));
                     }
                 }
                 () = tokio::time::sleep_until(session.retry_at), if !session.refused.is_empty() => {
@@ -310,34 +313,21 @@ impl Supervisor {
     /// message to whichever confirm it resolves next, which may be another one's. The message id
     /// says which message it really was; and because that other confirm was resolved no later
     /// than this one, reading all that are ready before judging any sees every return in time.
-    fn settle(&mut self, session: &mut Session, first: Settled) -> lapin::Result<()> {
-        let mut confirmed = Vec::new();
-        let mut refused = Vec::new();
-        let mut failure = None;
+    ///
+    /// # Errors
+    /// Why the connection is of no use any more.
+    fn settle(&mut self, session: &mut Session, first: Settled) -> Result<(), String> {
+        let mut round = Round::default();
         let mut next = Some(first);
         while let Some((number, outcome)) = next {
-            match outcome {
-                Ok(confirmation) => {
-                    let list = if confirmation.is_ack() { &mut confirmed } else { &mut refused };
-                    list.push(number);
-                    if let Some(returned) = confirmation.take_message() {
-                        let id = returned.delivery.properties.message_id().as_ref();
-                        self.returned.extend(id.and_then(|id| number_of(id.as_str())));
-                    }
-                }
-                Err(error) => failure = failure.or(Some(error)),
-            }
+            round.add(number, outcome);
             next = session.settling.next().now_or_never().flatten();
         }
-        let (returned, confirmed): (Vec<u64>, Vec<u64>) =
-            confirmed.into_iter().partition(|number| self.returned.remove(number));
-        for number in confirmed {
-            self.confirmed(number);
-        }
+        let Judged { refused, returned, failure } = self.judge(round)?;
         if !refused.is_empty() || !returned.is_empty() {
             self.refused(session, refused, returned);
         }
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(()), |error| Err(self.explain(&error)))
     }
 
     fn confirmed(&mut self, number: u64) {
@@ -474,10 +464,6 @@ async fn accept(queue: &mut Option<mpsc::Receiver<Queued>>) -> Option<Queued> {
         Some(queue) => queue.recv().await,
         None => std::future::pending().await,
     }
-}
-
-fn number_of(message_id: &str) -> Option<u64> {
-    message_id.rsplit_once('-').and_then(|(_, number)| number.parse().ok())
 }
 
 fn gauge(count: usize) -> i64 {

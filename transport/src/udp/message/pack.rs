@@ -80,14 +80,16 @@ impl Packer {
     /// not fit alone makes a message that is too large, to be sent in pieces.
     ///
     /// # Errors
-    /// When zstd fails, which it does for want of memory only.
+    /// When zstd fails, which it does for want of memory only, when the body and the chunks
+    /// disagree, or when `emit` fails.
     pub fn pack(
         &mut self,
         (batch, made_at): (&Batch, i64),
         room: usize,
         select: impl Fn(&Chunk) -> bool,
-        mut emit: impl FnMut(u16, &[u8]),
+        mut emit: impl FnMut(u16, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
+        batch.check()?;
         self.index(batch, select);
         let entries = std::mem::take(&mut self.entries);
         let mut rest = entries.as_slice();
@@ -99,7 +101,7 @@ impl Packer {
                 let fits = self.message.len() <= room;
                 self.learn(now, fits);
                 if fits || count == 1 {
-                    emit(u16::try_from(count).unwrap_or(u16::MAX), &self.message);
+                    emit(count_of(now)?, &self.message)?;
                     rest = later;
                     break;
                 }
@@ -167,9 +169,9 @@ impl Packer {
         self.text.extend_from_slice(batch.body.get(run).unwrap_or_default());
         self.message.clear();
         self.message.push(DICTIONARY_VERSION);
-        let length = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        let length = length_of(&self.text)?;
         self.message.extend_from_slice(&length.to_be_bytes());
-        self.push_ids(batch, entries);
+        self.push_ids(batch, entries)?;
         self.frame.clear();
         self.frame.reserve(zstd::zstd_safe::compress_bound(self.text.len()));
         self.compressor.compress_to_buffer(&self.text, &mut self.frame)?;
@@ -177,14 +179,16 @@ impl Packer {
         Ok(())
     }
 
-    fn push_ids(&mut self, batch: &Batch, entries: &[Entry]) {
+    fn push_ids(&mut self, batch: &Batch, entries: &[Entry]) -> io::Result<()> {
         let ids = entries.iter().filter_map(|entry| {
             let id = batch.chunks.get(entry.chunk)?.ids.get(entry.index)?.to_bytes();
             let (time, hash) = id.split_first_chunk::<4>()?;
             Some((u32::from_be_bytes(*time), hash.first_chunk::<{ super::HASH }>().copied()?))
         });
         let mut before = None;
+        let mut missing = entries.len();
         for (time, hash) in ids {
+            missing -= 1;
             let since = match before {
                 None => {
                     self.message.extend_from_slice(&time.to_be_bytes());
@@ -196,7 +200,28 @@ impl Packer {
             self.message.extend_from_slice(&hash);
             before = Some(time);
         }
+        if missing > 0 {
+            return Err(io::Error::other(format!("{missing} documents of a message have no id")));
+        }
+        Ok(())
     }
+}
+
+/// How many documents a message has.
+fn count_of(entries: &[Entry]) -> io::Result<u16> {
+    let most = u16::MAX;
+    u16::try_from(entries.len()).map_err(|_| {
+        let text = format!("a message of {} documents, expected at most {most}", entries.len());
+        io::Error::other(text)
+    })
+}
+
+/// How long the text of a message is.
+fn length_of(text: &[u8]) -> io::Result<u32> {
+    let most = u32::MAX;
+    u32::try_from(text.len()).map_err(|_| {
+        io::Error::other(format!("a text of {} bytes, expected at most {most}", text.len()))
+    })
 }
 
 /// The parts that these documents make: a part for each run of one chunk's.

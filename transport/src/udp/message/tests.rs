@@ -45,7 +45,10 @@ fn batch(chunks: &[usize], lengths: &[usize]) -> Batch {
 fn packed(batch: &Batch, room: usize) -> Vec<(u16, Vec<u8>)> {
     let mut packer = Packer::new("web1", 1).unwrap();
     let mut messages = Vec::new();
-    let emit = |documents: u16, message: &[u8]| messages.push((documents, message.to_vec()));
+    let emit = |documents: u16, message: &[u8]| {
+        messages.push((documents, message.to_vec()));
+        Ok(())
+    };
     packer.pack((batch, 99), room, |_| true, emit).unwrap();
     messages
 }
@@ -102,8 +105,22 @@ fn chunks_can_be_left_out() {
     let mut packer = Packer::new("web1", 1).unwrap();
     let mut documents = 0;
     let select = |chunk: &Chunk| chunk.ids.len() != 7;
-    packer.pack((&batch, 0), 60_000, select, |count, _| documents += count).unwrap();
+    packer
+        .pack((&batch, 0), 60_000, select, |count, _| {
+            documents += count;
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(documents, 14);
+}
+
+#[test]
+fn nothing_is_packed_of_a_batch_whose_body_and_chunks_disagree() {
+    let mut packer = Packer::new("web1", 1).unwrap();
+    for batch in crate::batch::tests::disagreeing() {
+        let packed = packer.pack((&batch, 0), 1400, |_| true, |_, _| panic!("sent: {batch:?}"));
+        assert!(packed.is_err(), "{batch:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{ReceiveOptions, Shared, TICK, now_seconds};
 use crate::spool::AppendError;
@@ -144,7 +144,10 @@ impl Worker {
         let header = Datagram { kind: Kind::Request, stream, number: rand::random() };
         let (mut body, mut datagram) = (Vec::new(), Vec::new());
         request.write(&mut body);
-        header.write(Some(keys), &body, &mut datagram);
+        if let Err(error) = header.write(Some(keys), &body, &mut datagram) {
+            error!("udp {}: {error}", self.options.listen);
+            return;
+        }
         drop(self.socket.send_to(&datagram, to));
     }
 }

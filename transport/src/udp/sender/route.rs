@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::metrics::UdpSenderMetrics;
 use super::ring::Ring;
 use super::{SenderOptions, UdpEncoding};
-use crate::batch::{Batch, Chunk};
+use crate::batch::{Batch, BatchError, Chunk};
 use crate::udp::data::{self, Data};
 use crate::udp::datagram::{Datagram, Kind, MAX_DATAGRAM};
 use crate::udp::keys::Keys;
@@ -151,23 +151,26 @@ impl Route {
     }
 
     /// Queues a message, in pieces if it is too large for one datagram.
-    pub fn push(&mut self, keys: Option<&Keys>, documents: u16, message: &[u8]) {
+    ///
+    /// # Errors
+    /// When it cannot be sealed.
+    pub fn push(&mut self, keys: Option<&Keys>, documents: u16, message: &[u8]) -> io::Result<()> {
         let room = self.room();
         if message.len() <= room {
-            self.push_data(keys, documents, None, message);
-            return;
+            return self.push_data(keys, documents, None, message);
         }
         let piece_room = room.saturating_sub(data::PIECE_OVERHEAD).max(1);
         let pieces = u16::try_from(message.len().div_ceil(piece_room));
         let (Ok(pieces), true) = (pieces, message.len() < MAX_MESSAGE) else {
             warn!(bytes = message.len(), "a document is too large for UDP and is dropped");
             self.metrics.dropped("too_large");
-            return;
+            return Ok(());
         };
         for (index, piece) in (0..pieces).zip(message.chunks(piece_room)) {
             let documents = if index == 0 { documents } else { 0 };
-            self.push_data(keys, documents, Some((index, pieces)), piece);
+            self.push_data(keys, documents, Some((index, pieces)), piece)?;
         }
+        Ok(())
     }
 
     fn push_data(
@@ -176,7 +179,7 @@ impl Route {
         documents: u16,
         piece: Option<(u16, u16)>,
         message: &[u8],
-    ) {
+    ) -> io::Result<()> {
         let parity = self.groups.is_some();
         let before = self.documents;
         let mut body = std::mem::take(&mut self.body);
@@ -184,7 +187,7 @@ impl Route {
         Data { before, documents, parity, piece, message }.write(&mut body);
         let header = Datagram { kind: Kind::Data, stream: self.stream, number: self.next };
         let mut datagram = Vec::with_capacity(body.len() + Datagram::overhead(self.sealed));
-        header.write(keys, &body, &mut datagram);
+        header.write(keys, &body, &mut datagram)?;
         if let Some(ring) = &mut self.ring {
             ring.push(&datagram);
         }
@@ -193,29 +196,32 @@ impl Route {
         self.documents += u64::from(documents);
         self.metrics.datagrams.inc();
         self.metrics.documents.inc_by(u64::from(documents));
-        self.push_to_group(keys, header.number, &body);
+        self.push_to_group(keys, header.number, &body)?;
         self.body = body;
+        Ok(())
     }
 
-    fn push_to_group(&mut self, keys: Option<&Keys>, number: u64, body: &[u8]) {
-        let Some(groups) = &mut self.groups else { return };
+    fn push_to_group(&mut self, keys: Option<&Keys>, number: u64, body: &[u8]) -> io::Result<()> {
+        let Some(groups) = &mut self.groups else { return Ok(()) };
         if !groups.push(number, body) {
-            self.close_group(keys);
+            self.close_group(keys)?;
             // An empty group takes any body that fits a datagram.
             let taken = self.groups.as_mut().is_some_and(|groups| groups.push(number, body));
             debug_assert!(taken);
         }
         if self.groups.as_ref().is_some_and(GroupWriter::is_full) {
-            self.close_group(keys);
+            self.close_group(keys)?;
         }
+        Ok(())
     }
 
     /// Queues the parity of the group.
-    fn close_group(&mut self, keys: Option<&Keys>) {
+    fn close_group(&mut self, keys: Option<&Keys>) -> io::Result<()> {
         let Self { groups: Some(groups), queue, parities, stream, metrics, .. } = self else {
-            return;
+            return Ok(());
         };
         let mut body = Vec::new();
+        let mut sealed = Ok(());
         groups.finish(|parity, shard| {
             body.clear();
             body.extend_from_slice(&parity.encode());
@@ -223,14 +229,27 @@ impl Route {
             let header = Datagram { kind: Kind::Parity, stream: *stream, number: *parities };
             *parities += 1;
             let mut datagram = Vec::new();
-            header.write(keys, &body, &mut datagram);
-            queue.push_back(datagram);
-            metrics.parity.inc();
+            match header.write(keys, &body, &mut datagram) {
+                Ok(()) => {
+                    queue.push_back(datagram);
+                    metrics.parity.inc();
+                }
+                Err(error) => sealed = Err(error.into()),
+            }
         });
+        sealed
     }
 
     /// Queues the documents of these chunks as plain lines.
-    pub fn push_lines(&mut self, batch: &Batch, select: impl Fn(&Chunk) -> bool) {
+    ///
+    /// # Errors
+    /// When the body and the chunks disagree.
+    pub fn push_lines(
+        &mut self,
+        batch: &Batch,
+        select: impl Fn(&Chunk) -> bool,
+    ) -> Result<(), BatchError> {
+        batch.check()?;
         let room = self.size();
         let mut lines = batch.body.split_inclusive(|byte| *byte == b'\n');
         let mut datagram: Vec<u8> = Vec::with_capacity(room);
@@ -254,6 +273,7 @@ impl Route {
             self.queue.push_back(datagram);
             self.metrics.datagrams.inc();
         }
+        Ok(())
     }
 
     /// Sends what is queued, at the pace. `false` when nobody listens; what is left stays queued.
@@ -304,9 +324,7 @@ impl Route {
                     let bytes: usize = self.queue.drain(..sent).map(|sent| sent.len()).sum();
                     self.metrics.bytes.inc_by(bytes as u64);
                 }
-                Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32) => {
-                    return self.fit_the_path();
-                }
+                Err(error) if is_too_large(&error) => return self.fit_the_path(),
                 Err(error) if is_passing(&error) => thread::park_timeout(NO_BUFFERS),
                 Err(error) => {
                     self.fail(&error);
@@ -318,26 +336,40 @@ impl Route {
     }
 
     /// The path has become narrower: what is queued goes in fragments, what follows fits it.
+    /// `false` when nobody listens.
     fn fit_the_path(&mut self) -> bool {
-        let Link::Up { socket, size } = &mut self.link else { return false };
-        let Ok(address) = socket.peer_addr() else { return false };
+        if let Err(error) = self.send_fragments() {
+            self.fail(&error);
+        }
+        self.is_up()
+    }
+
+    fn send_fragments(&mut self) -> io::Result<()> {
+        let Link::Up { socket, size } = &mut self.link else { return Ok(()) };
+        let address = socket.peer_addr()?;
         let mtu = path_mtu(socket).unwrap_or_default();
         let smaller = datagram_size(address, mtu).min(*size);
         info!(mtu, size = smaller, "udp {}: the path carries smaller datagrams", self.to);
         // Where the kernel does not know better, half of what was too much.
         *size = if smaller < *size { smaller } else { datagram_size(address, *size / 2) };
-        let sent = allow_fragments(socket, true).and_then(|()| {
-            while let Some(datagram) = self.queue.pop_front() {
-                socket.send(&datagram)?;
-                self.metrics.bytes.inc_by(datagram.len() as u64);
+        allow_fragments(socket, true)?;
+        // Each stays queued until it is sent: what fails goes when the destination is back.
+        while let Some(datagram) = self.queue.front() {
+            let bytes = datagram.len();
+            match socket.send(datagram) {
+                Ok(_) => drop(self.metrics.bytes.inc_by(bytes as u64)),
+                Err(error) if is_too_large(&error) => {
+                    warn!(
+                        bytes,
+                        "udp {}: a datagram is too large even in fragments and is dropped", self.to
+                    );
+                    self.metrics.dropped("too_large");
+                }
+                Err(error) => return Err(error),
             }
-            allow_fragments(socket, false)
-        });
-        if let Err(error) = sent {
-            self.fail(&error);
-            return false;
+            self.queue.pop_front();
         }
-        true
+        allow_fragments(socket, false)
     }
 
     fn fail(&mut self, error: &io::Error) {
@@ -406,8 +438,11 @@ impl Route {
         }
         self.listen(keys);
         let opened = self.groups.as_ref().and_then(GroupWriter::opened);
-        if opened.is_some_and(|opened| now.saturating_duration_since(opened) >= GROUP_AGE) {
-            self.close_group(keys);
+        if opened.is_some_and(|opened| now.saturating_duration_since(opened) >= GROUP_AGE)
+            && let Err(error) = self.close_group(keys)
+        {
+            self.fail(&error);
+            return;
         }
         while !self.queue.is_empty() && self.send_some() {}
         if now >= self.mark_at {
@@ -439,10 +474,52 @@ pub fn reach(to: &str) -> io::Result<(SocketAddr, UdpSocket)> {
     Ok((address, connect(address)?))
 }
 
+/// Whether the kernel found a datagram longer than the path carries.
+fn is_too_large(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32)
+}
+
 /// Whether trying again at once may help.
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut
     ) || error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::udp::sender::tests::options;
+
+    /// A route whose socket is this one, with datagrams of these bytes to send.
+    fn route(socket: UdpSocket, datagrams: &[&str]) -> Route {
+        let mut route = Route::new("127.0.0.1:9", &options(), UdpSenderMetrics::default());
+        route.link = Link::Up { socket, size: 1000 };
+        route.queue = datagrams.iter().map(|text| text.as_bytes().to_vec()).collect();
+        route
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_measured_takes_the_link_down_and_keeps_what_is_queued() {
+        let unconnected = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut route = route(unconnected, &["a"]);
+        assert!(!route.fit_the_path());
+        assert!(!route.is_up(), "or the sender would try again at once, for ever");
+        assert!(route.trouble().is_some());
+        assert_eq!(route.queue.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_sent_in_fragments_stays_queued() {
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (_, socket) = reach(&closed.local_addr().unwrap().to_string()).unwrap();
+        drop(closed);
+        let mut route = route(socket, &["a", "b", "c"]);
+        // The first finds nobody; the second is told so and does not leave.
+        assert!(!route.fit_the_path());
+        assert!(!route.is_up());
+        let queued: Vec<&[u8]> = route.queue.iter().map(Vec::as_slice).collect();
+        assert_eq!(queued, [b"b", b"c"]);
+    }
 }

@@ -8,6 +8,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use tracing::warn;
+
 use super::{Arrival, Stream, Streams, add, combine};
 use crate::udp::datagram::Refusal;
 use crate::udp::ledger::{Ledger, StreamAccount, Totals};
@@ -17,13 +19,38 @@ use crate::udp::record::{Payload, Record};
 const MOST_GAPS: usize = 200_000;
 const FEWEST_GAPS: usize = 64;
 
+/// How many of each kind are named in the log.
+const MOST_NAMED: u64 = 10;
+
+/// How much of ledger and spool could not be restored at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Streams of the ledger that cannot be read.
+    pub ledger: u64,
+    /// Records of the spool that cannot be read.
+    pub records: u64,
+    /// Records whose stream is not followed.
+    pub refused: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Skip {
+    Ledger,
+    Record,
+    Refused,
+}
+
 impl Streams {
     /// The streams as a ledger has them.
     pub fn restore(ledger: Ledger, now: Instant) -> Self {
         let mut streams = Self { others: ledger.totals, ..Self::default() };
         for account in &ledger.streams {
             let id = u64::from_str_radix(&account.stream, 16);
-            let (Ok(id), Ok(source)) = (id, account.source.parse::<SocketAddr>()) else { continue };
+            let (Ok(id), Ok(source)) = (id, account.source.parse::<SocketAddr>()) else {
+                let (stream, source) = (&account.stream, &account.source);
+                streams.skip(Skip::Ledger, &format!("the ledger has stream {stream:?} from {source:?}, expected 16 hexadecimal digits and an address with a port; its counts stay in the sums, and what it sends begins a new account"));
+                continue;
+            };
             subtract(&mut streams.others, &account.counts);
             streams.insert(id, Stream::restore(id, account, source, now));
         }
@@ -58,17 +85,53 @@ impl Streams {
         match record.payload {
             Payload::Lines(_) => self.others.lines += 1,
             Payload::Message { stream, sealed, first, pieces, how, before, documents, .. } => {
-                if let Ok(stream) = self.recovered((stream, 0), sealed, record, now) {
-                    stream.recover(first, pieces, how, (before, documents));
+                match self.recovered((stream, 0), sealed, record, now) {
+                    Ok(found) => found.recover(first, pieces, how, (before, documents)),
+                    Err(refusal) => self.skip_refused("documents", stream, refusal),
                 }
             }
             Payload::Mark { stream, sealed, number, mark } => {
                 let id = (stream, mark.first);
-                if let Ok(stream) = self.recovered(id, Some(sealed), record, now) {
-                    stream.mark(number, &mark);
+                match self.recovered(id, Some(sealed), record, now) {
+                    Ok(found) => drop(found.mark(number, &mark)),
+                    Err(refusal) => self.skip_refused("a mark", stream, refusal),
                 }
             }
         }
+    }
+
+    /// Notes that record `number` of the spool is none.
+    pub fn recover_nothing(&mut self, number: u64) {
+        self.skip(Skip::Record, &format!("record {number} of the spool cannot be read, expected documents, lines or a mark; was it written by a later version? What it says of its stream is not known"));
+    }
+
+    fn skip_refused(&mut self, what: &str, stream: u64, refusal: Refusal) {
+        let refusal = refusal.name();
+        self.skip(Skip::Refused, &format!("the spool has {what} of stream {stream:016x}, which is not followed ({refusal}); the account of that stream lacks it"));
+    }
+
+    /// Counts what the account will lack, and says so of the first few.
+    fn skip(&mut self, skip: Skip, reason: &str) {
+        let all = &mut self.skipped;
+        let count = match skip {
+            Skip::Ledger => &mut all.ledger,
+            Skip::Record => &mut all.records,
+            Skip::Refused => &mut all.refused,
+        };
+        *count += 1;
+        match *count {
+            ..=MOST_NAMED => warn!("{reason}"),
+            // One more line says that there are more; the metric says how many.
+            count if count == MOST_NAMED + 1 => {
+                warn!("more like that are counted in udp_recovery_skipped only");
+            }
+            _ => {}
+        }
+    }
+
+    /// What could not be restored.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped
     }
 
     /// The stream that a record belongs to, which begins with `first` if the ledger has it not.

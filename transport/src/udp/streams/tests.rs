@@ -318,3 +318,36 @@ proptest::proptest! {
         proptest::prop_assert!(records);
     }
 }
+
+#[test]
+fn what_cannot_be_restored_is_counted() {
+    let mut scene = Scene::new();
+    for stream in 1..=3 {
+        scene.send_all(stream, [0]);
+    }
+    let now = scene.arrival.now;
+    let mut ledger = scene.streams.ledger(0, 0);
+    "not hexadecimal".clone_into(&mut ledger.streams[0].stream);
+    "nowhere".clone_into(&mut ledger.streams[1].source);
+    let mut restored = Streams::restore(ledger.clone(), now);
+    assert_eq!(restored.ledger(0, 0).streams.len(), 1);
+    assert_eq!(restored.ledger(0, 0).totals, ledger.totals);
+    restored.recover_nothing(7);
+    // A stream that is sealed takes nothing without a seal, from the spool either.
+    let record = |sealed| {
+        let payload = Payload::Message {
+            stream: 9,
+            sealed: Some(sealed),
+            first: 0,
+            pieces: 0,
+            how: crate::udp::record::How::Received,
+            before: 0,
+            documents: 2,
+            message: MESSAGE,
+        };
+        Record { at: 7, from: "10.0.0.1:4000".parse().unwrap(), payload }
+    };
+    restored.recover(&record(true), now);
+    restored.recover(&record(false), now);
+    assert_eq!(restored.skipped(), Skipped { ledger: 2, records: 1, refused: 1 });
+}

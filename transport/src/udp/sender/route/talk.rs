@@ -21,7 +21,10 @@ impl Route {
     pub fn end(&mut self, keys: Option<&Keys>) {
         if !self.ended {
             self.ended = true;
-            self.close_group(keys);
+            if let Err(error) = self.close_group(keys) {
+                self.fail(&error);
+                return;
+            }
             while !self.queue.is_empty() && self.send_some() {}
         }
         self.mark_after = FIRST_MARK;
@@ -43,7 +46,10 @@ impl Route {
         let (mut body, mut datagram) = (Vec::new(), Vec::new());
         mark.write(&mut body);
         let header = Datagram { kind: Kind::Mark, stream: self.stream, number: self.marks };
-        header.write(keys, &body, &mut datagram);
+        if let Err(error) = header.write(keys, &body, &mut datagram) {
+            self.fail(&error.into());
+            return;
+        }
         self.marks += 1;
         self.marked = Instant::now();
         self.metrics.marks.inc();
