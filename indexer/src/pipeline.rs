@@ -17,11 +17,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
-use crate::collector::elasticsearch::{
-    Bulk, BulkBuilder, Concurrency, Courier, DeliveryId, Done, Filing, Problem,
+use crate::collector::{
+    Bulk, BulkBuilder, Concurrency, Courier, DeliveryId, Done, Filing, Ledger, Letter,
 };
-use crate::collector::{IndexNames, Ledger, Letter};
 use crate::config::Settings;
+use crate::elasticsearch::{IndexNames, Problem};
 use crate::prefetch::Prefetch;
 use omphalos_common::clock::now_seconds;
 

@@ -17,7 +17,8 @@ use omphalos_transport::{About, Message};
 use tracing::{error, warn};
 
 use super::dead_file::{DeadFile, Line};
-use super::elasticsearch::{DeliveryId, Filing, Problem};
+use super::{DeliveryId, Filing};
+use crate::elasticsearch::Problem;
 
 /// A document, or a whole message, to be stored.
 #[derive(Debug)]

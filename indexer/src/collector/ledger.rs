@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::elasticsearch::DeliveryId;
+use super::bulk::DeliveryId;
 use omphalos_transport::intake::Answer;
 
 /// The deliveries that are not answered.

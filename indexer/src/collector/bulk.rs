@@ -59,7 +59,7 @@ impl BulkBuilder {
     }
 
     /// Adds a document. Its id and its index must be free of quotes and line feeds; the decoder
-    /// and [`crate::collector::IndexNames`] see to that.
+    /// and [`crate::elasticsearch::IndexNames`] see to that.
     pub fn push(&mut self, filing: &Filing, id: &str, document: &[u8], delivery: DeliveryId) {
         if self.filings.last() != Some(filing) {
             self.filings.push(filing.clone());

@@ -10,11 +10,10 @@ use omphalos_common::shutdown::Shutdown;
 use tracing::{info, warn};
 
 use super::bulk::{Bulk, DeliveryId};
-use super::client::{Client, Fault};
+use super::dead::{DeadLetters, Letter, Stored};
 use super::gate::{Gate, Pass};
-use super::reply::{Problem, Verdict, verdicts};
-use super::template::{self, TemplateOptions};
-use crate::collector::dead::{DeadLetters, Letter, Stored};
+use super::reply::{Verdict, verdicts};
+use crate::elasticsearch::{self, Client, Fault, Problem, TemplateOptions};
 use crate::metrics::IndexerMetrics;
 
 /// A document for which the server answers with an error of its own (500) so many times has a
@@ -87,7 +86,7 @@ impl Courier {
     async fn introduce(&self) -> Result<(), Fault> {
         let info = self.client.info().await?;
         if let Some(options) = &self.template {
-            template::install(&self.client, options).await?;
+            elasticsearch::install(&self.client, options).await?;
         }
         info!(cluster = info.cluster, "{} {} is ready", info.product, info.version);
         Ok(())
@@ -177,8 +176,8 @@ impl Courier {
         if bulk.indices().all(known) {
             return Ok(());
         }
-        if !template::is_installed(&self.client, options).await? {
-            template::install(&self.client, options).await?;
+        if !elasticsearch::is_installed(&self.client, options).await? {
+            elasticsearch::install(&self.client, options).await?;
         }
         let mut known = self.known_indices.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(bulk.indices().cloned());
