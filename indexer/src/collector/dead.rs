@@ -93,6 +93,7 @@ impl DeadLetters {
     /// Stores letters, and waits until they are safe.
     pub async fn store(&self, letters: Vec<Letter>) -> Stored {
         let with_origin = letters.into_iter().map(|letter| {
+            // What came as datagrams comes from no exchange, and nothing is remembered of it.
             let origin = self.origins().get(&letter.delivery).cloned().unwrap_or_default();
             (letter, origin)
         });

@@ -5,6 +5,7 @@
 //!   `reply` reads from the answer, behind a `gate` that is closed while the cluster takes nothing
 //! - `concurrency`: how many requests are in flight
 //! - `dead`, `dead_file`: where refused documents go
+//! - [`Unsettled`]: why documents were left without a verdict
 
 mod bulk;
 mod concurrency;
@@ -14,6 +15,7 @@ mod dead_file;
 mod gate;
 mod ledger;
 mod reply;
+mod unsettled;
 
 pub use bulk::{Bulk, BulkBuilder, DeliveryId, Filing};
 pub use concurrency::Concurrency;
@@ -22,3 +24,4 @@ pub use dead::{DeadLetters, Letter, Stored};
 pub use dead_file::DeadFile;
 pub use gate::Gate;
 pub use ledger::Ledger;
+pub use unsettled::Unsettled;
