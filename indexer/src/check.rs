@@ -4,8 +4,8 @@ use omphalos_common::config::ConfigError;
 use omphalos_transport::amqp::{Broker, Topology};
 use omphalos_transport::udp::ReceiveOptions;
 
-use crate::collector::elasticsearch::Client;
 use crate::config::Settings;
+use crate::elasticsearch::Client;
 
 /// Prints one line for each thing that was checked; whether all are well.
 ///

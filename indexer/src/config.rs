@@ -16,7 +16,7 @@ use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::udp::ReceiveOptions;
 use serde::Deserialize;
 
-use crate::collector::{IndexPeriod, NameRules};
+use crate::elasticsearch::{IndexPeriod, NameRules};
 
 const OWN_SETTINGS: &[Setting] = &[
     Setting::new(

@@ -2,8 +2,8 @@
 //!
 //! Deliveries come along the roads that are set ([`omphalos_transport::intake`]).
 //! [`pipeline`] takes them, gathers their documents into bulks and acknowledges what has a
-//! final verdict; [`collector`] gives the verdicts: [`collector::elasticsearch`] sends bulks, retries
-//! what can be retried, and stores as dead letters what cannot.
+//! final verdict; [`collector`] gives the verdicts: it sends bulks with the client of [`mod@elasticsearch`],
+//! retries what can be retried, and stores as dead letters what cannot.
 //!
 //! `main` ─► [`cli`] ─► [`run()`]: builds the stages, joins them, and stops them from the front.
 
@@ -11,6 +11,7 @@ pub mod check;
 pub mod cli;
 pub mod collector;
 pub mod config;
+pub mod elasticsearch;
 pub mod metrics;
 pub mod pipeline;
 pub mod prefetch;

@@ -15,13 +15,13 @@ use omphalos_transport::intake::{Answer, Delivery, Intake, Load};
 use omphalos_transport::wire::{self, Envelope, Parcel};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::collector::elasticsearch::{
-    Bulk, BulkBuilder, Concurrency, Courier, DeliveryId, Done, Filing, Problem,
+use crate::collector::{
+    Bulk, BulkBuilder, Concurrency, Courier, DeliveryId, Done, Filing, Ledger, Letter, Unsettled,
 };
-use crate::collector::{IndexNames, Ledger, Letter};
 use crate::config::Settings;
+use crate::elasticsearch::{IndexNames, Problem};
 use crate::prefetch::Prefetch;
 use omphalos_common::clock::now_seconds;
 
@@ -56,7 +56,7 @@ pub struct Pipeline {
     opened: Instant,
     /// Bulks that wait for their turn.
     ready: VecDeque<Bulk>,
-    bulks: JoinSet<Option<Done>>,
+    bulks: JoinSet<Result<Done, Unsettled>>,
     answers: JoinSet<()>,
     concurrency: Concurrency,
     prefetch: Prefetch,
@@ -94,7 +94,8 @@ impl Pipeline {
     /// Works until told to stop; with `drain`, until nothing is left.
     ///
     /// # Errors
-    /// When a stage ended that should not have.
+    /// When a stage ended that should not have, or something that is relied on is not so
+    /// ([`Unsettled::Broken`]).
     pub async fn run(mut self, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(TICK);
         // Ticks go first below: after a long one the others must not follow at once.
@@ -125,7 +126,7 @@ impl Pipeline {
                     }
                 }
                 delivery = self.intake.next(), if self.ready.is_empty() => match delivery {
-                    Some(delivery) => self.take(delivery),
+                    Some(delivery) => self.take(delivery)?,
                     None => anyhow::bail!("a receiver is gone"),
                 },
                 () = tokio::time::sleep_until(flush_at.into()), if self.has_turn() && self.builder.documents() > 0 => {
@@ -153,11 +154,11 @@ impl Pipeline {
     }
 
     /// Takes the documents of a delivery into bulks.
-    fn take(&mut self, delivery: Delivery) {
+    fn take(&mut self, delivery: Delivery) -> Result<(), Unsettled> {
         let Delivery { load, answer } = delivery;
         if answer.is_stale() || self.stage != Stage::Consuming {
             // It goes back to where it came from, or went already, and comes again.
-            return;
+            return Ok(());
         }
         match load {
             Load::Message(message) => self.take_message(message, answer),
@@ -165,19 +166,23 @@ impl Pipeline {
         }
     }
 
-    fn take_documents(&mut self, parcel: &Parcel, answer: Box<dyn Answer>) {
+    fn take_documents(
+        &mut self,
+        parcel: &Parcel,
+        answer: Box<dyn Answer>,
+    ) -> Result<(), Unsettled> {
         if parcel.documents.is_empty() {
             // There is nothing in it to wait for.
             self.answers.spawn(answer.acknowledge());
-            return;
+            return Ok(());
         }
         let number = self.ledger.number();
         self.courier.metrics.received(parcel.documents.len());
         self.ledger.open(number, answer, parcel.documents.len());
-        self.gather(number, parcel, now_seconds());
+        self.gather(number, parcel, now_seconds())
     }
 
-    fn take_message(&mut self, message: Message, answer: Box<dyn Answer>) {
+    fn take_message(&mut self, message: Message, answer: Box<dyn Answer>) -> Result<(), Unsettled> {
         let Message { body, about } = message;
         let number = self.ledger.number();
         let now = now_seconds();
@@ -195,23 +200,30 @@ impl Pipeline {
                 self.courier.metrics.received(parcel.documents.len());
                 self.prefetch.observe(parcel.text.len());
                 self.ledger.open(number, answer, parcel.documents.len());
-                self.gather(number, &parcel, now);
+                self.gather(number, &parcel, now)
             }
             Err(error) => {
                 self.courier.metrics.received(1);
                 self.ledger.open(number, answer, 1);
                 self.bury(number, &error, body);
+                Ok(())
             }
         }
     }
 
     /// Splices the documents of a parcel into bulks.
-    fn gather(&mut self, number: DeliveryId, parcel: &Parcel, now: i64) {
+    fn gather(&mut self, number: DeliveryId, parcel: &Parcel, now: i64) -> Result<(), Unsettled> {
         let limit = self.settings.bulk.bytes.as_usize();
         let limit = limit.min(self.courier.request_limit.load(Ordering::Relaxed));
         let mut last: Option<Filing> = None;
         for document in &parcel.documents {
-            let text = parcel.text.get(document.start as usize..document.end as usize);
+            let (start, end) = (document.start as usize, document.end as usize);
+            let text = parcel.text.get(start..end).ok_or_else(|| {
+                Unsettled::broken(format!(
+                    "a document stands at bytes {start}-{end} of a message of {}",
+                    parcel.text.len()
+                ))
+            })?;
             let filing = match last.take() {
                 Some(filing)
                     if filing.day == document.day
@@ -229,13 +241,14 @@ impl Pipeline {
             if self.builder.documents() == 0 {
                 self.opened = Instant::now();
             }
-            self.builder.push(&filing, &document.id, text.unwrap_or_default(), number);
+            self.builder.push(&filing, &document.id, text, number);
             last = Some(filing);
             let documents = self.settings.bulk.documents as usize;
             if self.builder.bytes() >= limit || self.builder.documents() >= documents {
                 self.finish_bulk();
             }
         }
+        Ok(())
     }
 
     fn finish_bulk(&mut self) {
@@ -256,10 +269,11 @@ impl Pipeline {
     }
 
     /// Acknowledges what a bulk has settled.
-    fn settle(&mut self, ended: Result<Option<Done>, JoinError>) -> anyhow::Result<()> {
+    fn settle(&mut self, ended: Result<Result<Done, Unsettled>, JoinError>) -> anyhow::Result<()> {
         let done = match ended {
-            Ok(Some(done)) => done,
-            Ok(None) => return Ok(()),
+            Ok(Ok(done)) => done,
+            Ok(Err(Unsettled::Ending)) => return Ok(()),
+            Ok(Err(broken)) => return Err(broken.into()),
             Err(error) if error.is_cancelled() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
@@ -269,7 +283,7 @@ impl Pipeline {
             self.concurrency.taken(bytes, time);
         }
         for (number, documents) in done.settled {
-            if let Some(answer) = self.ledger.settle(number, documents) {
+            if let Some(answer) = self.ledger.settle(number, documents)? {
                 self.courier.dead.forget(number);
                 self.answers.spawn(answer.acknowledge());
             }
@@ -338,7 +352,10 @@ impl Pipeline {
             Ok(Ok(())) if self.ledger.deliveries() == 0 => {
                 info!("stopped; everything that was taken is answered");
             }
-            Ok(Err(failure)) => error!("{failure:#}"),
+            Ok(Err(failure)) => {
+                self.courier.metrics.log_books();
+                return Err(failure);
+            }
             _ => {
                 // What has a verdict until now is counted, and nothing more: the rest goes back.
                 self.bulks.shutdown().await;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 /// Bulks to have in hand besides those in flight: one being filled, one waiting.
 const AHEAD: usize = 2;
 /// Bounds on what is asked for.
-const FEWEST: usize = 4;
-const MOST: usize = 10_000;
+const FEWEST: u16 = 4;
+const MOST: u16 = 10_000;
 /// The first guess, before any message was seen.
 const FIRST: u16 = 16;
 /// Share of the newest message in the running average.
@@ -67,12 +67,10 @@ fn wanted(bulk_bytes: usize, bulks: usize, average: f64) -> u16 {
     let bytes = (bulks + AHEAD).saturating_mul(bulk_bytes);
     let bytes = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
     // The number of messages that hold so many bytes, rounded up to a power of two.
-    while messages < MOST
-        && f64::from(u16::try_from(messages).unwrap_or(u16::MAX)) * average < bytes
-    {
+    while messages < MOST && f64::from(messages) * average < bytes {
         messages *= 2;
     }
-    u16::try_from(messages.min(MOST)).unwrap_or(u16::MAX)
+    messages.min(MOST)
 }
 
 #[cfg(test)]

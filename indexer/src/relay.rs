@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Error;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use tracing::info;
+
+use crate::collector::Unsettled;
 
 use omphalos_common::clock::now_seconds;
 
@@ -149,7 +152,7 @@ impl Relay {
     /// Relays until told to stop, then waits for what the broker still confirms within `grace`.
     ///
     /// # Errors
-    /// When a batch cannot be encoded.
+    /// When a batch cannot be encoded, or something that is relied on is not so.
     pub async fn run(mut self, grace: Duration, shutdown: Shutdown) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(TICK);
         while !shutdown.is_cancelled() {
@@ -157,7 +160,7 @@ impl Relay {
                 biased;
                 () = shutdown.cancelled() => {}
                 Some(confirmed) = self.confirms.next(), if !self.confirms.is_empty() => {
-                    self.settle(confirmed);
+                    self.settle(confirmed)?;
                 }
                 _ = tick.tick() => {
                     self.health.beat("relay");
@@ -165,7 +168,7 @@ impl Relay {
                 }
                 Some(delivery) = self.feed.next() => {
                     let (number, record, answer) = delivery.into_parts();
-                    self.take(number, &record, answer);
+                    self.take(number, &record, answer)?;
                     if self.open.values().any(|open| open.batch.body.len() >= BATCH_BYTES) {
                         self.send_ripe(FLUSH, &shutdown).await?;
                     }
@@ -182,14 +185,14 @@ impl Relay {
     }
 
     /// Adds the documents of a record to the batches of their datasets.
-    fn take(&mut self, number: u64, record: &[u8], answer: UdpAnswer) {
+    fn take(&mut self, number: u64, record: &[u8], answer: UdpAnswer) -> Result<(), Unsettled> {
         let Some(content) = self.records.read(number, record) else {
             answer.acknowledge();
-            return;
+            return Ok(());
         };
         let made_at = content.parcel.made_at.unwrap_or_else(now_seconds);
         let (mut batches, mut documents) = (0, 0);
-        for (chunk, body) in chunks(&content, made_at) {
+        for (chunk, body) in chunks(&content, made_at)? {
             let open = self.open.entry(Arc::clone(&chunk.dataset)).or_insert_with(|| Open {
                 batch: Batch::default(),
                 records: Vec::new(),
@@ -208,9 +211,10 @@ impl Relay {
         if batches == 0 {
             // There is nothing in it to wait for.
             answer.acknowledge();
-            return;
+            return Ok(());
         }
         self.pending.insert(number, Pending { answer, batches });
+        Ok(())
     }
 
     /// Sends the batches that are full, or older than `age`.
@@ -257,24 +261,30 @@ impl Relay {
     }
 
     /// Answers the records all of whose documents are confirmed.
-    fn settle(&mut self, confirmed: Option<Confirmed>) {
-        let Some(Confirmed { records, documents }) = confirmed else { return };
+    fn settle(&mut self, confirmed: Option<Confirmed>) -> Result<(), Unsettled> {
+        let Some(Confirmed { records, documents }) = confirmed else { return Ok(()) };
         self.metrics.confirm(documents);
         for number in records {
-            let Some(pending) = self.pending.get_mut(&number) else { continue };
+            let Some(mut pending) = self.pending.remove(&number) else {
+                return Err(Unsettled::broken(format!(
+                    "a batch with documents of record {number} is confirmed, which waits for none"
+                )));
+            };
+            // Whatever waits has a batch to wait for, so this does not go below 0.
             pending.batches -= 1;
-            if pending.batches == 0
-                && let Some(pending) = self.pending.remove(&number)
-            {
+            if pending.batches == 0 {
                 pending.answer.acknowledge();
+            } else {
+                self.pending.insert(number, pending);
             }
         }
+        Ok(())
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
         self.send_ripe(Duration::ZERO, &Shutdown::new()).await?;
         while let Some(confirmed) = self.confirms.next().await {
-            self.settle(confirmed);
+            self.settle(confirmed)?;
         }
         info!("stopped; the broker has confirmed all that was taken from the spool");
         Ok(())
@@ -282,7 +292,7 @@ impl Relay {
 }
 
 /// The content as chunks of batches, each with its documents.
-fn chunks(content: &Content, made_at: i64) -> Vec<(Chunk, Vec<u8>)> {
+fn chunks(content: &Content, made_at: i64) -> Result<Vec<(Chunk, Vec<u8>)>, Unsettled> {
     let mut documents = content.parcel.documents.iter();
     let mut chunks: Vec<(Chunk, Vec<u8>)> = Vec::new();
     let empty = |source: &Arc<str>, path: &Arc<str>, dataset: &Arc<str>, range: (u64, u64)| Chunk {
@@ -298,18 +308,28 @@ fn chunks(content: &Content, made_at: i64) -> Vec<(Chunk, Vec<u8>)> {
     };
     let add = |(chunk, body): &mut (Chunk, Vec<u8>), document: &wire::Document| {
         let range = document.start as usize..document.end as usize;
-        let text = content.parcel.text.get(range).unwrap_or_default();
-        // Whatever we receive has ids of our own making, of this length.
-        let Some(id) = DocumentId::parse(&document.id) else { return };
+        let text = content.parcel.text.get(range.clone());
+        // Whatever we receive has ids of our own making.
+        let (Some(text), Some(id)) = (text, DocumentId::parse(&document.id)) else {
+            let Range { start, end } = range;
+            let (bytes, id) = (content.parcel.text.len(), &document.id);
+            return Err(Unsettled::broken(format!(
+                "a document of a record has the id {id}, and stands at bytes {start}-{end} of {bytes}"
+            )));
+        };
         chunk.ids.push(id);
         chunk.days.push(document.day.unwrap_or_else(|| day_of(made_at)));
         body.extend_from_slice(text);
         body.push(b'\n');
+        Ok(())
     };
     for part in &content.parts {
         let range = (part.start, part.end);
         let mut chunk = (empty(&part.source, &part.path, &part.dataset, range), Vec::new());
-        documents.by_ref().take(part.documents).for_each(|document| add(&mut chunk, document));
+        documents
+            .by_ref()
+            .take(part.documents)
+            .try_for_each(|document| add(&mut chunk, document))?;
         chunks.push(chunk);
     }
     // Plain lines come from no file.
@@ -321,8 +341,8 @@ fn chunks(content: &Content, made_at: i64) -> Vec<(Chunk, Vec<u8>)> {
             chunks.len() - 1
         });
         if let Some(chunk) = chunks.get_mut(place) {
-            add(chunk, document);
+            add(chunk, document)?;
         }
     }
-    chunks
+    Ok(chunks)
 }

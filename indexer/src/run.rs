@@ -22,9 +22,9 @@ use omphalos_transport::udp::{
 use tokio::task::JoinHandle;
 use tracing::info;
 
-use crate::collector::elasticsearch::{Client, Courier, Gate, TemplateOptions};
-use crate::collector::{DeadFile, DeadLetters};
+use crate::collector::{Courier, DeadFile, DeadLetters, Gate};
 use crate::config::Settings;
+use crate::elasticsearch::{Client, TemplateOptions};
 use crate::metrics::IndexerMetrics;
 use crate::pipeline::Pipeline;
 use crate::relay::{Relay, RelayMetrics};

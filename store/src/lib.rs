@@ -4,18 +4,23 @@
 //! Promises: what a request is answered for is on disk, an id is in an index once, and what is not
 //! supported is refused by name, in Elasticsearch's words. Memory is bounded: see [`index`].
 //!
+//! Rooms, each of which uses only those above it:
+//!
+//! - [`error`], [`disk`], [`params`]: refusals, files that are not tantivy's, what stands behind a `?`
 //! - [`mapping`]: which fields there are, and of which kind
 //! - [`index`]: one index: documents, ids, the writer
 //! - [`catalog`]: all of them, templates, retention
-//! - [`query`], [`search`], [`aggregation`]: what is asked, how it is found, what is computed over it
+//! - [`query`], [`aggregation`], [`search`]: what is asked, what is computed over it, how it is found
 //! - [`http`]: the API
 
 pub mod aggregation;
 pub mod catalog;
+pub mod disk;
 pub mod error;
 pub mod http;
 pub mod index;
 pub mod mapping;
+pub mod params;
 pub mod query;
 pub mod search;
 

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use omphalos_common::clock::now_seconds;
 use omphalos_common::event::{DocumentId, day_of};
-use omphalos_indexer::collector::IndexNames;
 use omphalos_indexer::config::Settings;
+use omphalos_indexer::elasticsearch::IndexNames;
 use omphalos_tests::program::binary;
 use omphalos_tests::{Elastic, Engine, Program, Server};
 

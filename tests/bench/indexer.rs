@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use lapin::BasicProperties;
-use omphalos_indexer::collector::elasticsearch::{BulkBuilder, Filing};
+use omphalos_indexer::collector::{BulkBuilder, Filing};
 use omphalos_tests::{Amqp, Elastic, Engine, Program, Server, rest};
 use omphalos_transport::wire::{self, Envelope, decode};
 use reqwest::StatusCode;

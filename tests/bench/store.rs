@@ -11,9 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use omphalos_common::event::content_id;
-use omphalos_indexer::collector::elasticsearch::{
-    BulkBuilder, Filing, TemplateOptions, index_template,
-};
+use omphalos_indexer::collector::{BulkBuilder, Filing};
+use omphalos_indexer::elasticsearch::{TemplateOptions, index_template};
 use omphalos_tests::program::binary;
 use omphalos_tests::{Elastic, Engine, Program, Server, free_port, rest};
 use reqwest::Method;

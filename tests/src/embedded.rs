@@ -40,7 +40,7 @@ impl Embedded {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = Shutdown::new();
-        runtime.spawn(omphalos_store::serve(listener, store, shutdown.clone()));
+        runtime.spawn(omphalos_store::serve(listener, store, shutdown.clone().cancelled_owned()));
         Self { address, shutdown, runtime: Some(runtime), directory: None }
     }
 

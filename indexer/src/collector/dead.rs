@@ -17,7 +17,8 @@ use omphalos_transport::{About, Message};
 use tracing::{error, warn};
 
 use super::dead_file::{DeadFile, Line};
-use super::elasticsearch::{DeliveryId, Filing, Problem};
+use super::{DeliveryId, Filing};
+use crate::elasticsearch::Problem;
 
 /// A document, or a whole message, to be stored.
 #[derive(Debug)]
@@ -92,6 +93,7 @@ impl DeadLetters {
     /// Stores letters, and waits until they are safe.
     pub async fn store(&self, letters: Vec<Letter>) -> Stored {
         let with_origin = letters.into_iter().map(|letter| {
+            // What came as datagrams comes from no exchange, and nothing is remembered of it.
             let origin = self.origins().get(&letter.delivery).cloned().unwrap_or_default();
             (letter, origin)
         });

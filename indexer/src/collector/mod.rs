@@ -1,12 +1,27 @@
-//! Collectors: what takes the documents of deliveries and gives one final verdict on each.
+//! The collector: what takes the documents of deliveries and gives one final verdict on each.
+//!
+//! - `ledger`: which documents of which delivery have none yet
+//! - `bulk`: the body of a request; `courier` carries it until each document has a verdict, which
+//!   `reply` reads from the answer, behind a `gate` that is closed while the cluster takes nothing
+//! - `concurrency`: how many requests are in flight
+//! - `dead`, `dead_file`: where refused documents go
+//! - [`Unsettled`]: why documents were left without a verdict
 
+mod bulk;
+mod concurrency;
+mod courier;
 mod dead;
 mod dead_file;
-pub mod elasticsearch;
+mod gate;
 mod ledger;
-mod names;
+mod reply;
+mod unsettled;
 
+pub use bulk::{Bulk, BulkBuilder, DeliveryId, Filing};
+pub use concurrency::Concurrency;
+pub use courier::{Courier, Done};
 pub use dead::{DeadLetters, Letter, Stored};
 pub use dead_file::DeadFile;
+pub use gate::Gate;
 pub use ledger::Ledger;
-pub use names::{IndexNames, IndexPeriod, NameRules};
+pub use unsettled::Unsettled;

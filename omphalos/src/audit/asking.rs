@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use omphalos_common::clock::now_seconds;
 use omphalos_common::retry::Retry;
-use omphalos_indexer::collector::IndexNames;
-use omphalos_indexer::collector::elasticsearch::{Client, Fault};
+use omphalos_indexer::elasticsearch::{Client, Fault, IndexNames};
 
 use super::answers::{self, GET_FILTER};
 use super::portion::Document;

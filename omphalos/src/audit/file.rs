@@ -68,7 +68,7 @@ impl Auditor<'_> {
         let mut order = schemes::likeliest_first(target, self.asker).await?.into_iter();
         let first = order.next().context("no way to make ids is known")?;
         let mut notes = Notes::new(target)?;
-        let turn = |closed: &mut ClosedBatch| Ok((Portion::of_batch(closed), Vec::new()));
+        let turn = |closed: &mut ClosedBatch| Ok((Portion::of_batch(closed)?, Vec::new()));
         let read = self.look_through((target, first), turn, |(portion, _), found| {
             notes.note(&portion, &found)?;
             self.progress.advance(portion.end, notes.documents, notes.absent.len());
@@ -103,7 +103,7 @@ impl Auditor<'_> {
     ) -> anyhow::Result<u64> {
         let Some((_, _, absent)) = lists.first_mut() else { return Ok(0) };
         let mut picker = Picker { absent: absent.read()?.peekable(), next: 0 };
-        let turn = move |closed: &mut ClosedBatch| picker.pick(Portion::of_batch(closed));
+        let turn = move |closed: &mut ClosedBatch| picker.pick(Portion::of_batch(closed)?);
         let (mut count, mut left) = (0, new_list()?);
         let read = self.look_through((target, ids), turn, |(portion, absent), found| {
             for (absent, is_there) in absent.iter().zip(found) {

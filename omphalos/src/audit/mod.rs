@@ -36,8 +36,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use omphalos_common::telemetry::{LogFormat, init_logs};
-use omphalos_indexer::collector::IndexNames;
-use omphalos_indexer::collector::elasticsearch::Client;
+use omphalos_indexer::elasticsearch::{Client, IndexNames};
 use omphalos_shipper::monitor::Compression;
 use serde_json::json;
 

@@ -1,10 +1,12 @@
 //! A portion of a file: documents as it says they should be, without their bodies.
 
+use std::io;
 use std::sync::Arc;
 
 use omphalos_common::event::DocumentId;
 use omphalos_shipper::batch::ClosedBatch;
 use omphalos_shipper::monitor::TailId;
+use omphalos_transport::batch::Chunk;
 
 /// What of an id does not depend on time: the hash of host, source, offset and line.
 pub type Hash = [u8; 12];
@@ -42,6 +44,23 @@ pub fn seconds_of(id: DocumentId) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
+/// Whether a chunk says of each of its documents where it begins and of which day it is.
+///
+/// # Errors
+/// When it does not.
+pub fn check(chunk: &Chunk) -> io::Result<()> {
+    let Chunk { path, ids, days, starts, .. } = chunk;
+    if ids.len() == days.len() && ids.len() == starts.len() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "a chunk of {path} has {} ids, {} days and {} starts; this is a fault of omphalos, please report it",
+        ids.len(),
+        days.len(),
+        starts.len()
+    )))
+}
+
 /// Documents in the order of their file.
 #[derive(Debug)]
 pub struct Portion {
@@ -57,8 +76,13 @@ pub struct Portion {
 
 impl Portion {
     /// The documents of a batch.
-    pub fn of_batch(closed: &mut ClosedBatch) -> Self {
+    ///
+    /// # Errors
+    /// When it does not say where each of its documents stands: some would not be looked for.
+    pub fn of_batch(closed: &mut ClosedBatch) -> io::Result<Self> {
         let chunks = &closed.batch.chunks;
+        chunks.iter().try_for_each(check)?;
+        debug_assert_eq!(chunks.len(), closed.untimed.len(), "each chunk says what is untimed");
         let mut documents = Vec::with_capacity(closed.batch.documents());
         for (chunk, untimed) in chunks.iter().zip(&closed.untimed) {
             let of_chunk = chunk.ids.iter().zip(&chunk.starts).zip(&chunk.days).enumerate();
@@ -69,11 +93,11 @@ impl Portion {
                 is_untimed: place < *untimed,
             }));
         }
-        Self {
+        Ok(Self {
             dataset: chunks.first().map(|chunk| Arc::clone(&chunk.dataset)).unwrap_or_default(),
             documents,
             end: chunks.last().map_or(0, |chunk| chunk.end),
             owners: std::mem::take(&mut closed.owners),
-        }
+        })
     }
 }

@@ -17,7 +17,7 @@ use omphalos_transport::messages::{BatchMessages, Encoding};
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;
 use super::broker::Publisher;
-use super::portion::{Document, hash_of};
+use super::portion::{Document, check, hash_of};
 use super::progress::Progress;
 use super::target::Target;
 
@@ -108,9 +108,8 @@ pub async fn wait(
         }
         loop {
             let answers = asker.look_where_they_belong(&dataset, &some).await?;
-            let mut answers = answers.into_iter();
             let before = some.len();
-            some.retain(|_| !answers.next().unwrap_or(false));
+            some = left(some, &answers);
             if some.len() < before {
                 news = Instant::now();
                 found += (before - some.len()) as u64;
@@ -122,6 +121,13 @@ pub async fn wait(
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// The documents that are not there, by an answer for each.
+fn left(documents: Vec<Document>, is_there: &[bool]) -> Vec<Document> {
+    debug_assert_eq!(documents.len(), is_there.len(), "an answer for each document");
+    let answered = documents.into_iter().zip(is_there);
+    answered.filter(|(_, is_there)| !**is_there).map(|(document, _)| document).collect()
 }
 
 /// It has been shipped with the id that is noted, whole.
@@ -151,9 +157,15 @@ impl<I: Iterator<Item = io::Result<Absent>>> Picker<I> {
         let mut picked = Batch::default();
         let mut texts = closed.batch.body.split_inclusive(|byte| *byte == b'\n');
         for chunk in &closed.batch.chunks {
+            check(chunk)?;
             let mut run: Option<Chunk> = None;
             for (place, id) in chunk.ids.iter().enumerate() {
-                let text = texts.next().unwrap_or_default();
+                let text = texts.next().ok_or_else(|| {
+                    io::Error::other(format!(
+                        "a batch of {} has fewer lines than ids; this is a fault of omphalos, please report it; nothing more is shipped",
+                        chunk.path
+                    ))
+                })?;
                 if self.wants(*id)? {
                     picked.body.extend_from_slice(text);
                     add(run.get_or_insert_with(|| begin(chunk, place)), chunk, place);

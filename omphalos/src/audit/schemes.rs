@@ -48,7 +48,7 @@ async fn found_of_head(
     asker: &Asker,
 ) -> anyhow::Result<(usize, usize)> {
     let (_reading, mut portions) = target.read(ids, HEAD_BYTES, Portion::of_batch)?;
-    let Some(head) = portions.recv().await else { return Ok((0, 0)) };
+    let Some(head) = portions.recv().await.transpose()? else { return Ok((0, 0)) };
     let found = asker.look_where_they_belong(&head.dataset, &head.documents).await?;
     Ok((found.iter().filter(|is_there| **is_there).count(), head.documents.len()))
 }

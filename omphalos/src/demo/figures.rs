@@ -3,7 +3,7 @@
 use std::fs;
 
 use bytes::Bytes;
-use omphalos_indexer::collector::elasticsearch::{Client, Fault};
+use omphalos_indexer::elasticsearch::{Client, Fault};
 use serde_json::{Value, json};
 
 /// What the last minute was like.

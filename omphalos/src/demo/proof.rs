@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use anyhow::Context;
 use bytes::Bytes;
-use omphalos_indexer::collector::elasticsearch::Client;
+use omphalos_indexer::elasticsearch::Client;
 use serde_json::{Value, json};
 
 /// Documents a request.

@@ -110,7 +110,7 @@ impl Embedded {
         let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
         let store = opened.map_err(|error| ConfigError::invalid(format!("store: {error}")))?;
         let stop = Shutdown::new();
-        let serving = tokio::spawn(serve(listener, store, stop.clone()));
+        let serving = tokio::spawn(serve(listener, store, stop.clone().cancelled_owned()));
         Ok(Self { address, stop, serving })
     }
 

@@ -1,7 +1,7 @@
 //! The requests of a search, and what comes back.
 
 use bytes::Bytes;
-use omphalos_indexer::collector::elasticsearch::{Client, Fault};
+use omphalos_indexer::elasticsearch::{Client, Fault};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

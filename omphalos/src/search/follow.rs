@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use omphalos_common::retry::Retry;
-use omphalos_indexer::collector::elasticsearch::Fault;
+use omphalos_indexer::elasticsearch::Fault;
 use serde_json::Value;
 
 use super::asking::{Asker, Hit, Order, Wanted};

@@ -1,7 +1,7 @@
 //! How many there are over time, as bars.
 
 use jiff::Timestamp;
-use omphalos_indexer::collector::elasticsearch::Fault;
+use omphalos_indexer::elasticsearch::Fault;
 
 use super::asking::Asker;
 use super::lines::Lines;

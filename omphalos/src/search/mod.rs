@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
-use omphalos_indexer::collector::elasticsearch::{Client, Fault};
+use omphalos_indexer::elasticsearch::{Client, Fault};
 use serde_json::Value;
 
 use asking::{Asker, Order, Wanted};

@@ -3,7 +3,6 @@
 //! Layout of its directory: `lock`, held by the one process that uses it; `templates.json`;
 //! `indices/NAME/`, see [`crate::index`].
 
-mod disk;
 #[cfg(test)]
 mod fault_tests;
 mod names;
@@ -21,15 +20,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use self::disk::Lock;
-pub use self::disk::write_durably;
 pub use self::names::Wanted;
 pub use self::template::{IndexTemplate, Templates};
+use crate::disk::{self, Lock};
 use crate::error::{ApiError, StoreError};
-use crate::http::Pressure;
 use crate::index::{About, Index};
 use crate::mapping::Mapping;
-use crate::search::scroll::Open;
 
 /// More indices are refused, as Elasticsearch refuses more shards than `cluster.max_shards_per_node`.
 pub const MOST_INDICES: usize = 1000;
@@ -58,8 +54,6 @@ struct Shared {
     options: StoreOptions,
     uuid: String,
     indices: RwLock<BTreeMap<String, Arc<Index>>>,
-    pressure: Pressure,
-    searches: Open,
     /// Held while an index is made or deleted.
     changing: Mutex<()>,
     templates: Mutex<Templates>,
@@ -93,8 +87,6 @@ impl Store {
             uuid: disk::identity(&options.directory)?,
             options,
             indices: RwLock::new(indices),
-            pressure: Pressure::default(),
-            searches: Open::default(),
             changing: Mutex::default(),
             templates: Mutex::new(templates),
             _lock: lock,
@@ -105,16 +97,6 @@ impl Store {
     /// A name that this store alone has.
     pub fn uuid(&self) -> &str {
         &self.shared.uuid
-    }
-
-    /// How much is being worked on for requests.
-    pub fn pressure(&self) -> &Pressure {
-        &self.shared.pressure
-    }
-
-    /// The searches that go on from one request to the next.
-    pub fn open_searches(&self) -> &Open {
-        &self.shared.searches
     }
 
     /// Every index, in the order of names.
@@ -238,7 +220,6 @@ impl Store {
 
     /// Ends writers that rest, and deletes what is too old or too much. To be called now and then.
     pub fn keep_house(&self) {
-        self.shared.searches.keep_house();
         for index in self.all() {
             index.rest(IDLE);
         }

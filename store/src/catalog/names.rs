@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::error::ApiError;
 use crate::index::Index;
 use crate::mapping::is_match;
+use crate::params::Params;
 
 /// A longer name, in bytes, is refused.
 const LONGEST: usize = 255;
@@ -25,6 +26,22 @@ pub struct Wanted {
 impl Default for Wanted {
     fn default() -> Self {
         Self { ignore_unavailable: false, allow_no_indices: true }
+    }
+}
+
+impl Wanted {
+    /// By the parameters of a request.
+    ///
+    /// # Errors
+    /// 400 where one is neither true nor false.
+    pub fn of(params: &Params) -> Result<Self, ApiError> {
+        let usual = Self::default();
+        let ignore_unavailable = params.switch("ignore_unavailable")?;
+        let allow_no_indices = params.switch("allow_no_indices")?;
+        Ok(Self {
+            ignore_unavailable: ignore_unavailable.unwrap_or(usual.ignore_unavailable),
+            allow_no_indices: allow_no_indices.unwrap_or(usual.allow_no_indices),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::write_durably;
+use crate::disk::write_durably;
 use crate::error::{ApiError, StoreError};
 use crate::mapping::{Mapping, is_match};
 

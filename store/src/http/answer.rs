@@ -9,9 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::params::Params;
 use crate::error::ApiError;
 use crate::mapping::is_match;
+use crate::params::Params;
 
 /// Clients refuse to talk to a server that does not say so.
 const PRODUCT: &str = "x-elastic-product";

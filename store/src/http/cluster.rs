@@ -11,16 +11,16 @@ use bytesize::ByteSize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::in_background;
-use super::params::Params;
-use crate::catalog::Store;
+use super::{Service, in_background};
+use crate::catalog::{Store, Wanted};
 use crate::error::ApiError;
 use crate::index::Index;
+use crate::params::Params;
 
 /// The version of Elasticsearch whose API this is a subset of: clients ask for it.
 const VERSION: &str = "9.0.0";
 
-pub(super) fn routes() -> Router<Store> {
+pub(super) fn routes() -> Router<Service> {
     Router::new()
         .route("/", get(info))
         .route("/_cluster/health", get(health))
@@ -90,7 +90,7 @@ async fn list(
         params.allow(&["v", "h", "s", "bytes", "local", "master_timeout", "time", "help"])?;
         let columns = columns(params.text("h"))?;
         let mut rows: Vec<Vec<String>> = store
-            .resolve(&name, params.wanted()?)?
+            .resolve(&name, Wanted::of(&params)?)?
             .iter()
             .map(|index| row(index, params.text("bytes")))
             .collect();

@@ -11,12 +11,12 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::bulk::{conflict, new_id, told, wrong_id};
-use super::params::Params;
-use super::source::SourceFilter;
-use super::{MOST_WRITERS, in_background};
+use super::{MOST_WRITERS, Service, in_background};
 use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::index::{Index, Operation, Outcome};
+use crate::params::Params;
+use crate::search::source::SourceFilter;
 
 const WRITE_PARAMS: [&str; 7] = [
     "refresh",
@@ -37,7 +37,7 @@ const READ_PARAMS: [&str; 7] = [
     "routing",
 ];
 
-pub(super) fn routes() -> Router<Store> {
+pub(super) fn routes() -> Router<Service> {
     Router::new()
         .route("/{index}/_doc", post(add))
         .route("/{index}/_doc/{id}", get(read).head(read).post(write).put(write).delete(remove))
@@ -47,29 +47,33 @@ pub(super) fn routes() -> Router<Store> {
         .route("/{index}/_mget", get(several_of).post(several_of))
 }
 
-async fn add(State(store): State<Store>, Path(index): Path<String>, request: Request) -> Answer {
-    put_one(store, (index, new_id(), true), request).await.into()
+async fn add(
+    State(service): State<Service>,
+    Path(index): Path<String>,
+    request: Request,
+) -> Answer {
+    put_one(service, (index, new_id(), true), request).await.into()
 }
 
 async fn write(
-    State(store): State<Store>,
+    State(service): State<Service>,
     Path((index, id)): Path<(String, String)>,
     request: Request,
 ) -> Answer {
     let is_create = Params::of(request.uri()).text("op_type") == Some("create");
-    put_one(store, (index, id, is_create), request).await.into()
+    put_one(service, (index, id, is_create), request).await.into()
 }
 
 async fn create(
-    State(store): State<Store>,
+    State(service): State<Service>,
     Path((index, id)): Path<(String, String)>,
     request: Request,
 ) -> Answer {
-    put_one(store, (index, id, true), request).await.into()
+    put_one(service, (index, id, true), request).await.into()
 }
 
 async fn put_one(
-    store: Store,
+    service: Service,
     (name, id, is_create): (String, String, bool),
     request: Request,
 ) -> Result<Answer, ApiError> {
@@ -77,7 +81,8 @@ async fn put_one(
     params.allow(&WRITE_PARAMS)?;
     wrong_id(&id)?;
     let (parts, body) = request.into_parts();
-    let held = store.pressure().read(&parts.headers, body).await?;
+    let held = service.pressure.read(&parts.headers, body).await?;
+    let store = service.store;
     in_background(move || {
         if held.text.trim().is_empty() {
             return Err(ApiError::new(400, "parse_exception", "request body is required"));
@@ -199,26 +204,31 @@ fn found(index: &Index, id: &str, filter: &SourceFilter) -> Result<Value, ApiErr
     Ok(Value::Object(answer))
 }
 
-async fn several(State(store): State<Store>, request: Request) -> Answer {
-    mget(store, None, request).await.into()
+async fn several(State(service): State<Service>, request: Request) -> Answer {
+    mget(service, None, request).await.into()
 }
 
 async fn several_of(
-    State(store): State<Store>,
+    State(service): State<Service>,
     Path(index): Path<String>,
     request: Request,
 ) -> Answer {
-    mget(store, Some(index), request).await.into()
+    mget(service, Some(index), request).await.into()
 }
 
-async fn mget(store: Store, index: Option<String>, request: Request) -> Result<Answer, ApiError> {
+async fn mget(
+    service: Service,
+    index: Option<String>,
+    request: Request,
+) -> Result<Answer, ApiError> {
     let params = Params::of(request.uri());
     params.allow(&READ_PARAMS)?;
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return Err(ApiError::argument("use GET or POST"));
     }
     let (parts, body) = request.into_parts();
-    let held = store.pressure().read(&parts.headers, body).await?;
+    let held = service.pressure.read(&parts.headers, body).await?;
+    let store = service.store;
     in_background(move || {
         let filter = SourceFilter::from_params(&params)?;
         let wanted: Value = serde_json::from_str(&held.text).map_err(|error| {

@@ -8,10 +8,10 @@ use axum::routing::{get, put};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::in_background;
-use super::params::Params;
+use super::{Service, in_background};
 use crate::catalog::{Store, Wanted};
 use crate::error::ApiError;
+use crate::params::Params;
 
 const PARAMS: [&str; 6] = [
     "timeout",
@@ -22,7 +22,7 @@ const PARAMS: [&str; 6] = [
     "local",
 ];
 
-pub(super) fn routes() -> Router<Store> {
+pub(super) fn routes() -> Router<Service> {
     Router::new()
         .route("/{index}", put(make).delete(remove).head(is_there).get(about))
         .route("/_mapping", get(all_mappings))
@@ -40,10 +40,10 @@ pub(super) fn routes() -> Router<Store> {
         )
 }
 
-async fn body(store: &Store, request: Request) -> Result<Value, ApiError> {
+async fn body(service: &Service, request: Request) -> Result<Value, ApiError> {
     Params::of(request.uri()).allow(&[PARAMS.as_slice(), &["create", "cause"]].concat())?;
     let (parts, body) = request.into_parts();
-    let held = store.pressure().read(&parts.headers, body).await?;
+    let held = service.pressure.read(&parts.headers, body).await?;
     if held.text.trim().is_empty() {
         return Ok(Value::Null);
     }
@@ -52,11 +52,16 @@ async fn body(store: &Store, request: Request) -> Result<Value, ApiError> {
     })
 }
 
-async fn make(State(store): State<Store>, Path(name): Path<String>, request: Request) -> Answer {
-    let wanted = match body(&store, request).await {
+async fn make(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Answer {
+    let wanted = match body(&service, request).await {
         Ok(wanted) => wanted,
         Err(error) => return error.into(),
     };
+    let store = service.store;
     in_background(move || {
         for key in wanted.as_object().into_iter().flat_map(Map::keys) {
             if key != "mappings" && key != "settings" {
@@ -76,7 +81,7 @@ async fn remove(State(store): State<Store>, Path(name): Path<String>, uri: Uri) 
     in_background(move || {
         let params = Params::of(&uri);
         params.allow(&PARAMS)?;
-        let wanted = params.wanted()?;
+        let wanted = Wanted::of(&params)?;
         // As `action.destructive_requires_name` is set by default.
         if name.contains('*') || name.split(',').any(|name| name == "_all") {
             let reason = "Wildcard expressions or all indices are not allowed";
@@ -101,7 +106,7 @@ async fn about(State(store): State<Store>, Path(name): Path<String>, uri: Uri) -
         let params = Params::of(&uri);
         params.allow(&PARAMS)?;
         let mut answer = Map::new();
-        for index in store.resolve(&name, params.wanted()?)? {
+        for index in store.resolve(&name, Wanted::of(&params)?)? {
             let about = index.about();
             let settings = json!({ "index": {
                 "creation_date": about.created.to_string(), "number_of_shards": "1", "number_of_replicas": "0",
@@ -124,7 +129,7 @@ async fn mappings(State(store): State<Store>, Path(name): Path<String>, uri: Uri
         let params = Params::of(&uri);
         params.allow(&PARAMS)?;
         let mut answer = Map::new();
-        for index in store.resolve(&name, params.wanted()?)? {
+        for index in store.resolve(&name, Wanted::of(&params)?)? {
             let mapping = json!({ "mappings": index.mapping().to_json() });
             answer.insert(index.name().to_owned(), mapping);
         }
@@ -134,17 +139,18 @@ async fn mappings(State(store): State<Store>, Path(name): Path<String>, uri: Uri
 }
 
 async fn add_fields(
-    State(store): State<Store>,
+    State(service): State<Service>,
     Path(name): Path<String>,
     request: Request,
 ) -> Answer {
     let params = Params::of(request.uri());
-    let more = match body(&store, request).await {
+    let more = match body(&service, request).await {
         Ok(more) => more,
         Err(error) => return error.into(),
     };
+    let store = service.store;
     in_background(move || {
-        for index in store.resolve(&name, params.wanted()?)? {
+        for index in store.resolve(&name, Wanted::of(&params)?)? {
             index.put_mapping(&more).map_err(|error| match error.kind {
                 // Elasticsearch words it otherwise for an index that is there.
                 "mapper_parsing_exception" => ApiError {
@@ -169,7 +175,7 @@ async fn refresh(State(store): State<Store>, Path(name): Path<String>, uri: Uri)
     let told = || {
         let params = Params::of(&uri);
         params.allow(&[])?;
-        let count = store.resolve(&name, params.wanted()?)?.len();
+        let count = store.resolve(&name, Wanted::of(&params)?)?.len();
         let shards = json!({ "total": count, "successful": count, "failed": 0 });
         Ok(Answer::json(json!({ "_shards": shards })))
     };
@@ -177,15 +183,16 @@ async fn refresh(State(store): State<Store>, Path(name): Path<String>, uri: Uri)
 }
 
 async fn put_template(
-    State(store): State<Store>,
+    State(service): State<Service>,
     Path(name): Path<String>,
     request: Request,
 ) -> Answer {
     let must_be_new = Params::of(request.uri()).switch("create");
-    let template = match body(&store, request).await {
+    let template = match body(&service, request).await {
         Ok(template) => template,
         Err(error) => return error.into(),
     };
+    let store = service.store;
     in_background(move || {
         let mut templates = store.templates();
         if must_be_new? == Some(true) && templates.matching(&name).next().is_some() {

@@ -7,29 +7,44 @@ mod bulk;
 mod cluster;
 mod documents;
 mod indices;
-pub mod params;
 mod search;
-pub mod source;
 
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::FromRef;
 use axum::middleware::from_fn;
-use omphalos_common::shutdown::Shutdown;
 use tokio::net::TcpListener;
 
 use self::answer::Answer;
-pub use self::body::Pressure;
+use self::body::Pressure;
 use crate::catalog::Store;
 use crate::error::ApiError;
+use crate::search::scroll::Open;
 
 /// Indices that are written at the same time; each needs memory and threads.
 const MOST_WRITERS: usize = 8;
 /// How often old and idle things are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
+/// What requests share. Clones are the same.
+#[derive(Debug, Clone)]
+struct Service {
+    store: Store,
+    /// How much is being worked on.
+    pressure: Pressure,
+    /// The searches that go on from one request to the next.
+    searches: Open,
+}
+
+impl FromRef<Service> for Store {
+    fn from_ref(service: &Service) -> Self {
+        service.store.clone()
+    }
+}
+
 /// All routes.
-pub fn router(store: Store) -> Router {
+fn router(service: Service) -> Router {
     Router::new()
         .merge(cluster::routes())
         .merge(bulk::routes())
@@ -38,28 +53,37 @@ pub fn router(store: Store) -> Router {
         .merge(search::routes())
         .fallback(answer::no_handler)
         .layer(from_fn(answer::finish))
-        .with_state(store)
+        .with_state(service)
 }
 
-/// Serves a store until told to stop.
+/// Serves a store until `stop` is done.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: TcpListener, store: Store, shutdown: Shutdown) -> std::io::Result<()> {
-    let housekeeping = tokio::spawn(keep_house(store.clone()));
-    let served = axum::serve(listener, router(store));
-    let result = served.with_graceful_shutdown(shutdown.cancelled_owned()).await;
+pub async fn serve(
+    listener: TcpListener,
+    store: Store,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = Service { store, pressure: Pressure::default(), searches: Open::default() };
+    let housekeeping = tokio::spawn(keep_house(service.clone()));
+    let served = axum::serve(listener, router(service));
+    let result = served.with_graceful_shutdown(stop).await;
     housekeeping.abort();
     result
 }
 
-async fn keep_house(store: Store) {
+async fn keep_house(service: Service) {
     let mut times = tokio::time::interval(HOUSEKEEPING);
     loop {
         times.tick().await;
-        let store = store.clone();
+        let Service { store, searches, .. } = service.clone();
+        let work = move || {
+            searches.keep_house();
+            store.keep_house();
+        };
         // Fails only while the runtime is being shut down.
-        drop(tokio::task::spawn_blocking(move || store.keep_house()).await);
+        drop(tokio::task::spawn_blocking(work).await);
     }
 }
 

@@ -10,11 +10,11 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::in_background;
-use super::params::Params;
+use super::{Service, in_background};
 use crate::aggregation::Aggregations;
-use crate::catalog::Store;
+use crate::catalog::Wanted;
 use crate::error::ApiError;
+use crate::params::Params;
 use crate::query::{self, Query, illegal, parsing};
 use crate::search::answer::{SearchAnswer, Shards};
 use crate::search::request::{self, PARAMETERS, SearchRequest, duration, query_of};
@@ -35,7 +35,7 @@ const COUNT_PARAMETERS: [&str; 9] = [
 const LARGEST: usize = 8 << 20;
 const ALL: &str = "_all";
 
-pub(super) fn routes() -> Router<Store> {
+pub(super) fn routes() -> Router<Service> {
     Router::new()
         .route("/_search", get(search_all).post(search_all))
         .route("/{index}/_search", get(search).post(search))
@@ -47,23 +47,27 @@ pub(super) fn routes() -> Router<Store> {
         .route("/_pit", axum::routing::delete(close_point))
 }
 
-async fn search_all(State(store): State<Store>, request: Request) -> Answer {
-    searched(store, ALL.to_owned(), request).await.into()
+async fn search_all(State(service): State<Service>, request: Request) -> Answer {
+    searched(service, ALL.to_owned(), request).await.into()
 }
 
-async fn search(State(store): State<Store>, Path(index): Path<String>, request: Request) -> Answer {
-    searched(store, index, request).await.into()
+async fn search(
+    State(service): State<Service>,
+    Path(index): Path<String>,
+    request: Request,
+) -> Answer {
+    searched(service, index, request).await.into()
 }
 
 /// Reads the body, and does the work when there is room for it.
 async fn when_there_is_room(
-    store: &Store,
+    service: &Service,
     request: Request,
-    work: impl FnOnce(&Store, &Params, &str) -> Result<Answer, ApiError> + Send + 'static,
+    work: impl FnOnce(&Service, &Params, &str) -> Result<Answer, ApiError> + Send + 'static,
 ) -> Result<Answer, ApiError> {
     let params = Params::of(request.uri());
     let (parts, body) = request.into_parts();
-    let held = store.pressure().read(&parts.headers, body).await?;
+    let held = service.pressure.read(&parts.headers, body).await?;
     if held.text.len() > LARGEST {
         return Err(ApiError::new(
             413,
@@ -71,27 +75,27 @@ async fn when_there_is_room(
             format!("a search has at most {LARGEST} bytes here, not {}", held.text.len()),
         ));
     }
-    let room = store.open_searches().room().await?;
-    let store = store.clone();
+    let room = service.searches.room().await?;
+    let service = service.clone();
     in_background(move || {
-        let answer = work(&store, &params, &held.text);
+        let answer = work(&service, &params, &held.text);
         drop(room);
         answer
     })
     .await
 }
 
-async fn searched(store: Store, index: String, request: Request) -> Result<Answer, ApiError> {
-    when_there_is_room(&store, request, move |store, params, body| {
+async fn searched(service: Service, index: String, request: Request) -> Result<Answer, ApiError> {
+    when_there_is_room(&service, request, move |service, params, body| {
         params.allow(&PARAMETERS)?;
         let request = SearchRequest::parse(body.as_bytes(), params)?;
         if let Some(life) = params.text("scroll") {
-            let view = Arc::new(viewed(store, &index, params)?);
-            return begin_scroll(store, request, view, &time(life)?).and_then(|it| sent(&it, params));
+            let view = Arc::new(viewed(service, &index, params)?);
+            return begin_scroll(service, request, view, &time(life)?).and_then(|it| sent(&it, params));
         }
         let (view, pit_id) = match &request.point_in_time {
             Some((id, life)) if index == ALL => {
-                let kept = store.open_searches().find(id, *life)?;
+                let kept = service.searches.find(id, *life)?;
                 (kept.view, Some(id.clone()))
             }
             Some(_) => {
@@ -101,7 +105,7 @@ async fn searched(store: Store, index: String, request: Request) -> Result<Answe
                     "Validation Failed: 1: [indices] cannot be used with point in time. Do not specify any index with point in time.;",
                 ));
             }
-            None => (Arc::new(viewed(store, &index, params)?), None),
+            None => (Arc::new(viewed(service, &index, params)?), None),
         };
         let found = run::search(&request, &view, None)?;
         sent(&SearchAnswer { pit_id, ..found.answer }, params)
@@ -109,8 +113,8 @@ async fn searched(store: Store, index: String, request: Request) -> Result<Answe
     .await
 }
 
-fn viewed(store: &Store, index: &str, params: &Params) -> Result<View, ApiError> {
-    store.resolve(index, params.wanted()?).map(run::view)
+fn viewed(service: &Service, index: &str, params: &Params) -> Result<View, ApiError> {
+    service.store.resolve(index, Wanted::of(params)?).map(run::view)
 }
 
 /// As it is where nobody wants only a part of it, so that documents are not read once more.
@@ -124,16 +128,20 @@ fn sent(answer: &SearchAnswer, params: &Params) -> Result<Answer, ApiError> {
     Ok(Answer::ready(text))
 }
 
-async fn count_all(State(store): State<Store>, request: Request) -> Answer {
-    counted(store, ALL.to_owned(), request).await.into()
+async fn count_all(State(service): State<Service>, request: Request) -> Answer {
+    counted(service, ALL.to_owned(), request).await.into()
 }
 
-async fn count(State(store): State<Store>, Path(index): Path<String>, request: Request) -> Answer {
-    counted(store, index, request).await.into()
+async fn count(
+    State(service): State<Service>,
+    Path(index): Path<String>,
+    request: Request,
+) -> Answer {
+    counted(service, index, request).await.into()
 }
 
-async fn counted(store: Store, index: String, request: Request) -> Result<Answer, ApiError> {
-    when_there_is_room(&store, request, move |store, params, body| {
+async fn counted(service: Service, index: String, request: Request) -> Result<Answer, ApiError> {
+    when_there_is_room(&service, request, move |service, params, body| {
         params.allow(&COUNT_PARAMETERS)?;
         let mut wanted = Query::ALL;
         if !body.trim().is_empty() {
@@ -147,7 +155,7 @@ async fn counted(store: Store, index: String, request: Request) -> Result<Answer
             }
         }
         let wanted = query_of(params)?.unwrap_or(wanted);
-        let view = viewed(store, &index, params)?;
+        let view = viewed(service, &index, params)?;
         let count = run::count(&wanted, &view)?;
         let shards = serde_json::to_value(Shards::all(view.len())).unwrap_or_default();
         Ok(Answer::json(json!({ "count": count, "_shards": shards })))
@@ -164,7 +172,7 @@ fn time(text: &str) -> Result<Duration, ApiError> {
 }
 
 fn begin_scroll(
-    store: &Store,
+    service: &Service,
     request: SearchRequest,
     view: Arc<View>,
     life: &Duration,
@@ -180,16 +188,16 @@ fn begin_scroll(
     // Only the first page has them.
     let request = SearchRequest { aggregations: Aggregations::default(), ..request };
     let scroll = Some((Arc::new(request), found.last));
-    let id = store.open_searches().keep(view, scroll, *life)?;
+    let id = service.searches.keep(view, scroll, *life)?;
     Ok(SearchAnswer { scroll_id: Some(id), ..found.answer })
 }
 
-async fn scroll(State(store): State<Store>, request: Request) -> Answer {
-    scrolled(store, request).await.into()
+async fn scroll(State(service): State<Service>, request: Request) -> Answer {
+    scrolled(service, request).await.into()
 }
 
-async fn scrolled(store: Store, request: Request) -> Result<Answer, ApiError> {
-    when_there_is_room(&store, request, move |store, params, body| {
+async fn scrolled(service: Service, request: Request) -> Result<Answer, ApiError> {
+    when_there_is_room(&service, request, move |service, params, body| {
         params.allow(&["scroll", "scroll_id"])?;
         let body = read_or_empty(body)?;
         let said = |name: &str| {
@@ -211,13 +219,13 @@ async fn scrolled(store: Store, request: Request) -> Result<Answer, ApiError> {
             )
         })?;
         let life = said("scroll").as_deref().map(time).transpose()?;
-        let kept = store.open_searches().find(&id, life)?;
+        let kept = service.searches.find(&id, life)?;
         let Some(request) = kept.request else {
             return Err(illegal(format!("[{id}] is a point in time, not a scroll")));
         };
         let found = run::search(&request, &kept.view, kept.last.as_ref())?;
         if let Some(last) = found.last {
-            store.open_searches().advance(&id, last);
+            service.searches.advance(&id, last);
         }
         sent(&SearchAnswer { scroll_id: Some(id), ..found.answer }, params)
     })
@@ -228,24 +236,24 @@ fn read_or_empty(body: &str) -> Result<Map<String, Value>, ApiError> {
     if body.trim().is_empty() { Ok(Map::new()) } else { request::object(body.as_bytes()) }
 }
 
-async fn close_one(State(store): State<Store>, Path(ids): Path<String>) -> Answer {
+async fn close_one(State(service): State<Service>, Path(ids): Path<String>) -> Answer {
     let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
-    closed(&store, &ids)
+    closed(&service, &ids)
 }
 
-async fn close_scroll(State(store): State<Store>, request: Request) -> Answer {
-    close(store, request, "scroll_id").await.into()
+async fn close_scroll(State(service): State<Service>, request: Request) -> Answer {
+    close(service, request, "scroll_id").await.into()
 }
 
-async fn close_point(State(store): State<Store>, request: Request) -> Answer {
-    close(store, request, "id").await.into()
+async fn close_point(State(service): State<Service>, request: Request) -> Answer {
+    close(service, request, "id").await.into()
 }
 
-async fn close(store: Store, request: Request, key: &'static str) -> Result<Answer, ApiError> {
+async fn close(service: Service, request: Request, key: &'static str) -> Result<Answer, ApiError> {
     let params = Params::of(request.uri());
     params.allow(&[key])?;
     let (parts, body) = request.into_parts();
-    let held = store.pressure().read(&parts.headers, body).await?;
+    let held = service.pressure.read(&parts.headers, body).await?;
     let body = read_or_empty(&held.text)?;
     let ids: Vec<String> = match (body.get(key), params.text(key)) {
         (Some(Value::Array(ids)), _) => {
@@ -261,17 +269,17 @@ async fn close(store: Store, request: Request, key: &'static str) -> Result<Answ
             ));
         }
     };
-    Ok(closed(&store, &ids))
+    Ok(closed(&service, &ids))
 }
 
-fn closed(store: &Store, ids: &[String]) -> Answer {
-    let freed = store.open_searches().close(ids);
+fn closed(service: &Service, ids: &[String]) -> Answer {
+    let freed = service.searches.close(ids);
     let answer = Answer::json(json!({ "succeeded": true, "num_freed": freed }));
     if freed == 0 { answer.with_status(404) } else { answer }
 }
 
 async fn open_point(
-    State(store): State<Store>,
+    State(service): State<Service>,
     Path(index): Path<String>,
     request: Request,
 ) -> Answer {
@@ -285,9 +293,9 @@ async fn open_point(
                 "Validation Failed: 1: [keep_alive] is not specified;",
             )
         })?;
-        let view = Arc::new(viewed(&store, &index, &params)?);
+        let view = Arc::new(viewed(&service, &index, &params)?);
         let shards = serde_json::to_value(Shards::all(view.len())).unwrap_or_default();
-        let id = store.open_searches().keep(view, None, time(life)?)?;
+        let id = service.searches.keep(view, None, time(life)?)?;
         Ok(Answer::json(json!({ "id": id, "_shards": shards })))
     })
     .await

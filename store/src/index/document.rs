@@ -13,6 +13,7 @@ use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Va
 
 use super::id_file::Key;
 use super::schema::OwnFields;
+use crate::mapping::Target;
 
 /// A value of a field.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,19 +32,6 @@ pub enum Leaf {
     Date(DateTime),
     /// An address; IPv4 ones as IPv6 has them.
     Ip(Ipv6Addr),
-}
-
-/// Where a value goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A column of the schema.
-    Field(Field),
-    /// A field of the schema with words.
-    Text(Field),
-    /// A path that was mapped later.
-    Later(Arc<str>),
-    /// Such a path with words.
-    LaterText(Arc<str>),
 }
 
 /// A document to be indexed.

@@ -29,7 +29,7 @@ use tantivy::schema::Schema;
 use tantivy::store::Compressor;
 use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
-pub use self::document::{Incoming, Target};
+pub use self::document::Incoming;
 use self::id_file::IdPlugin;
 use self::ids::{View, WithIds};
 use self::reading::{Learn, read};
@@ -37,7 +37,7 @@ pub use self::schema::{OwnFields, Place};
 pub use self::values::{address, parse_date};
 pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};
-use crate::catalog::write_durably;
+use crate::disk::write_durably;
 use crate::error::{ApiError, StoreError};
 use crate::mapping::{Guess, MappedField, Mapping};
 

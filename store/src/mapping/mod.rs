@@ -11,14 +11,14 @@ mod parse;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tantivy::schema::Schema;
+use tantivy::schema::{Field, Schema};
 
 use self::dynamic::Template;
 pub use self::dynamic::{Guess, is_match};
 use crate::error::ApiError;
-use crate::index::Target;
 
 /// More fields than these are refused, as Elasticsearch does by `index.mapping.total_fields.limit`.
 pub const MOST_FIELDS: usize = 1000;
@@ -47,6 +47,19 @@ pub enum FieldKind {
     Ip,
     /// Stored in the document, and that is all: `index` and `doc_values` are false.
     Unsearchable,
+}
+
+/// Where a value goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A column of the schema.
+    Field(Field),
+    /// A field of the schema with words.
+    Text(Field),
+    /// A path that was mapped later.
+    Later(Arc<str>),
+    /// Such a path with words.
+    LaterText(Arc<str>),
 }
 
 /// A field that is mapped.
@@ -272,7 +285,7 @@ fn collect<'a>(node: &'a Node, path: &mut String, fields: &mut Vec<(String, &'a 
 }
 
 /// Where the values of a field of the schema go.
-fn target(kind: &FieldKind, field: tantivy::schema::Field) -> Target {
+fn target(kind: &FieldKind, field: Field) -> Target {
     match kind {
         FieldKind::Text => Target::Text(field),
         _ => Target::Field(field),

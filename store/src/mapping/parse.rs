@@ -3,9 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::dynamic::Template;
-use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node};
+use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Target};
 use crate::error::ApiError;
-use crate::index::Target;
 
 /// What may stand beside `type` without any effect here.
 const WITHOUT_EFFECT: [&str; 12] = [

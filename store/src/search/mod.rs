@@ -4,6 +4,7 @@
 //! - `sort`, `criteria`, `rank`: what hits are sorted by, for indices, and for segments
 //! - `collect`: gathers the first hits of a segment
 //! - [`run`]: all indices together
+//! - [`source`]: what of a document is sent back
 //! - [`scroll`]: page by page, and points in time
 //! - [`answer`]: what comes back
 //!
@@ -19,3 +20,4 @@ pub mod request;
 pub mod run;
 pub mod scroll;
 mod sort;
+pub mod source;

@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::fields::FieldPattern;
 use super::sort::{self, By, SortField};
+use super::source::SourceFilter;
 use crate::aggregation::{self, Aggregations};
 use crate::error::ApiError;
-use crate::http::params::Params;
-use crate::http::source::SourceFilter;
+use crate::params::Params;
 use crate::query::{self, Query, illegal, parsing, shard_failure, token};
 
 /// As `index.max_result_window`.

@@ -15,12 +15,12 @@ use self::items::{Action, Item, items};
 pub(super) use self::items::{new_id, wrong_id};
 use self::print::print;
 use super::answer::{Answer, Filter};
-use super::params::Params;
-use super::{MOST_WRITERS, in_background};
+use super::{MOST_WRITERS, Service, in_background};
 use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::index::{Coming, Index, Operation, Outcome};
 use crate::mapping::Mapping;
+use crate::params::Params;
 
 /// Parameters that change nothing here: what is answered is on disk and can be found.
 const PARAMS: [&str; 8] = [
@@ -34,35 +34,39 @@ const PARAMS: [&str; 8] = [
     "require_data_stream",
 ];
 
-pub(super) fn routes() -> Router<Store> {
+pub(super) fn routes() -> Router<Service> {
     Router::new()
         .route("/_bulk", post(anywhere).put(anywhere))
         .route("/{index}/_bulk", post(in_index).put(in_index))
 }
 
-async fn anywhere(State(store): State<Store>, request: Request) -> Answer {
-    bulk(store, None, request).await.into()
+async fn anywhere(State(service): State<Service>, request: Request) -> Answer {
+    bulk(service, None, request).await.into()
 }
 
 async fn in_index(
-    State(store): State<Store>,
+    State(service): State<Service>,
     Path(index): Path<String>,
     request: Request,
 ) -> Answer {
-    bulk(store, Some(index), request).await.into()
+    bulk(service, Some(index), request).await.into()
 }
 
-async fn bulk(store: Store, index: Option<String>, request: Request) -> Result<Answer, ApiError> {
+async fn bulk(
+    service: Service,
+    index: Option<String>,
+    request: Request,
+) -> Result<Answer, ApiError> {
     let params = Params::of(request.uri());
     params.allow(&PARAMS)?;
     let is_refreshed = matches!(params.text("refresh"), Some("" | "true"));
     let paths = params.text("filter_path").unwrap_or_default().to_owned();
     let (parts, body) = request.into_parts();
-    let held = store.pressure().read(&parts.headers, body).await?;
+    let held = service.pressure.read(&parts.headers, body).await?;
     in_background(move || {
         let begun = Instant::now();
         let items = items(&held.text, index.as_deref())?;
-        let done = Bulk::new(&store, &held.text, items).run();
+        let done = Bulk::new(&service.store, &held.text, items).run();
         Ok(Answer::ready(print(&done, &Filter::new(&paths), is_refreshed, begun)))
     })
     .await

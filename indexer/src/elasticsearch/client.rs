@@ -20,7 +20,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::nodes::{Node, Nodes};
-use super::reply::{Problem, request_problem};
+use super::problem::{Problem, request_problem};
 use crate::config::ElasticsearchSettings;
 
 /// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.

@@ -102,28 +102,30 @@ impl IndexNames {
 
     fn make(&self, dataset: &str, slot: Slot) -> String {
         let prefix = &self.rules.prefix;
-        match slot {
-            Slot::Outlier => format!("{prefix}-{dataset}-outlier"),
-            Slot::Day(day) => match self.rules.period {
-                IndexPeriod::None => format!("{prefix}-{dataset}"),
-                IndexPeriod::Day => {
-                    format!("{prefix}-{dataset}-{}", date(day).strftime("%Y.%m.%d"))
-                }
-                IndexPeriod::Week => format!("{prefix}-{dataset}-{}", date(day).strftime("%G.w%V")),
-                IndexPeriod::Month => format!("{prefix}-{dataset}-{}", date(day).strftime("%Y.%m")),
-            },
+        // A day that no calendar has is as far off as can be.
+        let Slot::Day(day) = slot else { return format!("{prefix}-{dataset}-outlier") };
+        let format = match self.rules.period {
+            IndexPeriod::None => return format!("{prefix}-{dataset}"),
+            IndexPeriod::Day => "%Y.%m.%d",
+            IndexPeriod::Week => "%G.w%V",
+            IndexPeriod::Month => "%Y.%m",
+        };
+        match date(day) {
+            Some(date) => format!("{prefix}-{dataset}-{}", date.strftime(format)),
+            None => format!("{prefix}-{dataset}-outlier"),
         }
     }
 }
 
+/// Whoever says seconds that have no day of 32 bits is as far off as can be, either way.
 fn days(seconds: i64) -> i32 {
     i32::try_from(seconds.div_euclid(SECONDS_PER_DAY)).unwrap_or(i32::MAX)
 }
 
-/// Only plausible days come here, so the default is never taken.
-fn date(day: i32) -> Date {
-    Timestamp::from_second(i64::from(day) * SECONDS_PER_DAY)
-        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned_datetime(TimeZone::UTC).date())
+/// The date of a day; `None` where the calendar has none.
+fn date(day: i32) -> Option<Date> {
+    let timestamp = Timestamp::from_second(i64::from(day) * SECONDS_PER_DAY).ok()?;
+    Some(timestamp.to_zoned_datetime(TimeZone::UTC).date())
 }
 
 #[cfg(test)]

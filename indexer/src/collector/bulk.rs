@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Unsettled;
+
 /// Which delivery a document came with.
 pub type DeliveryId = u64;
 
@@ -26,11 +28,11 @@ struct Item {
     /// Which delivery it came with.
     delivery: DeliveryId,
     /// Index into the filings.
-    filing: u32,
+    filing: usize,
     /// Where the document begins in the body; its action line stands before it.
-    document: u32,
+    document: usize,
     /// Where its line ends, after the line feed.
-    end: u32,
+    end: usize,
 }
 
 /// A bulk that is being filled.
@@ -59,8 +61,13 @@ impl BulkBuilder {
     }
 
     /// Adds a document. Its id and its index must be free of quotes and line feeds; the decoder
-    /// and [`crate::collector::IndexNames`] see to that.
+    /// and [`crate::elasticsearch::IndexNames`] see to that.
     pub fn push(&mut self, filing: &Filing, id: &str, document: &[u8], delivery: DeliveryId) {
+        debug_assert!(
+            document.starts_with(b"{") && !document.contains(&b'\n'),
+            "a document is one line of JSON, an object: else the lines of a request no longer pair"
+        );
+        debug_assert!(!id.contains(['"', '\\', '\n']), "an id needs no escaping");
         if self.filings.last() != Some(filing) {
             self.filings.push(filing.clone());
             self.action.clear();
@@ -71,11 +78,11 @@ impl BulkBuilder {
         self.body.extend_from_slice(&self.action);
         self.body.extend_from_slice(id.as_bytes());
         self.body.extend_from_slice(b"\"}}\n");
-        let start = to_u32(self.body.len());
+        let start = self.body.len();
         self.body.extend_from_slice(document);
         self.body.push(b'\n');
-        let filing = to_u32(self.filings.len() - 1);
-        self.items.push(Item { delivery, filing, document: start, end: to_u32(self.body.len()) });
+        let filing = self.filings.len() - 1;
+        self.items.push(Item { delivery, filing, document: start, end: self.body.len() });
     }
 
     /// Size of the request in bytes.
@@ -114,11 +121,6 @@ pub struct Placed<'a> {
     pub body: Bytes,
 }
 
-/// Requests are far smaller: [`crate::config`] limits them.
-fn to_u32(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
-}
-
 impl Bulk {
     /// The body of the request.
     pub fn body(&self) -> Bytes {
@@ -141,41 +143,54 @@ impl Bulk {
     }
 
     /// The document at `place`.
-    pub fn document(&self, place: usize) -> Option<Placed<'_>> {
+    ///
+    /// # Errors
+    /// [`Unsettled::Broken`] when there is none, or its action line is not as [`BulkBuilder::push`]
+    /// writes it.
+    pub fn document(&self, place: usize) -> Result<Placed<'_>, Unsettled> {
+        self.placed(place).ok_or_else(|| self.no_document(place))
+    }
+
+    fn no_document(&self, place: usize) -> Unsettled {
+        let documents = self.items.len();
+        Unsettled::broken(format!("a bulk of {documents} documents has none at place {place}"))
+    }
+
+    fn placed(&self, place: usize) -> Option<Placed<'_>> {
         let item = self.items.get(place)?;
         // The action line ends with the id, a quote, two braces and a line feed.
-        let action = self.body.get(self.start(place)..item.document as usize)?;
+        let action = self.body.get(self.start(place)..item.document)?;
         let action = std::str::from_utf8(action.strip_suffix(b"\"}}\n")?).ok()?;
         Some(Placed {
             delivery: item.delivery,
-            filing: self.filings.get(item.filing as usize)?,
+            filing: self.filings.get(item.filing)?,
             id: action.rsplit('"').next()?,
-            body: self.body.slice(item.document as usize..item.end as usize - 1),
+            body: self.body.slice(item.document..item.end - 1),
         })
     }
 
     fn start(&self, place: usize) -> usize {
         let before = place.checked_sub(1).and_then(|before| self.items.get(before));
-        before.map_or(0, |item| item.end as usize)
+        before.map_or(0, |item| item.end)
     }
 
     /// A bulk of the documents at these places alone, which must be in order.
-    #[must_use]
-    pub fn only(&self, places: &[usize]) -> Self {
+    ///
+    /// # Errors
+    /// [`Unsettled::Broken`] when one of them is not there: it would be settled without a verdict.
+    pub fn only(&self, places: &[usize]) -> Result<Self, Unsettled> {
         let mut body = Vec::new();
         let mut items = Vec::with_capacity(places.len());
         for place in places {
-            let Some(item) = self.items.get(*place) else { continue };
             let start = self.start(*place);
+            let item = self.items.get(*place).ok_or_else(|| self.no_document(*place))?;
+            let lines = self.body.get(start..item.end).ok_or_else(|| self.no_document(*place))?;
             let offset = body.len();
-            body.extend_from_slice(self.body.get(start..item.end as usize).unwrap_or_default());
-            items.push(Item {
-                document: to_u32(offset + item.document as usize - start),
-                end: to_u32(body.len()),
-                ..*item
-            });
+            body.extend_from_slice(lines);
+            let document = offset + item.document - start;
+            items.push(Item { document, end: body.len(), ..*item });
         }
-        Self { body: Bytes::from(body), items, filings: Arc::clone(&self.filings) }
+        Ok(Self { body: Bytes::from(body), items, filings: Arc::clone(&self.filings) })
     }
 
     /// The first half and the second half; `None` when there is only one document.
@@ -196,8 +211,8 @@ impl Bulk {
             filings: Arc::clone(&self.filings),
         };
         Some((
-            part(self.body.slice(..middle as usize), first.to_vec()),
-            part(self.body.slice(middle as usize..), moved.collect()),
+            part(self.body.slice(..middle), first.to_vec()),
+            part(self.body.slice(middle..), moved.collect()),
         ))
     }
 }
@@ -253,6 +268,13 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_is_not_there_is_an_error() {
+        let bulk = bulk(2);
+        assert!(matches!(bulk.document(2), Err(Unsettled::Broken(_))));
+        assert!(matches!(bulk.only(&[0, 2]), Err(Unsettled::Broken(_))));
+    }
+
+    #[test]
     fn a_builder_begins_anew() {
         let mut builder = BulkBuilder::default();
         builder.push(&filing("a"), "1", b"{}", 1);
@@ -268,17 +290,17 @@ mod tests {
             let whole = bulk(count);
             let all = lines(&whole);
             let places: Vec<usize> = places.into_iter().filter(|place| *place < count).collect();
-            let part = whole.only(&places);
+            let part = whole.only(&places).unwrap();
             let expected: Vec<String> = places.iter().flat_map(|p| all[2 * p..2 * p + 2].to_vec()).collect();
             prop_assert_eq!(lines(&part), expected);
             for (number, place) in places.iter().enumerate() {
-                prop_assert_eq!(part.document(number), whole.document(*place));
+                prop_assert_eq!(part.document(number).unwrap(), whole.document(*place).unwrap());
             }
             match whole.halves() {
                 None => prop_assert_eq!(count, 1),
                 Some((first, second)) => {
                     prop_assert_eq!([lines(&first), lines(&second)].concat(), all);
-                    prop_assert_eq!(second.document(0), whole.document(first.documents()));
+                    prop_assert_eq!(second.document(0).unwrap(), whole.document(first.documents()).unwrap());
                 }
             }
         }

@@ -10,13 +10,13 @@ use crate::error::StoreError;
 
 /// Held while the store is open, so that no other process opens it.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     /// Closing it lets go.
     _file: File,
 }
 
 impl Lock {
-    pub(super) fn take(directory: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn take(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("lock");
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = opened.map_err(|error| StoreError::File { path, error })?;
@@ -27,7 +27,7 @@ impl Lock {
 }
 
 /// The name of a store, made once.
-pub(super) fn identity(directory: &Path) -> Result<String, StoreError> {
+pub(crate) fn identity(directory: &Path) -> Result<String, StoreError> {
     let path = directory.join("uuid");
     if let Ok(text) = fs::read_to_string(&path)
         && !text.trim().is_empty()

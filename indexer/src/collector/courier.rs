@@ -9,12 +9,12 @@ use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
 use tracing::{info, warn};
 
+use super::Unsettled;
 use super::bulk::{Bulk, DeliveryId};
-use super::client::{Client, Fault};
+use super::dead::{DeadLetters, Letter, Stored};
 use super::gate::{Gate, Pass};
-use super::reply::{Problem, Verdict, verdicts};
-use super::template::{self, TemplateOptions};
-use crate::collector::dead::{DeadLetters, Letter, Stored};
+use super::reply::{Verdict, verdicts};
+use crate::elasticsearch::{self, Client, Fault, Problem, TemplateOptions};
 use crate::metrics::IndexerMetrics;
 
 /// A document for which the server answers with an error of its own (500) so many times has a
@@ -87,22 +87,27 @@ impl Courier {
     async fn introduce(&self) -> Result<(), Fault> {
         let info = self.client.info().await?;
         if let Some(options) = &self.template {
-            template::install(&self.client, options).await?;
+            elasticsearch::install(&self.client, options).await?;
         }
         info!(cluster = info.cluster, "{} {} is ready", info.product, info.version);
         Ok(())
     }
 
-    /// Stores a message that could not be read. `None` when that was given up.
-    pub async fn bury_message(&self, letter: Letter) -> Option<Done> {
+    /// Stores a message that could not be read.
+    ///
+    /// # Errors
+    /// [`Unsettled::Ending`] when that was given up.
+    pub async fn bury_message(&self, letter: Letter) -> Result<Done, Unsettled> {
         let settled = HashMap::from([(letter.delivery, 1)]);
         self.bury(vec![letter]).await?;
-        Some(Done { settled, ..Done::default() })
+        Ok(Done { settled, ..Done::default() })
     }
 
-    /// Delivers a bulk, however long it takes. `None` when a dead letter could not be stored
-    /// because the process is ending.
-    pub async fn deliver(&self, bulk: Bulk) -> Option<Done> {
+    /// Delivers a bulk, however long it takes.
+    ///
+    /// # Errors
+    /// [`Unsettled`] when a document has no final verdict, and will get none.
+    pub async fn deliver(&self, bulk: Bulk) -> Result<Done, Unsettled> {
         let mut done = Done::default();
         for delivery in bulk.deliveries() {
             *done.settled.entry(delivery).or_default() += 1;
@@ -129,14 +134,19 @@ impl Courier {
                 }
             }
         }
-        Some(done)
+        Ok(done)
     }
 
-    async fn attempt(&self, bulk: &Bulk, attempts: u32, done: &mut Done) -> Option<Attempt> {
+    async fn attempt(
+        &self,
+        bulk: &Bulk,
+        attempts: u32,
+        done: &mut Done,
+    ) -> Result<Attempt, Unsettled> {
         let pass = self.gate.pass().await;
         if let Err(fault) = self.prepare(bulk).await {
             self.hold(&pass, &fault).await;
-            return Some(Attempt::Held(bulk.clone()));
+            return Ok(Attempt::Held(bulk.clone()));
         }
         let began = Instant::now();
         let size = bulk.body().len();
@@ -148,7 +158,7 @@ impl Courier {
                 done.refused |= matches!(fault, Fault::Transient(_));
                 self.metrics.bulk("failed", began.elapsed());
                 self.hold(&pass, &fault).await;
-                return Some(Attempt::Held(bulk.clone()));
+                return Ok(Attempt::Held(bulk.clone()));
             }
         };
         self.metrics.bulk("taken", began.elapsed());
@@ -157,13 +167,13 @@ impl Courier {
                 if attempts == 1 {
                     done.taken = Some((size, began.elapsed()));
                 }
-                let tally = Tally::of(bulk, verdicts, attempts);
+                let tally = Tally::of(bulk, verdicts, attempts)?;
                 done.refused |= tally.has_retries;
                 self.follow(bulk, tally, &pass).await
             }
             Err(error) => {
                 self.gate.close(&pass, &format!("{}: {error}", self.client.shown())).await;
-                Some(Attempt::Held(bulk.clone()))
+                Ok(Attempt::Held(bulk.clone()))
             }
         }
     }
@@ -177,8 +187,8 @@ impl Courier {
         if bulk.indices().all(known) {
             return Ok(());
         }
-        if !template::is_installed(&self.client, options).await? {
-            template::install(&self.client, options).await?;
+        if !elasticsearch::is_installed(&self.client, options).await? {
+            elasticsearch::install(&self.client, options).await?;
         }
         let mut known = self.known_indices.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(bulk.indices().cloned());
@@ -190,22 +200,27 @@ impl Courier {
     }
 
     /// Counts what is final, buries what is refused, and returns what is left.
-    async fn follow(&self, bulk: &Bulk, tally: Tally, pass: &Pass<'_>) -> Option<Attempt> {
+    async fn follow(
+        &self,
+        bulk: &Bulk,
+        tally: Tally,
+        pass: &Pass<'_>,
+    ) -> Result<Attempt, Unsettled> {
         self.metrics.settled(tally.created, tally.duplicate);
         self.metrics.retried(tally.left.len());
         self.bury(tally.letters).await?;
-        let rest = bulk.only(&tally.left);
+        let rest = bulk.only(&tally.left)?;
         let Some(problem) = tally.held else {
             self.gate.open();
             let settled = rest.documents() == 0;
-            return Some(if settled { Attempt::Settled } else { Attempt::Again(rest) });
+            return Ok(if settled { Attempt::Settled } else { Attempt::Again(rest) });
         };
         let shown = self.client.shown();
         self.gate.close(pass, &format!("{shown}: {problem}; {}", advice(&problem))).await;
-        Some(Attempt::Held(rest))
+        Ok(Attempt::Held(rest))
     }
 
-    async fn too_large(&self, bulk: &Bulk, size: usize) -> Option<Attempt> {
+    async fn too_large(&self, bulk: &Bulk, size: usize) -> Result<Attempt, Unsettled> {
         let limit = (size / 2).max(SMALLEST_REQUEST);
         // A single document says nothing about the others.
         if bulk.documents() > 1 {
@@ -229,27 +244,27 @@ impl Courier {
     }
 
     /// Something in the request is not acceptable: halves it until that is alone.
-    async fn split_or_bury(&self, bulk: &Bulk, problem: Problem) -> Option<Attempt> {
+    async fn split_or_bury(&self, bulk: &Bulk, problem: Problem) -> Result<Attempt, Unsettled> {
         if let Some((first, second)) = bulk.halves() {
-            return Some(Attempt::Split(first, second));
+            return Ok(Attempt::Split(first, second));
         }
-        self.bury(letter(bulk, 0, problem).into_iter().collect()).await?;
-        Some(Attempt::Settled)
+        self.bury(vec![letter(bulk, 0, problem)?]).await?;
+        Ok(Attempt::Settled)
     }
 
-    /// Stores dead letters; `None` when that was given up.
-    async fn bury(&self, letters: Vec<Letter>) -> Option<()> {
+    /// Stores dead letters.
+    async fn bury(&self, letters: Vec<Letter>) -> Result<(), Unsettled> {
         if letters.is_empty() {
-            return Some(());
+            return Ok(());
         }
         let kinds: Vec<String> = letters.iter().map(|letter| letter.problem.kind.clone()).collect();
         let dropped = match self.dead.store(letters).await {
             Stored::Kept => None,
             Stored::Dropped => Some("dead_letters_full"),
-            Stored::GivenUp => return None,
+            Stored::GivenUp => return Err(Unsettled::Ending),
         };
         self.metrics.dead(kinds, dropped);
-        Some(())
+        Ok(())
     }
 }
 
@@ -268,14 +283,14 @@ struct Tally {
 }
 
 impl Tally {
-    fn of(bulk: &Bulk, verdicts: Vec<Verdict>, attempts: u32) -> Self {
+    fn of(bulk: &Bulk, verdicts: Vec<Verdict>, attempts: u32) -> Result<Self, Unsettled> {
         let mut tally = Self::default();
         for (place, verdict) in verdicts.into_iter().enumerate() {
             match verdict {
                 Verdict::Created => tally.created += 1,
                 Verdict::Duplicate => tally.duplicate += 1,
                 Verdict::Retry(problem) if is_hopeless(&problem, attempts) => {
-                    tally.letters.extend(letter(bulk, place, problem));
+                    tally.letters.push(letter(bulk, place, problem)?);
                 }
                 Verdict::Retry(_) => {
                     tally.has_retries = true;
@@ -285,10 +300,10 @@ impl Tally {
                     tally.held = tally.held.or(Some(problem));
                     tally.left.push(place);
                 }
-                Verdict::Refused(problem) => tally.letters.extend(letter(bulk, place, problem)),
+                Verdict::Refused(problem) => tally.letters.push(letter(bulk, place, problem)?),
             }
         }
-        tally
+        Ok(tally)
     }
 }
 
@@ -308,10 +323,10 @@ fn is_hopeless(problem: &Problem, attempts: u32) -> bool {
     problem.status == 500 && attempts >= MOST_SERVER_ERRORS
 }
 
-fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Option<Letter> {
+fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Result<Letter, Unsettled> {
     let placed = bulk.document(place)?;
     warn_once(&problem, placed.id);
-    Some(Letter {
+    Ok(Letter {
         delivery: placed.delivery,
         filing: Some(placed.filing.clone()),
         id: Some(placed.id.to_owned()),

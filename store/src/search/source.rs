@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::params::Params;
 use crate::error::ApiError;
 use crate::mapping::is_match;
+use crate::params::Params;
 
 /// What of a document is wanted.
 #[derive(Debug, Clone, Default)]

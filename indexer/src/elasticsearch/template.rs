@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::{debug, info};
 
 use super::client::{Client, Fault};
-use super::reply::Problem;
+use super::problem::Problem;
 
 /// To be raised with every change of the mapping, so that indexers replace older templates and
 /// leave newer ones alone.

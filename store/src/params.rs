@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::http::Uri;
 
-use crate::catalog::Wanted;
 use crate::error::ApiError;
 
 /// What every request may have.
@@ -73,20 +72,6 @@ impl Params {
             ApiError::argument(format!(
                 "Failed to parse int parameter [{name}] with value [{text}]"
             ))
-        })
-    }
-
-    /// What an expression for indices may mean.
-    ///
-    /// # Errors
-    /// 400 where that is neither true nor false.
-    pub fn wanted(&self) -> Result<Wanted, ApiError> {
-        let usual = Wanted::default();
-        Ok(Wanted {
-            ignore_unavailable: self
-                .switch("ignore_unavailable")?
-                .unwrap_or(usual.ignore_unavailable),
-            allow_no_indices: self.switch("allow_no_indices")?.unwrap_or(usual.allow_no_indices),
         })
     }
 }

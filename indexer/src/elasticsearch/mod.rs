@@ -1,0 +1,16 @@
+//! Elasticsearch and OpenSearch, for whoever asks them: the [`Client`] and its nodes, the [`Problem`]s
+//! that they answer with, the names of indices, and their template.
+//!
+//! It knows nothing of deliveries: what is written is the matter of [`crate::collector`].
+
+mod client;
+mod names;
+mod nodes;
+mod problem;
+mod template;
+
+pub use client::{Client, Fault, ServerInfo};
+pub use names::{IndexNames, IndexPeriod, NameRules};
+pub use problem::{Cause, Problem};
+pub use template::{TemplateOptions, index_template};
+pub(crate) use template::{install, is_installed};
