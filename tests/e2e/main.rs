@@ -31,6 +31,7 @@ mod lines;
 mod logrotate;
 mod manual;
 mod mounts;
+mod parsing;
 mod rotation;
 mod run;
 mod scenarios;
