@@ -64,17 +64,30 @@ fn omphalos_parse_prints_what_omphalos_run_stores() {
     assert!(parsed.len() > FILES, "{} documents", parsed.len());
     let run = alone.with_state("run").option("--config", settings.display()).start();
     alone.elastic().wait_for_count(parsed.len() as u64);
-    let stored: Documents = alone
-        .elastic()
-        .documents(&[])
-        .into_iter()
-        .map(|(_, document)| keyed(document))
-        .collect();
+    let stored: Documents =
+        alone.elastic().documents(&[]).into_iter().map(|(_, document)| keyed(document)).collect();
     drop(run);
     for (place, document) in &parsed {
         assert_eq!(stored.get(place), Some(document), "seed {seed}, {place:?}\n{tables}");
     }
     assert_eq!(stored.len(), parsed.len(), "seed {seed}\n{tables}");
+}
+
+#[test]
+fn an_archive_that_ends_in_the_middle_is_named_and_the_exit_code_says_so() {
+    let alone = Alone::new();
+    let path = alone.directory.path().join("cut.log.gz");
+    let lines: String = (0..20_000).map(|number| format!("{number} {}\n", number * 7919)).collect();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(lines.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+    let output = alone.directory.path().join("parse.out");
+    let parse = Program::new("omphalos", &output).arg("parse").arg(path.display());
+    let exited = parse.run();
+    assert_eq!(exited.code, Some(1), "{}", exited.output);
+    assert!(exited.output.contains("the archive ends in the middle"), "{}", exited.output);
+    assert!(exited.output.lines().count() > 1000);
 }
 
 /// A file, and the `[[monitor]]` table that reads it.
@@ -146,7 +159,8 @@ fn content(encoding: &str, random: &mut SmallRng) -> Vec<u8> {
 fn parsed(alone: &Alone, settings: &Path, files: &[PathBuf]) -> Documents {
     let output = alone.directory.path().join("parse.out");
     let names = files.iter().map(|path| path.display().to_string());
-    let parse = Program::new("omphalos", &output).arg("parse").option("--config", settings.display());
+    let parse =
+        Program::new("omphalos", &output).arg("parse").option("--config", settings.display());
     let exited = parse.args(names).run();
     assert_eq!(exited.code, Some(0), "{}", exited.output);
     let printed = exited.output.lines().map(|line| keyed(serde_json::from_str(line).unwrap()));
