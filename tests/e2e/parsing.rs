@@ -77,9 +77,10 @@ fn omphalos_parse_prints_what_omphalos_run_stores() {
 fn an_archive_that_ends_in_the_middle_is_named_and_the_exit_code_says_so() {
     let alone = Alone::new();
     let path = alone.directory.path().join("cut.log.gz");
-    let lines: String = (0..20_000).map(|number| format!("{number} {}\n", number * 7919)).collect();
+    let lines: Vec<String> =
+        (0..20_000).map(|number| format!("{number} {}", number * 7919)).collect();
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(lines.as_bytes()).unwrap();
+    packed.write_all(lines.join("\n").as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
     fs::write(&path, &packed[..packed.len() / 2]).unwrap();
     let output = alone.directory.path().join("parse.out");

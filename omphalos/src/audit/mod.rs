@@ -1,6 +1,6 @@
 //! `omphalos audit`: is every line of a file in Elasticsearch?
 //!
-//! A file is read by the shipper's own monitor ([`reading`]), so its lines become the very ids that
+//! A file is read by the shipper's own monitor ([`crate::reading`]), so its lines become the very ids that
 //! they were shipped with; [`asking`] looks for them where the indexer files them, [`searching`]
 //! everywhere else. What is not found is kept in a list on disk ([`absent`]), compared with the
 //! dead letters ([`letters`]), put into ranges ([`findings`]) and printed ([`report`]); [`repair`]
