@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, warn};
 
-use crate::config::{ConfigError, Loaded, Setting, load};
+use crate::config::{ConfigError, HasRows, Loaded, Setting, load};
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
 
@@ -52,7 +52,7 @@ impl Daemon {
     ///
     /// # Errors
     /// [`ConfigError`] for settings that cannot be used; else those of the work.
-    pub fn run<S: DeserializeOwned + OfProcess>(
+    pub fn run<S: DeserializeOwned + HasRows + OfProcess>(
         &self,
         (wanted, given): (&str, &ArgMatches),
         work: impl AsyncFnOnce(S) -> anyhow::Result<ExitCode>,

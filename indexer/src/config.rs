@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
+use omphalos_common::config::{ConfigError, HasRows, Kind, Period, Setting, Size};
 use omphalos_common::event::is_clean_name;
 use omphalos_common::program::{OfProcess, ProcessSettings};
 use omphalos_common::telemetry::LogFormat;
@@ -255,6 +255,12 @@ impl Default for IndexSettings {
 }
 
 const BULK_BYTES: std::ops::RangeInclusive<u64> = 16 * 1024..=100 * 1024 * 1024;
+
+impl HasRows for Settings {
+    fn rows() -> Vec<Setting> {
+        all_settings()
+    }
+}
 
 impl OfProcess for Settings {
     fn process(&self) -> ProcessSettings<'_> {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
-use omphalos_common::config::{ConfigError, Loaded, add_flags, load};
+use omphalos_common::config::{ConfigError, HasRows, Loaded, Setting, add_flags, load};
 use omphalos_transport::amqp::{
     AMQP_SETTINGS, AmqpSettings, Broker, DeadMessage, DeadQueue, Topology,
 };
@@ -17,9 +17,15 @@ const LONGEST_REASON: usize = 160;
 
 /// The settings of this command.
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 struct Settings {
     amqp: AmqpSettings,
+}
+
+impl HasRows for Settings {
+    fn rows() -> Vec<Setting> {
+        AMQP_SETTINGS.to_vec()
+    }
 }
 
 /// The subcommand.

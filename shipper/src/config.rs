@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use omphalos_common::config::{ConfigError, Period, Setting, Size};
+use omphalos_common::config::{ConfigError, HasRows, Period, Setting, Size};
 use omphalos_common::event::clean_name;
 use omphalos_common::ids::{ID_VERSION, IdKeys};
 use omphalos_common::program::{OfProcess, ProcessSettings};
@@ -202,6 +202,12 @@ pub enum LogicalPath {
 
 /// Sizes that make no sense are refused rather than obeyed.
 const LINE_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024 * 1024;
+
+impl HasRows for Settings {
+    fn rows() -> Vec<Setting> {
+        all_settings()
+    }
+}
 
 impl OfProcess for Settings {
     fn process(&self) -> ProcessSettings<'_> {

@@ -6,13 +6,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{Kind, Setting};
+use super::{HasRows, Kind, Setting, file};
 
 /// A setting that cannot be used; the message names it and says what to do.
 #[derive(thiserror::Error, Debug)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {path}: {source}")]
+    #[error("cannot read the configuration file {path}")]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -89,7 +89,7 @@ pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
 ///
 /// # Errors
 /// When the file cannot be read, or a value is unknown or of the wrong kind.
-pub fn load<T: DeserializeOwned>(
+pub fn load<T: DeserializeOwned + HasRows>(
     settings: &[Setting],
     matches: &ArgMatches,
     environment: impl Fn(&str) -> Option<String>,
@@ -109,7 +109,7 @@ pub fn load<T: DeserializeOwned>(
 ///
 /// # Errors
 /// When a shown default is no value of its setting, or `T` has no place for it.
-pub fn load_shown_defaults<T: DeserializeOwned>(
+pub fn load_shown_defaults<T: DeserializeOwned + HasRows>(
     settings: &[Setting],
     arguments: &[&str],
 ) -> Result<T, ConfigError> {
@@ -122,18 +122,18 @@ pub fn load_shown_defaults<T: DeserializeOwned>(
     load_with(None, settings, &matches, |_| None)
 }
 
-/// Reads `T` from the flags in `matches`, the environment and `file`.
+/// Reads `T` from the flags in `matches`, the environment and the file at `path`.
 ///
 /// # Errors
 /// When the file cannot be read, or a value is unknown or of the wrong kind.
-pub fn load_with<T: DeserializeOwned>(
-    file: Option<&Path>,
+pub fn load_with<T: DeserializeOwned + HasRows>(
+    path: Option<&Path>,
     settings: &[Setting],
     matches: &ArgMatches,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<T, ConfigError> {
-    let mut table = match file {
-        Some(path) => read_file::<T>(path)?,
+    let mut table = match path {
+        Some(path) => file::read::<T>(path)?,
         None => Table::new(),
     };
     for setting in settings {
@@ -158,41 +158,6 @@ pub fn load_with<T: DeserializeOwned>(
     Value::Table(table)
         .try_into()
         .map_err(|error: toml::de::Error| ConfigError::invalid(error.message()))
-}
-
-/// Parses the file once into `T`, for errors that show the line, and returns it untyped.
-fn read_file<T: DeserializeOwned>(path: &Path) -> Result<Table, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    let refuse = |error: &toml::de::Error| ConfigError::File {
-        path: path.to_owned(),
-        message: explain(error),
-    };
-    toml::from_str::<T>(&text).map_err(|error| refuse(&error))?;
-    text.parse::<Table>().map_err(|error| refuse(&error))
-}
-
-/// The parser's message, with the known key that an unknown one resembles.
-fn explain(error: &toml::de::Error) -> String {
-    let shown = error.to_string();
-    let shown = shown.trim_end();
-    let mut names = error.message().split('`').skip(1).step_by(2);
-    let unknown = names.next().filter(|_| error.message().starts_with("unknown field"));
-    let nearest = unknown.and_then(|name| nearest(name, names));
-    match nearest {
-        Some(known) => format!("{shown}\ndid you mean `{known}`?"),
-        None => shown.to_owned(),
-    }
-}
-
-/// The name most like `name`, if any is at all alike.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const ALIKE: f64 = 0.7;
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > ALIKE)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, candidate)| candidate)
 }
 
 fn parse(setting: &Setting, text: &str, origin: &str) -> Result<Value, ConfigError> {
@@ -284,6 +249,12 @@ mod tests {
         parser: Option<String>,
     }
 
+    impl HasRows for Sample {
+        fn rows() -> Vec<Setting> {
+            SETTINGS.to_vec()
+        }
+    }
+
     const SETTINGS: &[Setting] = &[
         Setting::new("name", Kind::Text, "A name."),
         Setting::new("amqp.url", Kind::List, "Where to.").alias("amqp"),
@@ -341,6 +312,32 @@ mod tests {
         );
         let error = run(Some("zzz = 1\n"), &[], &[]).unwrap_err();
         assert!(!error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
+    fn what_is_another_programs_is_passed_over_and_what_is_nobodys_is_refused() {
+        let file =
+            "host_name = 7\n[elasticsearch]\nuser = \"u\"\n[amqp]\nin_flight = 3\n[[receive]]\n";
+        let loaded = run(Some(file), &[], &[]).unwrap();
+        assert_eq!(loaded.settings.amqp.in_flight, Some(3));
+        let error = run(Some("[store]\n[elasticserch]\nuser = \"u\"\n"), &[], &[]).unwrap_err();
+        assert_eq!(
+            error,
+            "x.toml: TOML parse error at line 2, column 2\n  |\n2 | [elasticserch]\n  |  ^^^^^^^^^^^^\n\
+             unknown field `elasticserch`, expected one of `name`, `amqp`, `monitor`\n\
+             did you mean `elasticsearch`?"
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_in_a_file_names_line_and_setting() {
+        let error = run(Some("[store]\n[[monitor]]\npaths = 5\n"), &[], &[]).unwrap_err();
+        assert_eq!(
+            error,
+            "x.toml: TOML parse error at line 3, column 9\n  |\n3 | paths = 5\n  |         ^\n\
+             invalid type: integer `5`, expected a sequence\n\
+             this is the value of `monitor.paths`"
+        );
     }
 
     #[test]

@@ -6,13 +6,18 @@
 //! and the reference in the manual ([`reference()`]); the typed form is an ordinary serde struct
 //! that refuses unknown keys. A test of each binary compares rows and struct, so neither can have
 //! a setting that the other lacks.
+//!
+//! One file may be for all programs: each takes the tables that its rows name and passes over those
+//! of the others ([`KNOWN_TO`]).
 
+mod file;
 mod load;
 mod reference;
 mod setting;
 mod values;
 
+pub use file::KNOWN_TO;
 pub use load::{ConfigError, Loaded, add_flags, load, load_shown_defaults, load_with};
 pub use reference::reference;
-pub use setting::{Kind, Setting};
+pub use setting::{HasRows, Kind, Setting};
 pub use values::{Period, Size, read_private, read_secret};

@@ -36,6 +36,12 @@ pub struct Setting {
     repeated: bool,
 }
 
+/// Settings that are read from a file, of which they take what their rows name.
+pub trait HasRows {
+    /// Every setting that may stand in the file for them.
+    fn rows() -> Vec<Setting>;
+}
+
 impl Setting {
     /// A setting whose flag is its key with dashes.
     pub const fn new(key: &'static str, kind: Kind, help: &'static str) -> Self {
@@ -98,6 +104,11 @@ impl Setting {
     pub const fn repeated(mut self) -> Self {
         self.repeated = true;
         self
+    }
+
+    /// Its table, or itself where it stands in none.
+    pub fn top(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(table, _)| table)
     }
 
     /// What stands for it in `--help`, if it is given without a flag.

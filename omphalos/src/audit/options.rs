@@ -134,8 +134,15 @@ impl Options {
         let read = |name: &str| std::env::var(name).ok();
         let rows = shipper_rows();
         let shipper: shipper::Settings = load(&rows, given, read, std::iter::empty())?.settings;
-        let file = given.get_one::<PathBuf>("indexer-config").map(PathBuf::as_path);
-        let indexer: indexer::Settings = load_with(file, &indexer_rows(), given, read)?;
+        // Without a file of the indexer's own, the one that is there may be for all programs.
+        let named =
+            ["indexer-config", "config"].map(|name| given.get_one::<PathBuf>(name).cloned());
+        let file = named
+            .into_iter()
+            .flatten()
+            .next()
+            .or_else(|| read("OMPHALOS_CONFIG").map(PathBuf::from));
+        let indexer: indexer::Settings = load_with(file.as_deref(), &indexer_rows(), given, read)?;
         indexer.check()?;
         check_ids(&shipper)?;
         let (entries, why_unknown) = checkpoint(&shipper.state_dir)?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use omphalos_common::config::{Kind, Period, Setting, Size};
+use omphalos_common::config::{HasRows, Kind, Period, Setting, Size};
 use omphalos_common::program::{OfProcess, ProcessSettings};
 use omphalos_common::telemetry::LogFormat;
 use omphalos_indexer::config::{
@@ -191,6 +191,12 @@ impl Default for Settings {
     }
 }
 
+impl HasRows for Settings {
+    fn rows() -> Vec<Setting> {
+        all_settings()
+    }
+}
+
 impl OfProcess for Settings {
     fn process(&self) -> ProcessSettings<'_> {
         ProcessSettings {
@@ -245,7 +251,8 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use omphalos_common::config::load_shown_defaults;
+    use omphalos_common::config::{KNOWN_TO, load_shown_defaults};
+    use std::collections::BTreeSet;
 
     /// Every default that the manual shows, given as a flag, must come to the defaults in code;
     /// which also shows that every row has a place in the struct.
@@ -261,6 +268,26 @@ mod tests {
             ..Settings::default()
         };
         assert_eq!(loaded, expected);
+    }
+
+    #[test]
+    fn the_list_of_what_any_program_knows_is_all_that_the_programs_know() {
+        let rows = [shipper::all_settings(), indexer::all_settings(), all_settings()].concat();
+        let known: BTreeSet<&str> = rows.iter().map(Setting::top).collect();
+        let listed: BTreeSet<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
+        assert_eq!(listed, known);
+        let knows = |rows: Vec<Setting>, name: &str| rows.iter().any(|row| row.top() == name);
+        for (name, program) in KNOWN_TO {
+            let of_shipper = knows(shipper::all_settings(), name);
+            let of_indexer = knows(indexer::all_settings(), name);
+            let expected = match (of_shipper, of_indexer) {
+                (true, true) => "all",
+                (true, false) => "omphalos-shipper",
+                (false, true) => "omphalos-indexer",
+                (false, false) => "omphalos run",
+            };
+            assert_eq!(*program, expected, "{name}");
+        }
     }
 
     #[test]
