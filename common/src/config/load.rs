@@ -341,6 +341,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_read_gives_its_reason_once() {
+        let matches = add_flags(Command::new("test"), SETTINGS).get_matches_from(["test"]);
+        let path = Path::new("/nowhere/x.toml");
+        let error = load_with::<Sample>(Some(path), SETTINGS, &matches, |_| None).unwrap_err();
+        assert_eq!(
+            format!("{:#}", anyhow::Error::from(error)),
+            "cannot read the configuration file /nowhere/x.toml: No such file or directory (os \
+             error 2)"
+        );
+    }
+
+    #[test]
     fn a_value_of_the_wrong_kind_names_where_it_came_from() {
         let error = run(Some("[amqp]\nin_flight = \"many\"\n"), &[], &[]).unwrap_err();
         assert!(error.starts_with("x.toml: TOML parse error at line 2"), "{error}");
