@@ -19,7 +19,7 @@ use tracing::info;
 
 /// The label of bulk requests.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Outcome {
+struct OutcomeLabel {
     outcome: &'static str,
 }
 
@@ -100,7 +100,7 @@ impl Collector for Books {
 pub struct IndexerMetrics {
     books: Books,
     retried: Counter,
-    bulks: Family<Outcome, Counter>,
+    bulks: Family<OutcomeLabel, Counter>,
     bulk_seconds: Histogram,
     concurrency: Gauge,
     /// 1 while the cluster takes nothing.
@@ -189,7 +189,7 @@ impl IndexerMetrics {
 
     /// A request to `_bulk`.
     pub fn bulk(&self, outcome: &'static str, time: Duration) {
-        self.bulks.get_or_create(&Outcome { outcome }).inc();
+        self.bulks.get_or_create(&OutcomeLabel { outcome }).inc();
         self.bulk_seconds.observe(time.as_secs_f64());
     }
 

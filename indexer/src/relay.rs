@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use omphalos_common::event::{DocumentId, clean_name, day_of};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Health, encode_counter, encode_gauge};
-use omphalos_transport::amqp::Sender;
+use omphalos_transport::amqp::AmqpSender;
 use omphalos_transport::batch::{Batch, Chunk};
 use omphalos_transport::udp::{Content, Feed, RecordReader, UdpAnswer};
 use omphalos_transport::wire;
@@ -85,7 +85,7 @@ impl Collector for RelayMetrics {
 }
 
 /// A batch being filled.
-struct Open {
+struct OpenRecords {
     batch: Batch,
     /// The records that its documents are from.
     records: Vec<u64>,
@@ -94,7 +94,7 @@ struct Open {
 }
 
 /// A record whose documents are not all confirmed.
-struct Pending {
+struct UnconfirmedRecord {
     answer: UdpAnswer,
     /// How many batches have documents of it.
     batches: usize,
@@ -110,13 +110,13 @@ struct Confirmed {
 pub struct Relay {
     feed: Feed,
     records: RecordReader,
-    sender: Sender,
+    sender: AmqpSender,
     encoder: wire::Encoder,
     /// For routing keys.
     host: String,
     /// By dataset.
-    open: HashMap<Arc<str>, Open>,
-    pending: HashMap<u64, Pending>,
+    open: HashMap<Arc<str>, OpenRecords>,
+    pending: HashMap<u64, UnconfirmedRecord>,
     /// `None` when a batch was given up.
     confirms: FuturesUnordered<BoxFuture<'static, Option<Confirmed>>>,
     metrics: RelayMetrics,
@@ -130,7 +130,7 @@ impl Relay {
     /// When zstd has no memory.
     pub fn new(
         (feed, records): (Feed, RecordReader),
-        sender: Sender,
+        sender: AmqpSender,
         host: &str,
         metrics: RelayMetrics,
         health: Health,
@@ -193,7 +193,7 @@ impl Relay {
         let made_at = content.parcel.made_at.unwrap_or_else(now_seconds);
         let (mut batches, mut documents) = (0, 0);
         for (chunk, body) in chunks(&content, made_at)? {
-            let open = self.open.entry(Arc::clone(&chunk.dataset)).or_insert_with(|| Open {
+            let open = self.open.entry(Arc::clone(&chunk.dataset)).or_insert_with(|| OpenRecords {
                 batch: Batch::default(),
                 records: Vec::new(),
                 since: Instant::now(),
@@ -213,14 +213,15 @@ impl Relay {
             answer.acknowledge();
             return Ok(());
         }
-        self.pending.insert(number, Pending { answer, batches });
+        self.pending.insert(number, UnconfirmedRecord { answer, batches });
         Ok(())
     }
 
     /// Sends the batches that are full, or older than `age`.
     async fn send_ripe(&mut self, age: Duration, shutdown: &Shutdown) -> anyhow::Result<()> {
-        let is_ripe =
-            |open: &Open| open.batch.body.len() >= BATCH_BYTES || open.since.elapsed() >= age;
+        let is_ripe = |open: &OpenRecords| {
+            open.batch.body.len() >= BATCH_BYTES || open.since.elapsed() >= age
+        };
         let ripe: Vec<Arc<str>> = self
             .open
             .iter()
@@ -252,7 +253,7 @@ impl Relay {
         }
     }
 
-    fn message(&mut self, dataset: &str, open: &Open) -> std::io::Result<Message> {
+    fn message(&mut self, dataset: &str, open: &OpenRecords) -> std::io::Result<Message> {
         let body = self.encoder.encode(&open.batch, open.made_at)?;
         let about = About::new(format!("{dataset}.{}", self.host), wire::CONTENT_TYPE_BATCH)
             .encoded(wire::CONTENT_ENCODING_ZSTD)

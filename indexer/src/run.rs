@@ -10,8 +10,8 @@ use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_transport::Window;
 use omphalos_transport::amqp::{
-    Broker, Receiver, ReceiverMetrics, ReceiverOptions, Sender, SenderMetrics, SenderOptions,
-    Topology,
+    AmqpSender, AmqpSenderOptions, Broker, Receiver, ReceiverMetrics, ReceiverOptions,
+    SenderMetrics, Topology,
 };
 use omphalos_transport::intake::{Intake, Intakes};
 use omphalos_transport::local::LocalReceiver;
@@ -76,7 +76,7 @@ pub async fn run_in(
 ) -> anyhow::Result<()> {
     settings.check()?;
     let Surroundings { telemetry, metrics, local } = surroundings;
-    let stage = Stage::new(settings, telemetry, local.is_none())?;
+    let stage = IndexingStage::new(settings, telemetry, local.is_none())?;
     let settings = &stage.settings;
     stage.telemetry.register(|registry| metrics.register(registry));
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
@@ -135,7 +135,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
     let telemetry = Telemetry::default();
     let _serving = serve_at(settings.listen, telemetry.routes()).await?;
-    let stage = Stage::new(settings, telemetry, true)?;
+    let stage = IndexingStage::new(settings, telemetry, true)?;
     info!(
         "omphalos-indexer {} relays {} to {}",
         env!("CARGO_PKG_VERSION"),
@@ -166,14 +166,14 @@ async fn stop(receivers: Option<Receivers>) {
 }
 
 /// What both kinds of work stand on.
-struct Stage {
+struct IndexingStage {
     settings: Settings,
     telemetry: Telemetry,
     /// `None` where nothing is received over AMQP.
     broker: Option<Arc<Broker>>,
 }
 
-impl Stage {
+impl IndexingStage {
     fn new(settings: Settings, telemetry: Telemetry, amqp: bool) -> Result<Self, ConfigError> {
         let broker = if amqp && settings.receives_amqp() {
             Some(Arc::new(Broker::new(&settings.amqp, "omphalos-indexer")?))
@@ -250,8 +250,8 @@ impl Stage {
         (part, prefix): (&'static str, &str),
         exchange: String,
         window: Window,
-    ) -> (Sender, JoinHandle<()>) {
-        let options = SenderOptions {
+    ) -> (AmqpSender, JoinHandle<()>) {
+        let options = AmqpSenderOptions {
             part,
             exchange,
             id_prefix: format!("{prefix}-{:016x}", rand::random::<u64>()),
@@ -261,7 +261,7 @@ impl Stage {
         let metrics = SenderMetrics::default();
         self.telemetry.register(|registry| metrics.register(registry));
         let topology = Topology::new(&self.settings.amqp);
-        Sender::start(broker, topology, options, metrics, self.telemetry.health.clone())
+        AmqpSender::start(broker, topology, options, metrics, self.telemetry.health.clone())
     }
 
     fn receiver(&self) -> Option<Receiver> {

@@ -42,10 +42,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The whole command line.
+/// Where to go on for a fleet.
+const DAEMONS: &str = "\
+On a fleet, omphalos-shipper runs on every host and omphalos-indexer near Elasticsearch; see README.md.
+";
+
+/// The whole command line, in the order in which a newcomer needs it.
 fn command() -> Command {
     Command::new("omphalos")
-        .about("Parse log lines as the shipper does, audit files, and handle dead letters")
+        .about("Ship log files to Elasticsearch, search them, and prove that nothing was lost")
+        .after_help(DAEMONS)
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
         .subcommand_required(true)

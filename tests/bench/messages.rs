@@ -12,7 +12,7 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 use omphalos_common::telemetry::Health;
 use omphalos_tests::Amqp;
 use omphalos_transport::amqp::{
-    AmqpSettings, Broker, Sender, SenderMetrics, SenderOptions, Topology,
+    AmqpSender, AmqpSenderOptions, AmqpSettings, Broker, SenderMetrics, Topology,
 };
 use omphalos_transport::wire::{CONTENT_ENCODING_ZSTD, CONTENT_TYPE_BATCH, CONTENT_TYPE_JSON};
 use omphalos_transport::{About, Message, Window};
@@ -108,7 +108,7 @@ pub fn send(file: &str, url: &str, times: &str) {
     runtime().block_on(async {
         let settings = AmqpSettings { url: Some(vec![url.to_owned()]), ..AmqpSettings::default() };
         let broker = Arc::new(Broker::new(&settings, "bench").expect("a broker"));
-        let options = SenderOptions {
+        let options = AmqpSenderOptions {
             part: "bench",
             exchange: settings.exchange.clone(),
             id_prefix: "bench".to_owned(),
@@ -117,7 +117,7 @@ pub fn send(file: &str, url: &str, times: &str) {
         };
         let topology = Topology::new(&settings);
         let (metrics, health) = (SenderMetrics::default(), Health::default());
-        let (sender, task) = Sender::start(broker, topology, options, metrics, health);
+        let (sender, task) = AmqpSender::start(broker, topology, options, metrics, health);
         let mut receipts = FuturesUnordered::new();
         for body in bodies {
             let about = About::new("access.web1", CONTENT_TYPE_BATCH);

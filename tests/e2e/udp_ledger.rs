@@ -8,7 +8,7 @@ use omphalos_tests::udp::{batch, free_address};
 use omphalos_tests::udp_proxy::{Kind, StreamAccount as Known};
 use omphalos_tests::{Harm, LogFile, Program, Stack, UdpProxy, eventually, holds};
 use omphalos_transport::udp::{
-    Sender, SenderOptions, StreamAccount, UdpSenderMetrics, UdpSettings,
+    StreamAccount, UdpSender, UdpSenderMetrics, UdpSenderOptions, UdpSettings,
 };
 
 const SEED: u64 = 42;
@@ -123,8 +123,8 @@ fn every_figure_matches_where_the_numbers_go_on_past_the_largest() {
     };
     let options = settings.options("web1", 1).expect("options");
     // No stream lives so long: only a test can begin there.
-    let options = SenderOptions { first_number: u64::MAX - 100, ..options };
-    let sender = Sender::open(options, &UdpSenderMetrics::default(), Health::default());
+    let options = UdpSenderOptions { first_number: u64::MAX - 100, ..options };
+    let sender = UdpSender::open(options, &UdpSenderMetrics::default(), Health::default());
     let mut sender = sender.expect("a sender");
     let never = Shutdown::new();
     for _ in 0..4 {

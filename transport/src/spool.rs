@@ -42,7 +42,7 @@ mod writer;
 mod tests;
 
 pub use error::{AppendError, FileError, SpoolError};
-pub use reader::{Record, SpoolReader};
+pub use reader::{SpoolReader, SpoolRecord};
 pub use segment::{MAX_BODY, RECORD_OVERHEAD};
 
 use progress::Progress;
@@ -67,14 +67,14 @@ pub struct SpoolOptions {
 /// The directory stays locked until the last clone and the reader are dropped.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    shared: Arc<Shared>,
+    shared: Arc<SpoolShared>,
 }
 
 /// What the clones of a [`Spool`] and its [`SpoolReader`] share.
 ///
 /// Who needs several locks takes them in the order of the fields.
 #[derive(Debug)]
-struct Shared {
+struct SpoolShared {
     directory: PathBuf,
     max_bytes: u64,
     /// The floor that is on disk; held while saving, so that one save follows another.
@@ -205,8 +205,8 @@ impl Spool {
             let Some(mut walk) = Walk::open(&self.shared.directory, &extent)? else { continue };
             loop {
                 match walk.step()? {
-                    Step::Record(number, body) if number >= from => visit(number, body),
-                    Step::Record(..) => {}
+                    Step::SpoolRecord(number, body) if number >= from => visit(number, body),
+                    Step::SpoolRecord(..) => {}
                     Step::End => break,
                     Step::Torn | Step::Damage => {
                         let (path, offset) = (walk.path().display(), walk.offset());
@@ -226,7 +226,7 @@ impl Spool {
     }
 }
 
-impl Shared {
+impl SpoolShared {
     fn writer(&self) -> MutexGuard<'_, Writer> {
         locked(&self.writer)
     }

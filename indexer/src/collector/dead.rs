@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omphalos_common::retry::Retry;
-use omphalos_transport::amqp::Sender;
+use omphalos_transport::amqp::AmqpSender;
 use omphalos_transport::dead_letter::{self as header, Header};
 use omphalos_transport::wire::CONTENT_TYPE_JSON;
 use omphalos_transport::{About, Message};
@@ -38,7 +38,7 @@ pub struct Letter {
 /// Where dead letters are kept.
 #[derive(Debug)]
 enum Store {
-    Queue(Sender),
+    Queue(AmqpSender),
     File(DeadFile),
 }
 
@@ -62,7 +62,7 @@ pub struct DeadLetters {
 
 impl DeadLetters {
     /// Dead letters that go to the queue, through `sender`.
-    pub fn in_queue(sender: Sender) -> Self {
+    pub fn in_queue(sender: AmqpSender) -> Self {
         Self { store: Store::Queue(sender), origins: Mutex::default() }
     }
 
@@ -105,7 +105,7 @@ impl DeadLetters {
     }
 }
 
-async fn publish(sender: &Sender, letters: Vec<(Letter, Arc<About>)>) -> Stored {
+async fn publish(sender: &AmqpSender, letters: Vec<(Letter, Arc<About>)>) -> Stored {
     let mut receipts = Vec::new();
     for (letter, origin) in letters {
         receipts.push(sender.send(message(letter, &origin)).await);

@@ -52,11 +52,11 @@ struct Reply<'a> {
 #[derive(Deserialize)]
 struct Item<'a> {
     #[serde(borrow)]
-    create: Outcome<'a>,
+    create: CreateReply<'a>,
 }
 
 #[derive(Deserialize)]
-struct Outcome<'a> {
+struct CreateReply<'a> {
     status: u16,
     #[serde(borrow)]
     error: Option<Cause<'a>>,
@@ -85,7 +85,7 @@ pub fn verdicts(body: &[u8], expected: usize) -> Result<Vec<Verdict>, ReplyError
     Ok(reply.items.into_iter().map(|item| judge(&item.create)).collect())
 }
 
-fn judge(outcome: &Outcome<'_>) -> Verdict {
+fn judge(outcome: &CreateReply<'_>) -> Verdict {
     if outcome.failure_store.as_deref() == Some(IN_FAILURE_STORE) {
         return Verdict::Refused(in_failure_store(outcome));
     }
@@ -100,7 +100,7 @@ fn judge(outcome: &Outcome<'_>) -> Verdict {
 }
 
 /// Why a document went into the failure store, where that is said; else where that stands.
-fn in_failure_store(outcome: &Outcome<'_>) -> Problem {
+fn in_failure_store(outcome: &CreateReply<'_>) -> Problem {
     if let Some(error) = &outcome.error {
         return error.problem(outcome.status);
     }

@@ -73,14 +73,14 @@ pub struct Hit {
     /// Its id.
     #[serde(rename = "_id")]
     pub id: String,
-    /// Fields that were asked for.
+    /// SourceFields that were asked for.
     #[serde(default)]
-    pub fields: Fields,
+    pub fields: SourceFields,
 }
 
 /// Where a document says that its line was.
 #[derive(Deserialize, Debug, Default)]
-pub struct Fields {
+pub struct SourceFields {
     /// Offset.
     #[serde(rename = "log.offset", default)]
     pub offset: Vec<u64>,

@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
 use omphalos_common::telemetry::Health;
 use omphalos_transport::amqp::{
-    AmqpSettings, Broker, DeadQueue, Sender, SenderMetrics, SenderOptions, Topology,
+    AmqpSender, AmqpSenderOptions, AmqpSettings, Broker, DeadQueue, SenderMetrics, Topology,
     waiting_messages,
 };
 use omphalos_transport::{Message, Receipt, Window};
@@ -64,7 +64,7 @@ impl Mq {
 
     /// Begins to publish; nothing may take longer than `patience`.
     pub fn publisher(&self, patience: Duration) -> Publisher {
-        let options = SenderOptions {
+        let options = AmqpSenderOptions {
             part: "amqp",
             exchange: self.topology.exchange.clone(),
             id_prefix: format!("audit-{:016x}", rand::random::<u64>()),
@@ -73,14 +73,14 @@ impl Mq {
         };
         let (metrics, health) = (SenderMetrics::default(), Health::default());
         let (broker, topology) = (Arc::clone(&self.broker), self.topology.clone());
-        let (sender, task) = Sender::start(broker, topology, options, metrics, health);
+        let (sender, task) = AmqpSender::start(broker, topology, options, metrics, health);
         Publisher { sender, task, patience, receipts: FuturesUnordered::new() }
     }
 }
 
 /// Publishes with confirms.
 pub struct Publisher {
-    sender: Sender,
+    sender: AmqpSender,
     task: JoinHandle<()>,
     patience: Duration,
     receipts: FuturesUnordered<Receipt>,

@@ -14,7 +14,7 @@ use omphalos_parser::scribe::Origin;
 use omphalos_parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
 use omphalos_tests::generate::Generator;
 use omphalos_transport::batch::{Batch, Chunk};
-use omphalos_transport::udp::{Sender, UdpSenderMetrics, UdpSettings};
+use omphalos_transport::udp::{UdpSender, UdpSenderMetrics, UdpSettings};
 
 /// The shipper's defaults.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -44,7 +44,7 @@ impl Source {
     /// returns how many it was.
     pub fn send(&self, settings: &UdpSettings, documents: u64) -> u64 {
         let options = settings.options("web1", LEVEL).expect("settings that can be used");
-        let mut sender = Sender::open(options, &UdpSenderMetrics::default(), Health::default())
+        let mut sender = UdpSender::open(options, &UdpSenderMetrics::default(), Health::default())
             .expect("a sender");
         let give_up = Shutdown::new();
         let mut sent = 0;

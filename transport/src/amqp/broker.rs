@@ -26,7 +26,7 @@ pub struct Broker {
 }
 
 /// A connection, and the broker's address without the password.
-pub struct Link {
+pub struct BrokerLink {
     /// The connection; dropping it closes it.
     pub connection: Connection,
     /// `amqp://HOST:PORT/VHOST`, for messages.
@@ -75,7 +75,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`ConnectError`], which names the URL; the following call tries the following URL.
-    pub async fn connect(&self) -> Result<Link, ConnectError> {
+    pub async fn connect(&self) -> Result<BrokerLink, ConnectError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.urls.len().max(1);
         let link = self.connect_nth(turn).await?;
         // Stay with what works.
@@ -87,7 +87,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`ConnectError`], which names the URL.
-    pub async fn connect_nth(&self, turn: usize) -> Result<Link, ConnectError> {
+    pub async fn connect_nth(&self, turn: usize) -> Result<BrokerLink, ConnectError> {
         let Some(url) = self.urls.get(turn) else {
             let reason = format!("there is no URL number {turn}");
             return Err(ConnectError { shown: String::new(), reason });
@@ -95,7 +95,7 @@ impl Broker {
         let shown = show(url);
         let attempt = tokio::time::timeout(self.connect_timeout, self.connect_to(url));
         let reason = match attempt.await {
-            Ok(Ok(connection)) => return Ok(Link { connection, shown }),
+            Ok(Ok(connection)) => return Ok(BrokerLink { connection, shown }),
             Ok(Err(error)) => explain(&error, url),
             Err(_) => format!(
                 "no answer within {:?}; is it a RabbitMQ, and is a firewall in between?",

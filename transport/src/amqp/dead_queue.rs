@@ -10,13 +10,13 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel};
 
-use super::{Broker, Link, Topology};
+use super::{Broker, BrokerLink, Topology};
 use crate::dead_letter::{self as header, Header};
 use crate::wire;
 
 /// The queue of dead letters. What was looked at and not dealt with goes back when this is dropped.
 pub struct DeadQueue {
-    link: Link,
+    link: BrokerLink,
     channel: Channel,
     topology: Topology,
     left: u32,
@@ -58,7 +58,7 @@ impl DeadQueue {
         Err(DeadQueueError(problem))
     }
 
-    async fn on(link: Link, topology: Topology) -> Result<Self, DeadQueueError> {
+    async fn on(link: BrokerLink, topology: Topology) -> Result<Self, DeadQueueError> {
         let channel = link.connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let options =

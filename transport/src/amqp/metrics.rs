@@ -5,7 +5,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// Counters of a [`super::Sender`].
+/// Counters of a [`super::AmqpSender`].
 #[derive(Clone, Debug)]
 pub struct SenderMetrics {
     pub(super) connects: Counter,

@@ -16,12 +16,12 @@ mod sender;
 mod settings;
 mod topology;
 
-pub use broker::{Broker, ConnectError, Link};
+pub use broker::{Broker, BrokerLink, ConnectError};
 pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError};
 pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};
 pub use receiver::{Receiver, ReceiverOptions};
 pub use road::AmqpPlan;
-pub use sender::{Sender, SenderOptions};
+pub use sender::{AmqpSender, AmqpSenderOptions};
 pub use settings::{AMQP_SETTINGS, AmqpSettings, TopologyMode};
 pub use topology::{Topology, TopologyError};

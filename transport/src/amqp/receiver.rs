@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use self::drain::{Adrift, is_refusal};
 use super::properties::from_properties;
-use super::{Broker, Link, ReceiverMetrics, Topology};
+use super::{Broker, BrokerLink, ReceiverMetrics, Topology};
 use crate::Message;
 use crate::intake::{Answer, Delivery, Intake, Load};
 use omphalos_common::retry::Retry;
@@ -119,7 +119,7 @@ impl Receiver {
         let (sender, deliveries) = mpsc::channel(usize::from(u16::MAX));
         let (demand, demand_seen) = watch::channel(Demand::Prefetch(options.prefetch));
         let (questions, asked) = mpsc::channel(1);
-        let supervisor = Supervisor {
+        let supervisor = ConsumerSupervisor {
             broker,
             topology,
             options,
@@ -175,7 +175,7 @@ impl Intake for Receiver {
     }
 }
 
-struct Supervisor {
+struct ConsumerSupervisor {
     broker: Arc<Broker>,
     topology: Topology,
     options: ReceiverOptions,
@@ -197,7 +197,7 @@ struct Supervisor {
 }
 
 /// Why a connection is no longer used.
-enum Ended {
+enum ConsumingEnd {
     /// Nobody wants deliveries any more.
     Dropped,
     /// They are not wanted now.
@@ -206,7 +206,7 @@ enum Ended {
     Lost(String),
 }
 
-impl Supervisor {
+impl ConsumerSupervisor {
     async fn run(mut self) {
         let mut retry = Retry::new(Duration::from_millis(200), LONGEST_WAIT);
         let mut trouble = Repeats::new();
@@ -223,13 +223,15 @@ impl Supervisor {
                     }
                     ended
                 }
-                Err(reason) => Ended::Lost(reason),
+                Err(reason) => ConsumingEnd::Lost(reason),
             };
             self.metrics.connected.set(0);
             match ended {
-                Ended::Dropped => return,
-                Ended::Paused => info!(part = self.options.part, "handed all deliveries back"),
-                Ended::Lost(reason) => {
+                ConsumingEnd::Dropped => return,
+                ConsumingEnd::Paused => {
+                    info!(part = self.options.part, "handed all deliveries back")
+                }
+                ConsumingEnd::Lost(reason) => {
                     if let Some(Due { repeats }) = trouble.due() {
                         warn!(
                             part = self.options.part,
@@ -261,7 +263,7 @@ impl Supervisor {
         }
     }
 
-    async fn open(&mut self) -> Result<(Link, Channel), String> {
+    async fn open(&mut self) -> Result<(BrokerLink, Channel), String> {
         let link = self.broker.connect().await.map_err(|error| error.to_string())?;
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", link.shown);
         self.topology.establish(&link.connection).await.map_err(|error| told(&error))?;
@@ -277,8 +279,8 @@ impl Supervisor {
         Ok((link, channel))
     }
 
-    async fn consume(&mut self, link: Link, channel: Channel) -> Ended {
-        let lost = |reason: String| Ended::Lost(format!("{}: {reason}", link.shown));
+    async fn consume(&mut self, link: BrokerLink, channel: Channel) -> ConsumingEnd {
+        let lost = |reason: String| ConsumingEnd::Lost(format!("{}: {reason}", link.shown));
         let mut events = std::pin::pin!(link.connection.events_listener());
         let mut consumer = None;
         (self.pushed, self.answered) = (0, Arc::default());
@@ -344,13 +346,13 @@ impl Supervisor {
         &mut self,
         channel: &Channel,
         consumer: &mut Option<(Consumer, u16)>,
-    ) -> lapin::Result<Option<Ended>> {
+    ) -> lapin::Result<Option<ConsumingEnd>> {
         if self.deliveries.is_closed() {
-            return Ok(Some(Ended::Dropped));
+            return Ok(Some(ConsumingEnd::Dropped));
         }
         let demand = *self.demand.borrow_and_update();
         match (demand, consumer.as_ref().map(|(_, prefetch)| *prefetch)) {
-            (Demand::Paused, _) => return Ok(Some(Ended::Paused)),
+            (Demand::Paused, _) => return Ok(Some(ConsumingEnd::Paused)),
             (Demand::Stopped, Some(_)) => self.cancel(channel, consumer.take()).await?,
             (Demand::Prefetch(wanted), has) if has != Some(wanted) => {
                 // A prefetch counts for consumers begun after it, so the consumer is replaced.
@@ -418,7 +420,12 @@ impl Supervisor {
 
     /// Looks whether messages wait for a consumer that has nothing to do, and have since the last
     /// look (`waiting`; a delivery takes that back).
-    async fn look(&self, link: &Link, consuming: bool, waiting: &mut bool) -> Result<(), String> {
+    async fn look(
+        &self,
+        link: &BrokerLink,
+        consuming: bool,
+        waiting: &mut bool,
+    ) -> Result<(), String> {
         let has_nothing = consuming && self.unanswered() == 0;
         let ready = if has_nothing { self.count_ready(link).await? } else { 0 };
         if ready > 0 && *waiting {
@@ -438,7 +445,7 @@ async fn next(consumer: &mut Option<(Consumer, u16)>) -> Option<lapin::Result<La
     }
 }
 
-async fn close(link: &Link) {
+async fn close(link: &BrokerLink) {
     if let Err(error) = link.connection.close(200, "done".into()).await {
         debug!(%error, "while closing the connection");
     }

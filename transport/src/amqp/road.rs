@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use omphalos_common::config::ConfigError;
 use tokio::task::JoinHandle;
 
-use super::{AmqpSettings, Broker, Sender, SenderMetrics, SenderOptions, Topology};
+use super::{AmqpSender, AmqpSenderOptions, AmqpSettings, Broker, SenderMetrics, Topology};
 use crate::batch::BatchSettings;
 use crate::messages::{BatchMessages, MessageRoad, SendMessage};
 use crate::road::{Open, Plan, Site};
@@ -66,7 +66,7 @@ impl Plan for AmqpPlan {
         let Self { broker, settings, batch } = *self;
         let metrics = SenderMetrics::default();
         site.telemetry.register(|registry| metrics.register(registry));
-        let options = SenderOptions {
+        let options = AmqpSenderOptions {
             part: "amqp",
             exchange: settings.exchange.clone(),
             id_prefix: format!("{}-{:016x}", site.host, rand::random::<u64>()),
@@ -76,7 +76,7 @@ impl Plan for AmqpPlan {
         let topology = Topology::new(&settings);
         let health = site.telemetry.health.clone();
         let _runtime = site.runtime.enter();
-        let (sender, task) = Sender::start(broker, topology, options, metrics, health);
+        let (sender, task) = AmqpSender::start(broker, topology, options, metrics, health);
         let messages = BatchMessages::new(&site.host, batch.encoding, batch.compression_level)?;
         let road = Box::new(MessageRoad::new(messages, sender, site));
         Ok(Open { road, close: Box::new(|is_settled| Box::pin(close(task, is_settled))) })
@@ -91,7 +91,7 @@ async fn close(task: JoinHandle<()>, is_settled: bool) {
     }
 }
 
-impl SendMessage for Sender {
+impl SendMessage for AmqpSender {
     async fn send(&self, message: Message) -> Receipt {
         Self::send(self, message).await
     }

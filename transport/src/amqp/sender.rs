@@ -12,11 +12,11 @@ use tokio::task::JoinHandle;
 use super::{Broker, SenderMetrics, Topology};
 use crate::{Message, Receipt, Window};
 use omphalos_common::telemetry::Health;
-use supervisor::Supervisor;
+use supervisor::SenderSupervisor;
 
 /// How a sender works.
 #[derive(Debug, Clone)]
-pub struct SenderOptions {
+pub struct AmqpSenderOptions {
     /// The name of the sender in [`Health`].
     pub part: &'static str,
     /// Exchange to publish to.
@@ -32,7 +32,7 @@ pub struct SenderOptions {
 /// Hands messages to the supervisor; cheap to clone. When the last one is dropped, the supervisor
 /// waits for the confirms that are missing, closes the connection and ends.
 #[derive(Debug, Clone)]
-pub struct Sender {
+pub struct AmqpSender {
     queue: mpsc::Sender<Queued>,
 }
 
@@ -42,18 +42,18 @@ struct Queued {
     done: oneshot::Sender<()>,
 }
 
-impl Sender {
+impl AmqpSender {
     /// Starts a supervisor. Aborting the task gives up what is in flight.
     pub fn start(
         broker: Arc<Broker>,
         topology: Topology,
-        options: SenderOptions,
+        options: AmqpSenderOptions,
         metrics: SenderMetrics,
         health: Health,
     ) -> (Self, JoinHandle<()>) {
         let (queue, receiver) = mpsc::channel(1);
         let link = (broker, topology);
-        let supervisor = Supervisor::new(link, options, (metrics, health), receiver);
+        let supervisor = SenderSupervisor::new(link, options, (metrics, health), receiver);
         (Self { queue }, tokio::spawn(supervisor.run()))
     }
 

@@ -18,11 +18,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::{SpoolError, failed};
 use super::progress::Progress;
-use super::segment::{self, Beginning, HEADER_BYTES, Header};
+use super::segment::{self, Beginning, HEADER_BYTES, SegmentHeader};
 use super::segments::{Extent, Segment, Segments};
 use super::walk::{Step, Walk};
 use super::writer::Writer;
-use super::{Shared, SpoolOptions, floor};
+use super::{SpoolOptions, SpoolShared, floor};
 
 /// The width of a gap: more records than could be written between two saves.
 pub const GAP: u64 = 1 << 32;
@@ -33,12 +33,12 @@ const UNKNOWN_BOOT: u64 = 0;
 /// A segment as it is found.
 struct Found {
     /// `None` when it is damaged.
-    header: Option<Header>,
+    header: Option<SegmentHeader>,
     bytes: u64,
 }
 
 /// The last segment, read to its end.
-struct Tail {
+struct SegmentTail {
     first: u64,
     /// The number after its last good record.
     end: u64,
@@ -58,7 +58,7 @@ enum TailState {
     Damaged,
 }
 
-impl Tail {
+impl SegmentTail {
     fn has_lost_records(&self) -> bool {
         match self.state {
             TailState::Whole => false,
@@ -75,7 +75,7 @@ pub fn boot() -> u64 {
 }
 
 /// Locks the directory and takes stock.
-pub fn open(options: SpoolOptions, boot: u64) -> Result<Shared, SpoolError> {
+pub fn open(options: SpoolOptions, boot: u64) -> Result<SpoolShared, SpoolError> {
     let SpoolOptions { directory, max_bytes, segment_bytes } = options;
     let lock = lock(&directory)?;
     let saved = floor::load(&directory)?;
@@ -84,7 +84,7 @@ pub fn open(options: SpoolOptions, boot: u64) -> Result<Shared, SpoolError> {
         Some((first, last)) => Some(read_tail(&directory, *first, last, boot)?),
         None => None,
     };
-    let damage = tail.as_ref().is_some_and(Tail::has_lost_records);
+    let damage = tail.as_ref().is_some_and(SegmentTail::has_lost_records);
     let (segments, file, end) = Start::new(saved, tail, boot).begin(&directory, found)?;
     // What was deleted was acknowledged, even if the floor that said so is lost.
     let floor = saved.unwrap_or(0).max(segments.start().unwrap_or(0));
@@ -93,7 +93,7 @@ pub fn open(options: SpoolOptions, boot: u64) -> Result<Shared, SpoolError> {
         progress.acknowledge(gap);
     }
     let segment_bytes = segment_bytes.min(max_bytes / 4);
-    Ok(Shared {
+    Ok(SpoolShared {
         directory: directory.clone(),
         max_bytes,
         saved: Mutex::new(saved),
@@ -153,7 +153,7 @@ fn inspect(directory: &Path, first: u64) -> Result<Found, SpoolError> {
     let mut reader = file.take(HEADER_BYTES);
     reader.read_to_end(&mut beginning).map_err(failed("read", &path))?;
     let header = match Beginning::read(&beginning, first) {
-        Beginning::Header(header) => Some(header),
+        Beginning::SegmentHeader(header) => Some(header),
         Beginning::Version(version) => return Err(SpoolError::Version { path, version }),
         Beginning::Damage => {
             // The name tells the number, and each record has a checksum of its own.
@@ -164,15 +164,20 @@ fn inspect(directory: &Path, first: u64) -> Result<Found, SpoolError> {
     Ok(Found { header, bytes })
 }
 
-fn read_tail(directory: &Path, first: u64, last: &Found, boot: u64) -> Result<Tail, SpoolError> {
+fn read_tail(
+    directory: &Path,
+    first: u64,
+    last: &Found,
+    boot: u64,
+) -> Result<SegmentTail, SpoolError> {
     let Found { bytes, header } = last;
     let same_boot = boot != UNKNOWN_BOOT && header.is_some_and(|header| header.boot == boot);
-    let mut tail = Tail { first, end: first, state: TailState::Damaged, same_boot };
+    let mut tail = SegmentTail { first, end: first, state: TailState::Damaged, same_boot };
     let extent = Extent { first, limit: *bytes, bytes: *bytes, stop: u64::MAX, next: None };
     let Some(mut walk) = Walk::open(directory, &extent)? else { return Ok(tail) };
     let state = loop {
         match walk.step()? {
-            Step::Record(..) => {}
+            Step::SpoolRecord(..) => {}
             Step::End => break TailState::Whole,
             Step::Torn => break TailState::Torn,
             Step::Damage => break TailState::Damaged,
@@ -195,13 +200,13 @@ fn read_tail(directory: &Path, first: u64, last: &Found, boot: u64) -> Result<Ta
 /// Where writing goes on.
 enum Start {
     /// In the last segment.
-    Continue(Tail),
+    Continue(SegmentTail),
     /// In a new one.
-    New(Header),
+    New(SegmentHeader),
 }
 
 impl Start {
-    fn new(saved: Option<u64>, tail: Option<Tail>, boot: u64) -> Self {
+    fn new(saved: Option<u64>, tail: Option<SegmentTail>, boot: u64) -> Self {
         let floor = saved.unwrap_or(0);
         let (first, after) = match tail {
             Some(tail) if tail.same_boot && tail.state == TailState::Whole && floor <= tail.end => {
@@ -210,7 +215,7 @@ impl Start {
             Some(tail) => (tail.end.max(floor) + GAP, tail.end),
             None => (saved.map_or(0, |floor| floor + GAP), floor),
         };
-        Self::New(Header { first, after, boot })
+        Self::New(SegmentHeader { first, after, boot })
     }
 
     /// Returns the segments, the file of the last one, and the number of the next record.
@@ -225,7 +230,7 @@ impl Start {
             segments.insert(first, Segment { after, limit: bytes, bytes, synced: false });
         }
         match self {
-            Self::Continue(Tail { first, end, .. }) => {
+            Self::Continue(SegmentTail { first, end, .. }) => {
                 let path = segment::path(directory, first);
                 let file = OpenOptions::new().write(true).open(&path);
                 Ok((segments, file.map_err(failed("open", &path))?, end))

@@ -11,11 +11,11 @@ use super::segment;
 use super::segments::Extent;
 use super::walk::{Step, Walk};
 use super::writer::Writer;
-use super::{Shared, locked};
+use super::{SpoolShared, locked};
 
 /// One record, as it was appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct SpoolRecord {
     /// What to acknowledge it by.
     pub number: u64,
     /// Its bytes.
@@ -25,7 +25,7 @@ pub struct Record {
 /// The reading side; there is one.
 #[derive(Debug)]
 pub struct SpoolReader {
-    shared: Arc<Shared>,
+    shared: Arc<SpoolShared>,
     /// Every number below it was given out, or need not be.
     position: u64,
     /// The segment being read; `None` until the one with `position` is opened.
@@ -35,8 +35,8 @@ pub struct SpoolReader {
 }
 
 /// What there is in the part of the segment that was seen.
-enum Seen {
-    Record(Record),
+enum RecordSeen {
+    SpoolRecord(SpoolRecord),
     End,
     Damage,
 }
@@ -60,7 +60,7 @@ struct Damage {
 }
 
 impl SpoolReader {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<SpoolShared>) -> Self {
         let position = shared.progress().floor();
         Self { shared, position, walk: None, wakes: 0 }
     }
@@ -71,13 +71,13 @@ impl SpoolReader {
     /// # Errors
     /// When a segment cannot be read; the next call tries again. What is damaged is skipped with
     /// a warning instead, and counts as acknowledged.
-    pub fn next(&mut self, wait: Duration) -> Result<Option<Record>, SpoolError> {
+    pub fn next(&mut self, wait: Duration) -> Result<Option<SpoolRecord>, SpoolError> {
         let mut deadline = None;
         loop {
             match self.read_on()? {
-                Seen::Record(record) => return Ok(Some(record)),
-                Seen::Damage => self.give_up_segment()?,
-                Seen::End => {
+                RecordSeen::SpoolRecord(record) => return Ok(Some(record)),
+                RecordSeen::Damage => self.give_up_segment()?,
+                RecordSeen::End => {
                     // Asked for the time only now: most calls never come here.
                     let deadline =
                         *deadline.get_or_insert_with(|| Instant::now().checked_add(wait));
@@ -95,19 +95,22 @@ impl SpoolReader {
         self.walk = None;
     }
 
-    fn read_on(&mut self) -> Result<Seen, SpoolError> {
-        let Some(walk) = &mut self.walk else { return Ok(Seen::End) };
+    fn read_on(&mut self) -> Result<RecordSeen, SpoolError> {
+        let Some(walk) = &mut self.walk else { return Ok(RecordSeen::End) };
         loop {
             match walk.step()? {
-                Step::Record(number, _) if number < self.position => {}
-                Step::Record(number, body) => {
+                Step::SpoolRecord(number, _) if number < self.position => {}
+                Step::SpoolRecord(number, body) => {
                     self.position = number + 1;
                     if !locked(&self.shared.progress).contains(number) {
-                        return Ok(Seen::Record(Record { number, body: body.to_vec() }));
+                        return Ok(RecordSeen::SpoolRecord(SpoolRecord {
+                            number,
+                            body: body.to_vec(),
+                        }));
                     }
                 }
-                Step::End => return Ok(Seen::End),
-                Step::Torn | Step::Damage => return Ok(Seen::Damage),
+                Step::End => return Ok(RecordSeen::End),
+                Step::Torn | Step::Damage => return Ok(RecordSeen::Damage),
             }
         }
     }
@@ -194,7 +197,7 @@ impl SpoolReader {
 }
 
 /// Once: when it is met again, all that it holds is acknowledged.
-fn warn_of(shared: &Shared, damage: &Damage, extent: Extent, lost: u64) {
+fn warn_of(shared: &SpoolShared, damage: &Damage, extent: Extent, lost: u64) {
     if lost > 0 {
         let path = segment::path(&shared.directory, damage.first);
         let cut = extent.bytes.saturating_sub(damage.offset);
@@ -207,7 +210,7 @@ fn warn_of(shared: &Shared, damage: &Damage, extent: Extent, lost: u64) {
 
 /// Waits for the writer to have news; `None` when the time is over.
 fn wait<'a>(
-    shared: &Shared,
+    shared: &SpoolShared,
     writer: MutexGuard<'a, Writer>,
     deadline: Option<Instant>,
 ) -> Option<MutexGuard<'a, Writer>> {

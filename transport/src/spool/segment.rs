@@ -36,7 +36,7 @@ pub const PREFIX: usize = 8;
 
 /// What a segment says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct SegmentHeader {
     /// The number of its first record.
     pub first: u64,
     /// The number after the last record before it.
@@ -48,7 +48,7 @@ pub struct Header {
 /// What the beginning of a segment turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Beginning {
-    Header(Header),
+    SegmentHeader(SegmentHeader),
     Version(u32),
     Damage,
 }
@@ -66,7 +66,7 @@ pub fn parse_name(name: &str) -> Option<u64> {
 }
 
 /// Begins a segment. A file of that name is at most a leftover of an attempt that failed.
-pub fn create(directory: &Path, header: Header) -> Result<File, FileError> {
+pub fn create(directory: &Path, header: SegmentHeader) -> Result<File, FileError> {
     let path = path(directory, header.first);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
@@ -99,7 +99,7 @@ pub fn sync(directory: &Path, first: u64) -> Result<(), FileError> {
     }
 }
 
-impl Header {
+impl SegmentHeader {
     fn serialize(self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_be_bytes());
@@ -115,8 +115,8 @@ impl Beginning {
     /// Reads the header of the segment that is named by `first`.
     pub fn read(bytes: &[u8], first: u64) -> Self {
         match Self::parse(bytes) {
-            Some(Self::Header(header)) if header.first == first && header.after <= first => {
-                Self::Header(header)
+            Some(Self::SegmentHeader(header)) if header.first == first && header.after <= first => {
+                Self::SegmentHeader(header)
             }
             Some(Self::Version(version)) => Self::Version(version),
             _ => Self::Damage,
@@ -137,7 +137,7 @@ impl Beginning {
             return Some(Self::Version(version));
         }
         let [first, after, boot] = [first, after, boot].map(|bytes| u64::from_be_bytes(*bytes));
-        Some(Self::Header(Header { first, after, boot }))
+        Some(Self::SegmentHeader(SegmentHeader { first, after, boot }))
     }
 }
 

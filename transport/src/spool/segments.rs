@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::ops::Range;
 
-use super::segment::{HEADER_BYTES, Header};
+use super::segment::{HEADER_BYTES, SegmentHeader};
 
 /// One segment; its first number is its key.
 #[derive(Debug, Clone)]
@@ -21,8 +21,8 @@ pub struct Segment {
 
 impl Segment {
     /// One that has only a header.
-    pub fn begun(header: Header) -> Self {
-        let Header { after, .. } = header;
+    pub fn begun(header: SegmentHeader) -> Self {
+        let SegmentHeader { after, .. } = header;
         Self { after, limit: HEADER_BYTES, bytes: HEADER_BYTES, synced: false }
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::segment::{HEADER_BYTES, RECORD_OVERHEAD};
-use super::{AppendError, Record, Spool, SpoolError, SpoolOptions, SpoolReader, open};
+use super::{AppendError, Spool, SpoolError, SpoolOptions, SpoolReader, SpoolRecord, open};
 
 mod damage;
 mod model;
@@ -40,7 +40,7 @@ fn fill(spool: &Spool, count: u64) {
     }
 }
 
-fn take(reader: &mut SpoolReader) -> Option<Record> {
+fn take(reader: &mut SpoolReader) -> Option<SpoolRecord> {
     reader.next(Duration::ZERO).unwrap()
 }
 

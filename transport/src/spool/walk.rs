@@ -32,7 +32,7 @@ pub struct Walk {
 #[derive(Debug)]
 pub enum Step<'a> {
     /// A record: its number and its body.
-    Record(u64, &'a [u8]),
+    SpoolRecord(u64, &'a [u8]),
     /// Nothing, as far as the segment could be read when it was opened or extended.
     End,
     /// The beginning of a record, as far as can be told.
@@ -118,7 +118,7 @@ impl Walk {
         self.number += 1;
         self.offset += whole as u64;
         self.start += whole;
-        Ok(Step::Record(number, record.get(PREFIX..).unwrap_or_default()))
+        Ok(Step::SpoolRecord(number, record.get(PREFIX..).unwrap_or_default()))
     }
 
     fn next_prefix(&self) -> Option<(usize, [u8; PREFIX])> {

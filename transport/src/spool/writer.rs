@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tracing::warn;
 
 use super::error::{AppendError, FileError, failed};
-use super::segment::{self, HEADER_BYTES, Header};
+use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use super::segments::{Segment, Segments};
 
 /// A buffer that has grown beyond this, for a large group, is given back.
@@ -94,7 +94,7 @@ impl Writer {
 
     /// Closes the current segment and begins the next one, or the same one if it has no records.
     pub fn rotate(&mut self) -> Result<(), FileError> {
-        let header = Header { first: self.end, after: self.end, boot: self.boot };
+        let header = SegmentHeader { first: self.end, after: self.end, boot: self.boot };
         self.file = segment::create(&self.directory, header)?;
         self.segments.insert(self.end, Segment::begun(header));
         Ok(())

@@ -4,7 +4,7 @@
 //! ```text
 //!  0  2  magic 4F 9D
 //!  2  1  version, 1
-//!  3  1  kind (see [`Kind`]); with 80 added when sealed
+//!  3  1  kind (see [`DatagramKind`]); with 80 added when sealed
 //!  4  8  stream: drawn at random when a sender starts
 //! 12  8  number: counted from 0 for each kind in a stream; drawn at random in a request
 //! 20  4  plain: the low half of XXH3-64 of everything else    sealed: 1, the id of the key
@@ -32,7 +32,7 @@ pub const MAX_DATAGRAM: usize = 65_507;
 
 /// What a datagram is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum DatagramKind {
     /// Documents.
     Data = 1,
     /// What lost documents can be restored from.
@@ -47,7 +47,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// What it is for.
-    pub kind: Kind,
+    pub kind: DatagramKind,
     /// The stream it belongs to.
     pub stream: u64,
     /// Its number among those of its kind.
@@ -212,10 +212,10 @@ impl Datagram {
         }
         let sealed = kind & SEALED != 0;
         let kind = match kind & !SEALED {
-            1 => Kind::Data,
-            2 => Kind::Parity,
-            3 => Kind::Mark,
-            4 => Kind::Request,
+            1 => DatagramKind::Data,
+            2 => DatagramKind::Parity,
+            3 => DatagramKind::Mark,
+            4 => DatagramKind::Request,
             _ => return Err(Refusal::Malformed),
         };
         let (stream, rest) = rest.split_first_chunk::<8>().ok_or(Refusal::Malformed)?;
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HEAD: Datagram = Datagram { kind: Kind::Data, stream: 7, number: 9 };
+    const HEAD: Datagram = Datagram { kind: DatagramKind::Data, stream: 7, number: 9 };
 
     fn keys(text: &str) -> Keys {
         Keys::parse(text).unwrap()

@@ -99,7 +99,7 @@ impl Feed {
             paused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
-        let worker = Worker { control: Arc::clone(&control), reader, sender, generation: 0 };
+        let worker = FeedWorker { control: Arc::clone(&control), reader, sender, generation: 0 };
         thread::Builder::new().name("spool".to_owned()).spawn(move || worker.run())?;
         Ok(Self { groups, group: VecDeque::new(), control })
     }
@@ -135,14 +135,14 @@ impl Feed {
     }
 }
 
-struct Worker {
+struct FeedWorker {
     control: Arc<Control>,
     reader: SpoolReader,
     sender: mpsc::Sender<VecDeque<UdpDelivery>>,
     generation: u64,
 }
 
-impl Worker {
+impl FeedWorker {
     fn run(mut self) {
         let mut trouble = Repeats::new();
         while !self.control.stopped.load(Ordering::Acquire) {

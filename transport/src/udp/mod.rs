@@ -6,7 +6,7 @@
 //! (`message`). With a key it is sealed (`keys`). What is lost can be restored from parity
 //! datagrams (`parity`) or asked for again (`control`).
 //!
-//! [`Sender`] is one end. At the other, workers ([`Receivers`]) read sockets, keep the account of
+//! [`UdpSender`] is one end. At the other, workers ([`Receivers`]) read sockets, keep the account of
 //! each stream ([`Ledger`]), and append what they accept to a spool on disk as [`Record`]s; whoever
 //! is behind reads the spool, and acknowledges what is safe.
 
@@ -33,7 +33,7 @@ mod streams;
 mod window;
 
 pub use control::Mark;
-pub use datagram::{Datagram, Kind, Refusal};
+pub use datagram::{Datagram, DatagramKind, Refusal};
 pub use feed::{Feed, UdpAnswer};
 pub use intake::UdpIntake;
 pub use keys::{KeyFile, Keys};
@@ -45,5 +45,5 @@ pub use receiver::{Accountant, ReceiveOptions, Receivers};
 pub use record::{How, Payload, Record};
 pub use records::RecordReader;
 pub use road::UdpPlan;
-pub use sender::{Probe, Sender, SenderOptions, UdpSenderMetrics, probe};
+pub use sender::{Probe, UdpSender, UdpSenderMetrics, UdpSenderOptions, probe};
 pub use settings::{Spread, UDP_SETTINGS, UdpEncoding, UdpSettings};

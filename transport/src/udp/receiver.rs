@@ -46,7 +46,7 @@ pub struct ReceiveOptions {
 }
 
 /// What the workers share.
-struct Shared {
+struct ReceiverShared {
     /// Held while records are appended too, so that the ledger and the spool agree.
     streams: Mutex<Streams>,
     spool: Spool,
@@ -57,7 +57,7 @@ struct Shared {
 
 /// The running workers.
 pub struct Receivers {
-    shared: Arc<Shared>,
+    shared: Arc<ReceiverShared>,
     addresses: Vec<SocketAddr>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -75,7 +75,8 @@ impl Receivers {
     ) -> Result<Self, ConfigError> {
         let streams = recover(&spool, &file)?;
         let stop = Shutdown::new();
-        let shared = Arc::new(Shared { streams: Mutex::new(streams), spool, file, stop, health });
+        let shared =
+            Arc::new(ReceiverShared { streams: Mutex::new(streams), spool, file, stop, health });
         let mut receivers = Self { shared, addresses: Vec::new(), threads: Vec::new() };
         let mut number = 0;
         for options in options {
@@ -136,7 +137,7 @@ impl Receivers {
 
 /// A view of the account of running receivers.
 #[derive(Clone)]
-pub struct Accountant(Arc<Shared>);
+pub struct Accountant(Arc<ReceiverShared>);
 
 impl std::fmt::Debug for Accountant {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -229,7 +230,7 @@ fn open(
     Ok(socket)
 }
 
-impl Shared {
+impl ReceiverShared {
     fn streams(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,13 +9,13 @@ use omphalos_common::clock::now_seconds;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
 
-use super::{Probe, Sender, SenderOptions, UdpSenderMetrics, UdpSettings, probe};
+use super::{Probe, UdpSender, UdpSenderMetrics, UdpSenderOptions, UdpSettings, probe};
 use crate::Receipt;
 use crate::batch::Batch;
 use crate::road::{Open, Plan, Road, Site};
 
 /// A road to receivers of datagrams.
-pub struct UdpPlan(SenderOptions);
+pub struct UdpPlan(UdpSenderOptions);
 
 impl UdpPlan {
     /// The road that these settings mean, from the host of this name, at this zstd level.
@@ -45,13 +45,13 @@ impl Plan for UdpPlan {
     fn open(self: Box<Self>, site: &Site) -> io::Result<Open> {
         let metrics = UdpSenderMetrics::default();
         site.telemetry.register(|registry| metrics.register(registry));
-        let sender = Sender::open(self.0, &metrics, site.telemetry.health.clone())?;
+        let sender = UdpSender::open(self.0, &metrics, site.telemetry.health.clone())?;
         Ok(Open::new(UdpRoad { sender, give_up: site.give_up.clone() }))
     }
 }
 
 struct UdpRoad {
-    sender: Sender,
+    sender: UdpSender,
     give_up: Shutdown,
 }
 

@@ -36,7 +36,7 @@ const LAST_MARKS: u32 = 3;
 
 /// How a sender works; made by [`super::UdpSettings::options`].
 #[derive(Debug, Clone)]
-pub struct SenderOptions {
+pub struct UdpSenderOptions {
     /// Destinations, as `HOST:PORT`.
     pub to: Vec<String>,
     /// What several of them are for.
@@ -82,20 +82,20 @@ pub fn probe(to: &str) -> io::Result<Probe> {
 }
 
 /// The sender; it works in the thread that calls it.
-pub struct Sender {
-    options: SenderOptions,
+pub struct UdpSender {
+    options: UdpSenderOptions,
     packer: Packer,
     routes: Vec<Route>,
     health: Health,
 }
 
-impl Sender {
+impl UdpSender {
     /// A sender with a new stream for each destination.
     ///
     /// # Errors
     /// When zstd refuses the level.
     pub fn open(
-        options: SenderOptions,
+        options: UdpSenderOptions,
         metrics: &UdpSenderMetrics,
         health: Health,
     ) -> io::Result<Self> {
@@ -277,8 +277,8 @@ mod tests {
     use super::*;
 
     /// To nobody, in the plainest way.
-    pub(super) fn options() -> SenderOptions {
-        SenderOptions {
+    pub(super) fn options() -> UdpSenderOptions {
+        UdpSenderOptions {
             to: vec!["127.0.0.1:9".to_owned()],
             spread: Spread::Failover,
             encoding: UdpEncoding::Omphalos,
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn chunks_for_a_destination_that_is_not_there_are_an_error() {
         let metrics = UdpSenderMetrics::default();
-        let mut sender = Sender::open(options(), &metrics, Health::default()).unwrap();
+        let mut sender = UdpSender::open(options(), &metrics, Health::default()).unwrap();
         let batch = Batch::default();
         let sent = sender.send_share((&batch, 0), (1, &[Some(1)]), &mut [true]);
         assert_eq!(

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::keys::KeyFile;
 use super::parity::ParityShare;
-use super::sender::SenderOptions;
+use super::sender::UdpSenderOptions;
 use omphalos_common::config::{ConfigError, Kind, Setting, Size};
 
 /// The rows of the `[udp]` table.
@@ -130,7 +130,7 @@ impl UdpSettings {
     ///
     /// # Errors
     /// When a setting cannot be used; the message names it.
-    pub fn options(&self, host: &str, level: i32) -> Result<SenderOptions, ConfigError> {
+    pub fn options(&self, host: &str, level: i32) -> Result<UdpSenderOptions, ConfigError> {
         let refuse = |text: String| Err(ConfigError::invalid(text));
         if self.to.is_empty() {
             return refuse(
@@ -163,7 +163,7 @@ impl UdpSettings {
                 "udp.encoding: plain ndjson cannot be sealed or repaired; remove udp.key_file, udp.fec and udp.retransmit, or use omphalos".to_owned(),
             );
         }
-        Ok(SenderOptions {
+        Ok(UdpSenderOptions {
             to: self.to.clone(),
             spread: self.spread,
             encoding: self.encoding,

@@ -14,7 +14,7 @@ use super::ledger::Totals;
 use super::message::MAX_MESSAGE;
 use super::parity::GroupReader;
 use super::record::How;
-use super::window::{Look, Seen, Window};
+use super::window::{Look, NumberSeen, NumberWindow};
 
 /// Memory for what parity may restore, of one stream.
 const GROUP_BYTES: usize = 8 * 1024 * 1024;
@@ -31,7 +31,7 @@ const REPAIR_IDLE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Stream {
     pub id: u64,
-    pub window: Window,
+    pub window: NumberWindow,
     pub counts: Totals,
     pub host: String,
     /// The address that it counts for.
@@ -84,7 +84,7 @@ pub struct Taken<'a> {
 
 /// What came of a datagram.
 #[derive(Debug)]
-pub enum Outcome<'a> {
+pub enum DataOutcome<'a> {
     /// A message is complete.
     Message(Taken<'a>),
     /// A piece of one came.
@@ -95,7 +95,13 @@ pub enum Outcome<'a> {
 
 impl Stream {
     /// A stream of which nothing is known but where it comes from.
-    pub fn new(id: u64, window: Window, source: SocketAddr, worker: usize, now: Instant) -> Self {
+    pub fn new(
+        id: u64,
+        window: NumberWindow,
+        source: SocketAddr,
+        worker: usize,
+        now: Instant,
+    ) -> Self {
         Self {
             id,
             born_at: source.ip(),
@@ -128,10 +134,10 @@ impl Stream {
         number: u64,
         data: &Data<'a>,
         restored: bool,
-    ) -> Result<Outcome<'a>, Refusal> {
+    ) -> Result<DataOutcome<'a>, Refusal> {
         let Look::New(seen) = self.window.look(number)? else {
             self.counts.repeated += 1;
-            return Ok(Outcome::Repeated);
+            return Ok(DataOutcome::Repeated);
         };
         if let Some(piece) = data.piece {
             self.check_piece(number, piece, data.message.len())?;
@@ -152,20 +158,20 @@ impl Stream {
             }),
             Some(piece) => self.assemble(number, piece, data, how),
         };
-        let Some(taken) = taken else { return Ok(Outcome::Piece) };
+        let Some(taken) = taken else { return Ok(DataOutcome::Piece) };
         self.counts.documents += u64::from(taken.documents);
-        Ok(Outcome::Message(taken))
+        Ok(DataOutcome::Message(taken))
     }
 
-    fn count(&mut self, seen: Seen, restored: bool, was_asked_for: bool) -> How {
+    fn count(&mut self, seen: NumberSeen, restored: bool, was_asked_for: bool) -> How {
         let how = match seen {
             _ if restored => How::Restored,
-            Seen::Late => How::Late,
-            Seen::Fresh if was_asked_for => How::Resent,
-            Seen::Fresh => How::Received,
+            NumberSeen::Late => How::Late,
+            NumberSeen::Fresh if was_asked_for => How::Resent,
+            NumberSeen::Fresh => How::Received,
         };
         *self.count_of(how) += 1;
-        if restored && seen == Seen::Late {
+        if restored && seen == NumberSeen::Late {
             self.window.reclaim();
         }
         how

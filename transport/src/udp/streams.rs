@@ -19,8 +19,8 @@ use super::ledger::{Retired, StreamAccount, Totals};
 use super::message::Opener;
 use super::parity::ParityHeader;
 use super::record::{Payload, Record};
-use super::stream::{Outcome, Stream, Taken};
-use super::window::Window;
+use super::stream::{DataOutcome, Stream, Taken};
+use super::window::NumberWindow;
 
 /// How many streams are followed.
 const MOST_STREAMS: usize = 4096;
@@ -257,7 +257,7 @@ impl Streams {
     /// Begins to follow a stream, or goes on where it was when it was retired.
     fn begin(&mut self, id: u64, first: u64, arrival: &Arrival) {
         let known = self.unretire(id);
-        let window = Window::new(known.map_or(first, |retired| retired.next));
+        let window = NumberWindow::new(known.map_or(first, |retired| retired.next));
         let mut stream = Stream::new(id, window, arrival.from, arrival.worker, arrival.now);
         stream.documents_sent = known.map_or(0, |retired| retired.documents_sent);
         let sealed = if known.is_some_and(|known| known.sealed.is_none()) {
@@ -353,9 +353,9 @@ impl Stream {
             return Err(Refusal::SpoolFull);
         }
         match self.data(number, &data, restored)? {
-            Outcome::Repeated => return Ok((false, false)),
-            Outcome::Piece => {}
-            Outcome::Message(taken) => {
+            DataOutcome::Repeated => return Ok((false, false)),
+            DataOutcome::Piece => {}
+            DataOutcome::Message(taken) => {
                 let Taken { first, pieces, how, before, documents, message } = taken;
                 let (stream, sealed) = (self.id, Some(arrival.sealed));
                 let message = &message;

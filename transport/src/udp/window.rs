@@ -17,7 +17,7 @@ const LEAP: u64 = 1 << 32;
 
 /// A number that was not seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum NumberSeen {
     /// It had not been given up.
     Fresh,
     /// It had.
@@ -28,14 +28,14 @@ pub enum Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     /// It was not seen.
-    New(Seen),
+    New(NumberSeen),
     /// It was.
     Repeated,
 }
 
 /// The window.
 #[derive(Debug, Clone)]
-pub struct Window {
+pub struct NumberWindow {
     /// A bit for each of the last [`REACH`] numbers; that of `n` is `n % REACH`.
     bits: Box<[u64]>,
     first: u64,
@@ -47,7 +47,7 @@ pub struct Window {
     given_up: u64,
 }
 
-impl Window {
+impl NumberWindow {
     /// A window for a stream that begins with this number.
     pub fn new(first: u64) -> Self {
         let words = usize::try_from(REACH / WORD).unwrap_or_default();
@@ -102,7 +102,7 @@ impl Window {
     pub fn look(&self, number: u64) -> Result<Look, Refusal> {
         let ahead = number.wrapping_sub(self.next);
         if ahead < LEAP {
-            return Ok(Look::New(Seen::Fresh));
+            return Ok(Look::New(NumberSeen::Fresh));
         }
         let behind = self.next.wrapping_sub(number);
         if behind > LEAP {
@@ -115,7 +115,7 @@ impl Window {
             return Ok(Look::Repeated);
         }
         let is_given_up = behind > self.next.wrapping_sub(self.settled);
-        Ok(Look::New(if is_given_up { Seen::Late } else { Seen::Fresh }))
+        Ok(Look::New(if is_given_up { NumberSeen::Late } else { NumberSeen::Fresh }))
     }
 
     /// Notes a number that [`Self::look`] called new.
@@ -281,7 +281,7 @@ mod tests {
 
     /// Sees all of these, and says what each was.
     fn see(
-        window: &mut Window,
+        window: &mut NumberWindow,
         numbers: impl IntoIterator<Item = u64>,
     ) -> Vec<Result<Look, Refusal>> {
         let see = |number| {
@@ -294,12 +294,12 @@ mod tests {
         numbers.into_iter().map(see).collect()
     }
 
-    const FRESH: Result<Look, Refusal> = Ok(Look::New(Seen::Fresh));
+    const FRESH: Result<Look, Refusal> = Ok(Look::New(NumberSeen::Fresh));
 
     #[test]
     fn numbers_go_on_past_the_largest() {
         let first = u64::MAX - 5;
-        let mut window = Window::new(first);
+        let mut window = NumberWindow::new(first);
         let number = |offset| first.wrapping_add(offset);
         let lost = [2, 6, 9].map(number);
         let sent: Vec<u64> = [0, 1, 3, 4, 5, 7, 8, 10, 11].map(number).to_vec();
@@ -307,14 +307,14 @@ mod tests {
         assert_eq!(see(&mut window, [sent[3]]), [Ok(Look::Repeated)]);
         assert_eq!(window.missing(), 3);
         assert_eq!(window.give_up(window.next()), 3);
-        assert_eq!(see(&mut window, [lost[0]]), [Ok(Look::New(Seen::Late))]);
+        assert_eq!(see(&mut window, [lost[0]]), [Ok(Look::New(NumberSeen::Late))]);
         assert_eq!((window.given_up(), window.missing()), (3, 0));
         assert_eq!(window.look(first.wrapping_sub(1)), Err(Refusal::TooOld));
     }
 
     #[test]
     fn what_leaves_the_window_unseen_is_given_up_once() {
-        let mut window = Window::new(0);
+        let mut window = NumberWindow::new(0);
         see(&mut window, [1, 3, REACH + 10]);
         // 0 and 2 and 4 to 10 left the window, which now begins with 11.
         assert_eq!((window.given_up(), window.settled()), (9, 11));
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_mark_tells_of_numbers_that_never_came() {
-        let mut window = Window::new(0);
+        let mut window = NumberWindow::new(0);
         see(&mut window, [0, 1]);
         window.expect(5);
         assert_eq!(window.unseen(5), [(2, 3)]);
@@ -360,7 +360,7 @@ mod tests {
         /// Against sets of numbers that forget nothing.
         #[test]
         fn every_number_is_counted_once(first: u64, acts in proptest::collection::vec(act(), 1..300)) {
-            let mut window = Window::new(first);
+            let mut window = NumberWindow::new(first);
             // Offsets from the first number.
             let (mut next, mut settled) = (0_u64, 0_u64);
             let mut seen = std::collections::BTreeSet::new();
@@ -377,7 +377,7 @@ mod tests {
                             Ok(Look::Repeated)
                         } else if offset < settled {
                             late += 1;
-                            Ok(Look::New(Seen::Late))
+                            Ok(Look::New(NumberSeen::Late))
                         } else {
                             FRESH
                         };
@@ -404,7 +404,7 @@ mod tests {
                         }
                     }
                     Act::Restore => {
-                        window = Window::restore(
+                        window = NumberWindow::restore(
                             window.first(), window.next(), window.settled(), window.given_up(),
                             &window.unseen_at_all(),
                         );

@@ -10,7 +10,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer, Error, ErrorKind};
 
-use super::{LONGEST_ANSWER, Link, Supervisor};
+use super::{BrokerLink, ConsumerSupervisor, LONGEST_ANSWER};
 
 /// A broker that does not learn that a connection is gone keeps what it pushed there for two
 /// heartbeats; one more, because the clocks of the two sides do not start together.
@@ -51,11 +51,11 @@ impl Adrift {
     }
 }
 
-impl Supervisor {
+impl ConsumerSupervisor {
     /// Whether nothing is left, now. Leaves us without a consumer where it had to look closely.
     pub(super) async fn is_drained(
         &mut self,
-        (link, channel): (&Link, &Channel),
+        (link, channel): (&BrokerLink, &Channel),
         consumer: &mut Option<(Consumer, u16)>,
     ) -> Result<bool, String> {
         // What is cheap to know comes first.
@@ -77,7 +77,7 @@ impl Supervisor {
 
     /// Whether the queue has nothing for somebody who asks for a message. Right after the start of a
     /// broker the count may be 0 while messages are there.
-    async fn gets_nothing(&self, link: &Link) -> Result<bool, String> {
+    async fn gets_nothing(&self, link: &BrokerLink) -> Result<bool, String> {
         let queue = self.options.queue.as_str().into();
         let asked = async {
             let channel = link.connection.create_channel().await?;
@@ -101,7 +101,7 @@ impl Supervisor {
     }
 
     /// How many messages of the queue are not delivered to anyone.
-    pub(super) async fn count_ready(&self, link: &Link) -> Result<u32, String> {
+    pub(super) async fn count_ready(&self, link: &BrokerLink) -> Result<u32, String> {
         let options =
             QueueDeclareOptions { durable: true, passive: true, ..QueueDeclareOptions::default() };
         let queue = self.options.queue.as_str().into();

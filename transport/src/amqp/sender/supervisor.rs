@@ -1,4 +1,4 @@
-//! The task behind a [`Sender`](super::Sender): it keeps messages until they are confirmed, judges
+//! The task behind a [`AmqpSender`](super::AmqpSender): it keeps messages until they are confirmed, judges
 //! confirms and returns, and makes connections anew for ever.
 
 mod round;
@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
 use super::super::properties::to_properties;
-use super::super::{Broker, Link, SenderMetrics, Topology};
-use super::{Queued, SenderOptions};
+use super::super::{Broker, BrokerLink, SenderMetrics, Topology};
+use super::{AmqpSenderOptions, Queued};
 use crate::Message;
 use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
@@ -30,10 +30,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const PROVEN: Duration = Duration::from_secs(1);
 
 /// Keeps what is not confirmed, and connections coming.
-pub(super) struct Supervisor {
+pub(super) struct SenderSupervisor {
     broker: Arc<Broker>,
     topology: Topology,
-    options: SenderOptions,
+    options: AmqpSenderOptions,
     metrics: SenderMetrics,
     health: Health,
     /// `None` once all senders are gone.
@@ -62,7 +62,7 @@ struct Pending {
 }
 
 /// Why a connection is no longer used.
-enum Ended {
+enum SessionEnd {
     /// Everything is confirmed and nobody can send any more.
     Finished,
     /// It failed; another one is needed.
@@ -84,10 +84,10 @@ struct Session {
     blocked: bool,
 }
 
-impl Supervisor {
+impl SenderSupervisor {
     pub(super) fn new(
         (broker, topology): (Arc<Broker>, Topology),
-        options: SenderOptions,
+        options: AmqpSenderOptions,
         (metrics, health): (SenderMetrics, Health),
         queue: mpsc::Receiver<Queued>,
     ) -> Self {
@@ -122,14 +122,14 @@ impl Supervisor {
                     }
                     ended
                 }
-                Some(Err(reason)) => Ended::Lost(reason),
-                None => Ended::Finished,
+                Some(Err(reason)) => SessionEnd::Lost(reason),
+                None => SessionEnd::Finished,
             };
             self.metrics.connected.set(0);
             self.metrics.blocked.set(0);
             match ended {
-                Ended::Finished => return,
-                Ended::Lost(reason) => {
+                SessionEnd::Finished => return,
+                SessionEnd::Lost(reason) => {
                     if !self.pause_after(reason).await {
                         return;
                     }
@@ -151,7 +151,7 @@ impl Supervisor {
     }
 
     /// Connects and declares; `None` when there is nothing left to do.
-    async fn open(&mut self) -> Option<Result<(Link, Session), String>> {
+    async fn open(&mut self) -> Option<Result<(BrokerLink, Session), String>> {
         let broker = Arc::clone(&self.broker);
         let topology = self.topology.clone();
         let opened = self
@@ -180,7 +180,7 @@ impl Supervisor {
         }))
     }
 
-    fn connected(&mut self, link: &Link) {
+    fn connected(&mut self, link: &BrokerLink) {
         self.metrics.connects.inc();
         self.metrics.connected.set(1);
         // What it refused will be tried at once; whether it takes it now is another matter.
@@ -237,7 +237,7 @@ impl Supervisor {
         Some(number)
     }
 
-    async fn serve(&mut self, link: Link, mut session: Session) -> Ended {
+    async fn serve(&mut self, link: BrokerLink, mut session: Session) -> SessionEnd {
         let mut events = std::pin::pin!(link.connection.events_listener());
         let mut watchdog = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -248,18 +248,18 @@ impl Supervisor {
                 if let Err(error) = link.connection.close(200, "done".into()).await {
                     debug!(%error, "while closing the connection");
                 }
-                return Ended::Finished;
+                return SessionEnd::Finished;
             }
             tokio::select! {
                 biased;
                 Some(event) = events.next() => {
                     if let Some(reason) = self.notice(&mut session, event) {
-                        return Ended::Lost(format!("{}: {reason}", link.shown));
+                        return SessionEnd::Lost(format!("{}: {reason}", link.shown));
                     }
                 }
                 Some(first) = session.settling.next(), if !session.settling.is_empty() => {
                     if let Err(reason) = self.settle(&mut session, first) {
-                        return Ended::Lost(format!("{}: {reason}", link.shown));
+                        return SessionEnd::Lost(format!("{}: {reason}", link.shown));
                     }
                 }
                 () = tokio::time::sleep_until(session.retry_at), if !session.refused.is_empty() => {
@@ -269,7 +269,7 @@ impl Supervisor {
                     self.calm_down();
                     if !session.blocked && self.overdue() {
                         let limit = self.options.confirm_timeout;
-                        return Ended::Lost(format!("{}: no confirm within {limit:?}", link.shown));
+                        return SessionEnd::Lost(format!("{}: no confirm within {limit:?}", link.shown));
                     }
                 }
                 queued = accept(&mut self.queue), if self.has_room() && !session.blocked => {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spool::open::GAP;
-use crate::spool::segment::{self, Beginning, Header};
+use crate::spool::segment::{self, Beginning, SegmentHeader};
 
 /// Where the first record of a segment begins.
 const HEADER: usize = 40;
@@ -262,7 +262,7 @@ proptest! {
         let files: BTreeMap<u64, Vec<u8>> = files.into_iter().collect();
         for (first, bytes) in files {
             if headers {
-                segment::create(directory.path(), Header { first, after: first, boot: BOOT }).unwrap();
+                segment::create(directory.path(), SegmentHeader { first, after: first, boot: BOOT }).unwrap();
             }
             let path = segment::path(directory.path(), first);
             let mut whole = fs::read(&path).unwrap_or_default();

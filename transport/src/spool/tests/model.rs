@@ -61,13 +61,13 @@ impl Model {
         (0..self.end()).find(|number| !self.acknowledged.contains(number)).unwrap_or(self.end())
     }
 
-    fn next(&mut self) -> Option<Record> {
+    fn next(&mut self) -> Option<SpoolRecord> {
         let mut ahead = self.position..self.end();
         let number = ahead.find(|number| !self.acknowledged.contains(number))?;
         self.position = number + 1;
         self.delivered.push(number);
         let body = self.bodies[usize::try_from(number).unwrap()].clone();
-        Some(Record { number, body })
+        Some(SpoolRecord { number, body })
     }
 
     fn reopen(&mut self) {

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use tracing::{error, warn};
 
-use super::{ReceiveOptions, Shared, TICK, now_seconds};
+use super::{ReceiveOptions, ReceiverShared, TICK, now_seconds};
 use crate::spool::AppendError;
 use crate::udp::control::Request;
-use crate::udp::datagram::{Datagram, Kind, Refusal};
+use crate::udp::datagram::{Datagram, DatagramKind, Refusal};
 use crate::udp::keys::{KeyFile, Keys};
 use crate::udp::record::{Payload, Record};
 use crate::udp::settings::UdpEncoding;
@@ -24,7 +24,7 @@ pub struct Worker {
     pub number: usize,
     pub socket: UdpSocket,
     pub options: ReceiveOptions,
-    pub shared: Arc<Shared>,
+    pub shared: Arc<ReceiverShared>,
 }
 
 impl Worker {
@@ -141,7 +141,7 @@ impl Worker {
     /// Sends a request; if it is lost, another one follows.
     fn ask(&self, stream: u64, to: SocketAddr, request: &Request) {
         let Some(keys) = self.keys() else { return };
-        let header = Datagram { kind: Kind::Request, stream, number: rand::random() };
+        let header = Datagram { kind: DatagramKind::Request, stream, number: rand::random() };
         let (mut body, mut datagram) = (Vec::new(), Vec::new());
         request.write(&mut body);
         if let Err(error) = header.write(Some(keys), &body, &mut datagram) {
@@ -166,14 +166,14 @@ fn take_one(
     answers: &mut Vec<(u64, SocketAddr, Request)>,
 ) {
     match header.kind {
-        Kind::Data => streams.data(arrival, &header, body, sink),
-        Kind::Parity => streams.parity(arrival, &header, body, sink),
-        Kind::Mark => {
+        DatagramKind::Data => streams.data(arrival, &header, body, sink),
+        DatagramKind::Parity => streams.parity(arrival, &header, body, sink),
+        DatagramKind::Mark => {
             for request in streams.mark(arrival, &header, body, sink) {
                 answers.push((header.stream, arrival.from, request));
             }
         }
-        Kind::Request => streams.refuse(Refusal::Malformed),
+        DatagramKind::Request => streams.refuse(Refusal::Malformed),
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Instant;
 use super::{Assembly, Stream};
 use crate::udp::ledger::StreamAccount;
 use crate::udp::record::How;
-use crate::udp::window::{Look, Seen, Window};
+use crate::udp::window::{Look, NumberSeen, NumberWindow};
 
 impl Stream {
     /// A stream as it was.
     pub fn restore(id: u64, account: &StreamAccount, source: SocketAddr, now: Instant) -> Self {
         let StreamAccount { first, next, settled, unseen, .. } = account;
         let given_up = account.counts.given_up;
-        let window = Window::restore(*first, *next, *settled, given_up, unseen);
+        let window = NumberWindow::restore(*first, *next, *settled, given_up, unseen);
         let mut stream = Self {
             counts: account.counts.clone(),
             host: account.host.clone(),
@@ -87,8 +87,10 @@ impl Stream {
             *self.count_of(how) += 1;
             match (seen, how) {
                 // It was given up after the ledger was saved.
-                (Seen::Fresh, How::Late) => self.window.concede(),
-                (Seen::Late, How::Received | How::Resent | How::Restored) => self.window.reclaim(),
+                (NumberSeen::Fresh, How::Late) => self.window.concede(),
+                (NumberSeen::Late, How::Received | How::Resent | How::Restored) => {
+                    self.window.reclaim()
+                }
                 _ => {}
             }
         }

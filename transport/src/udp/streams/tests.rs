@@ -1,6 +1,6 @@
 use super::*;
 use crate::udp::control::MAX_RANGES;
-use crate::udp::datagram::Kind;
+use crate::udp::datagram::DatagramKind;
 use crate::udp::ledger::Ledger;
 
 mod kills;
@@ -27,7 +27,7 @@ impl Scene {
     fn send(&mut self, stream: u64, number: u64, data: &Data<'_>) {
         let mut body = Vec::new();
         data.write(&mut body);
-        let header = Datagram { kind: Kind::Data, stream, number };
+        let header = Datagram { kind: DatagramKind::Data, stream, number };
         self.streams.data(&self.arrival, &header, &body, &mut self.sink);
     }
 
@@ -44,7 +44,7 @@ impl Scene {
             Mark { first: 0, next, documents: 2 * next, end: false, answers: true, host: "h" };
         let mut body = Vec::new();
         mark.write(&mut body);
-        let header = Datagram { kind: Kind::Mark, stream, number };
+        let header = Datagram { kind: DatagramKind::Mark, stream, number };
         self.streams.mark(&self.arrival, &header, &body, &mut self.sink)
     }
 
@@ -288,9 +288,9 @@ proptest::proptest! {
             }
             let header = |kind| Datagram { kind, stream, number };
             match kind {
-                1 => scene.streams.data(&scene.arrival, &header(Kind::Data), &body, &mut scene.sink),
-                2 => scene.streams.parity(&scene.arrival, &header(Kind::Parity), &body, &mut scene.sink),
-                _ => drop(scene.streams.mark(&scene.arrival, &header(Kind::Mark), &body, &mut scene.sink)),
+                1 => scene.streams.data(&scene.arrival, &header(DatagramKind::Data), &body, &mut scene.sink),
+                2 => scene.streams.parity(&scene.arrival, &header(DatagramKind::Parity), &body, &mut scene.sink),
+                _ => drop(scene.streams.mark(&scene.arrival, &header(DatagramKind::Mark), &body, &mut scene.sink)),
             }
         }
         scene.wait(Duration::from_millis(wait));

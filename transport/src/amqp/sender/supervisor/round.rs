@@ -2,7 +2,7 @@
 
 use lapin::Confirmation;
 
-use super::Supervisor;
+use super::SenderSupervisor;
 
 /// All answers of the broker that were there at once, none of them judged yet.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Round {
     }
 }
 
-impl Supervisor {
+impl SenderSupervisor {
     /// Judges what was answered: what is confirmed and did not come back is delivered.
     ///
     /// # Errors
@@ -82,17 +82,17 @@ mod tests {
     use omphalos_common::telemetry::Health;
     use tokio::sync::{mpsc, oneshot};
 
-    use super::super::super::{Queued, SenderOptions};
+    use super::super::super::{AmqpSenderOptions, Queued};
     use super::*;
     use crate::amqp::{AmqpSettings, Broker, SenderMetrics, Topology};
     use crate::message::About;
     use crate::{Message, Window};
 
     /// A supervisor of three messages, 0 to 2, and what makes known that they are delivered.
-    fn supervisor() -> (Supervisor, Vec<oneshot::Receiver<()>>) {
+    fn supervisor() -> (SenderSupervisor, Vec<oneshot::Receiver<()>>) {
         let settings = AmqpSettings::default();
         let broker = Arc::new(Broker::new(&settings, "test").unwrap());
-        let options = SenderOptions {
+        let options = AmqpSenderOptions {
             part: "test",
             exchange: "logs".to_owned(),
             id_prefix: "web-1".to_owned(),
@@ -101,7 +101,7 @@ mod tests {
         };
         let link = (broker, Topology::new(&settings));
         let told = (SenderMetrics::default(), Health::default());
-        let mut supervisor = Supervisor::new(link, options, told, mpsc::channel(1).1);
+        let mut supervisor = SenderSupervisor::new(link, options, told, mpsc::channel(1).1);
         let mut waiting = Vec::new();
         for _ in 0..3 {
             let (done, delivered) = oneshot::channel();

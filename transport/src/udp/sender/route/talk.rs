@@ -8,7 +8,7 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use super::{FIRST_MARK, Link, Route, is_passing};
 use crate::udp::control::{Mark, Request};
-use crate::udp::datagram::{Datagram, Kind};
+use crate::udp::datagram::{Datagram, DatagramKind};
 use crate::udp::keys::Keys;
 
 /// The longest answer of a receiver.
@@ -45,7 +45,7 @@ impl Route {
         };
         let (mut body, mut datagram) = (Vec::new(), Vec::new());
         mark.write(&mut body);
-        let header = Datagram { kind: Kind::Mark, stream: self.stream, number: self.marks };
+        let header = Datagram { kind: DatagramKind::Mark, stream: self.stream, number: self.marks };
         if let Err(error) = header.write(keys, &body, &mut datagram) {
             self.fail(&error.into());
             return;
@@ -81,7 +81,7 @@ impl Route {
                 // Without keys nobody can be believed.
                 Ok((header, body))
                     if keys.is_some()
-                        && header.kind == Kind::Request
+                        && header.kind == DatagramKind::Request
                         && header.stream == self.stream =>
                 {
                     match Request::read(body) {
