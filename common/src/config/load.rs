@@ -72,7 +72,8 @@ pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
             .long(setting.flag_name())
             .value_name(setting.placeholder())
             .global(true)
-            .help(help);
+            .help(help)
+            .help_heading(setting.heading());
         if let Some(alias) = setting.alias_name() {
             arg = arg.visible_alias(alias);
         }

@@ -7,14 +7,13 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt,
-    sockopt,
+    self, AddressFamily, ControlMessageOwned, MsgFlags, MultiHeaders, SockFlag, SockType,
+    SockaddrStorage, getsockopt, recvmmsg, sendmmsg, setsockopt, sockopt,
 };
+// The one thing that nix has not.
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
-    set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force,
 };
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::datagram::MAX_DATAGRAM;
 
@@ -32,11 +31,12 @@ const LEAST_MTU: usize = 1280;
 /// # Errors
 /// When the address is taken or not ours.
 pub fn bind(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket = socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     if shared {
-        socket.set_reuse_port(true)?;
+        setsockopt(&socket, sockopt::ReusePort, &true)?;
     }
-    socket.bind(&address.into())?;
+    socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
     setsockopt(&socket, sockopt::RxqOvfl, &1)?;
     Ok(socket.into())
 }
@@ -76,13 +76,12 @@ pub fn allow_fragments(socket: &UdpSocket, allow: bool) -> io::Result<()> {
 /// # Errors
 /// When the socket cannot be asked.
 pub fn set_receive_buffer(socket: &UdpSocket, bytes: usize) -> io::Result<usize> {
-    let reference = SockRef::from(socket);
     // Beyond the limit only for the privileged; the others get what the limit allows.
-    if set_socket_recv_buffer_size_force(socket, bytes).is_err() {
-        reference.set_recv_buffer_size(bytes)?;
+    if setsockopt(socket, sockopt::RcvBufForce, &bytes).is_err() {
+        setsockopt(socket, sockopt::RcvBuf, &bytes)?;
     }
     // Linux doubles what it is asked for, and tells the double (socket(7)).
-    Ok(reference.recv_buffer_size()? / 2)
+    Ok(getsockopt(socket, sockopt::RcvBuf)? / 2)
 }
 
 /// Asks for a send buffer of so many bytes; returns how many it got.
@@ -90,11 +89,10 @@ pub fn set_receive_buffer(socket: &UdpSocket, bytes: usize) -> io::Result<usize>
 /// # Errors
 /// When the socket cannot be asked.
 pub fn set_send_buffer(socket: &UdpSocket, bytes: usize) -> io::Result<usize> {
-    let reference = SockRef::from(socket);
-    if set_socket_send_buffer_size_force(socket, bytes).is_err() {
-        reference.set_send_buffer_size(bytes)?;
+    if setsockopt(socket, sockopt::SndBufForce, &bytes).is_err() {
+        setsockopt(socket, sockopt::SndBuf, &bytes)?;
     }
-    Ok(reference.send_buffer_size()? / 2)
+    Ok(getsockopt(socket, sockopt::SndBuf)? / 2)
 }
 
 /// The largest datagram that a link of this MTU carries to `address`, in bytes.
@@ -110,7 +108,7 @@ pub fn datagram_size(address: SocketAddr, mtu: usize) -> usize {
 pub fn path_mtu(socket: &UdpSocket) -> io::Result<usize> {
     let local = socket.local_addr()?;
     if local.is_ipv4() {
-        let mtu = nix::sys::socket::getsockopt(socket, sockopt::IpMtu)?;
+        let mtu = getsockopt(socket, sockopt::IpMtu)?;
         return Ok(usize::try_from(mtu).unwrap_or(LEAST_MTU));
     }
     // Of an IPv6 path we can only ask how large the first link is.
