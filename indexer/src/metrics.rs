@@ -44,6 +44,10 @@ struct Columns {
     dead: BTreeMap<String, u64>,
     returned: u64,
     in_flight: u64,
+    /// Those of the indexed whose fields clashed with the mapping, so that they are text.
+    conflicting: u64,
+    /// Those of the received that may have been received before, under other ids.
+    possible_repeats: u64,
     /// Those of the dead that could not be kept, for each reason.
     dropped: BTreeMap<&'static str, u64>,
 }
@@ -68,6 +72,7 @@ impl Collector for Books {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let columns = self.open().clone();
         let Columns { received, indexed, duplicate, returned, in_flight, .. } = columns;
+        let Columns { conflicting, possible_repeats, .. } = columns;
         for (name, help, value) in [
             ("documents_received", "Documents in messages delivered to us", received),
             ("documents_indexed", "Documents created in an index", indexed),
@@ -80,6 +85,16 @@ impl Collector for Books {
                 "documents_returned",
                 "Documents handed back to the broker or the spool without a verdict",
                 returned,
+            ),
+            (
+                "documents_mapping_conflict",
+                "Documents indexed with their fields as text, because these clash with the mapping; they are among documents_indexed",
+                conflicting,
+            ),
+            (
+                "documents_possible_repeat",
+                "Documents of redelivered messages without a message_id, which may be there twice; they are among documents_received",
+                possible_repeats,
             ),
         ] {
             encode_counter(&mut encoder, (name, help), value)?;
@@ -147,6 +162,16 @@ impl IndexerMetrics {
         columns.in_flight = columns.in_flight.saturating_sub(created + duplicate);
     }
 
+    /// Documents of the created that have their fields as text.
+    pub fn conflicting(&self, documents: u64) {
+        self.books.open().conflicting += documents;
+    }
+
+    /// Documents of the received that may have come before.
+    pub fn possible_repeats(&self, documents: usize) {
+        self.books.open().possible_repeats += documents as u64;
+    }
+
     /// Documents, or messages, of these kinds that are among the dead letters; or are not kept, for
     /// a reason.
     pub fn dead(&self, kinds: Vec<String>, dropped: Option<&'static str>) {
@@ -184,7 +209,17 @@ impl IndexerMetrics {
         let columns = self.books.open().clone();
         let dead = columns.all_dead();
         let Columns { received, indexed, duplicate, returned, in_flight, .. } = columns;
-        info!(received, indexed, duplicate, dead, returned, in_flight, "the books of this run");
+        let mapping_conflict = columns.conflicting;
+        info!(
+            received,
+            indexed,
+            mapping_conflict,
+            duplicate,
+            dead,
+            returned,
+            in_flight,
+            "the books of this run"
+        );
     }
 
     /// A request to `_bulk`.

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
-use omphalos_transport::Message;
 use omphalos_transport::intake::{Answer, Delivery, Intake, Load};
 use omphalos_transport::wire::{self, Envelope, Parcel};
+use omphalos_transport::{About, Message};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
@@ -155,13 +154,13 @@ impl Pipeline {
 
     /// Takes the documents of a delivery into bulks.
     fn take(&mut self, delivery: Delivery) -> Result<(), Unsettled> {
-        let Delivery { load, answer } = delivery;
+        let Delivery { load, is_repeat, answer } = delivery;
         if answer.is_stale() || self.stage != Stage::Consuming {
             // It goes back to where it came from, or went already, and comes again.
             return Ok(());
         }
         match load {
-            Load::Message(message) => self.take_message(message, answer),
+            Load::Message(message) => self.take_message(message, is_repeat, answer),
             Load::Documents(parcel) => self.take_documents(&parcel, answer),
         }
     }
@@ -182,7 +181,12 @@ impl Pipeline {
         self.gather(number, parcel, now_seconds())
     }
 
-    fn take_message(&mut self, message: Message, answer: Box<dyn Answer>) -> Result<(), Unsettled> {
+    fn take_message(
+        &mut self,
+        message: Message,
+        is_repeat: bool,
+        answer: Box<dyn Answer>,
+    ) -> Result<(), Unsettled> {
         let Message { body, about } = message;
         let number = self.ledger.number();
         let now = now_seconds();
@@ -192,20 +196,26 @@ impl Pipeline {
             message_id: about.id.as_deref(),
             timestamp: about.made_at,
             default_dataset: &self.settings.consume.default_dataset,
+            nonce: rand::random(),
             now,
         };
         self.courier.dead.remember(number, about.clone());
         match wire::decode(&envelope, &body) {
-            Ok(parcel) => {
-                self.courier.metrics.received(parcel.documents.len());
+            Ok(mut parcel) => {
+                let documents = parcel.documents.len() + parcel.refused.len();
+                self.courier.metrics.received(documents);
+                if is_repeat && !names_its_documents(&about) {
+                    self.courier.metrics.possible_repeats(parcel.documents.len());
+                }
                 self.prefetch.observe(parcel.text.len());
-                self.ledger.open(number, answer, parcel.documents.len());
+                self.ledger.open(number, answer, documents);
+                self.bury(number, std::mem::take(&mut parcel.refused));
                 self.gather(number, &parcel, now)
             }
             Err(error) => {
                 self.courier.metrics.received(1);
                 self.ledger.open(number, answer, 1);
-                self.bury(number, &error, body);
+                self.bury(number, vec![(error, body.into())]);
                 Ok(())
             }
         }
@@ -255,17 +265,22 @@ impl Pipeline {
         self.ready.push_back(self.builder.finish());
     }
 
-    /// Stores a message that is not what it says.
-    fn bury(&mut self, number: DeliveryId, error: &wire::WireError, body: Bytes) {
-        warn!(
-            kind = error.kind(),
-            "a message cannot be read and goes to the dead letters: {error}"
-        );
-        let problem =
-            Problem { status: 0, kind: error.kind().to_owned(), reason: error.to_string() };
-        let letter = Letter { delivery: number, filing: None, id: None, body, problem };
-        let courier = Arc::clone(&self.courier);
-        self.bulks.spawn(async move { courier.bury_message(letter).await });
+    /// Stores messages, or lines of one, that are not what they say.
+    fn bury(&mut self, number: DeliveryId, refused: Vec<(wire::WireError, Vec<u8>)>) {
+        let letter = |(error, body): (wire::WireError, Vec<u8>)| {
+            warn!(
+                kind = error.kind(),
+                "a message, or a line of one, cannot be read and goes to the dead letters: {error}"
+            );
+            let problem =
+                Problem { status: 0, kind: error.kind().to_owned(), reason: error.to_string() };
+            Letter { delivery: number, filing: None, id: None, body: body.into(), problem }
+        };
+        let letters: Vec<Letter> = refused.into_iter().map(letter).collect();
+        if !letters.is_empty() {
+            let courier = Arc::clone(&self.courier);
+            self.bulks.spawn(async move { courier.bury_unread(number, letters).await });
+        }
     }
 
     /// Acknowledges what a bulk has settled.
@@ -388,6 +403,12 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// Whether a repeat of a message gives its documents the same ids: it has an id, or they are in it.
+fn names_its_documents(about: &About) -> bool {
+    about.id.as_deref().is_some_and(|id| !id.is_empty())
+        || about.content_type.as_deref() == Some(wire::CONTENT_TYPE_BATCH)
 }
 
 /// The answer to a question; never, without one.

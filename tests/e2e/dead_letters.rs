@@ -19,7 +19,7 @@ fn ship_json(stack: &Stack, lines: &str) {
 }
 
 #[test]
-fn a_mapping_conflict_goes_to_the_dead_letters_and_is_replayed_after_the_fix() {
+fn what_a_strict_mapping_refuses_is_a_dead_letter_and_is_replayed_after_the_fix() {
     let stack = Stack::shared();
     let elastic = stack.elastic();
     let index = format!("{}-app-2026.11.22", stack.prefix());
@@ -28,8 +28,8 @@ fn a_mapping_conflict_goes_to_the_dead_letters_and_is_replayed_after_the_fix() {
         &stack,
         concat!(
             "{\"@timestamp\":\"2026-11-22T01:00:00Z\",\"order\":{\"id\":1}}\n",
+            "{\"@timestamp\":\"2026-11-22T03:00:00Z\",\"order\":{\"id\":3,\"more\":1}}\n",
             "{\"@timestamp\":\"2026-11-22T02:00:00Z\",\"order\":{\"id\":2,\"note\":\"x\"}}\n",
-            "{\"@timestamp\":\"2026-11-22T03:00:00Z\",\"order\":{\"id\":\"three\"}}\n",
         ),
     );
     assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));

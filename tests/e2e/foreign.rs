@@ -65,6 +65,39 @@ fn json_and_ndjson_from_other_producers_are_indexed_once() {
     assert_eq!(amqp.ready("omphalos.dead"), Ok(0));
 }
 
+#[test]
+fn messages_without_an_id_are_documents_of_their_own_and_a_bad_line_is_alone() {
+    let (stack, amqp) = declared();
+    let body = br#"{"@timestamp":"2026-11-22T01:02:03Z","message":"login failed"}"#;
+    for _ in 0..5 {
+        amqp.publish(EXCHANGE, "x", typed("application/json"), body);
+    }
+    let lines = b"\xef\xbb\xbf{\"message\":\"one\"}\r\n\r\nnot json\n{\"message\":\"two\"}";
+    amqp.publish(EXCHANGE, "x", typed("Application/X-NDJSON"), lines);
+    let indexed = stack.indexer().arg("--drain").run();
+    assert_eq!(indexed.code, Some(0), "{}", indexed.output);
+    stack.elastic().wait_for_count(7);
+    let letter = amqp.take("omphalos.dead").expect("the bad line");
+    assert_eq!(letter.header("x-omphalos-type"), "bad_document");
+    assert_eq!(letter.body, b"not json");
+    assert_eq!(amqp.ready("omphalos.dead"), Ok(0));
+}
+
+#[test]
+fn a_redelivery_without_an_id_is_indexed_and_counted_as_a_possible_repeat() {
+    let (stack, amqp) = declared();
+    let body = br#"{"@timestamp":"2026-11-22T01:02:03Z","message":"once or twice"}"#;
+    amqp.publish(EXCHANGE, "x", typed("application/json"), body);
+    amqp.publish(EXCHANGE, "x", typed("application/json").with_message_id("m".into()), body);
+    // Taken by somebody who goes away before the answer.
+    amqp.take_and_hand_back("omphalos.index", 2);
+    let mut indexer = stack.indexer().listening().start();
+    stack.elastic().wait_for_count(2);
+    let repeats = indexer.metric("omphalos_documents_possible_repeat_total");
+    assert!((0.5..1.5).contains(&repeats), "{repeats}: only the one without an id");
+    assert_eq!(indexer.terminate(), Some(0), "{}", indexer.log());
+}
+
 fn flate(bytes: &[u8]) -> Vec<u8> {
     let mut child = std::process::Command::new("gzip")
         .stdin(std::process::Stdio::piped())

@@ -30,6 +30,7 @@ mod kills;
 mod lines;
 mod logrotate;
 mod manual;
+mod mapping;
 mod mounts;
 mod parsing;
 mod rotation;

@@ -123,6 +123,18 @@ impl Amqp {
         })
     }
 
+    /// Takes messages out of a queue and goes away without an answer, so that they come again.
+    pub fn take_and_hand_back(&self, queue: &str, messages: usize) {
+        self.runtime.block_on(async {
+            let channel = self.connection.create_channel().await.expect("a channel");
+            for _ in 0..messages {
+                let got = channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+                assert!(got.expect("basic.get").is_some(), "the queue has too few messages");
+            }
+            channel.close(200, "gone".into()).await.expect("closed");
+        });
+    }
+
     /// Declares a queue as someone else would.
     pub fn declare_queue(&self, queue: &str, arguments: &[(&str, AMQPValue)]) {
         let mut table = FieldTable::default();

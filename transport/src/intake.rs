@@ -10,6 +10,8 @@ use crate::wire::Parcel;
 pub struct Delivery {
     /// What came.
     pub load: Load,
+    /// Whether the road says that it may have come before.
+    pub is_repeat: bool,
     /// The answer that it waits for.
     pub answer: Box<dyn Answer>,
 }

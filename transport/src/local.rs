@@ -129,7 +129,7 @@ impl Intake for LocalReceiver {
             match self.deliveries.recv().await {
                 Some((message, answer)) => {
                     let answer = Box::new(answer);
-                    Some(Delivery { load: Load::Message(message), answer })
+                    Some(Delivery { load: Load::Message(message), is_repeat: false, answer })
                 }
                 None => std::future::pending().await,
             }
@@ -165,7 +165,7 @@ mod tests {
 
     async fn next(receiver: &mut LocalReceiver) -> (Message, Box<dyn Answer>) {
         match receiver.next().await {
-            Some(Delivery { load: Load::Message(message), answer }) => (message, answer),
+            Some(Delivery { load: Load::Message(message), answer, .. }) => (message, answer),
             _ => panic!("no message"),
         }
     }
@@ -196,10 +196,9 @@ mod tests {
         let envelope = Envelope {
             content_type: Some(wire::CONTENT_TYPE_BATCH),
             content_encoding: Some(wire::CONTENT_ENCODING_ZSTD),
-            message_id: None,
-            timestamp: None,
             default_dataset: "external",
             now: 1_700_000_001,
+            ..Envelope::default()
         };
         let parcel = wire::decode(&envelope, &message.body).unwrap();
         let document = &parcel.documents[0];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Unsettled;
+use crate::elasticsearch::Problem;
 
 /// Which delivery a document came with.
 pub type DeliveryId = u64;
@@ -22,8 +23,17 @@ pub struct Filing {
     pub made_at: Option<i64>,
 }
 
+/// A document as it was before it was sent once more in another form.
+#[derive(Debug)]
+pub struct Original {
+    /// Its text.
+    pub body: Bytes,
+    /// Why it was refused.
+    pub problem: Problem,
+}
+
 /// One document of a bulk.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Item {
     /// Which delivery it came with.
     delivery: DeliveryId,
@@ -33,6 +43,8 @@ struct Item {
     document: usize,
     /// Where its line ends, after the line feed.
     end: usize,
+    /// What it was before, if it was refused so.
+    original: Option<Arc<Original>>,
 }
 
 /// A bulk that is being filled.
@@ -82,7 +94,17 @@ impl BulkBuilder {
         self.body.extend_from_slice(document);
         self.body.push(b'\n');
         let filing = self.filings.len() - 1;
-        self.items.push(Item { delivery, filing, document: start, end: self.body.len() });
+        let end = self.body.len();
+        self.items.push(Item { delivery, filing, document: start, end, original: None });
+    }
+
+    /// Adds another form of a document that was refused.
+    pub fn push_again(&mut self, refused: &Placed<'_>, document: &[u8], problem: Problem) {
+        self.push(refused.filing, refused.id, document, refused.delivery);
+        let original = Original { body: refused.body.clone(), problem };
+        if let Some(item) = self.items.last_mut() {
+            item.original = Some(Arc::new(original));
+        }
     }
 
     /// Size of the request in bytes.
@@ -109,7 +131,7 @@ impl BulkBuilder {
 }
 
 /// A document in its place.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Placed<'a> {
     /// Which delivery it came with.
     pub delivery: DeliveryId,
@@ -119,6 +141,8 @@ pub struct Placed<'a> {
     pub id: &'a str,
     /// Its text.
     pub body: Bytes,
+    /// What it was before, if it was refused so.
+    pub original: Option<&'a Original>,
 }
 
 impl Bulk {
@@ -166,6 +190,7 @@ impl Bulk {
             filing: self.filings.get(item.filing)?,
             id: action.rsplit('"').next()?,
             body: self.body.slice(item.document..item.end - 1),
+            original: item.original.as_deref(),
         })
     }
 
@@ -188,7 +213,7 @@ impl Bulk {
             let offset = body.len();
             body.extend_from_slice(lines);
             let document = offset + item.document - start;
-            items.push(Item { document, end: body.len(), ..*item });
+            items.push(Item { document, end: body.len(), ..item.clone() });
         }
         Ok(Self { body: Bytes::from(body), items, filings: Arc::clone(&self.filings) })
     }
@@ -203,7 +228,7 @@ impl Bulk {
         let moved = second.iter().map(|item| Item {
             document: item.document - middle,
             end: item.end - middle,
-            ..*item
+            ..item.clone()
         });
         let part = |body: Bytes, items: Vec<Item>| Self {
             body,
@@ -239,6 +264,11 @@ mod tests {
             );
         }
         builder.finish()
+    }
+
+    fn facts(bulk: &Bulk, place: usize) -> (DeliveryId, Filing, String, Bytes) {
+        let placed = bulk.document(place).unwrap();
+        (placed.delivery, placed.filing.clone(), placed.id.to_owned(), placed.body)
     }
 
     fn lines(bulk: &Bulk) -> Vec<String> {
@@ -294,13 +324,13 @@ mod tests {
             let expected: Vec<String> = places.iter().flat_map(|p| all[2 * p..2 * p + 2].to_vec()).collect();
             prop_assert_eq!(lines(&part), expected);
             for (number, place) in places.iter().enumerate() {
-                prop_assert_eq!(part.document(number).unwrap(), whole.document(*place).unwrap());
+                prop_assert_eq!(facts(&part, number), facts(&whole, *place));
             }
             match whole.halves() {
                 None => prop_assert_eq!(count, 1),
                 Some((first, second)) => {
                     prop_assert_eq!([lines(&first), lines(&second)].concat(), all);
-                    prop_assert_eq!(second.document(0).unwrap(), whole.document(first.documents()).unwrap());
+                    prop_assert_eq!(facts(&second, 0), facts(&whole, first.documents()));
                 }
             }
         }

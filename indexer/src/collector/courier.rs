@@ -10,7 +10,8 @@ use omphalos_common::shutdown::Shutdown;
 use tracing::{info, warn};
 
 use super::Unsettled;
-use super::bulk::{Bulk, DeliveryId};
+use super::bulk::{Bulk, BulkBuilder, DeliveryId, Original};
+use super::conflict::second_form;
 use super::dead::{DeadLetters, Letter, Stored};
 use super::gate::{Gate, Pass};
 use super::reply::{Verdict, verdicts};
@@ -93,13 +94,17 @@ impl Courier {
         Ok(())
     }
 
-    /// Stores a message that could not be read.
+    /// Stores a message that could not be read, or lines of one.
     ///
     /// # Errors
     /// [`Unsettled::Ending`] when that was given up.
-    pub async fn bury_message(&self, letter: Letter) -> Result<Done, Unsettled> {
-        let settled = HashMap::from([(letter.delivery, 1)]);
-        self.bury(vec![letter]).await?;
+    pub async fn bury_unread(
+        &self,
+        delivery: DeliveryId,
+        letters: Vec<Letter>,
+    ) -> Result<Done, Unsettled> {
+        let settled = HashMap::from([(delivery, letters.len())]);
+        self.bury(letters).await?;
         Ok(Done { settled, ..Done::default() })
     }
 
@@ -117,7 +122,7 @@ impl Courier {
         let mut attempts = 0;
         while let Some(bulk) = left.pop() {
             attempts += 1;
-            match self.attempt(&bulk, attempts, &mut done).await? {
+            match self.attempt(&bulk, attempts, &mut done, &mut left).await? {
                 Attempt::Settled => attempts = 0,
                 Attempt::Again(rest) => {
                     if rest.documents() < bulk.documents() {
@@ -142,6 +147,7 @@ impl Courier {
         bulk: &Bulk,
         attempts: u32,
         done: &mut Done,
+        left: &mut Vec<Bulk>,
     ) -> Result<Attempt, Unsettled> {
         let pass = self.gate.pass().await;
         if let Err(fault) = self.prepare(bulk).await {
@@ -167,8 +173,9 @@ impl Courier {
                 if attempts == 1 {
                     done.taken = Some((size, began.elapsed()));
                 }
-                let tally = Tally::of(bulk, verdicts, attempts)?;
+                let mut tally = Tally::of(bulk, verdicts, attempts)?;
                 done.refused |= tally.has_retries;
+                left.extend(tally.as_text.take());
                 self.follow(bulk, tally, &pass).await
             }
             Err(error) => {
@@ -207,6 +214,7 @@ impl Courier {
         pass: &Pass<'_>,
     ) -> Result<Attempt, Unsettled> {
         self.metrics.settled(tally.created, tally.duplicate);
+        self.metrics.conflicting(tally.conflicting);
         self.metrics.retried(tally.left.len());
         self.bury(tally.letters).await?;
         let rest = bulk.only(&tally.left)?;
@@ -280,14 +288,23 @@ struct Tally {
     /// What the cluster does not take before someone does something.
     held: Option<Problem>,
     letters: Vec<Letter>,
+    /// How many of the created have their fields as text.
+    conflicting: u64,
+    /// Documents that are to be sent once more, with their fields as text.
+    as_text: Option<Bulk>,
 }
 
 impl Tally {
     fn of(bulk: &Bulk, verdicts: Vec<Verdict>, attempts: u32) -> Result<Self, Unsettled> {
         let mut tally = Self::default();
+        let mut as_text = BulkBuilder::default();
         for (place, verdict) in verdicts.into_iter().enumerate() {
             match verdict {
-                Verdict::Created => tally.created += 1,
+                Verdict::Created => {
+                    tally.created += 1;
+                    let original = bulk.document(place)?.original;
+                    tally.conflicting += u64::from(original.is_some());
+                }
                 Verdict::Duplicate => tally.duplicate += 1,
                 Verdict::Retry(problem) if is_hopeless(&problem, attempts) => {
                     tally.letters.push(letter(bulk, place, problem)?);
@@ -300,9 +317,19 @@ impl Tally {
                     tally.held = tally.held.or(Some(problem));
                     tally.left.push(place);
                 }
-                Verdict::Refused(problem) => tally.letters.push(letter(bulk, place, problem)?),
+                Verdict::Refused(problem) => {
+                    let placed = bulk.document(place)?;
+                    match second_form(&placed, &problem) {
+                        Some(text) => {
+                            warn_of_conflict(&problem, placed.id);
+                            as_text.push_again(&placed, &text, problem);
+                        }
+                        None => tally.letters.push(letter(bulk, place, problem)?),
+                    }
+                }
             }
         }
+        tally.as_text = (as_text.documents() > 0).then(|| as_text.finish());
         Ok(tally)
     }
 }
@@ -325,14 +352,36 @@ fn is_hopeless(problem: &Problem, attempts: u32) -> bool {
 
 fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Result<Letter, Unsettled> {
     let placed = bulk.document(place)?;
+    // What is kept, and may be replayed, is what came, and why that was refused.
+    let (body, problem) = match placed.original {
+        Some(Original { body, problem: first }) => {
+            let reason = format!("{}; with its fields as text: {problem}", first.reason);
+            (body.clone(), Problem { reason, ..first.clone() })
+        }
+        None => (placed.body, problem),
+    };
     warn_once(&problem, placed.id);
     Ok(Letter {
         delivery: placed.delivery,
         filing: Some(placed.filing.clone()),
         id: Some(placed.id.to_owned()),
-        body: placed.body,
+        body,
         problem,
     })
+}
+
+/// The first conflicts are worth a line each; the counter and the tag tell the rest.
+fn warn_of_conflict(problem: &Problem, id: &str) {
+    use omphalos_common::telemetry::{Due, Repeats};
+    static CONFLICTS: Mutex<Repeats> = Mutex::new(Repeats::new());
+    let due = CONFLICTS.lock().unwrap_or_else(PoisonError::into_inner).due();
+    if let Some(Due { repeats }) = due {
+        warn!(
+            id,
+            repeats,
+            "a document does not fit the mapping and is indexed with its fields as text in message, tagged mapping_conflict: {problem}"
+        );
+    }
 }
 
 /// The first refusals are worth a line each; the counters and the dead letters tell the rest.

@@ -3,12 +3,14 @@
 //! - `ledger`: which documents of which delivery have none yet
 //! - `bulk`: the body of a request; `courier` carries it until each document has a verdict, which
 //!   `reply` reads from the answer, behind a `gate` that is closed while the cluster takes nothing
+//! - `conflict`: the second form of a document whose fields clash with the mapping
 //! - `concurrency`: how many requests are in flight
 //! - `dead`, `dead_file`: where refused documents go
 //! - [`Unsettled`]: why documents were left without a verdict
 
 mod bulk;
 mod concurrency;
+mod conflict;
 mod courier;
 mod dead;
 mod dead_file;

@@ -11,13 +11,27 @@ use super::problem::Problem;
 
 /// To be raised with every change of the mapping, so that indexers replace older templates and
 /// leave newer ones alone.
-pub const TEMPLATE_VERSION: u64 = 1;
+pub const TEMPLATE_VERSION: u64 = 2;
 
 /// Types that not every server has, and what serves instead.
 const REPLACEMENTS: [(&str, &str); 2] = [("wildcard", "keyword"), ("match_only_text", "text")];
 
-/// Strings longer than this are stored but not searchable as a whole.
-const IGNORE_ABOVE: u32 = 1024;
+/// Settings that not every server has, and that go without a replacement.
+const DISPENSABLE: [&str; 1] = [IGNORE_BEYOND_LIMIT];
+
+/// Fields beyond the limit are stored and not searchable, where the server knows that (Elasticsearch
+/// 8.14, the embedded store); elsewhere they are refused, and indexed in their second form.
+/// <https://www.elastic.co/docs/reference/elasticsearch/index-settings/mapping-limit>
+const IGNORE_BEYOND_LIMIT: &str = "mapping.total_fields.ignore_dynamic_beyond_limit";
+
+/// A number, date or address that is none stays in the document without being searchable
+/// (`_ignored` tells), instead of making all its other fields text.
+/// <https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/ignore-malformed>
+const IGNORE_MALFORMED: &str = "mapping.ignore_malformed";
+
+/// Strings longer than this, in characters, are stored but not searchable as a whole: a term of
+/// Lucene has at most 32,766 bytes, and a character up to four.
+const IGNORE_ABOVE: u32 = 8191;
 
 /// Above the templates that come with the server, which have 100. Longer prefixes go before shorter
 /// ones, because servers refuse templates that overlap (`logs-*` and `logs-web-*`) at one priority.
@@ -52,7 +66,7 @@ pub async fn install(client: &Client, options: &TemplateOptions) -> Result<(), F
         return Ok(());
     }
     let mut template = index_template(options);
-    for _ in 0..=REPLACEMENTS.len() {
+    for _ in 0..=REPLACEMENTS.len() + DISPENSABLE.len() {
         match client.put(&path, &template).await {
             Ok(()) => {
                 info!(
@@ -62,7 +76,7 @@ pub async fn install(client: &Client, options: &TemplateOptions) -> Result<(), F
                 );
                 return Ok(());
             }
-            Err(Fault::Wrong(problem)) => replace_missing_type(&mut template, &problem)?,
+            Err(Fault::Wrong(problem)) => do_without(&mut template, &problem)?,
             Err(fault) => return Err(fault),
         }
     }
@@ -84,7 +98,18 @@ async fn installed_version(client: &Client, path: &str) -> Result<Option<u64>, F
     Ok(found.pointer("/index_templates/0").map(|_| version.and_then(Value::as_u64).unwrap_or(0)))
 }
 
-fn replace_missing_type(template: &mut Value, problem: &Problem) -> Result<(), Fault> {
+/// Takes out of the template what the server says that it does not have.
+fn do_without(template: &mut Value, problem: &Problem) -> Result<(), Fault> {
+    // "unknown setting [index.x]" on all servers.
+    let unknown =
+        DISPENSABLE.iter().find(|name| problem.reason.contains(&format!("[index.{name}]")));
+    if let (Some(name), Some(settings)) =
+        (unknown, template.pointer_mut("/template/settings/index").and_then(Value::as_object_mut))
+        && settings.remove(*name).is_some()
+    {
+        debug!(setting = name, "the server does not have this setting");
+        return Ok(());
+    }
     // "No handler for type [x]" on some servers, "The mapper type [x] … does not exist" on others.
     let missing =
         REPLACEMENTS.iter().find(|(kind, _)| problem.reason.contains(&format!("type [{kind}]")));
@@ -119,7 +144,11 @@ fn replace_type(value: &mut Value, kind: &str, instead: &str) {
 
 /// The template for servers that can do everything.
 pub fn index_template(options: &TemplateOptions) -> Value {
-    let mut index = json!({ "number_of_shards": options.shards });
+    let mut index = json!({
+        "number_of_shards": options.shards,
+        IGNORE_BEYOND_LIMIT: true,
+        IGNORE_MALFORMED: true
+    });
     if let (Some(replicas), Some(index)) = (options.replicas, index.as_object_mut()) {
         index.insert("number_of_replicas".to_owned(), json!(replicas));
     }
@@ -151,13 +180,14 @@ fn keyword() -> Value {
 fn properties() -> Value {
     let long = json!({ "type": "long" });
     let text = json!({ "type": "match_only_text" });
-    let wildcard = json!({ "type": "wildcard", "ignore_above": 8191 });
+    let wildcard = json!({ "type": "wildcard", "ignore_above": IGNORE_ABOVE });
     let object = |properties: Value| json!({ "properties": properties });
     let endpoint = object(json!({
         "address": keyword(), "ip": { "type": "ip" }, "domain": keyword(), "port": long
     }));
     json!({
-        "@timestamp": { "type": "date" },
+        // Without it a document is found by no search of a period, so it must not be ignored.
+        "@timestamp": { "type": "date", "ignore_malformed": false },
         "message": text,
         "tags": keyword(),
         "ecs": object(json!({ "version": keyword() })),
@@ -209,16 +239,27 @@ mod tests {
         assert_eq!(template["index_patterns"], json!(["logs-*"]));
         assert_eq!(
             template["template"]["settings"]["index"],
-            json!({"number_of_shards": 2, "number_of_replicas": 0})
+            json!({
+                "number_of_shards": 2,
+                "number_of_replicas": 0,
+                "mapping.total_fields.ignore_dynamic_beyond_limit": true,
+                "mapping.ignore_malformed": true
+            })
         );
+        let reason = format!("unknown setting [index.{IGNORE_BEYOND_LIMIT}] please check");
+        let unknown =
+            Problem { status: 400, kind: "illegal_argument_exception".to_owned(), reason };
+        do_without(&mut template, &unknown).unwrap();
+        assert!(!template.to_string().contains("beyond_limit"));
+        assert!(do_without(&mut template, &unknown).is_err(), "it is there no more");
         for kind in ["wildcard", "match_only_text"] {
-            replace_missing_type(&mut template, &refused(kind)).unwrap();
+            do_without(&mut template, &refused(kind)).unwrap();
             assert!(!template.to_string().contains(kind));
         }
         let properties = &template["template"]["mappings"]["properties"];
         assert_eq!(properties["url"]["properties"]["path"]["type"], json!("keyword"));
         assert_eq!(properties["message"]["type"], json!("text"));
-        let error = replace_missing_type(&mut template, &refused("geo_point")).unwrap_err();
+        let error = do_without(&mut template, &refused("geo_point")).unwrap_err();
         assert!(matches!(error, Fault::Hold(_)));
     }
 }

@@ -39,7 +39,7 @@ pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};
 use crate::disk::write_durably;
 use crate::error::{ApiError, StoreError};
-use crate::mapping::{Guess, MappedField, Mapping};
+use crate::mapping::{Guess, MappedField, Mapping, Tolerance};
 
 /// The file beside tantivy's with what an index is.
 const ABOUT: &str = "omphalos.json";
@@ -358,6 +358,9 @@ impl Learn for Index {
         if let Some(field) = known.mapping.field(path) {
             return Ok(Some(field.clone()));
         }
+        if known.mapping.is_full() {
+            return Ok(None);
+        }
         let mut mapping = Mapping::clone(&known.mapping);
         let learned = mapping.learn(path, guess)?.cloned();
         if learned.is_some() {
@@ -369,6 +372,7 @@ impl Learn for Index {
 
 fn parsed(directory: &Path, about: &About) -> Result<Mapping, StoreError> {
     Mapping::parse(&about.mappings)
+        .map(|mapping| mapping.tolerant(Tolerance::of_settings(&about.settings)))
         .map_err(|error| StoreError::Damaged { path: directory.join(ABOUT), reason: error.reason })
 }
 

@@ -54,7 +54,7 @@ pub fn read(
         own,
         passes: AtomicU8::new(0),
     });
-    let mut sink = Sink { document, learn, path: String::new(), depth: 0, problem: None };
+    let mut sink = Sink { document, mapping, learn, path: String::new(), depth: 0, problem: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let seed = Visit { sink: &mut sink, place: At::Node(mapping.root()) };
     if !text.trim_start().starts_with('{') {
@@ -75,6 +75,7 @@ fn refused(reason: String) -> ApiError {
 /// What is gathered.
 struct Sink<'a> {
     document: Box<Incoming>,
+    mapping: &'a Mapping,
     learn: &'a dyn Learn,
     /// Where we are, with dots.
     path: String,
@@ -117,6 +118,7 @@ impl Sink<'_> {
         match leaf(&field.kind, given) {
             Ok(Some(leaf)) => self.document.add(field.target.clone(), leaf),
             Ok(None) => {}
+            Err(_) if self.mapping.ignores_malformed(field) => {}
             Err(reason) => {
                 let preview: String = given.text().chars().take(PREVIEW).collect();
                 let problem = refused(format!(

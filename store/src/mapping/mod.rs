@@ -73,6 +73,8 @@ pub struct MappedField {
     pub target: Target,
     /// The same values once more, mapped in another way: `path.name`.
     pub subfields: Vec<(Box<str>, MappedField)>,
+    /// Its own `ignore_malformed`, if it has one.
+    ignores_malformed: Option<bool>,
 }
 
 impl MappedField {
@@ -121,6 +123,41 @@ pub enum DynamicMode {
     Strict,
 }
 
+/// What an index does with values and fields that its mapping does not take, instead of refusing the
+/// document: it stores them, and they are not searchable. By its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tolerance {
+    /// Values that are not what their field is: `index.mapping.ignore_malformed`.
+    pub of_values: bool,
+    /// Fields beyond the limit: `index.mapping.total_fields.ignore_dynamic_beyond_limit`.
+    pub of_fields: bool,
+}
+
+impl Tolerance {
+    /// As the settings of an index say, in which names may be nested or joined by dots.
+    pub fn of_settings(settings: &Value) -> Self {
+        let says = |path: &str| {
+            let value =
+                setting(settings, path).or_else(|| setting(settings, path.strip_prefix("index.")?));
+            value.is_some_and(|value| *value == Value::Bool(true) || value == "true")
+        };
+        Self {
+            of_values: says("index.mapping.ignore_malformed"),
+            of_fields: says("index.mapping.total_fields.ignore_dynamic_beyond_limit"),
+        }
+    }
+}
+
+/// What stands at a path, whichever of its dots are written as nesting.
+fn setting<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    let members = value.as_object()?;
+    if let Some(found) = members.get(path) {
+        return Some(found);
+    }
+    let dots = path.match_indices('.').map(|(dot, _)| path.split_at(dot));
+    dots.filter_map(|(name, rest)| setting(members.get(name)?, rest.strip_prefix('.')?)).next()
+}
+
 /// The mapping of one index.
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {
@@ -131,9 +168,31 @@ pub struct Mapping {
     /// What of the JSON has no effect but is printed again: `_meta`, `dynamic_templates` and such.
     printed: Map<String, Value>,
     count: usize,
+    /// What is taken although it does not fit.
+    tolerance: Tolerance,
 }
 
 impl Mapping {
+    /// With what is taken although it does not fit.
+    #[must_use]
+    pub fn tolerant(self, tolerance: Tolerance) -> Self {
+        Self { tolerance, ..self }
+    }
+
+    /// Whether a value of this field that is not what the field is may be stored without being
+    /// searchable: a number, a date, an address or a boolean.
+    pub fn ignores_malformed(&self, field: &MappedField) -> bool {
+        let can_be = matches!(
+            field.kind,
+            FieldKind::Long
+                | FieldKind::Double
+                | FieldKind::Date
+                | FieldKind::Ip
+                | FieldKind::Boolean
+        );
+        can_be && field.ignores_malformed.unwrap_or(self.tolerance.of_values)
+    }
+
     /// Where fields begin.
     pub fn root(&self) -> &Node {
         &self.root
@@ -179,6 +238,11 @@ impl Mapping {
         settle(&mut self.root, &mut String::new(), schema);
     }
 
+    /// Whether fields that are new are stored only, because there are so many.
+    pub fn is_full(&self) -> bool {
+        self.tolerance.of_fields && self.count >= MOST_FIELDS
+    }
+
     /// How many fields there are, subfields included.
     pub fn count(&self) -> usize {
         self.count
@@ -215,6 +279,9 @@ impl Mapping {
             DynamicMode::True => {}
         }
         let declared = self.declare(path, guess);
+        if self.tolerance.of_fields && self.count + parse::size(&declared) > MOST_FIELDS {
+            return Ok(None);
+        }
         self.insert(path, &declared)?;
         Ok(self.field(path))
     }

@@ -7,12 +7,11 @@ use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Targ
 use crate::error::ApiError;
 
 /// What may stand beside `type` without any effect here.
-const WITHOUT_EFFECT: [&str; 12] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "norms",
     "store",
     "index_options",
     "coerce",
-    "ignore_malformed",
     "null_value",
     "similarity",
     "eager_global_ordinals",
@@ -105,6 +104,11 @@ impl Mapping {
     }
 }
 
+/// How many fields one is that is declared so, with its subfields.
+pub(super) fn size(declared: &Value) -> usize {
+    1 + declared.get("fields").and_then(Value::as_object).map_or(0, Map::len)
+}
+
 /// A field as it is declared.
 pub(super) fn field(path: &str, declared: &Value) -> Result<MappedField, ApiError> {
     let Some(members) = declared.as_object() else {
@@ -135,7 +139,14 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
     for name in members.keys() {
         let is_known = matches!(
             name.as_str(),
-            "type" | "fields" | "index" | "doc_values" | "ignore_above" | "format" | "analyzer"
+            "type"
+                | "fields"
+                | "index"
+                | "doc_values"
+                | "ignore_above"
+                | "format"
+                | "analyzer"
+                | "ignore_malformed"
         ) || WITHOUT_EFFECT.contains(&name.as_str());
         if !is_known {
             return Err(refused(&format!(
@@ -155,7 +166,8 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
         FieldKind::Text => Target::LaterText(path.into()),
         _ => Target::Later(path.into()),
     };
-    Ok(MappedField { kind, declared, target, subfields: Vec::new() })
+    let ignores_malformed = members.get("ignore_malformed").and_then(Value::as_bool);
+    Ok(MappedField { kind, declared, target, subfields: Vec::new(), ignores_malformed })
 }
 
 fn kind(path: &str, name: &str, members: &Map<String, Value>) -> Result<FieldKind, ApiError> {

@@ -127,10 +127,10 @@ fn a_file_whose_ids_are_partly_of_another_version_is_found_whole() {
 fn a_dead_letter_of_another_version_is_no_missing_line() {
     let stack = Stack::shared();
     let index = format!("{}-app-2026.11.22", stack.prefix());
-    let mapping = json!({"mappings": {"properties": {"n": {"type": "long"}}}});
+    let mapping = json!({"mappings": {"properties": {"order": {"dynamic": "strict", "properties": {"id": {"type": "long"}}}}}});
     stack.elastic().must(Method::PUT, &index, &mapping);
     let path = stack.path("app.json");
-    let line = "{\"@timestamp\":\"2026-11-22T01:00:00Z\",\"n\":\"one\"}\n";
+    let line = "{\"@timestamp\":\"2026-11-22T01:00:00Z\",\"order\":{\"note\":\"one\"}}\n";
     fs::write(&path, line).expect("a log");
     let settings = ["--parser", "json", "--dataset", "app"];
     let shipper = Program::new("omphalos-shipper", &stack.path("shipper.log"))

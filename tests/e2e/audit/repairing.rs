@@ -87,8 +87,8 @@ fn dead_letters_are_named_with_their_reason_and_not_shipped_again() {
     };
     let text = order(1, json!({"id": 1}))
         + &order(2, json!({"id": 2, "note": "x"}))
-        + &order(3, json!({"id": "three"}))
-        + &order(4, json!({"id": "four"}))
+        + &order(3, json!({"id": 3, "more": 1}))
+        + &order(4, json!({"id": 4, "less": 1}))
         + &order(5, json!({"id": 5}));
     fs::write(&path, &text).expect("a log");
     let settings = ["--parser", "json", "--dataset", "app"];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};
 use lapin::tcp::{AsyncTcpStream, RustlsConnector, RustlsConnectorConfig};
 use lapin::types::LongString;
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::uri::{AMQPAuthority, AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties, ErrorKind};
 
 use super::AmqpSettings;
@@ -177,7 +177,11 @@ fn tls_connector(settings: &AmqpSettings) -> Result<RustlsConnector, ConfigError
 fn show(url: &AMQPUri) -> String {
     let AMQPUri { scheme, authority, vhost, .. } = url;
     let vhost = if vhost == "/" { "%2f" } else { vhost };
-    format!("{scheme}://{}:{}/{vhost}", authority.host, authority.port)
+    let AMQPAuthority { host, port, .. } = authority;
+    if host.contains(':') {
+        return format!("{scheme}://[{host}]:{port}/{vhost}");
+    }
+    format!("{scheme}://{host}:{port}/{vhost}")
 }
 
 /// What lapin found, in words, and what to do about it.

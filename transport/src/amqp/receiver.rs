@@ -406,6 +406,7 @@ impl ConsumerSupervisor {
         let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
         let about = from_properties(&delivery.properties, exchange, key);
         let delivery = Delivery {
+            is_repeat: delivery.redelivered,
             load: Load::Message(Message { body: delivery.data.into(), about }),
             answer: Box::new(ToBroker {
                 acker: delivery.acker,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lapin::uri::AMQPUri;
 use serde::Deserialize;
+use url::{Host, Url};
 
 use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size, read_secret};
 
@@ -149,17 +150,30 @@ impl AmqpSettings {
 }
 
 fn parse_url(text: &str) -> Result<AMQPUri, ConfigError> {
-    text.parse::<AMQPUri>().map_err(|error| {
+    let refuse = |reason: String| {
         // The password must not reach a log: only what stands after it is repeated.
         let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
         ConfigError::invalid(format!(
-            "amqp.url: expected amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, found …{shown:?}: {error}"
+            "amqp.url: expected amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, found …{shown:?}: {reason}"
         ))
-    })
+    };
+    let mut uri = text.parse::<AMQPUri>().map_err(refuse)?;
+    // `AMQPUri` reads names only, and takes everything else for localhost.
+    match Url::parse(text).ok().as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) if !name.is_empty() => {}
+        Some(Host::Ipv4(address)) => uri.authority.host = address.to_string(),
+        Some(Host::Ipv6(address)) => uri.authority.host = address.to_string(),
+        _ => return Err(refuse("it has no host".to_owned())),
+    }
+    Ok(uri)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn urls(url: Option<&[&str]>, file: Option<PathBuf>) -> Result<Vec<String>, String> {
@@ -181,6 +195,41 @@ mod tests {
         assert_eq!(both, "both amqp.url and amqp.url_file are set; keep one");
         let missing = urls(None, Some(PathBuf::from("/nowhere/url"))).unwrap_err();
         assert!(missing.starts_with("amqp.url_file: cannot read /nowhere/url: "), "{missing}");
+    }
+
+    proptest! {
+        /// Whatever is written as the host is what we connect to, in every form that a host has.
+        #[test]
+        fn the_host_is_the_one_that_is_written(
+            host in prop_oneof![
+                "[a-z][a-z0-9]{0,9}([.-][a-z0-9]{1,9}){0,3}".prop_map(|name| (name.clone(), name)),
+                any::<[u8; 4]>().prop_map(|octets| {
+                    let address = Ipv4Addr::from(octets).to_string();
+                    (address.clone(), address)
+                }),
+                any::<[u16; 8]>().prop_map(|segments| {
+                    let address = Ipv6Addr::from(segments).to_string();
+                    (format!("[{address}]"), address)
+                }),
+            ],
+            scheme in prop_oneof![Just("amqp"), Just("amqps")],
+            user in prop_oneof![Just(""), Just("u:p@"), Just("u@")],
+            rest in prop_oneof![Just(""), Just("/"), Just(":1234/%2f"), Just(":5672"), Just("/v?heartbeat=5")],
+        ) {
+            let (written, expected) = host;
+            let text = format!("{scheme}://{user}{written}{rest}");
+            prop_assert_eq!(urls(Some(&[&text]), None).unwrap(), [expected], "{}", text);
+        }
+    }
+
+    #[test]
+    fn an_url_without_a_host_is_refused() {
+        for text in
+            ["amqp:///x", "amqp://u:p@/x", "amqp://:5672", "amqp://[fe80::1%eth0]/", "amqp:x"]
+        {
+            let error = urls(Some(&[text]), None).unwrap_err();
+            assert!(error.starts_with("amqp.url: expected amqp://"), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Intake for UdpIntake {
                 match self.records.read(number, &record) {
                     Some(content) => {
                         let (load, answer) = (Load::Documents(content.parcel), Box::new(answer));
-                        return Some(Delivery { load, answer });
+                        return Some(Delivery { load, is_repeat: false, answer });
                     }
                     // Counted, and said: it is as if it had been refused at the door.
                     None => answer.acknowledge(),

@@ -42,7 +42,13 @@ impl RecordReader {
             Payload::Lines(lines) => (None, self.read_lines(number, &record, lines)),
         };
         match content {
-            Ok(content) => Some(content),
+            Ok(mut content) => {
+                for (error, _) in std::mem::take(&mut content.parcel.refused) {
+                    warn_at_a_rate(&record, &error);
+                    self.count_unreadable(stream);
+                }
+                Some(content).filter(|content| !content.parcel.documents.is_empty())
+            }
             Err(error) => {
                 warn_at_a_rate(&record, &error);
                 self.count_unreadable(stream);
@@ -73,6 +79,7 @@ impl RecordReader {
             message_id: Some(&message_id),
             timestamp: Some(at),
             default_dataset: &self.default_dataset,
+            nonce: 0,
             now: at,
         };
         let mut parcel = wire::decode(&envelope, lines)?;
@@ -88,6 +95,6 @@ fn warn_at_a_rate(record: &Record<'_>, error: &WireError) {
     static UNREADABLE: Mutex<Repeats> = Mutex::new(Repeats::new());
     let due = UNREADABLE.lock().unwrap_or_else(PoisonError::into_inner).due();
     if let Some(Due { repeats }) = due {
-        warn!(repeats, from = %record.from, "a datagram cannot be read and is dropped: {error}");
+        warn!(repeats, from = %record.from, "a datagram, or a line of one, cannot be read and is dropped: {error}");
     }
 }

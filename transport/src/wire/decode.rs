@@ -29,6 +29,8 @@ pub struct Envelope<'a> {
     pub timestamp: Option<i64>,
     /// The dataset of foreign documents that name none; must be clean.
     pub default_dataset: &'a str,
+    /// A number that no other delivery has: documents of a message without an id are told apart by it.
+    pub nonce: u128,
     /// The present, in seconds since the epoch: the time of foreign documents that have none.
     pub now: i64,
 }
@@ -40,19 +42,21 @@ pub struct Envelope<'a> {
 pub fn decode(envelope: &Envelope<'_>, body: &[u8]) -> Result<Parcel, WireError> {
     let text = decompress(envelope.content_encoding.unwrap_or_default(), body)?;
     // A parameter such as "; charset=utf-8" does not change what it is.
-    let content_type =
-        envelope.content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match content_type {
+    let content_type = envelope.content_type.unwrap_or_default();
+    let content_type = content_type.split(';').next().unwrap_or_default().trim();
+    // Media types have no case (RFC 9110, 8.3.1).
+    match content_type.to_ascii_lowercase().as_str() {
         CONTENT_TYPE_BATCH => decode_batch(text),
-        CONTENT_TYPE_JSON => foreign::decode_one(envelope, text),
+        CONTENT_TYPE_JSON => foreign::decode_one(envelope, &text),
         CONTENT_TYPE_NDJSON => foreign::decode_lines(envelope, &text),
-        "" if text.trim_ascii_start().starts_with(b"{") => foreign::decode_one(envelope, text),
-        other => Err(WireError::ContentType { found: shortened(other) }),
+        "" if foreign::begins_an_object(&text) => foreign::decode_one(envelope, &text),
+        _ => Err(WireError::ContentType { found: shortened(content_type) }),
     }
 }
 
 fn decompress(encoding: &str, body: &[u8]) -> Result<Vec<u8>, WireError> {
-    match encoding {
+    // Codings have no case either (RFC 9110, 8.4.1).
+    match encoding.to_ascii_lowercase().as_str() {
         "" | "identity" if body.len() > MAX_DECODED_BYTES => Err(WireError::TooLarge),
         "" | "identity" => Ok(body.to_vec()),
         "zstd" => {
@@ -74,7 +78,7 @@ fn decompress(encoding: &str, body: &[u8]) -> Result<Vec<u8>, WireError> {
                 })
             })
         }
-        other => Err(WireError::ContentEncoding { found: shortened(other) }),
+        _ => Err(WireError::ContentEncoding { found: shortened(encoding) }),
     }
 }
 
@@ -135,7 +139,7 @@ fn decode_batch(text: Vec<u8>) -> Result<Parcel, WireError> {
         return Err(WireError::Empty);
     }
     let made_at = Some(header.at);
-    Ok(Parcel { text, documents, made_at })
+    Ok(Parcel { text, documents, made_at, ..Parcel::default() })
 }
 
 pub(crate) fn bad_count(announced: usize, found: usize) -> WireError {

@@ -30,8 +30,21 @@ struct Event<'a> {
     dataset: Option<Cow<'a, str>>,
 }
 
+/// What some write before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Whether this could be a JSON object.
+pub(super) fn begins_an_object(text: &[u8]) -> bool {
+    without_mark(text).trim_ascii_start().starts_with(b"{")
+}
+
 /// A message that is one JSON document, perhaps written over several lines.
-pub(super) fn decode_one(envelope: &Envelope<'_>, mut text: Vec<u8>) -> Result<Parcel, WireError> {
+pub(super) fn decode_one(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parcel, WireError> {
+    let mut text = without_mark(text).to_vec();
     // A line feed inside a JSON text is white space (inside a string it must be escaped), so a
     // blank does as well, and the document becomes one line.
     for byte in &mut text {
@@ -44,16 +57,23 @@ pub(super) fn decode_one(envelope: &Envelope<'_>, mut text: Vec<u8>) -> Result<P
     Ok(parcel)
 }
 
-/// A message with a JSON document on each line; empty lines are skipped.
+/// A message with a JSON document on each line; empty lines are skipped. A line that is none does
+/// not take the others with it.
 pub(super) fn decode_lines(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parcel, WireError> {
     let mut parcel = Parcel { made_at: envelope.timestamp, ..Parcel::default() };
-    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+    for (number, line) in without_mark(text).split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
-        if !line.is_empty() {
-            push(&mut parcel, envelope, line, number + 1)?;
+        if line.is_empty() {
+            continue;
+        }
+        match push(&mut parcel, envelope, line, number + 1) {
+            Ok(()) => {}
+            // The bound on what a message may hold is one of all its lines together.
+            Err(WireError::TooLarge) => return Err(WireError::TooLarge),
+            Err(error) => parcel.refused.push((error, line.to_vec())),
         }
     }
-    if parcel.documents.is_empty() {
+    if parcel.documents.is_empty() && parcel.refused.is_empty() {
         return Err(WireError::Empty);
     }
     Ok(parcel)
@@ -99,15 +119,16 @@ fn push(
 
 /// What the id is made of: the message id and the position keep equal documents of different
 /// messages apart, the content keeps different documents apart whatever their producer numbers.
-fn identity<'a>(envelope: &Envelope<'_>, line: usize, document: &'a [u8]) -> Cow<'a, [u8]> {
-    match envelope.message_id {
-        None | Some("") => Cow::Borrowed(document),
-        Some(message_id) => {
-            let mut bytes = format!("{message_id}\0{line}\0").into_bytes();
-            bytes.extend_from_slice(document);
-            Cow::Owned(bytes)
-        }
-    }
+///
+/// Nothing tells whether two messages without an id are one: each delivery is then documents of its
+/// own, because to lose an event is worse than to have it twice.
+fn identity(envelope: &Envelope<'_>, line: usize, document: &[u8]) -> Vec<u8> {
+    let mut bytes = match envelope.message_id {
+        None | Some("") => format!("{:032x}\0\0{line}\0", envelope.nonce).into_bytes(),
+        Some(message_id) => format!("{message_id}\0{line}\0").into_bytes(),
+    };
+    bytes.extend_from_slice(document);
+    bytes
 }
 
 /// Kibana and every search by time need `@timestamp`, so a document without one gets the time of

@@ -43,6 +43,8 @@ pub struct Parcel {
     pub text: Vec<u8>,
     /// The documents, in order.
     pub documents: Vec<Document>,
+    /// Lines of someone else's NDJSON that are no documents: what is wrong with each, and its bytes.
+    pub refused: Vec<(WireError, Vec<u8>)>,
     /// Reference time for "far off" dates, in seconds since the epoch: when the batch was made,
     /// so that a redelivered message is filed where its first copy was. `None` when unknown.
     pub made_at: Option<i64>,

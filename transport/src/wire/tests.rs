@@ -183,7 +183,34 @@ fn foreign_ids_repeat_with_the_message_and_differ_with_the_content() {
     assert_eq!(id(Some("1"), b"{\"a\":1}"), id(Some("1"), b"{\"a\":1}"));
     assert_ne!(id(Some("1"), b"{\"a\":1}"), id(Some("2"), b"{\"a\":1}"));
     assert_ne!(id(Some("1"), b"{\"a\":1}"), id(Some("1"), b"{\"a\":2}"));
-    assert_eq!(id(None, b"{\"a\":1}"), id(None, b"{\"a\":1}"));
+    // Without a message id each delivery is on its own.
+    let unnamed = |nonce| {
+        let envelope = Envelope { nonce, ..envelope(CONTENT_TYPE_JSON, "") };
+        decode(&envelope, b"{\"a\":1}").unwrap().documents[0].id.clone()
+    };
+    assert_ne!(unnamed(1), unnamed(2));
+    let lines = decode(&envelope(CONTENT_TYPE_NDJSON, ""), b"{}\n{}\n").unwrap();
+    assert_ne!(lines.documents[0].id, lines.documents[1].id);
+}
+
+#[test]
+fn a_bad_line_does_not_take_its_neighbours_with_it() {
+    let text = b"\xef\xbb\xbf{\"n\":1}\r\n\r\nnot json\n{\"n\":2}\n{\"n\":\n";
+    let parcel = decode(&envelope("Application/X-NDJSON", "IDENTITY"), text).unwrap();
+    assert_eq!(parcel.documents.len(), 2);
+    let refused: Vec<(String, &[u8])> =
+        parcel.refused.iter().map(|(error, line)| (error.to_string(), &line[..])).collect();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(refused[0].0.starts_with("line 3 is not a JSON object") && refused[0].1 == b"not json");
+    assert!(refused[1].0.starts_with("line 5 is") && refused[1].1 == b"{\"n\":");
+}
+
+#[test]
+fn media_types_have_no_case_and_marks_are_skipped() {
+    for content_type in ["Application/JSON; Charset=UTF-8", "", "application/json"] {
+        let parcel = decode(&envelope(content_type, ""), b"\xef\xbb\xbf {\"a\":1}").unwrap();
+        assert!(text_of(&parcel, 0).ends_with("\"a\":1}"), "{content_type}");
+    }
 }
 
 #[test]

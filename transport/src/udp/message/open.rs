@@ -162,7 +162,7 @@ fn assemble(text: Vec<u8>, ids: &[DocumentId]) -> Result<Content, WireError> {
         return Err(bad_count(ids.len(), documents.len()));
     }
     let (host, made_at) = (head.host.into_owned(), Some(head.at));
-    Ok(Content { host, parts, parcel: Parcel { text, documents, made_at } })
+    Ok(Content { host, parts, parcel: Parcel { text, documents, made_at, ..Parcel::default() } })
 }
 
 fn document(id: &DocumentId, dataset: &Arc<str>, start: usize, end: usize) -> Document {
