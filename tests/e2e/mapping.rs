@@ -69,6 +69,11 @@ pub fn takes_every_line(stack: &Stack, elastic: &Elastic) {
     let conflicts: Vec<&Value> = found.values().filter(|document| has_conflict(document)).collect();
     for line in [CLASHING[1], CLASHING[2], CLASHING[4]] {
         let document = &found[&json!(line).to_string()];
+        // OpenSearch ignores an object where a number is expected like any malformed number.
+        if line == CLASHING[2] && !has_conflict(document) {
+            assert_eq!(document["n"], json!({"deep": [1, {"er": 2}]}));
+            continue;
+        }
         assert!(has_conflict(document), "{document}");
         // All that was said is in message, as JSON; who said it, and why it is there, are fields.
         let message: Value =
@@ -82,7 +87,8 @@ pub fn takes_every_line(stack: &Stack, elastic: &Elastic) {
         assert_eq!(document["log"]["file"]["path"], path.display().to_string());
         assert_eq!(document["event"]["dataset"], "clash");
     }
-    assert_eq!(found[&json!(CLASHING[2]).to_string()]["tags"], json!(["own", "mapping_conflict"]));
+    let tags = &found[&json!(CLASHING[2]).to_string()]["tags"];
+    assert_eq!(tags[0], "own", "its own tags stay: {tags}");
     for line in [CLASHING[0], CLASHING[5]] {
         assert!(!has_conflict(&found[&json!(line).to_string()]), "{line}");
     }
