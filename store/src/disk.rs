@@ -8,6 +8,9 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::StoreError;
 
+/// The file with the name of a store.
+const IDENTITY: &str = "uuid";
+
 /// Held while the store is open, so that no other process opens it.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -26,13 +29,18 @@ impl Lock {
     }
 }
 
+/// The name of the store in a directory, which it tells as its `cluster_uuid`; `None` where there is
+/// no store, or it cannot be read.
+pub fn known_identity(directory: &Path) -> Option<String> {
+    let text = fs::read_to_string(directory.join(IDENTITY)).ok()?;
+    Some(text.trim().to_owned()).filter(|uuid| !uuid.is_empty())
+}
+
 /// The name of a store, made once.
 pub(crate) fn identity(directory: &Path) -> Result<String, StoreError> {
-    let path = directory.join("uuid");
-    if let Ok(text) = fs::read_to_string(&path)
-        && !text.trim().is_empty()
-    {
-        return Ok(text.trim().to_owned());
+    let path = directory.join(IDENTITY);
+    if let Some(known) = known_identity(directory) {
+        return Ok(known);
     }
     let made = format!("{:022x}", rand::random::<u128>() >> 40);
     write_durably(&path, made.as_bytes()).map_err(|error| StoreError::File { path, error })?;

@@ -79,6 +79,49 @@ fn files_and_archives_are_imported_once_however_often_it_is_interrupted() {
 }
 
 #[test]
+fn a_store_of_somebody_else_is_not_written_to() {
+    let (ours, other) = (Alone::new(), Alone::new());
+    let file = ours.directory.path().join("a.log");
+    fs::write(&file, "a line\n").expect("a file");
+    let listen = other.url.trim_start_matches("http://").to_owned();
+    let mut running = other.with_state("run").arg("--store-listen").arg(&listen).start();
+    running.wait_for_log("the store in");
+    let import = |state: &Alone| {
+        Program::new("omphalos", &ours.directory.path().join("import.out"))
+            .args(["import", &file.display().to_string(), "--store-listen", &listen])
+            .option("--state-dir", state.directory.path().join("state").display())
+    };
+    let refused = import(&ours).run();
+    assert_eq!(refused.code, Some(2), "{}", refused.output);
+    assert!(
+        refused.output.contains(&format!("what listens on {listen} is not the store in")),
+        "{}",
+        refused.output
+    );
+    assert_eq!(other.elastic().count(), Ok(0), "{}", refused.output);
+    // A proxy of the environment is for the world outside.
+    let taken = import(&other).variable("http_proxy", "http://127.0.0.1:1").run();
+    assert_eq!(taken.code, Some(0), "{}", taken.output);
+    assert!(
+        taken.output.contains(&format!("into http://{listen}, as omphalos-*")),
+        "{}",
+        taken.output
+    );
+    assert_eq!(other.elastic().count(), Ok(1), "{}", taken.output);
+    let search = other
+        .omphalos("search")
+        .arg("nowhere-to-be-found")
+        .variable("http_proxy", "http://127.0.0.1:1")
+        .run();
+    assert!(
+        search.output.contains(&format!("nothing matches in omphalos-* at {}", other.url)),
+        "{}",
+        search.output
+    );
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
 fn what_was_imported_before_there_were_keys_is_not_there_twice() {
     let alone = Alone::new();
     let files = archives(&alone, 300);

@@ -17,7 +17,7 @@ use flate2::write::GzEncoder;
 use omphalos_common::config::{ConfigError, read_secret};
 use serde::Deserialize;
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use super::nodes::{Node, Nodes};
 use super::problem::{Problem, request_problem};
@@ -56,6 +56,8 @@ pub struct ServerInfo {
     pub version: String,
     /// Its cluster's name.
     pub cluster: String,
+    /// A name that no other cluster, or embedded store, has.
+    pub uuid: Option<String>,
 }
 
 /// Why a request had no use.
@@ -100,17 +102,22 @@ impl Client {
         let mut nodes = Vec::new();
         for url in urls {
             let shown = url.to_string();
+            let proxy = proxy_to(&url, |name| std::env::var(name).ok());
+            let is_near = is_near(&url);
             let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url))
                 .timeout(settings.request_timeout.0)
                 .headers(headers.clone())
                 .cert_validation(certificates(settings.ca_file.as_deref())?);
+            if is_near {
+                builder = builder.disable_proxy();
+            }
             if let Some(credentials) = &credentials {
                 builder = builder.auth(credentials.clone());
             }
             let transport = builder.build().map_err(|error| {
                 ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
             })?;
-            nodes.push(Node::new(transport, shown));
+            nodes.push(Node::new(transport, shown).by_way_of(proxy));
         }
         let nodes = Nodes::new(nodes);
         let shown = nodes.shown();
@@ -152,6 +159,7 @@ impl Client {
         #[derive(Deserialize)]
         struct Info {
             cluster_name: String,
+            cluster_uuid: Option<String>,
             version: Version,
         }
         #[derive(Deserialize)]
@@ -170,7 +178,12 @@ impl Client {
             Some("opensearch") => "OpenSearch",
             _ => "Elasticsearch",
         };
-        Ok(ServerInfo { product, version: info.version.number, cluster: info.cluster_name })
+        Ok(ServerInfo {
+            product,
+            version: info.version.number,
+            cluster: info.cluster_name,
+            uuid: info.cluster_uuid,
+        })
     }
 
     /// `GET path` as JSON; `None` when it is not there.
@@ -235,6 +248,11 @@ impl Client {
                 }
                 Err(error) => {
                     silence = self.explain(&node.shown, &error);
+                    if let Some(proxy) = &node.proxy {
+                        silence = format!(
+                            "{silence} (asked by way of {proxy}; no_proxy names hosts that are asked directly)"
+                        );
+                    }
                     self.nodes.rest(node, &silence);
                 }
             }
@@ -300,6 +318,32 @@ async fn read(response: Response) -> Result<(StatusCode, Option<Bytes>), elastic
         return Ok((status, None));
     }
     Ok((status, Some(response.bytes().await?)))
+}
+
+/// Whether a server is on this machine: no proxy can be meant for it.
+fn is_near(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+        None => false,
+    }
+}
+
+/// The proxy that the environment sets for a server, for errors: the variable and the proxy's host,
+/// since a proxy may have a password. Whether `no_proxy` leaves the server out is not looked at.
+fn proxy_to(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    if is_near(url) {
+        return None;
+    }
+    let names = match url.scheme() {
+        "https" => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+        _ => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+    };
+    let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
+    let (name, value) = names.iter().find_map(|name| Some((*name, set(name)?)))?;
+    let host = value.rsplit_once('@').map_or(value.as_str(), |(_, host)| host);
+    Some(format!("the proxy of {name}, {host}"))
 }
 
 fn parse_url(text: &str) -> Result<(Url, Option<Credentials>), ConfigError> {
@@ -381,6 +425,23 @@ mod tests {
             url: Some(vec![url.to_owned()]),
             ..ElasticsearchSettings::default()
         }
+    }
+
+    #[test]
+    fn a_proxy_is_never_between_us_and_this_machine_and_is_named_without_its_password() {
+        let set = |name: &str| {
+            ["http_proxy", "all_proxy"]
+                .contains(&name)
+                .then(|| "http://u:secret@proxy:3128".to_owned())
+        };
+        let proxy = |url: &str| proxy_to(&Url::parse(url).unwrap(), set);
+        for near in
+            ["http://127.0.0.1:9200", "http://localhost/", "http://[::1]:9200", "http://0.0.0.0:1"]
+        {
+            assert_eq!(proxy(near), None, "{near}");
+        }
+        assert_eq!(proxy("http://es1:9200").unwrap(), "the proxy of http_proxy, proxy:3128");
+        assert_eq!(proxy("https://es1:9200").unwrap(), "the proxy of all_proxy, proxy:3128");
     }
 
     #[test]

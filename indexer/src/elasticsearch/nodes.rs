@@ -27,13 +27,21 @@ pub struct Node {
     pub transport: Transport,
     /// Its address, without credentials.
     pub shown: String,
+    /// The proxy on the way to it, for errors.
+    pub proxy: Option<String>,
     resting_until: Mutex<Option<Instant>>,
 }
 
 impl Node {
     /// A node that answers, as far as is known.
     pub fn new(transport: Transport, shown: String) -> Self {
-        Self { transport, shown, resting_until: Mutex::new(None) }
+        Self { transport, shown, proxy: None, resting_until: Mutex::new(None) }
+    }
+
+    /// With a proxy on the way to it.
+    #[must_use]
+    pub fn by_way_of(self, proxy: Option<String>) -> Self {
+        Self { proxy, ..self }
     }
 
     fn resting_until(&self) -> MutexGuard<'_, Option<Instant>> {

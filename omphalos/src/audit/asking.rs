@@ -54,6 +54,11 @@ pub enum AskError {
 }
 
 impl Asker {
+    /// Which indices are asked, and where, for people.
+    pub fn asked(&self) -> String {
+        format!("{} at {}", self.everywhere, self.client.shown())
+    }
+
     /// Asks `client` about documents of the host `host_id` in indices `PREFIX-*`.
     pub fn new(
         client: Client,

@@ -164,6 +164,9 @@ impl Session {
         if outcomes.len() > 1 {
             report::write_total(&mut out, outcomes)?;
         }
+        if outcomes.iter().all(|outcome| outcome.audited.found == 0) {
+            writeln!(out, "nothing was found in {}; is it the right one?", self.asker.asked())?;
+        }
         let is_missing = outcomes.iter().any(|outcome| outcome.missing() > 0);
         match (&self.mq, self.waiting) {
             (Some(mq), Some(waiting @ 1..)) => writeln!(

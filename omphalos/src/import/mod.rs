@@ -14,12 +14,15 @@ use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
+use omphalos_indexer::config::ElasticsearchSettings;
+use omphalos_indexer::elasticsearch::Client;
 use omphalos_shipper::host::keep_id;
+use omphalos_store::disk::known_identity;
 use tokio::net::TcpListener;
 
-use crate::run::Settings;
 use crate::run::chain::{Chain, Embedded, Watch};
 use crate::run::store_options;
+use crate::run::{Settings, StoreSettings};
 use crate::search::grouped;
 use options::Options;
 pub use options::command;
@@ -49,6 +52,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
     };
+    say_where(&settings, embedded.is_some());
     let of_process = settings.state_dir.clone();
     prepare(&mut settings)?;
     known::note(&settings, &of_process, &files).await?;
@@ -76,6 +80,29 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!is_whole)))
 }
 
+/// Says where documents go: what is written to the wrong place is hard to find again.
+fn say_where(settings: &Settings, is_opened: bool) {
+    let prefix = &settings.index.prefix;
+    match &settings.elasticsearch.url {
+        Some(urls) if is_opened => {
+            let store = store_options(settings, &settings.store.clone().unwrap_or_default());
+            eprintln!(
+                "into the store in {}, which is served at {} meanwhile, as {prefix}-*",
+                store.directory.display(),
+                urls.join(", ")
+            );
+        }
+        Some(urls) => {
+            let shown: Vec<&str> = urls
+                .iter()
+                .map(|url| url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host))
+                .collect();
+            eprintln!("into {}, as {prefix}-*", shown.join(", "));
+        }
+        None => eprintln!("into the exchange {} of the broker", settings.amqp.exchange),
+    }
+}
+
 /// The embedded store: the one that listens already, or else opened here.
 async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
     let store = settings.store.clone().unwrap_or_default();
@@ -84,7 +111,10 @@ async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
             let embedded = Embedded::start(store_options(settings, &store), listener).await?;
             (embedded.url(), Some(embedded))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => (url(store.listen), None),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            check_owner(settings, &store).await?;
+            (url(store.listen), None)
+        }
         Err(error) => {
             return Err(ConfigError::invalid(format!(
                 "store.listen: cannot listen on {}: {error}",
@@ -95,6 +125,32 @@ async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
     };
     settings.elasticsearch.url = Some(vec![url]);
     Ok(embedded)
+}
+
+/// Makes sure that what listens where the store should is the store of this state directory: it would
+/// take the documents of anybody.
+async fn check_owner(settings: &Settings, store: &StoreSettings) -> anyhow::Result<()> {
+    let directory = store_options(settings, store).directory;
+    let asked = ElasticsearchSettings {
+        url: Some(vec![url(store.listen)]),
+        ..ElasticsearchSettings::default()
+    };
+    let found = Client::new(&asked, false)?.info().await;
+    let uuid = found.as_ref().ok().and_then(|info| info.uuid.as_deref());
+    if uuid.is_some() && uuid == known_identity(&directory).as_deref() {
+        return Ok(());
+    }
+    let what = match &found {
+        Ok(info) => format!("{} {}, cluster {}", info.product, info.version, info.cluster),
+        Err(fault) => fault.to_string(),
+    };
+    Err(ConfigError::invalid(format!(
+        "store.listen: what listens on {} is not the store in {} ({what}); name the state directory of the process that serves it (--state-dir), another address (--store-listen), or, if documents are to go there, --elasticsearch-url {}",
+        store.listen,
+        directory.display(),
+        url(store.listen)
+    ))
+    .into())
 }
 
 fn url(address: SocketAddr) -> String {

@@ -77,6 +77,11 @@ pub struct Wanted {
 }
 
 impl Asker {
+    /// Which indices are asked, and where, for people.
+    pub fn asked(&self) -> String {
+        format!("{} at {}", self.pattern, self.client.shown())
+    }
+
     /// For the indices that begin with `prefix`.
     pub fn new(client: Client, prefix: &str) -> Self {
         Self { client, pattern: format!("{prefix}-*") }

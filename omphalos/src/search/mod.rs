@@ -60,7 +60,7 @@ async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<
             for hit in found.iter().rev() {
                 show(&hit.source)?;
             }
-            say_total(&options.typed, found.len() as u64, total);
+            say_total(&options.typed, asker, found.len() as u64, total);
             Ok(total > 0)
         }
         Shape::Follow => {
@@ -72,20 +72,21 @@ async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<
             for bar in bars {
                 writeln!(io::stdout().lock(), "{bar}")?;
             }
-            say_total(&options.typed, total, total);
+            say_total(&options.typed, asker, total, total);
             Ok(total > 0)
         }
     }
 }
 
 /// The count stands on standard error, so that the lines can go somewhere else.
-fn say_total(typed: &str, shown: u64, total: u64) {
+fn say_total(typed: &str, asker: &Asker, shown: u64, total: u64) {
     let total_shown = grouped(total);
+    let asked = asker.asked();
     match (shown, total) {
         (_, 0) if !typed.is_empty() && !typed.contains([':', '*']) => eprintln!(
-            "nothing matches; words are words of messages, and whole values of other fields: try '*{typed}*', or path:*{typed}*"
+            "nothing matches in {asked}; words are words of messages, and whole values of other fields: try '*{typed}*', or path:*{typed}*"
         ),
-        (_, 0) => eprintln!("nothing matches"),
+        (_, 0) => eprintln!("nothing matches in {asked}"),
         (_, 1) => eprintln!("1 line matches"),
         (shown, total) if shown < total => eprintln!(
             "{total_shown} lines match; these are the newest {} (--limit N for more)",
