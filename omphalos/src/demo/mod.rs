@@ -235,7 +235,8 @@ impl Demo {
     /// Looks for the first result; says what can be tried when it is there.
     async fn first(&self, url: &str) -> anyhow::Result<bool> {
         let Some(document) = newest(&self.client, PATTERN).await? else { return Ok(false) };
-        let line = Lines { colour: self.colour }.line(&document);
+        let zone = jiff::tz::TimeZone::UTC;
+        let line = Lines { colour: self.colour, zone, width: None }.line(&document);
         let took = self.begun.elapsed().as_secs_f64();
         eprintln!("\nThe first line was found {took:.1} s after the start:\n\n  {line}\n");
         eprintln!("Try, in another terminal:\n");

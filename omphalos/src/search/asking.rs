@@ -1,9 +1,12 @@
 //! The requests of a search, and what comes back.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use omphalos_indexer::elasticsearch::{Client, Fault};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use super::query::Query;
 
@@ -24,7 +27,7 @@ pub struct Hit {
     #[serde(rename = "_id")]
     pub id: String,
     /// Itself; `Null` where it was not asked for.
-    #[serde(rename = "_source", default)]
+    #[serde(rename = "_source", default, deserialize_with = "whatever")]
     pub source: Value,
     /// Its place in the order.
     #[serde(default)]
@@ -76,7 +79,61 @@ pub struct Wanted {
     pub sources: bool,
 }
 
+/// A document, whatever is in it: Elasticsearch takes and gives back halves of characters beyond the
+/// basic plane (lone surrogates), which JSON may have and text must not. They are shown as U+FFFD.
+fn whatever<'de, D: Deserializer<'de>>(json: D) -> Result<Value, D::Error> {
+    let raw = Box::<RawValue>::deserialize(json)?;
+    let value = serde_json::from_str(raw.get());
+    Ok(value
+        .or_else(|_| serde_json::from_str(&without_halves(raw.get())))
+        .unwrap_or_else(|_| json!({ "message": raw.get() })))
+}
+
+/// The same JSON with U+FFFD for escapes of lone surrogates.
+fn without_halves(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        whole.push_str(before);
+        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                whole.push_str("\\ufffd");
+                rest = escape.get(6..).unwrap_or_default();
+                continue;
+            }
+            // A backslash and what it escapes, which may be a backslash.
+            _ => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
+        };
+        let (kept, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
+        whole.push_str(kept);
+        rest = after;
+    }
+    whole + rest
+}
+
+/// The unit of UTF-16 whose escape `text` begins with.
+fn unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
 impl Asker {
+    /// The fields of the indices, with their types.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn fields(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut fields = BTreeMap::new();
+        let answer = self.client.get(&format!("{}/_mapping", self.pattern)).await?;
+        for index in answer.iter().filter_map(Value::as_object).flat_map(Map::values) {
+            if let Some(properties) = index.pointer("/mappings/properties") {
+                collect("", properties, &mut fields);
+            }
+        }
+        Ok(fields)
+    }
+
     /// Which indices are asked, and where, for people.
     pub fn asked(&self) -> String {
         format!("{} at {}", self.pattern, self.client.shown())
@@ -184,6 +241,19 @@ impl Asker {
     }
 }
 
+/// The fields below `path`.
+fn collect(path: &str, properties: &Value, fields: &mut BTreeMap<String, String>) {
+    for (name, property) in properties.as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        for below in ["properties", "fields"] {
+            collect(&path, &property[below], fields);
+        }
+        if let Some(kind) = property["type"].as_str() {
+            fields.insert(path, kind.to_owned());
+        }
+    }
+}
+
 /// The request for a page.
 fn page(query: &Query, wanted: Wanted, size: usize, after: Option<&Value>) -> Value {
     let direction = match wanted.order {
@@ -212,4 +282,38 @@ fn page(query: &Query, wanted: Wanted, size: usize, after: Option<&Value>) -> Va
         }
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn halves_of_characters_do_not_end_a_search() {
+        let hit = |source: &str| {
+            let text = format!(r#"{{"_id":"1","_source":{source},"sort":[1]}}"#);
+            serde_json::from_str::<Hit>(&text).unwrap().source
+        };
+        assert_eq!(
+            hit(r#"{"a":"x\ud83dy","b":"\ud83d\ude00","c":"\\ud83d","d\udc00":1}"#),
+            json!({
+                "a": "x\u{fffd}y", "b": "😀", "c": "\\ud83d", "d\u{fffd}": 1
+            })
+        );
+        assert_eq!(hit("null"), Value::Null);
+        assert_eq!(hit("1e999"), json!({ "message": "1e999" }));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_escaped_is_text_afterwards(text in "(\\\\(u(d8|dc|00)[0-9a-f]{2}|[nt\\\\\"])|[a-zé])*") {
+            let json = format!("\"{text}\"");
+            let whole = without_halves(&json);
+            prop_assert!(serde_json::from_str::<String>(&whole).is_ok(), "{}", whole);
+            if let Ok(expected) = serde_json::from_str::<String>(&json) {
+                prop_assert_eq!(serde_json::from_str::<String>(&whole).unwrap(), expected);
+            }
+        }
+    }
 }

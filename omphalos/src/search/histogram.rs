@@ -22,7 +22,7 @@ const STEPS: [i64; 15] =
 pub async fn histogram(
     asker: &Asker,
     query: &Query,
-    lines: Lines,
+    lines: &Lines,
 ) -> Result<(Vec<String>, u64), Fault> {
     let Some((first, last)) = asker.span(query).await? else { return Ok((Vec::new(), 0)) };
     let step = step((last - first) / 1000);
@@ -37,7 +37,7 @@ fn step(seconds: i64) -> i64 {
     fits.unwrap_or_else(|| (seconds / MOST_BARS + 86_400) / 86_400 * 86_400)
 }
 
-fn bars(counts: &[(i64, u64)], step: i64, lines: Lines) -> Vec<String> {
+fn bars(counts: &[(i64, u64)], step: i64, lines: &Lines) -> Vec<String> {
     let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let width = most.to_string().len();
     let format = if step < 60 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
@@ -46,7 +46,7 @@ fn bars(counts: &[(i64, u64)], step: i64, lines: Lines) -> Vec<String> {
         // Something is never nothing.
         let length = if count == 0 { 0 } else { (count * WIDEST / most).max(1) };
         let bar = lines.bar(&"█".repeat(usize::try_from(length).unwrap_or(0)));
-        let line = format!("{}  {count:>width$}  {bar}", time.strftime(format));
+        let line = format!("{}  {count:>width$}  {bar}", lines.moment(time, format));
         line.trim_end().to_owned()
     };
     let mut bars = Vec::new();
@@ -71,13 +71,13 @@ mod tests {
     fn bars_are_as_many_as_fit_and_times_without_any_are_among_them() {
         assert_eq!((step(0), step(29), step(30), step(3600)), (1, 1, 5, 300));
         assert!(step(i64::from(u32::MAX)) * MOST_BARS >= i64::from(u32::MAX));
-        let lines = Lines { colour: false };
+        let lines = Lines { colour: false, zone: jiff::tz::TimeZone::UTC, width: None };
         assert_eq!(
-            bars(&[(0, 100), (120_000, 1)], 60, lines),
+            bars(&[(0, 100), (120_000, 1)], 60, &lines),
             [
-                format!("1970-01-01 00:00  100  {}", "█".repeat(50)),
-                "1970-01-01 00:01    0".to_owned(),
-                "1970-01-01 00:02    1  █".to_owned()
+                format!("1970-01-01 00:00Z  100  {}", "█".repeat(50)),
+                "1970-01-01 00:01Z    0".to_owned(),
+                "1970-01-01 00:02Z    1  █".to_owned()
             ]
         );
     }

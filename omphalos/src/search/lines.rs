@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
+use unicode_width::UnicodeWidthChar;
 
 const TIME: Style = Style::new().dimmed();
 const NAME: Style = AnsiColor::Blue.on_default();
@@ -18,16 +20,20 @@ const FAILED: Style = AnsiColor::Red.on_default().bold();
 const PLAIN: Style = Style::new();
 
 /// Writes lines.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Lines {
     /// Whether in colour.
     pub colour: bool,
+    /// In which zone times are shown.
+    pub zone: TimeZone,
+    /// Columns of the terminal, beyond which a line is cut.
+    pub width: Option<usize>,
 }
 
 impl Lines {
     /// The line of a document, without a line feed.
-    pub fn line(self, document: &Value) -> String {
-        let mut line = self.painted(TIME, &time(text(document, "/@timestamp")));
+    pub fn line(&self, document: &Value) -> String {
+        let mut line = self.painted(TIME, &self.time(text(document, "/@timestamp")));
         if let Some(status) = document.pointer("/http/response/status_code") {
             self.request(&mut line, document, &shown(status));
         } else if document.pointer("/http/request/method").is_some() {
@@ -35,10 +41,30 @@ impl Lines {
         } else {
             self.message(&mut line, document);
         }
-        line
+        match self.width {
+            Some(width) => cut(&line, width),
+            None => line,
+        }
     }
 
-    fn request(self, line: &mut String, document: &Value, status: &str) {
+    /// Date and time in the zone, or what is there instead.
+    fn time(&self, text: &str) -> String {
+        match text.parse::<Timestamp>() {
+            Ok(time) => self.moment(time, "%Y-%m-%d %H:%M:%S%.3f"),
+            Err(_) if text.is_empty() => "-".to_owned(),
+            Err(_) => harmless(text),
+        }
+    }
+
+    /// A moment in the zone, which is shown with it.
+    pub fn moment(&self, time: Timestamp, format: &str) -> String {
+        if self.zone == TimeZone::UTC {
+            return format!("{}Z", time.strftime(format));
+        }
+        time.to_zoned_datetime(self.zone.clone()).strftime(&format!("{format}%:z")).to_string()
+    }
+
+    fn request(&self, line: &mut String, document: &Value, status: &str) {
         let method = text(document, "/http/request/method");
         let target = [text(document, "/url/original"), text(document, "/url/path")];
         let target = target.into_iter().find(|part| !part.is_empty()).unwrap_or_default();
@@ -62,7 +88,7 @@ impl Lines {
         }
     }
 
-    fn message(self, line: &mut String, document: &Value) {
+    fn message(&self, line: &mut String, document: &Value) {
         let host = self.painted(NAME, &harmless(text(document, "/host/name")));
         add(line, &format!("  {host}"));
         let level = text(document, "/log/level");
@@ -79,7 +105,7 @@ impl Lines {
     }
 
     /// `text` in a colour, if there are colours.
-    pub fn painted(self, style: Style, text: &str) -> String {
+    pub fn painted(&self, style: Style, text: &str) -> String {
         if self.colour && style != PLAIN {
             format!("{style}{text}{style:#}")
         } else {
@@ -88,7 +114,7 @@ impl Lines {
     }
 
     /// A bar of a histogram.
-    pub fn bar(self, text: &str) -> String {
+    pub fn bar(&self, text: &str) -> String {
         self.painted(GOOD, text)
     }
 }
@@ -106,13 +132,28 @@ fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Date and time without the letters between, or what is there instead.
-fn time(text: &str) -> String {
-    match text.parse::<Timestamp>() {
-        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string(),
-        Err(_) if text.is_empty() => "-".to_owned(),
-        Err(_) => harmless(text),
+/// A line that fits into so many columns; what is cut off is shown by an ellipsis. The colours in it,
+/// which are all of ours, need no columns.
+fn cut(line: &str, width: usize) -> String {
+    let (mut columns, mut kept) = (0, 0);
+    let mut is_command = false;
+    for (at, character) in line.char_indices() {
+        is_command |= character == '\u{1b}';
+        if is_command {
+            is_command = character != 'm';
+            continue;
+        }
+        columns += character.width().unwrap_or(0);
+        if columns > width {
+            let reset = if line.contains('\u{1b}') { "\u{1b}[0m" } else { "" };
+            return format!("{}…{reset}", line.get(..kept).unwrap_or_default());
+        }
+        // One column is left for the ellipsis.
+        if columns < width {
+            kept = at + character.len_utf8();
+        }
     }
+    line.to_owned()
 }
 
 /// Fields of a document that has no message: all but those that every document has.
@@ -189,7 +230,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    const BARE: Lines = Lines { colour: false };
+    const BARE: Lines = Lines { colour: false, zone: TimeZone::UTC, width: None };
 
     #[test]
     fn requests_and_messages_are_read_at_a_glance() {
@@ -210,10 +251,35 @@ mod tests {
         assert_eq!(BARE.line(&message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
         let other = json!({"@timestamp": "?", "a": 1, "b": {"c": "d"}});
         assert_eq!(BARE.line(&other), "?    a=1 b={\"c\":\"d\"}");
-        assert!(Lines { colour: true }.line(&request).contains("\u{1b}["));
+        assert!(Lines { colour: true, ..BARE }.line(&request).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn times_are_shown_in_the_zone_and_with_it() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let line = Lines { zone, ..BARE }
+            .line(&json!({"@timestamp": "2026-11-22T23:00:00Z", "message": "m"}));
+        assert_eq!(line, "2026-11-23 01:00:00.000+02:00    m");
+    }
+
+    #[test]
+    fn lines_fit_the_terminal() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcde…");
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("日本語x", 6), "日本…");
+        assert_eq!(cut("\u{1b}[31mabc\u{1b}[0mdef", 4), "\u{1b}[31mabc…\u{1b}[0m");
+        assert_eq!(cut("abc", 0), "…");
     }
 
     proptest! {
+        #[test]
+        fn a_cut_line_has_no_more_columns_than_there_are(text in any::<String>(), width in 1usize..60) {
+            let shown = cut(&harmless(&text), width);
+            let columns: usize = shown.chars().map(|one| one.width().unwrap_or(0)).sum();
+            prop_assert!(columns <= width, "{}", shown);
+        }
+
         #[test]
         fn nothing_in_a_document_reaches_the_terminal_as_a_command(hostile in any::<String>()) {
             let document = json!({

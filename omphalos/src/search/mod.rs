@@ -4,6 +4,7 @@
 
 mod asking;
 mod follow;
+mod hints;
 mod histogram;
 mod lines;
 mod options;
@@ -44,7 +45,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 
 /// Prints what is asked for; returns whether there was anything.
 async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<bool> {
-    let lines = options.lines;
+    let lines = &options.lines;
     let show = |document: &Value| -> anyhow::Result<()> {
         let line = match form {
             Form::Readable => lines.line(document),
@@ -60,7 +61,7 @@ async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<
             for hit in found.iter().rev() {
                 show(&hit.source)?;
             }
-            say_total(&options.typed, asker, found.len() as u64, total);
+            say_total(options, asker, found.len() as u64, total).await?;
             Ok(total > 0)
         }
         Shape::Follow => {
@@ -72,21 +73,23 @@ async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<
             for bar in bars {
                 writeln!(io::stdout().lock(), "{bar}")?;
             }
-            say_total(&options.typed, asker, total, total);
+            say_total(options, asker, total, total).await?;
             Ok(total > 0)
         }
     }
 }
 
-/// The count stands on standard error, so that the lines can go somewhere else.
-fn say_total(typed: &str, asker: &Asker, shown: u64, total: u64) {
+/// The count stands on standard error, so that the lines can go somewhere else; where nothing was
+/// found, with what was asked, and what may be wrong with the question.
+async fn say_total(options: &Options, asker: &Asker, shown: u64, total: u64) -> anyhow::Result<()> {
     let total_shown = grouped(total);
-    let asked = asker.asked();
     match (shown, total) {
-        (_, 0) if !typed.is_empty() && !typed.contains([':', '*']) => eprintln!(
-            "nothing matches in {asked}; words are words of messages, and whole values of other fields: try '*{typed}*', or path:*{typed}*"
-        ),
-        (_, 0) => eprintln!("nothing matches in {asked}"),
+        (_, 0) => {
+            eprintln!("nothing matches in {}", asker.asked());
+            for hint in hints::hints(&options.query, &asker.fields().await?) {
+                eprintln!("  {hint}");
+            }
+        }
         (_, 1) => eprintln!("1 line matches"),
         (shown, total) if shown < total => eprintln!(
             "{total_shown} lines match; these are the newest {} (--limit N for more)",
@@ -94,6 +97,7 @@ fn say_total(typed: &str, asker: &Asker, shown: u64, total: u64) {
         ),
         _ => eprintln!("{total_shown} lines match"),
     }
+    Ok(())
 }
 
 /// A number with commas between thousands.

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{Span, Timestamp, ZonedDateTime};
 use omphalos_common::config::{ConfigError, Setting, add_flags, load};
 
 use super::lines::Lines;
@@ -78,7 +78,12 @@ between them must all match. A slash is a slash, not a regular expression. All f
 these have short names:
 {}
 
-Times: 15m, 1h, 2d or 1h 30m ago; 2026-11-22; 2026-11-22T10:00 (UTC); 2026-11-22T10:00:00+02:00.
+A word also matches inside of values: of paths, agents and all other fields that are no texts.
+What has blanks or parentheses in it is quoted: path:\"/a b\".
+
+Times: 15m, 1h, 2d or 1h 30m ago; 2026-11-22; 2026-11-22T10:00; 2026-11-22T10:00:00+02:00. Without an
+offset they are local times, or with --utc those of UTC. They are shown so on a terminal, elsewhere in
+UTC.
 
 --follow prints each line once that is indexed from now on, if its time is not more than 10 minutes
 older than when it began (less where more than {} documents a window match).
@@ -128,6 +133,8 @@ pub fn command() -> Command {
         .arg(time("until", "Only what happened before this time").conflicts_with("follow"))
         .arg(limit)
         .arg(switch("follow", "Go on with what is new").short('f'))
+        .arg(switch("utc", "Read and show times in UTC"))
+        .arg(switch("wide", "Do not cut lines at the width of the terminal"))
         .arg(switch("json", "Print whole documents as JSON, one a line"))
         .arg(
             switch("histogram", "Print how many there are over time, not the lines")
@@ -148,9 +155,12 @@ impl Options {
         let words: Vec<&str> =
             given.get_many::<String>("query").unwrap_or_default().map(String::as_str).collect();
         let typed = words.join(" ");
-        let now = Timestamp::now();
+        let now = Timestamp::now().to_zoned_datetime(match given.get_flag("utc") {
+            true => TimeZone::UTC,
+            false => TimeZone::system(),
+        });
         let time = |name: &str| match given.get_one::<String>(name) {
-            Some(text) => time(name, text, now).map(Some),
+            Some(text) => time(name, text, &now).map(Some),
             None => Ok(None),
         };
         let (since, until) = (time("since")?, time("until")?);
@@ -174,9 +184,21 @@ impl Options {
             typed,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             shape,
-            lines: Lines { colour: colour(given) },
+            lines: lines(given, &now),
         };
         Ok((options, form))
+    }
+}
+
+/// How lines look on what they are printed to.
+fn lines(given: &ArgMatches, now: &ZonedDateTime) -> Lines {
+    let is_terminal = std::io::stdout().is_terminal();
+    let width = terminal_size::terminal_size_of(std::io::stdout());
+    let width = width.map(|(width, _)| usize::from(width.0));
+    Lines {
+        colour: colour(given),
+        zone: if is_terminal { now.time_zone().clone() } else { TimeZone::UTC },
+        width: width.filter(|_| is_terminal && !given.get_flag("wide")),
     }
 }
 
@@ -187,25 +209,27 @@ fn colour(given: &ArgMatches) -> bool {
         _ => {
             // https://no-color.org
             let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
-            std::io::stdout().is_terminal() && !is_unwanted
+            let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+            std::io::stdout().is_terminal() && !is_unwanted && !is_dumb
         }
     }
 }
 
-/// A time as it was typed: a length of time ago, or a date with or without a time of day, in UTC
-/// unless it says otherwise.
-fn time(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, ConfigError> {
+/// A time as it was typed: a length of time ago, or a date with or without a time of day, in the zone
+/// of `now` unless it says otherwise.
+fn time(name: &str, text: &str, now: &ZonedDateTime) -> Result<Timestamp, ConfigError> {
     let text = text.trim();
-    let in_utc =
-        |time: DateTime| time.to_zoned_datetime(TimeZone::UTC).ok().map(|time| time.timestamp());
+    let in_zone = |time: DateTime| {
+        time.to_zoned_datetime(now.time_zone().clone()).ok().map(|time| time.timestamp())
+    };
     let ago = |span: Span| {
         let span = span.abs();
-        now.to_zoned_datetime(TimeZone::UTC).checked_sub(span).ok().map(|time| time.timestamp())
+        now.checked_sub(span).ok().map(|time| time.timestamp())
     };
     text.parse::<Timestamp>()
         .ok()
-        .or_else(|| text.parse::<DateTime>().ok().and_then(in_utc))
-        .or_else(|| text.parse::<Date>().ok().and_then(|date| in_utc(date.at(0, 0, 0, 0))))
+        .or_else(|| text.parse::<DateTime>().ok().and_then(in_zone))
+        .or_else(|| text.parse::<Date>().ok().and_then(|date| in_zone(date.at(0, 0, 0, 0))))
         .or_else(|| text.parse::<Span>().ok().and_then(ago))
         .ok_or_else(|| {
             ConfigError::invalid(format!(
@@ -221,6 +245,7 @@ mod tests {
     #[test]
     fn times_are_read_as_people_write_them() {
         let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let now = now.to_zoned_datetime(TimeZone::UTC);
         for (text, expected) in [
             ("1h", "2026-11-27T11:00:00Z"),
             ("1h 30m", "2026-11-27T10:30:00Z"),
@@ -230,9 +255,14 @@ mod tests {
             ("2026-11-22 10:00:01", "2026-11-22T10:00:01Z"),
             ("2026-11-22T10:00:00+02:00", "2026-11-22T08:00:00Z"),
         ] {
-            assert_eq!(time("since", text, now).unwrap().to_string(), expected, "{text}");
+            assert_eq!(time("since", text, &now).unwrap().to_string(), expected, "{text}");
         }
-        let error = time("since", "yesterday", now).unwrap_err().to_string();
+        let there = now.with_time_zone(TimeZone::fixed(jiff::tz::offset(2)));
+        assert_eq!(
+            time("since", "2026-11-22T10:00", &there).unwrap().to_string(),
+            "2026-11-22T08:00:00Z"
+        );
+        let error = time("since", "yesterday", &now).unwrap_err().to_string();
         assert!(error.starts_with("--since: expected a length of time such as 15m"), "{error}");
     }
 }

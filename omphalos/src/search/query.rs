@@ -1,8 +1,6 @@
 //! From what a person types to Elasticsearch's `query_string`: short names become fields, and a slash
 //! is a slash.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 /// Short names, and the ECS fields that they stand for.
@@ -48,6 +46,17 @@ pub struct Query {
     pub since: Option<jiff::Timestamp>,
     /// Before this.
     pub until: Option<jiff::Timestamp>,
+    /// What is asked of which field.
+    pub named: Vec<Named>,
+}
+
+/// A part of a query about one field.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// The field, or its short name, as it was typed.
+    pub name: String,
+    /// What is asked of it, as it was typed.
+    pub value: String,
 }
 
 impl Query {
@@ -58,13 +67,14 @@ impl Query {
         until: Option<jiff::Timestamp>,
     ) -> Self {
         let text = typed.trim();
-        let text = (!text.is_empty() && text != "*").then(|| translate(text));
-        Self { text, since, until }
+        let mut named = Vec::new();
+        let text = (!text.is_empty() && text != "*").then(|| translate(text, &mut named));
+        Self { text, since, until, named }
     }
 
     /// The same between two other times.
     pub fn between(&self, since: jiff::Timestamp, until: Option<jiff::Timestamp>) -> Self {
-        Self { text: self.text.clone(), since: Some(since), until }
+        Self { since: Some(since), until, ..self.clone() }
     }
 
     /// As the `query` of a request.
@@ -91,53 +101,148 @@ impl Query {
     }
 }
 
-/// Replaces short names, and takes slashes literally: to Lucene they begin a regular expression, to
-/// everyone else a path.
-fn translate(typed: &str) -> String {
-    let mut text = String::with_capacity(typed.len() + 32);
+/// From what is typed to Lucene's language: short names mean a field of ECS or a member of that name,
+/// words and phrases are also looked for inside of values, and slashes and the colons of addresses are
+/// taken literally: to Lucene a slash begins a regular expression, to everyone else a path.
+fn translate(typed: &str, named: &mut Vec<Named>) -> String {
+    let mut text = String::with_capacity(typed.len() * 2);
     let mut rest = typed;
-    let mut at_start = true;
     while let Some(character) = rest.chars().next() {
-        let after = rest.get(character.len_utf8()..).unwrap_or_default();
-        if at_start && let Some((name, value)) = named(rest) {
-            text.push_str(&field(name));
-            text.push(':');
-            rest = value;
-            at_start = false;
+        if character.is_whitespace() || "()+-!".contains(character) {
+            text.push(character);
+            rest = rest.get(character.len_utf8()..).unwrap_or_default();
             continue;
         }
-        rest = after;
+        let token;
+        if let Some((name, after)) = field_name(rest) {
+            (token, rest) = value(after);
+            named.push(Named { name: name.to_owned(), value: token.to_owned() });
+            text.push_str(&of_field(name, &literally(token, true)));
+        } else {
+            (token, rest) = value(rest);
+            text.push_str(&of_any(token));
+        }
+    }
+    text
+}
+
+/// A part about a field: of its short name both the field of ECS and the member called so.
+fn of_field(name: &str, value: &str) -> String {
+    match SHORT_NAMES.iter().find(|(short, _)| *short == name) {
+        Some((_, field)) if value.is_empty() => format!("{field}:"),
+        Some((_, field)) => format!("({field}:{value} OR {name}:{value})"),
+        None => format!("{name}:{value}"),
+    }
+}
+
+/// A part about no field in particular.
+fn of_any(token: &str) -> String {
+    let text = literally(token, false);
+    let is_phrase = token.starts_with('"') && token.ends_with('"');
+    let is_language = matches!(token, "AND" | "OR" | "NOT" | "TO" | "&&" | "||")
+        || token.starts_with(['[', '{', '('])
+        || (!is_phrase && token.contains(['*', '?', '~', '^', ':']));
+    if is_language {
+        return text;
+    }
+    let inside = match token.strip_prefix('"').and_then(|phrase| phrase.strip_suffix('"')) {
+        Some("") => return text,
+        Some(phrase) => pattern(phrase),
+        None if token.starts_with('"') => return text,
+        None => text.clone(),
+    };
+    // Texts have words; of all other fields the whole value is one, so it is looked for in them.
+    format!("({text} OR \\*:*{inside}*)")
+}
+
+/// A phrase as a part of a pattern, which has no quotation marks.
+fn pattern(phrase: &str) -> String {
+    let mut text = String::with_capacity(phrase.len() + 8);
+    let mut characters = phrase.chars();
+    while let Some(character) = characters.next() {
         match character {
             '\\' => {
-                text.push(character);
-                let mut escaped = after.chars();
-                text.extend(escaped.next());
-                rest = escaped.as_str();
+                text.push('\\');
+                text.extend(characters.next());
             }
-            '"' => {
-                let phrase = quoted(after);
-                text.push(character);
-                text.push_str(phrase);
-                rest = after.get(phrase.len()..).unwrap_or_default();
-            }
-            '/' => text.push_str("\\/"),
-            _ => text.push(character),
+            letter if letter.is_alphanumeric() => text.push(letter),
+            other => text.extend(['\\', other]),
         }
-        at_start = character.is_whitespace() || matches!(character, '(' | '+' | '-' | '!');
     }
     text
 }
 
 /// A field's name and what stands behind its colon, if `text` begins with them.
-fn named(text: &str) -> Option<(&str, &str)> {
+fn field_name(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once(':')?;
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@');
     (!name.is_empty() && name.bytes().all(is_part)).then_some((name, value))
 }
 
-fn field(name: &str) -> Cow<'_, str> {
-    let known = SHORT_NAMES.iter().find(|(short, _)| *short == name);
-    Cow::Borrowed(known.map_or(name, |(_, field)| field))
+/// A phrase, a group, a range or a word that `text` begins with, and what follows.
+fn value(text: &str) -> (&str, &str) {
+    let end = match text.as_bytes().first() {
+        Some(b'"') => 1 + quoted(text.get(1..).unwrap_or_default()).len(),
+        Some(b'(') => closing(text, ')'),
+        Some(b'[' | b'{') => text.find([']', '}']).map_or(text.len(), |at| at + 1),
+        _ => 0,
+    };
+    // A word goes to a blank or a parenthesis; behind a phrase or a group may stand ~2 or ^3.
+    let mut is_escaped = false;
+    for (at, character) in text.char_indices().skip_while(|(at, _)| *at < end) {
+        if !is_escaped && (character.is_whitespace() || matches!(character, '(' | ')' | '"')) {
+            let at = if at == 0 { character.len_utf8() } else { at };
+            return text.split_at(at);
+        }
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    (text, "")
+}
+
+/// Where the group ends that `text` begins with.
+fn closing(text: &str, parenthesis: char) -> usize {
+    let mut depth = 0_u32;
+    for (at, character) in text.char_indices() {
+        match character {
+            '(' => depth += 1,
+            character if character == parenthesis => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Takes slashes literally, and in a word behind a field's name colons as well.
+fn literally(token: &str, is_value: bool) -> String {
+    let is_word = is_value && !token.starts_with(['(', '[', '{', '"']);
+    let mut text = String::with_capacity(token.len() + 4);
+    let mut rest = token;
+    while let Some(character) = rest.chars().next() {
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+        match character {
+            '\\' => {
+                text.push(character);
+                let mut escaped = rest.chars();
+                text.extend(escaped.next());
+                rest = escaped.as_str();
+            }
+            '"' => {
+                let phrase = quoted(rest);
+                text.push(character);
+                text.push_str(phrase);
+                rest = rest.get(phrase.len()..).unwrap_or_default();
+            }
+            '/' => text.push_str("\\/"),
+            ':' if is_word => text.push_str("\\:"),
+            _ => text.push(character),
+        }
+    }
+    text
 }
 
 /// A phrase up to and with its closing quotation mark, or all there is.
@@ -158,23 +263,55 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn translated(typed: &str) -> String {
+        translate(typed, &mut Vec::new())
+    }
+
     #[test]
-    fn short_names_become_fields_and_slashes_are_slashes() {
+    fn short_names_are_fields_and_members_and_slashes_are_slashes() {
         for (typed, expected) in [
-            ("status:500 AND path:/api*", "http.response.status_code:500 AND url.path:\\/api*"),
             (
-                "(status:404 OR -status:>=500)",
-                "(http.response.status_code:404 OR -http.response.status_code:>=500)",
+                "status:500 AND path:/api*",
+                r"(http.response.status_code:500 OR status:500) AND (url.path:\/api* OR path:\/api*)",
             ),
-            ("\"a status:1 /x\" agent:curl*", "\"a status:1 /x\" user_agent.original:curl*"),
-            ("message:status url.path:\"/a/b\"", "message:status url.path:\"/a/b\""),
-            ("ip:10.0.0.0/8", "source.ip:10.0.0.0\\/8"),
-            ("a\\/b 12:30", "a\\/b 12:30"),
-            ("mystatus:1 status", "mystatus:1 status"),
-            ("@timestamp:[a TO b] \"open", "@timestamp:[a TO b] \"open"),
+            (
+                "(status:404 OR -level:>=5)",
+                "((http.response.status_code:404 OR status:404) OR -(log.level:>=5 OR level:>=5))",
+            ),
+            (
+                r#"message:status url.path:"/a/b" x:(a/b OR c)"#,
+                r#"message:status url.path:"/a/b" x:(a\/b OR c)"#,
+            ),
+            ("source.ip:10.0.0.0/8", r"source.ip:10.0.0.0\/8"),
+            ("source.ip:2001:db8::1", r"source.ip:2001\:db8\:\:1"),
+            ("url.original:/q?x=1", r"url.original:\/q?x=1"),
+            (r"url.original:a\:b:c", r"url.original:a\:b\:c"),
+            ("@timestamp:[a TO b] n:{1 TO 2}^3", "@timestamp:[a TO b] n:{1 TO 2}^3"),
+            ("status:", "http.response.status_code:"),
         ] {
-            assert_eq!(translate(typed), expected);
+            assert_eq!(translated(typed), expected, "{typed}");
         }
+    }
+
+    #[test]
+    fn words_and_phrases_are_looked_for_inside_of_values_too() {
+        for (typed, expected) in [
+            ("curl", r"(curl OR \*:*curl*)"),
+            ("/shop NOT -a", r"(\/shop OR \*:*\/shop*) NOT -(a OR \*:*a*)"),
+            (r#""a status:1 /x""#, r#"("a status:1 /x" OR \*:*a\ status\:1\ \/x*)"#),
+            ("cu*l x~2 12x:30 a && b", r"cu*l x~2 12x:30 (a OR \*:*a*) && (b OR \*:*b*)"),
+            ("\"open", "\"open"),
+        ] {
+            assert_eq!(translated(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_of_which_field_is_known() {
+        let query = Query::new("status:abc AND -nothing:(1 OR 2) word", None, None);
+        let named: Vec<(&str, &str)> =
+            query.named.iter().map(|part| (part.name.as_str(), part.value.as_str())).collect();
+        assert_eq!(named, [("status", "abc"), ("nothing", "(1 OR 2)")]);
     }
 
     #[test]
@@ -190,10 +327,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_typed_is_taken(typed in ".*") {
-            // Nothing is dropped: without what was added, it is what was typed.
-            let translated = translate(&typed);
-            prop_assert!(translated.len() + 64 >= typed.len());
+        fn whatever_is_typed_is_taken_and_nothing_of_it_is_dropped(typed in "[a-c:/ \"()\\\\\\[\\]{}~^*?+!-]{0,40}|.*") {
+            let translated = translated(&typed);
+            let mut left = translated.chars();
+            prop_assert!(typed.chars().all(|wanted| left.any(|found| found == wanted)), "{}", translated);
         }
     }
 }
