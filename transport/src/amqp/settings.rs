@@ -39,7 +39,7 @@ pub const AMQP_SETTINGS: &[Setting] = &[
     Setting::new(
         "amqp.queue_max_bytes",
         Kind::Size,
-        "Length limit of the queue; beyond it the broker refuses and shippers wait. Must be equal everywhere.",
+        "Length limit of the queue; beyond it the broker refuses messages and shippers wait. Must be the same for all programs.",
     )
     .default("8GiB"),
     Setting::new(
@@ -59,9 +59,9 @@ pub const AMQP_SETTINGS: &[Setting] = &[
         "PEM file with the certificate to present to the broker; needs amqp.client_key_file.",
     ),
     Setting::new("amqp.client_key_file", Kind::Text, "PEM file with the key of that certificate."),
-    Setting::new("amqp.heartbeat", Kind::Period, "Heartbeat interval; a broker silent for twice as long is given up.")
+    Setting::new("amqp.heartbeat", Kind::Period, "Heartbeat interval; a broker that is silent for twice as long is given up.")
         .default("15s"),
-    Setting::new("amqp.connect_timeout", Kind::Period, "How long a connection may take to be made.")
+    Setting::new("amqp.connect_timeout", Kind::Period, "How long connecting may take.")
         .default("10s"),
 ];
 
