@@ -94,16 +94,16 @@ pub fn command() -> Command {
         .default_value("60s")
         .requires("repair")
         .value_parser(|text: &str| text.parse::<Period>())
-        .help("Give up when none of what was shipped has arrived for so long");
+        .help("Give up when nothing more of what was shipped has arrived for this long");
     let audit = Command::new("audit")
-        .about("Tell which lines of files are in Elasticsearch, which are dead letters, and which are missing")
-        .long_about("Computes the ids of the lines of files as the shipper did, and asks Elasticsearch for them. The settings are those of the shipper (--config, and its flags) and of the indexer (--indexer-config, --elasticsearch-…, --index-…).")
+        .about("Report which lines of a file are in Elasticsearch, which are dead letters, and which are missing")
+        .long_about("Computes the ids of the lines of each file as the shipper did, and asks Elasticsearch for them. The settings are those of the shipper (--config and its flags) and of the indexer (--indexer-config, --elasticsearch-…, --index-…).")
         .after_help(EXAMPLES)
         .arg(files)
-        .arg(path("as", "PATH", "What the shipper knows FILE as, if it was moved"))
+        .arg(path("as", "PATH", "The path by which the shipper knows FILE, if it was moved"))
         .arg(host_id)
         .arg(path("indexer-config", "FILE", "Read the indexer's settings from this TOML file"))
-        .arg(path("dead-file", "FILE", "Look for dead letters in this file of an indexer without a broker"))
+        .arg(path("dead-file", "FILE", "Look for dead letters in this file, written by an indexer without a broker"))
         .arg(switch("repair", "Ship what is missing, through the broker, and wait until it is found"))
         .arg(timeout)
         .arg(switch("json", "Print one JSON object"));

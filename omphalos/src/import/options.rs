@@ -68,9 +68,9 @@ fn rows() -> Vec<Setting> {
     });
     for row in &mut rows {
         *row = match row.key {
-            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, whatever its age."),
+            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, however old it is."),
             "state_dir" => row.help(
-                "Directory of the process whose store is filled; what this import remembers is in import below it.",
+                "State directory of the process whose store is filled; the import keeps its own state in the directory import below it.",
             ),
             "log_level" => row.default("warn"),
             _ => *row,
@@ -82,7 +82,7 @@ fn rows() -> Vec<Setting> {
 /// The subcommand.
 pub fn command() -> Command {
     let import = Command::new("import")
-        .about("Index files from their beginning to their end: old logs and archives")
+        .about("Index old logs and archives from beginning to end")
         .after_help(EXAMPLES);
     add_flags(import, &rows())
 }
