@@ -125,7 +125,11 @@ impl IndexerMetrics {
     pub fn register(&self, registry: &mut Registry) {
         let Self { books, retried, bulks, bulk_seconds, concurrency, held } = self;
         registry.register_collector(Box::new(books.clone()));
-        registry.register("documents_retried", "Documents sent again, alone", retried.clone());
+        registry.register(
+            "documents_retried",
+            "Documents sent again after a temporary refusal",
+            retried.clone(),
+        );
         registry.register("bulk_requests", "Requests to _bulk", bulks.clone());
         registry.register("bulk_seconds", "Duration of requests to _bulk", bulk_seconds.clone());
         registry.register("bulk_concurrency", "Bulks that may be in flight", concurrency.clone());
@@ -184,7 +188,7 @@ impl IndexerMetrics {
         let columns = self.books.open().clone();
         let dead = columns.all_dead();
         let Columns { received, indexed, duplicate, returned, in_flight, .. } = columns;
-        info!(received, indexed, duplicate, dead, returned, in_flight, "the books of this run");
+        info!(received, indexed, duplicate, dead, returned, in_flight, "counts since the start");
     }
 
     /// A request to `_bulk`.

@@ -116,7 +116,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     }
     if action == "drop" && !given.get_flag("yes") {
         anyhow::bail!(ConfigError::invalid(
-            "dropping cannot be undone; look at them first (omphalos dead list), then add --yes"
+            "dead letters that are dropped are gone for good; look at them first (omphalos dead list), then add --yes"
         ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -79,7 +79,7 @@ impl Dispatcher {
 /// A batch that the road gave up while nobody had told it to.
 #[derive(thiserror::Error, Debug)]
 #[error(
-    "a batch of {documents} documents of dataset {dataset} was given up before it was confirmed, expected word that it is delivered; the shipper stops, and the batch is read again from the checkpoint when it is started again"
+    "a batch of {documents} documents of dataset {dataset} was given up before it was confirmed, expected a confirm; the shipper stops, and reads the batch again from the checkpoint when it is started again"
 )]
 pub struct GivenUp {
     documents: usize,

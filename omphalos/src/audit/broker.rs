@@ -127,7 +127,7 @@ impl Publisher {
 
     fn unconfirmed(&self) -> anyhow::Error {
         anyhow::anyhow!(
-            "the broker has confirmed nothing for {:?}; what it took all the same is not shipped twice by another --repair, because ids keep repeats out",
+            "the broker has confirmed nothing for {:?}; another --repair indexes nothing twice, because ids prevent duplicates",
             self.patience
         )
     }

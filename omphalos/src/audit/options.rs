@@ -185,7 +185,7 @@ fn check_ids(shipper: &shipper::Settings) -> Result<(), ConfigError> {
         () => return Ok(()),
     };
     Err(ConfigError::invalid(format!(
-        "{key}: documents that are sent so get their ids from who takes them, so no audit can know them"
+        "{key}: documents sent this way get their ids from whoever receives them, so an audit cannot compute them"
     )))
 }
 
@@ -302,7 +302,7 @@ pub fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSett
         }
     }
     Err(ConfigError::invalid(format!(
-        "none of the {} [[monitor]] tables reads {}; say what the shipper knows it as: --as PATH",
+        "none of the {} [[monitor]] tables reads {}; give the path by which the shipper knows it: --as PATH",
         tables.len(),
         called.display()
     )))
@@ -329,7 +329,7 @@ mod tests {
         let error = dataset("/elsewhere/b.log").unwrap_err().to_string();
         assert_eq!(
             error,
-            "none of the 2 [[monitor]] tables reads /elsewhere/b.log; say what the shipper knows it as: --as PATH"
+            "none of the 2 [[monitor]] tables reads /elsewhere/b.log; give the path by which the shipper knows it: --as PATH"
         );
         let alone = table_of(&tables[..1], Path::new("/elsewhere/b.log")).unwrap();
         assert_eq!(alone.dataset.as_deref(), Some("access"));

@@ -128,7 +128,7 @@ pub fn command() -> Command {
         .arg(time("until", "Only lines from before this time").conflicts_with("follow"))
         .arg(limit)
         .arg(switch("follow", "Go on, and print new lines as they are indexed").short('f'))
-        .arg(switch("json", "Print whole documents as JSON, one a line"))
+        .arg(switch("json", "Print whole documents as JSON, one per line"))
         .arg(
             switch("histogram", "Print how many lines there are over time, instead of the lines")
                 .conflicts_with_all(["follow", "json", "limit"]),

@@ -258,7 +258,7 @@ impl Sender {
             if waiting.is_empty() {
                 for route in unheard {
                     error!(
-                        "{} does not say that it has everything; what it misses is lost",
+                        "{} has not said that it has everything; what it is missing is lost",
                         route.to()
                     );
                 }

@@ -133,9 +133,7 @@ impl UdpSettings {
     pub fn options(&self, host: &str, level: i32) -> Result<SenderOptions, ConfigError> {
         let refuse = |text: String| Err(ConfigError::invalid(text));
         if self.to.is_empty() {
-            return refuse(
-                "udp.to: expected where to send, as HOST:PORT, found nothing".to_owned(),
-            );
+            return refuse("udp.to: expected a destination, as HOST:PORT, found none".to_owned());
         }
         for to in &self.to {
             let port = to.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -208,7 +206,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused_by_name() {
         for (text, expected) in [
-            ("", "udp.to: expected where to send, as HOST:PORT, found nothing"),
+            ("", "udp.to: expected a destination, as HOST:PORT, found none"),
             (
                 "to = [\"web\"]",
                 "udp.to: expected HOST:PORT, such as 127.0.0.1:5140 or [::1]:5140, found \"web\"",

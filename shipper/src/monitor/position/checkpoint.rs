@@ -212,7 +212,7 @@ impl StateDir {
         }
         let lock = take_lock(&self.path)?;
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
-        warn!(state_dir = %self.path.display(), "the state directory was deleted while it was in use; it is made anew, with all that is known");
+        warn!(state_dir = %self.path.display(), "the state directory was deleted while it was in use; making it again, with all that is known");
         self.note_start()
     }
 
