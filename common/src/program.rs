@@ -25,22 +25,22 @@ pub const MISUSED: u8 = 2;
 pub struct ProcessSettings<'a> {
     /// Where it serves what it says of itself.
     pub listen: Option<SocketAddr>,
-    /// How much it logs.
+    /// Directives that say how much it logs, such as `info`.
     pub log_level: &'a str,
-    /// How.
+    /// How log lines are written.
     pub log_format: LogFormat,
 }
 
 /// Settings with a part for the process.
 pub trait OfProcess {
-    /// That part.
+    /// The settings that the frame of the process needs.
     fn process(&self) -> ProcessSettings<'_>;
 }
 
 /// A daemon, as far as daemons differ.
 #[derive(Debug)]
 pub struct Daemon {
-    /// Its settings.
+    /// The rows of its settings.
     pub rows: Vec<Setting>,
     /// Threads of its runtime; one for each processor by default.
     pub threads: Option<usize>,

@@ -40,7 +40,7 @@ struct Columns {
     received: u64,
     indexed: u64,
     duplicate: u64,
-    /// For each reason.
+    /// Dead letters for each reason.
     dead: BTreeMap<String, u64>,
     returned: u64,
     in_flight: u64,
@@ -191,7 +191,7 @@ impl IndexerMetrics {
         info!(received, indexed, duplicate, dead, returned, in_flight, "counts since the start");
     }
 
-    /// A request to `_bulk`.
+    /// Counts a request to `_bulk`, and how long it took.
     pub fn bulk(&self, outcome: &'static str, time: Duration) {
         self.bulks.get_or_create(&Outcome { outcome }).inc();
         self.bulk_seconds.observe(time.as_secs_f64());

@@ -28,12 +28,12 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
-    /// For bulks of this size.
+    /// Begins with a small prefetch, for bulks of this many bytes.
     pub fn new(bulk_bytes: usize) -> Self {
         Self { bulk_bytes, average_bytes: None, current: FIRST, changed: Instant::now() }
     }
 
-    /// What to ask for now.
+    /// How many deliveries to ask for now.
     pub fn current(&self) -> u16 {
         self.current
     }

@@ -112,9 +112,9 @@ pub struct Relay {
     records: RecordReader,
     sender: Sender,
     encoder: wire::Encoder,
-    /// For routing keys.
+    /// Name of this host, for routing keys.
     host: String,
-    /// By dataset.
+    /// The batches being filled, by dataset.
     open: HashMap<Arc<str>, Open>,
     pending: HashMap<u64, Pending>,
     /// `None` when a batch was given up.

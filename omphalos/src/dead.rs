@@ -103,7 +103,7 @@ impl Selection {
     }
 }
 
-/// Runs it.
+/// Runs the subcommand.
 pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     let Some((action, given)) = given.subcommand() else { return Ok(()) };
     let read = |name: &str| std::env::var(name).ok();

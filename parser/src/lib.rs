@@ -43,7 +43,7 @@ pub enum ParserKind {
     VhostCombined,
     /// W3C extended log file format, with the `#Fields` that the file names.
     W3c,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
     /// Any text.
     Raw,

@@ -178,7 +178,7 @@ pub struct Archives {
 }
 
 impl Archives {
-    /// Whether any are.
+    /// Whether any archives are read.
     pub fn are_read(&self) -> bool {
         self.all || !self.named.is_empty()
     }
@@ -194,9 +194,9 @@ impl Archives {
 pub enum LogicalPath {
     /// The file's, without suffixes of rotation and compression.
     Auto,
-    /// The file's.
+    /// The file's path as it is.
     Exact,
-    /// This one.
+    /// A path of the user's.
     Given(PathBuf),
 }
 
@@ -243,7 +243,7 @@ impl Settings {
         self.monitor.iter().map(MonitorSettings::input).collect()
     }
 
-    /// Where documents go.
+    /// The transport that is set, or follows from `udp.to`.
     pub fn transport(&self) -> TransportKind {
         self.transport.unwrap_or(match self.udp.to.as_slice() {
             [] => TransportKind::Amqp,

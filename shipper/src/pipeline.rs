@@ -33,9 +33,9 @@ pub struct Sent {
 pub struct Dispatcher {
     /// Batches from the monitor.
     pub batches: Receiver<ClosedBatch>,
-    /// Where they go.
+    /// The road that batches are sent along.
     pub road: Box<dyn Road>,
-    /// Who waits for receipts.
+    /// To the task that waits for receipts.
     pub sent: mpsc::Sender<Sent>,
     /// Where buffers go back to.
     pub bodies: Bodies,

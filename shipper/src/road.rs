@@ -16,9 +16,9 @@ use crate::host;
 pub enum TransportKind {
     /// RabbitMQ.
     Amqp,
-    /// Datagrams.
+    /// UDP datagrams.
     Udp,
-    /// Nowhere.
+    /// Nothing is sent, but everything counts as delivered.
     Null,
 }
 

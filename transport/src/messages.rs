@@ -17,9 +17,9 @@ use crate::wire;
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// One message a batch.
+    /// One message per batch.
     Batch,
-    /// One message a document.
+    /// One message per document.
     Json,
 }
 
@@ -79,7 +79,7 @@ pub trait SendMessage: Clone + Send + 'static {
     fn send(&self, message: Message) -> impl Future<Output = Receipt> + Send;
 }
 
-/// A road of messages.
+/// A road that carries each batch as one or more messages.
 pub struct MessageRoad<S> {
     messages: BatchMessages,
     sender: S,

@@ -15,7 +15,7 @@ pub enum Kind {
     Period,
     /// `true` or `false`; a flag alone means `true`.
     Switch,
-    /// One of these words.
+    /// One of a fixed set of words.
     Choice(&'static [&'static str]),
 }
 

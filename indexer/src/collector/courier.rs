@@ -27,7 +27,7 @@ const SMALLEST_REQUEST: usize = 16 * 1024;
 /// Delivers bulks; shared by all that are in flight.
 #[derive(Debug)]
 pub struct Courier {
-    /// The cluster.
+    /// The way to the cluster.
     pub client: Client,
     /// Whether it takes anything.
     pub gate: Gate,
@@ -37,7 +37,7 @@ pub struct Courier {
     pub metrics: IndexerMetrics,
     /// The template to install; `None` when someone else looks after it.
     pub template: Option<TemplateOptions>,
-    /// Learned from 413s.
+    /// The longest request that the server takes, in bytes, as learned from its 413s.
     pub request_limit: AtomicUsize,
     /// Indices that were written to, so that their template was there.
     pub known_indices: Mutex<HashSet<Arc<str>>>,

@@ -71,9 +71,9 @@ pub const RECEIVE_SETTINGS: &[Setting] = &[
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiveKind {
-    /// The queue.
+    /// The queue of `[amqp]`.
     Amqp,
-    /// Datagrams.
+    /// UDP datagrams.
     Udp,
 }
 
@@ -105,7 +105,7 @@ impl Default for ReceiveSettings {
     }
 }
 
-/// A table with a limit.
+/// A table whose one setting is `max_bytes`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the rows above say what each is")]
@@ -117,7 +117,7 @@ const WORKERS: std::ops::RangeInclusive<u32> = 1..=64;
 const BUFFER: std::ops::RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024;
 
 impl ReceiveSettings {
-    /// What the table is for.
+    /// From where the table receives.
     pub fn kind(&self) -> ReceiveKind {
         self.kind.unwrap_or(match self.listen {
             Some(_) => ReceiveKind::Udp,

@@ -36,7 +36,7 @@ const READING: &str = "read and, to see the last second too, maintenance";
 const BULK_PATH: &str =
     "_bulk?timeout=5s&filter_path=items.*.status,items.*.error,items.*.failure_store";
 
-/// The cluster.
+/// A client of the cluster: requests go to one node after another.
 #[derive(Debug, Clone)]
 pub struct Client {
     nodes: Arc<Nodes>,
@@ -52,7 +52,7 @@ pub struct Client {
 pub struct ServerInfo {
     /// `Elasticsearch` or `OpenSearch`.
     pub product: &'static str,
-    /// Such as `9.5.3`.
+    /// Version of the server, such as `9.5.3`.
     pub version: String,
     /// Its cluster's name.
     pub cluster: String,

@@ -22,7 +22,7 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the connection may take to be closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// The broker.
+/// The broker: dead letters are read from it, and repairs sent to it.
 pub struct Mq {
     broker: Arc<Broker>,
     topology: Topology,

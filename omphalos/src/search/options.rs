@@ -17,15 +17,15 @@ const KEYS: [&str; 2] = ["index.prefix", "store.listen"];
 
 /// What to search for, and how to show it.
 pub struct Options {
-    /// Where.
+    /// Where to search.
     pub settings: Settings,
-    /// What.
+    /// What to search for.
     pub query: Query,
-    /// As it was typed.
+    /// The query as it was typed.
     pub typed: String,
-    /// At most so many lines.
+    /// The most lines to print.
     pub limit: usize,
-    /// How.
+    /// Whether lines, new lines too, or a histogram are printed.
     pub shape: Shape,
     /// How lines look.
     pub lines: Lines,

@@ -50,14 +50,14 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// The monitor goes round at least so often, to show that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How the monitor works.
+/// What a monitor is started with.
 #[derive(Debug, Clone)]
 pub struct MonitorOptions {
     /// Read every file to its present end, and stop.
     pub once: bool,
     /// See [`Settings`].
     pub settings: Settings,
-    /// Who we are.
+    /// Name, id and id keys of the host that ships.
     pub host: Host,
 }
 

@@ -32,12 +32,12 @@ pub use dsl::parse;
 pub(crate) use refusal::{illegal, parsing, shard_failure, token};
 pub use strings::from_text;
 
-/// A query.
+/// A query, with its boost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// What the score is multiplied with.
     pub boost: f32,
-    /// What is asked for.
+    /// The query itself.
     pub kind: Kind,
 }
 

@@ -81,7 +81,7 @@ pub enum TopologyMode {
 pub struct AmqpSettings {
     /// See [`AMQP_SETTINGS`], like all that follow.
     pub url: Option<Vec<String>>,
-    /// Instead of `url`.
+    /// File with the broker URLs, instead of `url`.
     pub url_file: Option<PathBuf>,
     /// The exchange of the batches.
     pub exchange: String,
@@ -91,13 +91,13 @@ pub struct AmqpSettings {
     pub dead_letters: String,
     /// `x-max-length-bytes` of the queue.
     pub queue_max_bytes: Size,
-    /// Declare or check.
+    /// Whether to declare exchanges and queues, or only check them.
     pub topology: TopologyMode,
-    /// Trusted authorities.
+    /// PEM file with the certificate authorities to trust.
     pub ca_file: Option<PathBuf>,
-    /// Our certificate.
+    /// PEM file with our client certificate.
     pub client_certificate_file: Option<PathBuf>,
-    /// Its key.
+    /// PEM file with the key of that certificate.
     pub client_key_file: Option<PathBuf>,
     /// Heartbeat interval.
     pub heartbeat: Period,

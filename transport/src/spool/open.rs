@@ -50,7 +50,7 @@ struct Tail {
 /// What is after the last good record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TailState {
-    /// Nothing.
+    /// Nothing: the segment is whole.
     Whole,
     /// The beginning of a record.
     Torn,
@@ -192,7 +192,7 @@ fn read_tail(directory: &Path, first: u64, last: &Found, boot: u64) -> Result<Ta
     Ok(tail)
 }
 
-/// Where writing goes on.
+/// The segment in which writing goes on.
 enum Start {
     /// In the last segment.
     Continue(Tail),

@@ -33,7 +33,7 @@ pub const MAX_DATAGRAM: usize = 65_507;
 /// What a datagram is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Documents.
+    /// A message with documents, or a piece of one.
     Data = 1,
     /// What lost documents can be restored from.
     Parity = 2,
@@ -46,7 +46,7 @@ pub enum Kind {
 /// The header of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// What it is for.
+    /// What the datagram is for.
     pub kind: Kind,
     /// The stream it belongs to.
     pub stream: u64,
@@ -57,7 +57,7 @@ pub struct Datagram {
 /// Why something that arrived is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
-    /// It is not one of ours.
+    /// It does not begin with our magic bytes.
     Foreign,
     /// It is of another version than ours.
     Version,
@@ -92,7 +92,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All of them.
+    /// All refusals, for metrics and tests.
     pub const ALL: [Self; 16] = [
         Self::Foreign,
         Self::Version,

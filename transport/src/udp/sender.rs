@@ -41,7 +41,7 @@ pub struct SenderOptions {
     pub to: Vec<String>,
     /// What several of them are for.
     pub spread: Spread,
-    /// What is in a datagram.
+    /// The form of the datagrams to send.
     pub encoding: UdpEncoding,
     /// Size of packets with their headers; `None` to ask the kernel.
     pub mtu: Option<usize>,

@@ -20,20 +20,20 @@ const LEAP: u64 = 1 << 32;
 pub enum Seen {
     /// It had not been given up.
     Fresh,
-    /// It had.
+    /// It had been given up.
     Late,
 }
 
 /// What can be said of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// It was not seen.
+    /// It was not seen before.
     New(Seen),
-    /// It was.
+    /// It was seen before.
     Repeated,
 }
 
-/// The window.
+/// Which of a stream's newest numbers were seen, and which were given up.
 #[derive(Debug, Clone)]
 pub struct Window {
     /// A bit for each of the last [`REACH`] numbers; that of `n` is `n % REACH`.

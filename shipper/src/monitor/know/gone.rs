@@ -34,7 +34,7 @@ const SEARCHES: usize = 3;
 
 /// What came of looking for a file that was rotated.
 enum Rotated {
-    /// It is read on.
+    /// It was found, and is read on.
     Opened(TailId),
     /// It is not there.
     Missed,

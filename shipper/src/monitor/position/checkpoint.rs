@@ -141,7 +141,7 @@ pub struct Stamp {
 /// `millis`, which is when they were first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Offset.
+    /// Offset before which the lines begin.
     pub end: u64,
     /// Milliseconds since the epoch.
     pub millis: i64,
@@ -180,15 +180,15 @@ pub enum StateError {
         "the state directory {path} is in use by another omphalos-shipper; stop it, or give this one a state_dir of its own"
     )]
     Locked {
-        /// The directory.
+        /// The state directory.
         path: PathBuf,
     },
     /// It cannot be read or written.
     #[error("cannot {action} {path}: {source}; nothing is shipped that could not be remembered")]
     Io {
-        /// What was tried.
+        /// The operation, as a verb for the message.
         action: &'static str,
-        /// On which file.
+        /// The file that it was tried on.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
