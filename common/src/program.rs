@@ -25,15 +25,15 @@ pub const MISUSED: u8 = 2;
 pub struct ProcessSettings<'a> {
     /// Where it serves what it says of itself.
     pub listen: Option<SocketAddr>,
-    /// Directives that say how much it logs, such as `info`.
+    /// How much it logs.
     pub log_level: &'a str,
-    /// How log lines are written.
+    /// How.
     pub log_format: LogFormat,
 }
 
 /// Settings with a part for the process.
 pub trait OfProcess {
-    /// The settings that the frame of the process needs.
+    /// That part.
     fn process(&self) -> ProcessSettings<'_>;
 }
 

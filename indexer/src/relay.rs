@@ -114,7 +114,7 @@ pub struct Relay {
     encoder: wire::Encoder,
     /// Name of this host, for routing keys.
     host: String,
-    /// The batches being filled, by dataset.
+    /// By dataset.
     open: HashMap<Arc<str>, Open>,
     pending: HashMap<u64, Pending>,
     /// `None` when a batch was given up.

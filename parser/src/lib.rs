@@ -43,7 +43,7 @@ pub enum ParserKind {
     VhostCombined,
     /// W3C extended log file format, with the `#Fields` that the file names.
     W3c,
-    /// One JSON object per line.
+    /// A JSON object a line.
     Json,
     /// Any text.
     Raw,

@@ -16,9 +16,9 @@ use crate::host;
 pub enum TransportKind {
     /// RabbitMQ.
     Amqp,
-    /// UDP datagrams.
+    /// Datagrams.
     Udp,
-    /// Nothing is sent, but everything counts as delivered.
+    /// Nowhere.
     Null,
 }
 

@@ -17,9 +17,9 @@ use crate::wire;
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// One message per batch.
+    /// One message a batch.
     Batch,
-    /// One message per document.
+    /// One message a document.
     Json,
 }
 

@@ -57,7 +57,7 @@ pub struct MonitorOptions {
     pub once: bool,
     /// See [`Settings`].
     pub settings: Settings,
-    /// Name, id and id keys of the host that ships.
+    /// Who we are.
     pub host: Host,
 }
 

@@ -33,7 +33,7 @@ pub const MAX_DATAGRAM: usize = 65_507;
 /// What a datagram is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A message with documents, or a piece of one.
+    /// Documents.
     Data = 1,
     /// What lost documents can be restored from.
     Parity = 2,
@@ -46,7 +46,7 @@ pub enum Kind {
 /// The header of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// What the datagram is for.
+    /// What it is for.
     pub kind: Kind,
     /// The stream it belongs to.
     pub stream: u64,

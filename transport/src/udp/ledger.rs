@@ -155,7 +155,7 @@ pub enum LedgerError {
         verb: &'static str,
         /// The file that it was tried on.
         path: PathBuf,
-        /// What the system says.
+        /// Why not.
         source: io::Error,
     },
     /// It is not a ledger that we can read.

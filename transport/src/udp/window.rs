@@ -27,9 +27,9 @@ pub enum Seen {
 /// What can be said of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// It was not seen before.
+    /// It was not seen.
     New(Seen),
-    /// It was seen before.
+    /// It was.
     Repeated,
 }
 

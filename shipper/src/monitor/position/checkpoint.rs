@@ -141,7 +141,7 @@ pub struct Stamp {
 /// `millis`, which is when they were first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Offset before which the lines begin.
+    /// Offset.
     pub end: u64,
     /// Milliseconds since the epoch.
     pub millis: i64,
@@ -180,15 +180,15 @@ pub enum StateError {
         "the state directory {path} is in use by another omphalos-shipper; stop it, or give this one a state_dir of its own"
     )]
     Locked {
-        /// The state directory.
+        /// The directory.
         path: PathBuf,
     },
     /// It cannot be read or written.
     #[error("cannot {action} {path}: {source}; nothing is shipped that could not be remembered")]
     Io {
-        /// The operation, as a verb for the message.
+        /// What was tried.
         action: &'static str,
-        /// The file that it was tried on.
+        /// On which file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -212,7 +212,7 @@ impl StateDir {
         }
         let lock = take_lock(&self.path)?;
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
-        warn!(state_dir = %self.path.display(), "the state directory was deleted while it was in use; making it again, with all that is known");
+        warn!(state_dir = %self.path.display(), "the state directory was deleted while it was in use; it is made anew, with all that is known");
         self.note_start()
     }
 
