@@ -178,7 +178,7 @@ pub struct Archives {
 }
 
 impl Archives {
-    /// Whether any archives are read.
+    /// Whether any are.
     pub fn are_read(&self) -> bool {
         self.all || !self.named.is_empty()
     }
@@ -194,9 +194,9 @@ impl Archives {
 pub enum LogicalPath {
     /// The file's, without suffixes of rotation and compression.
     Auto,
-    /// The file's path as it is.
+    /// The file's.
     Exact,
-    /// A path of the user's.
+    /// This one.
     Given(PathBuf),
 }
 
