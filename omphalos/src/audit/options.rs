@@ -342,7 +342,9 @@ mod tests {
             check_ids(&settings).err().map(|error| error.to_string())
         };
         assert_eq!(refused(""), None);
-        assert!(refused("[batch]\nencoding = \"json\"").unwrap().contains("an audit cannot compute"));
+        assert!(
+            refused("[batch]\nencoding = \"json\"").unwrap().contains("an audit cannot compute")
+        );
         assert!(refused("[udp]\nto = [\"a:1\"]\nencoding = \"ndjson\"").is_some());
         assert_eq!(refused("[udp]\nto = [\"a:1\"]\n[batch]\nencoding = \"json\""), None);
     }
