@@ -183,7 +183,7 @@ impl IndexerMetrics {
         Sums { indexed: columns.indexed, duplicate: columns.duplicate, dead: columns.all_dead() }
     }
 
-    /// Writes the books of this run into the log: after the end nobody can ask for them.
+    /// Logs the counts since the start: after the end nobody can ask for them.
     pub fn log_books(&self) {
         let columns = self.books.open().clone();
         let dead = columns.all_dead();

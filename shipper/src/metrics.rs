@@ -185,7 +185,7 @@ impl ShipperMetrics {
         self.files_waiting_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Writes the books of this run into the log: after the end nobody can ask for them.
+    /// Logs the counts since the start: after the end nobody can ask for them.
     pub fn log_books(&self) {
         let Sums { lines, confirmed, skipped, joined, in_flight, held, .. } = self.totals();
         info!(read = lines, confirmed, skipped, joined, in_flight, held, "counts since the start");

@@ -1,4 +1,4 @@
-//! Batches as messages, for the roads that carry such, and what those roads have in common.
+//! Batches as messages, and what the roads that carry messages have in common.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! How many there are over time, as bars.
+//! How many documents match over time, drawn as bars.
 
 use jiff::Timestamp;
 use omphalos_indexer::elasticsearch::Fault;

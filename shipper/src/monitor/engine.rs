@@ -1,4 +1,4 @@
-//! The engine: goes round, deals with what came in, and does what there is to do.
+//! The engine: in rounds, it deals with what came in and does what is due.
 
 mod turns;
 

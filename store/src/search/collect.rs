@@ -57,7 +57,7 @@ pub struct Order {
 pub struct After {
     /// Its values of the criteria.
     pub ranks: Vec<Rank>,
-    /// Which it is, if hits that stand at the same place are wanted from there on.
+    /// Which hit it is, if those after it with the same values are wanted too.
     pub tie: Option<Tie>,
 }
 

@@ -1,4 +1,4 @@
-//! What the sender counts.
+//! The metrics of the UDP sender.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
