@@ -165,7 +165,7 @@ impl IndexerMetrics {
         columns.in_flight = columns.in_flight.saturating_sub(documents);
     }
 
-    /// Documents that are sent again.
+    /// Counts documents that are sent again.
     pub fn retried(&self, documents: usize) {
         self.retried.inc_by(documents as u64);
     }

@@ -38,7 +38,7 @@ impl Prefetch {
         self.current
     }
 
-    /// A message held so many bytes.
+    /// Notes the size of a message, in bytes.
     pub fn observe(&mut self, bytes: usize) {
         let bytes = f64::from(u32::try_from(bytes.max(1)).unwrap_or(u32::MAX));
         let average = self.average_bytes.get_or_insert(bytes);

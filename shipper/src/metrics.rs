@@ -154,22 +154,22 @@ impl ShipperMetrics {
         self.damaged.inc();
     }
 
-    /// Bytes that are not wanted.
+    /// Counts bytes that are left out on purpose.
     pub fn skipped(&self, reason: &'static str, bytes: u64) {
         self.passed_over.get_or_create(&Reason { reason }).inc_by(bytes);
     }
 
-    /// Bytes that cannot be read any more.
+    /// Counts bytes that cannot be read any more.
     pub fn lost(&self, reason: &'static str, bytes: u64) {
         self.lost.get_or_create(&Reason { reason }).inc_by(bytes);
     }
 
-    /// File events had stopped.
+    /// Counts that file events had stopped.
     pub fn watcher_restarted(&self) {
         self.watcher_restarts.inc();
     }
 
-    /// Documents that are delivered.
+    /// Counts documents that are delivered.
     pub fn confirmed(&self, dataset: &str, documents: usize) {
         self.books.confirm(dataset, documents);
     }

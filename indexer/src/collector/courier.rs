@@ -29,7 +29,7 @@ const SMALLEST_REQUEST: usize = 16 * 1024;
 pub struct Courier {
     /// The way to the cluster.
     pub client: Client,
-    /// Whether it takes anything.
+    /// Closed while the cluster takes nothing.
     pub gate: Gate,
     /// Where refused documents go.
     pub dead: DeadLetters,
@@ -311,7 +311,7 @@ impl Tally {
 enum Attempt {
     /// Every document has a final verdict.
     Settled,
-    /// These have not; after a while.
+    /// These documents have none yet, and are sent again after a while.
     Again(Bulk),
     /// The cluster took nothing, or these not.
     Held(Bulk),

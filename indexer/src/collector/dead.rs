@@ -76,7 +76,7 @@ impl DeadLetters {
         self.origins().insert(delivery, Arc::new(origin));
     }
 
-    /// The delivery is dealt with.
+    /// Forgets where a delivery came from, because it is answered.
     pub fn forget(&self, delivery: DeliveryId) {
         self.origins().remove(&delivery);
     }

@@ -58,7 +58,7 @@ pub struct ServerInfo {
     pub cluster: String,
 }
 
-/// Why a request had no use.
+/// Why a request failed.
 #[derive(thiserror::Error, Debug)]
 pub enum Fault {
     /// No answer, or one that asks to come back: try again.
@@ -118,7 +118,7 @@ impl Client {
         Ok(Self { nodes: Arc::new(nodes), shown, timeout, gzip, privileges })
     }
 
-    /// A client for who only reads.
+    /// The same client for somebody who only reads.
     #[must_use]
     pub fn for_reading(self) -> Self {
         Self { privileges: READING, ..self }

@@ -45,10 +45,10 @@ pub enum AskError {
     /// The request is too large for the server.
     #[error("the request is larger than the server takes (413)")]
     TooLarge,
-    /// Elasticsearch refuses, or has given no useful answer for too long.
+    /// Elasticsearch refuses the request, and asking again would not help.
     #[error("{0}")]
     Refused(String),
-    /// There was none for too long.
+    /// There was no useful answer for too long.
     #[error("{0}; given up after {PATIENCE:?}")]
     Silent(String),
 }

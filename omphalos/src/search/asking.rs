@@ -10,7 +10,7 @@ use super::query::Query;
 /// Documents a request: what Elasticsearch allows is ten times as many.
 const PAGE: usize = 1000;
 
-/// Where and what is asked.
+/// Asks for documents in the indices of a pattern.
 pub struct Asker {
     client: Client,
     /// Pattern of the indices to search.

@@ -305,7 +305,7 @@ fn group(
     Ok(())
 }
 
-/// A request that waits, or will soon.
+/// The next request that waits, or is about to.
 fn another(index: &Index, requests: &Receiver<Request>) -> Option<Request> {
     match requests.try_recv() {
         Ok(request) => Some(request),

@@ -166,7 +166,7 @@ pub struct Bool {
 /// `minimum_should_match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Minimum {
-    /// So many, or all but so many.
+    /// This many, or, if negative, all but this many.
     Number(i64),
     /// So many of a hundred, or all but so many.
     Percent(i64),

@@ -42,7 +42,7 @@ pub struct Signals {
 #[derive(Debug, Default)]
 pub struct Gone {
     paths: HashSet<PathBuf>,
-    /// They were too many to keep.
+    /// Whether there were too many paths to keep.
     is_all: bool,
 }
 
