@@ -165,7 +165,7 @@ async fn stop(receivers: Option<Receivers>) {
     }
 }
 
-/// What indexing and relaying both need.
+/// What both kinds of work stand on.
 struct Stage {
     settings: Settings,
     telemetry: Telemetry,

@@ -148,7 +148,7 @@ pub struct Input {
     pub watched: Watched,
     /// Whether standard input is read, and whether that is all.
     pub has_pipe: bool,
-    /// Whether standard input is all that is read.
+    /// Whether nothing else is read.
     pub is_pipe_only: bool,
     /// Which archives are read.
     pub archives: Archives,
