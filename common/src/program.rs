@@ -15,7 +15,7 @@ use crate::config::{ConfigError, HasRows, Loaded, Setting, load};
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
 
-/// Exit code: it could not be done.
+/// Exit code for work that could not be done.
 pub const FAILED: u8 = 1;
 /// Exit code: what was asked for, or a setting, makes no sense.
 pub const MISUSED: u8 = 2;
@@ -37,10 +37,10 @@ pub trait OfProcess {
     fn process(&self) -> ProcessSettings<'_>;
 }
 
-/// A daemon, as far as daemons differ.
+/// How a daemon differs from others.
 #[derive(Debug)]
 pub struct Daemon {
-    /// Its settings.
+    /// The rows of its settings.
     pub rows: Vec<Setting>,
     /// Threads of its runtime; one for each processor by default.
     pub threads: Option<usize>,

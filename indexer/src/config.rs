@@ -22,7 +22,7 @@ const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of the spool, the ledger of streams and the file of dead letters; used only where something is received over UDP.",
+        "Directory of the spool, the ledger of streams and the dead-letter file; used only when something is received over UDP.",
     )
     .default("/var/lib/omphalos-indexer"),
     Setting::new(
@@ -33,27 +33,27 @@ const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "log_level",
         Kind::Text,
-        "error, warn, info, debug or trace, or directives of tracing-subscriber's EnvFilter.",
+        "error, warn, info, debug or trace, or tracing-subscriber EnvFilter directives.",
     )
     .default("info"),
-    Setting::new("log_format", Kind::Choice(&["human", "json"]), "How our own log is written.")
+    Setting::new("log_format", Kind::Choice(&["human", "json"]), "Format of this program's log.")
         .default("human"),
     Setting::new(
         "stop_grace",
         Kind::Period,
-        "How long to finish what is in flight when stopping; the rest stays with the broker.",
+        "How long to go on finishing what is in flight when told to stop; the rest stays with the broker.",
     )
     .default("20s"),
     Setting::new(
         "consume.consumer_timeout",
         Kind::Period,
-        "The broker's consumer_timeout. While Elasticsearch is away for a third of it, deliveries are handed back, because the broker would close the channel.",
+        "The broker's consumer_timeout. When Elasticsearch has been away for a third of it, deliveries are handed back, because the broker would otherwise close the channel.",
     )
     .default("30m"),
     Setting::new(
         "consume.default_dataset",
         Kind::Text,
-        "Dataset of documents from other producers that name none in event.dataset.",
+        "Dataset of documents from other producers that have no event.dataset.",
     )
     .default("external"),
     Setting::new("elasticsearch.url", Kind::List, "Elasticsearch or OpenSearch URLs, used in turn.")
@@ -67,32 +67,32 @@ const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "elasticsearch.ca_file",
         Kind::Text,
-        "PEM file with a certificate authority to trust for https, besides the usual ones.",
+        "PEM file with a certificate authority to trust for https, in addition to the usual ones.",
     ),
-    Setting::new("elasticsearch.request_timeout", Kind::Period, "How long a request may take before it is sent again.")
+    Setting::new("elasticsearch.request_timeout", Kind::Period, "How long a request may take before it is given up and sent again.")
         .default("30s"),
-    Setting::new("bulk.bytes", Kind::Size, "A bulk is sent when it has so many bytes.").default("5MiB"),
-    Setting::new("bulk.documents", Kind::Integer, "A bulk is sent when it has so many documents.")
+    Setting::new("bulk.bytes", Kind::Size, "A bulk is sent when it has this many bytes.").default("5MiB"),
+    Setting::new("bulk.documents", Kind::Integer, "A bulk is sent when it has this many documents.")
         .default("10000"),
-    Setting::new("bulk.flush_interval", Kind::Period, "A bulk is sent at the latest so long after its first document.")
+    Setting::new("bulk.flush_interval", Kind::Period, "A bulk is sent at the latest this long after its first document.")
         .default("100ms"),
-    Setting::new("bulk.concurrency", Kind::Integer, "At most so many bulks are in flight; fewer while the cluster is busy.")
+    Setting::new("bulk.concurrency", Kind::Integer, "At most this many bulks are in flight; fewer while the cluster is busy.")
         .default("4"),
-    Setting::new("bulk.gzip", Kind::Switch, "Compress requests: for slow networks.").default("false"),
-    Setting::new("index.prefix", Kind::Text, "Indices are called PREFIX-DATASET-DATE.").default("omphalos"),
+    Setting::new("bulk.gzip", Kind::Switch, "Compress requests, for slow networks.").default("false"),
+    Setting::new("index.prefix", Kind::Text, "Indices are named PREFIX-DATASET-DATE.").default("omphalos"),
     Setting::new(
         "index.period",
         Kind::Choice(&["day", "week", "month", "none"]),
-        "How much event time one index covers. Changing it lets repeats of old lines in once.",
+        "How much event time one index covers. After a change, an old line that is sent again is indexed once more, in the new index.",
     )
     .default("day"),
     Setting::new(
         "index.outlier_past_days",
         Kind::Integer,
-        "Documents older than this go to PREFIX-DATASET-outlier, so that broken dates do not make thousands of indices.",
+        "Documents older than this many days go to PREFIX-DATASET-outlier, so that wrong dates do not create thousands of indices.",
     )
     .default("400"),
-    Setting::new("index.outlier_future_days", Kind::Integer, "So do documents further ahead than this.")
+    Setting::new("index.outlier_future_days", Kind::Integer, "So do documents dated more than this many days ahead.")
         .default("1"),
     Setting::new("index.template", Kind::Switch, "Install the index template with the ECS mapping.")
         .default("true"),

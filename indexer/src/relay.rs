@@ -112,7 +112,7 @@ pub struct Relay {
     records: RecordReader,
     sender: AmqpSender,
     encoder: wire::Encoder,
-    /// For routing keys.
+    /// Name of this host, for routing keys.
     host: String,
     /// By dataset.
     open: HashMap<Arc<str>, OpenRecords>,

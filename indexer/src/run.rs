@@ -45,7 +45,7 @@ const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// What the process around the indexer gives it.
 #[derive(Debug, Default)]
 pub struct Surroundings {
-    /// Where it says how it is.
+    /// Where it reports its metrics and health.
     pub telemetry: Telemetry,
     /// Where it counts, for who wants to look.
     pub metrics: IndexerMetrics,

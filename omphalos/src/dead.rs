@@ -37,14 +37,14 @@ pub fn command() -> Command {
         .value_name("N")
         .default_value("100")
         .value_parser(clap::value_parser!(u32))
-        .help("Look at so many at most");
+        .help("Look at this many at most");
     let list = Command::new("list")
-        .about("List dead letters: when, why, where they were going")
+        .about("List dead letters: when, why, and for which index")
         .arg(limit)
-        .arg(json.help("Print JSON, an object a line"));
-    let show = Command::new("show").about("Print dead letters whole: the reason and the document");
+        .arg(json.help("Print JSON, one object per line"));
+    let show = Command::new("show").about("Print whole dead letters: the reason and the document");
     let replay = Command::new("replay")
-        .about("Publish dead letters again, after the cause is mended; ids keep repeats out")
+        .about("Publish dead letters again, after the cause is fixed; ids prevent duplicates")
         .arg(all.clone().help("All of them"));
     let drop = Command::new("drop")
         .about("Delete dead letters for good")
@@ -53,10 +53,10 @@ pub fn command() -> Command {
             Arg::new("yes")
                 .long("yes")
                 .action(ArgAction::SetTrue)
-                .help("Really; this cannot be undone"),
+                .help("Confirm the deletion, which cannot be undone"),
         );
     let dead = Command::new("dead")
-        .about("Handle dead letters: what Elasticsearch refused for good, and messages that could not be read")
+        .about("Handle dead letters: documents that Elasticsearch refused for good, and messages that could not be read")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(with_selection(list))
@@ -103,7 +103,7 @@ impl Selection {
     }
 }
 
-/// Runs it.
+/// Runs the subcommand.
 pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     let Some((action, given)) = given.subcommand() else { return Ok(()) };
     let read = |name: &str| std::env::var(name).ok();
@@ -116,7 +116,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     }
     if action == "drop" && !given.get_flag("yes") {
         anyhow::bail!(ConfigError::invalid(
-            "dropping cannot be undone; look at them first (omphalos dead list), then add --yes"
+            "dead letters that are dropped are gone for good; look at them first (omphalos dead list), then add --yes"
         ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -32,9 +32,9 @@ const KEYS: &[&str] = &[
 ];
 
 const EXAMPLES: &str = "\
-A line without a time gets that of the line before it, and before the first one the present.
+A line without a time gets the time of the line before it, or the present if no line before it has one.
 
-Exit codes: 0 done; 1 something of a file could not be read; 2 usage.
+Exit codes: 0 done; 1 some of a file could not be read; 2 usage.
 
 Examples:
   omphalos parse --parser combined access.log | head -1
@@ -50,10 +50,12 @@ fn rows() -> Vec<Setting> {
 /// The subcommand.
 pub fn command() -> Command {
     let files = Arg::new("files").value_name("FILE").required(true).num_args(1..).help(
-        "Files, also .gz and .zst; - is standard input. With several [[monitor]] tables, the one that reads FILE says how",
+        "Files, also .gz and .zst; - is standard input. With several [[monitor]] tables, the settings are those of the one that reads FILE",
     );
     let parse = Command::new("parse")
-        .about("Write the documents that the shipper would send for the lines of FILE, one a line")
+        .about(
+            "Print the documents that the shipper would send for the lines of FILE, one per line",
+        )
         .after_help(EXAMPLES)
         .arg(files);
     add_flags(parse, &rows())

@@ -73,7 +73,7 @@ pub struct Event<'a> {
 /// How much of a line was shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// All of it.
+    /// The whole line.
     Whole,
     /// Its beginning: it is longer than allowed.
     Cut,

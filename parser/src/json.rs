@@ -201,7 +201,7 @@ enum Ours {
     Leaf,
     /// An object of ours, of which these members are our own.
     Object(&'static [&'static str]),
-    /// The line's.
+    /// Not ours: the line's.
     Nothing,
 }
 

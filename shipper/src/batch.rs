@@ -60,7 +60,7 @@ impl OpenBatch {
         }
     }
 
-    /// Where to append documents.
+    /// The buffer that documents are appended to.
     pub fn body(&mut self) -> &mut Vec<u8> {
         &mut self.batch.body
     }

@@ -117,17 +117,19 @@ type Column = (&'static str, &'static str, fn(&Page) -> u64);
 
 const COUNTERS: [Column; 5] = [
     ("lines_read", "Lines read from files", |page| page.lines),
-    ("bytes_read", "Bytes of those lines, and of those that are held", |page| page.bytes),
+    ("bytes_read", "Bytes of the lines read, and of lines_held", |page| page.bytes),
     ("documents_confirmed", "Documents delivered", |page| page.confirmed),
     ("lines_joined", "Lines that went into the document of the line before them", |page| {
         page.joined
     }),
-    ("parse_failures", "Lines that were not understood, and shipped whole", |page| page.failures),
+    ("parse_failures", "Lines that could not be parsed, and were shipped whole", |page| {
+        page.failures
+    }),
 ];
 
 const GAUGES: [Column; 2] = [
     ("documents_in_flight", "Documents made of lines and not yet delivered", |page| page.in_flight),
-    ("lines_held", "Lines of events whose end has not come, not yet among those read", |page| {
+    ("lines_held", "Lines of events that have not ended, not yet counted in lines_read", |page| {
         page.held
     }),
 ];

@@ -243,7 +243,7 @@ impl Settings {
         self.monitor.iter().map(MonitorSettings::input).collect()
     }
 
-    /// Where documents go.
+    /// The transport that is set, or follows from `udp.to`.
     pub fn transport(&self) -> TransportKind {
         self.transport.unwrap_or(match self.udp.to.as_slice() {
             [] => TransportKind::Amqp,

@@ -33,9 +33,9 @@ pub struct Sent {
 pub struct Dispatcher {
     /// Batches from the monitor.
     pub batches: Receiver<ClosedBatch>,
-    /// Where they go.
+    /// The road that batches are sent along.
     pub road: Box<dyn Road>,
-    /// Who waits for receipts.
+    /// To the task that waits for receipts.
     pub sent: mpsc::Sender<Sent>,
     /// Where buffers go back to.
     pub bodies: Bodies,
@@ -79,7 +79,7 @@ impl Dispatcher {
 /// A batch that the road gave up while nobody had told it to.
 #[derive(thiserror::Error, Debug)]
 #[error(
-    "a batch of {documents} documents of dataset {dataset} was given up before it was confirmed, expected word that it is delivered; the shipper stops, and the batch is read again from the checkpoint when it is started again"
+    "a batch of {documents} documents of dataset {dataset} was given up before it was confirmed, expected a confirm; the shipper stops, and reads the batch again from the checkpoint when it is started again"
 )]
 pub struct GivenUp {
     documents: usize,

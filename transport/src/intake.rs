@@ -8,7 +8,7 @@ use crate::wire::Parcel;
 
 /// What came along a road, and waits for an answer.
 pub struct Delivery {
-    /// What came.
+    /// The message or the documents that came.
     pub load: Load,
     /// The answer that it waits for.
     pub answer: Box<dyn Answer>,
@@ -66,7 +66,7 @@ pub trait Intake: Send {
     }
 }
 
-/// Several roads as one.
+/// Several intakes as one.
 pub struct Intakes(pub Vec<Box<dyn Intake>>);
 
 impl Intake for Intakes {

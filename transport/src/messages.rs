@@ -1,4 +1,4 @@
-//! Batches as messages, for the roads that carry such, and what those roads have in common.
+//! Batches as messages, and what the roads that carry messages have in common.
 
 use std::io;
 
@@ -79,7 +79,7 @@ pub trait SendMessage: Clone + Send + 'static {
     fn send(&self, message: Message) -> impl Future<Output = Receipt> + Send;
 }
 
-/// A road of messages.
+/// A road that carries each batch as one or more messages.
 pub struct MessageRoad<S> {
     messages: BatchMessages,
     sender: S,

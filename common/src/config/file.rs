@@ -1,4 +1,4 @@
-//! The file of settings: one may be for all programs, and each takes what is its own.
+//! The configuration file: one file may serve all programs, and each takes what is its own.
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -14,15 +14,15 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {path}")]
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: std::io::Error,
     },
     /// The file is not what it should be: a typing error, a wrong type, an unknown key.
     #[error("{path}: {message}")]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// Where in it, what was found and what was expected.
         message: String,
@@ -30,7 +30,7 @@ pub enum ConfigError {
     /// A value that cannot be used, wherever it came from.
     #[error("{message}")]
     Invalid {
-        /// Names the setting.
+        /// What was found and expected, with the name of the setting.
         message: String,
     },
 }

@@ -15,7 +15,7 @@ pub enum Kind {
     Period,
     /// `true` or `false`; a flag alone means `true`.
     Switch,
-    /// One of these words.
+    /// One of a fixed set of words.
     Choice(&'static [&'static str]),
 }
 
@@ -71,7 +71,7 @@ impl Setting {
         self
     }
 
-    /// With a second, shorter flag.
+    /// The same row, with a second, shorter flag.
     #[must_use]
     pub const fn alias(mut self, name: &'static str) -> Self {
         self.alias = Some(name);

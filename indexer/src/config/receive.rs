@@ -13,56 +13,56 @@ pub const RECEIVE_SETTINGS: &[Setting] = &[
     Setting::new(
         "receive.kind",
         Kind::Choice(&["amqp", "udp"]),
-        "amqp: consume the queue of the [amqp] table; udp: take datagrams. By default udp where receive.listen is set, and amqp otherwise; without any table, amqp.",
+        "amqp: consume the queue of the [amqp] table; udp: receive datagrams. By default udp if receive.listen is set, and amqp otherwise; without any [[receive]] table, amqp.",
     )
     .repeated(),
     Setting::new(
         "receive.listen",
         Kind::Text,
-        "Address to take datagrams at, such as 127.0.0.1:5140 or [::]:5140.",
+        "Address to receive datagrams at, such as 127.0.0.1:5140 or [::]:5140.",
     )
     .alias("udp")
     .repeated(),
     Setting::new(
         "receive.encoding",
         Kind::Choice(&["omphalos", "ndjson"]),
-        "omphalos: what our shippers send, with an account of losses; ndjson: plain lines of JSON.",
+        "omphalos: what omphalos-shipper sends, with an account of losses; ndjson: plain JSON lines.",
     )
     .default("omphalos")
     .repeated(),
     Setting::new(
         "receive.key_file",
         Kind::Text,
-        "Take only datagrams that are sealed with a key of this file: lines of ID (0 to 255) and KEY (openssl rand -hex 32). Only its owner may read it.",
+        "Take only datagrams that are sealed with a key in this file: lines of ID (0 to 255) and KEY (openssl rand -hex 32). Only its owner may read the file.",
     )
     .repeated(),
-    Setting::new("receive.workers", Kind::Integer, "Sockets and threads that share the address (SO_REUSEPORT).")
+    Setting::new("receive.workers", Kind::Integer, "How many sockets, each with its thread, share the address (SO_REUSEPORT).")
         .default("1")
         .repeated(),
     Setting::new(
         "receive.buffer",
         Kind::Size,
-        "SO_RCVBUF of each socket. More than net.core.rmem_max is granted to the privileged only.",
+        "SO_RCVBUF of each socket. Only a privileged process gets more than net.core.rmem_max.",
     )
     .default("4MiB")
     .repeated(),
     Setting::new(
         "receive.gap_timeout",
         Kind::Period,
-        "How long to wait for a datagram that is missing before it counts as lost.",
+        "How long to wait for a missing datagram before it counts as lost.",
     )
     .default("5s")
     .repeated(),
     Setting::new(
         "spool.max_bytes",
         Kind::Size,
-        "Room in the state directory for what came over UDP and is not dealt with; beyond it datagrams are refused and counted.",
+        "Room in the state directory for what came over UDP and is not delivered yet; beyond it, datagrams are refused and counted.",
     )
     .default("1GiB"),
     Setting::new(
         "dead_letters.max_bytes",
         Kind::Size,
-        "Room in the state directory for what Elasticsearch refuses, where nothing is received over AMQP.",
+        "Room in the state directory for documents that Elasticsearch refuses; used when nothing is received over AMQP.",
     )
     .default("256MiB"),
 ];
@@ -71,9 +71,9 @@ pub const RECEIVE_SETTINGS: &[Setting] = &[
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiveKind {
-    /// The queue.
+    /// The queue of `[amqp]`.
     Amqp,
-    /// Datagrams.
+    /// UDP datagrams.
     Udp,
 }
 
@@ -105,7 +105,7 @@ impl Default for ReceiveSettings {
     }
 }
 
-/// A table with a limit.
+/// A table whose one setting is `max_bytes`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the rows above say what each is")]
@@ -117,7 +117,7 @@ const WORKERS: std::ops::RangeInclusive<u32> = 1..=64;
 const BUFFER: std::ops::RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024;
 
 impl ReceiveSettings {
-    /// What the table is for.
+    /// From where the table receives.
     pub fn kind(&self) -> ReceiveKind {
         self.kind.unwrap_or(match self.listen {
             Some(_) => ReceiveKind::Udp,

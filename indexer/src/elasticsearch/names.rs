@@ -19,7 +19,7 @@ pub enum IndexPeriod {
     Week,
     /// `omphalos-access-2026.11`
     Month,
-    /// `omphalos-access`
+    /// One index for all time: `omphalos-access`.
     None,
 }
 

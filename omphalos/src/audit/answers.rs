@@ -1,4 +1,4 @@
-//! What Elasticsearch answers, as types. An answer that is not complete is none.
+//! What Elasticsearch answers, as types. An incomplete answer counts as no answer.
 
 use std::collections::HashSet;
 

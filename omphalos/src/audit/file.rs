@@ -27,7 +27,7 @@ const IN_FLIGHT: usize = 4;
 /// So many documents tell whether they are there under other ids.
 const SAMPLE: usize = 200;
 
-/// What was found out.
+/// What was found out about a file.
 pub struct Audited {
     /// Which file.
     pub target: Target,
@@ -39,7 +39,7 @@ pub struct Audited {
     pub documents: u64,
     /// How many of those are there.
     pub found: u64,
-    /// Those that are not.
+    /// The documents that were not found.
     pub absent: AbsentList,
     /// The same with other ids that they may have.
     pub others: Vec<AbsentList>,
@@ -51,11 +51,11 @@ pub struct Audited {
 
 /// How a file is audited.
 pub struct Auditor<'a> {
-    /// Who asks.
+    /// Asks Elasticsearch for documents.
     pub asker: &'a Asker,
     /// Why there is nothing in a checkpoint about a file, if there is nothing.
     pub why_unknown: &'a str,
-    /// Who is told.
+    /// Is told how far the audit has come.
     pub progress: &'a Progress,
 }
 

@@ -1,4 +1,4 @@
-//! What was found out about one file: counts, and where in it what is not there stands.
+//! What was found out about one file: counts, and the ranges of lines that are not there.
 
 use std::collections::BTreeMap;
 use std::io;

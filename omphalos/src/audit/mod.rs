@@ -220,7 +220,7 @@ impl Session {
         Ok(())
     }
 
-    /// Says why not, if not.
+    /// Whether the file may be repaired; if not, says why.
     fn may_repair(&self, outcome: &Outcome) -> io::Result<bool> {
         let shown = outcome.audited.target.path.display();
         if outcome.audited.stranger.is_some() {

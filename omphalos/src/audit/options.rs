@@ -94,16 +94,16 @@ pub fn command() -> Command {
         .default_value("60s")
         .requires("repair")
         .value_parser(|text: &str| text.parse::<Period>())
-        .help("Give up when none of what was shipped has arrived for so long");
+        .help("Give up when nothing more of what was shipped has arrived for this long");
     let audit = Command::new("audit")
-        .about("Tell which lines of files are in Elasticsearch, which are dead letters, and which are missing")
-        .long_about("Computes the ids of the lines of files as the shipper did, and asks Elasticsearch for them. The settings are those of the shipper (--config, and its flags) and of the indexer (--indexer-config, --elasticsearch-…, --index-…).")
+        .about("Report which lines of a file are in Elasticsearch, which are dead letters, and which are missing")
+        .long_about("Computes the ids of the lines of each file as the shipper did, and asks Elasticsearch for them. The settings are those of the shipper (--config and its flags) and of the indexer (--indexer-config, --elasticsearch-…, --index-…).")
         .after_help(EXAMPLES)
         .arg(files)
-        .arg(path("as", "PATH", "What the shipper knows FILE as, if it was moved"))
+        .arg(path("as", "PATH", "The path by which the shipper knows FILE, if it was moved"))
         .arg(host_id)
         .arg(path("indexer-config", "FILE", "Read the indexer's settings from this TOML file"))
-        .arg(path("dead-file", "FILE", "Look for dead letters in this file of an indexer without a broker"))
+        .arg(path("dead-file", "FILE", "Look for dead letters in this file, written by an indexer without a broker"))
         .arg(switch("repair", "Ship what is missing, through the broker, and wait until it is found"))
         .arg(timeout)
         .arg(switch("json", "Print one JSON object"));
@@ -185,7 +185,7 @@ fn check_ids(shipper: &shipper::Settings) -> Result<(), ConfigError> {
         () => return Ok(()),
     };
     Err(ConfigError::invalid(format!(
-        "{key}: documents that are sent so get their ids from who takes them, so no audit can know them"
+        "{key}: documents sent this way get their ids from whoever receives them, so an audit cannot compute them"
     )))
 }
 
@@ -302,7 +302,7 @@ pub fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSett
         }
     }
     Err(ConfigError::invalid(format!(
-        "none of the {} [[monitor]] tables reads {}; say what the shipper knows it as: --as PATH",
+        "none of the {} [[monitor]] tables reads {}; give the path by which the shipper knows it: --as PATH",
         tables.len(),
         called.display()
     )))
@@ -329,7 +329,7 @@ mod tests {
         let error = dataset("/elsewhere/b.log").unwrap_err().to_string();
         assert_eq!(
             error,
-            "none of the 2 [[monitor]] tables reads /elsewhere/b.log; say what the shipper knows it as: --as PATH"
+            "none of the 2 [[monitor]] tables reads /elsewhere/b.log; give the path by which the shipper knows it: --as PATH"
         );
         let alone = table_of(&tables[..1], Path::new("/elsewhere/b.log")).unwrap();
         assert_eq!(alone.dataset.as_deref(), Some("access"));
@@ -342,7 +342,9 @@ mod tests {
             check_ids(&settings).err().map(|error| error.to_string())
         };
         assert_eq!(refused(""), None);
-        assert!(refused("[batch]\nencoding = \"json\"").unwrap().contains("no audit can know"));
+        assert!(
+            refused("[batch]\nencoding = \"json\"").unwrap().contains("an audit cannot compute")
+        );
         assert!(refused("[udp]\nto = [\"a:1\"]\nencoding = \"ndjson\"").is_some());
         assert_eq!(refused("[udp]\nto = [\"a:1\"]\n[batch]\nencoding = \"json\""), None);
     }

@@ -35,7 +35,7 @@ pub struct Repaired {
     pub found: u64,
 }
 
-/// How to ship.
+/// How a repair ships documents.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     /// A batch is full with so many bytes.

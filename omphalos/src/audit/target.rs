@@ -19,7 +19,7 @@ use crate::reading::{NEVER, Reading, Source};
 pub struct Target {
     /// Where it is.
     pub path: PathBuf,
-    /// What the shipper knows it as.
+    /// The path by which the shipper knows it.
     pub called: PathBuf,
     /// How its lines become documents.
     pub monitor: MonitorSettings,

@@ -49,13 +49,13 @@ const LONGEST_END: Duration = Duration::from_secs(30);
 /// The subcommand.
 pub fn command() -> Command {
     Command::new("demo")
-        .about("Show the whole chain at work, in this process alone, on a log that is being written")
+        .about("Show the whole chain at work in one process, reading a log as it is written")
         .arg(
             Arg::new("seconds")
                 .long("seconds")
                 .value_name("N")
                 .value_parser(clap::value_parser!(u64).range(1..))
-                .help("End after so many seconds; by default with Ctrl-C"),
+                .help("End after this many seconds; by default, run until Ctrl-C"),
         )
         .arg(
             Arg::new("seed")
@@ -63,21 +63,21 @@ pub fn command() -> Command {
                 .value_name("N")
                 .value_parser(clap::value_parser!(u64))
                 .default_value("7")
-                .help("Another seed makes other traffic"),
+                .help("Seed of the traffic; another seed makes other traffic"),
         )
         .arg(
             Arg::new("directory")
                 .long("directory")
                 .value_name("DIR")
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Keep log and store here; by default they are temporary"),
+                .help("Keep the log and the store in this directory; by default they are temporary"),
         )
         .arg(
             Arg::new("listen")
                 .long("listen")
                 .value_name("ADDRESS")
                 .value_parser(clap::value_parser!(SocketAddr))
-                .help("Where the store listens; by default 127.0.0.1:9200, or a free port if that is taken"),
+                .help("Address at which the store listens; by default 127.0.0.1:9200, or a free port if that is taken"),
         )
 }
 

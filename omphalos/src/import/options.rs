@@ -34,15 +34,15 @@ const OTHER_KEYS: [&str; 13] = [
 const OTHER_ARCHIVES: [&str; 3] = ["bz2", "xz", "zip"];
 
 const EXAMPLES: &str = "\
-Where they go: to Elasticsearch with --elasticsearch-url; to RabbitMQ, and an indexer behind it, with
---amqp-url; else into the embedded store, through the process that has it open (omphalos run), or
-directly if none has.
+With --elasticsearch-url the lines go to Elasticsearch; with --amqp-url to RabbitMQ, from which an
+indexer takes them; otherwise into the embedded store, through the process that has it open
+(omphalos run), or directly if there is none.
 
-What is imported already, by this or by a shipper on this host, is not there twice afterwards: lines
-with a time have the same ids. The settings of the format (--parser, --dataset …) must be the same.
-An import that was interrupted goes on where it was when it is started again.
+Lines with a time that an import or a shipper on this host has indexed before are not there twice
+afterwards, because their ids are the same. The settings of the format (--parser, --dataset …) must
+be the same, too. If an import was interrupted, the same command continues it.
 
-Exit codes: 0 all is indexed; 1 some is not; 2 usage.
+Exit codes: 0 everything is indexed; 1 some of it is not; 2 usage.
 
 Examples:
   omphalos import /var/log/nginx/access.log.*.gz --parser combined
@@ -68,9 +68,9 @@ fn rows() -> Vec<Setting> {
     });
     for row in &mut rows {
         *row = match row.key {
-            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, whatever its age."),
+            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, however old it is."),
             "state_dir" => row.help(
-                "Directory of the process whose store is filled; what this import remembers is in import below it.",
+                "State directory of the process whose store is filled; the import keeps its own state in the directory import below it.",
             ),
             "log_level" => row.default("warn"),
             _ => *row,
@@ -82,7 +82,7 @@ fn rows() -> Vec<Setting> {
 /// The subcommand.
 pub fn command() -> Command {
     let import = Command::new("import")
-        .about("Index files from their beginning to their end: old logs and archives")
+        .about("Index old logs and archives from beginning to end")
         .after_help(EXAMPLES);
     add_flags(import, &rows())
 }

@@ -15,7 +15,7 @@ use omphalos_store::StoreOptions;
 use super::chain::Chain;
 use super::settings::{Settings, StoreSettings};
 
-/// What runs.
+/// What runs in this process.
 pub struct Plan {
     /// The parts that data goes through.
     pub chain: Chain,

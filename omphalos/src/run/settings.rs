@@ -24,7 +24,7 @@ const PROCESS_SETTINGS: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of all that is remembered: the checkpoint, the embedded store, dead letters, what came over UDP.",
+        "Directory of everything that must survive a restart: the checkpoint, the embedded store, dead letters, and what came over UDP.",
     )
     .default("/var/lib/omphalos"),
     Setting::new(
@@ -35,15 +35,15 @@ const PROCESS_SETTINGS: &[Setting] = &[
     Setting::new(
         "log_level",
         Kind::Text,
-        "error, warn, info, debug or trace, or directives of tracing-subscriber's EnvFilter.",
+        "error, warn, info, debug or trace, or tracing-subscriber EnvFilter directives.",
     )
     .default("info"),
-    Setting::new("log_format", Kind::Choice(&["human", "json"]), "How our own log is written.")
+    Setting::new("log_format", Kind::Choice(&["human", "json"]), "Format of this program's log.")
         .default("human"),
     Setting::new(
         "stop_grace",
         Kind::Period,
-        "How long to finish what is in flight when stopping; what is not finished is read again at the next start.",
+        "How long to go on finishing what is in flight when told to stop; the rest is read again at the next start.",
     )
     .default("10s"),
 ];
@@ -52,23 +52,23 @@ const STORE_SETTINGS: &[Setting] = &[
     Setting::new(
         "store.directory",
         Kind::Text,
-        "Directory of the embedded store; store in state_dir by default.",
+        "Directory of the embedded store; by default, the directory store in state_dir.",
     ),
     Setting::new(
         "store.listen",
         Kind::Text,
-        "Address at which the store speaks Elasticsearch's HTTP API. It asks nobody for a password: leave it on this machine.",
+        "Address at which the store speaks Elasticsearch's HTTP API. It asks for no password: leave it on this machine.",
     )
     .default("127.0.0.1:9200"),
     Setting::new(
         "store.max_age",
         Kind::Period,
-        "Delete indices whose youngest document is older than this, such as 30d written 720h; kept for ever by default.",
+        "Delete indices whose youngest document is older than this, such as 720h (30 days); kept for ever by default.",
     ),
     Setting::new(
         "store.max_bytes",
         Kind::Size,
-        "Delete the oldest indices while all together are larger; no limit by default.",
+        "Delete the oldest indices while all together are larger than this; no limit by default.",
     ),
 ];
 
@@ -87,7 +87,7 @@ pub fn all_settings() -> Vec<Setting> {
     rows.extend(shipper.iter().filter(|row| !is_told(row) && is_in(&shipping, row)));
     rows.extend(AMQP_SETTINGS.iter().map(|row| match row.key {
         "amqp.url" => row.default("").help(
-            "Broker URLs, tried in turn. With one, documents go through RabbitMQ instead of straight to the indexer.",
+            "Broker URLs, tried in turn. If set, documents go through RabbitMQ instead of straight to the indexer.",
         ),
         _ => *row,
     }));
@@ -96,7 +96,7 @@ pub fn all_settings() -> Vec<Setting> {
     let own = indexer.iter().filter(|row| !is_told(row) && is_in(&indexing, row));
     rows.extend(own.map(|row| match row.key {
         "elasticsearch.url" => row.default("").help(
-            "Elasticsearch or OpenSearch URLs, used in turn. With one, documents go there instead of into the embedded store.",
+            "Elasticsearch or OpenSearch URLs, used in turn. If set, documents go there instead of into the embedded store.",
         ),
         // --udp is where the shipper sends to.
         "receive.listen" => row.without_alias(),

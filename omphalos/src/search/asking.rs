@@ -10,10 +10,10 @@ use super::query::Query;
 /// Documents a request: what Elasticsearch allows is ten times as many.
 const PAGE: usize = 1000;
 
-/// Where and what is asked.
+/// Asks for documents in the indices of a pattern.
 pub struct Asker {
     client: Client,
-    /// Of the indices.
+    /// Pattern of the indices to search.
     pattern: String,
 }
 
@@ -68,9 +68,9 @@ pub enum Order {
 /// How many documents are wanted, from where, and how much of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// At most so many.
+    /// The most documents to return.
     pub most: usize,
-    /// From which end.
+    /// Which end they are taken from.
     pub order: Order,
     /// Whether what is in them is wanted too.
     pub sources: bool,

@@ -182,7 +182,7 @@ fn floor() -> i64 {
     Timestamp::now().as_second() - WINDOW_SECONDS
 }
 
-/// Whether to try again.
+/// The fault as text if it may pass, to be tried again; an error otherwise.
 fn passing(fault: Fault) -> anyhow::Result<Result<(), String>> {
     match fault {
         Fault::Transient(problem) | Fault::Hold(problem) => Ok(Err(problem)),

@@ -1,4 +1,4 @@
-//! How many there are over time, as bars.
+//! How many documents match over time, drawn as bars.
 
 use jiff::Timestamp;
 use omphalos_indexer::elasticsearch::Fault;
@@ -7,7 +7,7 @@ use super::asking::Asker;
 use super::lines::Lines;
 use super::query::Query;
 
-/// At most so many bars.
+/// The most bars that are drawn.
 const MOST_BARS: i64 = 30;
 /// The longest bar, in characters.
 const WIDEST: u64 = 50;

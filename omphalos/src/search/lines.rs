@@ -17,7 +17,7 @@ const REFUSED: Style = AnsiColor::Yellow.on_default();
 const FAILED: Style = AnsiColor::Red.on_default().bold();
 const PLAIN: Style = Style::new();
 
-/// Writes lines.
+/// Writes documents as lines for people.
 #[derive(Debug, Clone, Copy)]
 pub struct Lines {
     /// Whether in colour.

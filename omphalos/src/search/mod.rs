@@ -83,7 +83,7 @@ fn say_total(typed: &str, shown: u64, total: u64) {
     let total_shown = grouped(total);
     match (shown, total) {
         (_, 0) if !typed.is_empty() && !typed.contains([':', '*']) => eprintln!(
-            "nothing matches; words are words of messages, and whole values of other fields: try '*{typed}*', or path:*{typed}*"
+            "nothing matches; a word without * must be a word of a message, or the whole value of another field: try '*{typed}*', or path:*{typed}*"
         ),
         (_, 0) => eprintln!("nothing matches"),
         (_, 1) => eprintln!("1 line matches"),

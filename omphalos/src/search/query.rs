@@ -44,9 +44,9 @@ const FIELDS: [&str; 8] = [
 pub struct Query {
     /// The query as Elasticsearch takes it; `None` for everything.
     text: Option<String>,
-    /// From here on.
+    /// Only documents of this time or later.
     pub since: Option<jiff::Timestamp>,
-    /// Before this.
+    /// Only documents from before this time.
     pub until: Option<jiff::Timestamp>,
 }
 

@@ -26,7 +26,7 @@ const BAD_TAG: &str = "the tag is neither F nor P";
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
-    /// Not at all.
+    /// They are not wrapped.
     None,
     /// In the JSON of Docker's json-file driver.
     Docker,
@@ -42,9 +42,9 @@ impl Container {
 /// Which stream of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Its output.
+    /// Standard output.
     Stdout,
-    /// Its errors.
+    /// Standard error.
     Stderr,
 }
 

@@ -184,7 +184,7 @@ enum Place {
     Lines(u32),
     /// A blank line. Nothing joins it, so that it is dropped and does not lead another event.
     Blank,
-    /// Nothing of note.
+    /// A line that is no part of a trace.
     Plain,
     /// It announced a trace, and its message may follow.
     Head,

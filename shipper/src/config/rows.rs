@@ -12,25 +12,25 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of the checkpoint: how far each file is delivered.",
+        "Directory of the checkpoint, which says how far each file is delivered.",
     )
     .default("/var/lib/omphalos-shipper"),
-    Setting::new("host_name", Kind::Text, "host.name in every document; the system's by default."),
+    Setting::new("host_name", Kind::Text, "host.name in every document; the system's host name by default."),
     Setting::new(
         "id_key_file",
         Kind::Text,
-        "Make document ids with the first key of this file, and with the others in files that were begun with them: a key a line (openssl rand -hex 16), or the word host for the key made of host.id, which is used by default. Only its owner may read it; it is read at the start.",
+        "Make document ids with the first key in this file; the other keys are for log files that were begun with them. One key per line (openssl rand -hex 16), or the word host for the key made from host.id, which is the default. Only its owner may read the file; it is read at the start.",
     ),
     Setting::new(
         "id_version",
         Kind::Integer,
-        "How ids are made of the lines of files that are not in the checkpoint: 2, with a key; 1, as before there were keys, for files that were shipped so and whose checkpoint is lost.",
+        "How to make ids for lines of files that are not in the checkpoint: 2, with a key; 1, the way before there were keys, for files that were shipped that way and whose checkpoint is lost.",
     )
     .default("2"),
     Setting::new(
         "transport",
         Kind::Choice(&["amqp", "udp", "null"]),
-        "Where documents go; by default udp where udp.to is set, and amqp otherwise. null measures without sending, and checkpoints what it threw away.",
+        "Where documents go; by default udp if udp.to is set, and amqp otherwise. null sends nothing, for measuring, but its checkpoint still moves over what it threw away.",
     ),
     Setting::new(
         "listen",
@@ -40,64 +40,64 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "log_level",
         Kind::Text,
-        "error, warn, info, debug or trace, or directives of tracing-subscriber's EnvFilter.",
+        "error, warn, info, debug or trace, or tracing-subscriber EnvFilter directives.",
     )
     .default("info"),
-    Setting::new("log_format", Kind::Choice(&["human", "json"]), "How our own log is written.")
+    Setting::new("log_format", Kind::Choice(&["human", "json"]), "Format of this program's log.")
         .default("human"),
     Setting::new(
         "watch",
         Kind::Choice(&["auto", "poll"]),
-        "How changes are noticed: by inotify where it works, or by looking again and again.",
+        "How changes are noticed: auto uses inotify where it works; poll looks at the files again and again.",
     )
     .default("auto"),
     Setting::new(
         "poll_interval",
         Kind::Period,
-        "How often files are looked at that inotify does not cover.",
+        "How often to look at files that inotify does not cover.",
     )
     .default("500ms"),
     Setting::new(
         "rescan_interval",
         Kind::Period,
-        "How often all patterns and files are looked at even if there was no event.",
+        "How often to look at all patterns and files, even if there was no event.",
     )
     .default("30s"),
     Setting::new(
         "max_open_files",
         Kind::Integer,
-        "How many files that are written to keep their descriptor, as far as the limit of the process (RLIMIT_NOFILE) allows; the others, and idle ones, are opened again when they change.",
+        "How many files that are being written to stay open, within the limit of the process (RLIMIT_NOFILE); the others, and idle ones, are closed and opened again when they change.",
     )
     .default("16384"),
     Setting::new(
         "max_deleted_bytes",
         Kind::Size,
-        "Disk space that deleted files may hold until they are read; beyond that the oldest are given up, and counted.",
+        "Disk space that deleted files may hold until they are read; beyond that, the oldest are given up and counted.",
     )
     .default("1GiB"),
     Setting::new(
         "checkpoint_interval",
         Kind::Period,
-        "How often the checkpoint is written while it changes.",
+        "How often to write the checkpoint while it changes.",
     )
     .default("1s"),
     Setting::new(
         "stop_grace",
         Kind::Period,
-        "How long to wait for confirms when stopping; what is not confirmed is read again at the next start.",
+        "How long to wait for confirms when told to stop; what is not confirmed by then is read again at the next start.",
     )
     .default("10s"),
     Setting::new(
         "monitor.paths",
         Kind::List,
-        "Files, directories (their files, not deeper) and patterns with * ? [ ] **; - is standard input.",
+        "Files, directories (the files in them, not subdirectories) and patterns with * ? [ ] **; - is standard input.",
     )
     .positional("FILE")
     .repeated(),
     Setting::new(
         "monitor.exclude",
         Kind::List,
-        "Patterns of what not to read; of the file name, or of the whole path if there is a slash in it.",
+        "Patterns of what not to read, compared with the file name, or with the whole path if the pattern has a slash in it.",
     )
     .default("*.bz2,*.xz,*.zip")
     .flag("exclude")
@@ -105,7 +105,7 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.archives",
         Kind::Switch,
-        "Read .gz and .zst files that match as well, once, without what was read of them before they were compressed. Paths that end so are read in any case.",
+        "Also read .gz and .zst files that match, once each, leaving out what was read before they were compressed. Paths given with such an ending are read in any case.",
     )
     .default("false")
     .flag("archives")
@@ -117,14 +117,14 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.dataset",
         Kind::Text,
-        "event.dataset, and in cleaned form a part of the index name; by default access, json or raw, after the parser.",
+        "event.dataset, and, cleaned up, a part of the index name; by default access, json or raw, depending on the parser.",
     )
     .flag("dataset")
     .repeated(),
     Setting::new(
         "monitor.start",
         Kind::Choice(&["beginning", "end"]),
-        "Where to begin in files that are there at the first start and not in the checkpoint.",
+        "Where to begin in files that are there at the very first start and not in the checkpoint.",
     )
     .default("beginning")
     .flag("start")
@@ -132,14 +132,14 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.ignore_older",
         Kind::Period,
-        "Skip what stands in files that were last written longer ago than this when they are found, and are not in the checkpoint; off by default.",
+        "Skip the content of files that, when found, were last written longer ago than this and are not in the checkpoint; off by default.",
     )
     .flag("ignore-older")
     .repeated(),
     Setting::new(
         "monitor.encoding",
         Kind::Choice(EncodingSetting::NAMES),
-        "How characters are written; auto is UTF-16 where a file begins with its mark, and UTF-8 elsewhere. latin-1 is Windows-1252.",
+        "Character encoding; auto is UTF-16 if the file begins with a byte order mark, and UTF-8 otherwise. latin-1 is Windows-1252.",
     )
     .default("auto")
     .flag("encoding")
@@ -147,7 +147,7 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.container",
         Kind::Choice(Container::NAMES),
-        "What a container runtime wrapped around each line: docker (its json-file driver) or cri (Kubernetes).",
+        "Unwrap the lines of a container runtime: docker (its json-file driver) or cri (Kubernetes).",
     )
     .default("none")
     .flag("container")
@@ -155,7 +155,7 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.multiline",
         Kind::Choice(MultilineKind::NAMES),
-        "Which lines make one event: a line that matches starts one; a line that matches, or is indented, continues one; a count of lines; the stack traces of a language.",
+        "Which lines make one event: start, a line that matches begins one; continuation, a line that matches continues one; indent, an indented line continues one; count, a fixed number of lines; java, python, go or rust, the stack traces of that language.",
     )
     .default("none")
     .flag("multiline")
@@ -163,17 +163,17 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.multiline_pattern",
         Kind::Text,
-        "The regular expression of multiline = start or continuation.",
+        "Regular expression for multiline = start or continuation.",
     )
     .flag("multiline-pattern")
     .repeated(),
-    Setting::new("monitor.multiline_count", Kind::Integer, "How many lines, for multiline = count.")
+    Setting::new("monitor.multiline_count", Kind::Integer, "How many lines make an event, for multiline = count.")
         .flag("multiline-count")
         .repeated(),
     Setting::new(
         "monitor.multiline_timeout",
         Kind::Period,
-        "An event is complete when no line came for so long.",
+        "An event is complete when no further line came for this long.",
     )
     .default("2s")
     .flag("multiline-timeout")
@@ -181,12 +181,12 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.unfinished_after",
         Kind::Period,
-        "A last line without an end is shipped after so long, tagged unfinished; and again as a whole when it is completed.",
+        "A last line without a line end is shipped after this long, tagged unfinished, and again as a whole when it is completed.",
     )
     .default("5s")
     .flag("unfinished-after")
     .repeated(),
-    Setting::new("monitor.keep_original", Kind::Switch, "Keep each line whole in event.original.")
+    Setting::new("monitor.keep_original", Kind::Switch, "Keep the whole line in event.original.")
         .default("false")
         .flag("keep-original")
         .repeated(),
@@ -201,7 +201,7 @@ pub(super) const OWN_SETTINGS: &[Setting] = &[
     Setting::new(
         "monitor.logical_path",
         Kind::Text,
-        "The path that document ids are made of: auto (without suffixes of rotation and compression), exact (as it is), or a path of your own.",
+        "The path that document ids are made from: auto (without suffixes of rotation and compression), exact (as it is), or a path of your own.",
     )
     .default("auto")
     .flag("logical-path")

@@ -1,4 +1,4 @@
-//! The engine: goes round, deals with what came in, and does what there is to do.
+//! The engine: in rounds, it deals with what came in and does what is due.
 
 mod turns;
 
@@ -50,7 +50,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// The monitor goes round at least so often, to show that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How the monitor works.
+/// What a monitor is started with.
 #[derive(Debug, Clone)]
 pub struct MonitorOptions {
     /// Read every file to its present end, and stop.

@@ -40,7 +40,7 @@ pub struct News {
 /// How far the end of the process is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// Far.
+    /// The process goes on.
     #[default]
     Away,
     /// Nothing more should be read; what is read should be passed on.

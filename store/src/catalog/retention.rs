@@ -1,4 +1,4 @@
-//! Which indices go when there is too much, or they are too old.
+//! Which indices are deleted, because the store is too large or they are too old.
 
 use std::sync::Arc;
 use std::time::Duration;

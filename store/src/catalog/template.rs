@@ -94,7 +94,7 @@ impl IndexTemplate {
         body
     }
 
-    /// As it came.
+    /// The template as it was sent.
     pub fn body(&self) -> &Value {
         &self.body
     }

@@ -40,7 +40,7 @@ const IDLE_LOOK: Duration = Duration::from_secs(5);
 /// end, on a connection that is well: such a connection is made anew.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
-/// How a receiver works.
+/// What a receiver is started with.
 #[derive(Debug, Clone)]
 pub struct ReceiverOptions {
     /// The name of the receiver in [`Health`].

@@ -14,7 +14,7 @@ use crate::{Message, Receipt, Window};
 use omphalos_common::telemetry::Health;
 use supervisor::SenderSupervisor;
 
-/// How a sender works.
+/// What a sender is started with.
 #[derive(Debug, Clone)]
 pub struct AmqpSenderOptions {
     /// The name of the sender in [`Health`].

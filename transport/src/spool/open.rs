@@ -50,7 +50,7 @@ struct SegmentTail {
 /// What is after the last good record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TailState {
-    /// Nothing.
+    /// Nothing: the segment is whole.
     Whole,
     /// The beginning of a record.
     Torn,
@@ -197,7 +197,7 @@ fn read_tail(
     Ok(tail)
 }
 
-/// Where writing goes on.
+/// The segment in which writing goes on.
 enum Start {
     /// In the last segment.
     Continue(SegmentTail),

@@ -18,7 +18,7 @@ use super::{SpoolShared, locked};
 pub struct SpoolRecord {
     /// What to acknowledge it by.
     pub number: u64,
-    /// Its bytes.
+    /// The bytes of the record.
     pub body: Vec<u8>,
 }
 
@@ -49,7 +49,7 @@ enum Outlook {
     Segment(Extent),
     /// Less in this segment than there should be.
     Missing,
-    /// Nothing yet.
+    /// Nothing yet: the writer has written no more.
     Nothing,
 }
 

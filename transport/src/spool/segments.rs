@@ -34,7 +34,7 @@ pub struct Extent {
     pub first: u64,
     /// Its records end at this offset.
     pub limit: u64,
-    /// What it takes on disk.
+    /// Size of the segment on disk, in bytes.
     pub bytes: u64,
     /// Its numbers end before this one; `u64::MAX` while it is being written.
     pub stop: u64,
@@ -60,7 +60,7 @@ impl Segments {
         segments.for_each(|(first, segment)| self.insert(first, segment));
     }
 
-    /// What they take on disk.
+    /// Size of all segments on disk, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

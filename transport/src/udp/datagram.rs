@@ -57,7 +57,7 @@ pub struct Datagram {
 /// Why something that arrived is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
-    /// It is not one of ours.
+    /// It does not begin with our magic bytes.
     Foreign,
     /// It is of another version than ours.
     Version,
@@ -92,7 +92,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All of them.
+    /// All refusals, for metrics and tests.
     pub const ALL: [Self; 16] = [
         Self::Foreign,
         Self::Version,

@@ -8,7 +8,7 @@ use omphalos_common::event::day_of;
 use omphalos_common::telemetry::{Due, Repeats};
 use tracing::warn;
 
-/// Reads records.
+/// Makes documents of the records of the spool.
 pub struct RecordReader {
     opener: Opener,
     /// Told of what cannot be read; `None` where no record ever comes.

@@ -41,7 +41,7 @@ pub struct UdpSenderOptions {
     pub to: Vec<String>,
     /// What several of them are for.
     pub spread: Spread,
-    /// What is in a datagram.
+    /// The form of the datagrams to send.
     pub encoding: UdpEncoding,
     /// Size of packets with their headers; `None` to ask the kernel.
     pub mtu: Option<usize>,
@@ -258,7 +258,7 @@ impl UdpSender {
             if waiting.is_empty() {
                 for route in unheard {
                     error!(
-                        "{} does not say that it has everything; what it misses is lost",
+                        "{} has not said that it has everything; what it is missing is lost",
                         route.to()
                     );
                 }

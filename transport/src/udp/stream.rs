@@ -27,7 +27,7 @@ const MOST_ASKED: u64 = 1000;
 /// After so long without data, what is kept for repair is freed.
 const REPAIR_IDLE: Duration = Duration::from_secs(10);
 
-/// A stream.
+/// A stream that is followed: its window, its counts, its repair.
 #[derive(Debug)]
 pub struct Stream {
     pub id: u64,

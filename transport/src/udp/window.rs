@@ -20,7 +20,7 @@ const LEAP: u64 = 1 << 32;
 pub enum NumberSeen {
     /// It had not been given up.
     Fresh,
-    /// It had.
+    /// It had been given up.
     Late,
 }
 
@@ -33,7 +33,7 @@ pub enum Look {
     Repeated,
 }
 
-/// The window.
+/// Which of a stream's newest numbers were seen, and which were given up.
 #[derive(Debug, Clone)]
 pub struct NumberWindow {
     /// A bit for each of the last [`REACH`] numbers; that of `n` is `n % REACH`.

@@ -32,13 +32,13 @@ enum Place {
 /// A regular file that matches.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Under which name.
+    /// Path under which it was found.
     pub path: PathBuf,
-    /// Which file it is.
+    /// Device, inode and time of birth.
     pub key: FileKey,
     /// Which table it belongs to.
     pub input: usize,
-    /// What it was like.
+    /// Size and times when it was found.
     pub stamp: Stamp,
 }
 

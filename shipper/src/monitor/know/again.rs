@@ -22,7 +22,7 @@ pub enum PeekError {
     /// It cannot be read.
     #[error("cannot read {path}: {source}")]
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -30,7 +30,7 @@ pub enum PeekError {
     /// It is not what it should be, and neither is the one before it.
     #[error("{path} is damaged: {reason}")]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,

@@ -24,7 +24,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// A file that begins like one that is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// Under which name.
+    /// Path under which it was found.
     pub path: &'a Path,
     /// Which file.
     pub key: FileKey,

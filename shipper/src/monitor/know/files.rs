@@ -222,7 +222,7 @@ impl Files {
             || self.announced.iter().any(is_missed)
             || cut.peek().is_some();
         for tail in cut {
-            warn!(path = %tail.path.display(), offset = tail.known_size(), "the archive ends in the middle; what stands before this offset was read");
+            warn!(path = %tail.path.display(), offset = tail.known_size(), "the archive ends in the middle; what comes before this offset was read");
         }
         misses
     }
@@ -377,7 +377,7 @@ impl Files {
         }
         for (path, error) in &scan.unreadable {
             once(Announced::Unreadable(path.clone()), &|| {
-                warn!(path = %path.display(), %error, "cannot look there; what was read of it stays remembered, trying again");
+                warn!(path = %path.display(), %error, "cannot look there; its position is kept, trying again");
             });
         }
         self.announced = current;
@@ -498,7 +498,7 @@ impl Files {
     pub fn tell_damage(&mut self, id: TailId) {
         let Some(tail) = self.tails.get_mut(&id) else { return };
         if let Some(reason) = tail.take_damage() {
-            warn!(path = %tail.path.display(), offset = tail.offset(), reason, "the archive is damaged; what stands behind this offset cannot be read");
+            warn!(path = %tail.path.display(), offset = tail.offset(), reason, "the archive is damaged; what comes after this offset cannot be read");
             self.metrics.archive_damaged();
         }
     }

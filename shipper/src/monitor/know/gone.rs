@@ -34,7 +34,7 @@ const SEARCHES: usize = 3;
 
 /// What came of looking for a file that was rotated.
 enum Rotated {
-    /// It is read on.
+    /// It was found, and is read on.
     Opened(TailId),
     /// It is not there.
     Missed,
@@ -91,7 +91,7 @@ impl Files {
                 }
                 // Its inode holds something else now: the content is gone for good.
                 Ok(Rotated::Missed) if self.by_key.contains_key(&entry.key) => {
-                    warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what stood behind the offset is lost");
+                    warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what came after the offset is lost");
                 }
                 Ok(Rotated::Missed) => self.remembered.add(entry, true),
                 Ok(Rotated::Unsettled) => {

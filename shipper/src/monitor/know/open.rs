@@ -28,7 +28,7 @@ pub const MOST_NAMED: usize = 20;
 
 /// What is known of a file that was found.
 enum Known {
-    /// Nothing: it is new.
+    /// Nothing is known: it is new.
     Nothing,
     /// Where to go on, and the file that it is a copy of, if that is being read.
     Position(Box<Entry>, Option<TailId>),

@@ -63,7 +63,7 @@ struct Holder {
 /// To whom a source belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// To who asks.
+    /// To the file that asks.
     Own,
     /// To another file, which was numbered by its writer as far as anybody knows.
     OfNumbered,

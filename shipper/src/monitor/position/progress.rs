@@ -1,4 +1,4 @@
-//! What of a file is delivered: the checkpoint moves over a contiguous, confirmed range only.
+//! How much of a file is delivered: the checkpoint moves only over a contiguous, confirmed range.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -21,11 +21,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Whether there is something to save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Want {
-    /// No.
+    /// There is nothing to save.
     Nothing,
-    /// Yes, at the next interval.
+    /// There is, and it may wait for the next interval.
     Soon,
-    /// Yes, at once.
+    /// There is, and it is to be saved at once.
     Now,
 }
 

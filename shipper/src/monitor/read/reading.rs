@@ -119,7 +119,7 @@ impl Work<'_> {
 pub enum Look {
     /// There is nothing more to read now.
     AtEnd,
-    /// There may be.
+    /// There may be more to read now.
     More,
     /// What stands before the offset is not what was read: the file has other content now.
     Rewritten,

@@ -1,4 +1,4 @@
-//! Making messages of a batch, each as large as may be and not larger.
+//! Making messages of a batch, each as large as a datagram allows.
 
 use std::borrow::Cow;
 use std::io;

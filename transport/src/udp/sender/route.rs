@@ -37,20 +37,20 @@ const LAST_MARK: Duration = Duration::from_secs(10);
 /// How long to wait when the kernel has no buffers.
 const NO_BUFFERS: Duration = Duration::from_millis(1);
 
-/// A destination.
+/// A destination, and the stream that goes there.
 pub struct Route {
     to: String,
     link: Link,
     retry: Retry,
     failing: Repeats,
-    /// Fixed settings.
+    /// Settings, which do not change: the packet size (`None` asks the kernel), buffer, form, host.
     mtu: Option<usize>,
     send_buffer: usize,
     small_buffer: Repeats,
     sealed: bool,
     plain: bool,
     host: String,
-    /// The stream.
+    /// Id of the stream.
     stream: u64,
     first: u64,
     next: u64,
@@ -65,7 +65,7 @@ pub struct Route {
     pace: Pace,
     mark_after: Duration,
     mark_at: Instant,
-    /// When the last one went.
+    /// When the last mark was sent.
     marked: Instant,
     /// Nothing before this number is missed, says the receiver.
     settled: u64,
@@ -128,7 +128,7 @@ impl Route {
         matches!(self.link, Link::Up { .. })
     }
 
-    /// Why nobody does.
+    /// Why nobody seems to listen; `None` while somebody does.
     pub fn trouble(&self) -> Option<String> {
         match &self.link {
             Link::Up { .. } => None,

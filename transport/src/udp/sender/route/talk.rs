@@ -1,4 +1,4 @@
-//! What is said besides the data: marks to the receiver, and its requests.
+//! What goes to and fro besides the data: marks to the receiver, and its requests.
 
 use std::io;
 use std::os::fd::AsRawFd;
