@@ -199,8 +199,8 @@ impl Shipped {
         let documents: Vec<_> = texts.zip(ids).map(|(text, id)| Document::new(text, *id)).collect();
         let mut offsets = documents.iter().map(|document| document.offset);
         let chunks = closed.batch.chunks.iter().zip(&closed.owners);
-        let chunks = chunks.map(|(chunk, (_, number))| Chunk {
-            number: *number,
+        let chunks = chunks.map(|(chunk, owner)| Chunk {
+            number: owner.chunk,
             range: chunk.start..chunk.end,
             offsets: offsets.by_ref().take(chunk.ids.len()).collect(),
         });
@@ -226,7 +226,7 @@ impl Shipped {
 
     fn confirm(&self, tail: &mut Tail) {
         for chunk in &self.chunks {
-            tail.confirm(chunk.number);
+            tail.confirm(chunk.number).unwrap();
         }
     }
 }

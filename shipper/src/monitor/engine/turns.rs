@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::{Monitor, Stage};
 use crate::batch::OpenBatch;
+use crate::books::Held;
 use crate::monitor::read::reading::{Look, Tools};
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
@@ -15,7 +16,7 @@ impl Monitor {
     /// Gives each file that is ready one turn, as long as there is room for what it says.
     pub(super) fn read(&mut self) {
         for _ in 0..self.ready.len() {
-            if !self.outbox.is_empty() {
+            if !self.outbox.is_empty() || self.files.broken().is_some() {
                 return;
             }
             let Some(id) = self.ready.pop() else { break };
@@ -60,7 +61,9 @@ impl Monitor {
                 }
                 if let Some(ended) = ended {
                     self.files.lay_out(ended);
-                    self.with_tail(id, Tail::end_all_events);
+                    if let Some(Err(error)) = self.with_tail(id, Tail::end_all_events) {
+                        self.files.note_unreadable(id, &error);
+                    }
                     self.files.put_away(id);
                 }
                 self.saver.changed();
@@ -128,7 +131,7 @@ impl Monitor {
         let batch_bytes = self.options.settings.batch.bytes.as_usize();
         // What is seen of a file makes it known again, so it is saved soon as well.
         let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head.length()));
-        let held = tail.held();
+        let held_before = tail.held();
         let mut tools = Tools {
             documents: &mut self.documents,
             buffer: &mut self.buffer,
@@ -137,7 +140,8 @@ impl Monitor {
             now_millis: now_millis(),
         };
         let result = work(tail, &mut tools);
-        self.metrics.count(&dataset, tail.take_counts(), (held, tail.held()));
+        let held = Held { before: held_before, after: tail.held() };
+        self.metrics.count(&dataset, tail.take_counts(), held);
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }

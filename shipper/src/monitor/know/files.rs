@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 use omphalos_common::ids::{IdKeys, IdMakers};
 use tracing::{debug, info, warn};
 
+use crate::books::Held;
 use crate::config::Input;
 use crate::metrics::ShipperMetrics;
+use crate::monitor::broken::Broken;
 use crate::monitor::find::discover::{Found, Scan, Watched};
 use crate::monitor::know::copies::Suspects;
 use crate::monitor::know::gone::REMEMBER_SECONDS;
@@ -103,6 +105,8 @@ pub struct Files {
     unseen: BTreeMap<PathBuf, String>,
     /// Files that were found and cannot be read now, and why.
     pub(in crate::monitor) unreadable: BTreeMap<PathBuf, String>,
+    /// What was found that cannot be, and where.
+    broken: Option<String>,
     /// Which file has which source.
     pub(in crate::monitor) sources: Sources,
     pub(in crate::monitor) next_id: u64,
@@ -151,6 +155,7 @@ impl Files {
             announced: HashSet::new(),
             unseen: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            broken: None,
             sources: Sources::default(),
             next_id: 0,
             opened_now: 0,
@@ -253,7 +258,7 @@ impl Files {
         self.announce(&scan);
         let mut to_read = Vec::new();
         let mut present = HashSet::new();
-        let mut files_waiting = (0, 0);
+        let (mut archives, mut archive_bytes) = (0, 0);
         let hidden: Vec<PathBuf> =
             std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
@@ -269,8 +274,8 @@ impl Files {
                 None => self.open(&found),
             };
             if self.waiting.contains(&found.key) {
-                files_waiting.0 += 1;
-                files_waiting.1 += found.stamp.bytes;
+                archives += 1;
+                archive_bytes += found.stamp.bytes;
             }
             if let Some(id) = id {
                 present.insert(id);
@@ -306,7 +311,7 @@ impl Files {
             info!(files = self.opened_now, "reading these and more");
         }
         self.is_first_start = false;
-        self.metrics.files_waiting(files_waiting);
+        self.metrics.files_waiting(archives, archive_bytes);
         to_read
     }
 
@@ -397,7 +402,7 @@ impl Files {
             self.sources.claim(source, id, tail.names.numbered.is_some());
         }
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
-        self.enter_held(&tail, (0, tail.held()));
+        self.enter_held(&tail, Held { before: 0, after: tail.held() });
         self.tails.insert(id, tail);
         self.note_use(id);
         id
@@ -405,7 +410,7 @@ impl Files {
 
     /// Lays out content that is nowhere any more, for what it holds; nobody finds it.
     pub fn lay_out(&mut self, tail: Tail) {
-        self.enter_held(&tail, (0, tail.held()));
+        self.enter_held(&tail, Held { before: 0, after: tail.held() });
         self.tails.insert(tail.id, tail);
     }
 
@@ -413,12 +418,12 @@ impl Files {
     pub fn put_away(&mut self, id: TailId) {
         if let Some(tail) = self.tails.remove(&id) {
             self.opened.remove(&tail.last_use);
-            self.enter_held(&tail, (tail.held(), 0));
+            self.enter_held(&tail, Held { before: tail.held(), after: 0 });
         }
     }
 
     /// Enters into the books that a file comes or goes with what it holds.
-    fn enter_held(&self, tail: &Tail, held: (u64, u64)) {
+    fn enter_held(&self, tail: &Tail, held: Held) {
         if let Some(input) = self.inputs.get(tail.input) {
             self.metrics.held(&input.clean_dataset, held);
         }
@@ -447,7 +452,7 @@ impl Files {
     pub(in crate::monitor) fn remove(&mut self, id: TailId) -> Option<Tail> {
         let tail = self.tails.remove(&id)?;
         self.missed.remove(&id);
-        self.enter_held(&tail, (tail.held(), 0));
+        self.enter_held(&tail, Held { before: tail.held(), after: 0 });
         self.by_key.remove(&tail.key);
         if let Some(source) = tail.clock.timed_source() {
             self.sources.release(source, id);
@@ -511,8 +516,17 @@ impl Files {
         }
     }
 
+    /// What was found that cannot be, if anything was: nothing more must be read then.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
     /// Notes that a file cannot be opened now, and says so once.
     pub(in crate::monitor) fn note_unopened(&mut self, path: &Path, error: &io::Error) {
+        if let Some(what) = Broken::said_by(error) {
+            self.broken.get_or_insert_with(|| format!("{}: {what}", path.display()));
+            return;
+        }
         if self.unreadable.insert(path.to_owned(), error.to_string()).is_none() {
             warn!(path = %path.display(), %error, "cannot read the file; trying again");
         }

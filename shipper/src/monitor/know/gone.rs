@@ -168,7 +168,10 @@ impl Files {
     fn let_go(&mut self, old: Tail, is_continued: bool) -> (Option<TailId>, Option<Tail>) {
         let entry = old.entry(now_seconds());
         let copy = if old.progress.is_settled() { None } else { self.find_copy(&entry) };
-        let opened = copy.and_then(|(_, content)| self.open_gone(old.input, &entry, content).ok());
+        let opened = copy.and_then(|(copy, content)| {
+            let opened = self.open_gone(old.input, &entry, content);
+            opened.inspect_err(|error| self.note_unopened(&copy, error)).ok()
+        });
         let path = old.path.display();
         let lost = old.known_size().saturating_sub(old.read_to());
         if lost > 0 && !is_continued {
@@ -226,8 +229,8 @@ impl Files {
             self.by_path.insert(found.path.clone(), new);
             return Some(new);
         };
-        let setup = self.setup(found.input, &found.path).ok()?;
-        let opened = Tail::open(setup, found.path.clone(), content, None);
+        let setup = self.setup(found.input, &found.path);
+        let opened = setup.and_then(|setup| Tail::open(setup, found.path.clone(), content, None));
         let opened = opened.inspect_err(|error| self.note_unopened(&found.path, error));
         let new = self.add(opened.ok()?);
         if is_gone {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::{debug, info};
 
 use crate::config::{LogicalPath, Start};
+use crate::monitor::broken::Broken;
 use crate::monitor::find::discover::Found;
 use crate::monitor::know::copies::{self, Kinship, Origin, Standing};
 use crate::monitor::know::files::Files;
@@ -369,7 +370,9 @@ impl Files {
     pub(in crate::monitor) fn setup(&mut self, input: usize, path: &Path) -> io::Result<Setup> {
         let id = TailId(self.next_id);
         self.next_id += 1;
-        let settings = self.inputs.get(input).ok_or(io::ErrorKind::InvalidInput)?;
+        let settings = self.inputs.get(input).ok_or_else(|| {
+            Broken::error(format!("there is no [[monitor]] table of number {input}"))
+        })?;
         let path = settings.called.as_deref().unwrap_or(path);
         let origin = scribe::Origin {
             host_name: &self.host.name,
@@ -415,14 +418,13 @@ fn copied(
     let length = matching::length(content)?;
     // It may end in the middle of a line, and be written on.
     let end = last_line_end(content, charset, length)?;
-    let mut head = vec![0; PREFIX_BYTES];
-    let read = content.read_up_to(&mut head, 0)?;
-    head.truncate(read);
+    let mut head = [0; PREFIX_BYTES];
+    let prefix = Fingerprint::of(content.read_up_to(&mut head, 0)?);
     let place = Place::find(content, end)?;
     Ok(Known::Everything(Box::new(Entry {
         path: found.path.clone(),
         key: FileKey::from(&metadata),
-        prefix: Fingerprint::of(&head),
+        prefix,
         offset: place.offset,
         guard: place.guard(),
         complete: Some(stamp(&metadata)),

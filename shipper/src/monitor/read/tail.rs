@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use omphalos_common::ids::IdMakers;
+use omphalos_common::numbers::at_most;
 
+use crate::monitor::broken;
 use crate::monitor::know::matching::{self, stamp};
 use crate::monitor::position::checkpoint::{Entry, Stamp};
 use crate::monitor::position::clock::{Clock, Names};
@@ -126,7 +128,8 @@ impl Tail {
             handle: Handle::new(key, content),
             names: setup.names,
             clock,
-            splits: entry.map(|entry| entry.splits.iter().copied().collect()).unwrap_or_default(),
+            splits: entry
+                .map_or_else(VecDeque::new, |entry| entry.splits.iter().copied().collect()),
             splits_made: 0,
             next: Place::default(),
             head: Head::default(),
@@ -166,8 +169,7 @@ impl Tail {
         let offset = if again { 0 } else { offset };
         self.head = Head::read(content, seen.max(offset))?;
         let mut mark = [0; MARK_BYTES];
-        let length = content.read_up_to(&mut mark, 0)?;
-        self.scribe.see_beginning(mark.get(..length).unwrap_or_default());
+        self.scribe.see_beginning(content.read_up_to(&mut mark, 0)?);
         let charset = self.scribe.charset();
         if !self.clock.is_identified()
             && let Some(first) =
@@ -269,11 +271,17 @@ impl Tail {
 
     /// Whether everything that is there now was looked at; a last line without an end may be left.
     pub fn has_read_all(&self) -> bool {
-        let length =
-            if self.is_archive() { Ok(0) } else { self.metadata().map(|found| found.len()) };
-        let length = length.unwrap_or(0);
-        let is_behind = !self.is_archive() && self.offset() >= length;
-        self.is_done || is_behind || self.is_at_end && self.known_size >= length
+        let is_read = |length| self.is_at_end && self.known_size >= length;
+        let all_was_read = if self.is_plain() {
+            match self.metadata() {
+                Ok(found) => self.offset() >= found.len() || is_read(found.len()),
+                // What is nowhere has nothing to read; what cannot be looked at may have.
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            }
+        } else {
+            is_read(0)
+        };
+        self.is_done || all_was_read
     }
 
     /// Whether everything was read and nothing will follow.
@@ -351,13 +359,17 @@ impl Tail {
     }
 
     /// Notes that a chunk of this file is confirmed.
-    pub fn confirm(&mut self, number: u64) {
-        self.progress.confirm(number);
+    ///
+    /// # Errors
+    /// [`Broken`](crate::monitor::broken::Broken) when it has no such chunk on its way.
+    pub fn confirm(&mut self, number: u64) -> io::Result<()> {
+        self.progress.confirm(number)?;
         let offset = self.progress.confirmed().offset;
         self.clock.forget_before(offset);
         while self.splits.front().is_some_and(|split| *split <= offset) {
             self.splits.pop_front();
         }
+        Ok(())
     }
 
     /// What the checkpoint says of this file: up to where it is confirmed.
@@ -432,22 +444,20 @@ fn first_data_line(
     end: u64,
     has_directives: bool,
 ) -> io::Result<Option<Vec<u8>>> {
-    let length = usize::try_from(end).unwrap_or(FIRST_LINE_SEARCH).min(FIRST_LINE_SEARCH);
-    let mut bytes = vec![0; length];
-    let length = content.read_up_to(&mut bytes, 0)?;
-    let bytes = charset.without_mark(bytes.get(..length).unwrap_or_default());
+    let mut buffer = vec![0; at_most(end, FIRST_LINE_SEARCH)];
+    let mut rest = charset.without_mark(content.read_up_to(&mut buffer, 0)?);
     let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
     let is_directive = |line: &[u8]| has_directives && line.starts_with(b"#");
-    let mut start = 0;
-    for line_end in charset.line_ends(bytes).chain([bytes.len()]) {
-        let line = bytes.get(start..line_end).unwrap_or_default();
+    while !rest.is_empty() {
+        let end = charset.line_ends(rest).next().unwrap_or(rest.len());
+        let (line, behind) = broken::split(rest, end)?;
+        rest = behind;
         let line = charset.text(charset.without_end(line).unwrap_or(line));
         let pieces = if charset.unit() == 1 { padding::pieces(&line) } else { vec![(0, &*line)] };
         let line = pieces.first().map_or(&[][..], |(_, piece)| piece);
         if !is_blank(line) && !is_directive(line) {
             return Ok(Some(line.to_vec()));
         }
-        start = line_end;
     }
     Ok(None)
 }
