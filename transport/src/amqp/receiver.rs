@@ -170,7 +170,7 @@ impl Intake for Receiver {
         let questions = self.questions.clone();
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            questions.send(answer).await.is_ok() && answered.await.unwrap_or_default()
+            questions.send(answer).await.is_ok() && answered.await.unwrap_or(false)
         })
     }
 }

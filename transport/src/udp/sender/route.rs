@@ -347,7 +347,7 @@ impl Route {
     fn send_fragments(&mut self) -> io::Result<()> {
         let Link::Up { socket, size } = &mut self.link else { return Ok(()) };
         let address = socket.peer_addr()?;
-        let mtu = path_mtu(socket).unwrap_or_default();
+        let mtu = path_mtu(socket)?;
         let smaller = datagram_size(address, mtu).min(*size);
         info!(mtu, size = smaller, "udp {}: the path carries smaller datagrams", self.to);
         // Where the kernel does not know better, half of what was too much.
