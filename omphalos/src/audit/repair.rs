@@ -10,8 +10,9 @@ use omphalos_common::config::Size;
 use omphalos_common::event::DocumentId;
 use omphalos_common::ids::IdScheme;
 use omphalos_shipper::batch::{ClosedBatch, Owner};
+use omphalos_transport::batch::Encoding;
 use omphalos_transport::batch::{Batch, Chunk};
-use omphalos_transport::messages::{BatchMessages, Encoding};
+use omphalos_transport::messages::BatchMessages;
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;

@@ -313,7 +313,7 @@ impl Supervisor {
                 _ = self.demand.changed() => {}
                 () = self.deliveries.closed() => {}
                 Some(asker) = self.questions.recv() => {
-                    match self.is_drained((&link, &channel), &mut consumer).await {
+                    match self.is_drained(&link, &channel, &mut consumer).await {
                         // The asker may have gone; then nobody wants to know.
                         Ok(drained) => drop(asker.send(drained)),
                         Err(reason) => return lost(reason),

@@ -184,14 +184,14 @@ pub enum StateError {
         path: PathBuf,
     },
     /// It cannot be read or written.
-    #[error("cannot {action} {path}: {source}; nothing is shipped that could not be remembered")]
+    #[error("cannot {action} {path}: {reason}; nothing is shipped that could not be remembered")]
     Io {
         /// What was tried.
         action: &'static str,
         /// On which file.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// What the system says. Not a source: it would be said twice where sources are shown.
+        reason: io::Error,
     },
 }
 
@@ -369,7 +369,7 @@ fn rename_if_there(path: &Path, previous: &Path) -> io::Result<()> {
 }
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StateError + 'a {
-    move |source| StateError::Io { action, path: path.to_owned(), source }
+    move |reason| StateError::Io { action, path: path.to_owned(), reason }
 }
 
 /// The checkpoint with these entries, sorted by path, as it is written.
