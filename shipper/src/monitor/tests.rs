@@ -26,8 +26,8 @@ use tempfile::TempDir;
 
 use crate::batch::OpenBatch;
 use crate::monitor::know::matching;
-use crate::monitor::position::checkpoint::Entry;
 use crate::monitor::position::clock::Names;
+use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::read::content::Content;
 use crate::monitor::read::reading::{Look, READ_BYTES, Tools};

@@ -12,8 +12,10 @@ use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
 
 use crate::monitor::know::matching::fits;
-use crate::monitor::position::checkpoint::{self, Entry, FILE_NAMES, Mark, StateDir, StateError};
+use crate::monitor::position::checkpoint;
+use crate::monitor::position::entry::{Entry, Mark};
 use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::position::state::{FILE_NAMES, StateDir, StateError};
 use crate::monitor::read::content::Content;
 
 /// Why a checkpoint cannot be looked into.

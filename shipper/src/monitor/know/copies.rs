@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::monitor::know::matching::{find_inode, fits, length};
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::read::content::{Compression, Content};
 

@@ -14,7 +14,7 @@ use crate::monitor::know::beside::{self, Beside, Neighbours, Search};
 use crate::monitor::know::copies::{Standing, standing};
 use crate::monitor::know::files::Files;
 use crate::monitor::know::matching;
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_seconds;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use omphalos_common::numbers::at_most;
 
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
 use crate::monitor::read::content::Content;
 

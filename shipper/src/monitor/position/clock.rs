@@ -10,7 +10,7 @@ use omphalos_common::event::{DocumentId, SourceId};
 use omphalos_common::ids::IdMaker;
 
 use crate::monitor::broken::Broken;
-use crate::monitor::position::checkpoint::{Entry, Mark};
+use crate::monitor::position::entry::{Entry, Mark};
 use crate::monitor::read::tail::TailId;
 use omphalos_parser::Time;
 

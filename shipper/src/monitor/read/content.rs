@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 
 use crate::monitor::broken::{self, Broken};
 use crate::monitor::know::matching::stamp;
-use crate::monitor::position::checkpoint::Stamp;
+use crate::monitor::position::entry::Stamp;
 use crate::monitor::position::identity::FileKey;
 
 /// How a file is opened: a pipe that has taken its place must not make us wait for a writer.

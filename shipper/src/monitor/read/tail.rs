@@ -17,8 +17,8 @@ use omphalos_common::numbers::at_most;
 
 use crate::monitor::broken;
 use crate::monitor::know::matching::{self, stamp};
-use crate::monitor::position::checkpoint::{Entry, Stamp};
 use crate::monitor::position::clock::{Clock, Names};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
 use crate::monitor::read::content::{Content, Outlook};
