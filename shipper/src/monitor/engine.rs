@@ -21,7 +21,7 @@ use crate::monitor::know::files::{Files, Host, Limits};
 use crate::monitor::position::saver::Saver;
 use crate::monitor::position::state::{Remembered, StateDir};
 use crate::monitor::read::content::{Content, Pipe, Window};
-use crate::monitor::read::reading::READ_BYTES;
+use crate::monitor::read::tail::reading::READ_BYTES;
 use crate::monitor::read::tail::{Tail, TailId};
 use crate::monitor::ready::Ready;
 use crate::monitor::schedule::Schedule;
@@ -106,9 +106,9 @@ enum Stage {
 /// The monitor; [`Monitor::run`] is its thread.
 pub struct Monitor {
     pub(super) options: MonitorOptions,
-    pub(super) inbox: Inbox,
+    inbox: Inbox,
     bodies: Bodies,
-    pub(super) metrics: ShipperMetrics,
+    metrics: ShipperMetrics,
     health: Health,
     stage: Stage,
     /// `None` once nothing more will be sent.

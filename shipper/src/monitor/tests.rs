@@ -30,7 +30,7 @@ use crate::monitor::position::clock::Names;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::read::content::Content;
-use crate::monitor::read::reading::{Look, READ_BYTES, Tools};
+use crate::monitor::read::tail::reading::{Look, READ_BYTES, Tools};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;

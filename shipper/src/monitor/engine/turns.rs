@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Monitor, Stage};
 use crate::batch::OpenBatch;
 use crate::books::Held;
-use crate::monitor::read::reading::{Look, Tools};
+use crate::monitor::read::tail::reading::{Look, Tools};
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
 
@@ -51,8 +51,7 @@ impl Monitor {
                 self.files.is_alive(id);
                 let end = self.ends.as_ref().and_then(|ends| ends.get(&id)).copied();
                 let Some(tail) = self.files.get_mut(id) else { return false };
-                tail.is_done = end.is_some_and(|end| tail.offset() >= end);
-                !tail.is_done
+                !tail.stop_at(end)
             }
             Some(Ok(Look::Rewritten)) => {
                 let (to_read, ended) = self.files.rewritten(id);
@@ -130,7 +129,7 @@ impl Monitor {
         let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
         let batch_bytes = self.options.settings.batch.bytes.as_usize();
         // What is seen of a file makes it known again, so it is saved soon as well.
-        let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head.length()));
+        let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head_length()));
         let held_before = tail.held();
         let mut tools = Tools {
             documents: &mut self.documents,
@@ -145,7 +144,7 @@ impl Monitor {
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }
-        if (tail.progress.confirmed().offset, tail.head.length()) != before.1 {
+        if (tail.progress.confirmed().offset, tail.head_length()) != before.1 {
             self.saver.changed();
         }
         if batch.is_full(batch_bytes) || batch.is_empty() {

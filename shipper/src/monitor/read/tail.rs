@@ -5,6 +5,8 @@
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
 //! over whole lines only; what moves the checkpoint is [`Progress`].
 
+pub mod reading;
+
 use std::collections::VecDeque;
 use std::fs::Metadata;
 use std::io;
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdMakers;
 use omphalos_common::numbers::at_most;
 
@@ -74,32 +77,30 @@ pub struct Tail {
     pub key: FileKey,
     /// What of it is confirmed.
     pub progress: Progress,
-    pub(in crate::monitor) scribe: Scribe<Position>,
-    pub(in crate::monitor) handle: Handle,
-    pub(in crate::monitor) shown_path: Arc<str>,
-    pub(in crate::monitor) names: Names,
-    pub(in crate::monitor) clock: Clock,
+    scribe: Scribe<Position>,
+    handle: Handle,
+    shown_path: Arc<str>,
+    names: Names,
+    clock: Clock,
     /// Where events were ended because nothing followed for long, and how often that was.
-    pub(in crate::monitor) splits: VecDeque<u64>,
-    pub(in crate::monitor) splits_made: u64,
+    splits: VecDeque<u64>,
+    splits_made: u64,
     /// Where the next line begins.
-    pub(in crate::monitor) next: Place,
+    next: Place,
     /// What of its beginning documents were made of.
-    pub(in crate::monitor) head: Head,
-    pub(in crate::monitor) known_size: u64,
-    /// When its descriptor was used last, counted by uses of all.
-    pub(in crate::monitor) last_use: u64,
+    head: Head,
+    known_size: u64,
     /// What the file was like when it was last looked at from outside.
-    pub(in crate::monitor) stamp: Option<Stamp>,
+    stamp: Option<Stamp>,
     /// Whether it is not read any further, because this is a single pass.
-    pub(in crate::monitor) is_done: bool,
+    is_done: bool,
     /// Whether the last read came to the end.
-    pub(in crate::monitor) is_at_end: bool,
+    is_at_end: bool,
     /// Inside a line that is too long: up to where its end was searched for.
-    pub(in crate::monitor) searched: Option<Place>,
+    searched: Option<Place>,
     /// Up to where there is nothing but padding.
-    pub(in crate::monitor) padding_end: u64,
-    pub(in crate::monitor) unfinished: Unfinished,
+    padding_end: u64,
+    unfinished: Unfinished,
     is_damage_told: bool,
 }
 
@@ -134,7 +135,6 @@ impl Tail {
             next: Place::default(),
             head: Head::default(),
             known_size: 0,
-            last_use: 0,
             stamp: None,
             is_done: false,
             is_at_end: false,
@@ -197,6 +197,63 @@ impl Tail {
         self.key = content.key()?;
         self.handle = Handle::new(self.key, content);
         Ok(())
+    }
+
+    /// What it says, opened again if need be.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not there any more.
+    pub fn content(&mut self) -> io::Result<&mut Content> {
+        self.handle.get(&self.path)
+    }
+
+    /// How its characters are written.
+    pub fn charset(&self) -> Charset {
+        self.scribe.charset()
+    }
+
+    /// How much of its beginning is known.
+    pub fn head_length(&self) -> usize {
+        self.head.length()
+    }
+
+    /// Whether `content` begins with what was seen of this file, as far as both go.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn began_like(&self, content: &mut Content) -> io::Result<bool> {
+        self.head.is_like(content)
+    }
+
+    /// The source of its lines with a time, if it is known.
+    pub fn timed_source(&self) -> Option<SourceId> {
+        self.clock.timed_source()
+    }
+
+    /// Whether its name may be numbered by its writer.
+    pub fn is_numbered(&self) -> bool {
+        self.names.numbered.is_some()
+    }
+
+    /// Notes what the file is like, looked at from outside; whether it was otherwise before.
+    pub fn note_stamp(&mut self, stamp: Stamp) -> bool {
+        self.stamp.replace(stamp) != Some(stamp)
+    }
+
+    /// Whether the last read came to the end.
+    pub fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// It may have been written to since it was read to its end.
+    pub fn look_again(&mut self) {
+        self.is_at_end = false;
+    }
+
+    /// Reads no further than `end`, if there is one; whether it has come so far.
+    pub fn stop_at(&mut self, end: Option<u64>) -> bool {
+        self.is_done = end.is_some_and(|end| self.offset() >= end);
+        self.is_done
     }
 
     /// Takes its descriptor away, if it has one.
@@ -331,6 +388,12 @@ impl Tail {
         self.next.offset + self.unfinished.shipped()
     }
 
+    /// What was found since that was last taken.
+    #[cfg(test)]
+    pub fn counts(&self) -> &Counts {
+        &self.scribe.counts
+    }
+
     /// What was found since this was last taken.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.scribe.counts)
@@ -354,7 +417,7 @@ impl Tail {
         event.into_iter().chain(line).min()
     }
 
-    pub(in crate::monitor) fn event_since(&self) -> Option<Instant> {
+    fn event_since(&self) -> Option<Instant> {
         self.scribe.waiting_since()
     }
 
@@ -412,13 +475,13 @@ impl Tail {
     }
 
     /// Where the next line begins.
-    pub(in crate::monitor) fn position(&self) -> Position {
+    fn position(&self) -> Position {
         let guard = self.next.guard();
         Position { offset: self.next.offset, guard, last_time: self.clock.last_time() }
     }
 
     /// Up to where everything became a document or is nothing: before what is begun.
-    pub(in crate::monitor) fn settled_position(&self) -> Position {
+    fn settled_position(&self) -> Position {
         self.scribe.first_begun().map_or_else(|| self.position(), |(_, mark)| mark)
     }
 

@@ -155,10 +155,11 @@ impl Rig {
             Host::new("web1".to_owned(), "id1".to_owned(), &self.settings.id_keys().unwrap());
         let options = MonitorOptions { once: self.once, settings: self.settings.clone(), host };
         let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
-        monitor.files.limits.linger = Duration::ZERO;
-        monitor.files.limits.archive_quiet = self.archive_quiet;
-        monitor.files.limits.copy_wait = self.copy_wait;
-        monitor.files.limits.second_look = self.second_look;
+        let limits = monitor.files.limits_mut();
+        limits.linger = Duration::ZERO;
+        limits.archive_quiet = self.archive_quiet;
+        limits.copy_wait = self.copy_wait;
+        limits.second_look = self.second_look;
         self.monitor = Some(Running { monitor, inbox, batches });
     }
 

@@ -79,7 +79,7 @@ impl Files {
     }
 
     /// Looks for files of the last run beside where they were: rotated while we were away.
-    pub(in crate::monitor) fn find_rotated(&mut self) -> Vec<TailId> {
+    pub(super) fn find_rotated(&mut self) -> Vec<TailId> {
         let mut opened = Vec::new();
         let mut neighbours = Neighbours::default();
         for entry in self.remembered.take_unsearched() {
@@ -267,10 +267,7 @@ impl Files {
     /// Gives back descriptors of files that are where they were found and were not used for a
     /// while: many idle files need none, and their file system can be unmounted.
     pub fn close_idle(&mut self) {
-        while let Some(first) = self.opened.first_entry()
-            && first.get().1.elapsed() > IDLE
-        {
-            let (_, (id, _)) = first.remove_entry();
+        while let Some(id) = self.descriptors.take_idle(IDLE) {
             if !self.gone.contains_key(&id)
                 && let Some(tail) = self.tails.get_mut(&id)
             {
@@ -321,7 +318,7 @@ impl Files {
             Err(_) => return tail.progress.is_settled(),
         };
         // Shorter than what was read means truncated: that is dealt with by reading.
-        let is_read = tail.is_at_end && tail.progress.is_settled();
+        let is_read = tail.is_at_end() && tail.progress.is_settled();
         let at_end = is_read && metadata.len() == tail.shipped_to();
         // As long as nothing takes its place, its writer may not have noticed the rotation.
         at_end && (metadata.nlink() == 0 || self.has_successor(tail))
