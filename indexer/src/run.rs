@@ -27,7 +27,7 @@ use crate::config::Settings;
 use crate::elasticsearch::{Client, TemplateOptions};
 use crate::metrics::IndexerMetrics;
 use crate::pipeline::Pipeline;
-use crate::relay::{Relay, RelayMetrics};
+use crate::relay::{Relay, RelayMetrics, Source};
 
 /// Deliveries to ask for before the size of messages is known.
 const FIRST_PREFETCH: u16 = 16;
@@ -150,7 +150,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     stage.telemetry.register(|registry| metrics.register(registry));
     let records = stage.record_reader(Some(&receivers))?;
     let health = stage.telemetry.health.clone();
-    let relay = Relay::new((feed, records), sender, &host, metrics, health)?;
+    let relay = Relay::new(Source { feed, records }, sender, &host, metrics, health)?;
     let result = relay.run(stage.settings.stop_grace.0, shutdown).await;
     stop(Some(receivers)).await;
     task.abort();

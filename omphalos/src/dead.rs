@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
 use omphalos_common::config::{ConfigError, HasRows, Loaded, Setting, add_flags, load};
 use omphalos_transport::amqp::{
-    AMQP_SETTINGS, AmqpSettings, Broker, DeadMessage, DeadQueue, Topology,
+    AMQP_SETTINGS, AmqpSettings, Broker, DeadMessage, DeadQueue, Replayed, Topology,
 };
 use omphalos_transport::dead_letter as header;
 use serde::Deserialize;
@@ -123,13 +123,16 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     runtime.block_on(async {
         let broker = Broker::new(&settings.amqp, "omphalos dead")?;
         let mut queue = DeadQueue::open(&broker, Topology::new(&settings.amqp)).await?;
-        match action {
-            "list" => list(&mut queue, &selection, given).await?,
-            "show" => show(&mut queue, &selection).await?,
-            "replay" => replay(&mut queue, &selection).await?,
-            _ => drop_them(&mut queue, &selection).await?,
-        }
-        Ok(queue.close().await?)
+        let done = match action {
+            "list" => list(&mut queue, &selection, given).await,
+            "show" => show(&mut queue, &selection).await,
+            "replay" => replay(&mut queue, &selection).await,
+            _ => drop_them(&mut queue, &selection).await,
+        };
+        // However it went: what was published and not taken out would be published once more.
+        let closed = queue.close().await;
+        done?;
+        Ok(closed?)
     })
 }
 
@@ -226,14 +229,32 @@ async fn show(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<()
 }
 
 async fn replay(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<()> {
-    let mut count = 0;
-    while let Some(message) = queue.next().await? {
-        if selection.has(&message) {
-            queue.replay(message).await?;
-            count += 1;
+    let (mut published, mut refused) = (0_u64, 0_u64);
+    let ended = loop {
+        let message = match queue.next().await {
+            Ok(Some(message)) if selection.has(&message) => message,
+            Ok(Some(_)) => continue,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        match queue.replay(message).await {
+            Ok(Replayed::Published) => published += 1,
+            Ok(Replayed::Refused(reason)) => {
+                refused += 1;
+                eprintln!("omphalos: {reason}");
+            }
+            Err(error) => break Err(error),
         }
+    };
+    println!(
+        "{published} dead letters published again; those that are refused once more come back"
+    );
+    ended?;
+    if refused > 0 {
+        anyhow::bail!(
+            "{refused} dead letters are garbled and were not published, see above; they are in the queue still"
+        );
     }
-    println!("{count} dead letters published again; those that are refused once more come back");
     Ok(())
 }
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
-use omphalos_shipper::batch::ClosedBatch;
+use omphalos_shipper::batch::{ClosedBatch, Owner};
 use omphalos_shipper::config::{Input, Settings};
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{
-    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Remembered, StateDir, TailId,
+    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Remembered, StateDir,
     read_pipe,
 };
 use omphalos_transport::batch::BatchSettings;
@@ -97,7 +97,7 @@ impl Reading {
     }
 
     /// Notes that what these stand for is dealt with.
-    pub fn confirm(&self, owners: Vec<(TailId, u64)>) {
+    pub fn confirm(&self, owners: Vec<Owner>) {
         self.inbox.put(|news| news.confirmed.extend(owners));
     }
 
@@ -108,6 +108,11 @@ impl Reading {
     pub async fn finish(mut self) -> anyhow::Result<Finished> {
         self.inbox.put(|news| news.end = End::Finished);
         let ended = (&mut self.monitor).await.context("the monitor thread is gone")?;
+        if let Ended::Broken(what) = ended {
+            anyhow::bail!(
+                "reading found what cannot be, and stopped: {what}; what was shown is not all; please report this"
+            );
+        }
         Ok(Finished {
             lines: self.metrics.lines_read(&self.dataset),
             is_cut: ended == Ended::Incomplete || self.metrics.archives_damaged() > 0,

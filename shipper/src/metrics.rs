@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use tracing::info;
 
-use crate::books::{Books, Sums};
+use crate::books::{Books, Held, Sums};
 use omphalos_parser::scribe::Counts;
 
 /// The files that are furthest behind are shown; more would make scrapes slow.
@@ -121,8 +121,8 @@ impl ShipperMetrics {
     }
 
     /// Adds what a turn of a file found, and how many lines the file held before and holds now.
-    pub fn count(&self, dataset: &Arc<str>, counts: Counts, held: (u64, u64)) {
-        if counts.lines == 0 && counts.bytes == 0 && held.0 == held.1 {
+    pub fn count(&self, dataset: &Arc<str>, counts: Counts, held: Held) {
+        if counts.lines == 0 && counts.bytes == 0 && held.before == held.after {
             return;
         }
         self.books.enter(dataset, &counts, held);
@@ -175,12 +175,12 @@ impl ShipperMetrics {
     }
 
     /// A file that held lines comes into the set, or goes out of it.
-    pub fn held(&self, dataset: &Arc<str>, held: (u64, u64)) {
+    pub fn held(&self, dataset: &Arc<str>, held: Held) {
         self.count(dataset, Counts::default(), held);
     }
 
     /// How many archives wait to be read, and how large they are.
-    pub fn files_waiting(&self, (archives, bytes): (u64, u64)) {
+    pub fn files_waiting(&self, archives: u64, bytes: u64) {
         self.files_waiting.set(i64::try_from(archives).unwrap_or(i64::MAX));
         self.files_waiting_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }

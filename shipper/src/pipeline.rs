@@ -10,14 +10,14 @@ use omphalos_transport::road::Road;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::batch::ClosedBatch;
+use crate::batch::{ClosedBatch, Owner};
 use crate::metrics::ShipperMetrics;
-use crate::monitor::{Bodies, End, Inbox, TailId};
+use crate::monitor::{Bodies, End, Inbox};
 
 /// What is said of a batch that is on its way.
 #[derive(Debug)]
 struct Chunks {
-    owners: Vec<(TailId, u64)>,
+    owners: Vec<Owner>,
     documents: usize,
     dataset: String,
 }
@@ -145,11 +145,12 @@ mod tests {
     use omphalos_transport::{About, Message, Window};
 
     use super::*;
+    use crate::monitor::TailId;
 
     async fn sent_by(road: &LocalSender, documents: usize) -> Sent {
         let message = Message { body: vec![0].into(), about: About::default() };
         let receipt = road.send(message).await;
-        let owners = vec![(TailId::default(), 1)];
+        let owners = vec![Owner { tail: TailId::default(), chunk: 1 }];
         Sent { receipt, chunks: Chunks { owners, documents, dataset: "access".to_owned() } }
     }
 

@@ -5,23 +5,12 @@ use std::io;
 use bytes::Bytes;
 use omphalos_common::clock::now_seconds;
 use omphalos_common::event::clean_name;
-use serde::Deserialize;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Encoding};
 use crate::message::{About, Message};
 use crate::receipt::Receipt;
 use crate::road::{Road, Site};
 use crate::wire;
-
-/// How a batch becomes messages.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// One message a batch.
-    Batch,
-    /// One message a document.
-    Json,
-}
 
 /// Makes the messages of batches.
 pub struct BatchMessages {

@@ -14,7 +14,7 @@ use omphalos_shipper::host::{host_name, known_id};
 use omphalos_shipper::monitor::{Entry, Host, Recalled, logical_path, peek, recall};
 use omphalos_shipper::road::TransportKind;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
-use omphalos_transport::messages::Encoding;
+use omphalos_transport::batch::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
 use super::target::Target;

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use omphalos_common::config::Size;
 use omphalos_common::event::DocumentId;
 use omphalos_common::ids::IdScheme;
-use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::monitor::TailId;
+use omphalos_shipper::batch::{ClosedBatch, Owner};
+use omphalos_transport::batch::Encoding;
 use omphalos_transport::batch::{Batch, Chunk};
-use omphalos_transport::messages::{BatchMessages, Encoding};
+use omphalos_transport::messages::BatchMessages;
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;
@@ -49,7 +49,7 @@ pub struct Manner {
 /// Documents to ship, and whom to tell.
 struct Shipment {
     batch: Batch,
-    owners: Vec<(TailId, u64)>,
+    owners: Vec<Owner>,
 }
 
 /// Ships the missing documents of a file, whose ids were made so; returns how many.

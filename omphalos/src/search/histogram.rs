@@ -1,6 +1,7 @@
 //! How many documents match over time, drawn as bars.
 
 use jiff::Timestamp;
+use omphalos_common::numbers::at_most;
 use omphalos_indexer::elasticsearch::Fault;
 
 use super::asking::Asker;
@@ -42,11 +43,14 @@ fn bars(counts: &[(i64, u64)], step: i64, lines: Lines) -> Vec<String> {
     let width = most.to_string().len();
     let format = if step < 60 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
     let bar = |millis: i64, count: u64| {
-        let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+        // Documents may be dated beyond the years that people write.
+        let time = Timestamp::from_millisecond(millis);
+        let time =
+            time.map_or_else(|_| format!("{millis} ms"), |time| time.strftime(format).to_string());
         // Something is never nothing.
         let length = if count == 0 { 0 } else { (count * WIDEST / most).max(1) };
-        let bar = lines.bar(&"█".repeat(usize::try_from(length).unwrap_or(0)));
-        let line = format!("{}  {count:>width$}  {bar}", time.strftime(format));
+        let bar = lines.bar(&"█".repeat(at_most(length, usize::MAX)));
+        let line = format!("{time}  {count:>width$}  {bar}");
         line.trim_end().to_owned()
     };
     let mut bars = Vec::new();

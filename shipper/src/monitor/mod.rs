@@ -10,6 +10,7 @@
 
 mod alarms;
 mod bodies;
+mod broken;
 mod engine;
 mod find;
 mod know;
@@ -27,10 +28,11 @@ pub use find::discover::{Watched, scan};
 pub use find::watcher::WatchMode;
 pub use know::again::{PeekError, Recalled, begin_again, note_unread, peek, recall};
 pub use know::files::{Host, PIPE};
-pub use position::checkpoint::{Entry, Remembered, StateDir, StateError};
-pub use position::clock::{Clock, Names};
+pub use position::clock::{Clock, LineSource, Names};
+pub use position::entry::Entry;
 pub use position::identity::{FileKey, logical_path};
 pub use position::line_numbers::{Lines, Span, number_lines};
+pub use position::state::{Remembered, StateDir, StateError};
 pub use read::content::Compression;
 pub use read::pipe::read_pipe;
 pub use read::tail::{TailId, Waits};

@@ -16,8 +16,8 @@ mod sender;
 mod settings;
 mod topology;
 
-pub use broker::{Broker, BrokerLink, ConnectError};
-pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError};
+pub use broker::{Broker, ConnectError, Link};
+pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError, Replayed};
 pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};
 pub use receiver::{Receiver, ReceiverOptions};

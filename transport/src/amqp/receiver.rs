@@ -170,7 +170,7 @@ impl Intake for Receiver {
         let questions = self.questions.clone();
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            questions.send(answer).await.is_ok() && answered.await.unwrap_or_default()
+            questions.send(answer).await.is_ok() && answered.await.unwrap_or(false)
         })
     }
 }
@@ -315,7 +315,7 @@ impl ConsumerSupervisor {
                 _ = self.demand.changed() => {}
                 () = self.deliveries.closed() => {}
                 Some(asker) = self.questions.recv() => {
-                    match self.is_drained((&link, &channel), &mut consumer).await {
+                    match self.is_drained(&link, &channel, &mut consumer).await {
                         // The asker may have gone; then nobody wants to know.
                         Ok(drained) => drop(asker.send(drained)),
                         Err(reason) => return lost(reason),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::{Broker, SenderMetrics, Topology};
 use crate::{Message, Receipt, Window};
 use omphalos_common::telemetry::Health;
-use supervisor::SenderSupervisor;
+use supervisor::{Place, Reports, Supervisor};
 
 /// What a sender is started with.
 #[derive(Debug, Clone)]
@@ -52,8 +52,8 @@ impl AmqpSender {
         health: Health,
     ) -> (Self, JoinHandle<()>) {
         let (queue, receiver) = mpsc::channel(1);
-        let link = (broker, topology);
-        let supervisor = SenderSupervisor::new(link, options, (metrics, health), receiver);
+        let (place, reports) = (Place { broker, topology }, Reports { metrics, health });
+        let supervisor = Supervisor::new(place, options, reports, receiver);
         (Self { queue }, tokio::spawn(supervisor.run()))
     }
 

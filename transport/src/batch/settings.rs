@@ -5,7 +5,6 @@ use std::time::Duration;
 use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
 use serde::Deserialize;
 
-use crate::messages::Encoding;
 use crate::receipt::Window;
 
 /// The rows of `[batch]`.
@@ -32,6 +31,16 @@ pub const BATCH_SETTINGS: &[Setting] = &[
     )
     .default("1m"),
 ];
+
+/// How a batch becomes messages.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// One message a batch.
+    Batch,
+    /// One message a document.
+    Json,
+}
 
 /// Sizes that make no sense are refused rather than obeyed.
 const BYTES: std::ops::RangeInclusive<u64> = 1024..=64 * 1024 * 1024;

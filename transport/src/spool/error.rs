@@ -61,14 +61,14 @@ pub enum AppendError {
 
 /// What the system refused to do with a file of the spool.
 #[derive(thiserror::Error, Debug)]
-#[error("cannot {action} {path}: {source}; {}", advice(.source))]
+#[error("cannot {action} {path}: {reason}; {}", advice(.reason))]
 pub struct FileError {
     /// The operation, as a verb for the message.
     pub action: &'static str,
     /// The file or directory that it was tried on.
     pub path: PathBuf,
-    /// What the system says.
-    pub source: io::Error,
+    /// What the system says. Not a source: it would be said twice where sources are shown.
+    pub reason: io::Error,
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -85,5 +85,5 @@ pub fn failed<'a>(
     action: &'static str,
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> FileError + 'a {
-    move |source| FileError { action, path: path.to_owned(), source }
+    move |reason| FileError { action, path: path.to_owned(), reason }
 }

@@ -149,14 +149,14 @@ pub struct Ledger {
 #[derive(thiserror::Error, Debug)]
 pub enum LedgerError {
     /// The file system refuses.
-    #[error("cannot {verb} {path}: {source}")]
+    #[error("cannot {verb} {path}: {reason}")]
     Io {
         /// The operation, as a verb for the message.
         verb: &'static str,
         /// The file that it was tried on.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        reason: io::Error,
     },
     /// It is not a ledger that we can read.
     #[error(
@@ -203,7 +203,7 @@ impl LedgerFile {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(LedgerError::Io { verb: "read", path, source }),
+            Err(reason) => return Err(LedgerError::Io { verb: "read", path, reason }),
         };
         let damaged = |reason: String| LedgerError::Damaged { path: path.clone(), reason };
         let read: Versioned<Ledger> =
@@ -220,7 +220,7 @@ impl LedgerFile {
     /// When it cannot be written; then the old one is still there.
     pub fn save(&self, ledger: &Ledger) -> Result<(), LedgerError> {
         let path = self.path();
-        let failed = |source| LedgerError::Io { verb: "write", path: path.clone(), source };
+        let failed = |reason| LedgerError::Io { verb: "write", path: path.clone(), reason };
         let text = serde_json::to_vec(&Versioned { version: VERSION, ledger })
             .map_err(|error| failed(error.into()))?;
         let temporary = self.directory.join(format!("{NAME}.new"));

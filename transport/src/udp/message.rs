@@ -19,7 +19,7 @@ mod pack;
 mod tests;
 
 pub use open::{Content, Opener, Part};
-pub use pack::Packer;
+pub use pack::{Made, Packer};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -63,7 +63,12 @@ impl RecordReader {
         record: &Record<'_>,
         lines: &[u8],
     ) -> Result<Content, WireError> {
-        let at = i64::try_from(record.at).unwrap_or(i64::MAX);
+        let at = i64::try_from(record.at).map_err(|_| WireError::Header {
+            reason: format!(
+                "a record of the spool that came at {}, expected seconds since the epoch",
+                record.at
+            ),
+        })?;
         // The same text may come again and mean something new: the number tells that apart, and
         // makes the same id whenever the record is read again.
         let message_id = format!("udp-{at}-{number}");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::monitor::find::pattern::{Component, Exclusion, PathPattern, has_wildcard};
 use crate::monitor::find::walk::{Collected, Walk};
 use crate::monitor::know::copies::Candidate;
-use crate::monitor::position::checkpoint::Stamp;
+use crate::monitor::position::entry::Stamp;
 use crate::monitor::position::identity::FileKey;
 
 /// What one `[[monitor]]` table watches.

@@ -9,7 +9,9 @@ use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{Due, Health, Repeats};
 use tracing::{error, info};
 
-use crate::monitor::position::checkpoint::{Entry, StateDir, serialize};
+use crate::monitor::position::checkpoint::serialize;
+use crate::monitor::position::entry::Entry;
+use crate::monitor::position::state::StateDir;
 use crate::monitor::wake::Inbox;
 
 /// The name of the checkpoint in [`Health`].

@@ -397,3 +397,48 @@ fn a_single_pass_says_when_it_missed_something() {
     assert_eq!(rig.finish(), Ended::Incomplete);
     assert_eq!(rig.lines(), ["one", "unfinished"]);
 }
+
+/// What is in `app.log` is shipped, and after a restart the file is known as the one that was read:
+/// nothing of it is read again.
+fn is_known_after_a_restart(rig: &mut Rig, lines: &[&str]) {
+    rig.settle();
+    assert_eq!(rig.lines(), lines);
+    assert_eq!(rig.stop(), Ended::Settled);
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), lines, "it was read again");
+}
+
+#[test]
+fn a_file_is_known_again_when_padding_stands_in_its_beginning() {
+    let mut rig = reading("one\n");
+    rig.append("app.log", [0; 100]);
+    rig.settle();
+    rig.append("app.log", "two\nthree\n");
+    is_known_after_a_restart(&mut rig, &["one", "two", "three"]);
+}
+
+#[test]
+fn a_file_is_known_again_when_it_begins_with_a_line_that_is_too_long() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.input().max_line_bytes = Size(256);
+    rig.append("app.log", "x".repeat(300));
+    rig.start();
+    rig.settle();
+    rig.append("app.log", format!("{}\ntwo\n", "y".repeat(200)));
+    is_known_after_a_restart(&mut rig, &[&"x".repeat(256), "two"]);
+}
+
+#[test]
+fn what_cannot_be_ends_the_monitor_before_anything_more_leaves() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", "one\n");
+    rig.start();
+    rig.look();
+    let owner = rig.confirm_twice(0);
+    rig.append("app.log", "two\n");
+    rig.rescan();
+    let Some(Ended::Broken(what)) = rig.round() else { panic!("it goes on") };
+    assert!(what.contains("app.log: chunk 0 was confirmed"), "{what} of {owner:?}");
+    assert!(rig.held.is_empty(), "the second line left");
+}

@@ -13,13 +13,13 @@ use omphalos_common::telemetry::Health;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::batch::ClosedBatch;
+use crate::batch::{ClosedBatch, Owner};
 use crate::config::{MonitorSettings, Settings};
 use crate::metrics::ShipperMetrics;
 use crate::monitor::know::files::Host;
 use crate::monitor::schedule::Schedule;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, TailId, WatchMode,
+    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, WatchMode,
 };
 use omphalos_common::event::DocumentId;
 
@@ -59,7 +59,7 @@ pub struct Shipped {
 /// A batch that is not confirmed.
 pub struct Held {
     documents: Vec<Shipped>,
-    owners: Vec<(TailId, u64)>,
+    owners: Vec<Owner>,
     /// The checkpoint that had to be on disk before it left.
     needs_save: u64,
 }
@@ -155,10 +155,11 @@ impl Rig {
             Host::new("web1".to_owned(), "id1".to_owned(), &self.settings.id_keys().unwrap());
         let options = MonitorOptions { once: self.once, settings: self.settings.clone(), host };
         let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
-        monitor.files.limits.linger = Duration::ZERO;
-        monitor.files.limits.archive_quiet = self.archive_quiet;
-        monitor.files.limits.copy_wait = self.copy_wait;
-        monitor.files.limits.second_look = self.second_look;
+        let limits = monitor.files.limits_mut();
+        limits.linger = Duration::ZERO;
+        limits.archive_quiet = self.archive_quiet;
+        limits.copy_wait = self.copy_wait;
+        limits.second_look = self.second_look;
         self.monitor = Some(Running { monitor, inbox, batches });
     }
 
@@ -302,6 +303,15 @@ impl Rig {
         if let Some(running) = &self.monitor {
             running.inbox.put(|news| news.confirmed.extend(held.owners));
         }
+    }
+
+    /// The same, and its first chunk once more, as if another stage had gone astray.
+    pub fn confirm_twice(&mut self, place: usize) -> Owner {
+        let owner = self.held[place].owners[0];
+        self.confirm(place);
+        let running = self.monitor.as_ref().unwrap();
+        running.inbox.put(|news| news.confirmed.push(owner));
+        owner
     }
 
     pub fn confirm_all(&mut self) {

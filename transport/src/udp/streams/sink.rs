@@ -34,6 +34,7 @@ impl Sink {
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
         self.ends.iter().map(move |end| {
+            debug_assert!(start <= *end && *end <= self.bytes.len(), "records end in order");
             let record = self.bytes.get(start..*end).unwrap_or_default();
             start = *end;
             record

@@ -76,7 +76,10 @@ impl Route {
                     return;
                 }
             };
-            let answer = buffer.get_mut(..length).unwrap_or_default();
+            let Some(answer) = buffer.get_mut(..length) else {
+                self.metrics.refused.inc();
+                continue;
+            };
             match Datagram::read(keys, answer) {
                 // Without keys nobody can be believed.
                 Ok((header, body))

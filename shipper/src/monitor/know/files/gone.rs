@@ -14,7 +14,7 @@ use crate::monitor::know::beside::{self, Beside, Neighbours, Search};
 use crate::monitor::know::copies::{Standing, standing};
 use crate::monitor::know::files::Files;
 use crate::monitor::know::matching;
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_seconds;
@@ -79,7 +79,7 @@ impl Files {
     }
 
     /// Looks for files of the last run beside where they were: rotated while we were away.
-    pub(in crate::monitor) fn find_rotated(&mut self) -> Vec<TailId> {
+    pub(super) fn find_rotated(&mut self) -> Vec<TailId> {
         let mut opened = Vec::new();
         let mut neighbours = Neighbours::default();
         for entry in self.remembered.take_unsearched() {
@@ -168,7 +168,10 @@ impl Files {
     fn let_go(&mut self, old: Tail, is_continued: bool) -> (Option<TailId>, Option<Tail>) {
         let entry = old.entry(now_seconds());
         let copy = if old.progress.is_settled() { None } else { self.find_copy(&entry) };
-        let opened = copy.and_then(|(_, content)| self.open_gone(old.input, &entry, content).ok());
+        let opened = copy.and_then(|(copy, content)| {
+            let opened = self.open_gone(old.input, &entry, content);
+            opened.inspect_err(|error| self.note_unopened(&copy, error)).ok()
+        });
         let path = old.path.display();
         let lost = old.known_size().saturating_sub(old.read_to());
         if lost > 0 && !is_continued {
@@ -226,8 +229,8 @@ impl Files {
             self.by_path.insert(found.path.clone(), new);
             return Some(new);
         };
-        let setup = self.setup(found.input, &found.path).ok()?;
-        let opened = Tail::open(setup, found.path.clone(), content, None);
+        let setup = self.setup(found.input, &found.path);
+        let opened = setup.and_then(|setup| Tail::open(setup, found.path.clone(), content, None));
         let opened = opened.inspect_err(|error| self.note_unopened(&found.path, error));
         let new = self.add(opened.ok()?);
         if is_gone {
@@ -264,10 +267,7 @@ impl Files {
     /// Gives back descriptors of files that are where they were found and were not used for a
     /// while: many idle files need none, and their file system can be unmounted.
     pub fn close_idle(&mut self) {
-        while let Some(first) = self.opened.first_entry()
-            && first.get().1.elapsed() > IDLE
-        {
-            let (_, (id, _)) = first.remove_entry();
+        while let Some(id) = self.descriptors.take_idle(IDLE) {
             if !self.gone.contains_key(&id)
                 && let Some(tail) = self.tails.get_mut(&id)
             {
@@ -318,7 +318,7 @@ impl Files {
             Err(_) => return tail.progress.is_settled(),
         };
         // Shorter than what was read means truncated: that is dealt with by reading.
-        let is_read = tail.is_at_end && tail.progress.is_settled();
+        let is_read = tail.is_at_end() && tail.progress.is_settled();
         let at_end = is_read && metadata.len() == tail.shipped_to();
         // As long as nothing takes its place, its writer may not have noticed the rotation.
         at_end && (metadata.nlink() == 0 || self.has_successor(tail))
