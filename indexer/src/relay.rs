@@ -138,7 +138,7 @@ impl Relay {
     /// When zstd has no memory.
     pub fn new(
         source: Source,
-        sender: Sender,
+        sender: AmqpSender,
         host: &str,
         metrics: RelayMetrics,
         health: Health,

@@ -16,7 +16,7 @@ mod sender;
 mod settings;
 mod topology;
 
-pub use broker::{Broker, ConnectError, Link};
+pub use broker::{Broker, BrokerLink, ConnectError};
 pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError, Replayed};
 pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};

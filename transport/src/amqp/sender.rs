@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::{Broker, SenderMetrics, Topology};
 use crate::{Message, Receipt, Window};
 use omphalos_common::telemetry::Health;
-use supervisor::{Place, Reports, Supervisor};
+use supervisor::{Place, Reports, SenderSupervisor};
 
 /// What a sender is started with.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl AmqpSender {
     ) -> (Self, JoinHandle<()>) {
         let (queue, receiver) = mpsc::channel(1);
         let (place, reports) = (Place { broker, topology }, Reports { metrics, health });
-        let supervisor = Supervisor::new(place, options, reports, receiver);
+        let supervisor = SenderSupervisor::new(place, options, reports, receiver);
         (Self { queue }, tokio::spawn(supervisor.run()))
     }
 

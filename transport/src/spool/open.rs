@@ -225,19 +225,21 @@ impl Start {
         found: BTreeMap<u64, Found>,
     ) -> Result<(Segments, File, u64), SpoolError> {
         let segment = |(first, Found { header, bytes })| {
-            let after = header.map_or(first, |header: Header| header.after);
+            let after = header.map_or(first, |header: SegmentHeader| header.after);
             (first, Segment { after, limit: bytes, bytes, synced: false })
         };
         let mut segments: BTreeMap<u64, Segment> = found.into_iter().map(segment).collect();
         match (self, segments.last_entry()) {
-            (Self::Continue(Tail { first, end, .. }), Some(last)) if *last.key() == first => {
+            (Self::Continue(SegmentTail { first, end, .. }), Some(last))
+                if *last.key() == first =>
+            {
                 let path = segment::path(directory, first);
                 let file = OpenOptions::new().write(true).open(&path);
                 let file = file.map_err(failed("open", &path))?;
                 let last = last.remove();
                 Ok((Segments::new(segments, first, last), file, end))
             }
-            (Self::Continue(Tail { first, .. }), _) => {
+            (Self::Continue(SegmentTail { first, .. }), _) => {
                 let path = segment::path(directory, first);
                 let error = io::Error::other("it is not the last segment of the spool");
                 Err(failed("go on writing", &path)(error).into())

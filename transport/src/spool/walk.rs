@@ -129,7 +129,7 @@ impl Walk {
         self.number += 1;
         self.offset += whole as u64;
         self.start += whole;
-        Ok(Step::Record(number, body))
+        Ok(Step::SpoolRecord(number, body))
     }
 
     fn next_prefix(&self) -> Option<(usize, [u8; PREFIX])> {

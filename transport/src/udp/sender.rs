@@ -99,7 +99,7 @@ struct Share<'a> {
     of_chunks: &'a [Option<usize>],
 }
 
-impl Sender {
+impl UdpSender {
     /// A sender with a new stream for each destination.
     ///
     /// # Errors

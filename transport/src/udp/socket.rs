@@ -108,7 +108,7 @@ pub fn datagram_size(address: SocketAddr, mtu: usize) -> usize {
 pub fn path_mtu(socket: &UdpSocket) -> io::Result<usize> {
     let local = socket.local_addr()?;
     if local.is_ipv4() {
-        let mtu = nix::sys::socket::getsockopt(socket, sockopt::IpMtu)?;
+        let mtu = getsockopt(socket, sockopt::IpMtu)?;
         return usize::try_from(mtu).map_err(io::Error::other);
     }
     // Of an IPv6 path we can only ask how large the first link is.

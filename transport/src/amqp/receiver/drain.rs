@@ -55,7 +55,7 @@ impl ConsumerSupervisor {
     /// Whether nothing is left, now. Leaves us without a consumer where it had to look closely.
     pub(super) async fn is_drained(
         &mut self,
-        link: &Link,
+        link: &BrokerLink,
         channel: &Channel,
         consumer: &mut Option<(Consumer, u16)>,
     ) -> Result<bool, String> {

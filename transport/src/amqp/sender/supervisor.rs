@@ -100,7 +100,7 @@ struct Session {
 impl SenderSupervisor {
     pub(super) fn new(
         place: Place,
-        options: SenderOptions,
+        options: AmqpSenderOptions,
         reports: Reports,
         queue: mpsc::Receiver<Queued>,
     ) -> Self {

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::metrics::UdpSenderMetrics;
 use super::ring::Ring;
-use super::{SenderOptions, UdpEncoding};
+use super::{UdpEncoding, UdpSenderOptions};
 use crate::udp::data;
 use crate::udp::datagram::{Datagram, MAX_DATAGRAM};
 use crate::udp::keys::Keys;

@@ -82,7 +82,7 @@ mod tests {
     use omphalos_common::telemetry::Health;
     use tokio::sync::{mpsc, oneshot};
 
-    use super::super::super::{Queued, SenderOptions};
+    use super::super::super::{AmqpSenderOptions, Queued};
     use super::super::{Place, Reports};
     use super::*;
     use crate::amqp::{AmqpSettings, Broker, SenderMetrics, Topology};
@@ -102,7 +102,7 @@ mod tests {
         };
         let place = Place { broker, topology: Topology::new(&settings) };
         let reports = Reports { metrics: SenderMetrics::default(), health: Health::default() };
-        let mut supervisor = Supervisor::new(place, options, reports, mpsc::channel(1).1);
+        let mut supervisor = SenderSupervisor::new(place, options, reports, mpsc::channel(1).1);
         let mut waiting = Vec::new();
         for _ in 0..3 {
             let (done, delivered) = oneshot::channel();

@@ -6,9 +6,9 @@ use lapin::{ErrorKind, Event};
 use omphalos_common::telemetry::{CALM, Due};
 use tracing::{info, warn};
 
-use super::{Session, Supervisor};
+use super::{SenderSupervisor, Session};
 
-impl Supervisor {
+impl SenderSupervisor {
     /// Says what is wrong and waits; `false` when there is nothing left to do.
     pub(super) async fn pause_after(&mut self, reason: String) -> bool {
         if let Some(Due { repeats }) = self.trouble.due() {

@@ -7,7 +7,7 @@ use tracing::warn;
 use super::Route;
 use crate::batch::{Batch, BatchError, Chunk};
 use crate::udp::data::{self, Data};
-use crate::udp::datagram::{Datagram, Kind, MAX_DATAGRAM};
+use crate::udp::datagram::{Datagram, DatagramKind, MAX_DATAGRAM};
 use crate::udp::keys::Keys;
 use crate::udp::message::MAX_MESSAGE;
 use crate::udp::parity::GroupWriter;
@@ -48,7 +48,7 @@ impl Route {
         let mut body = std::mem::take(&mut self.body);
         body.clear();
         Data { before, documents, parity, piece, message }.write(&mut body);
-        let header = Datagram { kind: Kind::Data, stream: self.stream, number: self.next };
+        let header = Datagram { kind: DatagramKind::Data, stream: self.stream, number: self.next };
         let mut datagram = Vec::with_capacity(body.len() + Datagram::overhead(self.sealed));
         header.write(keys, &body, &mut datagram)?;
         if let Some(ring) = &mut self.ring {
@@ -89,7 +89,8 @@ impl Route {
             body.clear();
             body.extend_from_slice(&parity.encode());
             body.extend_from_slice(shard);
-            let header = Datagram { kind: Kind::Parity, stream: *stream, number: *parities };
+            let header =
+                Datagram { kind: DatagramKind::Parity, stream: *stream, number: *parities };
             *parities += 1;
             let mut datagram = Vec::new();
             match header.write(keys, &body, &mut datagram) {
