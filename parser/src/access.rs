@@ -7,7 +7,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::request::{Request, Texts};
 use super::text::is_plain;
-use super::time::{Calendar, Time};
+use super::time::{Calendar, Time, TimeFormat};
 use super::{Fields, Parse, Parsed};
 
 /// Parser of the common and combined formats.
@@ -109,7 +109,9 @@ fn split_at_time<'a>(
         let Some(who) = before.strip_suffix(b" ") else { continue };
         let Some((_, inside)) = bracket.split_at_checked(1) else { break };
         let Some((when, after)) = inside.split_at_checked(LENGTH) else { break };
-        if let (Some(time), Some(after)) = (calendar.read_clf(when), after.strip_prefix(b"]")) {
+        if let (Some(time), Some(after)) =
+            (calendar.read(TimeFormat::Clf, when), after.strip_prefix(b"]"))
+        {
             return Ok((who, time, after));
         }
     }

@@ -5,13 +5,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::text::push_escaped;
-use super::time::{Calendar, Time};
+use super::time::{Calendar, Time, TimeFormat};
 use super::{Fields, Parse, Parsed};
 
 /// Members that hold the time of an event, the first that is there and can be read.
@@ -36,7 +35,7 @@ pub struct JsonFields<'a> {
 }
 
 impl Parse for JsonParser {
-    fn parse<'a>(&'a mut self, _: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
+    fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
         let failed =
             |problem| Parsed::Event { time: None, fields: Fields::Message, problem: Some(problem) };
         // As text, because the JSON parser does not look into the strings that it skips.
@@ -49,7 +48,7 @@ impl Parse for JsonParser {
         if fields.has_a_name_twice() {
             return failed("the object has a member twice");
         }
-        match fields.time() {
+        match fields.time(calendar) {
             Ok(time) => Parsed::Event { time, fields: Fields::Json(fields), problem: None },
             Err(problem) => failed(problem),
         }
@@ -112,10 +111,10 @@ impl<'a> JsonFields<'a> {
         names.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
     }
 
-    fn time(&self) -> Result<Option<Time>, &'static str> {
+    fn time(&self, calendar: &mut Calendar) -> Result<Option<Time>, &'static str> {
         for name in TIME_MEMBERS {
             let Some((_, raw)) = self.members.iter().find(|(key, _)| key == name) else { continue };
-            match read_time(raw.get()) {
+            match read_time(calendar, raw.get()) {
                 Some(time) => return Ok(Some(time)),
                 // The document's own `@timestamp` takes its place, so it would be lost.
                 None if name == "@timestamp" => {
@@ -232,23 +231,9 @@ fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
 
 /// RFC 3339 with a zone, or a number since the epoch whose size tells its unit: seconds (perhaps
 /// with decimals), milliseconds, microseconds or nanoseconds.
-fn read_time(raw: &str) -> Option<Time> {
-    if let Some(text) = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        return text.parse::<Timestamp>().ok().and_then(Time::from_timestamp);
+fn read_time(calendar: &mut Calendar, raw: &str) -> Option<Time> {
+    match raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(text) => calendar.read(TimeFormat::Iso, text.as_bytes()),
+        None => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
     }
-    if let Ok(number) = raw.parse::<i64>() {
-        const MILLIS_FROM: u64 = 100_000_000_000;
-        let timestamp = match number.unsigned_abs() {
-            0..MILLIS_FROM => Timestamp::from_second(number),
-            MILLIS_FROM..100_000_000_000_000 => Timestamp::from_millisecond(number),
-            100_000_000_000_000..100_000_000_000_000_000 => Timestamp::from_microsecond(number),
-            _ => Timestamp::from_nanosecond(i128::from(number)),
-        };
-        return timestamp.ok().and_then(Time::from_timestamp);
-    }
-    let (seconds, fraction) = raw.split_once('.')?;
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    let seconds = seconds.parse::<i64>().ok().filter(|seconds| *seconds >= 0)?;
-    let timestamp = Timestamp::new(seconds, digits.parse().ok()?).ok()?;
-    Time::from_timestamp(timestamp)
 }

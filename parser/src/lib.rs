@@ -22,7 +22,7 @@ mod w3c;
 mod tests;
 
 pub use document::{Documents, Event, Frame, Shape};
-pub use time::{Calendar, Time};
+pub use time::{Calendar, Time, TimeFormat};
 
 use std::fmt;
 

@@ -1,7 +1,11 @@
 //! Event times: read from the forms that logs use, written as RFC 3339 in UTC.
 //!
 //! The calendar is jiff's; what is here are the fixed forms and a memory of the last day seen,
-//! because consecutive lines nearly always share it.
+//! because consecutive lines nearly always share it. Which form a text has is a [`TimeFormat`].
+
+mod format;
+
+pub use format::TimeFormat;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -63,7 +67,7 @@ impl Default for Calendar {
 impl Calendar {
     /// A time of the Common Log Format: `22/Nov/2026:12:15:00 +0100`.
     /// <https://httpd.apache.org/docs/2.4/logs.html#common>
-    pub fn read_clf(&mut self, text: &[u8]) -> Option<Time> {
+    fn read_clf(&mut self, text: &[u8]) -> Option<Time> {
         let [
             d1,
             d2,
@@ -106,13 +110,13 @@ impl Calendar {
 
     /// A date `2026-11-22` and a time of day `12:15:00` or `12:15:00.123`, in UTC, as the W3C
     /// extended log file format has them. <https://www.w3.org/TR/WD-logfile.html>
-    pub fn read_w3c(&mut self, date: &[u8], time: &[u8]) -> Option<Time> {
+    pub fn read_date_and_clock(&mut self, date: &[u8], clock: &[u8]) -> Option<Time> {
         let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
             return None;
         };
         let year = u16::from(pair(*y1, *y2)?) * 100 + u16::from(pair(*y3, *y4)?);
         let day = self.day_begins(year, pair(*m1, *m2)?, pair(*d1, *d2)?)?;
-        let [h1, h2, b':', n1, n2, rest @ ..] = time else {
+        let [h1, h2, b':', n1, n2, rest @ ..] = clock else {
             return None;
         };
         let (second, fraction) = match rest {
@@ -121,8 +125,8 @@ impl Calendar {
             [b':', s1, s2, b'.', fraction @ ..] => (pair(*s1, *s2)?, fraction),
             _ => return None,
         };
-        let clock = seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
-        Some(Time { seconds: day + clock, nanos: nanos_of(fraction)? })
+        let seconds = day + seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
+        Some(Time { seconds, nanos: nanos_of(fraction)? })
     }
 
     fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {
@@ -271,7 +275,7 @@ mod tests {
             ("2026-11-22", "12:15:00.123456", "2026-11-22T12:15:00.123456Z"),
             ("2026-11-22", "12:15:00.000000001", "2026-11-22T12:15:00.000000001Z"),
         ] {
-            let read = calendar.read_w3c(date.as_bytes(), time.as_bytes()).unwrap();
+            let read = calendar.read_date_and_clock(date.as_bytes(), time.as_bytes()).unwrap();
             assert_eq!(written(read), expected);
         }
         for (date, time) in [
@@ -280,7 +284,7 @@ mod tests {
             ("-", "-"),
             ("2026-11-22", "00:00:00.x"),
         ] {
-            assert_eq!(calendar.read_w3c(date.as_bytes(), time.as_bytes()), None);
+            assert_eq!(calendar.read_date_and_clock(date.as_bytes(), time.as_bytes()), None);
         }
     }
 
@@ -302,7 +306,7 @@ mod tests {
         #[test]
         fn no_text_makes_reading_panic(text in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = Calendar::default().read_clf(&text);
-            let _ = Calendar::default().read_w3c(&text, &text);
+            let _ = Calendar::default().read_date_and_clock(&text, &text);
         }
     }
 }

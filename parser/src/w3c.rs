@@ -245,7 +245,7 @@ fn duration(value: &[u8]) -> Option<u64> {
 }
 
 fn clock_time(calendar: &mut Calendar, clock: Clock<'_>) -> Option<Time> {
-    calendar.read_w3c(clock.0?, clock.1?)
+    calendar.read_date_and_clock(clock.0?, clock.1?)
 }
 
 fn unread(problem: &'static str) -> Parsed<'static> {
