@@ -21,7 +21,7 @@ impl Desk for Page {
 /// The documents of `lines`, in order; `Null` for a line without one.
 fn documents(parser: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Value> {
     let recipe = Recipe {
-        parser,
+        format: parser.format(),
         dataset: "test".to_owned(),
         encoding: EncodingSetting::Auto,
         container: Container::None,

@@ -76,7 +76,7 @@ fn batch(
 ) -> Batch {
     let source = SourceId::from_random(1);
     let ids = IdMaker::of_host("bench");
-    let mut parser = ParserKind::Combined.parser();
+    let mut parser = ParserKind::Combined.format().parser();
     let mut chunk = Chunk {
         source: Arc::from(source.to_string()),
         id_version: Some(ID_VERSION),
