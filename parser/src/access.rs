@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::request::{Request, Texts};
 use super::text::is_plain;
 use super::time::{Calendar, Time, TimeFormat};
-use super::{Fields, Parse, Parsed};
+use super::{Fields, List, Parse, Parsed};
 
 /// Parser of the common and combined formats.
 #[derive(Debug)]
@@ -68,7 +68,12 @@ impl AccessParser {
 }
 
 impl Parse for AccessParser {
-    fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
+    fn parse<'a>(
+        &'a mut self,
+        calendar: &mut Calendar,
+        line: &'a [u8],
+        _: &mut List<'a>,
+    ) -> Parsed<'a> {
         let mut fields = Request::default();
         let mut time = None;
         let problem = self.read(calendar, line, &mut fields, &mut time).err();

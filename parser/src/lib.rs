@@ -7,10 +7,12 @@
 //! To add a format: write `parser/src/yourformat.rs` with a type that implements [`Parse`], and add a
 //! row to the one list, in `formats.rs`. A row makes a [`Format`] of what settings say: that is
 //! checked once, and makes the parser of each file. Settings that a format has for itself are fields
-//! of its parser, which the closure in its row fills in.
+//! of its parser, which the closure in its row fills in. What it finds goes into one of the forms of
+//! [`Fields`], or by any names into the [`List`] beside it; the document need not know of it.
 
 mod access;
 mod document;
+mod fields;
 mod formats;
 mod json;
 mod raw;
@@ -24,18 +26,22 @@ mod w3c;
 mod tests;
 
 pub use document::{Documents, Event, Frame, Shape};
+pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
 pub use time::{Calendar, Time, TimeFormat};
 
 use std::fmt;
 
-use json::JsonFields;
-use request::Request;
-
 /// What every format implements: the parser of one file, with what it remembers of the file.
 pub trait Parse: fmt::Debug + Send {
-    /// What is in `line`, which has no line end, and is not blank.
-    fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a>;
+    /// What is in `line`, which has no line end, and is not blank. Fields that have no place in the
+    /// forms of [`Fields`] are added to `others`.
+    fn parse<'a>(
+        &'a mut self,
+        calendar: &mut Calendar,
+        line: &'a [u8],
+        others: &mut List<'a>,
+    ) -> Parsed<'a>;
 
     /// Whether lines are read by directives that stand earlier in the file, and begin with `#`.
     fn has_directives(&self) -> bool {
@@ -58,16 +64,4 @@ pub enum Parsed<'a> {
     },
     /// Nothing to ship: the line speaks about the file, such as `#Fields`.
     Directive,
-}
-
-/// The fields of one line.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "lives on the stack, for one line")]
-pub enum Fields<'a> {
-    /// A request to a web server.
-    Request(Request<'a>),
-    /// A JSON object.
-    Json(JsonFields<'a>),
-    /// None: the line itself is the message.
-    Message,
 }

@@ -7,13 +7,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use omphalos_common::event::clean_name;
-
 use super::access::{parse_number, present, status_code};
 use super::request::{Request, Texts};
 use super::text::is_plain;
 use super::time::{Calendar, Time};
-use super::{Fields, Parse, Parsed};
+use super::{Fields, List, Name, Parse, Parsed};
 
 /// No server writes so many fields; a hostile `#Fields` could.
 const MAX_COLUMNS: usize = 256;
@@ -26,7 +24,6 @@ pub struct W3cParser {
     date: Option<Vec<u8>>,
     /// Where the values of the current line are, in the order of the columns.
     values: Vec<Range<usize>>,
-    others: Vec<(String, String)>,
     /// The user agent with its blanks restored.
     user_agent: Vec<u8>,
 }
@@ -51,7 +48,8 @@ enum Column {
     TimeTaken,
     UserAgent,
     Referrer,
-    Other(String),
+    /// What ECS has no place for, by its name in the document.
+    Other(Name<'static>),
 }
 
 impl Column {
@@ -76,7 +74,7 @@ impl Column {
             "time-taken" => Self::TimeTaken,
             "cs(user-agent)" => Self::UserAgent,
             "cs(referer)" => Self::Referrer,
-            other => Self::Other(clean_name(other.trim_end_matches(')'))),
+            other => Self::Other(Name::cleaned("w3c", other.trim_end_matches(')'))),
         }
     }
 }
@@ -86,7 +84,12 @@ impl Parse for W3cParser {
         true
     }
 
-    fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
+    fn parse<'a>(
+        &'a mut self,
+        calendar: &mut Calendar,
+        line: &'a [u8],
+        others: &mut List<'a>,
+    ) -> Parsed<'a> {
         if let Some(directive) = line.strip_prefix(b"#") {
             self.follow(directive);
             return Parsed::Directive;
@@ -98,7 +101,6 @@ impl Parse for W3cParser {
         if self.values.len() != self.columns.len() {
             return unread("the line has not as many values as #Fields names");
         }
-        self.read_others(line);
         self.read_user_agent(line);
         let is_plain = is_plain(line) && memchr::memchr(b'"', line).is_none();
         let texts = if is_plain { Texts::Plain } else { Texts::Literal };
@@ -107,11 +109,13 @@ impl Parse for W3cParser {
         let mut problem = None;
         for (column, range) in self.columns.iter().zip(&self.values) {
             let Some(value) = line.get(range.clone()).and_then(present) else { continue };
+            if let Column::Other(name) = column {
+                others.add(name.borrowed(), value);
+            }
             if let Err(reason) = fill(&mut fields, &mut clock, column, value) {
                 problem = problem.or(Some(reason));
             }
         }
-        fields.others = &self.others;
         fields.user_agent = present(&self.user_agent);
         let time = clock_time(calendar, clock);
         if time.is_none() && clock.1.is_some() {
@@ -163,17 +167,6 @@ impl W3cParser {
                 let length = rest.iter().position(is_gap).unwrap_or(rest.len());
                 self.values.push(start..start + length);
                 start += length + 1;
-            }
-        }
-    }
-
-    fn read_others(&mut self, line: &[u8]) {
-        self.others.clear();
-        for (column, range) in self.columns.iter().zip(&self.values) {
-            if let Column::Other(name) = column
-                && let Some(value) = line.get(range.clone()).and_then(present)
-            {
-                self.others.push((name.clone(), String::from_utf8_lossy(value).into_owned()));
             }
         }
     }

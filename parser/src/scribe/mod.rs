@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use memchr::memchr;
 
-use crate::{Calendar, Documents, Event, Frame, Parse, Parsed, Shape, Time};
+use crate::{Calendar, Documents, Event, Frame, List, Parse, Parsed, Shape, Time};
 use assemble::{Assembler, Stand, Whole};
 use charset::{Charset, EncodingSetting, without_return};
 use container::Stream;
@@ -118,7 +118,7 @@ impl<M: Copy> Scribe<M> {
 
     /// Takes in a directive that stands before the lines that will come.
     pub fn recall(&mut self, directive: &[u8]) {
-        self.parser.parse(&mut Calendar::default(), directive);
+        self.parser.parse(&mut Calendar::default(), directive, &mut List::default());
     }
 
     /// Where the first thing begins that has not ended.
@@ -268,7 +268,9 @@ impl<M: Copy> Scribe<M> {
             self.counts.empty += 1;
             return;
         }
-        let (own, fields, problem) = match self.parser.parse(documents.calendar(), line) {
+        let mut others = List::default();
+        let parsed = self.parser.parse(documents.calendar(), line, &mut others);
+        let (own, fields, problem) = match parsed {
             Parsed::Directive => {
                 self.counts.directives += 1;
                 return;
@@ -282,7 +284,8 @@ impl<M: Copy> Scribe<M> {
         let shape = if whole.cut { Shape::Cut } else { shape };
         let (offset, stream) = (whole.offset, whole.stream.map(Stream::as_str));
         desk.put(offset, own.or(whole.time), line, |out, time| {
-            let event = Event { offset, time, line, fields, problem, shape, stream };
+            let others = &others;
+            let event = Event { offset, time, line, fields, others, problem, shape, stream };
             documents.write(out, &self.frame, &event);
         });
     }
