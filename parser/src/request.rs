@@ -164,7 +164,7 @@ impl Request<'_> {
         if !target.starts_with(b"/")
             && let Some(position) = memmem::find(target, b"://")
         {
-            let authority = target.get(position + 3..).unwrap_or_default();
+            let authority = target.split_at(position + "://".len()).1;
             let end = authority.iter().position(|byte| matches!(byte, b'/' | b'?'));
             let (host, path) = authority.split_at(end.unwrap_or(authority.len()));
             (url.domain, url.port) = split_port(host);
@@ -197,7 +197,7 @@ fn split_port(authority: &[u8]) -> (Option<&[u8]>, Option<u64>) {
         .and_then(super::access::parse_number)
         .filter(|port| u16::try_from(*port).is_ok());
     let host = match (port, colon) {
-        (Some(_), Some(at)) => authority.get(..at).unwrap_or_default(),
+        (Some(_), Some(at)) => authority.split_at(at).0,
         _ => authority,
     };
     (Some(host).filter(|host| !host.is_empty()), port)

@@ -30,7 +30,7 @@ impl Time {
 
     /// From milliseconds since 1970.
     pub fn from_millis(millis: i64) -> Self {
-        let nanos = u32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
+        let nanos = below(millis.rem_euclid(1000), 1000) * 1_000_000;
         Self { seconds: millis.div_euclid(1000), nanos }
     }
 
@@ -40,7 +40,12 @@ impl Time {
         let nanos = timestamp.as_nanosecond().rem_euclid(1_000_000_000);
         let time =
             Self { seconds: i64::try_from(seconds).ok()?, nanos: u32::try_from(nanos).ok()? };
-        (EARLIEST..=LATEST).contains(&time.seconds).then_some(time)
+        time.if_written()
+    }
+
+    /// `None` for years that Elasticsearch cannot read.
+    fn if_written(self) -> Option<Self> {
+        (EARLIEST..=LATEST).contains(&self.seconds).then_some(self)
     }
 }
 
@@ -101,11 +106,12 @@ impl Calendar {
             return None;
         };
         let east = i64::from(pair(*z1, *z2)?) * 3600 + i64::from(pair(*z3, *z4)?) * 60;
-        match sign {
-            b'+' => Some(Time::from_seconds(day + clock - east)),
-            b'-' => Some(Time::from_seconds(day + clock + east)),
-            _ => None,
-        }
+        let seconds = match sign {
+            b'+' => day + clock - east,
+            b'-' => day + clock + east,
+            _ => return None,
+        };
+        Time::from_seconds(seconds).if_written()
     }
 
     /// A date `2026-11-22` and a time of day `12:15:00` or `12:15:00.123`, in UTC, as the W3C
@@ -126,7 +132,7 @@ impl Calendar {
             _ => return None,
         };
         let seconds = day + seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
-        Some(Time { seconds, nanos: nanos_of(fraction)? })
+        Time { seconds, nanos: nanos_of(fraction)? }.if_written()
     }
 
     fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {
@@ -165,8 +171,9 @@ impl Calendar {
 }
 
 fn day_text(day: i64) -> [u8; 11] {
-    let date = Timestamp::from_second(day * SECONDS_PER_DAY)
-        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned_datetime(TimeZone::UTC).date());
+    let begins = Timestamp::from_second(day * SECONDS_PER_DAY);
+    debug_assert!(begins.is_ok(), "day {day} is between {EARLIEST} and {LATEST}");
+    let date = begins.map_or(Date::ZERO, |begins| begins.to_zoned_datetime(TimeZone::UTC).date());
     let [c1, c2] = digits(i64::from(date.year()) / 100);
     let [y1, y2] = digits(i64::from(date.year()) % 100);
     let [m1, m2] = digits(i64::from(date.month()));
@@ -213,9 +220,17 @@ fn pair(tens: u8, ones: u8) -> Option<u8> {
 }
 
 /// Two digits of a number below 100.
+#[expect(clippy::cast_possible_truncation, reason = "a digit is below ten")]
 fn digits(number: i64) -> [u8; 2] {
-    let number = u8::try_from(number.rem_euclid(100)).unwrap_or(0);
-    [b'0' + number / 10, b'0' + number % 10]
+    let number = below(number, 100);
+    [number / 10, number % 10].map(|digit| b'0' + digit as u8)
+}
+
+/// A number that is known not to be negative, and to be less than `limit`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is below a u32")]
+fn below(number: i64, limit: u32) -> u32 {
+    debug_assert!((0..i64::from(limit)).contains(&number), "{number} is not below {limit}");
+    number as u32
 }
 
 fn nanos_of(fraction: &[u8]) -> Option<u32> {

@@ -108,7 +108,7 @@ impl Parse for W3cParser {
         let mut clock = (self.date.as_deref(), None);
         let mut problem = None;
         for (column, range) in self.columns.iter().zip(&self.values) {
-            let Some(value) = line.get(range.clone()).and_then(present) else { continue };
+            let Some(value) = present(value_at(line, range)) else { continue };
             if let Column::Other(name) = column {
                 others.add(name.borrowed(), value);
             }
@@ -153,7 +153,7 @@ impl W3cParser {
             if self.values.len() > MAX_COLUMNS {
                 return;
             }
-            if !tabs && is_gap(rest.first().unwrap_or(&0)) {
+            if !tabs && rest.first().is_some_and(is_gap) {
                 start += 1;
                 continue;
             }
@@ -174,9 +174,10 @@ impl W3cParser {
     /// IIS writes a plus for each blank, CloudFront %20.
     fn read_user_agent(&mut self, line: &[u8]) {
         self.user_agent.clear();
-        let place = self.columns.iter().position(|column| *column == Column::UserAgent);
-        let range = place.and_then(|place| self.values.get(place)).cloned();
-        let value = range.and_then(|range| line.get(range)).unwrap_or_default();
+        let mut pairs = self.columns.iter().zip(&self.values);
+        let agent = pairs.find(|(column, _)| **column == Column::UserAgent);
+        let Some((_, range)) = agent else { return };
+        let value = value_at(line, range);
         let blanks: Cow<'_, [u8]> = match memchr::memmem::find(value, b"%20") {
             Some(_) => Cow::Owned(String::from_utf8_lossy(value).replace("%20", " ").into_bytes()),
             None => Cow::Borrowed(value),
@@ -184,6 +185,12 @@ impl W3cParser {
         let restored = blanks.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte });
         self.user_agent.extend(restored);
     }
+}
+
+/// A value of the line that was split.
+fn value_at<'a>(line: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    debug_assert!(range.end <= line.len(), "the values are those of this line");
+    line.get(range.clone()).unwrap_or_default()
 }
 
 /// Date and time of the line, as far as they are known.
@@ -213,7 +220,7 @@ fn fill<'a>(
             let port = whole("the port is not a number")?;
             fields.server_port = Some(u16::try_from(port).map_err(|_| "the port is too large")?);
         }
-        Column::Status => fields.status = status_code(whole("the status is not a number")?),
+        Column::Status => fields.status = Some(status_code(whole("the status is not a number")?)?),
         Column::Bytes => fields.bytes = Some(whole("the size is not a number")?),
         Column::RequestBytes => fields.request_bytes = Some(whole("the size is not a number")?),
         Column::TimeTaken => {

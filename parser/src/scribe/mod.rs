@@ -185,7 +185,7 @@ impl<M: Copy> Scribe<M> {
         // before the first that is not ASCII.
         for (start, piece) in padding::pieces(bytes) {
             let at = offset + start as u64;
-            let text = self.text(piece, at).into_owned();
+            let text = self.text(piece, at);
             self.write_text(&text, at, documents, desk);
         }
         self.counts.padding += padding::count(bytes);
@@ -199,7 +199,7 @@ impl<M: Copy> Scribe<M> {
         documents: &mut Documents,
         desk: &mut impl Desk,
     ) {
-        let text = self.text(bytes, offset).into_owned();
+        let text = self.text(bytes, offset);
         self.write_text(&text, offset, documents, desk);
     }
 
@@ -211,9 +211,12 @@ impl<M: Copy> Scribe<M> {
         documents: &mut Documents,
         desk: &mut impl Desk,
     ) {
-        let text = self.text(bytes, offset).into_owned();
+        let text = self.text(bytes, offset);
         let (text, time) = match &mut self.assembler {
-            Some(assembler) => assembler.unwrapped(&text),
+            Some(assembler) => {
+                let (text, time) = assembler.unwrapped(&text);
+                (Cow::Owned(text), time)
+            }
             None => (text, None),
         };
         let whole = Whole { time, ..self.alone(&text, offset) };
