@@ -334,7 +334,7 @@ impl MonitorSettings {
             shown: self.paths.join(", "),
             clean_dataset: Arc::from(clean_name(&dataset)),
             recipe: Recipe {
-                parser: self.parser,
+                format: self.parser.format(),
                 dataset,
                 encoding: self.encoding,
                 container: self.container,

@@ -119,7 +119,7 @@ impl Log {
     fn open_at(&self, path: &Path, entry: Option<&Entry>) -> Tail {
         let shown = path.as_os_str().as_encoded_bytes();
         let recipe = Recipe {
-            parser: self.kind,
+            format: self.kind.format(),
             dataset: "test".to_owned(),
             encoding: EncodingSetting::Auto,
             container: Container::None,
