@@ -15,6 +15,7 @@ pub mod elasticsearch;
 pub mod metrics;
 pub mod pipeline;
 pub mod prefetch;
+pub mod receive;
 pub mod relay;
 mod run;
 pub mod streams;

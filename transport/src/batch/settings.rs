@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
+use omphalos_common::config::{About, ConfigError, Kind, Period, Setting, Size};
 use serde::Deserialize;
 
 use crate::messages::Encoding;
 use crate::receipt::Window;
+
+/// The one row of these that a repair has a use for.
+pub const COMPRESSION_LEVEL: Setting =
+    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1");
 
 /// The rows of `[batch]`.
 pub const BATCH_SETTINGS: &[Setting] = &[
@@ -19,8 +23,9 @@ pub const BATCH_SETTINGS: &[Setting] = &[
         Kind::Choice(&["batch", "json"]),
         "batch: compressed, many documents a message; json: one plain JSON document a message, for other consumers.",
     )
-    .default("batch"),
-    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1"),
+    .default("batch")
+    .about(About::Daemon),
+    COMPRESSION_LEVEL,
     Setting::new("batch.in_flight_messages", Kind::Integer, "Messages that may await their confirm.")
         .default("1024"),
     Setting::new("batch.in_flight_bytes", Kind::Size, "Bytes of messages that may await their confirm.")

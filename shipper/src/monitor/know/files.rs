@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use omphalos_common::ids::{IdKeys, IdMakers};
 use tracing::{debug, info, warn};
 
-use crate::config::Input;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::find::discover::{Found, Scan, Watched};
 use crate::monitor::know::copies::Suspects;
@@ -25,6 +24,7 @@ use crate::monitor::position::clock::Sources;
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::read::content::{Compression, Content};
 use crate::monitor::read::tail::{Tail, TailId, Waits};
+use crate::monitor::settings::Input;
 use omphalos_common::clock::now_seconds;
 
 /// What standard input is called.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use omphalos_common::event::{DocumentId, SourceId};
 use omphalos_transport::batch::{Batch, Chunk};
 
-use crate::monitor::TailId;
+use crate::monitor::read::tail::TailId;
 
 /// A batch, and which chunk of which file each of its parts is.
 #[derive(Debug)]
