@@ -88,21 +88,19 @@ fn refuse_unknown(table: &DeTable<'_>, rows: &[Setting], text: &str) -> Result<(
     let others: Vec<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
     check_names(table, (&tops, &others), text)?;
     for (name, value) in table {
-        let of_table = rows.iter().filter(|row| row.top() == name.get_ref());
-        let leaves: Vec<&str> = of_table.filter_map(Setting::leaf).collect();
-        if leaves.is_empty() {
-            continue;
-        }
-        match value.get_ref() {
-            DeValue::Table(table) => check_names(table, (&leaves, &[]), text)?,
-            DeValue::Array(tables) => {
-                let tables = tables.iter().filter_map(|table| table.get_ref().as_table());
-                tables
-                    .into_iter()
-                    .try_for_each(|table| check_names(table, (&leaves, &[]), text))?;
+        let of_table: Vec<&Setting> =
+            rows.iter().filter(|row| row.top() == name.get_ref() && row.leaf().is_some()).collect();
+        let leaves: Vec<&str> = of_table.iter().filter_map(|row| row.leaf()).collect();
+        let tables: Vec<&DeTable<'_>> = match value.get_ref() {
+            // What is once where it may be several times, or the other way round, is of the wrong
+            // kind, whatever is in it.
+            DeValue::Table(table) if of_table.iter().any(|row| !row.is_repeated()) => vec![table],
+            DeValue::Array(tables) if of_table.iter().any(|row| row.is_repeated()) => {
+                tables.iter().filter_map(|table| table.get_ref().as_table()).collect()
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        tables.into_iter().try_for_each(|table| check_names(table, (&leaves, &[]), text))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@
 //! One file may be for all programs: each takes the tables that its rows name and passes over those
 //! of the others ([`KNOWN_TO`]).
 
+mod agree;
 mod file;
 mod load;
 mod reference;
@@ -19,11 +20,9 @@ mod setting;
 mod tables;
 mod values;
 
+pub use agree::{load_shown_defaults, rows_without_a_place};
 pub use file::KNOWN_TO;
-pub use load::{
-    ConfigError, Loaded, add_flags, from_text, load, load_shown_defaults, load_with,
-    rows_without_a_place,
-};
+pub use load::{ConfigError, Loaded, add_flags, from_text, load, load_with};
 pub use reference::reference;
 pub use setting::{About, Kind, Setting};
 pub use tables::{HasRows, TableError, Tables};

@@ -198,12 +198,13 @@ mod tests {
 
     #[test]
     fn what_both_daemons_know_is_said_once_for_both() {
-        let text = "state_dir = \"/s\"\nstop_grace = \"3s\"\nlog_level = \"debug\"\n[amqp]\nqueue = \"q\"\n[bulk]\ndocuments = 7\n[batch]\ncompression_level = 2\n";
+        let text = "state_dir = \"/s\"\nlisten = \"127.0.0.1:1\"\nstop_grace = \"3s\"\nlog_level = \"debug\"\n[amqp]\nqueue = \"q\"\n[bulk]\ndocuments = 7\n[batch]\ncompression_level = 2\n";
         let settings: Settings = from_text(text).unwrap();
         let (shipper, indexer) = (&settings.shipper, &settings.indexer);
         assert_eq!(settings.state_dir(), Path::new("/s"));
         assert_eq!(indexer.state_dir, shipper.state_dir);
         assert_eq!((shipper.stop_grace, indexer.stop_grace), (THREE, THREE));
+        assert!(shipper.process.listen.is_some(), "or nobody is told how far files are behind");
         assert_eq!((&shipper.process, &shipper.amqp), (&indexer.process, &indexer.amqp));
         assert_eq!(
             (shipper.process.log_level.as_str(), shipper.amqp.queue.as_str()),
