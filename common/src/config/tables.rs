@@ -65,10 +65,12 @@ impl<'a> Tables<'a> {
             self.0.insert(key(setting.key), value);
             return;
         };
-        let single = || Spanned::new(0..0, DeValue::Table(DeTable::new()));
-        let new = || match setting.is_repeated() {
-            true => Spanned::new(0..0, DeValue::Array(DeArray::from_iter([single()]))),
-            false => single(),
+        let new = || {
+            let table = Spanned::new(0..0, DeValue::Table(DeTable::new()));
+            if !setting.is_repeated() {
+                return table;
+            }
+            Spanned::new(0..0, DeValue::Array(DeArray::from_iter([table])))
         };
         let place = self.0.entry(key(setting.top())).or_insert_with(new);
         let tables = match place.get_mut() {
