@@ -24,13 +24,14 @@ const STATE: &[Setting] = &[
     .default("/var/lib/omphalos-shipper")
     .about(About::Identity),
     Setting::new("host_name", Kind::Text, "host.name in every document; the system's by default.")
-    .about(About::Document),
+        .about(About::Document),
     Setting::new(
         "id_key_file",
         Kind::Text,
         "Make document ids with the first key of this file, and with the others in files that were begun with them: a key a line (openssl rand -hex 16), or the word host for the key made of host.id, which is used by default. Only its owner may read it; it is read at the start.",
     )
     .about(About::Identity),
+    // Not of an audit, which looks for ids of either version.
     Setting::new(
         "id_version",
         Kind::Integer,

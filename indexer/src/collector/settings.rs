@@ -33,8 +33,9 @@ pub const BULK_SETTINGS: &[Setting] = &[
 
 /// The rows of the `[index]` table.
 pub const INDEX_SETTINGS: &[Setting] = &[
-    Setting::new("index.prefix", Kind::Text, "Indices are called PREFIX-DATASET-DATE.").default("omphalos")
-    .about(About::Place),
+    Setting::new("index.prefix", Kind::Text, "Indices are called PREFIX-DATASET-DATE.")
+        .default("omphalos")
+        .about(About::Place),
     Setting::new(
         "index.period",
         Kind::Choice(&["day", "week", "month", "none"]),
@@ -51,7 +52,7 @@ pub const INDEX_SETTINGS: &[Setting] = &[
     .about(About::Identity),
     Setting::new("index.outlier_future_days", Kind::Integer, "So do documents further ahead than this.")
         .default("1")
-    .about(About::Identity),
+        .about(About::Identity),
     Setting::new("index.template", Kind::Switch, "Install the index template with the ECS mapping.")
         .default("true"),
     Setting::new("index.shards", Kind::Integer, "Primary shards of each new index.").default("1"),

@@ -91,7 +91,8 @@ pub fn command() -> Command {
     add_flags(audit, &[shipper_rows(), indexer_rows()].concat())
 }
 
-/// What documents and ids depend on, with the settings of the broker, none of which is taken for granted.
+/// What documents and ids depend on, with the settings of the broker, none of which is taken for
+/// granted.
 fn shipper_rows() -> Vec<Setting> {
     let mut rows = shipper::all_settings();
     rows.retain(|row| row.is_about(&[About::Document, About::Identity]));

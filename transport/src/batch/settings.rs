@@ -18,6 +18,7 @@ pub const BATCH_SETTINGS: &[Setting] = &[
         .default("1MiB"),
     Setting::new("batch.flush_interval", Kind::Period, "A batch is sent at the latest so long after its first line.")
         .default("300ms"),
+    // What is imported has ids, which only the one has.
     Setting::new(
         "batch.encoding",
         Kind::Choice(&["batch", "json"]),
