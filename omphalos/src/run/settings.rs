@@ -223,6 +223,10 @@ mod tests {
                 "TOML parse error at line 3, column 17\n  |\n3 | keep_original = 3\n  |                 ^\ninvalid type: integer `3`, expected a boolean\nthis is the value of `monitor.keep_original`",
             ),
             (
+                "[monitor.x]\n",
+                "TOML parse error at line 1, column 2\n  |\n1 | [monitor.x]\n  |  ^^^^^^^\ninvalid type: map, expected a sequence",
+            ),
+            (
                 "[spool]\nmax_byte = 1\n",
                 "TOML parse error at line 2, column 1\n  |\n2 | max_byte = 1\n  | ^^^^^^^^\nunknown field `max_byte`, expected `max_bytes`\ndid you mean `max_bytes`?",
             ),
