@@ -4,7 +4,9 @@ use std::io::Write;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
-use omphalos_common::config::{ConfigError, HasRows, Loaded, Setting, add_flags, load};
+use omphalos_common::config::{
+    ConfigError, HasRows, Loaded, Setting, TableError, Tables, add_flags, load,
+};
 use omphalos_transport::amqp::{
     AMQP_SETTINGS, AmqpSettings, Broker, DeadMessage, DeadQueue, Replayed, Topology,
 };
@@ -25,6 +27,10 @@ struct Settings {
 impl HasRows for Settings {
     fn rows() -> Vec<Setting> {
         AMQP_SETTINGS.to_vec()
+    }
+
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        tables.part(AMQP_SETTINGS)
     }
 }
 

@@ -9,12 +9,10 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
-use omphalos_shipper::batch::{ClosedBatch, Owner};
-use omphalos_shipper::config::{Input, Settings};
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{
-    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Remembered, StateDir,
-    read_pipe,
+    Bodies, ClosedBatch, End, Ended, EngineSettings, Host, Inbox, Input, Joints, Monitor,
+    MonitorOptions, Remembered, StateDir, TailId, read_pipe,
 };
 use omphalos_transport::batch::BatchSettings;
 use tempfile::TempDir;
@@ -81,9 +79,10 @@ impl Reading {
             health: Health::default(),
         };
         // Nothing of what is remembered meanwhile is for anybody.
-        let mut settings = Settings { checkpoint_interval: Period(NEVER), ..Settings::default() };
-        settings.batch = batch.clone();
-        let options = MonitorOptions { once: true, settings, host };
+        let settings =
+            EngineSettings { checkpoint_interval: Period(NEVER), ..EngineSettings::default() };
+        let batch = batch.clone();
+        let options = MonitorOptions { once: true, settings, batch, measures_lag: false, host };
         let monitor = Monitor::new(options, vec![input], state, remembered, joints)?;
         let (ended, monitoring) = oneshot::channel();
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {

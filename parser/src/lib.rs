@@ -18,6 +18,7 @@ mod json;
 mod raw;
 mod request;
 pub mod scribe;
+pub mod settings;
 mod text;
 mod time;
 mod w3c;

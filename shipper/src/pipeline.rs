@@ -10,9 +10,8 @@ use omphalos_transport::road::Road;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::batch::{ClosedBatch, Owner};
 use crate::metrics::ShipperMetrics;
-use crate::monitor::{Bodies, End, Inbox};
+use crate::monitor::{Bodies, ClosedBatch, End, Inbox, TailId};
 
 /// What is said of a batch that is on its way.
 #[derive(Debug)]

@@ -18,12 +18,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info};
 
-use crate::config::{Input, Settings, Start};
+use crate::config::Settings;
 use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, StateError, read_pipe,
+    Bodies, End, Ended, Inbox, Input, Joints, Monitor, MonitorOptions, Start, StateDir, StateError,
+    read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
 use crate::road;
@@ -71,7 +72,7 @@ pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::
     settings.inputs()?;
     settings.id_keys()?;
     let surroundings = Surroundings::default();
-    let _serving = serve_at(settings.listen, surroundings.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process.listen, surroundings.telemetry.routes()).await?;
     run_in(surroundings, settings, once, shutdown).await
 }
 
@@ -87,7 +88,7 @@ pub async fn run_in(
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    settings.max_open_files = open_files(settings.max_open_files);
+    settings.engine.max_open_files = open_files(settings.engine.max_open_files);
     let Surroundings { telemetry, metrics, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
@@ -207,7 +208,9 @@ impl Stages {
             health: self.telemetry.health.clone(),
         };
         let grace = self.settings.stop_grace.0;
-        let options = MonitorOptions { once: self.once, settings: self.settings, host };
+        let measures_lag = self.settings.process.listen.is_some();
+        let Settings { engine: settings, batch, .. } = self.settings;
+        let options = MonitorOptions { once: self.once, settings, batch, measures_lag, host };
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
         let dispatching = spawn("encoder", move || dispatcher.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;

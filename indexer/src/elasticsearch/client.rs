@@ -21,7 +21,7 @@ use url::Url;
 
 use super::nodes::{Node, Nodes};
 use super::problem::{Problem, request_problem};
-use crate::config::ElasticsearchSettings;
+use super::settings::ElasticsearchSettings;
 
 /// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;

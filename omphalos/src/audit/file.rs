@@ -8,8 +8,7 @@ use anyhow::Context;
 use futures_util::stream::{self, StreamExt};
 use omphalos_common::config::{ConfigError, Size};
 use omphalos_common::ids::IdScheme;
-use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::monitor::{Recalled, logical_path};
+use omphalos_shipper::monitor::{ClosedBatch, Recalled, logical_path};
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;

@@ -6,39 +6,20 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::clock::now_millis;
-use omphalos_common::config::{ConfigError, Period, Setting, add_flags, load, load_with};
+use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, load, load_with};
 use omphalos_common::ids::IdScheme;
 use omphalos_indexer::config as indexer;
-use omphalos_shipper::config::{self as shipper, MonitorSettings};
+use omphalos_shipper::config::{self as shipper, TransportKind};
 use omphalos_shipper::host::{host_name, known_id};
-use omphalos_shipper::monitor::{Entry, Host, Recalled, logical_path, peek, recall};
-use omphalos_shipper::road::TransportKind;
+use omphalos_shipper::monitor::{
+    Entry, Host, MonitorSettings, Recalled, logical_path, peek, recall,
+};
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
-use omphalos_transport::batch::Encoding;
+use omphalos_transport::batch::COMPRESSION_LEVEL;
+use omphalos_transport::messages::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
 use super::target::Target;
-
-/// What ids and documents depend on.
-const SHIPPER_KEYS: &[&str] = &[
-    "state_dir",
-    "host_name",
-    "id_key_file",
-    "monitor.parser",
-    "monitor.dataset",
-    "monitor.encoding",
-    "monitor.container",
-    "monitor.multiline",
-    "monitor.multiline_pattern",
-    "monitor.multiline_count",
-    "monitor.keep_original",
-    "monitor.max_line_bytes",
-    "monitor.logical_path",
-    "batch.compression_level",
-];
-/// What names of indices depend on, besides all about Elasticsearch.
-const INDEXER_KEYS: &[&str] =
-    &["index.prefix", "index.period", "index.outlier_past_days", "index.outlier_future_days"];
 
 const EXAMPLES: &str = "\
 Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
@@ -110,18 +91,21 @@ pub fn command() -> Command {
     add_flags(audit, &[shipper_rows(), indexer_rows()].concat())
 }
 
-/// With the settings of the broker, none of which is taken for granted.
+/// What documents and ids depend on, with the settings of the broker, none of which is taken for
+/// granted.
 fn shipper_rows() -> Vec<Setting> {
     let mut rows = shipper::all_settings();
-    rows.retain(|row| SHIPPER_KEYS.contains(&row.key));
+    rows.retain(|row| row.is_about(&[About::Document, About::Identity]));
+    rows.push(COMPRESSION_LEVEL);
     let no_default = |row: &Setting| if row.key == "amqp.url" { row.default("") } else { *row };
     rows.extend(AMQP_SETTINGS.iter().map(no_default));
     rows
 }
 
+/// Where documents are, and in which indices.
 fn indexer_rows() -> Vec<Setting> {
     let mut rows = indexer::all_settings();
-    rows.retain(|row| row.key.starts_with("elasticsearch.") || INDEXER_KEYS.contains(&row.key));
+    rows.retain(|row| row.is_about(&[About::Place, About::Identity]));
     rows
 }
 
@@ -311,11 +295,16 @@ pub fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSett
 #[cfg(test)]
 mod tests {
     use super::*;
+    use omphalos_common::config::from_text;
+    use omphalos_parser::settings::RecipeSettings;
 
     fn table(path: &str, dataset: &str) -> MonitorSettings {
         MonitorSettings {
             paths: vec![path.to_owned()],
-            dataset: Some(dataset.to_owned()),
+            recipe: RecipeSettings {
+                dataset: Some(dataset.to_owned()),
+                ..RecipeSettings::default()
+            },
             ..MonitorSettings::default()
         }
     }
@@ -323,7 +312,8 @@ mod tests {
     #[test]
     fn a_file_belongs_to_the_table_that_reads_it_or_read_it_before_it_was_rotated() {
         let tables = [table("/l/*.access.log", "access"), table("/l/*.log", "rest")];
-        let dataset = |path: &str| table_of(&tables, Path::new(path)).map(|table| table.dataset);
+        let dataset =
+            |path: &str| table_of(&tables, Path::new(path)).map(|table| table.recipe.dataset);
         assert_eq!(dataset("/l/a.access.log.3.gz").unwrap().as_deref(), Some("access"));
         assert_eq!(dataset("/l/b.log").unwrap().as_deref(), Some("rest"));
         let error = dataset("/elsewhere/b.log").unwrap_err().to_string();
@@ -332,13 +322,13 @@ mod tests {
             "none of the 2 [[monitor]] tables reads /elsewhere/b.log; give the path by which the shipper knows it: --as PATH"
         );
         let alone = table_of(&tables[..1], Path::new("/elsewhere/b.log")).unwrap();
-        assert_eq!(alone.dataset.as_deref(), Some("access"));
+        assert_eq!(alone.recipe.dataset.as_deref(), Some("access"));
     }
 
     #[test]
     fn what_has_no_ids_of_its_own_is_refused() {
         let refused = |text: &str| {
-            let settings: shipper::Settings = toml_of(text);
+            let settings: shipper::Settings = from_text(text).unwrap();
             check_ids(&settings).err().map(|error| error.to_string())
         };
         assert_eq!(refused(""), None);
@@ -347,12 +337,5 @@ mod tests {
         );
         assert!(refused("[udp]\nto = [\"a:1\"]\nencoding = \"ndjson\"").is_some());
         assert_eq!(refused("[udp]\nto = [\"a:1\"]\n[batch]\nencoding = \"json\""), None);
-    }
-
-    fn toml_of(text: &str) -> shipper::Settings {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        let matches = Command::new("t").get_matches_from(["t"]);
-        load_with(Some(file.path()), &[], &matches, |_| None).unwrap()
     }
 }

@@ -19,10 +19,10 @@ use indicatif::HumanBytes;
 use omphalos_common::config::{ConfigError, Size};
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
-use omphalos_indexer::config::ElasticsearchSettings;
-use omphalos_indexer::elasticsearch::Client;
+use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_parser::ParserKind;
-use omphalos_shipper::config::MonitorSettings;
+use omphalos_parser::settings::RecipeSettings;
+use omphalos_shipper::monitor::MonitorSettings;
 use omphalos_store::StoreOptions;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -169,19 +169,20 @@ async fn listen(wanted: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
 
 /// The chain, with less in flight than a server would have: this is somebody's own machine.
 fn chain(directory: &Path, log: &Path, url: &str) -> Chain {
-    let mut settings = Settings { state_dir: directory.to_owned(), ..Settings::default() };
-    settings.monitor = vec![MonitorSettings {
+    let mut settings = Settings::default();
+    settings.set_state_dir(directory.to_owned());
+    settings.shipper.monitor = vec![MonitorSettings {
         paths: vec![log.display().to_string()],
-        parser: ParserKind::Combined,
+        recipe: RecipeSettings { parser: ParserKind::Combined, ..RecipeSettings::default() },
         ..MonitorSettings::default()
     }];
-    settings.batch.in_flight_bytes = Size(1024 * 1024);
-    settings.bulk.bytes = Size(1024 * 1024);
-    settings.bulk.concurrency = 2;
-    settings.elasticsearch.url = Some(vec![url.to_owned()]);
+    settings.shipper.batch.in_flight_bytes = Size(1024 * 1024);
+    settings.indexer.bulk.bytes = Size(1024 * 1024);
+    settings.indexer.bulk.concurrency = 2;
+    settings.indexer.elasticsearch.url = Some(vec![url.to_owned()]);
     Chain {
-        shipper: Some(settings.shipper()),
-        indexer: Some(settings.indexer()),
+        shipper: Some(settings.shipper),
+        indexer: Some(settings.indexer),
         is_local: true,
         once: false,
     }

@@ -34,7 +34,8 @@ const REMEMBERED: &str = "import";
 /// [`ConfigError`] for settings that cannot be used; anything else when not all is indexed.
 pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let options = Options::read(given)?;
-    init_logs(options.settings.log_format, &options.settings.log_level)?;
+    let process = options.settings.process();
+    init_logs(process.log_format, &process.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(import(options));
     runtime.shutdown_background();
@@ -44,17 +45,17 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn import(options: Options) -> anyhow::Result<ExitCode> {
     let Options { mut settings, files, bytes } = options;
     let shutdown = shutdown::on_signals()?;
-    let is_remote = settings.amqp.url.is_some() || settings.amqp.url_file.is_some();
-    let embedded = match &settings.elasticsearch.url {
+    let is_remote = settings.shipper.amqp.url.is_some() || settings.shipper.amqp.url_file.is_some();
+    let embedded = match &settings.indexer.elasticsearch.url {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
     };
-    let of_process = settings.state_dir.clone();
+    let of_process = settings.state_dir().to_owned();
     prepare(&mut settings)?;
     known::note(&settings, &of_process, &files).await?;
     let chain = Chain {
-        shipper: Some(settings.shipper()),
-        indexer: (!is_remote).then(|| settings.indexer()),
+        shipper: Some(settings.shipper.clone()),
+        indexer: (!is_remote).then(|| settings.indexer.clone()),
         is_local: !is_remote,
         once: true,
     };
@@ -93,7 +94,7 @@ async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
             .into());
         }
     };
-    settings.elasticsearch.url = Some(vec![url]);
+    settings.indexer.elasticsearch.url = Some(vec![url]);
     Ok(embedded)
 }
 
@@ -104,9 +105,9 @@ fn url(address: SocketAddr) -> String {
 /// Moves what is remembered out of the way of a running process, with the same host id: ids are made
 /// of it.
 fn prepare(settings: &mut Settings) -> Result<(), ConfigError> {
-    let directory = settings.state_dir.join(REMEMBERED);
-    keep_id(&settings.state_dir, &directory).map_err(|error| unusable(&directory, &error))?;
-    settings.state_dir = directory;
+    let directory = settings.state_dir().join(REMEMBERED);
+    keep_id(settings.state_dir(), &directory).map_err(|error| unusable(&directory, &error))?;
+    settings.set_state_dir(directory);
     Ok(())
 }
 
@@ -136,6 +137,6 @@ fn report(watch: &Watch, is_remote: bool, settings: &Settings) {
     row("duplicate", became.duplicate);
     row("dead letters", became.dead);
     if became.dead > 0 {
-        eprintln!("  why: {}", settings.state_dir.join("dead-letters.ndjson").display());
+        eprintln!("  why: {}", settings.state_dir().join("dead-letters.ndjson").display());
     }
 }

@@ -65,7 +65,7 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         indexer.check()?;
     }
     let watch = Watch::default();
-    let _serving = serve_at(settings.listen, watch.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process().listen, watch.telemetry.routes()).await?;
     let mut embedded = None;
     if let Some(store) = store {
         let listener = listen(store.listen).await?;

@@ -6,14 +6,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use omphalos_common::config::{ConfigError, Setting, add_flags, load};
+use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 
 use super::lines::Lines;
 use super::query::{Query, SHORT_NAMES};
 use crate::run::{Settings, all_settings};
-
-/// What of the settings of `omphalos run` says where to search.
-const KEYS: [&str; 2] = ["index.prefix", "store.listen"];
 
 /// What to search for, and how to show it.
 pub struct Options {
@@ -51,9 +48,10 @@ pub enum Form {
     Json,
 }
 
+/// Where to search.
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
-    rows.retain(|row| row.key.starts_with("elasticsearch.") || KEYS.contains(&row.key));
+    rows.retain(|row| row.is_about(&[About::Place]));
     for row in &mut rows {
         *row = match row.key {
             "elasticsearch.url" => row.alias("url").help(

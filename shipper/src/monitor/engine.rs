@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::telemetry::Health;
 
-use crate::batch::{ClosedBatch, OpenBatch};
-use crate::config::{Input, Settings};
 use crate::metrics::{FileLag, ShipperMetrics};
 use crate::monitor::alarms::Alarms;
+use crate::monitor::batch::{ClosedBatch, OpenBatch};
 use crate::monitor::bodies::Bodies;
 use crate::monitor::find::discover::scan;
 use crate::monitor::find::watcher::{WatchMode, Watcher};
@@ -25,9 +24,11 @@ use crate::monitor::read::tail::reading::READ_BYTES;
 use crate::monitor::read::tail::{Tail, TailId};
 use crate::monitor::ready::Ready;
 use crate::monitor::schedule::Schedule;
+use crate::monitor::settings::{EngineSettings, Input};
 use crate::monitor::wake::{End, GATHER, Inbox, News};
 use omphalos_common::clock::now_seconds;
 use omphalos_parser::Documents;
+use omphalos_transport::batch::BatchSettings;
 
 /// The name of the monitor in [`Health`].
 const PART: &str = "monitor";
@@ -55,8 +56,12 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub struct MonitorOptions {
     /// Read every file to its present end, and stop.
     pub once: bool,
-    /// See [`Settings`].
-    pub settings: Settings,
+    /// What is set once for all files.
+    pub settings: EngineSettings,
+    /// When a batch is full, and when it is old enough.
+    pub batch: BatchSettings,
+    /// Whether to measure how far each file is behind, because somebody may ask.
+    pub measures_lag: bool,
     /// Who we are.
     pub host: Host,
 }
@@ -268,7 +273,7 @@ impl Monitor {
 
     /// Until when there is nothing to do if nothing happens.
     pub(super) fn deadline(&self, now: Instant) -> Instant {
-        let flush = self.options.settings.batch.flush_interval.0;
+        let flush = self.options.batch.flush_interval.0;
         let deadlines = [
             self.open.values().map(|batch| batch.opened() + flush).min(),
             self.saver.due(),
@@ -444,7 +449,7 @@ impl Monitor {
             Some(trouble) => self.health.problem(FILES, trouble),
             None => self.health.well(FILES),
         }
-        if self.options.settings.listen.is_none() {
+        if !self.options.measures_lag {
             return;
         }
         let lag = |tail: &Tail| FileLag {

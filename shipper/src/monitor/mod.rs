@@ -9,6 +9,7 @@
 //! round, and is woken by `wake`.
 
 mod alarms;
+mod batch;
 mod bodies;
 mod broken;
 mod engine;
@@ -18,10 +19,12 @@ mod position;
 mod read;
 mod ready;
 mod schedule;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod wake;
 
+pub use batch::ClosedBatch;
 pub use bodies::Bodies;
 pub use engine::{Ended, Joints, Monitor, MonitorOptions};
 pub use find::discover::{Watched, scan};
@@ -36,4 +39,8 @@ pub use position::state::{Remembered, StateDir, StateError};
 pub use read::content::Compression;
 pub use read::pipe::read_pipe;
 pub use read::tail::{TailId, Waits};
+pub use settings::{
+    Archives, ENGINE_SETTINGS, EngineSettings, Input, LogicalPath, MonitorSettings, Start,
+    monitor_settings,
+};
 pub use wake::{End, Inbox};

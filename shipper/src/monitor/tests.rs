@@ -24,7 +24,7 @@ use omphalos_common::ids::{IdKeys, IdMakers};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::batch::OpenBatch;
+use crate::monitor::batch::OpenBatch;
 use crate::monitor::know::matching;
 use crate::monitor::position::clock::Names;
 use crate::monitor::position::entry::Entry;

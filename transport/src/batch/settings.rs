@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
+use omphalos_common::config::{About, ConfigError, Kind, Period, Setting, Size};
 use serde::Deserialize;
 
 use crate::receipt::Window;
+
+/// The one row of these that a repair has a use for.
+pub const COMPRESSION_LEVEL: Setting =
+    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1");
 
 /// The rows of `[batch]`.
 pub const BATCH_SETTINGS: &[Setting] = &[
@@ -13,14 +17,16 @@ pub const BATCH_SETTINGS: &[Setting] = &[
         .default("1MiB"),
     Setting::new("batch.flush_interval", Kind::Period, "A batch is sent at the latest this long after its first line.")
         .default("300ms"),
+    // What is imported has ids, which only the one has.
     Setting::new(
         "batch.encoding",
         Kind::Choice(&["batch", "json"]),
         "batch: compressed, many documents per message; json: one plain JSON document per message, for other consumers.",
     )
-    .default("batch"),
-    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1"),
-    Setting::new("batch.in_flight_messages", Kind::Integer, "How many messages may be waiting for their confirm.")
+    .default("batch")
+    .about(About::Daemon),
+    COMPRESSION_LEVEL,
+    Setting::new("batch.in_flight_messages", Kind::Integer, "Messages that may await their confirm.")
         .default("1024"),
     Setting::new("batch.in_flight_bytes", Kind::Size, "How many bytes of messages may be waiting for their confirm.")
         .default("8MiB"),

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Monitor, Stage};
-use crate::batch::OpenBatch;
-use crate::books::Held;
-use crate::monitor::read::tail::reading::{Look, Tools};
+use crate::monitor::batch::OpenBatch;
+use crate::monitor::read::reading::{Look, Tools};
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
 
@@ -127,7 +126,7 @@ impl Monitor {
         let bodies = &self.bodies;
         let new_batch = || OpenBatch::new(Arc::clone(&dataset), bodies.take());
         let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
-        let batch_bytes = self.options.settings.batch.bytes.as_usize();
+        let batch_bytes = self.options.batch.bytes.as_usize();
         // What is seen of a file makes it known again, so it is saved soon as well.
         let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head_length()));
         let held_before = tail.held();
@@ -167,7 +166,7 @@ impl Monitor {
     }
 
     pub(super) fn flush_old(&mut self) {
-        let flush = self.options.settings.batch.flush_interval.0;
+        let flush = self.options.batch.flush_interval.0;
         let old = self.open.iter().filter(|(_, batch)| batch.opened().elapsed() >= flush);
         let datasets: Vec<_> = old.map(|(dataset, _)| Arc::clone(dataset)).collect();
         for dataset in &datasets {

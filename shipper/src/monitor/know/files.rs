@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 use omphalos_common::ids::{IdKeys, IdMakers};
 use tracing::warn;
 
-use crate::books::Held;
-use crate::config::Input;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::find::discover::{Found, Watched};
 use crate::monitor::know::copies::Suspects;
@@ -32,8 +30,8 @@ use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::position::state::Remembered;
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId, Waits};
-use descriptors::Descriptors;
-use reports::Reports;
+use crate::monitor::settings::Input;
+use omphalos_common::clock::now_seconds;
 
 /// What standard input is called.
 pub const PIPE: &str = "-";

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use omphalos_common::config::{Period, Size};
 
 use super::rig::{Held, Rig};
-use crate::config::Start;
 use crate::monitor::Ended;
+use crate::monitor::Start;
 use omphalos_parser::ParserKind;
 
 /// A monitor of `app.log` that has read `text` there.
@@ -230,7 +230,7 @@ fn a_name_that_is_not_text_is_read_and_remembered() {
 #[test]
 fn long_lines_are_whole_and_longer_ones_are_cut_marked_and_counted() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.input().max_line_bytes = Size(200_000);
+    rig.recipe().max_line_bytes = Size(200_000);
     let (long, longer) = ("x".repeat(100_000), "y".repeat(5_000_000));
     rig.append("app.log", format!("{long}\n{longer}\nnext\n"));
     rig.start();
@@ -273,7 +273,7 @@ fn a_deleted_file_is_read_to_its_end() {
 #[test]
 fn deleted_files_that_hold_too_much_are_given_up_and_counted() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.settings.max_deleted_bytes = Size(64 * 1024);
+    rig.settings.engine.max_deleted_bytes = Size(64 * 1024);
     rig.settings.batch.bytes = Size(1024);
     rig.append("app.log", "one\n");
     rig.start();
@@ -374,9 +374,9 @@ fn a_single_pass_rests_while_nothing_is_taken() {
     let mut rig = Rig::new(&["app.json"]);
     let line = "{\"@timestamp\":\"2026-11-22T10:00:00Z\",\"text\":\"some text\"}\n";
     rig.append("app.json", line.repeat(1_000));
-    rig.input().parser = ParserKind::Json;
+    rig.recipe().parser = ParserKind::Json;
     let long = Period(Duration::from_hours(1));
-    (rig.settings.batch.flush_interval, rig.settings.checkpoint_interval) = (long, long);
+    (rig.settings.batch.flush_interval, rig.settings.engine.checkpoint_interval) = (long, long);
     rig.settings.batch.bytes = Size(16 * 1024);
     rig.once = true;
     rig.start();

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info};
 
-use crate::config::{LogicalPath, Start};
-use crate::monitor::broken::Broken;
 use crate::monitor::find::discover::Found;
 use crate::monitor::know::copies::{self, Kinship, Origin, Standing};
 use crate::monitor::know::files::Files;
@@ -20,6 +18,7 @@ use crate::monitor::position::identity::{FileKey, Fingerprint, PREFIX_BYTES, log
 use crate::monitor::read::content::{Compression, Content, Outlook};
 use crate::monitor::read::place::{Place, last_line_end};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
+use crate::monitor::settings::{LogicalPath, Start};
 use omphalos_common::clock::now_seconds;
 use omphalos_parser::scribe;
 use omphalos_parser::scribe::charset::Charset;
