@@ -27,11 +27,15 @@ pub const fn process_settings(listen: &'static str) -> [Setting; 3] {
         Setting::new(
             "log_level",
             Kind::Text,
-            "error, warn, info, debug or trace, or directives of tracing-subscriber's EnvFilter.",
+            "error, warn, info, debug or trace, or tracing-subscriber EnvFilter directives.",
         )
         .default("info"),
-        Setting::new("log_format", Kind::Choice(&["human", "json"]), "How our own log is written.")
-            .default("human"),
+        Setting::new(
+            "log_format",
+            Kind::Choice(&["human", "json"]),
+            "Format of this program's log.",
+        )
+        .default("human"),
     ]
 }
 

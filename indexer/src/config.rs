@@ -33,7 +33,7 @@ const PROCESS: &[Setting] = &process_settings(
 const STOP: &[Setting] = &[Setting::new(
     "stop_grace",
     Kind::Period,
-    "How long to finish what is in flight when stopping; the rest stays with the broker.",
+    "How long to go on finishing what is in flight when told to stop; the rest stays with the broker.",
 )
 .default("20s")];
 

@@ -21,13 +21,13 @@ pub const CONSUME_SETTINGS: &[Setting] = &[
     consume(
         "consume.consumer_timeout",
         Kind::Period,
-        "The broker's consumer_timeout. While Elasticsearch is away for a third of it, deliveries are handed back, because the broker would close the channel.",
+        "The broker's consumer_timeout. When Elasticsearch has been away for a third of it, deliveries are handed back, because the broker would otherwise close the channel.",
     )
     .default("30m"),
     consume(
         "consume.default_dataset",
         Kind::Text,
-        "Dataset of documents from other producers that name none in event.dataset.",
+        "Dataset of documents from other producers that have no event.dataset.",
     )
     .default("external"),
 ];
@@ -42,7 +42,7 @@ pub const RECEIVE_SETTINGS: &[Setting] = &[
     row(
         "receive.kind",
         Kind::Choice(&["amqp", "udp"]),
-        "amqp: consume the queue of the [amqp] table; udp: take datagrams. By default udp where receive.listen is set, and amqp otherwise; without any table, amqp.",
+        "amqp: consume the queue of the [amqp] table; udp: receive datagrams. By default udp if receive.listen is set, and amqp otherwise; without any [[receive]] table, amqp.",
     ),
     row(
         "receive.listen",
@@ -59,12 +59,12 @@ pub const RECEIVE_SETTINGS: &[Setting] = &[
     row(
         "receive.key_file",
         Kind::Text,
-        "Take only datagrams that are sealed with a key of this file: lines of ID (0 to 255) and KEY (openssl rand -hex 32). Only its owner may read it.",
+        "Take only datagrams that are sealed with a key in this file: lines of ID (0 to 255) and KEY (openssl rand -hex 32). Only its owner may read the file.",
     ),
     row(
         "receive.workers",
         Kind::Integer,
-        "Sockets and threads that share the address (SO_REUSEPORT).",
+        "How many sockets, each with its thread, share the address (SO_REUSEPORT).",
     )
     .default("1"),
     row(

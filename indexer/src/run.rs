@@ -135,7 +135,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
     let telemetry = Telemetry::default();
     let _serving = serve_at(settings.process.listen, telemetry.routes()).await?;
-    let stage = Stage::new(settings, telemetry, true)?;
+    let stage = IndexingStage::new(settings, telemetry, true)?;
     info!(
         "omphalos-indexer {} relays {} to {}",
         env!("CARGO_PKG_VERSION"),

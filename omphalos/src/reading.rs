@@ -12,7 +12,7 @@ use omphalos_common::telemetry::Health;
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{
     Bodies, ClosedBatch, End, Ended, EngineSettings, Host, Inbox, Input, Joints, Monitor,
-    MonitorOptions, Remembered, StateDir, TailId, read_pipe,
+    MonitorOptions, Owner, Remembered, StateDir, read_pipe,
 };
 use omphalos_transport::batch::BatchSettings;
 use tempfile::TempDir;

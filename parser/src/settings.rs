@@ -28,7 +28,7 @@ const FORMAT: &[Setting] = &[
     row(
         "monitor.dataset",
         Kind::Text,
-        "event.dataset, and in cleaned form a part of the index name; by default access, json or raw, after the parser.",
+        "event.dataset, and, cleaned up, a part of the index name; by default access, json or raw, depending on the parser.",
     )
     .flag("dataset"),
 ];
@@ -37,36 +37,36 @@ const TEXT: &[Setting] = &[
     row(
         "monitor.encoding",
         Kind::Choice(EncodingSetting::NAMES),
-        "How characters are written; auto is UTF-16 where a file begins with its mark, and UTF-8 elsewhere. latin-1 is Windows-1252.",
+        "Character encoding; auto is UTF-16 if the file begins with a byte order mark, and UTF-8 otherwise. latin-1 is Windows-1252.",
     )
     .default("auto")
     .flag("encoding"),
     row(
         "monitor.container",
         Kind::Choice(Container::NAMES),
-        "What a container runtime wrapped around each line: docker (its json-file driver) or cri (Kubernetes).",
+        "Unwrap the lines of a container runtime: docker (its json-file driver) or cri (Kubernetes).",
     )
     .default("none")
     .flag("container"),
     row(
         "monitor.multiline",
         Kind::Choice(MultilineKind::NAMES),
-        "Which lines make one event: a line that matches starts one; a line that matches, or is indented, continues one; a count of lines; the stack traces of a language.",
+        "Which lines make one event: start, a line that matches begins one; continuation, a line that matches continues one; indent, an indented line continues one; count, a fixed number of lines; java, python, go or rust, the stack traces of that language.",
     )
     .default("none")
     .flag("multiline"),
     row(
         "monitor.multiline_pattern",
         Kind::Text,
-        "The regular expression of multiline = start or continuation.",
+        "Regular expression for multiline = start or continuation.",
     )
     .flag("multiline-pattern"),
-    row("monitor.multiline_count", Kind::Integer, "How many lines, for multiline = count.")
+    row("monitor.multiline_count", Kind::Integer, "How many lines make an event, for multiline = count.")
         .flag("multiline-count"),
 ];
 
 const LINE: &[Setting] = &[
-    row("monitor.keep_original", Kind::Switch, "Keep each line whole in event.original.")
+    row("monitor.keep_original", Kind::Switch, "Keep the whole line in event.original.")
         .default("false")
         .flag("keep-original"),
     row(
@@ -130,7 +130,7 @@ impl RecipeSettings {
             .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
         let default = || self.parser.default_dataset().to_owned();
         Ok(Recipe {
-            parser: self.parser,
+            format: self.parser.format(),
             dataset: self.dataset.clone().unwrap_or_else(default),
             encoding: self.encoding,
             container: self.container,

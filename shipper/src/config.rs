@@ -19,29 +19,29 @@ const STATE: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of the checkpoint: how far each file is delivered.",
+        "Directory of the checkpoint, which says how far each file is delivered.",
     )
     .default("/var/lib/omphalos-shipper")
     .about(About::Identity),
-    Setting::new("host_name", Kind::Text, "host.name in every document; the system's by default.")
+    Setting::new("host_name", Kind::Text, "host.name in every document; the system's host name by default.")
         .about(About::Document),
     Setting::new(
         "id_key_file",
         Kind::Text,
-        "Make document ids with the first key of this file, and with the others in files that were begun with them: a key a line (openssl rand -hex 16), or the word host for the key made of host.id, which is used by default. Only its owner may read it; it is read at the start.",
+        "Make document ids with the first key in this file; the other keys are for log files that were begun with them. One key per line (openssl rand -hex 16), or the word host for the key made from host.id, which is the default. Only its owner may read the file; it is read at the start.",
     )
     .about(About::Identity),
     // Not of an audit, which looks for ids of either version.
     Setting::new(
         "id_version",
         Kind::Integer,
-        "How ids are made of the lines of files that are not in the checkpoint: 2, with a key; 1, as before there were keys, for files that were shipped so and whose checkpoint is lost.",
+        "How to make ids for lines of files that are not in the checkpoint: 2, with a key; 1, the way before there were keys, for files that were shipped that way and whose checkpoint is lost.",
     )
     .default("2"),
     Setting::new(
         "transport",
         Kind::Choice(&["amqp", "udp", "null"]),
-        "Where documents go; by default udp where udp.to is set, and amqp otherwise. null measures without sending, and checkpoints what it threw away.",
+        "Where documents go; by default udp if udp.to is set, and amqp otherwise. null sends nothing, for measuring, but its checkpoint still moves over what it threw away.",
     ),
 ];
 
@@ -53,7 +53,7 @@ const STOP: &[Setting] = &[
     Setting::new(
         "stop_grace",
         Kind::Period,
-        "How long to wait for confirms when stopping; what is not confirmed is read again at the next start.",
+        "How long to wait for confirms when told to stop; what is not confirmed by then is read again at the next start.",
     )
     .default("10s"),
 ];

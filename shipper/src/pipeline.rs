@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use crate::metrics::ShipperMetrics;
-use crate::monitor::{Bodies, ClosedBatch, End, Inbox, TailId};
+use crate::monitor::{Bodies, ClosedBatch, End, Inbox, Owner};
 
 /// What is said of a batch that is on its way.
 #[derive(Debug)]

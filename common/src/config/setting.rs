@@ -144,6 +144,26 @@ impl Setting {
         self.key.split_once('.').map(|(_, leaf)| leaf)
     }
 
+    /// Under which heading it stands in `--help`; none for those outside tables.
+    pub fn heading(&self) -> Option<&'static str> {
+        let (table, _) = self.key.split_once('.')?;
+        Some(match table {
+            "monitor" => "Files and their lines, [[monitor]]",
+            "batch" => "Batches, [batch]",
+            "amqp" => "RabbitMQ, [amqp]",
+            "udp" => "Sending over UDP, [udp]",
+            "receive" => "Receiving over UDP, [[receive]]",
+            "spool" => "What came over UDP, on disk, [spool]",
+            "consume" => "Consuming from RabbitMQ, [consume]",
+            "elasticsearch" => "Elasticsearch, [elasticsearch]",
+            "bulk" => "Bulk requests, [bulk]",
+            "index" => "Indices, [index]",
+            "dead_letters" => "Dead letters, [dead_letters]",
+            "store" => "Embedded store, [store]",
+            other => other,
+        })
+    }
+
     /// What stands for it in `--help`, if it is given without a flag.
     pub fn positional_name(&self) -> Option<&'static str> {
         self.positional

@@ -11,46 +11,50 @@ use crate::elasticsearch::{IndexPeriod, NameRules, TemplateOptions, check_name};
 
 /// The rows of the `[bulk]` table.
 pub const BULK_SETTINGS: &[Setting] = &[
-    Setting::new("bulk.bytes", Kind::Size, "A bulk is sent when it has so many bytes.")
+    Setting::new("bulk.bytes", Kind::Size, "A bulk is sent when it has this many bytes.")
         .default("5MiB"),
-    Setting::new("bulk.documents", Kind::Integer, "A bulk is sent when it has so many documents.")
-        .default("10000"),
+    Setting::new(
+        "bulk.documents",
+        Kind::Integer,
+        "A bulk is sent when it has this many documents.",
+    )
+    .default("10000"),
     Setting::new(
         "bulk.flush_interval",
         Kind::Period,
-        "A bulk is sent at the latest so long after its first document.",
+        "A bulk is sent at the latest this long after its first document.",
     )
     .default("100ms"),
     Setting::new(
         "bulk.concurrency",
         Kind::Integer,
-        "At most so many bulks are in flight; fewer while the cluster is busy.",
+        "At most this many bulks are in flight; fewer while the cluster is busy.",
     )
     .default("4"),
-    Setting::new("bulk.gzip", Kind::Switch, "Compress requests: for slow networks.")
+    Setting::new("bulk.gzip", Kind::Switch, "Compress requests, for slow networks.")
         .default("false"),
 ];
 
 /// The rows of the `[index]` table.
 pub const INDEX_SETTINGS: &[Setting] = &[
-    Setting::new("index.prefix", Kind::Text, "Indices are called PREFIX-DATASET-DATE.")
+    Setting::new("index.prefix", Kind::Text, "Indices are named PREFIX-DATASET-DATE.")
         .default("omphalos")
         .about(About::Place),
     Setting::new(
         "index.period",
         Kind::Choice(&["day", "week", "month", "none"]),
-        "How much event time one index covers. Changing it lets repeats of old lines in once.",
+        "How much event time one index covers. After a change, an old line that is sent again is indexed once more, in the new index.",
     )
     .default("day")
     .about(About::Identity),
     Setting::new(
         "index.outlier_past_days",
         Kind::Integer,
-        "Documents older than this go to PREFIX-DATASET-outlier, so that broken dates do not make thousands of indices.",
+        "Documents older than this many days go to PREFIX-DATASET-outlier, so that wrong dates do not create thousands of indices.",
     )
     .default("400")
     .about(About::Identity),
-    Setting::new("index.outlier_future_days", Kind::Integer, "So do documents further ahead than this.")
+    Setting::new("index.outlier_future_days", Kind::Integer, "So do documents dated more than this many days ahead.")
         .default("1")
         .about(About::Identity),
     Setting::new("index.template", Kind::Switch, "Install the index template with the ECS mapping.")

@@ -24,12 +24,12 @@ pub const ELASTICSEARCH_SETTINGS: &[Setting] = &[
     row(
         "elasticsearch.ca_file",
         Kind::Text,
-        "PEM file with a certificate authority to trust for https, besides the usual ones.",
+        "PEM file with a certificate authority to trust for https, in addition to the usual ones.",
     ),
     row(
         "elasticsearch.request_timeout",
         Kind::Period,
-        "How long a request may take before it is sent again.",
+        "How long a request may take before it is given up and sent again.",
     )
     .default("30s"),
 ];

@@ -16,7 +16,7 @@ use omphalos_shipper::monitor::{
 };
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::batch::COMPRESSION_LEVEL;
-use omphalos_transport::messages::Encoding;
+use omphalos_transport::batch::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
 use super::target::Target;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use omphalos_common::event::DocumentId;
-use omphalos_shipper::monitor::{ClosedBatch, TailId};
+use omphalos_shipper::monitor::{ClosedBatch, Owner};
 use omphalos_transport::batch::Chunk;
 
 /// What of an id does not depend on time: the hash of host, source, offset and line.

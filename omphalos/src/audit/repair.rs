@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use omphalos_common::config::Size;
 use omphalos_common::event::DocumentId;
 use omphalos_common::ids::IdScheme;
-use omphalos_shipper::monitor::{ClosedBatch, TailId};
-use omphalos_transport::batch::{Batch, Chunk};
+use omphalos_shipper::monitor::{ClosedBatch, Owner};
+use omphalos_transport::batch::{Batch, Chunk, Encoding};
 use omphalos_transport::messages::BatchMessages;
 
 use super::absent::{Absent, AbsentList, State};

@@ -15,7 +15,7 @@ use omphalos_shipper::keys::check_keys;
 use omphalos_shipper::monitor::{
     Entry, FileKey, Host, MonitorSettings, StateDir, note_unread, peek, recall,
 };
-use omphalos_transport::messages::Encoding;
+use omphalos_transport::batch::Encoding;
 
 use crate::audit::{Asker, Progress, Target, likeliest_first};
 use crate::run::Settings;

@@ -7,7 +7,17 @@ use std::time::Instant;
 use omphalos_common::event::DocumentId;
 use omphalos_transport::batch::{Batch, Chunk};
 
+use crate::monitor::position::clock::LineSource;
 use crate::monitor::read::tail::TailId;
+
+/// Whose a chunk is: which of its file it is, to be told when it is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The content that it was read from.
+    pub tail: TailId,
+    /// Its number in that.
+    pub chunk: u64,
+}
 
 /// A batch, and which chunk of which file each of its parts is.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ mod settings;
 mod tests;
 mod wake;
 
-pub use batch::ClosedBatch;
+pub use batch::{ClosedBatch, Owner};
 pub use bodies::Bodies;
 pub use engine::{Ended, Joints, Monitor, MonitorOptions};
 pub use find::discover::{Watched, scan};

@@ -25,42 +25,42 @@ pub const ENGINE_SETTINGS: &[Setting] = &[
     Setting::new(
         "watch",
         Kind::Choice(&["auto", "poll"]),
-        "How changes are noticed: by inotify where it works, or by looking again and again.",
+        "How changes are noticed: auto uses inotify where it works; poll looks at the files again and again.",
     )
     .default("auto")
     .about(About::Daemon),
     Setting::new(
         "poll_interval",
         Kind::Period,
-        "How often files are looked at that inotify does not cover.",
+        "How often to look at files that inotify does not cover.",
     )
     .default("500ms")
     .about(About::Daemon),
     Setting::new(
         "rescan_interval",
         Kind::Period,
-        "How often all patterns and files are looked at even if there was no event.",
+        "How often to look at all patterns and files, even if there was no event.",
     )
     .default("30s")
     .about(About::Daemon),
     Setting::new(
         "max_open_files",
         Kind::Integer,
-        "How many files that are written to keep their descriptor, as far as the limit of the process (RLIMIT_NOFILE) allows; the others, and idle ones, are opened again when they change.",
+        "How many files that are being written to stay open, within the limit of the process (RLIMIT_NOFILE); the others, and idle ones, are closed and opened again when they change.",
     )
     .default("16384")
     .about(About::Daemon),
     Setting::new(
         "max_deleted_bytes",
         Kind::Size,
-        "Disk space that deleted files may hold until they are read; beyond that the oldest are given up, and counted.",
+        "Disk space that deleted files may hold until they are read; beyond that, the oldest are given up and counted.",
     )
     .default("1GiB")
     .about(About::Daemon),
     Setting::new(
         "checkpoint_interval",
         Kind::Period,
-        "How often the checkpoint is written while it changes.",
+        "How often to write the checkpoint while it changes.",
     )
     .default("1s"),
 ];
@@ -75,13 +75,13 @@ const PATHS: &[Setting] = &[
     row(
         "monitor.paths",
         Kind::List,
-        "Files, directories (their files, not deeper) and patterns with * ? [ ] **; - is standard input.",
+        "Files, directories (the files in them, not subdirectories) and patterns with * ? [ ] **; - is standard input.",
     )
     .positional("FILE"),
     row(
         "monitor.exclude",
         Kind::List,
-        "Patterns of what not to read; of the file name, or of the whole path if there is a slash in it.",
+        "Patterns of what not to read, compared with the file name, or with the whole path if the pattern has a slash in it.",
     )
     .default("*.bz2,*.xz,*.zip")
     .flag("exclude")
@@ -89,7 +89,7 @@ const PATHS: &[Setting] = &[
     row(
         "monitor.archives",
         Kind::Switch,
-        "Read .gz and .zst files that match as well, once, without what was read of them before they were compressed. Paths that end so are read in any case.",
+        "Also read .gz and .zst files that match, once each, leaving out what was read before they were compressed. Paths given with such an ending are read in any case.",
     )
     .default("false")
     .flag("archives")
@@ -101,7 +101,7 @@ const BEGINNING: &[Setting] = &[
     row(
         "monitor.start",
         Kind::Choice(&["beginning", "end"]),
-        "Where to begin in files that are there at the first start and not in the checkpoint.",
+        "Where to begin in files that are there at the very first start and not in the checkpoint.",
     )
     .default("beginning")
     .flag("start")
@@ -109,7 +109,7 @@ const BEGINNING: &[Setting] = &[
     row(
         "monitor.ignore_older",
         Kind::Period,
-        "Skip what stands in files that were last written longer ago than this when they are found, and are not in the checkpoint; off by default.",
+        "Skip the content of files that, when found, were last written longer ago than this and are not in the checkpoint; off by default.",
     )
     .flag("ignore-older")
     .about(About::Daemon),
@@ -120,7 +120,7 @@ const WAITING: &[Setting] = &[
     row(
         "monitor.multiline_timeout",
         Kind::Period,
-        "An event is complete when no line came for so long.",
+        "An event is complete when no further line came for this long.",
     )
     .default("2s")
     .flag("multiline-timeout")
@@ -128,7 +128,7 @@ const WAITING: &[Setting] = &[
     row(
         "monitor.unfinished_after",
         Kind::Period,
-        "A last line without an end is shipped after so long, tagged unfinished; and again as a whole when it is completed.",
+        "A last line without a line end is shipped after this long, tagged unfinished, and again as a whole when it is completed.",
     )
     .default("5s")
     .flag("unfinished-after")
@@ -140,7 +140,7 @@ const IDS: &[Setting] = &[
     row(
         "monitor.logical_path",
         Kind::Text,
-        "The path that document ids are made of: auto (without suffixes of rotation and compression), exact (as it is), or a path of your own.",
+        "The path that document ids are made from: auto (without suffixes of rotation and compression), exact (as it is), or a path of your own.",
     )
     .default("auto")
     .flag("logical-path")

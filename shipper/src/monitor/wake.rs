@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::batch::Owner;
+use crate::monitor::batch::Owner;
 
 /// Where everything that the monitor reacts to comes in; cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -26,7 +26,7 @@ pub const BATCH_SETTINGS: &[Setting] = &[
     .default("batch")
     .about(About::Daemon),
     COMPRESSION_LEVEL,
-    Setting::new("batch.in_flight_messages", Kind::Integer, "Messages that may await their confirm.")
+    Setting::new("batch.in_flight_messages", Kind::Integer, "How many messages may be waiting for their confirm.")
         .default("1024"),
     Setting::new("batch.in_flight_bytes", Kind::Size, "How many bytes of messages may be waiting for their confirm.")
         .default("8MiB"),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::keys::KeyFile;
 use super::parity::ParityShare;
-use super::sender::SenderOptions;
+use super::sender::UdpSenderOptions;
 use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
 
 /// A row of the `[udp]` table.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Monitor, Stage};
+use crate::books::Held;
 use crate::monitor::batch::OpenBatch;
-use crate::monitor::read::reading::{Look, Tools};
+use crate::monitor::read::tail::reading::{Look, Tools};
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
 

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use omphalos_common::ids::{IdKeys, IdMakers};
 use tracing::warn;
 
+use crate::books::Held;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::find::discover::{Found, Watched};
 use crate::monitor::know::copies::Suspects;
@@ -31,7 +32,8 @@ use crate::monitor::position::state::Remembered;
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId, Waits};
 use crate::monitor::settings::Input;
-use omphalos_common::clock::now_seconds;
+use descriptors::Descriptors;
+use reports::Reports;
 
 /// What standard input is called.
 pub const PIPE: &str = "-";

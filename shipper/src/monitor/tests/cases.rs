@@ -421,7 +421,7 @@ fn a_file_is_known_again_when_padding_stands_in_its_beginning() {
 #[test]
 fn a_file_is_known_again_when_it_begins_with_a_line_that_is_too_long() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.input().max_line_bytes = Size(256);
+    rig.recipe().max_line_bytes = Size(256);
     rig.append("app.log", "x".repeat(300));
     rig.start();
     rig.settle();

@@ -20,7 +20,7 @@ use crate::monitor::know::files::Host;
 use crate::monitor::schedule::Schedule;
 use crate::monitor::{
     Bodies, ClosedBatch, End, Ended, EngineSettings, Inbox, Joints, Monitor, MonitorOptions,
-    MonitorSettings, StateDir, TailId, WatchMode,
+    MonitorSettings, Owner, StateDir, WatchMode,
 };
 use omphalos_common::event::DocumentId;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info};
 
+use crate::monitor::broken::Broken;
 use crate::monitor::find::discover::Found;
 use crate::monitor::know::copies::{self, Kinship, Origin, Standing};
 use crate::monitor::know::files::Files;

@@ -7,7 +7,8 @@ use std::time::Instant;
 use memchr::memchr;
 use omphalos_common::event::day_of;
 
-use crate::monitor::batch::OpenBatch;
+use crate::monitor::batch::{OpenBatch, Owner};
+use crate::monitor::broken;
 use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::position::progress::Position;
