@@ -90,7 +90,7 @@ impl Reading {
             drop(ended.send(monitor.run()));
         })?;
         let news = inbox.clone();
-        let passed_on = pass_on(closed, (news, bodies), turn)?;
+        let passed_on = pass_on(closed, news, bodies, turn)?;
         let reading = Self { inbox, monitor: monitoring, metrics, dataset, _state: directory };
         Ok((reading, passed_on))
     }
@@ -129,7 +129,8 @@ impl Drop for Reading {
 /// Turns batches into what is wanted of them, and gives their buffers back at once.
 fn pass_on<T: Send + 'static>(
     closed: std::sync::mpsc::Receiver<ClosedBatch>,
-    (inbox, bodies): (Inbox, Bodies),
+    inbox: Inbox,
+    bodies: Bodies,
     mut turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
 ) -> std::io::Result<mpsc::Receiver<T>> {
     let (sender, receiver) = mpsc::channel(1);

@@ -218,12 +218,11 @@ impl Stages {
         let reporting =
             report_deliveries(sent_seen, inbox.clone(), metrics, shutdown.clone(), give_up.clone());
         let reporting = tokio::spawn(reporting);
-        let on_broken = give_up.clone();
-        tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up));
+        tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up.clone()));
         let ended = monitoring.await.context("the monitor thread is gone")?;
         if matches!(ended, Ended::Broken(_)) {
             // Nobody moves a checkpoint any more, so nothing is waited for.
-            on_broken.cancel();
+            give_up.cancel();
         }
         let reported = reporting.await.context("the task of receipts is gone")?;
         dispatching.await.context("the encoder thread is gone")?.context("cannot send")?;

@@ -68,7 +68,7 @@ impl Auditor<'_> {
         let first = order.next().context("no way to make ids is known")?;
         let mut notes = Notes::new(target)?;
         let turn = |closed: &mut ClosedBatch| Ok((Portion::of_batch(closed)?, Vec::new()));
-        let read = self.look_through((target, first), turn, |(portion, _), found| {
+        let read = self.look_through(target, first, turn, |(portion, _), found| {
             notes.note(&portion, &found)?;
             self.progress.advance(portion.end, notes.documents, notes.absent.len());
             Ok(portion)
@@ -104,7 +104,7 @@ impl Auditor<'_> {
         let mut picker = Picker { absent: absent.read()?.peekable(), next: 0 };
         let turn = move |closed: &mut ClosedBatch| picker.pick(Portion::of_batch(closed)?);
         let (mut count, mut left) = (0, new_list()?);
-        let read = self.look_through((target, ids), turn, |(portion, absent), found| {
+        let read = self.look_through(target, ids, turn, |(portion, absent), found| {
             for (absent, is_there) in absent.iter().zip(found) {
                 count += u64::from(is_there);
                 if !is_there {
@@ -126,7 +126,8 @@ impl Auditor<'_> {
     /// is told what was found, in order.
     async fn look_through(
         &self,
-        (target, ids): (&Target, IdScheme),
+        target: &Target,
+        ids: IdScheme,
         turn: impl FnMut(&mut ClosedBatch) -> io::Result<Sought> + Send + 'static,
         mut note: impl FnMut(Sought, Vec<bool>) -> anyhow::Result<Portion>,
     ) -> anyhow::Result<Finished> {

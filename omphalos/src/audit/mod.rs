@@ -204,7 +204,7 @@ impl Session {
                 self.progress.wait_for("shipping what is missing".to_owned());
                 let Audited { target, ids, absent, .. } = &mut outcome.audited;
                 outcome.repaired.shipped =
-                    repair::ship((target, *ids), absent, manner, &mut publisher).await?;
+                    repair::ship(target, *ids, absent, manner, &mut publisher).await?;
                 damaged.push(outcome);
             }
         }

@@ -56,7 +56,8 @@ struct Shipment {
 /// # Errors
 /// When the file cannot be read or the broker takes nothing.
 pub async fn ship(
-    (target, ids): (&Target, IdScheme),
+    target: &Target,
+    ids: IdScheme,
     absent: &mut AbsentList,
     manner: Manner,
     publisher: &mut Publisher,

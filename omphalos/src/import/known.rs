@@ -41,7 +41,7 @@ pub async fn note(settings: &Settings, of_process: &Path, files: &[PathBuf]) -> 
         }
         let ids = match (known(&shipped)?, &host, &asker) {
             (Some(known), ..) => known.ids(),
-            (None, Some(host), Some(asker)) => found(host, asker, (path, table)).await?,
+            (None, Some(host), Some((asker, _))) => found(host, asker, path, table).await?,
             _ => None,
         };
         if let Some(ids) = ids.filter(|ids| *ids != keys.of_new_files()) {
@@ -79,8 +79,9 @@ fn asker(settings: &Settings, host: &Host) -> anyhow::Result<Option<(Asker, Prog
 /// With what most of the first lines of a file are found.
 async fn found(
     host: &Host,
-    (asker, _): &(Asker, Progress),
-    (path, table): (&Path, &MonitorSettings),
+    asker: &Asker,
+    path: &Path,
+    table: &MonitorSettings,
 ) -> anyhow::Result<Option<IdScheme>> {
     let target = Target {
         path: path.to_owned(),

@@ -61,7 +61,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     };
     let watch = Watch::default();
     let stop = Shutdown::new();
-    let progress = Progress::start((files.len(), bytes), watch.shipper.clone(), stop.clone());
+    let progress = Progress::start(files.len(), bytes, watch.shipper.clone(), stop.clone());
     let result = chain.run(watch.clone(), shutdown.clone()).await;
     stop.cancel();
     progress.end().await;

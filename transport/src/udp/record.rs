@@ -89,7 +89,7 @@ impl<'a> Record<'a> {
         out.push(kind);
         out.extend_from_slice(&self.at.to_be_bytes());
         // The longest IPv6 address with a scope and a port has 58 characters.
-        debug_assert!(from.len() <= usize::from(u8::MAX), "the length of an address is a byte");
+        debug_assert!(u8::try_from(from.len()).is_ok(), "the length of an address is a byte");
         out.push(u8::try_from(from.len()).unwrap_or(u8::MAX));
         out.extend_from_slice(from.as_bytes());
         match self.payload {

@@ -117,10 +117,20 @@ impl Watched {
     }
 }
 
+/// A `[[monitor]]` table.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'a> {
+    /// Which one.
+    pub input: usize,
+    /// What it watches.
+    pub watched: &'a Watched,
+}
+
 /// Looks at all that is watched.
 pub fn scan(inputs: &[Watched]) -> Scan {
     let mut collected = Collected::default();
-    for table @ (_, watched) in inputs.iter().enumerate() {
+    for (input, watched) in inputs.iter().enumerate() {
+        let table = Table { input, watched };
         for place in &watched.places {
             match place {
                 Place::Path(path) => look_at(path, table, &mut collected),
@@ -137,7 +147,7 @@ pub fn scan(inputs: &[Watched]) -> Scan {
 }
 
 /// Looks at a name without wildcards.
-fn look_at(path: &Path, table: (usize, &Watched), collected: &mut Collected) {
+fn look_at(path: &Path, table: Table<'_>, collected: &mut Collected) {
     collected.needs_events_from(path.parent().unwrap_or(path));
     // Where it is a link, what it points to may come and go.
     let target = collected.follow_link(path);

@@ -99,6 +99,7 @@ impl Files {
                     self.remembered.add(entry, false);
                 }
                 Err(error) => {
+                    self.reports.note_broken(&entry.path, &error);
                     debug!(path = %entry.path.display(), %error, "cannot look for a rotated file");
                     self.remembered.add(entry, false);
                 }

@@ -77,11 +77,19 @@ impl Reports {
 
     /// Notes that a file cannot be opened or read now, and says so once.
     pub fn note_unopened(&mut self, path: &Path, error: &io::Error) {
-        if let Some(what) = Broken::said_by(error) {
-            self.broken.get_or_insert_with(|| format!("{}: {what}", path.display()));
-        } else if self.unreadable.insert(path.to_owned(), error.to_string()).is_none() {
+        if self.note_broken(path, error) {
+            return;
+        }
+        if self.unreadable.insert(path.to_owned(), error.to_string()).is_none() {
             warn!(path = %path.display(), %error, "cannot read the file; trying again");
         }
+    }
+
+    /// Notes what cannot be, if that is what `error` says.
+    pub fn note_broken(&mut self, path: &Path, error: &io::Error) -> bool {
+        let Some(what) = Broken::said_by(error) else { return false };
+        self.broken.get_or_insert_with(|| format!("{}: {what}", path.display()));
+        true
     }
 
     /// Notes that a file can be read.
