@@ -1,7 +1,7 @@
 //! Building the stages, joining them, and stopping them from the front: files first, then batches,
 //! then confirms, then the checkpoint.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -195,14 +195,10 @@ impl Stages {
             bodies: bodies.clone(),
             inbox: inbox.clone(),
         };
-        let has_pipe = self.inputs.iter().any(|input| input.has_pipe);
         let joints = Joints {
             inbox: inbox.clone(),
             batches,
-            pipe: has_pipe
-                .then(|| read_pipe(std::io::stdin(), inbox.clone()))
-                .transpose()
-                .context("cannot read standard input")?,
+            pipe: pipe_of(&self.inputs, &inbox)?,
             bodies,
             metrics: self.metrics.clone(),
             health: self.telemetry.health.clone(),
@@ -231,6 +227,13 @@ impl Stages {
         reported?;
         conclude(&ended)
     }
+}
+
+/// Standard input, where a table reads it.
+fn pipe_of(inputs: &[Input], inbox: &Inbox) -> anyhow::Result<Option<Receiver<Vec<u8>>>> {
+    let has_pipe = inputs.iter().any(|input| input.has_pipe);
+    let pipe = has_pipe.then(|| read_pipe(std::io::stdin(), inbox.clone())).transpose();
+    pipe.context("cannot read standard input")
 }
 
 /// Runs `work` on a named thread and resolves with its result.

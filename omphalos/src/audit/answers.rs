@@ -73,7 +73,7 @@ pub struct Hit {
     /// Its id.
     #[serde(rename = "_id")]
     pub id: String,
-    /// SourceFields that were asked for.
+    /// Fields that were asked for.
     #[serde(default)]
     pub fields: SourceFields,
 }

@@ -229,7 +229,7 @@ impl ConsumerSupervisor {
             match ended {
                 ConsumingEnd::Dropped => return,
                 ConsumingEnd::Paused => {
-                    info!(part = self.options.part, "handed all deliveries back")
+                    info!(part = self.options.part, "handed all deliveries back");
                 }
                 ConsumingEnd::Lost(reason) => {
                     if let Some(Due { repeats }) = trouble.due() {

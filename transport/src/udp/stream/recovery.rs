@@ -89,7 +89,7 @@ impl Stream {
                 // It was given up after the ledger was saved.
                 (NumberSeen::Fresh, How::Late) => self.window.concede(),
                 (NumberSeen::Late, How::Received | How::Resent | How::Restored) => {
-                    self.window.reclaim()
+                    self.window.reclaim();
                 }
                 _ => {}
             }
