@@ -6,18 +6,18 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 .PHONY: help demo demo-servers test chaos fuzz-tail lint bench stack-up stack-down
 
 # each target's text is what stands behind the two #
-help: ## say this
+help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: cargo ## show the whole chain at work in one process, on a log that is being written; until Ctrl-C, or for DEMO_SECONDS=N
+demo: cargo ## show the whole chain at work in one process, reading a log as it is written; until Ctrl-C, or for DEMO_SECONDS=N
 	@echo "building (some minutes the first time)"
 	@cargo build --quiet --profile quick --locked --package omphalos
 	@target/quick/omphalos demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
-demo-servers: programs ## ship a log that is being written through a real RabbitMQ into a real Elasticsearch, and kill things meanwhile
+demo-servers: programs ## ship a log, as it is written, through a real RabbitMQ into a real Elasticsearch, and kill processes meanwhile
 	@target/release/demo
 
-test: cargo ## pass all tests, those against real servers too; installs the servers where missing
+test: cargo ## run all tests, including those against real servers; installs the servers if they are missing
 	@echo "building, then testing (some ten minutes after the first build)"
 	@cargo build --quiet --workspace --bins --locked
 	@cargo test --workspace --locked
@@ -25,19 +25,19 @@ test: cargo ## pass all tests, those against real servers too; installs the serv
 chaos: programs ## pull every plug of the whole chain for SECONDS=300 and count every line; SEED=1, SEEDS=1, ONLY=part of a fault's name, DIRECTORY=target/chaos
 	@target/release/chaos --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS),300) $(if $(ONLY),--only "$(ONLY)") $(if $(DIRECTORY),--directory "$(DIRECTORY)")
 
-fuzz-tail: cargo ## try CASES=20000 more random fates of log files on the tailing, some minutes
+fuzz-tail: cargo ## test the reading of log files with CASES=20000 more random fates of files; some minutes
 	@OMPHALOS_TAIL_CASES=$(or $(CASES),20000) cargo test --package omphalos-shipper --lib --locked files_model
 
 lint: cargo ## check format, lints, dependencies, scripts and the compose file
 	@tests/lint.sh
 
-bench: programs ## measure, side by side with what it is compared to; some minutes
+bench: programs ## run the benchmarks, each side by side with what it is compared with; some minutes
 	@OMPHALOS_ES_HEAP=$${OMPHALOS_ES_HEAP:-2g} target/release/bench
 
 stack-up: ## start RabbitMQ and Elasticsearch on 127.0.0.1, to try things out
 	@tests/stack/up.sh
 
-stack-down: ## stop them; tests/stack/down.sh --purge deletes their data as well
+stack-down: ## stop these servers; tests/stack/down.sh --purge deletes their data as well
 	@tests/stack/down.sh
 
 .PHONY: cargo programs

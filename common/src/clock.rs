@@ -1,4 +1,4 @@
-//! The present, by the wall clock, which may be set.
+//! The present time, by the wall clock, which somebody may set while the program runs.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

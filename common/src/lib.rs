@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod event;
 pub mod ids;
+pub mod numbers;
 pub mod program;
 pub mod retry;
 pub mod shutdown;

@@ -7,40 +7,70 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 use clap::ArgMatches;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, warn};
 
-use crate::config::{ConfigError, HasRows, Loaded, Setting, load};
+use crate::config::{About, ConfigError, HasRows, Kind, Loaded, Setting, TableError, Tables, load};
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
 
-/// Exit code: it could not be done.
+/// Exit code for work that could not be done.
 pub const FAILED: u8 = 1;
 /// Exit code: what was asked for, or a setting, makes no sense.
 pub const MISUSED: u8 = 2;
 
+/// The rows of [`ProcessSettings`]; `listen` is the help of that one, which names a port.
+pub const fn process_settings(listen: &'static str) -> [Setting; 3] {
+    [
+        Setting::new("listen", Kind::Text, listen).about(About::Daemon),
+        Setting::new(
+            "log_level",
+            Kind::Text,
+            "error, warn, info, debug or trace, or tracing-subscriber EnvFilter directives.",
+        )
+        .default("info"),
+        Setting::new(
+            "log_format",
+            Kind::Choice(&["human", "json"]),
+            "Format of this program's log.",
+        )
+        .default("human"),
+    ]
+}
+
 /// What the settings of every daemon say of the process itself.
-#[derive(Clone, Copy, Debug)]
-pub struct ProcessSettings<'a> {
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProcessSettings {
     /// Where it serves what it says of itself.
     pub listen: Option<SocketAddr>,
     /// How much it logs.
-    pub log_level: &'a str,
+    pub log_level: String,
     /// How.
     pub log_format: LogFormat,
 }
 
-/// Settings with a part for the process.
-pub trait OfProcess {
-    /// That part.
-    fn process(&self) -> ProcessSettings<'_>;
+impl Default for ProcessSettings {
+    fn default() -> Self {
+        Self { listen: None, log_level: "info".to_owned(), log_format: LogFormat::Human }
+    }
 }
 
-/// A daemon, as far as daemons differ.
+impl HasRows for ProcessSettings {
+    fn rows() -> Vec<Setting> {
+        process_settings("").to_vec()
+    }
+
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        tables.part(&Self::rows())
+    }
+}
+
+/// How a daemon differs from others.
 #[derive(Debug)]
 pub struct Daemon {
-    /// Its settings.
+    /// The rows of its settings.
     pub rows: Vec<Setting>,
     /// Threads of its runtime; one for each processor by default.
     pub threads: Option<usize>,
@@ -52,23 +82,23 @@ impl Daemon {
     ///
     /// # Errors
     /// [`ConfigError`] for settings that cannot be used; else those of the work.
-    pub fn run<S: DeserializeOwned + HasRows + OfProcess>(
+    pub fn run<S: HasRows>(
         &self,
         (wanted, given): (&str, &ArgMatches),
         work: impl AsyncFnOnce(S) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let read = |name: &str| std::env::var(name).ok();
-        let Loaded { settings, warnings } = load::<S>(&self.rows, given, read, variables)?;
-        let ProcessSettings { listen, log_level, log_format } = settings.process();
-        init_logs(log_format, log_level)?;
+        let loaded = load::<(S, ProcessSettings)>(&self.rows, given, read, variables)?;
+        let Loaded { settings: (settings, process), warnings } = loaded;
+        init_logs(process.log_format, &process.log_level)?;
         for warning in warnings {
             warn!("{warning}");
         }
         let runtime = self.runtime()?;
         let result = runtime.block_on(async {
             match wanted {
-                "health" => health(listen).await,
+                "health" => health(process.listen).await,
                 _ => work(settings).await,
             }
         });

@@ -54,7 +54,7 @@ fn check_socket(options: &ReceiveOptions) -> Result<String, String> {
     match std::net::UdpSocket::bind(options.listen) {
         Ok(_) => Ok(format!("udp {}: can be listened on", options.listen)),
         Err(error) => Err(format!(
-            "udp {}: {error}; no matter if that is the indexer which is to go on with these settings",
+            "udp {}: {error}; this is no problem if the indexer that these settings are for is running",
             options.listen
         )),
     }

@@ -15,13 +15,13 @@ pub fn command() -> Command {
     let drain = Arg::new("drain")
         .long("drain")
         .action(ArgAction::SetTrue)
-        .help("Index until nothing is left in the queue or the spool, and exit");
-    let health =
-        Command::new("health").about("Ask the running indexer whether it is ready; exit 1 if not");
+        .help("Index until nothing is left in the queue or the spool, then exit");
+    let health = Command::new("health")
+        .about("Ask the running indexer whether it is ready, and exit with 1 if it is not");
     let relay = Command::new("relay")
         .about("Take documents over UDP and publish them to RabbitMQ, for another indexer");
     let streams = Command::new("streams")
-        .about("Show what came over UDP, stream by stream, and what was lost, from the ledger in state_dir")
+        .about("Show what came over UDP and what was lost, stream by stream, from the ledger in state_dir")
         .arg(
             Arg::new("json")
                 .long("json")
@@ -29,7 +29,7 @@ pub fn command() -> Command {
                 .help("Print the whole ledger as JSON"),
         );
     let check = Command::new("check")
-        .about("Check the settings, connect to both sides, declare, and say what was found; exit 2 if anything is wrong");
+        .about("Check the settings, connect to both sides, declare, report, and exit with 2 if anything is wrong");
     add_flags(Command::new("omphalos-indexer"), &all_settings())
         .about("Takes documents from RabbitMQ or over UDP and bulk-writes them to Elasticsearch or OpenSearch")
         .version(env!("CARGO_PKG_VERSION"))

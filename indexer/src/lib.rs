@@ -1,6 +1,6 @@
 //! The indexer: transport → collector.
 //!
-//! Deliveries come along the roads that are set ([`omphalos_transport::intake`]).
+//! Deliveries come along the roads that are set ([`receive`], [`omphalos_transport::intake`]).
 //! [`pipeline`] takes them, gathers their documents into bulks and acknowledges what has a
 //! final verdict; [`collector`] gives the verdicts: it sends bulks with the client of [`mod@elasticsearch`],
 //! retries what can be retried, and stores as dead letters what cannot.
@@ -15,6 +15,7 @@ pub mod elasticsearch;
 pub mod metrics;
 pub mod pipeline;
 pub mod prefetch;
+pub mod receive;
 pub mod relay;
 mod run;
 pub mod streams;

@@ -40,7 +40,7 @@ struct Columns {
     received: u64,
     indexed: u64,
     duplicate: u64,
-    /// For each reason.
+    /// Dead letters for each reason.
     dead: BTreeMap<String, u64>,
     returned: u64,
     in_flight: u64,
@@ -140,7 +140,11 @@ impl IndexerMetrics {
     pub fn register(&self, registry: &mut Registry) {
         let Self { books, retried, bulks, bulk_seconds, concurrency, held } = self;
         registry.register_collector(Box::new(books.clone()));
-        registry.register("documents_retried", "Documents sent again, alone", retried.clone());
+        registry.register(
+            "documents_retried",
+            "Documents sent again after a temporary refusal",
+            retried.clone(),
+        );
         registry.register("bulk_requests", "Requests to _bulk", bulks.clone());
         registry.register("bulk_seconds", "Duration of requests to _bulk", bulk_seconds.clone());
         registry.register("bulk_concurrency", "Bulks that may be in flight", concurrency.clone());
@@ -186,7 +190,7 @@ impl IndexerMetrics {
         columns.in_flight = columns.in_flight.saturating_sub(documents);
     }
 
-    /// Documents that are sent again.
+    /// Counts documents that are sent again.
     pub fn retried(&self, documents: usize) {
         self.retried.inc_by(documents as u64);
     }
@@ -204,7 +208,7 @@ impl IndexerMetrics {
         Sums { indexed: columns.indexed, duplicate: columns.duplicate, dead: columns.all_dead() }
     }
 
-    /// Writes the books of this run into the log: after the end nobody can ask for them.
+    /// Logs the counts since the start: after the end nobody can ask for them.
     pub fn log_books(&self) {
         let columns = self.books.open().clone();
         let dead = columns.all_dead();
@@ -218,11 +222,11 @@ impl IndexerMetrics {
             dead,
             returned,
             in_flight,
-            "the books of this run"
+            "counts since the start"
         );
     }
 
-    /// A request to `_bulk`.
+    /// Counts a request to `_bulk`, and how long it took.
     pub fn bulk(&self, outcome: &'static str, time: Duration) {
         self.bulks.get_or_create(&OutcomeLabel { outcome }).inc();
         self.bulk_seconds.observe(time.as_secs_f64());

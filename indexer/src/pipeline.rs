@@ -72,7 +72,7 @@ impl Pipeline {
         health: Health,
     ) -> Self {
         Self {
-            names: IndexNames::new(settings.name_rules()),
+            names: IndexNames::new(settings.index.name_rules()),
             stage: Stage::Consuming,
             ledger: Ledger::default(),
             builder: BulkBuilder::with_capacity(settings.bulk.bytes.as_usize()),

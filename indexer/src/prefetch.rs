@@ -28,17 +28,17 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
-    /// For bulks of this size.
+    /// Begins with a small prefetch, for bulks of this many bytes.
     pub fn new(bulk_bytes: usize) -> Self {
         Self { bulk_bytes, average_bytes: None, current: FIRST, changed: Instant::now() }
     }
 
-    /// What to ask for now.
+    /// How many deliveries to ask for now.
     pub fn current(&self) -> u16 {
         self.current
     }
 
-    /// A message held so many bytes.
+    /// Notes the size of a message, in bytes.
     pub fn observe(&mut self, bytes: usize) {
         let bytes = f64::from(u32::try_from(bytes.max(1)).unwrap_or(u32::MAX));
         let average = self.average_bytes.get_or_insert(bytes);

@@ -112,7 +112,7 @@ pub struct Relay {
     records: RecordReader,
     sender: AmqpSender,
     encoder: wire::Encoder,
-    /// For routing keys.
+    /// Name of this host, for routing keys.
     host: String,
     /// By dataset.
     open: HashMap<Arc<str>, OpenRecords>,
@@ -123,18 +123,27 @@ pub struct Relay {
     health: Health,
 }
 
+/// Where records come from, and what makes documents of them.
+pub struct Source {
+    /// The records of the spool.
+    pub feed: Feed,
+    /// Their reader.
+    pub records: RecordReader,
+}
+
 impl Relay {
-    /// A relay from `feed` to `sender`.
+    /// A relay from `source` to `sender`.
     ///
     /// # Errors
     /// When zstd has no memory.
     pub fn new(
-        (feed, records): (Feed, RecordReader),
+        source: Source,
         sender: AmqpSender,
         host: &str,
         metrics: RelayMetrics,
         health: Health,
     ) -> std::io::Result<Self> {
+        let Source { feed, records } = source;
         Ok(Self {
             feed,
             records,

@@ -24,10 +24,10 @@ use tracing::info;
 
 use crate::collector::{Courier, DeadFile, DeadLetters, Gate};
 use crate::config::Settings;
-use crate::elasticsearch::{Client, TemplateOptions};
+use crate::elasticsearch::Client;
 use crate::metrics::IndexerMetrics;
 use crate::pipeline::Pipeline;
-use crate::relay::{Relay, RelayMetrics};
+use crate::relay::{Relay, RelayMetrics, Source};
 
 /// Deliveries to ask for before the size of messages is known.
 const FIRST_PREFETCH: u16 = 16;
@@ -45,7 +45,7 @@ const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// What the process around the indexer gives it.
 #[derive(Debug, Default)]
 pub struct Surroundings {
-    /// Where it says how it is.
+    /// Where it reports its metrics and health.
     pub telemetry: Telemetry,
     /// Where it counts, for who wants to look.
     pub metrics: IndexerMetrics,
@@ -60,7 +60,7 @@ pub struct Surroundings {
 pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     settings.check()?;
     let surroundings = Surroundings::default();
-    let _serving = serve_at(settings.listen, surroundings.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process.listen, surroundings.telemetry.routes()).await?;
     run_in(surroundings, settings, drain, shutdown).await
 }
 
@@ -93,7 +93,7 @@ pub async fn run_in(
         gate: Gate::new(stage.telemetry.health.clone(), metrics.held.clone()),
         dead,
         metrics,
-        template: settings.index.template.then(|| template_options(settings)),
+        template: settings.index.template_options(),
         request_limit: AtomicUsize::new(usize::MAX),
         known_indices: std::sync::Mutex::default(),
     });
@@ -134,7 +134,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     }
     let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
     let telemetry = Telemetry::default();
-    let _serving = serve_at(settings.listen, telemetry.routes()).await?;
+    let _serving = serve_at(settings.process.listen, telemetry.routes()).await?;
     let stage = IndexingStage::new(settings, telemetry, true)?;
     info!(
         "omphalos-indexer {} relays {} to {}",
@@ -150,7 +150,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     stage.telemetry.register(|registry| metrics.register(registry));
     let records = stage.record_reader(Some(&receivers))?;
     let health = stage.telemetry.health.clone();
-    let relay = Relay::new((feed, records), sender, &host, metrics, health)?;
+    let relay = Relay::new(Source { feed, records }, sender, &host, metrics, health)?;
     let result = relay.run(stage.settings.stop_grace.0, shutdown).await;
     stop(Some(receivers)).await;
     task.abort();
@@ -276,13 +276,5 @@ impl IndexingStage {
         let topology = Topology::new(&self.settings.amqp);
         let health = self.telemetry.health.clone();
         Some(Receiver::start(Arc::clone(broker), topology, options, metrics, health).0)
-    }
-}
-
-fn template_options(settings: &Settings) -> TemplateOptions {
-    TemplateOptions {
-        prefix: settings.index.prefix.clone(),
-        shards: settings.index.shards,
-        replicas: settings.index.replicas,
     }
 }

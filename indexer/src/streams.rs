@@ -16,7 +16,7 @@ pub fn print(state_dir: &Path, as_json: bool) -> Result<(), ConfigError> {
     let ledger = file.load().map_err(|error| ConfigError::invalid(error.to_string()))?;
     let ledger = ledger.ok_or_else(|| {
         ConfigError::invalid(format!(
-            "{} is not there: nothing has been received over UDP yet, or state_dir is another one",
+            "{} is not there: nothing has been received over UDP yet, or state_dir is another directory",
             file.path().display()
         ))
     })?;

@@ -4,9 +4,11 @@ use std::io::Write;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
-use omphalos_common::config::{ConfigError, HasRows, Loaded, Setting, add_flags, load};
+use omphalos_common::config::{
+    ConfigError, HasRows, Loaded, Setting, TableError, Tables, add_flags, load,
+};
 use omphalos_transport::amqp::{
-    AMQP_SETTINGS, AmqpSettings, Broker, DeadMessage, DeadQueue, Topology,
+    AMQP_SETTINGS, AmqpSettings, Broker, DeadMessage, DeadQueue, Replayed, Topology,
 };
 use omphalos_transport::dead_letter as header;
 use serde::Deserialize;
@@ -26,6 +28,10 @@ impl HasRows for Settings {
     fn rows() -> Vec<Setting> {
         AMQP_SETTINGS.to_vec()
     }
+
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        tables.part(AMQP_SETTINGS)
+    }
 }
 
 /// The subcommand.
@@ -37,14 +43,14 @@ pub fn command() -> Command {
         .value_name("N")
         .default_value("100")
         .value_parser(clap::value_parser!(u32))
-        .help("Look at so many at most");
+        .help("Look at this many at most");
     let list = Command::new("list")
-        .about("List dead letters: when, why, where they were going")
+        .about("List dead letters: when, why, and for which index")
         .arg(limit)
-        .arg(json.help("Print JSON, an object a line"));
-    let show = Command::new("show").about("Print dead letters whole: the reason and the document");
+        .arg(json.help("Print JSON, one object per line"));
+    let show = Command::new("show").about("Print whole dead letters: the reason and the document");
     let replay = Command::new("replay")
-        .about("Publish dead letters again, after the cause is mended; ids keep repeats out")
+        .about("Publish dead letters again, after the cause is fixed; ids prevent duplicates")
         .arg(all.clone().help("All of them"));
     let drop = Command::new("drop")
         .about("Delete dead letters for good")
@@ -53,10 +59,10 @@ pub fn command() -> Command {
             Arg::new("yes")
                 .long("yes")
                 .action(ArgAction::SetTrue)
-                .help("Really; this cannot be undone"),
+                .help("Confirm the deletion, which cannot be undone"),
         );
     let dead = Command::new("dead")
-        .about("Handle dead letters: what Elasticsearch refused for good, and messages that could not be read")
+        .about("Handle dead letters: documents that Elasticsearch refused for good, and messages that could not be read")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(with_selection(list))
@@ -103,7 +109,7 @@ impl Selection {
     }
 }
 
-/// Runs it.
+/// Runs the subcommand.
 pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     let Some((action, given)) = given.subcommand() else { return Ok(()) };
     let read = |name: &str| std::env::var(name).ok();
@@ -116,20 +122,23 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     }
     if action == "drop" && !given.get_flag("yes") {
         anyhow::bail!(ConfigError::invalid(
-            "dropping cannot be undone; look at them first (omphalos dead list), then add --yes"
+            "dead letters that are dropped are gone for good; look at them first (omphalos dead list), then add --yes"
         ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let broker = Broker::new(&settings.amqp, "omphalos dead")?;
         let mut queue = DeadQueue::open(&broker, Topology::new(&settings.amqp)).await?;
-        match action {
-            "list" => list(&mut queue, &selection, given).await?,
-            "show" => show(&mut queue, &selection).await?,
-            "replay" => replay(&mut queue, &selection).await?,
-            _ => drop_them(&mut queue, &selection).await?,
-        }
-        Ok(queue.close().await?)
+        let done = match action {
+            "list" => list(&mut queue, &selection, given).await,
+            "show" => show(&mut queue, &selection).await,
+            "replay" => replay(&mut queue, &selection).await,
+            _ => drop_them(&mut queue, &selection).await,
+        };
+        // However it went: what was published and not taken out would be published once more.
+        let closed = queue.close().await;
+        done?;
+        Ok(closed?)
     })
 }
 
@@ -226,14 +235,32 @@ async fn show(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<()
 }
 
 async fn replay(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<()> {
-    let mut count = 0;
-    while let Some(message) = queue.next().await? {
-        if selection.has(&message) {
-            queue.replay(message).await?;
-            count += 1;
+    let (mut published, mut refused) = (0_u64, 0_u64);
+    let ended = loop {
+        let message = match queue.next().await {
+            Ok(Some(message)) if selection.has(&message) => message,
+            Ok(Some(_)) => continue,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        match queue.replay(message).await {
+            Ok(Replayed::Published) => published += 1,
+            Ok(Replayed::Refused(reason)) => {
+                refused += 1;
+                eprintln!("omphalos: {reason}");
+            }
+            Err(error) => break Err(error),
         }
+    };
+    println!(
+        "{published} dead letters published again; those that are refused once more come back"
+    );
+    ended?;
+    if refused > 0 {
+        anyhow::bail!(
+            "{refused} dead letters are garbled and were not published, see above; they are in the queue still"
+        );
     }
-    println!("{count} dead letters published again; those that are refused once more come back");
     Ok(())
 }
 

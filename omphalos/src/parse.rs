@@ -6,54 +6,43 @@ use std::io::{BufWriter, Read, Write, stdin, stdout};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
-use omphalos_common::config::{ConfigError, Setting, add_flags, load};
+use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 use omphalos_common::ids::IdKeys;
 use omphalos_common::telemetry::{LogFormat, init_logs};
-use omphalos_shipper::config::{Input, MonitorSettings, Settings, all_settings};
+use omphalos_shipper::config::{Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
-use omphalos_shipper::monitor::{Host, PIPE, Remembered};
+use omphalos_shipper::monitor::{Host, Input, MonitorSettings, PIPE, Remembered};
 use omphalos_transport::batch::BatchSettings;
 
 use crate::audit::table_of;
 use crate::reading::{Finished, Reading, Source};
 
-/// What documents depend on, besides the lines.
-const KEYS: &[&str] = &[
-    "host_name",
-    "monitor.parser",
-    "monitor.dataset",
-    "monitor.encoding",
-    "monitor.container",
-    "monitor.multiline",
-    "monitor.multiline_pattern",
-    "monitor.multiline_count",
-    "monitor.keep_original",
-    "monitor.max_line_bytes",
-];
-
 const EXAMPLES: &str = "\
-A line without a time gets that of the line before it, and before the first one the present.
+A line without a time gets the time of the line before it, or the present if no line before it has one.
 
-Exit codes: 0 done; 1 something of a file could not be read; 2 usage.
+Exit codes: 0 done; 1 some of a file could not be read; 2 usage.
 
 Examples:
   omphalos parse --parser combined access.log | head -1
   omphalos parse --config omphalos.toml /var/log/nginx/access.log.2.gz
   tail -100 app.log | omphalos parse --multiline java -";
 
+/// What documents depend on, besides the lines.
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
-    rows.retain(|row| KEYS.contains(&row.key));
+    rows.retain(|row| row.is_about(&[About::Document]));
     rows
 }
 
 /// The subcommand.
 pub fn command() -> Command {
     let files = Arg::new("files").value_name("FILE").required(true).num_args(1..).help(
-        "Files, also .gz and .zst; - is standard input. With several [[monitor]] tables, the one that reads FILE says how",
+        "Files, also .gz and .zst; - is standard input. With several [[monitor]] tables, the settings are those of the one that reads FILE",
     );
     let parse = Command::new("parse")
-        .about("Write the documents that the shipper would send for the lines of FILE, one a line")
+        .about(
+            "Print the documents that the shipper would send for the lines of FILE, one per line",
+        )
         .after_help(EXAMPLES)
         .arg(files);
     add_flags(parse, &rows())

@@ -9,12 +9,10 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
-use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::config::{Input, Settings};
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{
-    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Remembered, StateDir, TailId,
-    read_pipe,
+    Bodies, ClosedBatch, End, Ended, EngineSettings, Host, Inbox, Input, Joints, Monitor,
+    MonitorOptions, Owner, Remembered, StateDir, read_pipe,
 };
 use omphalos_transport::batch::BatchSettings;
 use tempfile::TempDir;
@@ -81,9 +79,10 @@ impl Reading {
             health: Health::default(),
         };
         // Nothing of what is remembered meanwhile is for anybody.
-        let mut settings = Settings { checkpoint_interval: Period(NEVER), ..Settings::default() };
-        settings.batch = batch.clone();
-        let options = MonitorOptions { once: true, settings, host };
+        let settings =
+            EngineSettings { checkpoint_interval: Period(NEVER), ..EngineSettings::default() };
+        let batch = batch.clone();
+        let options = MonitorOptions { once: true, settings, batch, measures_lag: false, host };
         let monitor = Monitor::new(options, vec![input], state, remembered, joints)?;
         let (ended, monitoring) = oneshot::channel();
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {
@@ -91,13 +90,13 @@ impl Reading {
             drop(ended.send(monitor.run()));
         })?;
         let news = inbox.clone();
-        let passed_on = pass_on(closed, (news, bodies), turn)?;
+        let passed_on = pass_on(closed, news, bodies, turn)?;
         let reading = Self { inbox, monitor: monitoring, metrics, dataset, _state: directory };
         Ok((reading, passed_on))
     }
 
     /// Notes that what these stand for is dealt with.
-    pub fn confirm(&self, owners: Vec<(TailId, u64)>) {
+    pub fn confirm(&self, owners: Vec<Owner>) {
         self.inbox.put(|news| news.confirmed.extend(owners));
     }
 
@@ -108,6 +107,11 @@ impl Reading {
     pub async fn finish(mut self) -> anyhow::Result<Finished> {
         self.inbox.put(|news| news.end = End::Finished);
         let ended = (&mut self.monitor).await.context("the monitor thread is gone")?;
+        if let Ended::Broken(what) = ended {
+            anyhow::bail!(
+                "reading found what cannot be, and stopped: {what}; what was shown is not all; please report this"
+            );
+        }
         Ok(Finished {
             lines: self.metrics.lines_read(&self.dataset),
             is_cut: ended == Ended::Incomplete || self.metrics.archives_damaged() > 0,
@@ -125,7 +129,8 @@ impl Drop for Reading {
 /// Turns batches into what is wanted of them, and gives their buffers back at once.
 fn pass_on<T: Send + 'static>(
     closed: std::sync::mpsc::Receiver<ClosedBatch>,
-    (inbox, bodies): (Inbox, Bodies),
+    inbox: Inbox,
+    bodies: Bodies,
     mut turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
 ) -> std::io::Result<mpsc::Receiver<T>> {
     let (sender, receiver) = mpsc::channel(1);

@@ -7,8 +7,8 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::request::{Request, Texts};
 use super::text::is_plain;
-use super::time::{Calendar, Time};
-use super::{Fields, Parse, Parsed};
+use super::time::{Calendar, Time, TimeFormat};
+use super::{Fields, List, Parse, Parsed};
 
 /// Parser of the common and combined formats.
 #[derive(Debug)]
@@ -47,13 +47,16 @@ impl AccessParser {
         fields.client = present(client);
         *time = Some(when);
         let mut who = who;
-        let identity = token(&mut who).unwrap_or_default();
-        fields.more = present(identity).is_some();
+        // Where there is no identity, nothing is missing.
+        fields.more = token(&mut who).and_then(present).is_some();
         fields.user = present(who.trim_ascii());
         let request = quoted(&mut rest).ok_or("the request is not closed by a quote")?;
         read_request(request, fields);
-        let status = token(&mut rest).unwrap_or_default();
-        fields.status = number(status, "the status is not a number")?.and_then(status_code);
+        let status = token(&mut rest).ok_or("the line ends after the request")?;
+        let status = number(status, "the status is not a number")?;
+        // What is behind a status that is none can be read without it.
+        let status = status.map(status_code).transpose();
+        fields.status = status.unwrap_or_default();
         let bytes = token(&mut rest).ok_or("the line ends after the status")?;
         fields.bytes = number(bytes, "the size is not a number")?;
         if self.combined {
@@ -63,12 +66,17 @@ impl AccessParser {
             fields.user_agent = present(agent);
         }
         fields.more |= !rest.trim_ascii().is_empty();
-        Ok(())
+        status.map(drop)
     }
 }
 
 impl Parse for AccessParser {
-    fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
+    fn parse<'a>(
+        &'a mut self,
+        calendar: &mut Calendar,
+        line: &'a [u8],
+        _: &mut List<'a>,
+    ) -> Parsed<'a> {
         let mut fields = Request::default();
         let mut time = None;
         let problem = self.read(calendar, line, &mut fields, &mut time).err();
@@ -109,7 +117,9 @@ fn split_at_time<'a>(
         let Some(who) = before.strip_suffix(b" ") else { continue };
         let Some((_, inside)) = bracket.split_at_checked(1) else { break };
         let Some((when, after)) = inside.split_at_checked(LENGTH) else { break };
-        if let (Some(time), Some(after)) = (calendar.read_clf(when), after.strip_prefix(b"]")) {
+        if let (Some(time), Some(after)) =
+            (calendar.read(TimeFormat::Clf, when), after.strip_prefix(b"]"))
+        {
             return Ok((who, time, after));
         }
     }
@@ -124,7 +134,7 @@ fn quoted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     loop {
         let end = from + memchr(b'"', text.get(from..)?)?;
         let (field, after) = text.split_at(end);
-        let after = after.get(1..).unwrap_or_default();
+        let (_, after) = after.split_first()?;
         if !is_escaped(field) && matches!(after.first(), None | Some(b' ')) {
             *rest = after;
             return Some(field);
@@ -194,7 +204,8 @@ pub(super) fn parse_number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// A status outside of three digits is none.
-pub(super) fn status_code(number: u64) -> Option<u16> {
-    u16::try_from(number).ok().filter(|status| *status < 1000)
+/// A status has at most three digits.
+pub(super) fn status_code(number: u64) -> Result<u16, &'static str> {
+    let status = u16::try_from(number).ok().filter(|status| *status < 1000);
+    status.ok_or("the status has more than three digits")
 }

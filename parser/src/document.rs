@@ -1,11 +1,19 @@
 //! From the fields of a line to its ECS document: one pass, appended to the buffer of the batch.
 
+mod own;
+mod rest;
+#[cfg(test)]
+mod tests;
+
+pub(super) use own::{Kept, Own, UNMERGED, collide, push_name};
+pub(super) use rest::Rest;
+
 use omphalos_common::event::ECS_VERSION;
 
+use super::fields::{Fields, List, Value, close};
 use super::scribe::Origin;
 use super::text::push_escaped;
-use super::time::Calendar;
-use super::{Fields, Time};
+use super::time::{Calendar, Time};
 
 /// The parts of a document that are the same for all lines of a file, as JSON text.
 #[derive(Debug, Clone)]
@@ -62,6 +70,8 @@ pub struct Event<'a> {
     pub line: &'a [u8],
     /// What the parser found.
     pub fields: Fields<'a>,
+    /// What it found besides.
+    pub others: &'a List<'a>,
     /// What it did not understand.
     pub problem: Option<&'static str>,
     /// How much of the line this is.
@@ -73,7 +83,7 @@ pub struct Event<'a> {
 /// How much of a line was shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// All of it.
+    /// The whole line.
     Whole,
     /// Its beginning: it is longer than allowed.
     Cut,
@@ -100,18 +110,20 @@ impl Documents {
         out.extend_from_slice(b"{\"@timestamp\":\"");
         self.calendar.write(out, event.time);
         out.extend_from_slice(b"\",");
-        write_frame(out, frame, event);
+        let own = Own::of(event);
+        let mut rest = Rest::new(&event.others.fields, own);
+        write_frame(out, frame, event, &mut rest);
         match &event.fields {
-            Fields::Request(request) => request.write(out),
-            Fields::Json(json) => json.write_rest(out),
-            Fields::Message => {}
+            Fields::Request(request) => request.write(out, &mut rest),
+            Fields::Json(json) => json.write_rest(out, own),
+            Fields::Listed | Fields::Message => {}
         }
-        write_message(out, event);
+        write_end(out, event, own, rest);
         out.extend_from_slice(b"}\n");
     }
 }
 
-fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
+fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut Rest<'_, '_>) {
     out.extend_from_slice(&frame.event);
     if frame.keep_original {
         push_text(out, b",\"original\":\"", event.line);
@@ -121,25 +133,35 @@ fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
     {
         push_number(out, b",\"duration\":", nanos);
     }
-    let Fields::Json(json) = &event.fields else {
+    if !rest.is_woven && !matches!(event.fields, Fields::Json(_)) {
         out.extend_from_slice(b"},");
         out.extend_from_slice(&frame.joined);
         out.extend_from_slice(itoa::Buffer::new().format(event.offset).as_bytes());
         write_stream(out, event.stream);
         out.push(b'}');
         return;
-    };
-    json.write_into(out, "event");
+    }
+    write_additions(out, event, rest, "event");
     for (text, object) in [(&frame.ecs, "ecs"), (&frame.host, "host")] {
         out.extend_from_slice(b"},");
         out.extend_from_slice(text);
-        json.write_into(out, object);
+        write_additions(out, event, rest, object);
     }
     out.extend_from_slice(b"},");
     push_number(out, &frame.log, event.offset);
     write_stream(out, event.stream);
-    json.write_into(out, "log");
+    write_additions(out, event, rest, "log");
     out.push(b'}');
+}
+
+/// What the line adds to an object of the document's own, each with a comma before it.
+fn write_additions(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>, object: &str) {
+    if let Fields::Json(json) = &event.fields {
+        return json.write_into(out, Own::of(event), object);
+    }
+    out.push(b',');
+    rest.write_into(out, object);
+    out.pop();
 }
 
 /// OpenTelemetry's name for it
@@ -152,35 +174,50 @@ fn write_stream(out: &mut Vec<u8>, stream: Option<&'static str>) {
     }
 }
 
-/// The line as `message` where the fields do not say all that is in it, and what is wrong with it.
-fn write_message(out: &mut Vec<u8>, event: &Event<'_>) {
-    let says_all = match &event.fields {
-        Fields::Request(request) => !request.more,
-        Fields::Json(_) => true,
-        Fields::Message => false,
-    };
-    if !says_all || event.problem.is_some() || event.shape != Shape::Whole {
+/// The rest of the fields; the line as `message` where they do not say all that is in it, and what
+/// is wrong with it.
+fn write_end(out: &mut Vec<u8>, event: &Event<'_>, own: Own, mut rest: Rest<'_, '_>) {
+    let tags = rest.tags;
+    let mut error = Vec::new();
+    if let Some(problem) = event.problem {
+        push_text(&mut error, b",\"error\":{\"message\":\"", problem.as_bytes());
+        write_additions(&mut error, event, &mut rest, "error");
+        error.push(b'}');
+    }
+    rest.write_all(out);
+    if own.message {
         push_text(out, b",\"message\":\"", event.line);
     }
-    if let Some(problem) = event.problem {
-        push_text(out, b",\"error\":{\"message\":\"", problem.as_bytes());
-        out.push(b'}');
+    out.extend_from_slice(&error);
+    if own.tags() {
+        write_tags(out, event, tags);
     }
+}
+
+/// What is unusual about the line, and the tags that it has itself.
+fn write_tags(out: &mut Vec<u8>, event: &Event<'_>, tags: Option<&Value<'_>>) {
+    let failure = event.problem.map(|_| "\"parse_failure\",");
     let shape = match event.shape {
         Shape::Whole => None,
-        Shape::Cut => Some("\"truncated\""),
-        Shape::Unfinished => Some("\"unfinished\""),
+        Shape::Cut => Some("\"truncated\","),
+        Shape::Unfinished => Some("\"unfinished\","),
     };
-    let failure = event.problem.map(|_| "\"parse_failure\"");
-    let mut separator: &[u8] = b",\"tags\":[";
+    out.extend_from_slice(b",\"tags\":[");
     for tag in [failure, shape].into_iter().flatten() {
-        out.extend_from_slice(separator);
         out.extend_from_slice(tag.as_bytes());
-        separator = b",";
     }
-    if failure.or(shape).is_some() {
-        out.push(b']');
+    match (tags, &event.fields) {
+        (Some(Value::List(tags)), _) => {
+            for tag in tags {
+                tag.write(out);
+                out.push(b',');
+            }
+        }
+        (Some(tag), _) => tag.write(out),
+        (None, Fields::Json(json)) => json.write_tags(out),
+        (None, _) => {}
     }
+    close(out, b']');
 }
 
 /// `name` includes the opening quote of the value.

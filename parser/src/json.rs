@@ -5,25 +5,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::text::push_escaped;
-use super::time::{Calendar, Time};
-use super::{Fields, Parse, Parsed};
+use super::document::{Kept, Own, UNMERGED, collide, push_name};
+use super::fields::split_first;
+use super::time::{Calendar, Time, TimeFormat};
+use super::{Fields, List, Parse, Parsed};
 
 /// Members that hold the time of an event, the first that is there and can be read.
 const TIME_MEMBERS: [&str; 4] = ["@timestamp", "timestamp", "time", "ts"];
-
-/// The objects that the shipper writes into every document, with the members that are its own.
-const OUR_MEMBERS: [(&str, &[&str]); 4] = [
-    ("event", &["dataset", "original"]),
-    ("ecs", &["version"]),
-    ("host", &["name", "id"]),
-    ("log", &["file", "offset"]),
-];
 
 /// Reads JSON lines.
 #[derive(Debug)]
@@ -36,7 +28,12 @@ pub struct JsonFields<'a> {
 }
 
 impl Parse for JsonParser {
-    fn parse<'a>(&'a mut self, _: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
+    fn parse<'a>(
+        &'a mut self,
+        calendar: &mut Calendar,
+        line: &'a [u8],
+        _: &mut List<'a>,
+    ) -> Parsed<'a> {
         let failed =
             |problem| Parsed::Event { time: None, fields: Fields::Message, problem: Some(problem) };
         // As text, because the JSON parser does not look into the strings that it skips.
@@ -49,7 +46,7 @@ impl Parse for JsonParser {
         if fields.has_a_name_twice() {
             return failed("the object has a member twice");
         }
-        match fields.time() {
+        match fields.time(calendar) {
             Ok(time) => Parsed::Event { time, fields: Fields::Json(fields), problem: None },
             Err(problem) => failed(problem),
         }
@@ -104,7 +101,7 @@ impl<'de> serde::Deserialize<'de> for Key<'de> {
     }
 }
 
-impl<'a> JsonFields<'a> {
+impl JsonFields<'_> {
     /// Elasticsearch refuses such a document; as a message it is at least found.
     fn has_a_name_twice(&self) -> bool {
         let mut names: Vec<&str> = self.members.iter().map(|(key, _)| key.as_ref()).collect();
@@ -112,10 +109,10 @@ impl<'a> JsonFields<'a> {
         names.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
     }
 
-    fn time(&self) -> Result<Option<Time>, &'static str> {
+    fn time(&self, calendar: &mut Calendar) -> Result<Option<Time>, &'static str> {
         for name in TIME_MEMBERS {
             let Some((_, raw)) = self.members.iter().find(|(key, _)| key == name) else { continue };
-            match read_time(raw.get()) {
+            match read_time(calendar, raw.get()) {
                 Some(time) => return Ok(Some(time)),
                 // The document's own `@timestamp` takes its place, so it would be lost.
                 None if name == "@timestamp" => {
@@ -127,128 +124,108 @@ impl<'a> JsonFields<'a> {
         Ok(None)
     }
 
-    /// Appends what the line adds to `object`, one of the shipper's own, each with a comma before.
-    pub(super) fn write_into(&self, out: &mut Vec<u8>, object: &str) {
-        for (key, raw) in self.additions(object) {
-            push_member(out, &key, raw);
+    /// Appends what the line adds to `object`, one of the document's own, each with a comma before.
+    pub(super) fn write_into(&self, out: &mut Vec<u8>, own: Own, object: &str) {
+        let Some((_, raw)) = self.members.iter().find(|(key, _)| key == object) else { return };
+        let Some(inner) = read_object(raw.get()) else { return };
+        let names = own.names_in(object);
+        for (name, value) in inner.members {
+            if !names.iter().any(|own| collide(own, &name)) {
+                push_member(out, &name, value);
+            }
         }
     }
 
-    /// Appends all that does not go into the shipper's own objects, each with a comma before.
-    pub(super) fn write_rest(&self, out: &mut Vec<u8>) {
-        let mut kept = Kept::default();
+    /// Appends all that does not go into the document's own objects, each with a comma before.
+    pub(super) fn write_rest(&self, out: &mut Vec<u8>, own: Own) {
+        let mut kept = Kept::new();
+        let mut theirs = None;
         for (key, raw) in &self.members {
-            match ours(key) {
-                Ours::Time => {}
-                Ours::Nothing => push_member(out, key, raw),
-                Ours::Leaf => kept.push(key, raw),
-                Ours::Object(own) => match read_object(raw.get()) {
+            match place(key, raw, own) {
+                Place::Elsewhere => {}
+                Place::Free => push_member(out, key, raw),
+                Place::Taken => kept.push(key, *raw),
+                Place::Unmerged => theirs = Some(*raw),
+                Place::Object(names) => match read_object(raw.get()) {
                     Some(inner) => {
                         for (name, value) in inner.members {
-                            if own.contains(&name.as_ref()) {
+                            if names.iter().any(|own| collide(own, &name)) {
                                 kept.push(&format!("{key}.{name}"), value);
                             }
                         }
                     }
-                    None => kept.push(key, raw),
+                    None => kept.push(key, *raw),
                 },
             }
         }
-        let Kept(kept) = kept;
-        if kept.is_empty() {
+        match theirs {
+            Some(raw) if kept.is_empty() => push_member(out, UNMERGED, raw),
+            Some(raw) => kept.push(UNMERGED, raw),
+            None => {}
+        }
+        kept.write(out, |out, raw| out.extend_from_slice(raw.get().as_bytes()));
+    }
+
+    /// Appends the tags of the line, each with a comma behind it.
+    pub(super) fn write_tags(&self, out: &mut Vec<u8>) {
+        let Some((_, raw)) = self.members.iter().find(|(key, _)| key == "tags") else { return };
+        if !is_tags(raw) {
             return;
         }
-        out.extend_from_slice(b",\"unmerged\":");
-        let start = out.len();
-        for (key, raw) in kept {
-            push_member(out, &key, raw);
+        let tags = raw.get();
+        let inside = tags.strip_prefix('[').and_then(|tags| tags.strip_suffix(']')).unwrap_or(tags);
+        if !inside.trim().is_empty() {
+            out.extend_from_slice(inside.as_bytes());
+            out.push(b',');
         }
-        if let Some(first_comma) = out.get_mut(start) {
-            *first_comma = b'{';
-        }
-        out.push(b'}');
-    }
-
-    fn additions(&self, object: &str) -> Vec<(Cow<'a, str>, &'a RawValue)> {
-        let Some((_, raw)) = self.members.iter().find(|(key, _)| key == object) else {
-            return Vec::new();
-        };
-        let Ours::Object(own) = ours(object) else { return Vec::new() };
-        let Some(inner) = read_object(raw.get()) else { return Vec::new() };
-        inner.members.into_iter().filter(|(name, _)| !own.contains(&name.as_ref())).collect()
     }
 }
 
-/// What could not be merged, under names that differ: Elasticsearch refuses a name given twice.
-#[derive(Default)]
-struct Kept<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'a> Kept<'a> {
-    fn push(&mut self, key: &str, raw: &'a RawValue) {
-        let mut key = key.to_owned();
-        while self.0.iter().any(|(taken, _)| *taken == key) {
-            key.push('\'');
-        }
-        self.0.push((key, raw));
-    }
-}
-
-/// Whose a member of the line is.
-enum Ours {
-    /// The time, which the document has already.
-    Time,
-    /// A single field of ours, such as `log.offset`.
-    Leaf,
-    /// An object of ours, of which these members are our own.
+/// Where a member of the line goes.
+enum Place {
+    /// The document has it already: the time, and tags.
+    Elsewhere,
+    /// Its name is one of the document's own.
+    Taken,
+    /// Into an object of the document, of which these members are its own.
     Object(&'static [&'static str]),
-    /// The line's.
-    Nothing,
+    /// Where members are kept whose names are taken, if there are any.
+    Unmerged,
+    /// It stays where it is.
+    Free,
 }
 
-fn ours(key: &str) -> Ours {
-    if key == "@timestamp" {
-        return Ours::Time;
+fn place(key: &str, raw: &RawValue, own: Own) -> Place {
+    let (object, _) = split_first(key);
+    let names = own.names_in(object);
+    match key {
+        _ if names.is_empty() => Place::Free,
+        "@timestamp" => Place::Elsewhere,
+        "tags" if is_tags(raw) => Place::Elsewhere,
+        UNMERGED => Place::Unmerged,
+        _ if object.len() < key.len() && !own.claims(key) => Place::Free,
+        _ if object.len() < key.len() => Place::Taken,
+        _ if names == [""] => Place::Taken,
+        _ => Place::Object(names),
     }
-    let (object, inner) = key.split_once('.').unwrap_or((key, ""));
-    let Some((_, own)) = OUR_MEMBERS.iter().find(|(name, _)| *name == object) else {
-        return Ours::Nothing;
-    };
-    let first = inner.split('.').next().unwrap_or_default();
-    if key == object {
-        Ours::Object(own)
-    } else if own.contains(&first) {
-        Ours::Leaf
-    } else {
-        Ours::Nothing
-    }
+}
+
+/// Whether it can stand among tags, or is an array of them.
+fn is_tags(raw: &RawValue) -> bool {
+    !raw.get().starts_with('{')
 }
 
 fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
-    out.extend_from_slice(b",\"");
-    push_escaped(out, key.as_bytes());
-    out.extend_from_slice(b"\":");
+    out.push(b',');
+    push_name(out, key);
     out.extend_from_slice(raw.get().as_bytes());
 }
 
 /// RFC 3339 with a zone, or a number since the epoch whose size tells its unit: seconds (perhaps
 /// with decimals), milliseconds, microseconds or nanoseconds.
-fn read_time(raw: &str) -> Option<Time> {
-    if let Some(text) = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        return text.parse::<Timestamp>().ok().and_then(Time::from_timestamp);
+fn read_time(calendar: &mut Calendar, raw: &str) -> Option<Time> {
+    match raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(text) => calendar.read(TimeFormat::Iso, text.as_bytes()),
+        None => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
     }
-    if let Ok(number) = raw.parse::<i64>() {
-        const MILLIS_FROM: u64 = 100_000_000_000;
-        let timestamp = match number.unsigned_abs() {
-            0..MILLIS_FROM => Timestamp::from_second(number),
-            MILLIS_FROM..100_000_000_000_000 => Timestamp::from_millisecond(number),
-            100_000_000_000_000..100_000_000_000_000_000 => Timestamp::from_microsecond(number),
-            _ => Timestamp::from_nanosecond(i128::from(number)),
-        };
-        return timestamp.ok().and_then(Time::from_timestamp);
-    }
-    let (seconds, fraction) = raw.split_once('.')?;
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    let seconds = seconds.parse::<i64>().ok().filter(|seconds| *seconds >= 0)?;
-    let timestamp = Timestamp::new(seconds, digits.parse().ok()?).ok()?;
-    Time::from_timestamp(timestamp)
 }

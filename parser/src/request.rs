@@ -6,6 +6,8 @@ use std::net::Ipv6Addr;
 
 use memchr::{memchr, memmem};
 
+use super::document::Rest;
+use super::fields::close;
 use super::text::{push_escaped, unescaped};
 
 /// How the texts of a line become JSON text.
@@ -57,54 +59,44 @@ pub struct Request<'a> {
     pub server_port: Option<u16>,
     /// How long it took, in nanoseconds; written by the document as `event.duration`.
     pub duration_nanos: Option<u64>,
-    /// Fields of a W3C file that ECS has no place for: name and value.
-    pub others: &'a [(String, String)],
     /// Whether the line holds more than the fields say, so that it is shipped in `message` too.
     pub more: bool,
 }
 
 impl Request<'_> {
-    /// Appends the fields, each group with a comma before it.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let mut json = Members { out, texts: self.texts };
+    /// Appends the fields, each group with a comma before it and with what of `rest` belongs into it.
+    pub(super) fn write(&self, out: &mut Vec<u8>, rest: &mut Rest<'_, '_>) {
+        let mut json = Members { out, texts: self.texts, rest };
         if let Some(client) = self.client {
-            json.group(b",\"source\":{", |json| json.address(client));
+            json.group(b",\"source\":{", "source", |json| json.address(client));
         }
         self.write_url(&mut json);
         self.write_http(&mut json);
         if let Some(user) = self.user {
-            json.group(b",\"user\":{", |json| json.text(b"\"name\":\"", user));
+            json.group(b",\"user\":{", "user", |json| json.text(b"\"name\":\"", user));
         }
         if let Some(agent) = self.user_agent {
-            json.group(b",\"user_agent\":{", |json| json.text(b"\"original\":\"", agent));
+            json.group(b",\"user_agent\":{", "user_agent", |json| {
+                json.text(b"\"original\":\"", agent);
+            });
         }
         if self.server.is_some() || self.server_port.is_some() {
-            json.group(b",\"destination\":{", |json| {
+            json.group(b",\"destination\":{", "destination", |json| {
                 if let Some(server) = self.server {
                     json.address(server);
                 }
                 json.number(b"\"port\":", self.server_port.map(u64::from));
             });
         }
-        if !self.others.is_empty() {
-            json.texts = Texts::Literal;
-            json.group(b",\"w3c\":{", |json| {
-                for (name, value) in self.others {
-                    json.out.push(b'"');
-                    json.out.extend_from_slice(name.as_bytes());
-                    json.text(b"\":\"", value.as_bytes());
-                }
-            });
-        }
     }
 
-    fn write_url(&self, json: &mut Members<'_>) {
+    fn write_url(&self, json: &mut Members<'_, '_, '_>) {
         let Url { domain, port, path, query } = self.url();
         let original = self.target;
         if [domain, path, query, original].iter().all(Option::is_none) {
             return;
         }
-        json.group(b",\"url\":{", |json| {
+        json.group(b",\"url\":{", "url", |json| {
             let texts = [
                 (&b"\"domain\":\""[..], domain),
                 (b"\"original\":\"", original),
@@ -120,16 +112,16 @@ impl Request<'_> {
         });
     }
 
-    fn write_http(&self, json: &mut Members<'_>) {
+    fn write_http(&self, json: &mut Members<'_, '_, '_>) {
         let has_request =
             self.method.is_some() || self.referrer.is_some() || self.request_bytes.is_some();
         let has_response = self.status.is_some() || self.bytes.is_some();
         if !has_request && !has_response && self.version.is_none() {
             return;
         }
-        json.group(b",\"http\":{", |json| {
+        json.group(b",\"http\":{", "http", |json| {
             if has_request {
-                json.group(b"\"request\":{", |json| {
+                json.group(b"\"request\":{", "http.request", |json| {
                     if let Some(method) = self.method {
                         json.text(b"\"method\":\"", method);
                     }
@@ -141,10 +133,12 @@ impl Request<'_> {
                 json.out.push(b',');
             }
             if has_response {
-                json.group(b"\"response\":{", |json| {
+                json.group(b"\"response\":{", "http.response", |json| {
                     json.number(b"\"status_code\":", self.status.map(u64::from));
                     if self.bytes.is_some() {
-                        json.group(b"\"body\":{", |json| json.number(b"\"bytes\":", self.bytes));
+                        json.group(b"\"body\":{", "http.response.body", |json| {
+                            json.number(b"\"bytes\":", self.bytes);
+                        });
                         json.out.push(b',');
                     }
                 });
@@ -170,7 +164,7 @@ impl Request<'_> {
         if !target.starts_with(b"/")
             && let Some(position) = memmem::find(target, b"://")
         {
-            let authority = target.get(position + 3..).unwrap_or_default();
+            let authority = target.split_at(position + "://".len()).1;
             let end = authority.iter().position(|byte| matches!(byte, b'/' | b'?'));
             let (host, path) = authority.split_at(end.unwrap_or(authority.len()));
             (url.domain, url.port) = split_port(host);
@@ -203,26 +197,28 @@ fn split_port(authority: &[u8]) -> (Option<&[u8]>, Option<u64>) {
         .and_then(super::access::parse_number)
         .filter(|port| u16::try_from(*port).is_ok());
     let host = match (port, colon) {
-        (Some(_), Some(at)) => authority.get(..at).unwrap_or_default(),
+        (Some(_), Some(at)) => authority.split_at(at).0,
         _ => authority,
     };
     (Some(host).filter(|host| !host.is_empty()), port)
 }
 
 /// Writes the members of an object, each followed by a comma that the end of the object takes back.
-struct Members<'a> {
-    out: &'a mut Vec<u8>,
+struct Members<'o, 'l, 'a> {
+    out: &'o mut Vec<u8>,
     texts: Texts,
+    rest: &'o mut Rest<'l, 'a>,
 }
 
-impl Members<'_> {
-    fn group(&mut self, opening: &[u8], write: impl FnOnce(&mut Self)) {
+impl Members<'_, '_, '_> {
+    /// `object` is the group's name with those of the groups around it.
+    fn group(&mut self, opening: &[u8], object: &str, write: impl FnOnce(&mut Self)) {
         self.out.extend_from_slice(opening);
         write(self);
-        if self.out.last() == Some(&b',') {
-            self.out.pop();
+        if self.rest.is_woven {
+            self.rest.write_into(self.out, object);
         }
-        self.out.push(b'}');
+        close(self.out, b'}');
     }
 
     /// `name` includes the opening quote of the value.

@@ -21,7 +21,7 @@ impl Desk for Page {
 /// The documents of `lines`, in order; `Null` for a line without one.
 fn documents(parser: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Value> {
     let recipe = Recipe {
-        parser,
+        format: parser.format(),
         dataset: "test".to_owned(),
         encoding: EncodingSetting::Auto,
         container: Container::None,
@@ -225,6 +225,27 @@ fn truncated_lines_are_read_as_far_as_they_are_certain() {
         no_time["error"]["message"],
         json!("expected a time such as [22/Nov/2026:12:15:00 +0000]")
     );
+}
+
+#[test]
+fn values_that_no_field_can_hold_are_problems() {
+    let line = r#"1.2.3.4 - - [22/Nov/2026:12:15:00 +0000] "GET / HTTP/1.1" 1000 77 "-" "curl""#;
+    let fields = fields_of(ParserKind::Combined, line);
+    assert_eq!(fields["error"]["message"], json!("the status has more than three digits"));
+    assert_eq!(fields["http"]["response"], json!({"body": {"bytes": 77}}));
+    assert_eq!(fields["user_agent"]["original"], json!("curl"));
+    assert_eq!(fields["message"], json!(line));
+    let no_status = r#"1.2.3.4 - - [22/Nov/2026:12:15:00 +0000] "GET / HTTP/1.1""#;
+    let problem = fields_of(ParserKind::Clf, no_status)["error"]["message"].take();
+    assert_eq!(problem, json!("the line ends after the request"));
+    let w3c = documents(ParserKind::W3c, &[b"#Fields: sc-status c-ip", b"1000 ::1"], false);
+    assert_eq!(w3c[1]["error"]["message"], json!("the status has more than three digits"));
+    assert_eq!(w3c[1]["source"]["ip"], json!("::1"));
+    // In UTC it would be a year that cannot be written.
+    for date in ["01/Jan/0000:00:00:00 +0100", "31/Dec/9999:23:59:59 -1200"] {
+        let late = format!(r#"1.2.3.4 - - [{date}] "GET / HTTP/1.1" 200 1"#);
+        assert_eq!(fields_of(ParserKind::Clf, &late)["tags"], json!(["parse_failure"]), "{date}");
+    }
 }
 
 #[test]

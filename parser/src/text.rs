@@ -72,9 +72,9 @@ pub fn unescaped(field: &[u8]) -> Cow<'_, [u8]> {
     while let Some(position) = memchr::memchr(b'\\', rest) {
         let (clean, escape) = rest.split_at(position);
         decoded.extend_from_slice(clean);
-        let (byte, length) = unescape_one(escape);
+        let (byte, after) = unescape_one(escape);
         decoded.push(byte);
-        rest = escape.get(length..).unwrap_or_default();
+        rest = after;
     }
     decoded.extend_from_slice(rest);
     let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| {
@@ -83,25 +83,38 @@ pub fn unescaped(field: &[u8]) -> Cow<'_, [u8]> {
     if is_text { Cow::Owned(decoded) } else { Cow::Borrowed(field) }
 }
 
-/// The byte that the escape at the beginning of `escape` stands for, and the escape's length.
-fn unescape_one(escape: &[u8]) -> (u8, usize) {
+/// The byte that the escape at the beginning of `escape` stands for, and what is behind it.
+fn unescape_one(escape: &[u8]) -> (u8, &[u8]) {
     match escape {
-        [_, b'x', high, low, ..] => match (value_of(*high), value_of(*low)) {
-            (Some(high), Some(low)) => (high << 4 | low, 4),
-            _ => (b'\\', 1),
-        },
-        [_, b'n', ..] => (b'\n', 2),
-        [_, b't', ..] => (b'\t', 2),
-        [_, b'r', ..] => (b'\r', 2),
-        [_, b'b', ..] => (0x08, 2),
-        [_, b'v', ..] => (0x0b, 2),
-        [_, literal @ (b'"' | b'\\'), ..] => (*literal, 2),
-        _ => (b'\\', 1),
+        [_, rest @ ..] if rest.starts_with(b"x") => unescape_hexadecimal(rest),
+        [_, b'n', after @ ..] => (b'\n', after),
+        [_, b't', after @ ..] => (b'\t', after),
+        [_, b'r', after @ ..] => (b'\r', after),
+        [_, b'b', after @ ..] => (0x08, after),
+        [_, b'v', after @ ..] => (0x0b, after),
+        [_, literal @ (b'"' | b'\\'), after @ ..] => (*literal, after),
+        [_, after @ ..] => (b'\\', after),
+        [] => (b'\\', &[]),
     }
 }
 
+/// The same of an escape without its backslash, which stands for itself where no digits follow.
+fn unescape_hexadecimal(rest: &[u8]) -> (u8, &[u8]) {
+    if let [_, high, low, after @ ..] = rest
+        && let (Some(high), Some(low)) = (value_of(*high), value_of(*low))
+    {
+        return (high << 4 | low, after);
+    }
+    (b'\\', rest)
+}
+
 fn value_of(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

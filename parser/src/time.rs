@@ -1,7 +1,11 @@
 //! Event times: read from the forms that logs use, written as RFC 3339 in UTC.
 //!
 //! The calendar is jiff's; what is here are the fixed forms and a memory of the last day seen,
-//! because consecutive lines nearly always share it.
+//! because consecutive lines nearly always share it. Which form a text has is a [`TimeFormat`].
+
+mod format;
+
+pub use format::TimeFormat;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -26,7 +30,7 @@ impl Time {
 
     /// From milliseconds since 1970.
     pub fn from_millis(millis: i64) -> Self {
-        let nanos = u32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
+        let nanos = below(millis.rem_euclid(1000), 1000) * 1_000_000;
         Self { seconds: millis.div_euclid(1000), nanos }
     }
 
@@ -36,7 +40,12 @@ impl Time {
         let nanos = timestamp.as_nanosecond().rem_euclid(1_000_000_000);
         let time =
             Self { seconds: i64::try_from(seconds).ok()?, nanos: u32::try_from(nanos).ok()? };
-        (EARLIEST..=LATEST).contains(&time.seconds).then_some(time)
+        time.if_written()
+    }
+
+    /// `None` for years that Elasticsearch cannot read.
+    fn if_written(self) -> Option<Self> {
+        (EARLIEST..=LATEST).contains(&self.seconds).then_some(self)
     }
 }
 
@@ -63,7 +72,7 @@ impl Default for Calendar {
 impl Calendar {
     /// A time of the Common Log Format: `22/Nov/2026:12:15:00 +0100`.
     /// <https://httpd.apache.org/docs/2.4/logs.html#common>
-    pub fn read_clf(&mut self, text: &[u8]) -> Option<Time> {
+    fn read_clf(&mut self, text: &[u8]) -> Option<Time> {
         let [
             d1,
             d2,
@@ -97,22 +106,23 @@ impl Calendar {
             return None;
         };
         let east = i64::from(pair(*z1, *z2)?) * 3600 + i64::from(pair(*z3, *z4)?) * 60;
-        match sign {
-            b'+' => Some(Time::from_seconds(day + clock - east)),
-            b'-' => Some(Time::from_seconds(day + clock + east)),
-            _ => None,
-        }
+        let seconds = match sign {
+            b'+' => day + clock - east,
+            b'-' => day + clock + east,
+            _ => return None,
+        };
+        Time::from_seconds(seconds).if_written()
     }
 
     /// A date `2026-11-22` and a time of day `12:15:00` or `12:15:00.123`, in UTC, as the W3C
     /// extended log file format has them. <https://www.w3.org/TR/WD-logfile.html>
-    pub fn read_w3c(&mut self, date: &[u8], time: &[u8]) -> Option<Time> {
+    pub fn read_date_and_clock(&mut self, date: &[u8], clock: &[u8]) -> Option<Time> {
         let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
             return None;
         };
         let year = u16::from(pair(*y1, *y2)?) * 100 + u16::from(pair(*y3, *y4)?);
         let day = self.day_begins(year, pair(*m1, *m2)?, pair(*d1, *d2)?)?;
-        let [h1, h2, b':', n1, n2, rest @ ..] = time else {
+        let [h1, h2, b':', n1, n2, rest @ ..] = clock else {
             return None;
         };
         let (second, fraction) = match rest {
@@ -121,8 +131,8 @@ impl Calendar {
             [b':', s1, s2, b'.', fraction @ ..] => (pair(*s1, *s2)?, fraction),
             _ => return None,
         };
-        let clock = seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
-        Some(Time { seconds: day + clock, nanos: nanos_of(fraction)? })
+        let seconds = day + seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
+        Time { seconds, nanos: nanos_of(fraction)? }.if_written()
     }
 
     fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {
@@ -161,8 +171,9 @@ impl Calendar {
 }
 
 fn day_text(day: i64) -> [u8; 11] {
-    let date = Timestamp::from_second(day * SECONDS_PER_DAY)
-        .map_or(Date::ZERO, |timestamp| timestamp.to_zoned_datetime(TimeZone::UTC).date());
+    let begins = Timestamp::from_second(day * SECONDS_PER_DAY);
+    debug_assert!(begins.is_ok(), "day {day} is between {EARLIEST} and {LATEST}");
+    let date = begins.map_or(Date::ZERO, |begins| begins.to_zoned_datetime(TimeZone::UTC).date());
     let [c1, c2] = digits(i64::from(date.year()) / 100);
     let [y1, y2] = digits(i64::from(date.year()) % 100);
     let [m1, m2] = digits(i64::from(date.month()));
@@ -209,9 +220,17 @@ fn pair(tens: u8, ones: u8) -> Option<u8> {
 }
 
 /// Two digits of a number below 100.
+#[expect(clippy::cast_possible_truncation, reason = "a digit is below ten")]
 fn digits(number: i64) -> [u8; 2] {
-    let number = u8::try_from(number.rem_euclid(100)).unwrap_or(0);
-    [b'0' + number / 10, b'0' + number % 10]
+    let number = below(number, 100);
+    [number / 10, number % 10].map(|digit| b'0' + digit as u8)
+}
+
+/// A number that is known not to be negative, and to be less than `limit`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is below a u32")]
+fn below(number: i64, limit: u32) -> u32 {
+    debug_assert!((0..i64::from(limit)).contains(&number), "{number} is not below {limit}");
+    number as u32
 }
 
 fn nanos_of(fraction: &[u8]) -> Option<u32> {
@@ -271,7 +290,7 @@ mod tests {
             ("2026-11-22", "12:15:00.123456", "2026-11-22T12:15:00.123456Z"),
             ("2026-11-22", "12:15:00.000000001", "2026-11-22T12:15:00.000000001Z"),
         ] {
-            let read = calendar.read_w3c(date.as_bytes(), time.as_bytes()).unwrap();
+            let read = calendar.read_date_and_clock(date.as_bytes(), time.as_bytes()).unwrap();
             assert_eq!(written(read), expected);
         }
         for (date, time) in [
@@ -280,7 +299,7 @@ mod tests {
             ("-", "-"),
             ("2026-11-22", "00:00:00.x"),
         ] {
-            assert_eq!(calendar.read_w3c(date.as_bytes(), time.as_bytes()), None);
+            assert_eq!(calendar.read_date_and_clock(date.as_bytes(), time.as_bytes()), None);
         }
     }
 
@@ -302,7 +321,7 @@ mod tests {
         #[test]
         fn no_text_makes_reading_panic(text in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = Calendar::default().read_clf(&text);
-            let _ = Calendar::default().read_w3c(&text, &text);
+            let _ = Calendar::default().read_date_and_clock(&text, &text);
         }
     }
 }

@@ -7,13 +7,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use omphalos_common::event::clean_name;
-
 use super::access::{parse_number, present, status_code};
 use super::request::{Request, Texts};
 use super::text::is_plain;
 use super::time::{Calendar, Time};
-use super::{Fields, Parse, Parsed};
+use super::{Fields, List, Name, Parse, Parsed};
 
 /// No server writes so many fields; a hostile `#Fields` could.
 const MAX_COLUMNS: usize = 256;
@@ -26,7 +24,6 @@ pub struct W3cParser {
     date: Option<Vec<u8>>,
     /// Where the values of the current line are, in the order of the columns.
     values: Vec<Range<usize>>,
-    others: Vec<(String, String)>,
     /// The user agent with its blanks restored.
     user_agent: Vec<u8>,
 }
@@ -51,7 +48,8 @@ enum Column {
     TimeTaken,
     UserAgent,
     Referrer,
-    Other(String),
+    /// What ECS has no place for, by its name in the document.
+    Other(Name<'static>),
 }
 
 impl Column {
@@ -76,7 +74,7 @@ impl Column {
             "time-taken" => Self::TimeTaken,
             "cs(user-agent)" => Self::UserAgent,
             "cs(referer)" => Self::Referrer,
-            other => Self::Other(clean_name(other.trim_end_matches(')'))),
+            other => Self::Other(Name::cleaned("w3c", other.trim_end_matches(')'))),
         }
     }
 }
@@ -86,7 +84,12 @@ impl Parse for W3cParser {
         true
     }
 
-    fn parse<'a>(&'a mut self, calendar: &mut Calendar, line: &'a [u8]) -> Parsed<'a> {
+    fn parse<'a>(
+        &'a mut self,
+        calendar: &mut Calendar,
+        line: &'a [u8],
+        others: &mut List<'a>,
+    ) -> Parsed<'a> {
         if let Some(directive) = line.strip_prefix(b"#") {
             self.follow(directive);
             return Parsed::Directive;
@@ -98,7 +101,6 @@ impl Parse for W3cParser {
         if self.values.len() != self.columns.len() {
             return unread("the line has not as many values as #Fields names");
         }
-        self.read_others(line);
         self.read_user_agent(line);
         let is_plain = is_plain(line) && memchr::memchr(b'"', line).is_none();
         let texts = if is_plain { Texts::Plain } else { Texts::Literal };
@@ -106,12 +108,14 @@ impl Parse for W3cParser {
         let mut clock = (self.date.as_deref(), None);
         let mut problem = None;
         for (column, range) in self.columns.iter().zip(&self.values) {
-            let Some(value) = line.get(range.clone()).and_then(present) else { continue };
+            let Some(value) = present(value_at(line, range)) else { continue };
+            if let Column::Other(name) = column {
+                others.add(name.borrowed(), value);
+            }
             if let Err(reason) = fill(&mut fields, &mut clock, column, value) {
                 problem = problem.or(Some(reason));
             }
         }
-        fields.others = &self.others;
         fields.user_agent = present(&self.user_agent);
         let time = clock_time(calendar, clock);
         if time.is_none() && clock.1.is_some() {
@@ -149,7 +153,7 @@ impl W3cParser {
             if self.values.len() > MAX_COLUMNS {
                 return;
             }
-            if !tabs && is_gap(rest.first().unwrap_or(&0)) {
+            if !tabs && rest.first().is_some_and(is_gap) {
                 start += 1;
                 continue;
             }
@@ -167,23 +171,13 @@ impl W3cParser {
         }
     }
 
-    fn read_others(&mut self, line: &[u8]) {
-        self.others.clear();
-        for (column, range) in self.columns.iter().zip(&self.values) {
-            if let Column::Other(name) = column
-                && let Some(value) = line.get(range.clone()).and_then(present)
-            {
-                self.others.push((name.clone(), String::from_utf8_lossy(value).into_owned()));
-            }
-        }
-    }
-
     /// IIS writes a plus for each blank, CloudFront %20.
     fn read_user_agent(&mut self, line: &[u8]) {
         self.user_agent.clear();
-        let place = self.columns.iter().position(|column| *column == Column::UserAgent);
-        let range = place.and_then(|place| self.values.get(place)).cloned();
-        let value = range.and_then(|range| line.get(range)).unwrap_or_default();
+        let mut pairs = self.columns.iter().zip(&self.values);
+        let agent = pairs.find(|(column, _)| **column == Column::UserAgent);
+        let Some((_, range)) = agent else { return };
+        let value = value_at(line, range);
         let blanks: Cow<'_, [u8]> = match memchr::memmem::find(value, b"%20") {
             Some(_) => Cow::Owned(String::from_utf8_lossy(value).replace("%20", " ").into_bytes()),
             None => Cow::Borrowed(value),
@@ -191,6 +185,12 @@ impl W3cParser {
         let restored = blanks.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte });
         self.user_agent.extend(restored);
     }
+}
+
+/// A value of the line that was split.
+fn value_at<'a>(line: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    debug_assert!(range.end <= line.len(), "the values are those of this line");
+    line.get(range.clone()).unwrap_or_default()
 }
 
 /// Date and time of the line, as far as they are known.
@@ -220,7 +220,7 @@ fn fill<'a>(
             let port = whole("the port is not a number")?;
             fields.server_port = Some(u16::try_from(port).map_err(|_| "the port is too large")?);
         }
-        Column::Status => fields.status = status_code(whole("the status is not a number")?),
+        Column::Status => fields.status = Some(status_code(whole("the status is not a number")?)?),
         Column::Bytes => fields.bytes = Some(whole("the size is not a number")?),
         Column::RequestBytes => fields.request_bytes = Some(whole("the size is not a number")?),
         Column::TimeTaken => {
@@ -245,7 +245,7 @@ fn duration(value: &[u8]) -> Option<u64> {
 }
 
 fn clock_time(calendar: &mut Calendar, clock: Clock<'_>) -> Option<Time> {
-    calendar.read_w3c(clock.0?, clock.1?)
+    calendar.read_date_and_clock(clock.0?, clock.1?)
 }
 
 fn unread(problem: &'static str) -> Parsed<'static> {

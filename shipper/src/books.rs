@@ -33,6 +33,15 @@ pub struct Sums {
     pub held: u64,
 }
 
+/// How many lines of events that have not ended a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Before something was done with it.
+    pub before: u64,
+    /// After that.
+    pub after: u64,
+}
+
 /// The columns of a dataset.
 #[derive(Debug, Clone, Copy, Default)]
 struct Page {
@@ -59,8 +68,8 @@ impl Books {
         self.pages().entry(Arc::clone(dataset)).or_default();
     }
 
-    /// Enters what a turn of a file found, and how many lines the file held before and holds now.
-    pub fn enter(&self, dataset: &Arc<str>, counts: &Counts, (held, holds): (u64, u64)) {
+    /// Enters what a turn of a file found, and how many lines the file holds.
+    pub fn enter(&self, dataset: &Arc<str>, counts: &Counts, held: Held) {
         let mut pages = self.pages();
         let page = pages.entry(Arc::clone(dataset)).or_default();
         page.lines += counts.lines;
@@ -70,12 +79,14 @@ impl Books {
         page.directives += counts.directives;
         page.joined += counts.joined;
         page.failures += counts.failures;
-        page.held = (page.held + holds).saturating_sub(held);
+        debug_assert!(page.held >= held.before, "a file holds what was entered before");
+        page.held = (page.held + held.after).saturating_sub(held.before);
     }
 
     /// Documents of a dataset that were in flight are delivered.
     pub fn confirm(&self, dataset: &str, documents: usize) {
         if let Some(page) = self.pages().get_mut(dataset) {
+            debug_assert!(page.in_flight >= documents as u64, "what is delivered was in flight");
             page.in_flight = page.in_flight.saturating_sub(documents as u64);
             page.confirmed += documents as u64;
         }
@@ -83,7 +94,7 @@ impl Books {
 
     /// The sums of one dataset.
     pub fn of(&self, dataset: &str) -> Sums {
-        self.pages().get(dataset).map(Page::sums).unwrap_or_default()
+        self.pages().get(dataset).map_or_else(Sums::default, Page::sums)
     }
 
     /// The sums of all datasets.
@@ -117,17 +128,19 @@ type Column = (&'static str, &'static str, fn(&Page) -> u64);
 
 const COUNTERS: [Column; 5] = [
     ("lines_read", "Lines read from files", |page| page.lines),
-    ("bytes_read", "Bytes of those lines, and of those that are held", |page| page.bytes),
+    ("bytes_read", "Bytes of the lines read, and of lines_held", |page| page.bytes),
     ("documents_confirmed", "Documents delivered", |page| page.confirmed),
     ("lines_joined", "Lines that went into the document of the line before them", |page| {
         page.joined
     }),
-    ("parse_failures", "Lines that were not understood, and shipped whole", |page| page.failures),
+    ("parse_failures", "Lines that could not be parsed, and were shipped whole", |page| {
+        page.failures
+    }),
 ];
 
 const GAUGES: [Column; 2] = [
     ("documents_in_flight", "Documents made of lines and not yet delivered", |page| page.in_flight),
-    ("lines_held", "Lines of events whose end has not come, not yet among those read", |page| {
+    ("lines_held", "Lines of events that have not ended, not yet counted in lines_read", |page| {
         page.held
     }),
 ];
@@ -195,13 +208,13 @@ mod tests {
                         joined: 1,
                         ..Counts::default()
                     };
-                    let mut held = 0;
                     while !is_over.load(Ordering::Relaxed) {
-                        books.enter(&dataset, &found, (held, held + 3));
-                        books.enter(&dataset, &Counts::default(), (held + 3, held));
+                        let more = Held { before: 0, after: 3 };
+                        books.enter(&dataset, &found, more);
+                        let fewer = Held { before: 3, after: 0 };
+                        books.enter(&dataset, &Counts::default(), fewer);
                         books.confirm(&dataset, 4);
                         books.confirm(&dataset, 2);
-                        held = (held + 1) % 5;
                     }
                 });
             }

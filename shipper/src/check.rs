@@ -69,7 +69,7 @@ fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
         }
         Err(error @ StateError::Locked { .. }) => {
             Report::note(&format!(
-                "{error}; no matter if that one is to go on with these settings"
+                "{error}; this is no problem if that shipper is the one that these settings are for"
             ));
         }
         Err(error) => report.bad(&error.to_string()),

@@ -15,15 +15,14 @@ const WORKER_THREADS: usize = 2;
 
 /// The whole command line.
 pub fn command() -> Command {
-    let once = Arg::new("once")
-        .long("once")
-        .action(ArgAction::SetTrue)
-        .help("Read every file to its present end, deliver, write the checkpoint, and exit");
+    let once = Arg::new("once").long("once").action(ArgAction::SetTrue).help(
+        "Read every file to its present end, deliver everything, write the checkpoint, then exit",
+    );
     let settings = all_settings();
-    let health =
-        Command::new("health").about("Ask the running shipper whether it is ready; exit 1 if not");
+    let health = Command::new("health")
+        .about("Ask the running shipper whether it is ready, and exit with 1 if it is not");
     let check = Command::new("check").about(
-        "Check the settings, connect, declare, and say what was found; exit 2 if anything is wrong",
+        "Check settings and files, connect to the broker, declare, report, and exit with 2 if anything is wrong",
     );
     // Only the files: all other flags are global.
     let check = positional().iter().fold(check, |check, setting| {

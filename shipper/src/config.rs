@@ -1,94 +1,111 @@
-//! The shipper's settings: the rows of their table, the form they are read in, and the checked
-//! form that the stages work with.
+//! The shipper's settings, gathered from the rooms that they are for, and those of the daemon itself.
 
-mod rows;
-
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use omphalos_common::config::{ConfigError, HasRows, Period, Setting, Size};
-use omphalos_common::event::clean_name;
+use omphalos_common::config::{
+    About, ConfigError, HasRows, Kind, Period, Setting, TableError, Tables,
+};
 use omphalos_common::ids::{ID_VERSION, IdKeys};
-use omphalos_common::program::{OfProcess, ProcessSettings};
-use omphalos_common::telemetry::LogFormat;
-use omphalos_parser::scribe::Recipe;
-use omphalos_parser::scribe::charset::EncodingSetting;
-use omphalos_parser::scribe::container::Container;
-use omphalos_parser::scribe::multiline::{MultilineKind, Rule};
+use omphalos_common::program::{ProcessSettings, process_settings};
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::batch::{BATCH_SETTINGS, BatchSettings};
 use omphalos_transport::udp::{UDP_SETTINGS, UdpSettings};
 use serde::Deserialize;
 
-use crate::monitor::{Compression, PIPE, Waits, WatchMode, Watched};
-use crate::road::TransportKind;
-use omphalos_parser::ParserKind;
+use crate::monitor::{ENGINE_SETTINGS, EngineSettings, Input, MonitorSettings, monitor_settings};
 
-/// All settings of the shipper.
+const STATE: &[Setting] = &[
+    Setting::new(
+        "state_dir",
+        Kind::Text,
+        "Directory of the checkpoint, which says how far each file is delivered.",
+    )
+    .default("/var/lib/omphalos-shipper")
+    .about(About::Identity),
+    Setting::new("host_name", Kind::Text, "host.name in every document; the system's host name by default.")
+        .about(About::Document),
+    Setting::new(
+        "id_key_file",
+        Kind::Text,
+        "Make document ids with the first key in this file; the other keys are for log files that were begun with them. One key per line (openssl rand -hex 16), or the word host for the key made from host.id, which is the default. Only its owner may read the file; it is read at the start.",
+    )
+    .about(About::Identity),
+    // Not of an audit, which looks for ids of either version.
+    Setting::new(
+        "id_version",
+        Kind::Integer,
+        "How to make ids for lines of files that are not in the checkpoint: 2, with a key; 1, the way before there were keys, for files that were shipped that way and whose checkpoint is lost.",
+    )
+    .default("2"),
+    Setting::new(
+        "transport",
+        Kind::Choice(&["amqp", "udp", "null"]),
+        "Where documents go; by default udp if udp.to is set, and amqp otherwise. null sends nothing, for measuring, but its checkpoint still moves over what it threw away.",
+    ),
+];
+
+const PROCESS: &[Setting] = &process_settings(
+    "Serve /metrics, /healthz and /readyz at this address, such as 127.0.0.1:9186; off by default.",
+);
+
+const STOP: &[Setting] = &[
+    Setting::new(
+        "stop_grace",
+        Kind::Period,
+        "How long to wait for confirms when told to stop; what is not confirmed by then is read again at the next start.",
+    )
+    .default("10s"),
+];
+
+/// All settings of the shipper, in the order of the manual.
 pub fn all_settings() -> Vec<Setting> {
-    [rows::OWN_SETTINGS, BATCH_SETTINGS, AMQP_SETTINGS, UDP_SETTINGS].concat()
+    let monitor = monitor_settings();
+    let rooms = [
+        STATE,
+        PROCESS,
+        ENGINE_SETTINGS,
+        STOP,
+        &monitor,
+        BATCH_SETTINGS,
+        AMQP_SETTINGS,
+        UDP_SETTINGS,
+    ];
+    rooms.concat()
 }
 
-/// Where to begin in a file that is not known.
+/// The roads that can be set.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub enum Start {
-    /// At its beginning.
-    Beginning,
-    /// At its end.
-    End,
+pub enum TransportKind {
+    /// RabbitMQ.
+    Amqp,
+    /// Datagrams.
+    Udp,
+    /// Nowhere.
+    Null,
 }
 
 /// The settings as they are read; see the rows for what they mean.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "the rows above say what each is")]
+#[expect(missing_docs, reason = "the rows say what each is")]
 pub struct Settings {
     pub state_dir: PathBuf,
     pub host_name: Option<String>,
     pub id_key_file: Option<PathBuf>,
     pub id_version: u32,
     pub transport: Option<TransportKind>,
-    pub listen: Option<SocketAddr>,
-    pub log_level: String,
-    pub log_format: LogFormat,
-    pub watch: WatchMode,
-    pub poll_interval: Period,
-    pub rescan_interval: Period,
-    pub max_open_files: u32,
-    pub max_deleted_bytes: Size,
-    pub checkpoint_interval: Period,
+    #[serde(skip)]
+    pub process: ProcessSettings,
+    #[serde(skip)]
+    pub engine: EngineSettings,
     pub stop_grace: Period,
+    #[serde(skip)]
     pub monitor: Vec<MonitorSettings>,
     pub batch: BatchSettings,
     pub amqp: AmqpSettings,
     pub udp: UdpSettings,
-}
-
-/// A `[[monitor]]` table.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "the rows above say what each is")]
-pub struct MonitorSettings {
-    pub paths: Vec<String>,
-    pub exclude: Vec<String>,
-    pub archives: bool,
-    pub parser: ParserKind,
-    pub dataset: Option<String>,
-    pub start: Start,
-    pub ignore_older: Option<Period>,
-    pub encoding: EncodingSetting,
-    pub container: Container,
-    pub multiline: MultilineKind,
-    pub multiline_pattern: Option<String>,
-    pub multiline_count: Option<u32>,
-    pub multiline_timeout: Period,
-    pub unfinished_after: Period,
-    pub keep_original: bool,
-    pub max_line_bytes: Size,
-    pub logical_path: String,
 }
 
 impl Default for Settings {
@@ -99,15 +116,8 @@ impl Default for Settings {
             id_key_file: None,
             id_version: ID_VERSION,
             transport: None,
-            listen: None,
-            log_level: "info".to_owned(),
-            log_format: LogFormat::Human,
-            watch: WatchMode::Auto,
-            poll_interval: Period(Duration::from_millis(500)),
-            rescan_interval: Period(Duration::from_secs(30)),
-            max_open_files: 16_384,
-            max_deleted_bytes: Size(1 << 30),
-            checkpoint_interval: Period(Duration::from_secs(1)),
+            process: ProcessSettings::default(),
+            engine: EngineSettings::default(),
             stop_grace: Period(Duration::from_secs(10)),
             monitor: Vec::new(),
             batch: BatchSettings::default(),
@@ -117,105 +127,19 @@ impl Default for Settings {
     }
 }
 
-impl Default for MonitorSettings {
-    fn default() -> Self {
-        Self {
-            paths: Vec::new(),
-            exclude: ["*.bz2", "*.xz", "*.zip"].map(str::to_owned).to_vec(),
-            archives: false,
-            parser: ParserKind::Raw,
-            dataset: None,
-            start: Start::Beginning,
-            ignore_older: None,
-            encoding: EncodingSetting::Auto,
-            container: Container::None,
-            multiline: MultilineKind::None,
-            multiline_pattern: None,
-            multiline_count: None,
-            multiline_timeout: Period(Duration::from_secs(2)),
-            unfinished_after: Period(Duration::from_secs(5)),
-            keep_original: false,
-            max_line_bytes: Size(1024 * 1024),
-            logical_path: "auto".to_owned(),
-        }
-    }
-}
-
-/// A `[[monitor]]` table, checked.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// What to read.
-    pub watched: Watched,
-    /// Whether standard input is read, and whether that is all.
-    pub has_pipe: bool,
-    /// Whether nothing else is read.
-    pub is_pipe_only: bool,
-    /// Which archives are read.
-    pub archives: Archives,
-    /// The names and patterns as they were given, for people.
-    pub shown: String,
-    /// How its lines become documents.
-    pub recipe: Recipe,
-    /// `event.dataset`, fit for an index name.
-    pub clean_dataset: Arc<str>,
-    /// Where to begin.
-    pub start: Start,
-    /// How long ago a file was written of which nothing old is wanted.
-    pub ignore_older: Option<Duration>,
-    /// How long what has no end waits for it.
-    pub waits: Waits,
-    /// What ids are made of.
-    pub logical_path: LogicalPath,
-    /// What its one file is called in documents and ids, if not by its path.
-    pub called: Option<PathBuf>,
-}
-
-/// Which archives of those that match are read.
-#[derive(Clone, Debug)]
-pub struct Archives {
-    all: bool,
-    named: Vec<Compression>,
-}
-
-impl Archives {
-    /// Whether any are.
-    pub fn are_read(&self) -> bool {
-        self.all || !self.named.is_empty()
-    }
-
-    /// Whether those are that are compressed so.
-    pub fn include(&self, compression: Compression) -> bool {
-        self.all || self.named.contains(&compression)
-    }
-}
-
-/// Which path document ids are made of.
-#[derive(Clone, Debug)]
-pub enum LogicalPath {
-    /// The file's, without suffixes of rotation and compression.
-    Auto,
-    /// The file's.
-    Exact,
-    /// This one.
-    Given(PathBuf),
-}
-
-/// Sizes that make no sense are refused rather than obeyed.
-const LINE_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024 * 1024;
-
 impl HasRows for Settings {
     fn rows() -> Vec<Setting> {
         all_settings()
     }
-}
 
-impl OfProcess for Settings {
-    fn process(&self) -> ProcessSettings<'_> {
-        ProcessSettings {
-            listen: self.listen,
-            log_level: &self.log_level,
-            log_format: self.log_format,
-        }
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        let own = [STATE, STOP, BATCH_SETTINGS, AMQP_SETTINGS, UDP_SETTINGS].concat();
+        Ok(Self {
+            process: tables.part(PROCESS)?,
+            engine: tables.part(ENGINE_SETTINGS)?,
+            monitor: MonitorSettings::read(tables)?,
+            ..tables.part(&own)?
+        })
     }
 }
 
@@ -226,24 +150,11 @@ impl Settings {
     /// When a setting cannot be used; the message names it.
     pub fn inputs(&self) -> Result<Vec<Input>, ConfigError> {
         self.batch.check()?;
-        if self.max_open_files == 0 {
-            return Err(ConfigError::invalid("max_open_files: expected at least 1, found 0"));
-        }
-        if self.monitor.iter().all(|monitor| monitor.paths.is_empty()) {
-            return Err(ConfigError::invalid(
-                "nothing to read: name files on the command line, or in [[monitor]] paths = […] of the configuration file",
-            ));
-        }
-        let named = self.monitor.iter().flat_map(|monitor| &monitor.paths);
-        if named.filter(|path| *path == PIPE).count() > 1 {
-            return Err(ConfigError::invalid(
-                "monitor.paths: - (standard input) can be named once",
-            ));
-        }
-        self.monitor.iter().map(MonitorSettings::input).collect()
+        self.engine.check()?;
+        MonitorSettings::inputs(&self.monitor)
     }
 
-    /// Where documents go.
+    /// The transport that is set, or follows from `udp.to`.
     pub fn transport(&self) -> TransportKind {
         self.transport.unwrap_or(match self.udp.to.as_slice() {
             [] => TransportKind::Amqp,
@@ -270,99 +181,10 @@ impl Settings {
     }
 }
 
-impl MonitorSettings {
-    /// These settings for one file, which is called `called` in documents and ids: all of it is
-    /// read, whatever `paths`, `exclude` and `start` say.
-    ///
-    /// # Errors
-    /// When a setting cannot be used; the message names it.
-    pub fn input_of_file(&self, path: &Path, called: &Path) -> Result<Input, ConfigError> {
-        Ok(Input {
-            watched: Watched::only(path),
-            has_pipe: false,
-            is_pipe_only: false,
-            archives: Archives { all: true, named: Vec::new() },
-            shown: path.display().to_string(),
-            start: Start::Beginning,
-            ignore_older: None,
-            called: Some(called.to_owned()),
-            ..Self { paths: Vec::new(), ..self.clone() }.input()?
-        })
-    }
-
-    /// These settings for standard input, or another pipe that is read in its place.
-    ///
-    /// # Errors
-    /// When a setting cannot be used; the message names it.
-    pub fn input_of_pipe(&self) -> Result<Input, ConfigError> {
-        Self { paths: vec![PIPE.to_owned()], ..self.clone() }.input()
-    }
-
-    /// Whether an event may have several lines.
-    pub fn joins_lines(&self) -> bool {
-        self.multiline != MultilineKind::None || self.container != Container::None
-    }
-
-    /// Whether files of this name are read by this table.
-    ///
-    /// # Errors
-    /// When a setting cannot be used; the message names it.
-    pub fn owns(&self, path: &Path) -> Result<bool, ConfigError> {
-        Ok(self.input()?.watched.owns(path))
-    }
-
-    fn input(&self) -> Result<Input, ConfigError> {
-        if !LINE_BYTES.contains(&self.max_line_bytes.0) {
-            let range = "256B to 16MiB";
-            return Err(out_of_range("monitor.max_line_bytes", self.max_line_bytes, range));
-        }
-        let kind = self.multiline;
-        let multiline = Rule::new(kind, self.multiline_pattern.as_deref(), self.multiline_count)
-            .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
-        let (pipes, paths): (Vec<String>, Vec<String>) =
-            self.paths.iter().cloned().partition(|path| path == PIPE);
-        let named = paths.iter().filter_map(|path| Compression::of(Path::new(path)));
-        let watched = Watched::new(&paths, &self.exclude)
-            .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
-        let dataset =
-            self.dataset.clone().unwrap_or_else(|| self.parser.default_dataset().to_owned());
-        Ok(Input {
-            watched,
-            has_pipe: !pipes.is_empty(),
-            is_pipe_only: paths.is_empty(),
-            archives: Archives { all: self.archives, named: named.collect() },
-            shown: self.paths.join(", "),
-            clean_dataset: Arc::from(clean_name(&dataset)),
-            recipe: Recipe {
-                parser: self.parser,
-                dataset,
-                encoding: self.encoding,
-                container: self.container,
-                multiline,
-                keep_original: self.keep_original,
-                max_line_bytes: self.max_line_bytes.as_usize(),
-            },
-            start: self.start,
-            ignore_older: self.ignore_older.map(|period| period.0),
-            waits: Waits { event: self.multiline_timeout.0, line: self.unfinished_after.0 },
-            logical_path: match self.logical_path.as_str() {
-                "auto" => LogicalPath::Auto,
-                "exact" => LogicalPath::Exact,
-                path => LogicalPath::Given(PathBuf::from(path)),
-            },
-            called: None,
-        })
-    }
-}
-
-fn out_of_range(key: &str, found: Size, expected: &str) -> ConfigError {
-    ConfigError::invalid(format!("{key}: expected {expected}, found {found}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use omphalos_common::config::load_shown_defaults;
+    use omphalos_common::config::{from_text, load_shown_defaults, rows_without_a_place};
 
     /// Every default that the manual shows, given as a flag, must come to the defaults in code;
     /// which also shows that every row has a place in the struct.
@@ -377,23 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_a_place_in_the_struct() {
-        for setting in all_settings() {
-            let (table, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
-            let header = match (table, setting.is_repeated()) {
-                ("", _) => String::new(),
-                (table, true) => format!("[[{table}]]\n"),
-                (table, false) => format!("[{table}]\n"),
-            };
-            let error = toml::from_str::<Settings>(&format!("{header}{key} = {{}}\n")).unwrap_err();
-            assert!(!error.message().contains("unknown field"), "{}: {error}", setting.key);
-        }
+    fn every_row_has_a_place_in_a_struct() {
+        assert_eq!(rows_without_a_place::<Settings>(), [""; 0]);
     }
 
     #[test]
     fn what_cannot_be_used_is_refused_by_name() {
         let refused = |text: &str| {
-            let settings: Settings = toml::from_str(text).unwrap();
+            let settings: Settings = from_text(text).unwrap();
             settings.inputs().unwrap_err().to_string()
         };
         let with = |text: &str| refused(&format!("[[monitor]]\npaths = [\"/a\"]\n{text}"));

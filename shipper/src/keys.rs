@@ -35,7 +35,7 @@ pub fn check_keys(
         None => "and no file of keys is named".to_owned(),
     };
     Err(ConfigError::invalid(format!(
-        "id_key_file: ids of {path}{others} were begun with the key {print} (its print, as in the checkpoint in {state_dir}), {found}; keep the old key in a line of that file behind the new one, which goes first: with another key, what is read again would be indexed twice"
+        "id_key_file: ids of {path}{others} were begun with the key {print} (its fingerprint, as in the checkpoint in {state_dir}), {found}; keep the old key in that file, on a line after the new one: with another key, what is read again would be indexed twice"
     )))
 }
 
@@ -71,7 +71,7 @@ mod tests {
         let print = of_old.key().unwrap();
         assert!(
             refused.starts_with(&format!(
-                "id_key_file: ids of /3 and 1 other files were begun with the key {print} (its print, as in the checkpoint in /state), and /keys does not have it; keep the old key"
+                "id_key_file: ids of /3 and 1 other files were begun with the key {print} (its fingerprint, as in the checkpoint in /state), and /keys does not have it; keep the old key"
             )),
             "{refused}"
         );

@@ -1,13 +1,12 @@
 //! The shipper: monitor → parser → transport.
 //!
 //! [`monitor`] tails files on a thread of its own and has each line parsed ([`omphalos_parser`]) into a
-//! document; documents gather in a [`batch`]; [`pipeline`] sends batches on another thread, along the
+//! document; documents gather in batches; [`pipeline`] sends batches on another thread, along the
 //! [`road`] that is set. Confirms travel the same road backwards: the transport resolves a
 //! receipt, the pipeline tells the monitor, the monitor moves the checkpoint.
 //!
 //! `main` ─► [`cli`] ─► [`run()`]: builds the stages, joins them, and stops them from the front.
 
-pub mod batch;
 pub mod books;
 pub mod check;
 pub mod cli;

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use tracing::info;
 
-use crate::books::{Books, Sums};
+use crate::books::{Books, Held, Sums};
 use omphalos_parser::scribe::Counts;
 
 /// The files that are furthest behind are shown; more would make scrapes slow.
@@ -59,18 +59,18 @@ impl ShipperMetrics {
         registry.register_collector(Box::new(self.books.clone()));
         registry.register(
             "lines_cut",
-            "Lines longer than allowed, of which the beginning was shipped",
+            "Lines longer than max_line_bytes, of which the beginning was shipped",
             cut.clone(),
         );
         registry.register(
             "bytes_lost",
-            "Bytes that disappeared from files before they were read, at least",
+            "Bytes that disappeared from files before they were read; there may have been more",
             lost.clone(),
         );
         self.register_oddities(registry);
         registry.register(
             "watcher_restarts",
-            "How often file events had stopped, and were asked for anew",
+            "How often file events had stopped and the watcher was restarted",
             self.watcher_restarts.clone(),
         );
         registry.register_collector(Box::new(Lags(Arc::clone(&self.files))));
@@ -80,22 +80,22 @@ impl ShipperMetrics {
         let Self { passed_over, invalid, unfinished, damaged, unreadable, .. } = self;
         registry.register(
             "bytes_skipped",
-            "Bytes that were not read by design: what stood in a file before start = end or ignore_older, and NUL padding",
+            "Bytes left out on purpose: because of start = end or ignore_older, and NUL padding",
             passed_over.clone(),
         );
         registry.register(
             "lines_invalid",
-            "Lines with bytes that are no characters, shipped with U+FFFD in their place",
+            "Lines with invalid characters, shipped with U+FFFD in their place",
             invalid.clone(),
         );
         registry.register(
             "lines_unfinished",
-            "Last lines without an end that were shipped, and are again when they are completed",
+            "Last lines shipped without a line end; they are shipped again when they are completed",
             unfinished.clone(),
         );
         registry.register(
             "archives_damaged",
-            "Archives of which only the part before the damage could be read",
+            "Damaged archives, of which only the part before the damage could be read",
             damaged.clone(),
         );
         registry.register(
@@ -110,7 +110,7 @@ impl ShipperMetrics {
         );
         registry.register(
             "files_waiting_bytes",
-            "Bytes of those archives, compressed",
+            "Compressed bytes of the archives in files_waiting",
             self.files_waiting_bytes.clone(),
         );
     }
@@ -121,8 +121,8 @@ impl ShipperMetrics {
     }
 
     /// Adds what a turn of a file found, and how many lines the file held before and holds now.
-    pub fn count(&self, dataset: &Arc<str>, counts: Counts, held: (u64, u64)) {
-        if counts.lines == 0 && counts.bytes == 0 && held.0 == held.1 {
+    pub fn count(&self, dataset: &Arc<str>, counts: Counts, held: Held) {
+        if counts.lines == 0 && counts.bytes == 0 && held.before == held.after {
             return;
         }
         self.books.enter(dataset, &counts, held);
@@ -154,41 +154,41 @@ impl ShipperMetrics {
         self.damaged.inc();
     }
 
-    /// Bytes that are not wanted.
+    /// Counts bytes that are left out on purpose.
     pub fn skipped(&self, reason: &'static str, bytes: u64) {
         self.passed_over.get_or_create(&Reason { reason }).inc_by(bytes);
     }
 
-    /// Bytes that cannot be read any more.
+    /// Counts bytes that cannot be read any more.
     pub fn lost(&self, reason: &'static str, bytes: u64) {
         self.lost.get_or_create(&Reason { reason }).inc_by(bytes);
     }
 
-    /// File events had stopped.
+    /// Counts that file events had stopped.
     pub fn watcher_restarted(&self) {
         self.watcher_restarts.inc();
     }
 
-    /// Documents that are delivered.
+    /// Counts documents that are delivered.
     pub fn confirmed(&self, dataset: &str, documents: usize) {
         self.books.confirm(dataset, documents);
     }
 
     /// A file that held lines comes into the set, or goes out of it.
-    pub fn held(&self, dataset: &Arc<str>, held: (u64, u64)) {
+    pub fn held(&self, dataset: &Arc<str>, held: Held) {
         self.count(dataset, Counts::default(), held);
     }
 
     /// How many archives wait to be read, and how large they are.
-    pub fn files_waiting(&self, (archives, bytes): (u64, u64)) {
+    pub fn files_waiting(&self, archives: u64, bytes: u64) {
         self.files_waiting.set(i64::try_from(archives).unwrap_or(i64::MAX));
         self.files_waiting_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Writes the books of this run into the log: after the end nobody can ask for them.
+    /// Logs the counts since the start: after the end nobody can ask for them.
     pub fn log_books(&self) {
         let Sums { lines, confirmed, skipped, joined, in_flight, held, .. } = self.totals();
-        info!(read = lines, confirmed, skipped, joined, in_flight, held, "the books of this run");
+        info!(read = lines, confirmed, skipped, joined, in_flight, held, "counts since the start");
     }
 
     /// How far each file is behind, measured now.

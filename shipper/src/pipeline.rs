@@ -10,14 +10,13 @@ use omphalos_transport::road::Road;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::batch::ClosedBatch;
 use crate::metrics::ShipperMetrics;
-use crate::monitor::{Bodies, End, Inbox, TailId};
+use crate::monitor::{Bodies, ClosedBatch, End, Inbox, Owner};
 
 /// What is said of a batch that is on its way.
 #[derive(Debug)]
 struct Chunks {
-    owners: Vec<(TailId, u64)>,
+    owners: Vec<Owner>,
     documents: usize,
     dataset: String,
 }
@@ -33,9 +32,9 @@ pub struct Sent {
 pub struct Dispatcher {
     /// Batches from the monitor.
     pub batches: Receiver<ClosedBatch>,
-    /// Where they go.
+    /// The road that batches are sent along.
     pub road: Box<dyn Road>,
-    /// Who waits for receipts.
+    /// To the task that waits for receipts.
     pub sent: mpsc::Sender<Sent>,
     /// Where buffers go back to.
     pub bodies: Bodies,
@@ -79,7 +78,7 @@ impl Dispatcher {
 /// A batch that the road gave up while nobody had told it to.
 #[derive(thiserror::Error, Debug)]
 #[error(
-    "a batch of {documents} documents of dataset {dataset} was given up before it was confirmed, expected word that it is delivered; the shipper stops, and the batch is read again from the checkpoint when it is started again"
+    "a batch of {documents} documents of dataset {dataset} was given up before it was confirmed, expected a confirm; the shipper stops, and reads the batch again from the checkpoint when it is started again"
 )]
 pub struct GivenUp {
     documents: usize,
@@ -145,11 +144,12 @@ mod tests {
     use omphalos_transport::{About, Message, Window};
 
     use super::*;
+    use crate::monitor::TailId;
 
     async fn sent_by(road: &LocalSender, documents: usize) -> Sent {
         let message = Message { body: vec![0].into(), about: About::default() };
         let receipt = road.send(message).await;
-        let owners = vec![(TailId::default(), 1)];
+        let owners = vec![Owner { tail: TailId::default(), chunk: 1 }];
         Sent { receipt, chunks: Chunks { owners, documents, dataset: "access".to_owned() } }
     }
 

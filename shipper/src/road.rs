@@ -5,22 +5,9 @@ use omphalos_transport::amqp::AmqpPlan;
 use omphalos_transport::local::{LocalPlan, LocalSender};
 use omphalos_transport::road::{Nowhere, Plan};
 use omphalos_transport::udp::UdpPlan;
-use serde::Deserialize;
 
-use crate::config::Settings;
+use crate::config::{Settings, TransportKind};
 use crate::host;
-
-/// The roads that can be set.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum TransportKind {
-    /// RabbitMQ.
-    Amqp,
-    /// Datagrams.
-    Udp,
-    /// Nowhere.
-    Null,
-}
 
 /// The road that is set; the way to an indexer in the same process is taken instead of all others.
 ///

@@ -1,7 +1,7 @@
 //! Building the stages, joining them, and stopping them from the front: files first, then batches,
 //! then confirms, then the checkpoint.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -18,12 +18,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info};
 
-use crate::config::{Input, Settings, Start};
+use crate::config::Settings;
 use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, StateError, read_pipe,
+    Bodies, End, Ended, Inbox, Input, Joints, Monitor, MonitorOptions, Start, StateDir, StateError,
+    read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
 use crate::road;
@@ -71,7 +72,7 @@ pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::
     settings.inputs()?;
     settings.id_keys()?;
     let surroundings = Surroundings::default();
-    let _serving = serve_at(settings.listen, surroundings.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process.listen, surroundings.telemetry.routes()).await?;
     run_in(surroundings, settings, once, shutdown).await
 }
 
@@ -87,7 +88,7 @@ pub async fn run_in(
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    settings.max_open_files = open_files(settings.max_open_files);
+    settings.engine.max_open_files = open_files(settings.engine.max_open_files);
     let Surroundings { telemetry, metrics, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
@@ -194,20 +195,18 @@ impl Stages {
             bodies: bodies.clone(),
             inbox: inbox.clone(),
         };
-        let has_pipe = self.inputs.iter().any(|input| input.has_pipe);
         let joints = Joints {
             inbox: inbox.clone(),
             batches,
-            pipe: has_pipe
-                .then(|| read_pipe(std::io::stdin(), inbox.clone()))
-                .transpose()
-                .context("cannot read standard input")?,
+            pipe: pipe_of(&self.inputs, &inbox)?,
             bodies,
             metrics: self.metrics.clone(),
             health: self.telemetry.health.clone(),
         };
         let grace = self.settings.stop_grace.0;
-        let options = MonitorOptions { once: self.once, settings: self.settings, host };
+        let measures_lag = self.settings.process.listen.is_some();
+        let Settings { engine: settings, batch, .. } = self.settings;
+        let options = MonitorOptions { once: self.once, settings, batch, measures_lag, host };
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
         let dispatching = spawn("encoder", move || dispatcher.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;
@@ -215,8 +214,12 @@ impl Stages {
         let reporting =
             report_deliveries(sent_seen, inbox.clone(), metrics, shutdown.clone(), give_up.clone());
         let reporting = tokio::spawn(reporting);
-        tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up));
+        tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up.clone()));
         let ended = monitoring.await.context("the monitor thread is gone")?;
+        if matches!(ended, Ended::Broken(_)) {
+            // Nobody moves a checkpoint any more, so nothing is waited for.
+            give_up.cancel();
+        }
         let reported = reporting.await.context("the task of receipts is gone")?;
         dispatching.await.context("the encoder thread is gone")?.context("cannot send")?;
         close(ended == Ended::Settled).await;
@@ -224,6 +227,13 @@ impl Stages {
         reported?;
         conclude(&ended)
     }
+}
+
+/// Standard input, where a table reads it.
+fn pipe_of(inputs: &[Input], inbox: &Inbox) -> anyhow::Result<Option<Receiver<Vec<u8>>>> {
+    let has_pipe = inputs.iter().any(|input| input.has_pipe);
+    let pipe = has_pipe.then(|| read_pipe(std::io::stdin(), inbox.clone())).transpose();
+    pipe.context("cannot read standard input")
 }
 
 /// Runs `work` on a named thread and resolves with its result.
@@ -249,6 +259,9 @@ async fn stop_in_order(shutdown: Shutdown, inbox: Inbox, grace: Duration, give_u
 
 fn conclude(ended: &Ended) -> anyhow::Result<()> {
     match ended {
+        Ended::Broken(what) => anyhow::bail!(
+            "the monitor found what cannot be, and stopped before it lost or repeated lines: {what}; what is not confirmed is read again when it is started again; please report this"
+        ),
         Ended::Settled => {
             info!("stopped; everything that was read is delivered and remembered");
             Ok(())

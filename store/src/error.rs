@@ -12,9 +12,9 @@ pub enum StoreError {
     /// A file or directory cannot be used.
     #[error("store: {path}: {error}; the user who runs this must be able to write there")]
     File {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         error: std::io::Error,
     },
@@ -28,9 +28,9 @@ pub enum StoreError {
         "store: {path} is damaged: {reason}; move it away to go on without it, or restore it from a copy"
     )]
     Damaged {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         reason: String,
     },
 }
@@ -42,7 +42,7 @@ pub struct ApiError {
     pub status: u16,
     /// Such as `index_not_found_exception`.
     pub kind: &'static str,
-    /// For people.
+    /// What is wrong, for people.
     pub reason: String,
     /// What else stands beside the reason, such as `index`.
     pub more: Vec<(&'static str, Value)>,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use omphalos_common::clock::now_seconds;
 use omphalos_common::event::{DocumentId, day_of};
-use omphalos_indexer::config::Settings;
+use omphalos_indexer::collector::IndexSettings;
 use omphalos_indexer::elasticsearch::IndexNames;
 use omphalos_tests::program::binary;
 use omphalos_tests::{Elastic, Engine, Program, Server};
@@ -91,7 +91,7 @@ fn requests(elastic: &Elastic, log: &Path, documents: u64) -> Vec<(String, Bytes
         .collect();
     ids.sort_unstable();
     let at_once = usize::try_from(PORTION_BYTES * documents / parsed_bytes(log)).expect("a size");
-    let mut names = IndexNames::new(Settings::default().name_rules());
+    let mut names = IndexNames::new(IndexSettings::default().name_rules());
     let dataset = Arc::from("access");
     let mut requests = Vec::new();
     for portion in ids.chunks(at_once) {

@@ -58,7 +58,7 @@ fn samples_of(host: usize, format: Format) -> Vec<Vec<u8>> {
     let file = lines::path(format, host);
     let kind = format.parser();
     let recipe = Recipe {
-        parser: kind,
+        format: kind.format(),
         dataset: kind.default_dataset().to_owned(),
         encoding: EncodingSetting::Auto,
         container: Container::None,

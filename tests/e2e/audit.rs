@@ -272,7 +272,7 @@ fn what_cannot_be_audited_is_refused_by_name() {
     let config = stack.path("shipper.toml");
     fs::write(&config, "[batch]\nencoding = \"json\"\n").expect("settings");
     let config = config.display().to_string();
-    given(&[&log], &["--host-id", "h", "--config", &config], "no audit can know them");
+    given(&[&log], &["--host-id", "h", "--config", &config], "an audit cannot compute them");
     let dead = Path::new("/nowhere/dead.ndjson").display().to_string();
     let options = ["--host-id", "h", "--parser", "combined", "--dead-file", &dead];
     given(&[&log], &options, "has no time of its own");

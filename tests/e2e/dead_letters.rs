@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use omphalos_tests::{Action, Interposer, Program, Stack, eventually, holds};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -111,6 +113,41 @@ fn what_went_into_a_failure_store_is_a_dead_letter_although_it_is_answered_as_cr
     let listed = stack.omphalos(&["dead", "list"]).run();
     assert!(listed.output.contains("failure_store"), "{}", listed.output);
     assert!(listed.output.ends_with("1 dead letters\n"), "{}", listed.output);
+}
+
+#[test]
+fn a_dead_letter_that_is_garbled_stays_and_the_others_are_published() {
+    let stack = Stack::shared();
+    let elastic = stack.elastic();
+    ship_json(&stack, "{\"@timestamp\":\"2026-11-22T01:00:00Z\",\"order\":1}\n");
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    elastic.wait_for_count(1);
+    let amqp = stack.amqp();
+    let letter = |id: &str, day: &str| {
+        let mut headers = FieldTable::default();
+        for (name, text) in [("id", id), ("dataset", "app"), ("day", day)] {
+            let text = AMQPValue::LongString(text.into());
+            headers.insert(format!("x-omphalos-{name}").into(), text);
+        }
+        let properties = BasicProperties::default().with_headers(headers);
+        let document = b"{\"@timestamp\":\"2026-11-22T02:00:00Z\",\"order\":2}";
+        amqp.publish("", "omphalos.dead", properties, document);
+    };
+    for (id, day) in [("AAAAAAAAAAAAAAAAAAAAAA", "monday"), ("BBBBBBBBBBBBBBBBBBBBBB", "20779")] {
+        letter(id, day);
+    }
+    let replayed = stack.omphalos(&["dead", "replay", "--all"]).run();
+    assert_eq!(replayed.code, Some(1), "{}", replayed.output);
+    for part in [
+        "the dead letter with id AAAAAAAAAAAAAAAAAAAAAA of dataset app",
+        "1 dead letters published again",
+        "1 dead letters are garbled and were not published",
+    ] {
+        assert!(replayed.output.contains(part), "{part}: {}", replayed.output);
+    }
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    elastic.wait_for_count(2);
+    assert_eq!(amqp.ready("omphalos.dead"), Ok(1));
 }
 
 #[test]

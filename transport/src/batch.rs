@@ -6,7 +6,7 @@
 
 mod settings;
 
-pub use settings::{BATCH_SETTINGS, BatchSettings};
+pub use settings::{BATCH_SETTINGS, BatchSettings, COMPRESSION_LEVEL, Encoding};
 
 use std::io;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::wire::Parcel;
 
 /// What came along a road, and waits for an answer.
 pub struct Delivery {
-    /// What came.
+    /// The message or the documents that came.
     pub load: Load,
     /// Whether the road says that it may have come before.
     pub is_repeat: bool,
@@ -68,7 +68,7 @@ pub trait Intake: Send {
     }
 }
 
-/// Several roads as one.
+/// Several intakes as one.
 pub struct Intakes(pub Vec<Box<dyn Intake>>);
 
 impl Intake for Intakes {

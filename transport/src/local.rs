@@ -78,7 +78,7 @@ impl SendMessage for LocalSender {
 
 /// The road to the indexer in this process.
 pub struct LocalPlan {
-    /// Its end.
+    /// The shipper's end of the channel.
     pub sender: LocalSender,
     /// How batches are encoded.
     pub batch: BatchSettings,

@@ -8,12 +8,12 @@ use bytes::Bytes;
 /// Text that is mostly known beforehand.
 pub type Text = Cow<'static, str>;
 
-/// A message.
+/// What a road carries: a body, and what is said about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
-    /// What it carries.
+    /// The documents, encoded as `about` says.
     pub body: Bytes,
-    /// What it says of itself.
+    /// Type, encoding, routing and id of the body.
     pub about: About,
 }
 
@@ -48,7 +48,7 @@ impl About {
         }
     }
 
-    /// Compressed so.
+    /// The same, with this content encoding.
     #[must_use]
     pub fn encoded(self, content_encoding: impl Into<Text>) -> Self {
         Self { content_encoding: Some(content_encoding.into()), ..self }

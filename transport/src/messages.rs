@@ -1,27 +1,16 @@
-//! Batches as messages, for the roads that carry such, and what those roads have in common.
+//! Batches as messages, and what the roads that carry messages have in common.
 
 use std::io;
 
 use bytes::Bytes;
 use omphalos_common::clock::now_seconds;
 use omphalos_common::event::clean_name;
-use serde::Deserialize;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Encoding};
 use crate::message::{About, Message};
 use crate::receipt::Receipt;
 use crate::road::{Road, Site};
 use crate::wire;
-
-/// How a batch becomes messages.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// One message a batch.
-    Batch,
-    /// One message a document.
-    Json,
-}
 
 /// Makes the messages of batches.
 pub struct BatchMessages {
@@ -79,7 +68,7 @@ pub trait SendMessage: Clone + Send + 'static {
     fn send(&self, message: Message) -> impl Future<Output = Receipt> + Send;
 }
 
-/// A road of messages.
+/// A road that carries each batch as one or more messages.
 pub struct MessageRoad<S> {
     messages: BatchMessages,
     sender: S,

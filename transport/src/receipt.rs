@@ -1,4 +1,4 @@
-//! What a sender gives for a message: word, later, of what became of it.
+//! What a sender gives for a message: it tells later whether the message was delivered.
 
 use std::future::Future;
 use std::pin::Pin;

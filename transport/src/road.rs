@@ -47,7 +47,7 @@ pub struct Site {
 
 /// A road that is open.
 pub struct Open {
-    /// Takes batches.
+    /// The road, which takes batches.
     pub road: Box<dyn Road>,
     /// Called when the road is dropped and everything that will be answered is: `true` says that
     /// all of it was delivered.

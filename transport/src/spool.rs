@@ -256,7 +256,7 @@ impl SpoolShared {
         for (first, segment) in doomed.by_ref() {
             if let Err(error) = segment::remove(&self.directory, first) {
                 let mut writer = self.writer();
-                writer.segments.extend(doomed.chain([(first, segment)]));
+                writer.segments.give_back(doomed.chain([(first, segment)]));
                 self.publish(&writer);
                 return Err(error);
             }

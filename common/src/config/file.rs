@@ -1,14 +1,16 @@
-//! The file of settings: one may be for all programs, and each takes what is its own.
+//! The configuration file: one file may serve all programs, and each takes what is its own.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
-use toml::Table;
-use toml::de::{DeTable, DeValue, Deserializer, Error};
+use serde::Deserializer;
+use serde::de::Visitor;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::{ConfigError, HasRows, Setting};
+use super::{ConfigError, HasRows, Setting, TableError, Tables};
 
 /// The tables and the settings outside of tables that any program knows, and which does. A program
 /// passes over what is only another's, and refuses what is nobody's.
@@ -42,32 +44,37 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
     ("store", "omphalos run"),
 ];
 
-/// What the file at `path` says for `T`, which it is also read into once, for errors that show the
-/// line.
+/// The text of the file at `path`.
 ///
 /// # Errors
-/// When it cannot be read, or a value is unknown or of the wrong kind.
-pub(super) fn read<T: DeserializeOwned + HasRows>(path: &Path) -> Result<Table, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    take::<T>(&text).map_err(|message| ConfigError::File { path: path.to_owned(), message })
+/// When it cannot be read.
+pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
-fn take<T: DeserializeOwned + HasRows>(text: &str) -> Result<Table, String> {
-    let plain = |error: &Error| error.to_string().trim_end().to_owned();
+/// What `text` says for `T`, which it is also read into once, for errors that show the line.
+///
+/// # Errors
+/// When a name is unknown, or a value of the wrong kind; the message shows it.
+pub(super) fn tables_of<T: HasRows>(text: &str) -> Result<Tables<'_>, String> {
+    let plain = |error: &TableError| error.to_string().trim_end().to_owned();
     let rows = T::rows();
-    let mut own = DeTable::parse(text).map_err(|error| plain(&error))?;
-    let all = std::mem::take(own.get_mut());
-    *own.get_mut() =
-        all.into_iter().filter(|(name, _)| !is_anothers(name.get_ref(), &rows)).collect();
-    let spans = own.clone();
-    if let Err(mut error) = T::deserialize(Deserializer::from(own)) {
-        error.set_input(Some(text));
-        return Err(explain(&error, spans.get_ref()));
+    let all = DeTable::parse(text).map_err(|error| plain(&error))?.into_inner();
+    let table = all.into_iter().filter(|(name, _)| !is_anothers(name.get_ref(), &rows)).collect();
+    refuse_unknown(&table, &rows, text)?;
+    let tables = Tables(table);
+    match T::read(&tables) {
+        Ok(_) => Ok(tables),
+        Err(mut error) => {
+            error.set_input(Some(text));
+            let setting = error.span().and_then(|span| setting_at(&tables.0, &span));
+            Err(match setting {
+                Some(setting) => format!("{}\nthis is the value of `{setting}`", plain(&error)),
+                None => plain(&error),
+            })
+        }
     }
-    let mut table = text.parse::<Table>().map_err(|error| plain(&error))?;
-    table.retain(|name, _| !is_anothers(name, &rows));
-    Ok(table)
 }
 
 fn is_anothers(name: &str, rows: &[Setting]) -> bool {
@@ -75,25 +82,75 @@ fn is_anothers(name: &str, rows: &[Setting]) -> bool {
     !is_own && KNOWN_TO.iter().any(|(known, _)| *known == name)
 }
 
-/// The parser's message, with the setting that it is about, or the known key that an unknown one
-/// resembles.
-fn explain(error: &Error, table: &DeTable<'_>) -> String {
+/// Refuses a name that no row has, with the known one that it resembles.
+fn refuse_unknown(table: &DeTable<'_>, rows: &[Setting], text: &str) -> Result<(), String> {
+    let tops: Vec<&str> = rows.iter().map(Setting::top).collect();
+    let others: Vec<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
+    check_names(table, (&tops, &others), text)?;
+    for (name, value) in table {
+        let of_table: Vec<&Setting> =
+            rows.iter().filter(|row| row.top() == name.get_ref() && row.leaf().is_some()).collect();
+        let leaves: Vec<&str> = of_table.iter().filter_map(|row| row.leaf()).collect();
+        let tables: Vec<&DeTable<'_>> = match value.get_ref() {
+            // What is once where it may be several times, or the other way round, is of the wrong
+            // kind, whatever is in it.
+            DeValue::Table(table) if of_table.iter().any(|row| !row.is_repeated()) => vec![table],
+            DeValue::Array(tables) if of_table.iter().any(|row| row.is_repeated()) => {
+                tables.iter().filter_map(|table| table.get_ref().as_table()).collect()
+            }
+            _ => continue,
+        };
+        tables.into_iter().try_for_each(|table| check_names(table, (&leaves, &[]), text))?;
+    }
+    Ok(())
+}
+
+fn check_names(
+    table: &DeTable<'_>,
+    (known, others): (&[&str], &[&str]),
+    text: &str,
+) -> Result<(), String> {
+    let unknown = table.keys().find(|name| !known.contains(&name.get_ref().as_ref()));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let name = unknown.get_ref();
+    let mut expected: Vec<String> = Vec::new();
+    for known in known.iter().map(|known| format!("`{known}`")) {
+        if !expected.contains(&known) {
+            expected.push(known);
+        }
+    }
+    let expected = match expected.as_slice() {
+        [one] => one.clone(),
+        [one, other] => format!("{one} or {other}"),
+        several => format!("one of {}", several.join(", ")),
+    };
+    let mut error =
+        error_at(unknown.span(), format!("unknown field `{name}`, expected {expected}"));
+    error.set_input(Some(text));
     let shown = error.to_string();
     let shown = shown.trim_end();
-    let mut names = error.message().split('`').skip(1).step_by(2);
-    if error.message().starts_with("unknown field") {
-        let unknown = names.next().unwrap_or_default();
-        let at_top = table.keys().any(|key| key.get_ref() == unknown);
-        let others = KNOWN_TO.iter().filter(|_| at_top).map(|(name, _)| *name);
-        return match nearest(unknown, names.chain(others)) {
-            Some(known) => format!("{shown}\ndid you mean `{known}`?"),
-            None => shown.to_owned(),
-        };
-    }
-    match error.span().and_then(|span| setting_at(table, &span)) {
-        Some(setting) => format!("{shown}\nthis is the value of `{setting}`"),
+    Err(match nearest(name, known.iter().chain(others).copied()) {
+        Some(known) => format!("{shown}\ndid you mean `{known}`?"),
         None => shown.to_owned(),
+    })
+}
+
+/// An error about what stands at `span`. Only a value that is being read can have one.
+fn error_at(span: Range<usize>, message: String) -> TableError {
+    struct Refusal(String);
+    impl Visitor<'_> for Refusal {
+        type Value = TableError;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("something else")
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<TableError, E> {
+            Err(E::custom(self.0))
+        }
     }
+    let value = ValueDeserializer::from(Spanned::new(span, DeValue::Boolean(true)));
+    value.deserialize_any(Refusal(message)).unwrap_or_else(|error| error)
 }
 
 /// The setting whose value stands at `span`.

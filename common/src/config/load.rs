@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::setting::list;
+use super::{HasRows, Kind, Setting, Tables, file};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use serde::de::DeserializeOwned;
-use toml::{Table, Value};
-
-use super::{HasRows, Kind, Setting, file};
 
 /// A setting that cannot be used; the message names it and says what to do.
 #[derive(thiserror::Error, Debug)]
@@ -14,15 +12,15 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {path}")]
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: std::io::Error,
     },
     /// The file is not what it should be: a typing error, a wrong type, an unknown key.
     #[error("{path}: {message}")]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// Where in it, what was found and what was expected.
         message: String,
@@ -30,7 +28,7 @@ pub enum ConfigError {
     /// A value that cannot be used, wherever it came from.
     #[error("{message}")]
     Invalid {
-        /// Names the setting.
+        /// What was found and expected, with the name of the setting.
         message: String,
     },
 }
@@ -90,7 +88,7 @@ pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
 ///
 /// # Errors
 /// When the file cannot be read, or a value is unknown or of the wrong kind.
-pub fn load<T: DeserializeOwned + HasRows>(
+pub fn load<T: HasRows>(
     settings: &[Setting],
     matches: &ArgMatches,
     environment: impl Fn(&str) -> Option<String>,
@@ -105,75 +103,84 @@ pub fn load<T: DeserializeOwned + HasRows>(
     Ok(Loaded { settings, warnings })
 }
 
-/// Reads `T` from the defaults that `settings` show to people, each given as a flag, and from these
-/// arguments: it must come to the defaults in code, which tests see to.
-///
-/// # Errors
-/// When a shown default is no value of its setting, or `T` has no place for it.
-pub fn load_shown_defaults<T: DeserializeOwned + HasRows>(
-    settings: &[Setting],
-    arguments: &[&str],
-) -> Result<T, ConfigError> {
-    let shown = settings.iter().filter(|setting| !setting.default.is_empty());
-    let flags = shown.map(|setting| format!("--{}={}", setting.flag_name(), setting.default));
-    let given = arguments.iter().map(|argument| (*argument).to_owned());
-    let command = add_flags(Command::new("defaults"), settings).no_binary_name(true);
-    let matches = command.try_get_matches_from(given.chain(flags));
-    let matches = matches.map_err(|error| ConfigError::invalid(error.to_string()))?;
-    load_with(None, settings, &matches, |_| None)
-}
-
 /// Reads `T` from the flags in `matches`, the environment and the file at `path`.
 ///
 /// # Errors
 /// When the file cannot be read, or a value is unknown or of the wrong kind.
-pub fn load_with<T: DeserializeOwned + HasRows>(
+pub fn load_with<T: HasRows>(
     path: Option<&Path>,
     settings: &[Setting],
     matches: &ArgMatches,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<T, ConfigError> {
-    let mut table = match path {
-        Some(path) => file::read::<T>(path)?,
-        None => Table::new(),
+    let of_environment = settings.iter().filter_map(|setting| {
+        let origin = setting.variable();
+        environment(&origin).map(|text| Given::Text { setting, text, origin })
+    });
+    let of_flags = settings.iter().filter_map(|setting| Given::of_flag(setting, matches));
+    let given: Vec<Given<'_>> = of_environment.chain(of_flags).collect();
+    let text = path.map(file::read).transpose()?;
+    let mut tables = match (path, &text) {
+        (Some(path), Some(text)) => file::tables_of::<T>(text)
+            .map_err(|message| ConfigError::File { path: path.to_owned(), message })?,
+        _ => Tables::default(),
     };
-    for setting in settings {
-        let variable = setting.variable();
-        if let Some(text) = environment(&variable) {
-            set(&mut table, setting, &parse(setting, &text, &variable)?);
-        }
+    for given in &given {
+        given.lay_over(&mut tables)?;
     }
-    for setting in settings {
-        // A subcommand that takes no positional arguments does not know them.
-        let given = matches.try_get_many::<String>(setting.key).ok().flatten();
-        let Some(texts) = given else { continue };
-        if let Some(name) = setting.positional_name() {
-            refuse_both(&table, setting, name)?;
-            set(&mut table, setting, &Value::Array(texts.cloned().map(Value::String).collect()));
-        } else {
-            let text = texts.map(String::as_str).collect::<Vec<_>>().join(",");
-            let value = parse(setting, &text, &format!("--{}", setting.flag_name()))?;
-            set(&mut table, setting, &value);
-        }
-    }
-    Value::Table(table)
-        .try_into()
-        .map_err(|error: toml::de::Error| ConfigError::invalid(error.message()))
+    T::read(&tables).map_err(|error| ConfigError::invalid(error.message()))
 }
 
-fn parse(setting: &Setting, text: &str, origin: &str) -> Result<Value, ConfigError> {
-    setting.parse(text).map_err(|message| ConfigError::invalid(format!("{origin}: {message}")))
+/// What the environment or the command line says for a setting.
+enum Given<'s> {
+    /// Arguments without a flag.
+    Arguments { setting: &'s Setting, name: &'static str, texts: Vec<String> },
+    /// The text of a variable or of a flag.
+    Text { setting: &'s Setting, text: String, origin: String },
+}
+
+impl<'s> Given<'s> {
+    fn of_flag(setting: &'s Setting, matches: &ArgMatches) -> Option<Self> {
+        // A subcommand that takes no positional arguments does not know them.
+        let texts = matches.try_get_many::<String>(setting.key).ok().flatten()?;
+        let texts: Vec<String> = texts.cloned().collect();
+        Some(match setting.positional_name() {
+            Some(name) => Self::Arguments { setting, name, texts },
+            None => Self::Text {
+                setting,
+                text: texts.join(","),
+                origin: format!("--{}", setting.flag_name()),
+            },
+        })
+    }
+
+    fn lay_over<'a>(&'a self, tables: &mut Tables<'a>) -> Result<(), ConfigError> {
+        match self {
+            Self::Arguments { setting, name, texts } => {
+                refuse_both(tables, setting, name)?;
+                tables.set(setting, &list(texts.iter().map(String::as_str)));
+            }
+            Self::Text { setting, text, origin } => {
+                let refuse = |message| ConfigError::invalid(format!("{origin}: {message}"));
+                tables.set(setting, &setting.parse(text).map_err(refuse)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `T` from the text of a file.
+///
+/// # Errors
+/// When a name is unknown, or a value of the wrong kind.
+pub fn from_text<T: HasRows>(text: &str) -> Result<T, ConfigError> {
+    let tables = file::tables_of::<T>(text).map_err(ConfigError::invalid)?;
+    T::read(&tables).map_err(|error| ConfigError::invalid(error.message()))
 }
 
 /// Arguments without a flag name what to work on; a file that does so as well is ambiguous.
-fn refuse_both(table: &Table, setting: &Setting, name: &str) -> Result<(), ConfigError> {
-    let (parent, leaf) = setting.key.split_once('.').unwrap_or((setting.key, ""));
-    let set_elsewhere = match table.get(parent) {
-        Some(Value::Array(tables)) => tables.iter().any(|table| table.get(leaf).is_some()),
-        Some(Value::Table(table)) => table.contains_key(leaf),
-        _ => false,
-    };
-    if set_elsewhere {
+fn refuse_both(tables: &Tables<'_>, setting: &Setting, name: &str) -> Result<(), ConfigError> {
+    if tables.has(setting) {
         return Err(ConfigError::invalid(format!(
             "{name} is given on the command line, and {} in the configuration file or in {}; keep one",
             setting.key,
@@ -181,23 +188,6 @@ fn refuse_both(table: &Table, setting: &Setting, name: &str) -> Result<(), Confi
         )));
     }
     Ok(())
-}
-
-/// Puts a value where the setting's key says; in every table of an array of tables.
-fn set(table: &mut Table, setting: &Setting, value: &Value) {
-    let Some((parent, leaf)) = setting.key.split_once('.') else {
-        table.insert(setting.key.to_owned(), value.clone());
-        return;
-    };
-    let single = Value::Table(Table::new());
-    let new = if setting.is_repeated() { Value::Array(vec![single]) } else { single };
-    let tables: Vec<&mut Value> = match table.entry(parent).or_insert(new) {
-        Value::Array(tables) => tables.iter_mut().collect(),
-        single => vec![single],
-    };
-    for target in tables.into_iter().filter_map(Value::as_table_mut) {
-        target.insert(leaf.to_owned(), value.clone());
-    }
 }
 
 /// A variable that is almost a setting's is more likely a slip than a stranger.
@@ -225,6 +215,7 @@ fn misspelt(settings: &[Setting], variables: impl Iterator<Item = String>) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TableError;
     use serde::Deserialize;
 
     #[derive(Deserialize, Debug, PartialEq, Default)]
@@ -253,6 +244,10 @@ mod tests {
     impl HasRows for Sample {
         fn rows() -> Vec<Setting> {
             SETTINGS.to_vec()
+        }
+
+        fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+            tables.part(SETTINGS)
         }
     }
 

@@ -3,21 +3,27 @@
 //!
 //! A binary declares its settings as a table of [`Setting`] rows. From the same rows come the
 //! command line ([`add_flags`]), the environment variables, the overlay onto the file ([`load()`])
-//! and the reference in the manual ([`reference()`]); the typed form is an ordinary serde struct
-//! that refuses unknown keys. A test of each binary compares rows and struct, so neither can have
-//! a setting that the other lacks.
+//! and the reference in the manual ([`reference()`]). Rows stand beside the serde struct that they
+//! are read into, in the room that they are for; a program gathers those of its rooms, each of which
+//! takes what its rows name ([`Tables`]). What no row names is refused. A test of each binary compares
+//! rows and structs ([`rows_without_a_place`]), so neither can have a setting that the other lacks.
+//! What a setting is [`About`] says which commands have a use for it.
 //!
 //! One file may be for all programs: each takes the tables that its rows name and passes over those
 //! of the others ([`KNOWN_TO`]).
 
+mod agree;
 mod file;
 mod load;
 mod reference;
 mod setting;
+mod tables;
 mod values;
 
+pub use agree::{load_shown_defaults, rows_without_a_place};
 pub use file::KNOWN_TO;
-pub use load::{ConfigError, Loaded, add_flags, load, load_shown_defaults, load_with};
+pub use load::{ConfigError, Loaded, add_flags, from_text, load, load_with};
 pub use reference::reference;
-pub use setting::{HasRows, Kind, Setting};
+pub use setting::{About, Kind, Setting};
+pub use tables::{HasRows, TableError, Tables};
 pub use values::{Period, Size, read_private, read_secret};

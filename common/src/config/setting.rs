@@ -1,5 +1,10 @@
 //! One row of the table of settings.
 
+use std::borrow::Cow;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
 /// What kind of value a setting has: how its text in a flag or variable is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -15,8 +20,23 @@ pub enum Kind {
     Period,
     /// `true` or `false`; a flag alone means `true`.
     Switch,
-    /// One of these words.
+    /// One of a fixed set of words.
     Choice(&'static [&'static str]),
+}
+
+/// What a setting is about: by this, commands pick those that they have a use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// How the work is done.
+    Work,
+    /// What documents say.
+    Document,
+    /// What was shipped before, and how it is told apart: by ids, and by the names of indices.
+    Identity,
+    /// Where documents are to be found.
+    Place,
+    /// What only a process has a use for that goes on and on, with files that grow, or over UDP.
+    Daemon,
 }
 
 /// A setting: its name in the file, on the command line and in the environment, and its help.
@@ -30,16 +50,11 @@ pub struct Setting {
     pub help: &'static str,
     /// The default as it would be written in the file, without quotes; empty for none.
     pub default: &'static str,
+    about: About,
     flag: Option<&'static str>,
     alias: Option<&'static str>,
     positional: Option<&'static str>,
     repeated: bool,
-}
-
-/// Settings that are read from a file, of which they take what their rows name.
-pub trait HasRows {
-    /// Every setting that may stand in the file for them.
-    fn rows() -> Vec<Setting>;
 }
 
 impl Setting {
@@ -50,6 +65,7 @@ impl Setting {
             kind,
             help,
             default: "",
+            about: About::Work,
             flag: None,
             alias: None,
             positional: None,
@@ -64,6 +80,13 @@ impl Setting {
         self
     }
 
+    /// About something else than how the work is done.
+    #[must_use]
+    pub const fn about(mut self, about: About) -> Self {
+        self.about = about;
+        self
+    }
+
     /// With a flag of its own instead of the key with dashes.
     #[must_use]
     pub const fn flag(mut self, name: &'static str) -> Self {
@@ -71,7 +94,7 @@ impl Setting {
         self
     }
 
-    /// With a second, shorter flag.
+    /// The same row, with a second, shorter flag.
     #[must_use]
     pub const fn alias(mut self, name: &'static str) -> Self {
         self.alias = Some(name);
@@ -106,9 +129,19 @@ impl Setting {
         self
     }
 
+    /// Whether it is about one of these.
+    pub fn is_about(&self, about: &[About]) -> bool {
+        about.contains(&self.about)
+    }
+
     /// Its table, or itself where it stands in none.
     pub fn top(&self) -> &'static str {
         self.key.split_once('.').map_or(self.key, |(table, _)| table)
+    }
+
+    /// Its name in its table, if it stands in one.
+    pub(super) fn leaf(&self) -> Option<&'static str> {
+        self.key.split_once('.').map(|(_, leaf)| leaf)
     }
 
     /// Under which heading it stands in `--help`; none for those outside tables.
@@ -173,37 +206,36 @@ impl Setting {
     ///
     /// # Errors
     /// What was expected and what was found, as the end of a sentence.
-    pub(super) fn parse(&self, text: &str) -> Result<toml::Value, String> {
+    pub(super) fn parse<'t>(&self, text: &'t str) -> Result<DeValue<'t>, String> {
         let expected = |what: &str| format!("expected {what}, found {text:?}");
+        let same = || DeValue::String(Cow::Borrowed(text));
         match self.kind {
-            Kind::Text => Ok(toml::Value::String(text.to_owned())),
-            Kind::List => Ok(list(text)),
-            Kind::Integer => match text.parse::<u32>() {
-                Ok(number) => Ok(toml::Value::Integer(i64::from(number))),
-                Err(_) => Err(expected("a whole number")),
-            },
-            Kind::Size => match text.parse::<super::Size>() {
-                Ok(_) => Ok(toml::Value::String(text.to_owned())),
-                Err(error) => Err(error),
-            },
-            Kind::Period => match text.parse::<super::Period>() {
-                Ok(_) => Ok(toml::Value::String(text.to_owned())),
-                Err(error) => Err(error),
-            },
+            Kind::Text => Ok(same()),
+            Kind::List => Ok(list(text.split(',').map(str::trim).filter(|part| !part.is_empty()))),
+            Kind::Integer => number(text).ok_or_else(|| expected("a whole number")),
+            Kind::Size => text.parse::<super::Size>().map(|_| same()),
+            Kind::Period => text.parse::<super::Period>().map(|_| same()),
             Kind::Switch => match text {
-                "true" | "1" | "yes" | "on" => Ok(toml::Value::Boolean(true)),
-                "false" | "0" | "no" | "off" => Ok(toml::Value::Boolean(false)),
+                "true" | "1" | "yes" | "on" => Ok(DeValue::Boolean(true)),
+                "false" | "0" | "no" | "off" => Ok(DeValue::Boolean(false)),
                 _ => Err(expected("true or false")),
             },
-            Kind::Choice(words) if words.contains(&text) => {
-                Ok(toml::Value::String(text.to_owned()))
-            }
+            Kind::Choice(words) if words.contains(&text) => Ok(same()),
             Kind::Choice(words) => Err(expected(&format!("one of {}", words.join(", ")))),
         }
     }
 }
 
-fn list(text: &str) -> toml::Value {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect())
+/// TOML knows neither the zeros before a number nor the sign of one that is not negative.
+fn number(text: &str) -> Option<DeValue<'_>> {
+    text.parse::<u32>().ok()?;
+    let digits = text.trim_start_matches(['+', '0']);
+    let digits = if digits.is_empty() { "0" } else { digits };
+    DeValue::parse(digits).ok().map(Spanned::into_inner)
+}
+
+/// A list of texts.
+pub(super) fn list<'t>(texts: impl Iterator<Item = &'t str>) -> DeValue<'t> {
+    let text = |text: &'t str| Spanned::new(0..0, DeValue::String(Cow::Borrowed(text)));
+    DeValue::Array(texts.map(text).collect())
 }

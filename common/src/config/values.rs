@@ -121,7 +121,7 @@ pub fn read_secret(
     }
 }
 
-/// Anyone but the owner.
+/// The mode bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
 
 /// The text of a file of keys, which only its owner may read.

@@ -17,7 +17,7 @@ use crate::config::{ConfigError, read_private};
 
 /// How many keys a file may hold.
 const MOST_KEYS: usize = 100;
-/// Digits of a key.
+/// How many hexadecimal digits a key may have.
 const KEY_DIGITS: [usize; 2] = [32, 64];
 /// The line that stands for the key of the host.
 const HOST: &str = "host";
@@ -141,7 +141,7 @@ impl IdKeys {
         Self { of_new_files: NewFiles::Unkeyed, ..self }
     }
 
-    /// What new files get.
+    /// How ids are made for lines of new files.
     pub fn of_new_files(&self) -> IdScheme {
         match &self.of_new_files {
             NewFiles::Unkeyed => IdScheme::Unkeyed,

@@ -24,7 +24,7 @@ enum Hash {
     Keyed {
         /// After the purpose and the hash of the host's id: 24 bytes.
         line: SipHasher13,
-        /// After the purpose.
+        /// The hasher of source ids, after the purpose.
         source: SipHasher13,
     },
 }
@@ -61,7 +61,7 @@ impl IdMaker {
         Self::keyed(IdScheme::OfHost, &IdKey::of_host(host_id), host_id)
     }
 
-    /// With what.
+    /// The scheme that this maker follows.
     pub fn scheme(&self) -> IdScheme {
         self.scheme
     }
@@ -141,7 +141,7 @@ impl IdMakers {
         Self { of_new_files, all }
     }
 
-    /// What new files get.
+    /// The maker for lines of new files.
     pub fn of_new_files(&self) -> &Arc<IdMaker> {
         &self.of_new_files
     }

@@ -94,7 +94,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// With one more path.
+    /// These routes, and one more path.
     #[must_use]
     pub fn with(mut self, path: &'static str, answer: MethodRouter) -> Self {
         self.paths.push(path);

@@ -15,7 +15,7 @@ pub enum LogFormat {
     /// A line of text.
     #[default]
     Human,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -18,7 +18,7 @@ pub struct Repeats {
     suppressed: u64,
 }
 
-/// An event that should be logged.
+/// An event that is to be logged now, and how many were not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
     /// How many were not, since the last one that was; a field of the log line.

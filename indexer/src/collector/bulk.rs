@@ -13,11 +13,11 @@ pub type DeliveryId = u64;
 /// Where documents are filed, and by what: a dead letter needs it to be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filing {
-    /// The index.
+    /// Name of the index.
     pub index: Arc<str>,
     /// The cleaned dataset.
     pub dataset: Arc<str>,
-    /// The event day.
+    /// The event day since 1970; `None` if it is not known.
     pub day: Option<i32>,
     /// When the message was made.
     pub made_at: Option<i64>,

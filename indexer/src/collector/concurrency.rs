@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// The settings allow no more.
+/// The most that the setting allows.
 const MOST: u32 = 64;
 /// After a refusal the limit shrinks to this share.
 const DECREASE: f64 = 0.7;
@@ -50,7 +50,7 @@ impl Concurrency {
         }
     }
 
-    /// The cluster has too much to do.
+    /// Notes that the cluster has too much to do.
     pub fn refused(&mut self) {
         self.limit = (self.limit * DECREASE).max(1.0);
     }

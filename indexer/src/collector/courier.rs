@@ -28,9 +28,9 @@ const SMALLEST_REQUEST: usize = 16 * 1024;
 /// Delivers bulks; shared by all that are in flight.
 #[derive(Debug)]
 pub struct Courier {
-    /// The cluster.
+    /// The way to the cluster.
     pub client: Client,
-    /// Whether it takes anything.
+    /// Closed while the cluster takes nothing.
     pub gate: Gate,
     /// Where refused documents go.
     pub dead: DeadLetters,
@@ -38,7 +38,7 @@ pub struct Courier {
     pub metrics: IndexerMetrics,
     /// The template to install; `None` when someone else looks after it.
     pub template: Option<TemplateOptions>,
-    /// Learned from 413s.
+    /// The longest request that the server takes, in bytes, as learned from its 413s.
     pub request_limit: AtomicUsize,
     /// Indices that were written to, so that their template was there.
     pub known_indices: Mutex<HashSet<Arc<str>>>,
@@ -338,7 +338,7 @@ impl Tally {
 enum Attempt {
     /// Every document has a final verdict.
     Settled,
-    /// These have not; after a while.
+    /// These documents have none yet, and are sent again after a while.
     Again(Bulk),
     /// The cluster took nothing, or these not.
     Held(Bulk),

@@ -31,7 +31,7 @@ pub struct Letter {
     pub id: Option<String>,
     /// The document, or the message as it came.
     pub body: Bytes,
-    /// Why.
+    /// Why it was refused.
     pub problem: Problem,
 }
 
@@ -53,7 +53,7 @@ pub enum Stored {
     GivenUp,
 }
 
-/// The dead letters.
+/// Stores dead letters, in the queue or in the file.
 #[derive(Debug)]
 pub struct DeadLetters {
     store: Store,
@@ -76,7 +76,7 @@ impl DeadLetters {
         self.origins().insert(delivery, Arc::new(origin));
     }
 
-    /// The delivery is dealt with.
+    /// Forgets where a delivery came from, because it is answered.
     pub fn forget(&self, delivery: DeliveryId) {
         self.origins().remove(&delivery);
     }

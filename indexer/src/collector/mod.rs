@@ -5,6 +5,7 @@
 //!   `reply` reads from the answer, behind a `gate` that is closed while the cluster takes nothing
 //! - `conflict`: the second form of a document whose fields clash with the mapping
 //! - `concurrency`: how many requests are in flight
+//! - `settings`: the `[bulk]` and `[index]` tables
 //! - `dead`, `dead_file`: where refused documents go
 //! - [`Unsettled`]: why documents were left without a verdict
 
@@ -17,6 +18,7 @@ mod dead_file;
 mod gate;
 mod ledger;
 mod reply;
+mod settings;
 mod unsettled;
 
 pub use bulk::{Bulk, BulkBuilder, DeliveryId, Filing};
@@ -26,4 +28,5 @@ pub use dead::{DeadLetters, Letter, Stored};
 pub use dead_file::DeadFile;
 pub use gate::Gate;
 pub use ledger::Ledger;
+pub use settings::{BULK_SETTINGS, BulkSettings, INDEX_SETTINGS, IndexSettings};
 pub use unsettled::Unsettled;

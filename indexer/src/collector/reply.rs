@@ -18,7 +18,7 @@ pub enum Verdict {
     Retry(Problem),
     /// The cluster cannot take it before someone does something.
     Hold(Problem),
-    /// Never.
+    /// It will never be taken.
     Refused(Problem),
 }
 

@@ -21,7 +21,7 @@ use url::{Host, Url};
 
 use super::nodes::{Node, Nodes};
 use super::problem::{Problem, request_problem};
-use crate::config::ElasticsearchSettings;
+use super::settings::ElasticsearchSettings;
 
 /// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
@@ -36,7 +36,7 @@ const READING: &str = "read and, to see the last second too, maintenance";
 const BULK_PATH: &str =
     "_bulk?timeout=5s&filter_path=items.*.status,items.*.error,items.*.failure_store";
 
-/// The cluster.
+/// A client of the cluster: requests go to one node after another.
 #[derive(Debug, Clone)]
 pub struct Client {
     nodes: Arc<Nodes>,
@@ -52,7 +52,7 @@ pub struct Client {
 pub struct ServerInfo {
     /// `Elasticsearch` or `OpenSearch`.
     pub product: &'static str,
-    /// Such as `9.5.3`.
+    /// Version of the server, such as `9.5.3`.
     pub version: String,
     /// Its cluster's name.
     pub cluster: String,
@@ -60,7 +60,7 @@ pub struct ServerInfo {
     pub uuid: Option<String>,
 }
 
-/// Why a request had no use.
+/// Why a request failed.
 #[derive(thiserror::Error, Debug)]
 pub enum Fault {
     /// No answer, or one that asks to come back: try again.
@@ -125,7 +125,7 @@ impl Client {
         Ok(Self { nodes: Arc::new(nodes), shown, timeout, gzip, privileges })
     }
 
-    /// A client for who only reads.
+    /// The same client for somebody who only reads.
     #[must_use]
     pub fn for_reading(self) -> Self {
         Self { privileges: READING, ..self }

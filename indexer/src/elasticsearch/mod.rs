@@ -7,10 +7,12 @@ mod client;
 mod names;
 mod nodes;
 mod problem;
+mod settings;
 mod template;
 
 pub use client::{Client, Fault, ServerInfo};
-pub use names::{IndexNames, IndexPeriod, NameRules};
+pub use names::{IndexNames, IndexPeriod, NameRules, check_name};
 pub use problem::{Cause, Problem};
+pub use settings::{ELASTICSEARCH_SETTINGS, ElasticsearchSettings};
 pub use template::{TemplateOptions, index_template};
 pub(crate) use template::{install, is_installed};

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use omphalos_common::config::ConfigError;
+use omphalos_common::event::is_clean_name;
 use serde::Deserialize;
 
 /// How much time one index covers.
@@ -19,7 +21,7 @@ pub enum IndexPeriod {
     Week,
     /// `omphalos-access-2026.11`
     Month,
-    /// `omphalos-access`
+    /// One index for all time: `omphalos-access`.
     None,
 }
 
@@ -126,6 +128,19 @@ fn days(seconds: i64) -> i32 {
 fn date(day: i32) -> Option<Date> {
     let timestamp = Timestamp::from_second(i64::from(day) * SECONDS_PER_DAY).ok()?;
     Some(timestamp.to_zoned_datetime(TimeZone::UTC).date())
+}
+
+/// Refuses what cannot be a part of the name of an index.
+///
+/// # Errors
+/// Names the setting.
+pub fn check_name(key: &str, name: &str) -> Result<(), ConfigError> {
+    if is_clean_name(name) {
+        return Ok(());
+    }
+    Err(ConfigError::invalid(format!(
+        "{key}: expected lower-case letters, digits, _ and -, beginning with a letter or digit, found {name:?}"
+    )))
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl Node {
         self.resting_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It answered.
+    /// Notes that the node answered.
     pub fn answered(&self) {
         *self.resting_until() = None;
     }

@@ -12,7 +12,7 @@ use super::portion::{Hash, hash_of};
 /// What is known of a document that is not in Elasticsearch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Nothing.
+    /// Nothing is known of it: it is missing.
     Missing,
     /// It stands behind the shipper's checkpoint.
     Undelivered,
@@ -35,7 +35,7 @@ pub struct Absent {
     pub day: i32,
     /// Whether the seconds in its id are not those of its first shipping.
     pub is_untimed: bool,
-    /// What is known.
+    /// What is known of it.
     pub state: State,
 }
 
@@ -87,7 +87,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*first)
 }
 
-/// The list.
+/// The absent documents of a file, kept on disk.
 pub struct AbsentList {
     file: BufWriter<File>,
     length: u64,

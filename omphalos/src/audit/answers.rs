@@ -1,4 +1,4 @@
-//! What Elasticsearch answers, as types. An answer that is not complete is none.
+//! What Elasticsearch answers, as types. An incomplete answer counts as no answer.
 
 use std::collections::HashSet;
 
@@ -73,7 +73,7 @@ pub struct Hit {
     /// Its id.
     #[serde(rename = "_id")]
     pub id: String,
-    /// SourceFields that were asked for.
+    /// Fields that were asked for.
     #[serde(default)]
     pub fields: SourceFields,
 }

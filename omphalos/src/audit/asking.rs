@@ -33,7 +33,7 @@ pub struct Asker {
     pub(super) everywhere: String,
     /// `host.id` of the documents.
     pub(super) host_id: String,
-    /// Learned from 413s.
+    /// The most ids that the server takes in a request, as learned from its 413s.
     most_ids: AtomicUsize,
     refreshed: tokio::sync::Mutex<Option<Instant>>,
     progress: Progress,
@@ -45,10 +45,10 @@ pub enum AskError {
     /// The request is too large for the server.
     #[error("the request is larger than the server takes (413)")]
     TooLarge,
-    /// There will be none.
+    /// Elasticsearch refuses the request, and asking again would not help.
     #[error("{0}")]
     Refused(String),
-    /// There was none for too long.
+    /// There was no useful answer for too long.
     #[error("{0}; given up after {PATIENCE:?}")]
     Silent(String),
 }

@@ -22,7 +22,7 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the connection may take to be closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// The broker.
+/// The broker: dead letters are read from it, and repairs sent to it.
 pub struct Mq {
     broker: Arc<Broker>,
     topology: Topology,
@@ -127,7 +127,7 @@ impl Publisher {
 
     fn unconfirmed(&self) -> anyhow::Error {
         anyhow::anyhow!(
-            "the broker has confirmed nothing for {:?}; what it took all the same is not shipped twice by another --repair, because ids keep repeats out",
+            "the broker has confirmed nothing for {:?}; another --repair indexes nothing twice, because ids prevent duplicates",
             self.patience
         )
     }

@@ -8,8 +8,7 @@ use anyhow::Context;
 use futures_util::stream::{self, StreamExt};
 use omphalos_common::config::{ConfigError, Size};
 use omphalos_common::ids::IdScheme;
-use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::monitor::{Recalled, logical_path};
+use omphalos_shipper::monitor::{ClosedBatch, Recalled, logical_path};
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;
@@ -27,7 +26,7 @@ const IN_FLIGHT: usize = 4;
 /// So many documents tell whether they are there under other ids.
 const SAMPLE: usize = 200;
 
-/// What was found out.
+/// What was found out about a file.
 pub struct Audited {
     /// Which file.
     pub target: Target,
@@ -39,7 +38,7 @@ pub struct Audited {
     pub documents: u64,
     /// How many of those are there.
     pub found: u64,
-    /// Those that are not.
+    /// The documents that were not found.
     pub absent: AbsentList,
     /// The same with other ids that they may have.
     pub others: Vec<AbsentList>,
@@ -51,11 +50,11 @@ pub struct Audited {
 
 /// How a file is audited.
 pub struct Auditor<'a> {
-    /// Who asks.
+    /// Asks Elasticsearch for documents.
     pub asker: &'a Asker,
     /// Why there is nothing in a checkpoint about a file, if there is nothing.
     pub why_unknown: &'a str,
-    /// Who is told.
+    /// Is told how far the audit has come.
     pub progress: &'a Progress,
 }
 
@@ -69,7 +68,7 @@ impl Auditor<'_> {
         let first = order.next().context("no way to make ids is known")?;
         let mut notes = Notes::new(target)?;
         let turn = |closed: &mut ClosedBatch| Ok((Portion::of_batch(closed)?, Vec::new()));
-        let read = self.look_through((target, first), turn, |(portion, _), found| {
+        let read = self.look_through(target, first, turn, |(portion, _), found| {
             notes.note(&portion, &found)?;
             self.progress.advance(portion.end, notes.documents, notes.absent.len());
             Ok(portion)
@@ -105,7 +104,7 @@ impl Auditor<'_> {
         let mut picker = Picker { absent: absent.read()?.peekable(), next: 0 };
         let turn = move |closed: &mut ClosedBatch| picker.pick(Portion::of_batch(closed)?);
         let (mut count, mut left) = (0, new_list()?);
-        let read = self.look_through((target, ids), turn, |(portion, absent), found| {
+        let read = self.look_through(target, ids, turn, |(portion, absent), found| {
             for (absent, is_there) in absent.iter().zip(found) {
                 count += u64::from(is_there);
                 if !is_there {
@@ -127,7 +126,8 @@ impl Auditor<'_> {
     /// is told what was found, in order.
     async fn look_through(
         &self,
-        (target, ids): (&Target, IdScheme),
+        target: &Target,
+        ids: IdScheme,
         turn: impl FnMut(&mut ClosedBatch) -> io::Result<Sought> + Send + 'static,
         mut note: impl FnMut(Sought, Vec<bool>) -> anyhow::Result<Portion>,
     ) -> anyhow::Result<Finished> {

@@ -1,4 +1,4 @@
-//! What was found out about one file: counts, and where in it what is not there stands.
+//! What was found out about one file: counts, and the ranges of lines that are not there.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -99,11 +99,11 @@ impl Ranges {
         }
         // Behind a line that is a document there may be lines that make none; behind the first line
         // of an event there are others of it.
-        let joins = target.monitor.joins_lines();
+        let joins = target.monitor.recipe.joins_lines();
         let last = |range: &Range| if joins { range.end - 1 } else { range.last };
         let spans = self.listed.iter().map(|range| Span { start: range.start, last: last(range) });
         let spans: Vec<Span> = spans.collect();
-        let numbers = number_lines(&target.path, target.monitor.encoding, &spans)?;
+        let numbers = number_lines(&target.path, target.monitor.recipe.encoding, &spans)?;
         for (range, lines) in self.listed.iter_mut().zip(numbers) {
             range.lines = lines;
             range.end = lines.map_or(range.end, |lines| lines.end);

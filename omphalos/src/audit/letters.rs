@@ -23,7 +23,7 @@ const MOST_GROUPS: usize = 200;
 /// So much of an example is kept, in characters.
 const LONGEST_EXAMPLE: usize = 1_000;
 
-/// Letters of one reason.
+/// Dead letters with the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Group {
     /// HTTP status.

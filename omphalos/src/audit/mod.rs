@@ -89,7 +89,7 @@ impl Session {
         let progress = Progress::new();
         let indexer = &options.indexer;
         let client = Client::new(&indexer.elasticsearch, false)?;
-        let names = IndexNames::new(indexer.name_rules());
+        let names = IndexNames::new(indexer.index.name_rules());
         // All files are of one host.
         let host_id = options.targets.first().map_or("", |target| &target.host.id);
         let asker = Asker::new(client, names, &indexer.index.prefix, host_id, progress.clone());
@@ -207,7 +207,7 @@ impl Session {
                 self.progress.wait_for("shipping what is missing".to_owned());
                 let Audited { target, ids, absent, .. } = &mut outcome.audited;
                 outcome.repaired.shipped =
-                    repair::ship((target, *ids), absent, manner, &mut publisher).await?;
+                    repair::ship(target, *ids, absent, manner, &mut publisher).await?;
                 damaged.push(outcome);
             }
         }
@@ -223,7 +223,7 @@ impl Session {
         Ok(())
     }
 
-    /// Says why not, if not.
+    /// Whether the file may be repaired; if not, says why.
     fn may_repair(&self, outcome: &Outcome) -> io::Result<bool> {
         let shown = outcome.audited.target.path.display();
         if outcome.audited.stranger.is_some() {

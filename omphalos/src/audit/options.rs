@@ -6,39 +6,20 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::clock::now_millis;
-use omphalos_common::config::{ConfigError, Period, Setting, add_flags, load, load_with};
+use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, load, load_with};
 use omphalos_common::ids::IdScheme;
 use omphalos_indexer::config as indexer;
-use omphalos_shipper::config::{self as shipper, MonitorSettings};
+use omphalos_shipper::config::{self as shipper, TransportKind};
 use omphalos_shipper::host::{host_name, known_id};
-use omphalos_shipper::monitor::{Entry, Host, Recalled, logical_path, peek, recall};
-use omphalos_shipper::road::TransportKind;
+use omphalos_shipper::monitor::{
+    Entry, Host, MonitorSettings, Recalled, logical_path, peek, recall,
+};
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
-use omphalos_transport::messages::Encoding;
+use omphalos_transport::batch::COMPRESSION_LEVEL;
+use omphalos_transport::batch::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
 use super::target::Target;
-
-/// What ids and documents depend on.
-const SHIPPER_KEYS: &[&str] = &[
-    "state_dir",
-    "host_name",
-    "id_key_file",
-    "monitor.parser",
-    "monitor.dataset",
-    "monitor.encoding",
-    "monitor.container",
-    "monitor.multiline",
-    "monitor.multiline_pattern",
-    "monitor.multiline_count",
-    "monitor.keep_original",
-    "monitor.max_line_bytes",
-    "monitor.logical_path",
-    "batch.compression_level",
-];
-/// What names of indices depend on, besides all about Elasticsearch.
-const INDEXER_KEYS: &[&str] =
-    &["index.prefix", "index.period", "index.outlier_past_days", "index.outlier_future_days"];
 
 const EXAMPLES: &str = "\
 Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
@@ -94,34 +75,37 @@ pub fn command() -> Command {
         .default_value("60s")
         .requires("repair")
         .value_parser(|text: &str| text.parse::<Period>())
-        .help("Give up when none of what was shipped has arrived for so long");
+        .help("Give up when nothing more of what was shipped has arrived for this long");
     let audit = Command::new("audit")
-        .about("Tell which lines of files are in Elasticsearch, which are dead letters, and which are missing")
-        .long_about("Computes the ids of the lines of files as the shipper did, and asks Elasticsearch for them. The settings are those of the shipper (--config, and its flags) and of the indexer (--indexer-config, --elasticsearch-…, --index-…).")
+        .about("Report which lines of a file are in Elasticsearch, which are dead letters, and which are missing")
+        .long_about("Computes the ids of the lines of each file as the shipper did, and asks Elasticsearch for them. The settings are those of the shipper (--config and its flags) and of the indexer (--indexer-config, --elasticsearch-…, --index-…).")
         .after_help(EXAMPLES)
         .arg(files)
-        .arg(path("as", "PATH", "What the shipper knows FILE as, if it was moved"))
+        .arg(path("as", "PATH", "The path by which the shipper knows FILE, if it was moved"))
         .arg(host_id)
         .arg(path("indexer-config", "FILE", "Read the indexer's settings from this TOML file"))
-        .arg(path("dead-file", "FILE", "Look for dead letters in this file of an indexer without a broker"))
+        .arg(path("dead-file", "FILE", "Look for dead letters in this file, written by an indexer without a broker"))
         .arg(switch("repair", "Ship what is missing, through the broker, and wait until it is found"))
         .arg(timeout)
         .arg(switch("json", "Print one JSON object"));
     add_flags(audit, &[shipper_rows(), indexer_rows()].concat())
 }
 
-/// With the settings of the broker, none of which is taken for granted.
+/// What documents and ids depend on, with the settings of the broker, none of which is taken for
+/// granted.
 fn shipper_rows() -> Vec<Setting> {
     let mut rows = shipper::all_settings();
-    rows.retain(|row| SHIPPER_KEYS.contains(&row.key));
+    rows.retain(|row| row.is_about(&[About::Document, About::Identity]));
+    rows.push(COMPRESSION_LEVEL);
     let no_default = |row: &Setting| if row.key == "amqp.url" { row.default("") } else { *row };
     rows.extend(AMQP_SETTINGS.iter().map(no_default));
     rows
 }
 
+/// Where documents are, and in which indices.
 fn indexer_rows() -> Vec<Setting> {
     let mut rows = indexer::all_settings();
-    rows.retain(|row| row.key.starts_with("elasticsearch.") || INDEXER_KEYS.contains(&row.key));
+    rows.retain(|row| row.is_about(&[About::Place, About::Identity]));
     rows
 }
 
@@ -185,7 +169,7 @@ fn check_ids(shipper: &shipper::Settings) -> Result<(), ConfigError> {
         () => return Ok(()),
     };
     Err(ConfigError::invalid(format!(
-        "{key}: documents that are sent so get their ids from who takes them, so no audit can know them"
+        "{key}: documents sent this way get their ids from whoever receives them, so an audit cannot compute them"
     )))
 }
 
@@ -302,7 +286,7 @@ pub fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSett
         }
     }
     Err(ConfigError::invalid(format!(
-        "none of the {} [[monitor]] tables reads {}; say what the shipper knows it as: --as PATH",
+        "none of the {} [[monitor]] tables reads {}; give the path by which the shipper knows it: --as PATH",
         tables.len(),
         called.display()
     )))
@@ -311,11 +295,16 @@ pub fn table_of(tables: &[MonitorSettings], called: &Path) -> Result<MonitorSett
 #[cfg(test)]
 mod tests {
     use super::*;
+    use omphalos_common::config::from_text;
+    use omphalos_parser::settings::RecipeSettings;
 
     fn table(path: &str, dataset: &str) -> MonitorSettings {
         MonitorSettings {
             paths: vec![path.to_owned()],
-            dataset: Some(dataset.to_owned()),
+            recipe: RecipeSettings {
+                dataset: Some(dataset.to_owned()),
+                ..RecipeSettings::default()
+            },
             ..MonitorSettings::default()
         }
     }
@@ -323,34 +312,30 @@ mod tests {
     #[test]
     fn a_file_belongs_to_the_table_that_reads_it_or_read_it_before_it_was_rotated() {
         let tables = [table("/l/*.access.log", "access"), table("/l/*.log", "rest")];
-        let dataset = |path: &str| table_of(&tables, Path::new(path)).map(|table| table.dataset);
+        let dataset =
+            |path: &str| table_of(&tables, Path::new(path)).map(|table| table.recipe.dataset);
         assert_eq!(dataset("/l/a.access.log.3.gz").unwrap().as_deref(), Some("access"));
         assert_eq!(dataset("/l/b.log").unwrap().as_deref(), Some("rest"));
         let error = dataset("/elsewhere/b.log").unwrap_err().to_string();
         assert_eq!(
             error,
-            "none of the 2 [[monitor]] tables reads /elsewhere/b.log; say what the shipper knows it as: --as PATH"
+            "none of the 2 [[monitor]] tables reads /elsewhere/b.log; give the path by which the shipper knows it: --as PATH"
         );
         let alone = table_of(&tables[..1], Path::new("/elsewhere/b.log")).unwrap();
-        assert_eq!(alone.dataset.as_deref(), Some("access"));
+        assert_eq!(alone.recipe.dataset.as_deref(), Some("access"));
     }
 
     #[test]
     fn what_has_no_ids_of_its_own_is_refused() {
         let refused = |text: &str| {
-            let settings: shipper::Settings = toml_of(text);
+            let settings: shipper::Settings = from_text(text).unwrap();
             check_ids(&settings).err().map(|error| error.to_string())
         };
         assert_eq!(refused(""), None);
-        assert!(refused("[batch]\nencoding = \"json\"").unwrap().contains("no audit can know"));
+        assert!(
+            refused("[batch]\nencoding = \"json\"").unwrap().contains("an audit cannot compute")
+        );
         assert!(refused("[udp]\nto = [\"a:1\"]\nencoding = \"ndjson\"").is_some());
         assert_eq!(refused("[udp]\nto = [\"a:1\"]\n[batch]\nencoding = \"json\""), None);
-    }
-
-    fn toml_of(text: &str) -> shipper::Settings {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        let matches = Command::new("t").get_matches_from(["t"]);
-        load_with(Some(file.path()), &[], &matches, |_| None).unwrap()
     }
 }

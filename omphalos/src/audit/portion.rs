@@ -4,8 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use omphalos_common::event::DocumentId;
-use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::monitor::TailId;
+use omphalos_shipper::monitor::{ClosedBatch, Owner};
 use omphalos_transport::batch::Chunk;
 
 /// What of an id does not depend on time: the hash of host, source, offset and line.
@@ -71,7 +70,7 @@ pub struct Portion {
     /// How far the file is read.
     pub end: u64,
     /// Whom to tell when the portion is dealt with.
-    pub owners: Vec<(TailId, u64)>,
+    pub owners: Vec<Owner>,
 }
 
 impl Portion {

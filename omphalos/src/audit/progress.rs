@@ -1,4 +1,4 @@
-//! The bar on standard error, where that is a terminal.
+//! The progress bar on standard error, if that is a terminal.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use omphalos_common::config::Size;
 use omphalos_common::event::DocumentId;
 use omphalos_common::ids::IdScheme;
-use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::monitor::TailId;
-use omphalos_transport::batch::{Batch, Chunk};
-use omphalos_transport::messages::{BatchMessages, Encoding};
+use omphalos_shipper::monitor::{ClosedBatch, Owner};
+use omphalos_transport::batch::{Batch, Chunk, Encoding};
+use omphalos_transport::messages::BatchMessages;
 
 use super::absent::{Absent, AbsentList, State};
 use super::asking::Asker;
@@ -35,7 +34,7 @@ pub struct Repaired {
     pub found: u64,
 }
 
-/// How to ship.
+/// How a repair ships documents.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     /// A batch is full with so many bytes.
@@ -49,7 +48,7 @@ pub struct Manner {
 /// Documents to ship, and whom to tell.
 struct Shipment {
     batch: Batch,
-    owners: Vec<(TailId, u64)>,
+    owners: Vec<Owner>,
 }
 
 /// Ships the missing documents of a file, whose ids were made so; returns how many.
@@ -57,7 +56,8 @@ struct Shipment {
 /// # Errors
 /// When the file cannot be read or the broker takes nothing.
 pub async fn ship(
-    (target, ids): (&Target, IdScheme),
+    target: &Target,
+    ids: IdScheme,
     absent: &mut AbsentList,
     manner: Manner,
     publisher: &mut Publisher,

@@ -6,9 +6,9 @@ use anyhow::Context;
 use omphalos_common::config::{Period, Size};
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
-use omphalos_shipper::batch::ClosedBatch;
-use omphalos_shipper::config::MonitorSettings;
-use omphalos_shipper::monitor::{Host, Recalled, Remembered, begin_again};
+use omphalos_shipper::monitor::{
+    ClosedBatch, Host, MonitorSettings, Recalled, Remembered, begin_again,
+};
 use omphalos_transport::batch::BatchSettings;
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ use crate::reading::{NEVER, Reading, Source};
 pub struct Target {
     /// Where it is.
     pub path: PathBuf,
-    /// What the shipper knows it as.
+    /// The path by which the shipper knows it.
     pub called: PathBuf,
     /// How its lines become documents.
     pub monitor: MonitorSettings,

@@ -19,10 +19,10 @@ use indicatif::HumanBytes;
 use omphalos_common::config::{ConfigError, Size};
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
-use omphalos_indexer::config::ElasticsearchSettings;
-use omphalos_indexer::elasticsearch::Client;
+use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_parser::ParserKind;
-use omphalos_shipper::config::MonitorSettings;
+use omphalos_parser::settings::RecipeSettings;
+use omphalos_shipper::monitor::MonitorSettings;
 use omphalos_store::StoreOptions;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -49,13 +49,13 @@ const LONGEST_END: Duration = Duration::from_secs(30);
 /// The subcommand.
 pub fn command() -> Command {
     Command::new("demo")
-        .about("Show the whole chain at work, in this process alone, on a log that is being written")
+        .about("Show the whole chain at work in one process, reading a log as it is written")
         .arg(
             Arg::new("seconds")
                 .long("seconds")
                 .value_name("N")
                 .value_parser(clap::value_parser!(u64).range(1..))
-                .help("End after so many seconds; by default with Ctrl-C"),
+                .help("End after this many seconds; by default, run until Ctrl-C"),
         )
         .arg(
             Arg::new("seed")
@@ -63,21 +63,21 @@ pub fn command() -> Command {
                 .value_name("N")
                 .value_parser(clap::value_parser!(u64))
                 .default_value("7")
-                .help("Another seed makes other traffic"),
+                .help("Seed of the traffic; another seed makes other traffic"),
         )
         .arg(
             Arg::new("directory")
                 .long("directory")
                 .value_name("DIR")
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Keep log and store here; by default they are temporary"),
+                .help("Keep the log and the store in this directory; by default they are temporary"),
         )
         .arg(
             Arg::new("listen")
                 .long("listen")
                 .value_name("ADDRESS")
                 .value_parser(clap::value_parser!(SocketAddr))
-                .help("Where the store listens; by default 127.0.0.1:9200, or a free port if that is taken"),
+                .help("Address at which the store listens; by default 127.0.0.1:9200, or a free port if that is taken"),
         )
 }
 
@@ -169,19 +169,20 @@ async fn listen(wanted: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
 
 /// The chain, with less in flight than a server would have: this is somebody's own machine.
 fn chain(directory: &Path, log: &Path, url: &str) -> Chain {
-    let mut settings = Settings { state_dir: directory.to_owned(), ..Settings::default() };
-    settings.monitor = vec![MonitorSettings {
+    let mut settings = Settings::default();
+    settings.set_state_dir(directory.to_owned());
+    settings.shipper.monitor = vec![MonitorSettings {
         paths: vec![log.display().to_string()],
-        parser: ParserKind::Combined,
+        recipe: RecipeSettings { parser: ParserKind::Combined, ..RecipeSettings::default() },
         ..MonitorSettings::default()
     }];
-    settings.batch.in_flight_bytes = Size(1024 * 1024);
-    settings.bulk.bytes = Size(1024 * 1024);
-    settings.bulk.concurrency = 2;
-    settings.elasticsearch.url = Some(vec![url.to_owned()]);
+    settings.shipper.batch.in_flight_bytes = Size(1024 * 1024);
+    settings.indexer.bulk.bytes = Size(1024 * 1024);
+    settings.indexer.bulk.concurrency = 2;
+    settings.indexer.elasticsearch.url = Some(vec![url.to_owned()]);
     Chain {
-        shipper: Some(settings.shipper()),
-        indexer: Some(settings.indexer()),
+        shipper: Some(settings.shipper),
+        indexer: Some(settings.indexer),
         is_local: true,
         once: false,
     }

@@ -37,7 +37,7 @@ const WANTED_BY_ATTACKERS: [&str; 6] =
 /// What happens beside the usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happening {
-    /// Nothing.
+    /// Nothing unusual.
     Usual,
     /// A page is in the news.
     Burst,
@@ -57,7 +57,7 @@ impl Happening {
         now.map_or(Self::Usual, |(happening, ..)| *happening)
     }
 
-    /// For people.
+    /// What is said of it on the screen.
     pub fn shown(self) -> &'static str {
         match self {
             Self::Usual => "visitors come and go",

@@ -30,7 +30,7 @@ pub struct Scene {
     pub rate: u64,
     /// Lines written whose document is not acknowledged.
     pub waiting: u64,
-    /// From the store.
+    /// What the store answered.
     pub figures: Figures,
     /// Bytes of memory now and at most.
     pub memory: (u64, u64),

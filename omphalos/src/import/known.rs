@@ -10,11 +10,12 @@ use omphalos_common::clock::now_millis;
 use omphalos_common::config::ConfigError;
 use omphalos_common::ids::IdScheme;
 use omphalos_indexer::elasticsearch::{Client, IndexNames};
-use omphalos_shipper::config::MonitorSettings;
 use omphalos_shipper::host::{host_name, known_id};
 use omphalos_shipper::keys::check_keys;
-use omphalos_shipper::monitor::{Entry, FileKey, Host, StateDir, note_unread, peek, recall};
-use omphalos_transport::messages::Encoding;
+use omphalos_shipper::monitor::{
+    Entry, FileKey, Host, MonitorSettings, StateDir, note_unread, peek, recall,
+};
+use omphalos_transport::batch::Encoding;
 
 use crate::audit::{Asker, Progress, Target, likeliest_first};
 use crate::run::Settings;
@@ -25,14 +26,14 @@ use crate::run::Settings;
 /// # Errors
 /// When a file, a checkpoint or Elasticsearch cannot be asked, or a key is not known.
 pub async fn note(settings: &Settings, of_process: &Path, files: &[PathBuf]) -> anyhow::Result<()> {
-    let shipper = settings.shipper();
+    let shipper = &settings.shipper;
     let keys = shipper.id_keys()?;
-    let begun = peek(&settings.state_dir)?.unwrap_or_default();
+    let begun = peek(settings.state_dir())?.unwrap_or_default();
     let shipped = peek(of_process)?.unwrap_or_default();
-    let host = known_id(&settings.state_dir)?.map(|id| Host::new(host_name(&shipper), id, &keys));
+    let host = known_id(settings.state_dir())?.map(|id| Host::new(host_name(shipper), id, &keys));
     let asker = host.as_ref().and_then(|host| asker(settings, host).transpose()).transpose()?;
     let mut unread = Vec::new();
-    for (path, table) in files.iter().zip(&settings.monitor) {
+    for (path, table) in files.iter().zip(&shipper.monitor) {
         let unreadable = || format!("cannot read {}", path.display());
         let known = |entries| recall(entries, path, path).with_context(unreadable);
         if known(&begun)?.is_some() {
@@ -40,7 +41,7 @@ pub async fn note(settings: &Settings, of_process: &Path, files: &[PathBuf]) -> 
         }
         let ids = match (known(&shipped)?, &host, &asker) {
             (Some(known), ..) => known.ids(),
-            (None, Some(host), Some(asker)) => found(host, asker, (path, table)).await?,
+            (None, Some(host), Some((asker, _))) => found(host, asker, path, table).await?,
             _ => None,
         };
         if let Some(ids) = ids.filter(|ids| *ids != keys.of_new_files()) {
@@ -51,9 +52,9 @@ pub async fn note(settings: &Settings, of_process: &Path, files: &[PathBuf]) -> 
     if let Some((_, progress)) = asker {
         progress.end();
     }
-    check_keys(&unread, &keys, &shipper)?;
+    check_keys(&unread, &keys, shipper)?;
     if !unread.is_empty() {
-        let state = StateDir::open(&settings.state_dir);
+        let state = StateDir::open(settings.state_dir());
         let noted = state.and_then(|state| note_unread(&state, unread));
         noted.map_err(|error| ConfigError::invalid(error.to_string()))?;
     }
@@ -62,12 +63,14 @@ pub async fn note(settings: &Settings, of_process: &Path, files: &[PathBuf]) -> 
 
 /// Who asks what is indexed; nobody where that is not known from here, or has no ids of ours.
 fn asker(settings: &Settings, host: &Host) -> anyhow::Result<Option<(Asker, Progress)>> {
-    if settings.elasticsearch.url.is_none() || settings.batch.encoding == Encoding::Json {
+    if settings.indexer.elasticsearch.url.is_none()
+        || settings.shipper.batch.encoding == Encoding::Json
+    {
         return Ok(None);
     }
-    let indexer = settings.indexer();
+    let indexer = &settings.indexer;
     let client = Client::new(&indexer.elasticsearch, false)?;
-    let names = IndexNames::new(indexer.name_rules());
+    let names = IndexNames::new(indexer.index.name_rules());
     let progress = Progress::new();
     let asker = Asker::new(client, names, &indexer.index.prefix, &host.id, progress.clone());
     Ok(Some((asker, progress)))
@@ -76,8 +79,9 @@ fn asker(settings: &Settings, host: &Host) -> anyhow::Result<Option<(Asker, Prog
 /// With what most of the first lines of a file are found.
 async fn found(
     host: &Host,
-    (asker, _): &(Asker, Progress),
-    (path, table): (&Path, &MonitorSettings),
+    asker: &Asker,
+    path: &Path,
+    table: &MonitorSettings,
 ) -> anyhow::Result<Option<IdScheme>> {
     let target = Target {
         path: path.to_owned(),

@@ -14,8 +14,7 @@ use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
-use omphalos_indexer::config::ElasticsearchSettings;
-use omphalos_indexer::elasticsearch::Client;
+use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_shipper::host::keep_id;
 use omphalos_store::disk::known_identity;
 use tokio::net::TcpListener;
@@ -37,7 +36,8 @@ const REMEMBERED: &str = "import";
 /// [`ConfigError`] for settings that cannot be used; anything else when not all is indexed.
 pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let options = Options::read(given)?;
-    init_logs(options.settings.log_format, &options.settings.log_level)?;
+    let process = options.settings.process();
+    init_logs(process.log_format, &process.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(import(options));
     runtime.shutdown_background();
@@ -47,24 +47,24 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn import(options: Options) -> anyhow::Result<ExitCode> {
     let Options { mut settings, files, bytes } = options;
     let shutdown = shutdown::on_signals()?;
-    let is_remote = settings.amqp.url.is_some() || settings.amqp.url_file.is_some();
-    let embedded = match &settings.elasticsearch.url {
+    let is_remote = settings.shipper.amqp.url.is_some() || settings.shipper.amqp.url_file.is_some();
+    let embedded = match &settings.indexer.elasticsearch.url {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
     };
     say_where(&settings, embedded.is_some());
-    let of_process = settings.state_dir.clone();
+    let of_process = settings.state_dir().to_owned();
     prepare(&mut settings)?;
     known::note(&settings, &of_process, &files).await?;
     let chain = Chain {
-        shipper: Some(settings.shipper()),
-        indexer: (!is_remote).then(|| settings.indexer()),
+        shipper: Some(settings.shipper.clone()),
+        indexer: (!is_remote).then(|| settings.indexer.clone()),
         is_local: !is_remote,
         once: true,
     };
     let watch = Watch::default();
     let stop = Shutdown::new();
-    let progress = Progress::start((files.len(), bytes), watch.shipper.clone(), stop.clone());
+    let progress = Progress::start(files.len(), bytes, watch.shipper.clone(), stop.clone());
     let result = chain.run(watch.clone(), shutdown.clone()).await;
     stop.cancel();
     progress.end().await;
@@ -82,8 +82,8 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
 
 /// Says where documents go: what is written to the wrong place is hard to find again.
 fn say_where(settings: &Settings, is_opened: bool) {
-    let prefix = &settings.index.prefix;
-    match &settings.elasticsearch.url {
+    let prefix = &settings.indexer.index.prefix;
+    match &settings.indexer.elasticsearch.url {
         Some(urls) if is_opened => {
             let store = store_options(settings, &settings.store.clone().unwrap_or_default());
             eprintln!(
@@ -99,7 +99,7 @@ fn say_where(settings: &Settings, is_opened: bool) {
                 .collect();
             eprintln!("into {}, as {prefix}-*", shown.join(", "));
         }
-        None => eprintln!("into the exchange {} of the broker", settings.amqp.exchange),
+        None => eprintln!("into the exchange {} of the broker", settings.shipper.amqp.exchange),
     }
 }
 
@@ -123,7 +123,7 @@ async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
             .into());
         }
     };
-    settings.elasticsearch.url = Some(vec![url]);
+    settings.indexer.elasticsearch.url = Some(vec![url]);
     Ok(embedded)
 }
 
@@ -160,9 +160,9 @@ fn url(address: SocketAddr) -> String {
 /// Moves what is remembered out of the way of a running process, with the same host id: ids are made
 /// of it.
 fn prepare(settings: &mut Settings) -> Result<(), ConfigError> {
-    let directory = settings.state_dir.join(REMEMBERED);
-    keep_id(&settings.state_dir, &directory).map_err(|error| unusable(&directory, &error))?;
-    settings.state_dir = directory;
+    let directory = settings.state_dir().join(REMEMBERED);
+    keep_id(settings.state_dir(), &directory).map_err(|error| unusable(&directory, &error))?;
+    settings.set_state_dir(directory);
     Ok(())
 }
 
@@ -192,6 +192,6 @@ fn report(watch: &Watch, is_remote: bool, settings: &Settings) {
     row("duplicate", became.duplicate);
     row("dead letters", became.dead);
     if became.dead > 0 {
-        eprintln!("  why: {}", settings.state_dir.join("dead-letters.ndjson").display());
+        eprintln!("  why: {}", settings.state_dir().join("dead-letters.ndjson").display());
     }
 }

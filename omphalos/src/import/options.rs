@@ -5,44 +5,26 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Command};
 use glob::Pattern;
-use omphalos_common::config::{ConfigError, Setting, add_flags, load};
-use omphalos_shipper::config::Start;
+use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
+use omphalos_shipper::monitor::Start;
 
 use super::sizes::size;
 use crate::audit::table_of;
 use crate::run::{Settings, all_settings};
 
-/// Tables that an import has no use for, and single settings.
-const OTHER_TABLES: [&str; 4] = ["udp", "receive", "spool", "consume"];
-const OTHER_KEYS: [&str; 13] = [
-    "listen",
-    "watch",
-    "poll_interval",
-    "rescan_interval",
-    "max_open_files",
-    "max_deleted_bytes",
-    "monitor.exclude",
-    "monitor.archives",
-    "monitor.start",
-    "monitor.ignore_older",
-    "monitor.multiline_timeout",
-    "monitor.unfinished_after",
-    "batch.encoding",
-];
-
 /// What the shipper does not unpack.
 const OTHER_ARCHIVES: [&str; 3] = ["bz2", "xz", "zip"];
 
 const EXAMPLES: &str = "\
-Where they go: to Elasticsearch with --elasticsearch-url; to RabbitMQ, and an indexer behind it, with
---amqp-url; else into the embedded store, through the process that has it open (omphalos run), or
-directly if none has.
+With --elasticsearch-url the lines go to Elasticsearch; with --amqp-url to RabbitMQ, from which an
+indexer takes them; otherwise into the embedded store, through the process that has it open
+(omphalos run), or directly if there is none.
 
-What is imported already, by this or by a shipper on this host, is not there twice afterwards: lines
-with a time have the same ids. The settings of the format (--parser, --dataset …) must be the same.
-An import that was interrupted goes on where it was when it is started again.
+Lines with a time that an import or a shipper on this host has indexed before are not there twice
+afterwards, because their ids are the same. The settings of the format (--parser, --dataset …) must
+be the same, too. If an import was interrupted, the same command continues it.
 
-Exit codes: 0 all is indexed; 1 some is not; 2 usage.
+Exit codes: 0 everything is indexed; 1 some of it is not; 2 usage.
 
 Examples:
   omphalos import /var/log/nginx/access.log.*.gz --parser combined
@@ -62,15 +44,12 @@ pub struct Options {
 
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
-    rows.retain(|row| {
-        let table = row.key.split_once('.').map_or("", |(table, _)| table);
-        !OTHER_TABLES.contains(&table) && !OTHER_KEYS.contains(&row.key)
-    });
+    rows.retain(|row| !row.is_about(&[About::Daemon]));
     for row in &mut rows {
         *row = match row.key {
-            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, whatever its age."),
+            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, however old it is."),
             "state_dir" => row.help(
-                "Directory of the process whose store is filled; what this import remembers is in import below it.",
+                "State directory of the process whose store is filled; the import keeps its own state in the directory import below it.",
             ),
             "log_level" => row.default("warn"),
             _ => *row,
@@ -82,7 +61,7 @@ fn rows() -> Vec<Setting> {
 /// The subcommand.
 pub fn command() -> Command {
     let import = Command::new("import")
-        .about("Index files from their beginning to their end: old logs and archives")
+        .about("Index old logs and archives from beginning to end")
         .after_help(EXAMPLES);
     add_flags(import, &rows())
 }
@@ -104,17 +83,17 @@ impl Options {
             return Err(ConfigError::invalid("name the files to import: omphalos import FILE…"));
         }
         let rows: Vec<Setting> =
-            rows().into_iter().filter(|row| row.key != "monitor.paths").collect();
+            rows().into_iter().filter(|row| row.positional_name().is_none()).collect();
         let mut settings: Settings = load(&rows, given, read, std::iter::empty())?.settings;
         let mut bytes = 0;
         let (mut tables, mut files) = (Vec::new(), Vec::new());
         for name in &names {
             let (path, length) = file(name)?;
             bytes += length;
-            let mut table = table_of(&settings.monitor, &path).map_err(|_| {
+            let mut table = table_of(&settings.shipper.monitor, &path).map_err(|_| {
                 ConfigError::invalid(format!(
                     "none of the {} [[monitor]] tables reads {name}; name a file with one table, or give the format with --parser and no --config",
-                    settings.monitor.len()
+                    settings.shipper.monitor.len()
                 ))
             })?;
             table.paths = vec![Pattern::escape(&path.display().to_string())];
@@ -123,7 +102,7 @@ impl Options {
             tables.push(table);
             files.push(path);
         }
-        settings.monitor = tables;
+        settings.shipper.monitor = tables;
         Ok(Self { settings, files, bytes })
     }
 }

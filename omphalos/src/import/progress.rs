@@ -1,4 +1,4 @@
-//! The bar on standard error, where that is a terminal.
+//! The progress bar on standard error, if that is a terminal.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Progress(JoinHandle<()>);
 
 impl Progress {
     /// Begins: so many files with so many bytes, about.
-    pub fn start((files, bytes): (usize, u64), metrics: ShipperMetrics, stop: Shutdown) -> Self {
+    pub fn start(files: usize, bytes: u64, metrics: ShipperMetrics, stop: Shutdown) -> Self {
         eprintln!("importing {files} {}", if files == 1 { "file" } else { "files" });
         let bar = ProgressBar::new(bytes);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {

@@ -35,7 +35,7 @@ pub struct Chain {
 /// Where a chain says how it is, and counts.
 #[derive(Clone, Default)]
 pub struct Watch {
-    /// Of the whole process.
+    /// Metrics and health of the whole process.
     pub telemetry: Telemetry,
     /// What the shipper counts.
     pub shipper: ShipperMetrics,

@@ -31,11 +31,11 @@ Examples:
 
 /// The subcommand.
 pub(crate) fn command() -> Command {
-    let health =
-        Command::new("health").about("Ask the running process whether it is ready; exit 1 if not");
+    let health = Command::new("health")
+        .about("Ask the running process whether it is ready, and exit with 1 if it is not");
     let run = Command::new("run")
-        .about("Run the whole chain in one process: read files, index their lines, serve the store")
-        .long_about("Reads files and indexes their lines into an embedded store, which speaks Elasticsearch's HTTP API: all in one process, without servers. With --amqp-url documents go through RabbitMQ, with --elasticsearch-url into Elasticsearch; the settings are those of omphalos-shipper and omphalos-indexer.")
+        .about("Run the whole chain in one process: read files, index their lines, and serve the store")
+        .long_about("Reads files and indexes their lines into an embedded store that speaks Elasticsearch's HTTP API: all in one process, without other servers. With --amqp-url, documents go through RabbitMQ; with --elasticsearch-url, into Elasticsearch. The settings are those of omphalos-shipper and omphalos-indexer.")
         .after_help(EXAMPLES)
         .subcommand_precedence_over_arg(true)
         .subcommand(health);
@@ -65,7 +65,7 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         indexer.check()?;
     }
     let watch = Watch::default();
-    let _serving = serve_at(settings.listen, watch.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process().listen, watch.telemetry.routes()).await?;
     let mut embedded = None;
     if let Some(store) = store {
         let listener = listen(store.listen).await?;

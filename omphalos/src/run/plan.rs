@@ -9,13 +9,13 @@
 //! | `[store]` alone | it is served |
 
 use omphalos_common::config::ConfigError;
-use omphalos_indexer::config::ReceiveKind;
+use omphalos_indexer::receive::ReceiveKind;
 use omphalos_store::StoreOptions;
 
 use super::chain::Chain;
 use super::settings::{Settings, StoreSettings};
 
-/// What runs.
+/// What runs in this process.
 pub struct Plan {
     /// The parts that data goes through.
     pub chain: Chain,
@@ -27,30 +27,32 @@ impl Plan {
     /// # Errors
     /// When there is nothing to run, or what is set does not go together.
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
-        let reads = settings.monitor.iter().any(|monitor| !monitor.paths.is_empty());
-        let has_broker = settings.amqp.url.is_some() || settings.amqp.url_file.is_some();
-        let is_local = reads && !has_broker && settings.udp.to.is_empty();
-        let takes = has_broker || !settings.receive.is_empty();
-        let says_where = settings.elasticsearch.url.is_some() || settings.store.is_some();
+        let reads = settings.shipper.monitor.iter().any(|monitor| !monitor.paths.is_empty());
+        let has_broker =
+            settings.shipper.amqp.url.is_some() || settings.shipper.amqp.url_file.is_some();
+        let is_local = reads && !has_broker && settings.shipper.udp.to.is_empty();
+        let takes = has_broker || !settings.indexer.receive.is_empty();
+        let says_where = settings.indexer.elasticsearch.url.is_some() || settings.store.is_some();
         check_broker(settings, has_broker)?;
-        let only_sends = reads && !is_local && !says_where && settings.receive.is_empty();
+        let only_sends = reads && !is_local && !says_where && settings.indexer.receive.is_empty();
         let indexes = is_local || (takes && !only_sends);
         if !reads && !indexes && settings.store.is_none() {
             return Err(ConfigError::invalid(
                 "nothing to run: name files on the command line or in [[monitor]] paths = […], give --amqp-url or [[receive]] to take documents from elsewhere, or [store] to serve what was stored",
             ));
         }
-        let is_stored = settings.elasticsearch.url.is_none();
+        let is_stored = settings.indexer.elasticsearch.url.is_none();
         let uses_store = is_stored && (indexes || settings.store.is_some());
         let store = uses_store.then(|| settings.store.clone().unwrap_or_default());
-        let shipper = reads.then(|| settings.shipper());
-        let indexer = indexes.then(|| settings.indexer());
+        let shipper = reads.then(|| settings.shipper.clone());
+        let indexer = indexes.then(|| settings.indexer.clone());
         Ok(Self { chain: Chain { shipper, indexer, is_local, once: false }, store })
     }
 }
 
 fn check_broker(settings: &Settings, has_broker: bool) -> Result<(), ConfigError> {
-    let wants_queue = settings.receive.iter().any(|table| table.kind() == ReceiveKind::Amqp);
+    let wants_queue =
+        settings.indexer.receive.iter().any(|table| table.kind() == ReceiveKind::Amqp);
     if wants_queue && !has_broker {
         return Err(ConfigError::invalid(
             "[[receive]] with kind = \"amqp\" takes documents from a broker: set amqp.url",
@@ -63,7 +65,7 @@ fn check_broker(settings: &Settings, has_broker: bool) -> Result<(), ConfigError
 pub fn store_options(settings: &Settings, store: &StoreSettings) -> StoreOptions {
     let directory = store.directory.clone();
     StoreOptions {
-        directory: directory.unwrap_or_else(|| settings.state_dir.join("store")),
+        directory: directory.unwrap_or_else(|| settings.state_dir().join("store")),
         max_age: store.max_age.map(|period| period.0),
         max_bytes: store.max_bytes.map(|size| size.0),
     }
@@ -72,10 +74,11 @@ pub fn store_options(settings: &Settings, store: &StoreSettings) -> StoreOptions
 #[cfg(test)]
 mod tests {
     use super::*;
+    use omphalos_common::config::from_text;
 
     /// The parts by name, or why there are none.
     fn parts(text: &str) -> String {
-        let settings: Settings = toml::from_str(text).unwrap();
+        let settings: Settings = from_text(text).unwrap();
         let Plan { chain, store } = match Plan::new(&settings) {
             Ok(plan) => plan,
             Err(error) => return error.to_string(),

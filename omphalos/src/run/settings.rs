@@ -2,48 +2,34 @@
 //! for the embedded store.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use omphalos_common::config::{HasRows, Kind, Period, Setting, Size};
-use omphalos_common::program::{OfProcess, ProcessSettings};
-use omphalos_common::telemetry::LogFormat;
-use omphalos_indexer::config::{
-    self as indexer, BulkSettings, ConsumeSettings, ElasticsearchSettings, IndexSettings, Limit,
-    ReceiveSettings,
-};
-use omphalos_shipper::config::{self as shipper, MonitorSettings};
-use omphalos_shipper::monitor::WatchMode;
-use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
-use omphalos_transport::batch::BatchSettings;
-use omphalos_transport::udp::UdpSettings;
+use omphalos_common::config::{About, HasRows, Kind, Period, Setting, Size, TableError, Tables};
+use omphalos_common::program::{ProcessSettings, process_settings};
+use omphalos_indexer::config as indexer;
+use omphalos_shipper::config as shipper;
+use omphalos_transport::amqp::AMQP_SETTINGS;
 use serde::Deserialize;
 
-/// Settings that both daemons have, said once for the process.
-const PROCESS_SETTINGS: &[Setting] = &[
+const STATE: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of all that is remembered: the checkpoint, the embedded store, dead letters, what came over UDP.",
+        "Directory of everything that must survive a restart: the checkpoint, the embedded store, dead letters, and what came over UDP.",
     )
     .default("/var/lib/omphalos"),
-    Setting::new(
-        "listen",
-        Kind::Text,
-        "Serve /metrics, /healthz and /readyz at this address, such as 127.0.0.1:9188; off by default.",
-    ),
-    Setting::new(
-        "log_level",
-        Kind::Text,
-        "error, warn, info, debug or trace, or directives of tracing-subscriber's EnvFilter.",
-    )
-    .default("info"),
-    Setting::new("log_format", Kind::Choice(&["human", "json"]), "How our own log is written.")
-        .default("human"),
+];
+
+const PROCESS: &[Setting] = &process_settings(
+    "Serve /metrics, /healthz and /readyz at this address, such as 127.0.0.1:9188; off by default.",
+);
+
+const STOP: &[Setting] = &[
     Setting::new(
         "stop_grace",
         Kind::Period,
-        "How long to finish what is in flight when stopping; what is not finished is read again at the next start.",
+        "How long to go on finishing what is in flight when told to stop; the rest is read again at the next start.",
     )
     .default("10s"),
 ];
@@ -52,51 +38,45 @@ const STORE_SETTINGS: &[Setting] = &[
     Setting::new(
         "store.directory",
         Kind::Text,
-        "Directory of the embedded store; store in state_dir by default.",
+        "Directory of the embedded store; by default, the directory store in state_dir.",
     ),
     Setting::new(
         "store.listen",
         Kind::Text,
-        "Address at which the store speaks Elasticsearch's HTTP API. It asks nobody for a password: leave it on this machine.",
+        "Address at which the store speaks Elasticsearch's HTTP API. It asks for no password: leave it on this machine.",
     )
-    .default("127.0.0.1:9200"),
+    .default("127.0.0.1:9200")
+    .about(About::Place),
     Setting::new(
         "store.max_age",
         Kind::Period,
-        "Delete indices whose youngest document is older than this, such as 30d written 720h; kept for ever by default.",
+        "Delete indices whose youngest document is older than this, such as 720h (30 days); kept for ever by default.",
     ),
     Setting::new(
         "store.max_bytes",
         Kind::Size,
-        "Delete the oldest indices while all together are larger; no limit by default.",
+        "Delete the oldest indices while all together are larger than this; no limit by default.",
     ),
 ];
 
 /// All settings of `omphalos run`, in the order of the manual.
 pub fn all_settings() -> Vec<Setting> {
+    let own = [STATE, PROCESS, STOP].concat();
     let is_told = |row: &Setting| {
-        row.key == "transport" || PROCESS_SETTINGS.iter().any(|own| own.key == row.key)
+        row.key == "transport" || own.iter().any(|own| own.key == row.key) || row.top() == "amqp"
     };
-    let is_in = |tables: &[&str], row: &Setting| {
-        tables.contains(&row.key.split_once('.').map_or("", |(table, _)| table))
-    };
-    let shipper = shipper::all_settings();
-    let indexer = indexer::all_settings();
-    let mut rows = PROCESS_SETTINGS.to_vec();
-    let shipping = ["", "monitor", "batch", "udp"];
-    rows.extend(shipper.iter().filter(|row| !is_told(row) && is_in(&shipping, row)));
+    let (shipper, indexer) = (shipper::all_settings(), indexer::all_settings());
+    let mut rows = own.clone();
+    rows.extend(shipper.iter().filter(|row| !is_told(row)));
     rows.extend(AMQP_SETTINGS.iter().map(|row| match row.key {
         "amqp.url" => row.default("").help(
-            "Broker URLs, tried in turn. With one, documents go through RabbitMQ instead of straight to the indexer.",
+            "Broker URLs, tried in turn. If set, documents go through RabbitMQ instead of straight to the indexer.",
         ),
         _ => *row,
     }));
-    let indexing =
-        ["receive", "spool", "dead_letters", "consume", "elasticsearch", "bulk", "index"];
-    let own = indexer.iter().filter(|row| !is_told(row) && is_in(&indexing, row));
-    rows.extend(own.map(|row| match row.key {
+    rows.extend(indexer.iter().filter(|row| !is_told(row)).map(|row| match row.key {
         "elasticsearch.url" => row.default("").help(
-            "Elasticsearch or OpenSearch URLs, used in turn. With one, documents go there instead of into the embedded store.",
+            "Elasticsearch or OpenSearch URLs, used in turn. If set, documents go there instead of into the embedded store.",
         ),
         // --udp is where the shipper sends to.
         "receive.listen" => row.without_alias(),
@@ -106,35 +86,12 @@ pub fn all_settings() -> Vec<Setting> {
     rows
 }
 
-/// The settings as they are read; see the rows for what they mean.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
+/// The settings of the daemons, and of the store.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    pub state_dir: PathBuf,
-    pub host_name: Option<String>,
-    pub id_key_file: Option<PathBuf>,
-    pub id_version: u32,
-    pub listen: Option<SocketAddr>,
-    pub log_level: String,
-    pub log_format: LogFormat,
-    pub watch: WatchMode,
-    pub poll_interval: Period,
-    pub rescan_interval: Period,
-    pub max_open_files: u32,
-    pub max_deleted_bytes: Size,
-    pub checkpoint_interval: Period,
-    pub stop_grace: Period,
-    pub monitor: Vec<MonitorSettings>,
-    pub batch: BatchSettings,
-    pub amqp: AmqpSettings,
-    pub udp: UdpSettings,
-    pub consume: ConsumeSettings,
-    pub elasticsearch: ElasticsearchSettings,
-    pub bulk: BulkSettings,
-    pub index: IndexSettings,
-    pub receive: Vec<ReceiveSettings>,
-    pub spool: Limit,
-    pub dead_letters: Limit,
+    /// What both daemons know is the same in both.
+    pub shipper: shipper::Settings,
+    pub indexer: indexer::Settings,
     /// Its being there asks for the store, even where nothing else does.
     pub store: Option<StoreSettings>,
 }
@@ -156,38 +113,25 @@ impl Default for StoreSettings {
     }
 }
 
+/// What the process has other defaults for than the daemons.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OwnDefaults {
+    state_dir: PathBuf,
+    stop_grace: Period,
+}
+
+impl Default for OwnDefaults {
+    fn default() -> Self {
+        let stop_grace = Period(Duration::from_secs(10));
+        Self { state_dir: PathBuf::from("/var/lib/omphalos"), stop_grace }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        let shipper = shipper::Settings::default();
-        let indexer = indexer::Settings::default();
-        Self {
-            state_dir: PathBuf::from("/var/lib/omphalos"),
-            host_name: shipper.host_name,
-            id_key_file: shipper.id_key_file,
-            id_version: shipper.id_version,
-            listen: None,
-            log_level: shipper.log_level,
-            log_format: shipper.log_format,
-            watch: shipper.watch,
-            poll_interval: shipper.poll_interval,
-            rescan_interval: shipper.rescan_interval,
-            max_open_files: shipper.max_open_files,
-            max_deleted_bytes: shipper.max_deleted_bytes,
-            checkpoint_interval: shipper.checkpoint_interval,
-            stop_grace: Period(Duration::from_secs(10)),
-            monitor: shipper.monitor,
-            batch: shipper.batch,
-            amqp: shipper.amqp,
-            udp: shipper.udp,
-            consume: indexer.consume,
-            elasticsearch: indexer.elasticsearch,
-            bulk: indexer.bulk,
-            index: indexer.index,
-            receive: indexer.receive,
-            spool: indexer.spool,
-            dead_letters: indexer.dead_letters,
-            store: None,
-        }
+        let (shipper, indexer) = (shipper::Settings::default(), indexer::Settings::default());
+        Self { shipper, indexer, store: None }.with(OwnDefaults::default())
     }
 }
 
@@ -195,63 +139,48 @@ impl HasRows for Settings {
     fn rows() -> Vec<Setting> {
         all_settings()
     }
-}
 
-impl OfProcess for Settings {
-    fn process(&self) -> ProcessSettings<'_> {
-        ProcessSettings {
-            listen: self.listen,
-            log_level: &self.log_level,
-            log_format: self.log_format,
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        #[derive(Deserialize)]
+        struct Of {
+            store: Option<StoreSettings>,
         }
+        let Of { store } = tables.part(STORE_SETTINGS)?;
+        let (shipper, indexer) = HasRows::read(tables)?;
+        Ok(Self { shipper, indexer, store }.with(tables.part(&[STATE, STOP].concat())?))
     }
 }
 
 impl Settings {
-    /// The shipper's part.
-    pub fn shipper(&self) -> shipper::Settings {
-        shipper::Settings {
-            state_dir: self.state_dir.clone(),
-            host_name: self.host_name.clone(),
-            id_key_file: self.id_key_file.clone(),
-            id_version: self.id_version,
-            watch: self.watch,
-            poll_interval: self.poll_interval,
-            rescan_interval: self.rescan_interval,
-            max_open_files: self.max_open_files,
-            max_deleted_bytes: self.max_deleted_bytes,
-            checkpoint_interval: self.checkpoint_interval,
-            stop_grace: self.stop_grace,
-            monitor: self.monitor.clone(),
-            batch: self.batch.clone(),
-            amqp: self.amqp.clone(),
-            udp: self.udp.clone(),
-            ..shipper::Settings::default()
-        }
+    fn with(mut self, own: OwnDefaults) -> Self {
+        (self.shipper.stop_grace, self.indexer.stop_grace) = (own.stop_grace, own.stop_grace);
+        self.set_state_dir(own.state_dir);
+        self
     }
 
-    /// The indexer's part.
-    pub fn indexer(&self) -> indexer::Settings {
-        indexer::Settings {
-            state_dir: self.state_dir.clone(),
-            stop_grace: self.stop_grace,
-            consume: self.consume.clone(),
-            elasticsearch: self.elasticsearch.clone(),
-            bulk: self.bulk.clone(),
-            index: self.index.clone(),
-            receive: self.receive.clone(),
-            spool: self.spool,
-            dead_letters: self.dead_letters,
-            amqp: self.amqp.clone(),
-            ..indexer::Settings::default()
-        }
+    /// Where all is remembered.
+    pub fn state_dir(&self) -> &Path {
+        &self.shipper.state_dir
+    }
+
+    /// Remembers all elsewhere.
+    pub fn set_state_dir(&mut self, directory: PathBuf) {
+        self.indexer.state_dir.clone_from(&directory);
+        self.shipper.state_dir = directory;
+    }
+
+    /// What is set of the process itself.
+    pub fn process(&self) -> &ProcessSettings {
+        &self.shipper.process
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use omphalos_common::config::{KNOWN_TO, load_shown_defaults};
+    use omphalos_common::config::{KNOWN_TO, from_text, load_shown_defaults, rows_without_a_place};
+    use omphalos_indexer::receive::ReceiveSettings;
+    use omphalos_shipper::monitor::MonitorSettings;
     use std::collections::BTreeSet;
 
     /// Every default that the manual shows, given as a flag, must come to the defaults in code;
@@ -259,15 +188,55 @@ mod tests {
     #[test]
     fn the_rows_say_what_the_defaults_are() {
         let loaded: Settings = load_shown_defaults(&all_settings(), &["/a"]).unwrap();
-        let monitor =
-            MonitorSettings { paths: vec!["/a".to_owned()], ..MonitorSettings::default() };
-        let expected = Settings {
-            monitor: vec![monitor],
-            receive: vec![ReceiveSettings::default()],
-            store: Some(StoreSettings::default()),
-            ..Settings::default()
-        };
+        let mut expected =
+            Settings { store: Some(StoreSettings::default()), ..Settings::default() };
+        expected.shipper.monitor =
+            vec![MonitorSettings { paths: vec!["/a".to_owned()], ..MonitorSettings::default() }];
+        expected.indexer.receive = vec![ReceiveSettings::default()];
         assert_eq!(loaded, expected);
+    }
+
+    #[test]
+    fn what_both_daemons_know_is_said_once_for_both() {
+        let text = "state_dir = \"/s\"\nlisten = \"127.0.0.1:1\"\nstop_grace = \"3s\"\nlog_level = \"debug\"\n[amqp]\nqueue = \"q\"\n[bulk]\ndocuments = 7\n[batch]\ncompression_level = 2\n";
+        let settings: Settings = from_text(text).unwrap();
+        let (shipper, indexer) = (&settings.shipper, &settings.indexer);
+        assert_eq!(settings.state_dir(), Path::new("/s"));
+        assert_eq!(indexer.state_dir, shipper.state_dir);
+        assert_eq!((shipper.stop_grace, indexer.stop_grace), (THREE, THREE));
+        assert!(shipper.process.listen.is_some(), "or nobody is told how far files are behind");
+        assert_eq!((&shipper.process, &shipper.amqp), (&indexer.process, &indexer.amqp));
+        assert_eq!(
+            (shipper.process.log_level.as_str(), shipper.amqp.queue.as_str()),
+            ("debug", "q")
+        );
+        assert_eq!((indexer.bulk.documents, shipper.batch.compression_level), (7, 2));
+    }
+
+    const THREE: Period = Period(Duration::from_secs(3));
+
+    #[test]
+    fn what_is_wrong_in_the_table_of_a_daemon_is_shown_where_it_stands() {
+        for (text, expected) in [
+            (
+                "[[monitor]]\npaths = []\nkeep_original = 3\n",
+                "TOML parse error at line 3, column 17\n  |\n3 | keep_original = 3\n  |                 ^\ninvalid type: integer `3`, expected a boolean\nthis is the value of `monitor.keep_original`",
+            ),
+            (
+                "[monitor.x]\n",
+                "TOML parse error at line 1, column 2\n  |\n1 | [monitor.x]\n  |  ^^^^^^^\ninvalid type: map, expected a sequence",
+            ),
+            (
+                "[spool]\nmax_byte = 1\n",
+                "TOML parse error at line 2, column 1\n  |\n2 | max_byte = 1\n  | ^^^^^^^^\nunknown field `max_byte`, expected `max_bytes`\ndid you mean `max_bytes`?",
+            ),
+            (
+                "[consume]\nconsumer_time = \"1m\"\n",
+                "TOML parse error at line 2, column 1\n  |\n2 | consumer_time = \"1m\"\n  | ^^^^^^^^^^^^^\nunknown field `consumer_time`, expected `consumer_timeout` or `default_dataset`\ndid you mean `consumer_timeout`?",
+            ),
+        ] {
+            assert_eq!(from_text::<Settings>(text).unwrap_err().to_string(), expected);
+        }
     }
 
     #[test]
@@ -300,16 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_a_place_in_the_struct() {
-        for setting in all_settings() {
-            let (table, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
-            let header = match (table, setting.is_repeated()) {
-                ("", _) => String::new(),
-                (table, true) => format!("[[{table}]]\n"),
-                (table, false) => format!("[{table}]\n"),
-            };
-            let error = toml::from_str::<Settings>(&format!("{header}{key} = {{}}\n")).unwrap_err();
-            assert!(!error.message().contains("unknown field"), "{}: {error}", setting.key);
-        }
+    fn every_row_has_a_place_in_a_struct() {
+        assert_eq!(rows_without_a_place::<Settings>(), [""; 0]);
     }
 }

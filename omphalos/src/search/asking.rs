@@ -13,10 +13,10 @@ use super::query::Query;
 /// Documents a request: what Elasticsearch allows is ten times as many.
 const PAGE: usize = 1000;
 
-/// Where and what is asked.
+/// Asks for documents in the indices of a pattern.
 pub struct Asker {
     client: Client,
-    /// Of the indices.
+    /// Pattern of the indices to search.
     pattern: String,
 }
 
@@ -30,15 +30,48 @@ pub struct Hit {
     #[serde(rename = "_source", default, deserialize_with = "whatever")]
     pub source: Value,
     /// Its place in the order.
-    #[serde(default)]
-    sort: Value,
+    sort: Place,
 }
 
 impl Hit {
-    /// When it happened, in milliseconds since 1970.
-    pub fn millis(&self) -> i64 {
-        self.sort.get(0).and_then(Value::as_i64).unwrap_or(0)
+    /// When it happened, in milliseconds since 1970; `None` where it does not say.
+    pub fn millis(&self) -> Option<i64> {
+        self.sort.millis
     }
+}
+
+/// What documents are ordered by. It begins with the time; an answer in which it does not is no
+/// answer to what was asked.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<Value>")]
+struct Place {
+    /// `None` for a document without a time.
+    millis: Option<i64>,
+    /// The time, and what else, to go on behind this document.
+    values: Vec<Value>,
+}
+
+impl TryFrom<Vec<Value>> for Place {
+    type Error = String;
+
+    fn try_from(values: Vec<Value>) -> Result<Self, String> {
+        let millis = match values.first() {
+            Some(Value::Null) => None,
+            time => Some(time.and_then(millis_of).ok_or_else(|| {
+                format!(
+                    "the place of a document in the order is {values:?}, expected its time first"
+                )
+            })?),
+        };
+        Ok(Self { millis, values })
+    }
+}
+
+/// Milliseconds since 1970; a store may write them with a decimal point.
+fn millis_of(value: &Value) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit")]
+    let whole = |millis: f64| millis as i64;
+    value.as_i64().or_else(|| value.as_f64().map(whole))
 }
 
 #[derive(Deserialize)]
@@ -71,9 +104,9 @@ pub enum Order {
 /// How many documents are wanted, from where, and how much of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// At most so many.
+    /// The most documents to return.
     pub most: usize,
-    /// From which end.
+    /// Which end they are taken from.
     pub order: Order,
     /// Whether what is in them is wanted too.
     pub sources: bool,
@@ -181,7 +214,7 @@ impl Asker {
             let found = answer.hits.hits;
             left -= found.len().min(left);
             let is_last = found.len() < size || left == 0;
-            after = found.last().map(|hit| hit.sort.clone());
+            after = found.last().map(|hit| Value::from(hit.sort.values.clone()));
             take(found);
             if is_last || after.is_none() {
                 return Ok(total);
@@ -202,13 +235,13 @@ impl Asker {
         let answer = self.aggregate(query, aggregations).await?;
         let buckets = answer.pointer("/times/buckets").and_then(Value::as_array);
         let count = |bucket: &Value| {
-            let key = bucket.get("key")?;
-            // The keys of a store may be written with a decimal point.
-            #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit")]
-            let key = key.as_i64().or_else(|| key.as_f64().map(|key| key as i64))?;
-            Some((key, bucket.get("doc_count")?.as_u64()?))
+            let counted = bucket.get("key").and_then(millis_of);
+            let counted = counted.zip(bucket.get("doc_count").and_then(Value::as_u64));
+            counted.ok_or_else(|| {
+                self.unreadable(format!("the bucket {bucket}, expected a time and a count"))
+            })
         };
-        Ok(buckets.into_iter().flatten().filter_map(count).collect())
+        buckets.into_iter().flatten().map(count).collect()
     }
 
     /// When the first and the last of them happened, in milliseconds since 1970; `None` where there
@@ -235,9 +268,11 @@ impl Asker {
     async fn search(&self, body: &Value) -> Result<Answer, Fault> {
         let path = format!("{}/_search", self.pattern);
         let answer = self.client.post(&path, Bytes::from(body.to_string())).await?;
-        serde_json::from_slice(&answer).map_err(|error| {
-            Fault::Hold(format!("{}: unreadable answer to a search: {error}", self.client.shown()))
-        })
+        serde_json::from_slice(&answer).map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, what: impl std::fmt::Display) -> Fault {
+        Fault::Hold(format!("{}: unreadable answer to a search: {what}", self.client.shown()))
     }
 }
 
@@ -314,6 +349,25 @@ mod tests {
             if let Ok(expected) = serde_json::from_str::<String>(&json) {
                 prop_assert_eq!(serde_json::from_str::<String>(&whole).unwrap(), expected);
             }
+        }
+    }
+
+    fn millis(hit: &str) -> Result<Option<i64>, String> {
+        let hit: Result<Hit, _> = serde_json::from_str(hit);
+        hit.map(|hit| hit.millis()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_document_whose_place_in_the_order_is_no_time_is_no_answer() {
+        assert_eq!(millis(r#"{"_id":"a","sort":[5,null]}"#), Ok(Some(5)));
+        assert_eq!(millis(r#"{"_id":"a","sort":[5.0]}"#), Ok(Some(5)));
+        assert_eq!(millis(r#"{"_id":"a","sort":[null]}"#), Ok(None), "it has no time");
+        for hit in [r#"{"_id":"a"}"#, r#"{"_id":"a","sort":[]}"#, r#"{"_id":"a","sort":["x"]}"#] {
+            assert!(
+                millis(hit).unwrap_err().contains("sort")
+                    || millis(hit).unwrap_err().contains("expected its time first"),
+                "{hit}"
+            );
         }
     }
 }

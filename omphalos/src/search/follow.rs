@@ -36,7 +36,10 @@ struct Known {
 impl Known {
     /// Notes a document; false when it was known, or is too old to tell.
     fn insert(&mut self, hit: &Hit) -> bool {
-        let second = hit.millis().div_euclid(1000);
+        // What is asked for is of a certain time.
+        let Some(second) = hit.millis().map(|millis| millis.div_euclid(1000)) else {
+            return false;
+        };
         if second < self.floor {
             return false;
         }
@@ -61,6 +64,12 @@ impl Known {
             self.count -= oldest.remove().len();
         }
     }
+}
+
+/// That second, or the end of time that is nearer to it.
+fn at(second: i64) -> Timestamp {
+    let end = if second < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_second(second).unwrap_or(end)
 }
 
 /// Prints the newest lines, and then, for ever, what is new.
@@ -98,7 +107,7 @@ impl<'a> Follower<'a> {
         let taken = self.asker.pages(&window, wanted, |page| {
             for hit in page {
                 known.insert(&hit);
-                oldest = Some(hit.millis().div_euclid(1000));
+                oldest = hit.millis().map(|millis| millis.div_euclid(1000)).or(oldest);
             }
         });
         let total = taken.await?;
@@ -137,7 +146,7 @@ impl<'a> Follower<'a> {
     /// The query within the window.
     fn window(&self) -> Query {
         let from = self.known.floor.max(floor());
-        let from = Timestamp::from_second(from).unwrap_or(Timestamp::UNIX_EPOCH);
+        let from = at(from);
         self.query.between(self.query.since.map_or(from, |since| since.max(from)), None)
     }
 
@@ -156,9 +165,8 @@ impl<'a> Follower<'a> {
             if second < self.known.floor || count <= self.known.of(second) {
                 continue;
             }
-            let bound = |second| Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
-            let from = self.query.since.map_or(bound(second), |since| since.max(bound(second)));
-            let of_second = self.query.between(from, Some(bound(second + 1)));
+            let from = self.query.since.map_or(at(second), |since| since.max(at(second)));
+            let of_second = self.query.between(from, Some(at(second + 1)));
             let wanted = Wanted { most: usize::MAX, order: Order::Oldest, sources: true };
             let mut shown = Ok(());
             let known = &mut self.known;
@@ -182,7 +190,7 @@ fn floor() -> i64 {
     Timestamp::now().as_second() - WINDOW_SECONDS
 }
 
-/// Whether to try again.
+/// The fault as text if it may pass, to be tried again; an error otherwise.
 fn passing(fault: Fault) -> anyhow::Result<Result<(), String>> {
     match fault {
         Fault::Transient(problem) | Fault::Hold(problem) => Ok(Err(problem)),

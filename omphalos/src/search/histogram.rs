@@ -1,13 +1,14 @@
-//! How many there are over time, as bars.
+//! How many documents match over time, drawn as bars.
 
 use jiff::Timestamp;
+use omphalos_common::numbers::at_most;
 use omphalos_indexer::elasticsearch::Fault;
 
 use super::asking::Asker;
 use super::lines::Lines;
 use super::query::Query;
 
-/// At most so many bars.
+/// The most bars that are drawn.
 const MOST_BARS: i64 = 30;
 /// The longest bar, in characters.
 const WIDEST: u64 = 50;
@@ -42,11 +43,14 @@ fn bars(counts: &[(i64, u64)], step: i64, lines: &Lines) -> Vec<String> {
     let width = most.to_string().len();
     let format = if step < 60 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
     let bar = |millis: i64, count: u64| {
-        let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+        // Documents may be dated beyond the years that people write.
+        let time = Timestamp::from_millisecond(millis);
+        let time =
+            time.map_or_else(|_| format!("{millis} ms"), |time| lines.moment(time, format));
         // Something is never nothing.
         let length = if count == 0 { 0 } else { (count * WIDEST / most).max(1) };
-        let bar = lines.bar(&"█".repeat(usize::try_from(length).unwrap_or(0)));
-        let line = format!("{}  {count:>width$}  {bar}", lines.moment(time, format));
+        let bar = lines.bar(&"█".repeat(at_most(length, usize::MAX)));
+        let line = format!("{time}  {count:>width$}  {bar}");
         line.trim_end().to_owned()
     };
     let mut bars = Vec::new();

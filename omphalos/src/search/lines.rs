@@ -19,7 +19,7 @@ const REFUSED: Style = AnsiColor::Yellow.on_default();
 const FAILED: Style = AnsiColor::Red.on_default().bold();
 const PLAIN: Style = Style::new();
 
-/// Writes lines.
+/// Writes documents as lines for people.
 #[derive(Debug, Clone)]
 pub struct Lines {
     /// Whether in colour.

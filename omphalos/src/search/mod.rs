@@ -30,13 +30,13 @@ use options::{Form, Options, Shape};
 /// When the settings cannot be used, or the question cannot be answered.
 pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (options, form) = Options::read(given)?;
-    let mut elasticsearch = options.settings.elasticsearch.clone();
+    let mut elasticsearch = options.settings.indexer.elasticsearch.clone();
     if elasticsearch.url.is_none() {
         let listen = options.settings.store.clone().unwrap_or_default().listen;
         elasticsearch.url = Some(vec![format!("http://{listen}")]);
     }
     let client = Client::new(&elasticsearch, false)?.for_reading();
-    let asker = Asker::new(client, &options.settings.index.prefix);
+    let asker = Asker::new(client, &options.settings.indexer.index.prefix);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let found = runtime.block_on(search(&options, form, &asker));
     let found = found.map_err(|error| explain(&options, error))?;
@@ -107,7 +107,7 @@ pub fn grouped(number: u64) -> String {
 
 /// Says what to do about a fault.
 fn explain(options: &Options, error: anyhow::Error) -> anyhow::Error {
-    let default = options.settings.elasticsearch.url.is_none();
+    let default = options.settings.indexer.elasticsearch.url.is_none();
     match error.downcast_ref::<Fault>() {
         Some(Fault::Wrong(problem)) => ConfigError::invalid(format!(
             "the query {:?} cannot be answered: {problem}; see omphalos search --help for how queries are written",

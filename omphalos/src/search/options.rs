@@ -6,26 +6,23 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ZonedDateTime};
-use omphalos_common::config::{ConfigError, Setting, add_flags, load};
+use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 
 use super::lines::Lines;
 use super::query::{Query, SHORT_NAMES};
 use crate::run::{Settings, all_settings};
 
-/// What of the settings of `omphalos run` says where to search.
-const KEYS: [&str; 2] = ["index.prefix", "store.listen"];
-
 /// What to search for, and how to show it.
 pub struct Options {
-    /// Where.
+    /// Where to search.
     pub settings: Settings,
-    /// What.
+    /// What to search for.
     pub query: Query,
-    /// As it was typed.
+    /// The query as it was typed.
     pub typed: String,
-    /// At most so many lines.
+    /// The most lines to print.
     pub limit: usize,
-    /// How.
+    /// Whether lines, new lines too, or a histogram are printed.
     pub shape: Shape,
     /// How lines look.
     pub lines: Lines,
@@ -51,9 +48,10 @@ pub enum Form {
     Json,
 }
 
+/// Where to search.
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
-    rows.retain(|row| row.key.starts_with("elasticsearch.") || KEYS.contains(&row.key));
+    rows.retain(|row| row.is_about(&[About::Place]));
     for row in &mut rows {
         *row = match row.key {
             "elasticsearch.url" => row.alias("url").help(
@@ -74,8 +72,8 @@ fn help() -> String {
         "\
 The query is Elasticsearch's query_string: words, \"phrases\", field:value, wildcards * and ?, ranges
 such as status:[500 TO 599] or bytes:>1000, AND, OR, NOT and parentheses. Parts without an operator
-between them must all match. A slash is a slash, not a regular expression. All fields can be named;
-these have short names:
+between them must all match. A slash is a slash, not the beginning of a regular expression. You can
+name any field; these have short names:
 {}
 
 A word also matches inside of values: of paths, agents and all other fields that are no texts.
@@ -85,10 +83,10 @@ Times: 15m, 1h, 2d or 1h 30m ago; 2026-11-22; 2026-11-22T10:00; 2026-11-22T10:00
 offset they are local times, or with --utc those of UTC. They are shown so on a terminal, elsewhere in
 UTC.
 
---follow prints each line once that is indexed from now on, if its time is not more than 10 minutes
-older than when it began (less where more than {} documents a window match).
+--follow then goes on and prints each newly indexed line once. It leaves out lines whose time is more
+than 10 minutes before the search began, or less if more than {} documents match in that time.
 
-Exit codes: 0 something was found, 1 nothing was, 2 trouble.
+Exit codes: 0 something was found, 1 nothing was found, 2 an error.
 
 Examples:
   omphalos search 'status:500 AND path:/api*' --since 1h
@@ -118,26 +116,26 @@ pub fn command() -> Command {
         .value_name("N")
         .default_value("100")
         .value_parser(clap::value_parser!(u32).range(1..))
-        .help("Print at most so many lines, the newest");
+        .help("Print at most this many lines, the newest");
     let colour = Arg::new("color")
         .long("color")
         .value_name("WHEN")
         .default_value("auto")
         .value_parser(["auto", "always", "never"])
-        .help("Colours: on a terminal, unless NO_COLOR is set; always; or never");
+        .help("Use colours: auto on a terminal unless NO_COLOR is set, always, or never");
     let search = Command::new("search")
-        .about("Search the embedded store or any Elasticsearch, and print the lines that match")
+        .about("Search the embedded store or any Elasticsearch, and print matching lines")
         .after_help(help())
         .arg(query)
-        .arg(time("since", "Only what happened at this time or later"))
-        .arg(time("until", "Only what happened before this time").conflicts_with("follow"))
+        .arg(time("since", "Only lines of this time or later"))
+        .arg(time("until", "Only lines from before this time").conflicts_with("follow"))
         .arg(limit)
-        .arg(switch("follow", "Go on with what is new").short('f'))
+        .arg(switch("follow", "Go on, and print new lines as they are indexed").short('f'))
         .arg(switch("utc", "Read and show times in UTC"))
         .arg(switch("wide", "Do not cut lines at the width of the terminal"))
-        .arg(switch("json", "Print whole documents as JSON, one a line"))
+        .arg(switch("json", "Print whole documents as JSON, one per line"))
         .arg(
-            switch("histogram", "Print how many there are over time, not the lines")
+            switch("histogram", "Print how many lines there are over time, instead of the lines")
                 .conflicts_with_all(["follow", "json", "limit"]),
         )
         .arg(colour);

@@ -42,9 +42,9 @@ const FIELDS: [&str; 8] = [
 pub struct Query {
     /// The query as Elasticsearch takes it; `None` for everything.
     text: Option<String>,
-    /// From here on.
+    /// Only documents of this time or later.
     pub since: Option<jiff::Timestamp>,
-    /// Before this.
+    /// Only documents from before this time.
     pub until: Option<jiff::Timestamp>,
     /// What is asked of which field.
     pub named: Vec<Named>,

@@ -81,8 +81,7 @@ impl Charset {
 
     /// The part of `data` that ends where a character does; `data` begins where one does.
     pub fn whole_units(self, data: &[u8]) -> &[u8] {
-        let whole = data.len() - data.len() % self.unit();
-        data.get(..whole).unwrap_or(data)
+        data.split_at(data.len() - data.len() % self.unit()).0
     }
 
     /// Where the lines in `data` end: behind each line feed. `data` begins where a character does.

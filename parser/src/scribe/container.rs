@@ -11,11 +11,10 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::{Calendar, Time};
+use crate::{Calendar, Time, TimeFormat};
 
 const NOT_DOCKER: &str = "the line is not what Docker's json-file driver writes";
 const NOT_CRI: &str = "the line is not of the form: time, stream, tag, text";
@@ -26,7 +25,7 @@ const BAD_TAG: &str = "the tag is neither F nor P";
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
-    /// Not at all.
+    /// They are not wrapped.
     None,
     /// In the JSON of Docker's json-file driver.
     Docker,
@@ -42,9 +41,9 @@ impl Container {
 /// Which stream of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Its output.
+    /// Standard output.
     Stdout,
-    /// Its errors.
+    /// Standard error.
     Stderr,
 }
 
@@ -111,7 +110,7 @@ fn unwrap_cri<'a>(calendar: &mut Calendar, line: &'a [u8]) -> Result<Piece<'a>, 
         [b'P'] | [b'P', b':', ..] => true,
         _ => return Err(BAD_TAG),
     };
-    Ok(Piece { text, time: read_time(calendar, time), stream: Some(stream), is_partial })
+    Ok(Piece { text, time: calendar.read(TimeFormat::Iso, time), stream: Some(stream), is_partial })
 }
 
 fn unwrap_docker<'a>(
@@ -131,7 +130,7 @@ fn unwrap_docker<'a>(
         [] => None,
         name => Some(Stream::from_name(name)?),
     };
-    let time = read_time(calendar, &wrapped.time);
+    let time = calendar.read(TimeFormat::Iso, &wrapped.time);
     let text = match wrapped.log {
         Cow::Borrowed(text) => text,
         Cow::Owned(text) => {
@@ -144,16 +143,6 @@ fn unwrap_docker<'a>(
         _ => (text, true),
     };
     Ok(Piece { text, time, stream, is_partial })
-}
-
-/// RFC 3339; fast if it is in UTC.
-fn read_time(calendar: &mut Calendar, text: &[u8]) -> Option<Time> {
-    if let Some((date, [b'T', clock @ .., b'Z'])) = text.split_at_checked(10)
-        && let Some(time) = calendar.read_w3c(date, clock)
-    {
-        return Some(time);
-    }
-    std::str::from_utf8(text).ok()?.parse::<Timestamp>().ok().and_then(Time::from_timestamp)
 }
 
 /// The object that Docker writes, which leaves out what is empty; a member given twice is refused.
@@ -335,16 +324,6 @@ mod tests {
             prop_assert_eq!(text(Container::Docker, line), expected.clone());
             let cri = [b"t stdout P ", &expected.0[..]].concat();
             prop_assert_eq!(text(Container::Cri, cri), expected);
-        }
-
-        #[test]
-        fn times_come_back(nanoseconds in any::<i64>(), hours in -12..14i8) {
-            let timestamp = Timestamp::from_nanosecond(nanoseconds.into()).unwrap();
-            let local = timestamp.display_with_offset(jiff::tz::offset(hours)).to_string();
-            for written in [timestamp.to_string(), local] {
-                let read = read_time(&mut Calendar::default(), written.as_bytes());
-                prop_assert_eq!(read, Time::from_timestamp(timestamp), "{}", written);
-            }
         }
     }
 }

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use memchr::memchr;
 
-use crate::{Calendar, Documents, Event, Frame, Parse, Parsed, Shape, Time};
+use crate::{Calendar, Documents, Event, Frame, List, Parse, Parsed, Shape, Time};
 use assemble::{Assembler, Stand, Whole};
 use charset::{Charset, EncodingSetting, without_return};
 use container::Stream;
@@ -118,7 +118,7 @@ impl<M: Copy> Scribe<M> {
 
     /// Takes in a directive that stands before the lines that will come.
     pub fn recall(&mut self, directive: &[u8]) {
-        self.parser.parse(&mut Calendar::default(), directive);
+        self.parser.parse(&mut Calendar::default(), directive, &mut List::default());
     }
 
     /// Where the first thing begins that has not ended.
@@ -185,7 +185,7 @@ impl<M: Copy> Scribe<M> {
         // before the first that is not ASCII.
         for (start, piece) in padding::pieces(bytes) {
             let at = offset + start as u64;
-            let text = self.text(piece, at).into_owned();
+            let text = self.text(piece, at);
             self.write_text(&text, at, documents, desk);
         }
         self.counts.padding += padding::count(bytes);
@@ -199,7 +199,7 @@ impl<M: Copy> Scribe<M> {
         documents: &mut Documents,
         desk: &mut impl Desk,
     ) {
-        let text = self.text(bytes, offset).into_owned();
+        let text = self.text(bytes, offset);
         self.write_text(&text, offset, documents, desk);
     }
 
@@ -211,9 +211,12 @@ impl<M: Copy> Scribe<M> {
         documents: &mut Documents,
         desk: &mut impl Desk,
     ) {
-        let text = self.text(bytes, offset).into_owned();
+        let text = self.text(bytes, offset);
         let (text, time) = match &mut self.assembler {
-            Some(assembler) => assembler.unwrapped(&text),
+            Some(assembler) => {
+                let (text, time) = assembler.unwrapped(&text);
+                (Cow::Owned(text), time)
+            }
             None => (text, None),
         };
         let whole = Whole { time, ..self.alone(&text, offset) };
@@ -268,7 +271,9 @@ impl<M: Copy> Scribe<M> {
             self.counts.empty += 1;
             return;
         }
-        let (own, fields, problem) = match self.parser.parse(documents.calendar(), line) {
+        let mut others = List::default();
+        let parsed = self.parser.parse(documents.calendar(), line, &mut others);
+        let (own, fields, problem) = match parsed {
             Parsed::Directive => {
                 self.counts.directives += 1;
                 return;
@@ -282,7 +287,8 @@ impl<M: Copy> Scribe<M> {
         let shape = if whole.cut { Shape::Cut } else { shape };
         let (offset, stream) = (whole.offset, whole.stream.map(Stream::as_str));
         desk.put(offset, own.or(whole.time), line, |out, time| {
-            let event = Event { offset, time, line, fields, problem, shape, stream };
+            let others = &others;
+            let event = Event { offset, time, line, fields, others, problem, shape, stream };
             documents.write(out, &self.frame, &event);
         });
     }

@@ -5,6 +5,7 @@
 //! line is held back to look at the next one: where only the next line could tell, the usual case
 //! decides. Nothing is allocated for a line.
 
+use memchr::{memchr, memrchr};
 use regex::bytes::Regex;
 use serde::Deserialize;
 
@@ -41,7 +42,17 @@ impl MultilineKind {
         &["none", "start", "continuation", "indent", "count", "java", "python", "go", "rust"];
 
     fn name(self) -> &'static str {
-        Self::NAMES.get(self as usize).copied().unwrap_or_default()
+        match self {
+            Self::None => "none",
+            Self::Start => "start",
+            Self::Continuation => "continuation",
+            Self::Indent => "indent",
+            Self::Count => "count",
+            Self::Java => "java",
+            Self::Python => "python",
+            Self::Go => "go",
+            Self::Rust => "rust",
+        }
     }
 }
 
@@ -134,7 +145,7 @@ fn read_pattern(name: &str, pattern: Option<&str>) -> Result<Regex, String> {
     Regex::new(pattern).map_err(|error| {
         // The lines before the last one draw an arrow below the pattern.
         let text = error.to_string();
-        let problem = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        let problem = text.lines().last().unwrap_or(&text).trim_start_matches("error: ");
         format!("multiline_pattern: expected a regular expression, found {pattern:?}: {problem}")
     })
 }
@@ -184,7 +195,7 @@ enum Place {
     Lines(u32),
     /// A blank line. Nothing joins it, so that it is dropped and does not lead another event.
     Blank,
-    /// Nothing of note.
+    /// A line that is no part of a trace.
     Plain,
     /// It announced a trace, and its message may follow.
     Head,
@@ -213,7 +224,7 @@ fn begins(line: &[u8], texts: &[&str]) -> bool {
 
 /// What stands before the first `byte`, or all.
 fn before(line: &[u8], byte: u8) -> &[u8] {
-    line.split(|other| *other == byte).next().unwrap_or_default()
+    memchr(byte, line).map_or(line, |at| line.split_at(at).0)
 }
 
 fn begin_java(line: &[u8]) -> Place {
@@ -237,14 +248,14 @@ fn join_java(place: Place, line: &[u8]) -> Option<Place> {
 fn is_java_exception(line: &[u8]) -> bool {
     let class = before(line.trim_ascii_end(), b':');
     let is_name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"._$".contains(byte);
-    let mut parts = class.rsplit(|byte| *byte == b'.');
-    let simple = parts.next().unwrap_or_default();
+    let Some(dot) = memrchr(b'.', class) else { return false };
+    let (package, simple) = class.split_at(dot);
     let is_exception = |name: &[u8]| {
         ["Exception", "Error", "Throwable"].iter().any(|end| name.ends_with(end.as_bytes()))
     };
     // With `$` between: a class within a class, one of which says what it is.
     class.iter().all(is_name_byte)
-        && parts.next().is_some_and(|package| !package.is_empty())
+        && !matches!(package.last(), None | Some(b'.'))
         && simple.split(|byte| *byte == b'$').any(is_exception)
 }
 

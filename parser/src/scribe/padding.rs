@@ -18,7 +18,7 @@ fn run(data: &[u8]) -> Option<(usize, usize)> {
         if nul < behind {
             continue;
         }
-        let length = leading_padding(data.get(nul..).unwrap_or_default());
+        let length = leading_padding(data.split_at(nul).1);
         behind = nul + length;
         if length >= LEAST {
             return Some((nul, length));
@@ -47,7 +47,7 @@ pub fn pieces(line: &[u8]) -> Vec<(usize, &[u8])> {
             break;
         };
         if end > 0 {
-            pieces.push((start, rest.get(..end).unwrap_or_default()));
+            pieces.push((start, rest.split_at(end).0));
         }
         start += end + length;
     }

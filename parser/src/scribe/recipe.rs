@@ -5,13 +5,13 @@ use super::charset::{Charset, EncodingSetting};
 use super::container::Container;
 use super::multiline::Rule;
 use super::{Counts, Scribe};
-use crate::{Frame, ParserKind};
+use crate::{Format, Frame};
 
 /// How the lines of files become documents.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     /// The format of the lines.
-    pub parser: ParserKind,
+    pub format: Format,
     /// `event.dataset`.
     pub dataset: String,
     /// How characters are written.
@@ -47,7 +47,7 @@ impl Recipe {
             charset: Charset::default(),
             most_bytes: self.max_line_bytes,
             assembler: Assembler::new(self.container, multiline, self.max_line_bytes),
-            parser: self.parser.parser(),
+            parser: self.format.parser(),
             frame: Frame::new(&self.dataset, origin, self.keep_original),
         }
     }

@@ -1,4 +1,4 @@
-//! When which file is to be looked at although nothing happens to it.
+//! When to look at which file although no event asks for it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;

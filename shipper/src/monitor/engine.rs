@@ -1,4 +1,4 @@
-//! The engine: goes round, deals with what came in, and does what there is to do.
+//! The engine: in rounds, it deals with what came in and does what is due.
 
 mod turns;
 
@@ -10,24 +10,25 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::telemetry::Health;
 
-use crate::batch::{ClosedBatch, OpenBatch};
-use crate::config::{Input, Settings};
 use crate::metrics::{FileLag, ShipperMetrics};
 use crate::monitor::alarms::Alarms;
+use crate::monitor::batch::{ClosedBatch, OpenBatch};
 use crate::monitor::bodies::Bodies;
 use crate::monitor::find::discover::scan;
 use crate::monitor::find::watcher::{WatchMode, Watcher};
 use crate::monitor::know::files::{Files, Host, Limits};
-use crate::monitor::position::checkpoint::{Remembered, StateDir};
 use crate::monitor::position::saver::Saver;
+use crate::monitor::position::state::{Remembered, StateDir};
 use crate::monitor::read::content::{Content, Pipe, Window};
-use crate::monitor::read::reading::READ_BYTES;
+use crate::monitor::read::tail::reading::READ_BYTES;
 use crate::monitor::read::tail::{Tail, TailId};
 use crate::monitor::ready::Ready;
 use crate::monitor::schedule::Schedule;
+use crate::monitor::settings::{EngineSettings, Input};
 use crate::monitor::wake::{End, GATHER, Inbox, News};
 use omphalos_common::clock::now_seconds;
 use omphalos_parser::Documents;
+use omphalos_transport::batch::BatchSettings;
 
 /// The name of the monitor in [`Health`].
 const PART: &str = "monitor";
@@ -50,13 +51,17 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// The monitor goes round at least so often, to show that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How the monitor works.
+/// What a monitor is started with.
 #[derive(Debug, Clone)]
 pub struct MonitorOptions {
     /// Read every file to its present end, and stop.
     pub once: bool,
-    /// See [`Settings`].
-    pub settings: Settings,
+    /// What is set once for all files.
+    pub settings: EngineSettings,
+    /// When a batch is full, and when it is old enough.
+    pub batch: BatchSettings,
+    /// Whether to measure how far each file is behind, because somebody may ask.
+    pub measures_lag: bool,
     /// Who we are.
     pub host: Host,
 }
@@ -88,6 +93,8 @@ pub enum Ended {
     Unconfirmed,
     /// The last checkpoint could not be saved.
     Unsaved,
+    /// What cannot be was found; this says what. It stopped at once.
+    Broken(String),
 }
 
 /// What the monitor is doing.
@@ -104,9 +111,9 @@ enum Stage {
 /// The monitor; [`Monitor::run`] is its thread.
 pub struct Monitor {
     pub(super) options: MonitorOptions,
-    pub(super) inbox: Inbox,
+    inbox: Inbox,
     bodies: Bodies,
-    pub(super) metrics: ShipperMetrics,
+    metrics: ShipperMetrics,
     health: Health,
     stage: Stage,
     /// `None` once nothing more will be sent.
@@ -218,6 +225,10 @@ impl Monitor {
         if self.may_read() {
             self.read();
         }
+        // Before anything more leaves, or is remembered.
+        if let Some(what) = self.files.broken() {
+            return Some(Ended::Broken(what.to_owned()));
+        }
         self.flush_old();
         self.send();
         if finished {
@@ -262,15 +273,14 @@ impl Monitor {
 
     /// Until when there is nothing to do if nothing happens.
     pub(super) fn deadline(&self, now: Instant) -> Instant {
-        let flush = self.options.settings.batch.flush_interval.0;
+        let flush = self.options.batch.flush_interval.0;
         let deadlines = [
-            Some(now + HEARTBEAT),
             self.open.values().map(|batch| batch.opened() + flush).min(),
             self.saver.due(),
             self.may_read().then(|| self.alarms.next()).flatten(),
             (self.stage == Stage::Reading).then(|| self.next_look()).flatten(),
         ];
-        deadlines.into_iter().flatten().min().unwrap_or(now)
+        deadlines.into_iter().flatten().fold(now + HEARTBEAT, Instant::min)
     }
 
     /// When to look at what is there; in a single pass that is once, and again only where something
@@ -288,10 +298,12 @@ impl Monitor {
     }
 
     fn absorb(&mut self, news: News) {
-        for (id, number) in news.confirmed {
-            if let Some(tail) = self.files.get_mut(id) {
-                tail.confirm(number);
-                self.saver.changed();
+        for owner in news.confirmed {
+            // What is nowhere any more has no position to move.
+            let Some(tail) = self.files.get_mut(owner.tail) else { continue };
+            match tail.confirm(owner.chunk) {
+                Ok(()) => self.saver.changed(),
+                Err(error) => self.files.note_unreadable(owner.tail, &error),
             }
         }
         if let Some((number, result)) = news.saved {
@@ -326,7 +338,9 @@ impl Monitor {
             if self.ends.is_none() {
                 self.rescan();
                 let files = self.files.iter().filter(|tail| tail.is_plain());
-                self.ends = Some(files.map(|tail| (tail.id, length_of(tail))).collect());
+                // One that cannot be measured now is read to where it ends when it is.
+                let end = |tail: &Tail| Some((tail.id, tail.metadata().ok()?.len()));
+                self.ends = Some(files.filter_map(end).collect());
             }
             return;
         }
@@ -435,7 +449,7 @@ impl Monitor {
             Some(trouble) => self.health.problem(FILES, trouble),
             None => self.health.well(FILES),
         }
-        if self.options.settings.listen.is_none() {
+        if !self.options.measures_lag {
             return;
         }
         let lag = |tail: &Tail| FileLag {
@@ -446,8 +460,4 @@ impl Monitor {
         let lags = self.files.iter().map(lag).collect();
         self.metrics.report(lags, self.files.unreadable_count());
     }
-}
-
-fn length_of(tail: &Tail) -> u64 {
-    tail.metadata().map(|metadata| metadata.len()).unwrap_or_default()
 }

@@ -9,7 +9,9 @@
 //! round, and is woken by `wake`.
 
 mod alarms;
+mod batch;
 mod bodies;
+mod broken;
 mod engine;
 mod find;
 mod know;
@@ -17,21 +19,28 @@ mod position;
 mod read;
 mod ready;
 mod schedule;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod wake;
 
+pub use batch::{ClosedBatch, Owner};
 pub use bodies::Bodies;
 pub use engine::{Ended, Joints, Monitor, MonitorOptions};
 pub use find::discover::{Watched, scan};
 pub use find::watcher::WatchMode;
 pub use know::again::{PeekError, Recalled, begin_again, note_unread, peek, recall};
 pub use know::files::{Host, PIPE};
-pub use position::checkpoint::{Entry, Remembered, StateDir, StateError};
-pub use position::clock::{Clock, Names};
+pub use position::clock::{Clock, LineSource, Names};
+pub use position::entry::Entry;
 pub use position::identity::{FileKey, logical_path};
 pub use position::line_numbers::{Lines, Span, number_lines};
+pub use position::state::{Remembered, StateDir, StateError};
 pub use read::content::Compression;
 pub use read::pipe::read_pipe;
 pub use read::tail::{TailId, Waits};
+pub use settings::{
+    Archives, ENGINE_SETTINGS, EngineSettings, Input, LogicalPath, MonitorSettings, Start,
+    monitor_settings,
+};
 pub use wake::{End, Inbox};

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use crate::monitor::read::tail::TailId;
 
-/// The queue.
+/// The queue of those files; a file that is in it is not added again.
 #[derive(Debug, Default)]
 pub struct Ready {
     queue: VecDeque<TailId>,
@@ -31,7 +31,7 @@ impl Ready {
         self.queue.len()
     }
 
-    /// Whether none does.
+    /// Whether no file waits.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

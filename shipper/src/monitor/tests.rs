@@ -24,13 +24,13 @@ use omphalos_common::ids::{IdKeys, IdMakers};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::batch::OpenBatch;
+use crate::monitor::batch::OpenBatch;
 use crate::monitor::know::matching;
-use crate::monitor::position::checkpoint::Entry;
 use crate::monitor::position::clock::Names;
+use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::read::content::Content;
-use crate::monitor::read::reading::{Look, READ_BYTES, Tools};
+use crate::monitor::read::tail::reading::{Look, READ_BYTES, Tools};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
@@ -119,7 +119,7 @@ impl Log {
     fn open_at(&self, path: &Path, entry: Option<&Entry>) -> Tail {
         let shown = path.as_os_str().as_encoded_bytes();
         let recipe = Recipe {
-            parser: self.kind,
+            format: self.kind.format(),
             dataset: "test".to_owned(),
             encoding: EncodingSetting::Auto,
             container: Container::None,
@@ -199,8 +199,8 @@ impl Shipped {
         let documents: Vec<_> = texts.zip(ids).map(|(text, id)| Document::new(text, *id)).collect();
         let mut offsets = documents.iter().map(|document| document.offset);
         let chunks = closed.batch.chunks.iter().zip(&closed.owners);
-        let chunks = chunks.map(|(chunk, (_, number))| Chunk {
-            number: *number,
+        let chunks = chunks.map(|(chunk, owner)| Chunk {
+            number: owner.chunk,
             range: chunk.start..chunk.end,
             offsets: offsets.by_ref().take(chunk.ids.len()).collect(),
         });
@@ -226,7 +226,7 @@ impl Shipped {
 
     fn confirm(&self, tail: &mut Tail) {
         for chunk in &self.chunks {
-            tail.confirm(chunk.number);
+            tail.confirm(chunk.number).unwrap();
         }
     }
 }

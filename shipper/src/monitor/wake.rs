@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::monitor::read::tail::TailId;
+use crate::monitor::batch::Owner;
 
 /// Where everything that the monitor reacts to comes in; cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct News {
     /// Files came, went or were renamed; or events were lost.
     pub rescan: bool,
     /// Chunks that are confirmed.
-    pub confirmed: Vec<(TailId, u64)>,
+    pub confirmed: Vec<Owner>,
     /// The result of saving the checkpoint of this number.
     pub saved: Option<(u64, Result<(), String>)>,
     /// The stage behind the monitor has taken something.
@@ -40,7 +40,7 @@ pub struct News {
 /// How far the end of the process is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// Far.
+    /// The process goes on.
     #[default]
     Away,
     /// Nothing more should be read; what is read should be passed on.
@@ -97,6 +97,7 @@ pub const GATHER: Duration = Duration::from_millis(20);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::read::tail::TailId;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(30)
@@ -108,7 +109,7 @@ mod tests {
         inbox.put(|news| {
             news.touched.insert(PathBuf::from("/a"));
         });
-        inbox.put(|news| news.confirmed.push((TailId::default(), 1)));
+        inbox.put(|news| news.confirmed.push(Owner { tail: TailId::default(), chunk: 1 }));
         let news = inbox.wait(soon(), soon());
         assert_eq!((news.touched.len(), news.confirmed.len()), (1, 1));
     }

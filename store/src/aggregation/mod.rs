@@ -26,7 +26,7 @@ use crate::query::{Dates, Query};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Aggregations(pub Vec<Aggregation>);
 
-/// One of them.
+/// One aggregation of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aggregation {
     /// What its result is called.
@@ -65,7 +65,7 @@ pub enum Kind {
 pub struct Terms {
     /// The field.
     pub field: String,
-    /// How many buckets.
+    /// The most buckets that are shown.
     pub size: u32,
     /// What they are sorted by.
     pub order: Target,
@@ -77,7 +77,7 @@ pub struct Terms {
     pub missing: Option<Value>,
     /// Only these values, or those that a regular expression fits.
     pub include: Option<Value>,
-    /// Not these.
+    /// Values that are left out.
     pub exclude: Option<Value>,
 }
 

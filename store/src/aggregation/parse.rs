@@ -13,7 +13,7 @@ use crate::query::{self, illegal, parsing, token};
 
 /// Aggregations in aggregations.
 const MOST_DEPTH: usize = 10;
-/// All together.
+/// The most aggregations in one request.
 const MOST: usize = 200;
 /// Buckets of `terms`, as `search.max_buckets` has it.
 const MOST_TERMS: u32 = 65_536;

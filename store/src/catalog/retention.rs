@@ -1,4 +1,4 @@
-//! Which indices go when there is too much, or they are too old.
+//! Which indices are deleted, because the store is too large or they are too old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,9 +56,11 @@ pub(super) fn overdue(
     overdue
 }
 
-/// When the youngest document of an index is of; without any, when the index was made.
+/// When the youngest document of an index is of; without any, when the index was made. Where neither
+/// can be told it counts as the youngest of all: what is not known to be old is kept.
 fn youngest(index: &Index) -> jiff::Timestamp {
-    let made = jiff::Timestamp::from_millisecond(index.about().created).unwrap_or_default();
+    let made = jiff::Timestamp::from_millisecond(index.about().created);
+    let made = made.unwrap_or(jiff::Timestamp::MAX);
     let Some(place) = index.place(TIME) else { return made };
     let searcher = index.searcher();
     let newest = searcher.segment_readers().iter().filter_map(|segment| {

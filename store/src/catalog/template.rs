@@ -94,7 +94,7 @@ impl IndexTemplate {
         body
     }
 
-    /// As it came.
+    /// The template as it was sent.
     pub fn body(&self) -> &Value {
         &self.body
     }
@@ -188,8 +188,10 @@ impl Templates {
     fn save(&mut self) -> Result<(), ApiError> {
         let bodies: BTreeMap<&String, &Value> =
             self.templates.iter().map(|(name, template)| (name, template.body())).collect();
-        let text = serde_json::to_vec(&bodies).unwrap_or_default();
-        write_durably(&self.path, &text)
-            .map_err(|error| ApiError::unavailable(format!("{}: {error}", self.path.display())))
+        let failed = |error: std::io::Error| {
+            ApiError::unavailable(format!("{}: {error}", self.path.display()))
+        };
+        let text = serde_json::to_vec(&bodies).map_err(|error| failed(error.into()))?;
+        write_durably(&self.path, &text).map_err(failed)
     }
 }

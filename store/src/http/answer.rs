@@ -54,7 +54,7 @@ impl Answer {
         Self { status, body: Content::Nothing }
     }
 
-    /// With another status.
+    /// The same answer with another status.
     #[must_use]
     pub fn with_status(self, status: u16) -> Self {
         Self { status, ..self }

@@ -1,4 +1,4 @@
-//! Who this is, how it is, and what it has.
+//! Answers about the store itself: name and version, health, and list of indices.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -122,7 +122,8 @@ fn one(
 ) -> Result<Answer, ApiError> {
     store.keep_writers(MOST_WRITERS - 1);
     let outcomes = index.submit(vec![operation])?.wait()?;
-    let outcome = outcomes.first().copied().unwrap_or(Outcome::NotFound);
+    let outcome = outcomes.first().copied();
+    let outcome = outcome.ok_or_else(|| ApiError::unavailable("the index says of no outcome"))?;
     if let Outcome::Exists(version) = outcome {
         return Err(conflict(id, version).with("index", Value::from(index.name())));
     }

@@ -22,7 +22,7 @@ pub const SOURCE: &str = "_source";
 pub const VERSION: &str = "_version";
 /// Fields that were mapped after the index was made, but for texts.
 pub const LATER: &str = "_later";
-/// And texts.
+/// Texts that were mapped after the index was made.
 pub const LATER_TEXT: &str = "_later_text";
 /// The tokenizer of texts: words in lower case.
 pub const WORDS: &str = "words";

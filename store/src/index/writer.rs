@@ -61,7 +61,7 @@ pub enum Outcome {
     Exists(i64),
     /// It is not there any more.
     Deleted(i64),
-    /// There was none.
+    /// There was no document with this id.
     NotFound,
 }
 
@@ -125,14 +125,14 @@ pub(super) enum Way {
     /// There is none; the next request starts one.
     #[default]
     None,
-    /// There is one.
+    /// There is a thread, which this leads to.
     Open(Writer),
     /// The index is deleted, and there will be none.
     Closed,
 }
 
 impl Writer {
-    /// Has an index do this.
+    /// Hands operations to the thread of an index, which is started if there is none.
     pub(super) fn submit(
         index: &Arc<Index>,
         operations: Vec<Operation>,
@@ -305,7 +305,7 @@ fn group(
     Ok(())
 }
 
-/// A request that waits, or will soon.
+/// The next request that waits, or is about to.
 fn another(index: &Index, requests: &Receiver<Request>) -> Option<Request> {
     match requests.try_recv() {
         Ok(request) => Some(request),

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 pub enum Guess {
     /// A string, and whether it reads as a date.
     Text {
-        /// Whether it does.
+        /// Whether it reads as a date.
         is_date: bool,
     },
     /// A whole number.

@@ -117,7 +117,7 @@ pub enum DynamicMode {
     /// They are mapped after their first value.
     #[default]
     True,
-    /// They are stored only.
+    /// New fields are stored, but not mapped.
     False,
     /// The document is refused.
     Strict,

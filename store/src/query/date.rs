@@ -37,9 +37,9 @@ pub struct Dates {
 /// Which moment of a month, say, is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
-    /// The first.
+    /// The first moment.
     Down,
-    /// The last.
+    /// The last moment.
     Up,
 }
 

@@ -10,7 +10,7 @@ use crate::error::ApiError;
 
 /// As `indices.query.bool.max_nested_depth`.
 const MOST_DEPTH: usize = 30;
-/// Of all queries in a request.
+/// The most queries in a request, those in others included.
 pub(super) const MOST_CLAUSES: usize = 4_096;
 
 /// Reads a query.

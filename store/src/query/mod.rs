@@ -32,12 +32,12 @@ pub use dsl::parse;
 pub(crate) use refusal::{illegal, parsing, shard_failure, token};
 pub use strings::from_text;
 
-/// A query.
+/// A query, with its boost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// What the score is multiplied with.
     pub boost: f32,
-    /// What is asked for.
+    /// The query itself.
     pub kind: Kind,
 }
 
@@ -166,7 +166,7 @@ pub struct Bool {
 /// `minimum_should_match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Minimum {
-    /// So many, or all but so many.
+    /// This many, or, if negative, all but this many.
     Number(i64),
     /// So many of a hundred, or all but so many.
     Percent(i64),

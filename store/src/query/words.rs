@@ -23,9 +23,9 @@ pub enum Role {
 /// Something that is looked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leaf {
-    /// Where, if it says so.
+    /// The field, if one is named.
     pub field: Option<String>,
-    /// What.
+    /// What is looked for in it.
     pub what: What,
     /// What its score is multiplied with.
     pub boost: f32,
@@ -51,9 +51,9 @@ pub enum What {
 pub enum Problem {
     /// Elasticsearch does not understand it either.
     Syntax,
-    /// Elasticsearch would.
+    /// Elasticsearch understands it, but this store does not.
     Unsupported(&'static str),
 }
 
-/// Of groups in groups.
+/// How deep groups may be nested.
 pub const MOST_DEPTH: usize = 50;

@@ -16,7 +16,7 @@ pub struct SearchAnswer {
     /// The name of the point in time that was searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pit_id: Option<String>,
-    /// Milliseconds.
+    /// How long the search took, in milliseconds.
     pub took: u64,
     /// Whether it is not complete.
     pub timed_out: bool,
@@ -33,18 +33,18 @@ pub struct SearchAnswer {
 /// How many indices answered.
 #[derive(Debug, Serialize)]
 pub struct Shards {
-    /// All.
+    /// How many indices were searched.
     pub total: usize,
     /// Those that answered.
     pub successful: usize,
-    /// None.
+    /// Always 0: no index is skipped.
     pub skipped: usize,
-    /// None.
+    /// Always 0: a failure fails the search.
     pub failed: usize,
 }
 
 impl Shards {
-    /// So many indices.
+    /// All of `total` indices answered.
     pub fn all(total: usize) -> Self {
         Self { total, successful: total, skipped: 0, failed: 0 }
     }
@@ -65,7 +65,7 @@ pub struct Hits {
 /// How many hits there are.
 #[derive(Debug, Serialize)]
 pub struct Total {
-    /// So many.
+    /// How many hits were counted.
     pub value: u64,
     /// `eq`, or `gte` where there are more.
     pub relation: &'static str,

@@ -55,9 +55,9 @@ pub struct Order {
 /// The last hit that is not wanted.
 #[derive(Debug, Clone)]
 pub struct After {
-    /// Where it stands.
+    /// Its values of the criteria.
     pub ranks: Vec<Rank>,
-    /// Which it is, if hits that stand at the same place are wanted from there on.
+    /// Which hit it is, if those after it with the same values are wanted too.
     pub tie: Option<Tie>,
 }
 
@@ -91,7 +91,7 @@ pub struct Gathered {
 
 /// Gathers the hits of one index.
 pub struct Gatherer {
-    /// How.
+    /// The order of hits.
     pub order: Arc<Order>,
     /// The columns of the criteria in this index.
     pub columns: Vec<Option<String>>,

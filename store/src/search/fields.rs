@@ -7,7 +7,7 @@ use crate::index::Index;
 use crate::mapping::{FieldKind, is_match};
 use crate::query::{Dates, Rounding, Viewpoint, illegal, parsing};
 
-/// In one request.
+/// The most fields in one request.
 const MOST: usize = 100;
 
 /// Fields whose values are shown.

@@ -14,7 +14,7 @@ use crate::query::{self, Query, illegal, parsing, shard_failure, token};
 
 /// As `index.max_result_window`.
 pub const WINDOW: usize = 10_000;
-/// Hits without `size`.
+/// How many hits are shown without `size`.
 const USUAL_SIZE: usize = 10;
 /// Hits are counted so far without `track_total_hits`.
 const USUAL_TOTAL: u64 = 10_000;
@@ -48,7 +48,7 @@ const UNSUPPORTED: [&str; 18] = [
 pub enum TotalHits {
     /// Not at all.
     Untold,
-    /// So far.
+    /// Up to this many.
     UpTo(u64),
     /// All of them.
     All,

@@ -271,7 +271,7 @@ impl<'a> Search<'a> {
         };
         let mut values = Map::new();
         if !self.request.fields.is_empty() {
-            let document: Value = serde_json::from_slice(came).unwrap_or_default();
+            let document: Value = serde_json::from_slice(came).map_err(unreadable)?;
             values = fields::values(index, &document, &self.request.fields);
         }
         let score = match self.known_score {
@@ -305,9 +305,13 @@ impl<'a> Search<'a> {
 
 /// JSON as it is.
 fn raw(text: &[u8]) -> Result<Box<RawValue>, ApiError> {
-    let text = std::str::from_utf8(text).unwrap_or("null").trim();
-    RawValue::from_string(text.to_owned())
-        .map_err(|error| ApiError::unavailable(format!("a document cannot be read: {error}")))
+    let text = std::str::from_utf8(text).map_err(unreadable)?.trim();
+    RawValue::from_string(text.to_owned()).map_err(unreadable)
+}
+
+/// A document is kept as it came, and was read then.
+fn unreadable(error: impl std::fmt::Display) -> ApiError {
+    ApiError::unavailable(format!("a document cannot be read: {error}"))
 }
 
 /// What tantivy says, in Elasticsearch's words.

@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 use crate::error::ApiError;
 use crate::query::{Dates, illegal, parsing};
 
-/// Of one search.
+/// The most fields that one search sorts by.
 const MOST_FIELDS: usize = 16;
 
 /// One of the things that hits are sorted by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortField {
-    /// What.
+    /// What hits are sorted by.
     pub by: By,
     /// Whether the largest is first.
     pub is_descending: bool,

@@ -11,7 +11,7 @@ use omphalos_common::ids::{ID_VERSION, IdMaker};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_parser::scribe::Origin;
-use omphalos_parser::{Documents, Event, Frame, Parsed, ParserKind, Shape};
+use omphalos_parser::{Documents, Event, Frame, List, Parsed, ParserKind, Shape};
 use omphalos_tests::generate::Generator;
 use omphalos_transport::batch::{Batch, Chunk};
 use omphalos_transport::udp::{UdpSender, UdpSenderMetrics, UdpSettings};
@@ -76,7 +76,7 @@ fn batch(
 ) -> Batch {
     let source = SourceId::from_random(1);
     let ids = IdMaker::of_host("bench");
-    let mut parser = ParserKind::Combined.parser();
+    let mut parser = ParserKind::Combined.format().parser();
     let mut chunk = Chunk {
         source: Arc::from(source.to_string()),
         id_version: Some(ID_VERSION),
@@ -94,12 +94,14 @@ fn batch(
         text.clear();
         generator.line(&mut text);
         let line = text.trim_end().as_bytes();
-        let parsed = parser.parse(documents.calendar(), line);
+        let mut others = List::default();
+        let parsed = parser.parse(documents.calendar(), line, &mut others);
         let Parsed::Event { time: Some(time), fields, problem } = parsed else {
             panic!("not a line in the combined format: {text}");
         };
         let (shape, stream) = (Shape::Whole, None);
-        let event = Event { offset: *offset, time, line, fields, problem, shape, stream };
+        let event =
+            Event { offset: *offset, time, line, fields, others: &others, problem, shape, stream };
         documents.write(&mut body, frame, &event);
         chunk.ids.push(ids.document_id(source, *offset, time.seconds, line));
         chunk.days.push(day_of(time.seconds));

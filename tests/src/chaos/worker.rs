@@ -118,7 +118,7 @@ impl Worker {
         let code = self.program.terminate();
         assert_eq!(code, Some(0), "{} stops with 0", self.name);
         let log = self.program.log();
-        let last = log.lines().rev().find(|line| line.contains("the books of this run"));
+        let last = log.lines().rev().find(|line| line.contains("counts since the start"));
         let last = last.unwrap_or_else(|| panic!("{} has no last word", self.name));
         for word in last.split(' ') {
             let Some((key, value)) = word.split_once('=') else { continue };

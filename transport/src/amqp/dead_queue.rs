@@ -25,6 +25,15 @@ pub struct DeadQueue {
 /// A dead letter.
 pub struct DeadMessage(Delivery);
 
+/// What became of a dead letter that was to be published again.
+#[derive(Debug)]
+pub enum Replayed {
+    /// The broker has confirmed it, and it is out of the queue.
+    Published,
+    /// It cannot be published as it was, and stays in the queue; why. The others may be.
+    Refused(String),
+}
+
 /// Why a dead letter could not be read, published or dropped.
 #[derive(thiserror::Error, Debug)]
 #[error("{0}")]
@@ -92,9 +101,12 @@ impl DeadQueue {
     /// and takes it out of the queue once the broker has confirmed that.
     ///
     /// # Errors
-    /// When it cannot be published as it was; it then stays in the queue.
-    pub async fn replay(&self, message: DeadMessage) -> Result<(), DeadQueueError> {
-        let (body, properties) = message.as_sent()?;
+    /// When the broker does not take it, as it would take no other; it then stays in the queue.
+    pub async fn replay(&self, message: DeadMessage) -> Result<Replayed, DeadQueueError> {
+        let (body, properties) = match message.as_sent() {
+            Ok(sent) => sent,
+            Err(DeadQueueError(reason)) => return Ok(Replayed::Refused(reason)),
+        };
         let exchange = self.topology.exchange.as_str();
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let key = message.header(header::ROUTING_KEY).unwrap_or("replay");
@@ -109,7 +121,8 @@ impl DeadQueue {
         if confirmation.take_message().is_some() {
             return Err(DeadQueueError(format!("exchange {exchange:?} routes to no queue")));
         }
-        self.remove(message).await
+        self.remove(message).await?;
+        Ok(Replayed::Published)
     }
 
     /// Takes a dead letter out of the queue for good.

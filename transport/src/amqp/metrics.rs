@@ -1,4 +1,4 @@
-//! What both ends of the transport count.
+//! The metrics of the AMQP sender and receiver.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;

@@ -17,7 +17,7 @@ mod settings;
 mod topology;
 
 pub use broker::{Broker, BrokerLink, ConnectError};
-pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError};
+pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError, Replayed};
 pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};
 pub use receiver::{Receiver, ReceiverOptions};

@@ -40,7 +40,7 @@ const IDLE_LOOK: Duration = Duration::from_secs(5);
 /// end, on a connection that is well: such a connection is made anew.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
-/// How a receiver works.
+/// What a receiver is started with.
 #[derive(Debug, Clone)]
 pub struct ReceiverOptions {
     /// The name of the receiver in [`Health`].
@@ -170,7 +170,7 @@ impl Intake for Receiver {
         let questions = self.questions.clone();
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            questions.send(answer).await.is_ok() && answered.await.unwrap_or_default()
+            questions.send(answer).await.is_ok() && answered.await.unwrap_or(false)
         })
     }
 }
@@ -229,7 +229,7 @@ impl ConsumerSupervisor {
             match ended {
                 ConsumingEnd::Dropped => return,
                 ConsumingEnd::Paused => {
-                    info!(part = self.options.part, "handed all deliveries back")
+                    info!(part = self.options.part, "handed all deliveries back");
                 }
                 ConsumingEnd::Lost(reason) => {
                     if let Some(Due { repeats }) = trouble.due() {
@@ -315,7 +315,7 @@ impl ConsumerSupervisor {
                 _ = self.demand.changed() => {}
                 () = self.deliveries.closed() => {}
                 Some(asker) = self.questions.recv() => {
-                    match self.is_drained((&link, &channel), &mut consumer).await {
+                    match self.is_drained(&link, &channel, &mut consumer).await {
                         // The asker may have gone; then nobody wants to know.
                         Ok(drained) => drop(asker.send(drained)),
                         Err(reason) => return lost(reason),

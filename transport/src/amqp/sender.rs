@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 use super::{Broker, SenderMetrics, Topology};
 use crate::{Message, Receipt, Window};
 use omphalos_common::telemetry::Health;
-use supervisor::SenderSupervisor;
+use supervisor::{Place, Reports, SenderSupervisor};
 
-/// How a sender works.
+/// What a sender is started with.
 #[derive(Debug, Clone)]
 pub struct AmqpSenderOptions {
     /// The name of the sender in [`Health`].
@@ -52,8 +52,8 @@ impl AmqpSender {
         health: Health,
     ) -> (Self, JoinHandle<()>) {
         let (queue, receiver) = mpsc::channel(1);
-        let link = (broker, topology);
-        let supervisor = SenderSupervisor::new(link, options, (metrics, health), receiver);
+        let (place, reports) = (Place { broker, topology }, Reports { metrics, health });
+        let supervisor = SenderSupervisor::new(place, options, reports, receiver);
         (Self { queue }, tokio::spawn(supervisor.run()))
     }
 

@@ -40,7 +40,7 @@ pub const AMQP_SETTINGS: &[Setting] = &[
     Setting::new(
         "amqp.queue_max_bytes",
         Kind::Size,
-        "Length limit of the queue; beyond it the broker refuses and shippers wait. Must be equal everywhere.",
+        "Length limit of the queue; beyond it the broker refuses messages and shippers wait. Must be the same for all programs.",
     )
     .default("8GiB"),
     Setting::new(
@@ -60,9 +60,9 @@ pub const AMQP_SETTINGS: &[Setting] = &[
         "PEM file with the certificate to present to the broker; needs amqp.client_key_file.",
     ),
     Setting::new("amqp.client_key_file", Kind::Text, "PEM file with the key of that certificate."),
-    Setting::new("amqp.heartbeat", Kind::Period, "Heartbeat interval; a broker silent for twice as long is given up.")
+    Setting::new("amqp.heartbeat", Kind::Period, "Heartbeat interval; a broker that is silent for twice as long is given up.")
         .default("15s"),
-    Setting::new("amqp.connect_timeout", Kind::Period, "How long a connection may take to be made.")
+    Setting::new("amqp.connect_timeout", Kind::Period, "How long connecting may take.")
         .default("10s"),
 ];
 
@@ -82,7 +82,7 @@ pub enum TopologyMode {
 pub struct AmqpSettings {
     /// See [`AMQP_SETTINGS`], like all that follow.
     pub url: Option<Vec<String>>,
-    /// Instead of `url`.
+    /// File with the broker URLs, instead of `url`.
     pub url_file: Option<PathBuf>,
     /// The exchange of the batches.
     pub exchange: String,
@@ -92,13 +92,13 @@ pub struct AmqpSettings {
     pub dead_letters: String,
     /// `x-max-length-bytes` of the queue.
     pub queue_max_bytes: Size,
-    /// Declare or check.
+    /// Whether to declare exchanges and queues, or only check them.
     pub topology: TopologyMode,
-    /// Trusted authorities.
+    /// PEM file with the certificate authorities to trust.
     pub ca_file: Option<PathBuf>,
-    /// Our certificate.
+    /// PEM file with our client certificate.
     pub client_certificate_file: Option<PathBuf>,
-    /// Its key.
+    /// PEM file with the key of that certificate.
     pub client_key_file: Option<PathBuf>,
     /// Heartbeat interval.
     pub heartbeat: Period,

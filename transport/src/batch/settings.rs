@@ -2,36 +2,51 @@
 
 use std::time::Duration;
 
-use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size};
+use omphalos_common::config::{About, ConfigError, Kind, Period, Setting, Size};
 use serde::Deserialize;
 
-use crate::messages::Encoding;
 use crate::receipt::Window;
+
+/// The one row of these that a repair has a use for.
+pub const COMPRESSION_LEVEL: Setting =
+    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1");
 
 /// The rows of `[batch]`.
 pub const BATCH_SETTINGS: &[Setting] = &[
-    Setting::new("batch.bytes", Kind::Size, "A batch is sent when it has so many bytes of documents.")
+    Setting::new("batch.bytes", Kind::Size, "A batch is sent when it has this many bytes of documents.")
         .default("1MiB"),
-    Setting::new("batch.flush_interval", Kind::Period, "A batch is sent at the latest so long after its first line.")
+    Setting::new("batch.flush_interval", Kind::Period, "A batch is sent at the latest this long after its first line.")
         .default("300ms"),
+    // What is imported has ids, which only the one has.
     Setting::new(
         "batch.encoding",
         Kind::Choice(&["batch", "json"]),
-        "batch: compressed, many documents a message; json: one plain JSON document a message, for other consumers.",
+        "batch: compressed, many documents per message; json: one plain JSON document per message, for other consumers.",
     )
-    .default("batch"),
-    Setting::new("batch.compression_level", Kind::Integer, "zstd level, 1 to 19.").default("1"),
-    Setting::new("batch.in_flight_messages", Kind::Integer, "Messages that may await their confirm.")
+    .default("batch")
+    .about(About::Daemon),
+    COMPRESSION_LEVEL,
+    Setting::new("batch.in_flight_messages", Kind::Integer, "How many messages may be waiting for their confirm.")
         .default("1024"),
-    Setting::new("batch.in_flight_bytes", Kind::Size, "Bytes of messages that may await their confirm.")
+    Setting::new("batch.in_flight_bytes", Kind::Size, "How many bytes of messages may be waiting for their confirm.")
         .default("8MiB"),
     Setting::new(
         "batch.confirm_timeout",
         Kind::Period,
-        "A connection on which a confirm takes longer is given up and made anew.",
+        "When a confirm takes longer than this, the connection is given up and made anew.",
     )
     .default("1m"),
 ];
+
+/// How a batch becomes messages.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// One message a batch.
+    Batch,
+    /// One message a document.
+    Json,
+}
 
 /// Sizes that make no sense are refused rather than obeyed.
 const BYTES: std::ops::RangeInclusive<u64> = 1024..=64 * 1024 * 1024;

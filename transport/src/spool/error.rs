@@ -13,7 +13,7 @@ pub enum SpoolError {
         "the spool directory {path} is in use by another process; stop it, or give this one a directory of its own"
     )]
     Locked {
-        /// The directory.
+        /// The directory of the spool.
         path: PathBuf,
     },
     /// A later version wrote a segment.
@@ -21,12 +21,12 @@ pub enum SpoolError {
         "the spool segment {path} has format version {version}, which this program does not know; use the version that wrote it, or move the segment away"
     )]
     Version {
-        /// The segment.
+        /// Path of the segment.
         path: PathBuf,
-        /// Its version.
+        /// The version that its header has.
         version: u32,
     },
-    /// The system refuses.
+    /// A file operation failed.
     #[error(transparent)]
     Io(#[from] FileError),
 }
@@ -39,36 +39,36 @@ pub enum AppendError {
         "the spool {path} is full: {needed} bytes more than the {used} in it would exceed the limit of {limit}"
     )]
     Full {
-        /// The directory.
+        /// The directory of the spool.
         path: PathBuf,
         /// What these records would take.
         needed: u64,
-        /// What there is.
+        /// Bytes that the spool takes now.
         used: u64,
-        /// What there may be.
+        /// Bytes that it may take.
         limit: u64,
     },
     /// One is larger than any may be.
     #[error("a record of {length} bytes is too large for the spool, which takes up to {MAX_BODY}")]
     TooLarge {
-        /// Its size.
+        /// Length of the record, in bytes.
         length: usize,
     },
-    /// The system refuses.
+    /// A file operation failed.
     #[error(transparent)]
     Io(#[from] FileError),
 }
 
 /// What the system refused to do with a file of the spool.
 #[derive(thiserror::Error, Debug)]
-#[error("cannot {action} {path}: {source}; {}", advice(.source))]
+#[error("cannot {action} {path}: {reason}; {}", advice(.reason))]
 pub struct FileError {
-    /// What was tried.
+    /// The operation, as a verb for the message.
     pub action: &'static str,
-    /// On which file.
+    /// The file or directory that it was tried on.
     pub path: PathBuf,
-    /// What the system says.
-    pub source: io::Error,
+    /// What the system says. Not a source: it would be said twice where sources are shown.
+    pub reason: io::Error,
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -80,10 +80,10 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// For `map_err`.
+/// Makes the error of this operation on this file, for `map_err`.
 pub fn failed<'a>(
     action: &'static str,
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> FileError + 'a {
-    move |source| FileError { action, path: path.to_owned(), source }
+    move |reason| FileError { action, path: path.to_owned(), reason }
 }

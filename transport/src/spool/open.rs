@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -50,7 +50,7 @@ struct SegmentTail {
 /// What is after the last good record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TailState {
-    /// Nothing.
+    /// Nothing: the segment is whole.
     Whole,
     /// The beginning of a record.
     Torn,
@@ -87,7 +87,7 @@ pub fn open(options: SpoolOptions, boot: u64) -> Result<SpoolShared, SpoolError>
     let damage = tail.as_ref().is_some_and(SegmentTail::has_lost_records);
     let (segments, file, end) = Start::new(saved, tail, boot).begin(&directory, found)?;
     // What was deleted was acknowledged, even if the floor that said so is lost.
-    let floor = saved.unwrap_or(0).max(segments.start().unwrap_or(0));
+    let floor = saved.unwrap_or(0).max(segments.start());
     let mut progress = Progress::new(floor);
     for gap in segments.gaps() {
         progress.acknowledge(gap);
@@ -197,7 +197,7 @@ fn read_tail(
     Ok(tail)
 }
 
-/// Where writing goes on.
+/// The segment in which writing goes on.
 enum Start {
     /// In the last segment.
     Continue(SegmentTail),
@@ -224,21 +224,32 @@ impl Start {
         directory: &Path,
         found: BTreeMap<u64, Found>,
     ) -> Result<(Segments, File, u64), SpoolError> {
-        let mut segments = Segments::default();
-        for (first, Found { header, bytes }) in found {
-            let after = header.map_or(first, |header| header.after);
-            segments.insert(first, Segment { after, limit: bytes, bytes, synced: false });
-        }
-        match self {
-            Self::Continue(SegmentTail { first, end, .. }) => {
+        let segment = |(first, Found { header, bytes })| {
+            let after = header.map_or(first, |header: SegmentHeader| header.after);
+            (first, Segment { after, limit: bytes, bytes, synced: false })
+        };
+        let mut segments: BTreeMap<u64, Segment> = found.into_iter().map(segment).collect();
+        match (self, segments.last_entry()) {
+            (Self::Continue(SegmentTail { first, end, .. }), Some(last))
+                if *last.key() == first =>
+            {
                 let path = segment::path(directory, first);
                 let file = OpenOptions::new().write(true).open(&path);
-                Ok((segments, file.map_err(failed("open", &path))?, end))
+                let file = file.map_err(failed("open", &path))?;
+                let last = last.remove();
+                Ok((Segments::new(segments, first, last), file, end))
             }
-            Self::New(header) => {
+            (Self::Continue(SegmentTail { first, .. }), _) => {
+                let path = segment::path(directory, first);
+                let error = io::Error::other("it is not the last segment of the spool");
+                Err(failed("go on writing", &path)(error).into())
+            }
+            (Self::New(header), _) => {
                 let file = segment::create(directory, header)?;
-                segments.insert(header.first, Segment::begun(header));
-                Ok((segments, file, header.first))
+                // One of this number was found to be empty.
+                segments.remove(&header.first);
+                let last = Segment::begun(header);
+                Ok((Segments::new(segments, header.first, last), file, header.first))
             }
         }
     }

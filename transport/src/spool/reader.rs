@@ -18,7 +18,7 @@ use super::{SpoolShared, locked};
 pub struct SpoolRecord {
     /// What to acknowledge it by.
     pub number: u64,
-    /// Its bytes.
+    /// The bytes of the record.
     pub body: Vec<u8>,
 }
 
@@ -49,7 +49,7 @@ enum Outlook {
     Segment(Extent),
     /// Less in this segment than there should be.
     Missing,
-    /// Nothing yet.
+    /// Nothing yet: the writer has written no more.
     Nothing,
 }
 
@@ -149,7 +149,7 @@ impl SpoolReader {
                 Some(extent) if walk.extend(extent) => return Outlook::More,
                 Some(Extent { next: None, .. }) => return Outlook::Nothing,
                 Some(extent) if walk.number() < extent.stop => return Outlook::Missing,
-                Some(extent) => self.position = self.position.max(extent.next.unwrap_or(0)),
+                Some(Extent { next: Some(next), .. }) => self.position = self.position.max(next),
                 // Acknowledged before it was read, and deleted.
                 None => {}
             }
@@ -188,7 +188,7 @@ impl SpoolReader {
             let lost = self.position..extent.stop.min(writer.end);
             let lost = shared.progress().acknowledge(lost);
             shared.damaged.fetch_add(lost, Ordering::Relaxed);
-            self.position = self.position.max(extent.next.unwrap_or(0));
+            self.position = extent.next.map_or(self.position, |next| self.position.max(next));
             warn_of(&shared, damage, extent, lost);
         }
         self.walk = None;

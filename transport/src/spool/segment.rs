@@ -53,7 +53,7 @@ pub enum Beginning {
     Damage,
 }
 
-/// Where a segment is.
+/// Path of the segment whose first record has the number `first`.
 pub fn path(directory: &Path, first: u64) -> PathBuf {
     directory.join(format!("{first:016x}.spool"))
 }

@@ -34,7 +34,7 @@ pub struct Extent {
     pub first: u64,
     /// Its records end at this offset.
     pub limit: u64,
-    /// What it takes on disk.
+    /// Size of the segment on disk, in bytes.
     pub bytes: u64,
     /// Its numbers end before this one; `u64::MAX` while it is being written.
     pub stop: u64,
@@ -42,85 +42,117 @@ pub struct Extent {
     pub next: Option<u64>,
 }
 
-/// All segments, in order; the last one is being written.
-#[derive(Debug, Default)]
+/// All segments, in order. There is always one that is being written, the last.
+#[derive(Debug)]
 pub struct Segments {
-    by_first: BTreeMap<u64, Segment>,
+    /// Those before it, by their first numbers.
+    closed: BTreeMap<u64, Segment>,
+    /// The first number of the last one.
+    last_first: u64,
+    last: Segment,
     bytes: u64,
 }
 
 impl Segments {
-    pub fn insert(&mut self, first: u64, segment: Segment) {
+    /// These segments; the last one begins at `last_first`.
+    pub fn new(closed: BTreeMap<u64, Segment>, last_first: u64, last: Segment) -> Self {
+        debug_assert!(closed.keys().all(|first| *first < last_first), "the last is behind all");
+        let bytes = closed.values().map(|segment| segment.bytes).sum::<u64>() + last.bytes;
+        Self { closed, last_first, last, bytes }
+    }
+
+    /// Closes the last one and goes on with another, which begins at `first`. One that nothing was
+    /// written into is replaced.
+    pub fn begin(&mut self, first: u64, segment: Segment) {
         self.bytes += segment.bytes;
-        // Replaced when it was found to be gone before anything was in it.
-        self.bytes -= self.by_first.insert(first, segment).map_or(0, |replaced| replaced.bytes);
+        let before = std::mem::replace(&mut self.last, segment);
+        if first == self.last_first {
+            self.bytes -= before.bytes;
+        } else {
+            self.closed.insert(self.last_first, before);
+            self.last_first = first;
+        }
     }
 
-    pub fn extend(&mut self, segments: impl Iterator<Item = (u64, Segment)>) {
-        segments.for_each(|(first, segment)| self.insert(first, segment));
+    /// Takes back segments that were taken out.
+    pub fn give_back(&mut self, segments: impl Iterator<Item = (u64, Segment)>) {
+        for (first, segment) in segments {
+            self.bytes += segment.bytes;
+            self.closed.insert(first, segment);
+        }
     }
 
-    /// What they take on disk.
+    /// Size of all segments on disk, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The number of the first record on disk, as far as is known.
-    pub fn start(&self) -> Option<u64> {
-        self.by_first.keys().next().copied()
+    pub fn start(&self) -> u64 {
+        self.closed.keys().next().copied().unwrap_or(self.last_first)
     }
 
     /// The first number of the last one.
-    pub fn last_first(&self) -> Option<u64> {
-        self.by_first.keys().next_back().copied()
+    pub fn last_first(&self) -> u64 {
+        self.last_first
     }
 
     /// The offset at which the last one ends.
     pub fn last_limit(&self) -> u64 {
-        self.by_first.values().next_back().map_or(0, |segment| segment.limit)
+        self.last.limit
     }
 
     /// The last one has this many bytes more.
     pub fn grow_last(&mut self, bytes: u64) {
-        if let Some(segment) = self.by_first.values_mut().next_back() {
-            segment.limit += bytes;
-            segment.bytes += bytes;
-            self.bytes += bytes;
-        }
+        self.last.limit += bytes;
+        self.last.bytes += bytes;
+        self.bytes += bytes;
     }
 
     pub fn extent(&self, first: u64) -> Option<Extent> {
-        let segment = self.by_first.get(&first)?;
-        let next = self.by_first.range((Excluded(first), Unbounded)).next();
-        let stop = next.map_or(u64::MAX, |(_, next)| next.after);
-        let (limit, bytes) = (segment.limit, segment.bytes);
-        Some(Extent { first, limit, bytes, stop, next: next.map(|(next, _)| *next) })
+        if first == self.last_first {
+            let Segment { limit, bytes, .. } = self.last;
+            return Some(Extent { first, limit, bytes, stop: u64::MAX, next: None });
+        }
+        let Segment { limit, bytes, .. } = *self.closed.get(&first)?;
+        let mut behind = self.closed.range((Excluded(first), Unbounded));
+        let (next, after) = behind
+            .next()
+            .map_or((self.last_first, self.last.after), |(next, segment)| (*next, segment.after));
+        Some(Extent { first, limit, bytes, stop: after, next: Some(next) })
     }
 
     /// The segment with this number, if any has it.
     pub fn extent_at(&self, number: u64) -> Option<Extent> {
-        let before = self.by_first.range(..=number).next_back().map(|(first, _)| *first);
-        self.extent(before.or(self.start())?)
+        let first = if number >= self.last_first {
+            self.last_first
+        } else {
+            let before = self.closed.range(..=number).next_back();
+            before.map_or(self.start(), |(first, _)| *first)
+        };
+        self.extent(first)
     }
 
     pub fn extents(&self) -> Vec<Extent> {
-        self.by_first.keys().filter_map(|first| self.extent(*first)).collect()
+        let firsts = self.closed.keys().chain([&self.last_first]);
+        firsts.filter_map(|first| self.extent(*first)).collect()
     }
 
     /// The numbers that no record has.
     pub fn gaps(&self) -> impl Iterator<Item = Range<u64>> {
-        self.by_first.iter().map(|(first, segment)| segment.after..*first)
+        let all = self.closed.iter().chain([(&self.last_first, &self.last)]);
+        all.map(|(first, segment)| segment.after..*first)
     }
 
     /// Takes out the segments that lie wholly below this number; never the last one.
     pub fn take_below(&mut self, number: u64) -> Vec<(u64, Segment)> {
         let mut taken = Vec::new();
-        while let Some(first) = self.start() {
-            let next = self.extent(first).and_then(|extent| extent.next);
+        while let Some(first) = self.closed.keys().next() {
+            let next = self.extent(*first).and_then(|extent| extent.next);
             if next.is_none_or(|next| next > number) {
                 break;
             }
-            taken.extend(self.by_first.remove_entry(&first));
+            taken.extend(self.closed.pop_first());
         }
         self.bytes -= taken.iter().map(|(_, segment)| segment.bytes).sum::<u64>();
         taken
@@ -128,12 +160,12 @@ impl Segments {
 
     /// The ones that are complete, and might not survive a crash of the machine.
     pub fn closed_unsynced(&self) -> Vec<u64> {
-        let closed = self.by_first.iter().rev().skip(1);
+        let closed = self.closed.iter().rev();
         closed.filter(|(_, segment)| !segment.synced).map(|(first, _)| *first).collect()
     }
 
     pub fn set_synced(&mut self, first: u64) {
-        if let Some(segment) = self.by_first.get_mut(&first) {
+        if let Some(segment) = self.closed.get_mut(&first) {
             segment.synced = true;
         }
     }

@@ -1,9 +1,11 @@
 //! Reading the records of one segment, whatever is on disk.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use omphalos_common::numbers::at_most;
 
 use super::error::{FileError, failed};
 use super::segment::{self, HEADER_BYTES, MAX_BODY, PREFIX, RECORD_OVERHEAD, checksum, set_prefix};
@@ -39,6 +41,12 @@ pub enum Step<'a> {
     Torn,
     /// Something that is not a record.
     Damage,
+}
+
+/// Taken for the end of a file, it would cut off what follows.
+#[cold]
+fn no_room() -> io::Error {
+    io::Error::other("the buffer is smaller than what was to be read into it")
 }
 
 impl Walk {
@@ -107,18 +115,21 @@ impl Walk {
         }
         let number = self.number;
         let Some(record) = self.buffer.get_mut(self.start..self.start + whole) else {
-            return Ok(Step::Damage);
+            return Err(failed("read", &self.path)(no_room()));
         };
         set_prefix(record, number.to_be_bytes());
         let sum = checksum(record);
         set_prefix(record, prefix);
+        let Some(body) = record.get(PREFIX..) else {
+            return Err(failed("read", &self.path)(no_room()));
+        };
         if !prefix.ends_with(&sum) {
             return Ok(Step::Damage);
         }
         self.number += 1;
         self.offset += whole as u64;
         self.start += whole;
-        Ok(Step::SpoolRecord(number, record.get(PREFIX..).unwrap_or_default()))
+        Ok(Step::SpoolRecord(number, body))
     }
 
     fn next_prefix(&self) -> Option<(usize, [u8; PREFIX])> {
@@ -137,11 +148,12 @@ impl Walk {
         self.start = 0;
         // A block beyond the limit would be read again when the segment has grown.
         let left = self.extent.limit.saturating_sub(self.offset);
-        let block = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
-        self.resize(wanted.max(block));
+        self.resize(wanted.max(at_most(left, BLOCK)));
         while self.filled < wanted {
             let at = self.offset + self.filled as u64;
-            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            // Without room nothing would be read, as at the end of a file that is too short.
+            let room = self.buffer.get_mut(self.filled..).filter(|room| !room.is_empty());
+            let room = room.ok_or_else(|| failed("read", &self.path)(no_room()))?;
             match self.file.read_at(room, at) {
                 Ok(0) => return Ok(false),
                 Ok(read) => self.filled += read,

@@ -96,7 +96,7 @@ impl Writer {
     pub fn rotate(&mut self) -> Result<(), FileError> {
         let header = SegmentHeader { first: self.end, after: self.end, boot: self.boot };
         self.file = segment::create(&self.directory, header)?;
-        self.segments.insert(self.end, Segment::begun(header));
+        self.segments.begin(self.end, Segment::begun(header));
         Ok(())
     }
 
@@ -107,10 +107,10 @@ impl Writer {
     }
 
     fn has_records(&self) -> bool {
-        self.segments.last_first().is_some_and(|first| first < self.end)
+        self.segments.last_first() < self.end
     }
 
     fn current_path(&self) -> PathBuf {
-        segment::path(&self.directory, self.segments.last_first().unwrap_or_default())
+        segment::path(&self.directory, self.segments.last_first())
     }
 }

@@ -12,7 +12,7 @@ pub struct Mark<'a> {
     pub next: u64,
     /// How many documents were sent before.
     pub documents: u64,
-    /// Nothing will follow.
+    /// Whether the sender has ended, so that nothing will follow.
     pub end: bool,
     /// The sender has kept what it sent last, and answers requests.
     pub answers: bool,

@@ -19,12 +19,12 @@ pub const OVERHEAD: usize = 11;
 /// What a piece has besides.
 pub const PIECE_OVERHEAD: usize = 4;
 
-/// The body, taken apart.
+/// The body of a data datagram, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Data<'a> {
     /// How many documents the stream sent before.
     pub before: u64,
-    /// How many begin here.
+    /// How many documents begin in this datagram.
     pub documents: u16,
     /// Whether parity will follow, so that the receiver should keep a copy.
     pub parity: bool,

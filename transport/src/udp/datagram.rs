@@ -57,7 +57,7 @@ pub struct Datagram {
 /// Why something that arrived is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
-    /// It is not one of ours.
+    /// It does not begin with our magic bytes.
     Foreign,
     /// It is of another version than ours.
     Version,
@@ -92,7 +92,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All of them.
+    /// All refusals, for metrics and tests.
     pub const ALL: [Self; 16] = [
         Self::Foreign,
         Self::Version,
@@ -163,7 +163,9 @@ impl Datagram {
             out.extend_from_slice(body);
             keys.seal(&self.nonce(), out, associated).inspect_err(|_| out.truncate(start))?;
         } else {
-            let checksum = checksum(out.get(start..).unwrap_or_default(), body);
+            // It has only grown since it was `start` bytes long.
+            let (_, header) = out.split_at(start);
+            let checksum = checksum(header, body);
             out.extend_from_slice(&checksum);
             out.extend_from_slice(body);
         }
@@ -194,7 +196,7 @@ impl Datagram {
             (Some(keys), true) => {
                 let (associated, body) =
                     datagram.split_at_mut_checked(HEADER + KEY_ID).ok_or(Refusal::Malformed)?;
-                let key_id = associated.last().copied().unwrap_or_default();
+                let [.., key_id] = *associated else { return Err(Refusal::Malformed) };
                 Ok((header, keys.open(key_id, &header.nonce(), associated, body)?))
             }
         }

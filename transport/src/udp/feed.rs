@@ -36,7 +36,7 @@ impl UdpDelivery {
         self.generation != self.control.generation.load(Ordering::Acquire)
     }
 
-    /// Splits off the answer.
+    /// Takes it apart: number, bytes, and the answer that it waits for.
     pub fn into_parts(self) -> (u64, Vec<u8>, UdpAnswer) {
         let Self { generation, control, .. } = self;
         let answer = UdpAnswer { number: self.number, generation, control };
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Control {
     }
 }
 
-/// The records of a spool.
+/// Reads the records of a spool in a thread of its own.
 #[derive(Debug)]
 pub struct Feed {
     groups: mpsc::Receiver<VecDeque<UdpDelivery>>,
@@ -123,7 +123,7 @@ impl Feed {
         self.control.paused.store(false, Ordering::Release);
     }
 
-    /// Reads no more.
+    /// Ends the thread that reads the spool.
     pub fn stop(&self) {
         self.control.stopped.store(true, Ordering::Release);
         self.control.spool.wake();

@@ -36,9 +36,9 @@ pub struct Totals {
     pub repeated: u64,
     /// Data that did not come in time. What came late after all is in `late`.
     pub given_up: u64,
-    /// Parity datagrams.
+    /// Parity datagrams that came.
     pub parity: u64,
-    /// Marks.
+    /// Marks that came.
     pub marks: u64,
     /// Datagrams of plain NDJSON.
     pub lines: u64,
@@ -63,7 +63,7 @@ impl Totals {
         self.given_up.saturating_sub(self.late)
     }
 
-    /// All that was refused.
+    /// How many datagrams were refused, for any reason.
     pub fn all_refused(&self) -> u64 {
         self.refused.values().sum()
     }
@@ -77,15 +77,15 @@ pub struct StreamAccount {
     /// The sender's host name; empty while no mark has come.
     #[serde(default)]
     pub host: String,
-    /// Where it comes from.
+    /// Address and port that it comes from.
     pub source: String,
-    /// The first number.
+    /// The first number of the account.
     pub first: u64,
     /// One more than the highest number that is known to exist.
     pub next: u64,
     /// Below this number everything has come or is given up.
     pub settled: u64,
-    /// What was counted.
+    /// Counts of its datagrams.
     #[serde(flatten)]
     pub counts: Totals,
     /// How many documents the sender says it sent, up to `next`.
@@ -118,7 +118,7 @@ pub struct StreamAccount {
 /// Where a stream stood of which nothing else is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retired {
-    /// Its id.
+    /// Id of the stream.
     pub stream: u64,
     /// Numbers below this were here, or are lost.
     pub next: u64,
@@ -129,7 +129,7 @@ pub struct Retired {
     pub sealed: Option<bool>,
 }
 
-/// The whole account.
+/// The account of all streams, as it is saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// When it was taken, in seconds since the epoch.
@@ -149,21 +149,21 @@ pub struct Ledger {
 #[derive(thiserror::Error, Debug)]
 pub enum LedgerError {
     /// The file system refuses.
-    #[error("cannot {verb} {path}: {source}")]
+    #[error("cannot {verb} {path}: {reason}")]
     Io {
-        /// What was tried.
+        /// The operation, as a verb for the message.
         verb: &'static str,
-        /// On which file.
+        /// The file that it was tried on.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        reason: io::Error,
     },
     /// It is not a ledger that we can read.
     #[error(
         "{path} is not a ledger of streams: {reason}; move it away to begin a new one: what was lost before is then not known any more"
     )]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -177,7 +177,7 @@ struct Versioned<T> {
     ledger: T,
 }
 
-/// The file of a ledger.
+/// The file in the state directory that a ledger is saved in.
 #[derive(Debug, Clone)]
 pub struct LedgerFile {
     directory: PathBuf,
@@ -189,7 +189,7 @@ impl LedgerFile {
         Self { directory: directory.to_owned() }
     }
 
-    /// Its path.
+    /// Path of the file.
     pub fn path(&self) -> PathBuf {
         self.directory.join(NAME)
     }
@@ -203,7 +203,7 @@ impl LedgerFile {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(LedgerError::Io { verb: "read", path, source }),
+            Err(reason) => return Err(LedgerError::Io { verb: "read", path, reason }),
         };
         let damaged = |reason: String| LedgerError::Damaged { path: path.clone(), reason };
         let read: Versioned<Ledger> =
@@ -220,7 +220,7 @@ impl LedgerFile {
     /// When it cannot be written; then the old one is still there.
     pub fn save(&self, ledger: &Ledger) -> Result<(), LedgerError> {
         let path = self.path();
-        let failed = |source| LedgerError::Io { verb: "write", path: path.clone(), source };
+        let failed = |reason| LedgerError::Io { verb: "write", path: path.clone(), reason };
         let text = serde_json::to_vec(&Versioned { version: VERSION, ledger })
             .map_err(|error| failed(error.into()))?;
         let temporary = self.directory.join(format!("{NAME}.new"));

@@ -19,7 +19,7 @@ mod pack;
 mod tests;
 
 pub use open::{Content, Opener, Part};
-pub use pack::Packer;
+pub use pack::{Made, Packer};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ use std::borrow::Cow;
 /// of all our parsers; a file that has been released never changes, a better one gets a new
 /// version.
 pub(super) const DICTIONARY: &[u8] = include_bytes!("dictionary/1.zdict");
-/// Its version.
+/// Version of the dictionary.
 pub(super) const DICTIONARY_VERSION: u8 = 1;
 
 /// The version in the first line of the text.

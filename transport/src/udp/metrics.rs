@@ -40,7 +40,7 @@ impl Collector for UdpReceiverMetrics {
         encode_streams(&mut encoder, ledger.streams)?;
         let spool = self.0.spool();
         for (name, help, value) in [
-            ("spool_records", "Records in the spool that are not dealt with", spool.backlog()),
+            ("spool_records", "Records in the spool that are not delivered yet", spool.backlog()),
             ("spool_bytes", "Bytes of the spool on disk", spool.bytes()),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
@@ -58,9 +58,9 @@ fn encode_totals(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger) -> Result
         ("resent", "Datagrams that came after they were asked for", totals.resent),
         ("late", "Datagrams that came after they were given up", totals.late),
         ("given_up", "Datagrams that did not come in time", totals.given_up),
-        ("repeated", "Datagrams that had been here before", totals.repeated),
-        ("parity", "Parity datagrams", totals.parity),
-        ("marks", "Marks", totals.marks),
+        ("repeated", "Datagrams that had been received before", totals.repeated),
+        ("parity", "Parity datagrams received", totals.parity),
+        ("marks", "Marks received", totals.marks),
         ("lines", "Datagrams of plain NDJSON", totals.lines),
         (
             "kernel_drops",
@@ -113,12 +113,12 @@ fn encode_streams(
     streams.sort_by_key(|stream| std::cmp::Reverse(stream.counts.lost()));
     streams.truncate(MOST_STREAMS);
     let gauges: [(&str, &str, Of); 4] = [
-        ("received", "Datagrams of a stream that are here", |stream| {
+        ("received", "Datagrams of a stream that were received", |stream| {
             stream.counts.received + stream.counts.repaired() + stream.counts.late
         }),
         ("missing", "Datagrams of a stream that may still come", |stream| stream.missing),
         ("lost", "Datagrams of a stream that are lost", |stream| stream.counts.lost()),
-        ("documents_missing", "Documents of a stream that were sent and are not here", |stream| {
+        ("documents_missing", "Documents of a stream that were sent and not received", |stream| {
             stream.documents_sent.saturating_sub(stream.counts.documents)
         }),
     ];

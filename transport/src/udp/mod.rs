@@ -38,7 +38,7 @@ pub use feed::{Feed, UdpAnswer};
 pub use intake::UdpIntake;
 pub use keys::{KeyFile, Keys};
 pub use ledger::{Ledger, LedgerError, LedgerFile, StreamAccount, Totals};
-pub use message::{Content, Opener, Packer, Part};
+pub use message::{Content, Made, Opener, Packer, Part};
 pub use metrics::UdpReceiverMetrics;
 pub use parity::ParityShare;
 pub use receiver::{Accountant, ReceiveOptions, Receivers};

@@ -144,8 +144,9 @@ fn shard_bytes_of(length: usize) -> usize {
 /// Makes the data shard of `body` in `shard`.
 fn write_shard(shard: &mut Vec<u8>, body: &[u8], shard_bytes: usize) {
     shard.clear();
-    // Bodies were measured when they came in: this never takes the default.
-    shard.extend_from_slice(&u16::try_from(body.len()).unwrap_or_default().to_be_bytes());
+    // Bodies were measured when they came in. One that is too long would be refused by its reader.
+    debug_assert!(body.len() <= BODY_MAX_BYTES, "a body fits its shard");
+    shard.extend_from_slice(&u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes());
     shard.extend_from_slice(body);
     shard.resize(shard_bytes, 0);
 }

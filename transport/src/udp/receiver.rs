@@ -31,9 +31,9 @@ const SAVE: Duration = Duration::from_secs(1);
 /// A `[[receive]]` table of kind udp, checked.
 #[derive(Debug, Clone)]
 pub struct ReceiveOptions {
-    /// Where to listen.
+    /// Address to listen at.
     pub listen: SocketAddr,
-    /// What is spoken there.
+    /// The form of the datagrams that come there.
     pub encoding: UdpEncoding,
     /// The keys, if only sealed datagrams are taken.
     pub keys: Option<KeyFile>,

@@ -26,7 +26,7 @@ pub enum How {
 pub enum Payload<'a> {
     /// A message of a stream.
     Message {
-        /// The stream.
+        /// Id of the stream.
         stream: u64,
         /// Whether it came sealed; `None` in a record of an older version, which did not say.
         sealed: Option<bool>,
@@ -45,27 +45,27 @@ pub enum Payload<'a> {
     },
     /// A mark of a stream: nothing to deliver, but the account of the stream depends on it.
     Mark {
-        /// The stream.
+        /// Id of the stream.
         stream: u64,
         /// Whether it came sealed.
         sealed: bool,
         /// The number of its datagram.
         number: u64,
-        /// What it says.
+        /// The body of the mark.
         mark: Mark<'a>,
     },
     /// A datagram of plain NDJSON.
     Lines(&'a [u8]),
 }
 
-/// A record.
+/// A record of the spool: what came, from where, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
     /// When it came, in seconds since the epoch.
     pub at: u64,
-    /// Where from.
+    /// Address of the sender.
     pub from: SocketAddr,
-    /// What.
+    /// What came.
     pub payload: Payload<'a>,
 }
 
@@ -89,6 +89,7 @@ impl<'a> Record<'a> {
         out.push(kind);
         out.extend_from_slice(&self.at.to_be_bytes());
         // The longest IPv6 address with a scope and a port has 58 characters.
+        debug_assert!(u8::try_from(from.len()).is_ok(), "the length of an address is a byte");
         out.push(u8::try_from(from.len()).unwrap_or(u8::MAX));
         out.extend_from_slice(from.as_bytes());
         match self.payload {

@@ -8,7 +8,7 @@ use omphalos_common::event::day_of;
 use omphalos_common::telemetry::{Due, Repeats};
 use tracing::warn;
 
-/// Reads records.
+/// Makes documents of the records of the spool.
 pub struct RecordReader {
     opener: Opener,
     /// Told of what cannot be read; `None` where no record ever comes.
@@ -69,7 +69,12 @@ impl RecordReader {
         record: &Record<'_>,
         lines: &[u8],
     ) -> Result<Content, WireError> {
-        let at = i64::try_from(record.at).unwrap_or(i64::MAX);
+        let at = i64::try_from(record.at).map_err(|_| WireError::Header {
+            reason: format!(
+                "a record of the spool that came at {}, expected seconds since the epoch",
+                record.at
+            ),
+        })?;
         // The same text may come again and mean something new: the number tells that apart, and
         // makes the same id whenever the record is read again.
         let message_id = format!("udp-{at}-{number}");

@@ -17,11 +17,12 @@ use tracing::error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::keys::KeyFile;
-use super::message::Packer;
+use super::message::{Made, Packer};
 use super::parity::ParityShare;
 use super::settings::{Spread, UdpEncoding};
 use super::socket::{datagram_size, path_mtu};
 use crate::batch::{Batch, Chunk};
+use omphalos_common::numbers::at_most;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use route::Route;
@@ -41,7 +42,7 @@ pub struct UdpSenderOptions {
     pub to: Vec<String>,
     /// What several of them are for.
     pub spread: Spread,
-    /// What is in a datagram.
+    /// The form of the datagrams to send.
     pub encoding: UdpEncoding,
     /// Size of packets with their headers; `None` to ask the kernel.
     pub mtu: Option<usize>,
@@ -89,6 +90,15 @@ pub struct UdpSender {
     health: Health,
 }
 
+/// Which chunks of a batch one destination gets.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    /// The place of the destination.
+    index: usize,
+    /// That of each chunk.
+    of_chunks: &'a [Option<usize>],
+}
+
 impl UdpSender {
     /// A sender with a new stream for each destination.
     ///
@@ -127,7 +137,8 @@ impl UdpSender {
             };
             let routes: BTreeSet<usize> = share.iter().flatten().copied().collect();
             for index in routes {
-                self.send_share((batch, made_at), (index, &share), &mut left)?;
+                let share = Share { index, of_chunks: &share };
+                self.send_share(Made { batch, at: made_at }, share, &mut left)?;
             }
         }
         Ok(true)
@@ -142,14 +153,12 @@ impl UdpSender {
         let route_of = |chunk: &Chunk| match self.options.spread {
             Spread::Failover => first,
             Spread::Split => {
-                let hash = usize::try_from(xxh3_64(chunk.source.as_bytes())).unwrap_or_default();
+                let hash = xxh3_64(chunk.source.as_bytes());
+                let one_of = |count: usize| at_most(hash % count as u64, count - 1);
                 // Its own route, if that one listens, so that a file stays where it is.
-                let own = hash % self.routes.len();
-                if up.contains(&own) {
-                    own
-                } else {
-                    up.get(hash % up.len()).copied().unwrap_or(first)
-                }
+                let own = one_of(self.routes.len());
+                let listens = Some(own).filter(|own| up.contains(own));
+                listens.or_else(|| up.get(one_of(up.len())).copied()).unwrap_or(first)
             }
         };
         let share = batch.chunks.iter().zip(left);
@@ -159,10 +168,11 @@ impl UdpSender {
     /// Sends one route its chunks, and notes that they are not left any more.
     fn send_share(
         &mut self,
-        (batch, made_at): (&Batch, i64),
-        (index, share): (usize, &[Option<usize>]),
+        made: Made<'_>,
+        share: Share<'_>,
         left: &mut [bool],
     ) -> io::Result<()> {
+        let (batch, Share { index, of_chunks }) = (made.batch, share);
         let Self { packer, routes, options, .. } = self;
         let keys = options.keys.as_ref().map(KeyFile::keys);
         let count = routes.len();
@@ -179,7 +189,7 @@ impl UdpSender {
         let wanted: Vec<&Chunk> = batch
             .chunks
             .iter()
-            .zip(share)
+            .zip(of_chunks)
             .filter_map(|(chunk, to)| (*to == Some(index)).then_some(chunk))
             .collect();
         let select = |chunk: &Chunk| wanted.iter().any(|wanted| std::ptr::eq(*wanted, chunk));
@@ -187,14 +197,14 @@ impl UdpSender {
             UdpEncoding::Ndjson => route.push_lines(batch, select)?,
             UdpEncoding::Omphalos => {
                 let room = route.room();
-                packer.pack((batch, made_at), room, select, |documents, message| {
+                packer.pack(made, room, select, |documents, message| {
                     route.push(keys, documents, message)
                 })?;
             }
         }
         if route.flush(keys) {
-            for (left, _) in left.iter_mut().zip(share).filter(|(_, to)| **to == Some(index)) {
-                *left = false;
+            for (left, to) in left.iter_mut().zip(of_chunks) {
+                *left &= *to != Some(index);
             }
         }
         Ok(())
@@ -258,7 +268,7 @@ impl UdpSender {
             if waiting.is_empty() {
                 for route in unheard {
                     error!(
-                        "{} does not say that it has everything; what it misses is lost",
+                        "{} has not said that it has everything; what it is missing is lost",
                         route.to()
                     );
                 }
@@ -299,7 +309,9 @@ mod tests {
         let metrics = UdpSenderMetrics::default();
         let mut sender = UdpSender::open(options(), &metrics, Health::default()).unwrap();
         let batch = Batch::default();
-        let sent = sender.send_share((&batch, 0), (1, &[Some(1)]), &mut [true]);
+        let made = Made { batch: &batch, at: 0 };
+        let share = Share { index: 1, of_chunks: &[Some(1)] };
+        let sent = sender.send_share(made, share, &mut [true]);
         assert_eq!(
             sent.unwrap_err().to_string(),
             "chunks go to destination 1, expected less than 1"

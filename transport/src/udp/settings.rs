@@ -7,63 +7,68 @@ use serde::Deserialize;
 use super::keys::KeyFile;
 use super::parity::ParityShare;
 use super::sender::UdpSenderOptions;
-use omphalos_common::config::{ConfigError, Kind, Setting, Size};
+use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
+
+/// A row of the `[udp]` table.
+const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
+    Setting::new(key, kind, help).about(About::Daemon)
+}
 
 /// The rows of the `[udp]` table.
 pub const UDP_SETTINGS: &[Setting] = &[
-    Setting::new(
+    row(
         "udp.to",
         Kind::List,
-        "Where to send datagrams: HOST:PORT, several for udp.spread. Makes udp the transport, if none is chosen.",
+        "Where to send datagrams: HOST:PORT, or several (see udp.spread). If it is set and no transport is chosen, the transport is udp.",
     )
     .alias("udp"),
-    Setting::new(
+    row(
         "udp.spread",
         Kind::Choice(&["failover", "split"]),
-        "With several destinations: failover uses the first that listens, split divides the files between all that do.",
+        "With several destinations: failover uses the first that listens; split divides the files among all that do.",
     )
     .default("failover"),
-    Setting::new(
+    row(
         "udp.encoding",
         Kind::Choice(&["omphalos", "ndjson"]),
-        "omphalos: numbered and compressed, so that losses are known; ndjson: plain lines, for other receivers.",
+        "omphalos: numbered and compressed, so that losses are known; ndjson: plain JSON lines, for other receivers.",
     )
     .default("omphalos"),
-    Setting::new(
+    row(
         "udp.mtu",
         Kind::Text,
-        "Size of packets in bytes, IP and UDP headers included; auto asks the kernel for the path's.",
+        "Packet size in bytes, including the IP and UDP headers; auto asks the kernel for that of the path.",
     )
     .default("auto"),
-    Setting::new(
+    row(
         "udp.rate",
         Kind::Size,
-        "Bytes a second to each destination at most, so that receivers are not overrun; files wait meanwhile.",
+        "At most this many bytes a second to each destination, so that receivers are not overrun; files wait meanwhile.",
     )
     .default("32MiB"),
-    Setting::new("udp.send_buffer", Kind::Size, "SO_SNDBUF of each socket.").default("1MiB"),
-    Setting::new(
+    row("udp.send_buffer", Kind::Size, "SO_SNDBUF of each socket.").default("1MiB"),
+    row(
         "udp.fec",
         Kind::Text,
-        "off, or a share such as 10%: so much of each group of datagrams may be lost and is restored. Costs that share of bandwidth.",
+        "off, or a share such as 10%: the receiver restores up to that share of each group of datagrams if it is lost. Costs that share of bandwidth.",
     )
     .default("off"),
-    Setting::new(
+    row(
         "udp.retransmit",
         Kind::Switch,
         "Send again what the receiver asks for. Costs udp.retransmit_bytes of memory, and needs udp.key_file at both ends.",
     )
     .default("false"),
-    Setting::new(
+    row(
         "udp.retransmit_bytes",
         Kind::Size,
-        "How many bytes of sent datagrams to keep for that.",
+        "How many bytes of sent datagrams to keep for udp.retransmit.",
     )
     .default("16MiB"),
-    Setting::new(
+    row(
         "udp.key_file",
         Kind::Text,
-        "Seal datagrams with the first key of this file: lines of ID (0 to 255) and KEY (openssl rand -hex 32). Only its owner may read it.",
+        "Seal datagrams with the first key in this file: lines of ID (0 to 255) and KEY (openssl rand -hex 32). Only its owner may read the file.",
     ),
 ];
 
@@ -133,9 +138,7 @@ impl UdpSettings {
     pub fn options(&self, host: &str, level: i32) -> Result<UdpSenderOptions, ConfigError> {
         let refuse = |text: String| Err(ConfigError::invalid(text));
         if self.to.is_empty() {
-            return refuse(
-                "udp.to: expected where to send, as HOST:PORT, found nothing".to_owned(),
-            );
+            return refuse("udp.to: expected a destination, as HOST:PORT, found none".to_owned());
         }
         for to in &self.to {
             let port = to.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused_by_name() {
         for (text, expected) in [
-            ("", "udp.to: expected where to send, as HOST:PORT, found nothing"),
+            ("", "udp.to: expected a destination, as HOST:PORT, found none"),
             (
                 "to = [\"web\"]",
                 "udp.to: expected HOST:PORT, such as 127.0.0.1:5140 or [::1]:5140, found \"web\"",

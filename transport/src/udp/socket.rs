@@ -109,7 +109,7 @@ pub fn path_mtu(socket: &UdpSocket) -> io::Result<usize> {
     let local = socket.local_addr()?;
     if local.is_ipv4() {
         let mtu = getsockopt(socket, sockopt::IpMtu)?;
-        return Ok(usize::try_from(mtu).unwrap_or(LEAST_MTU));
+        return usize::try_from(mtu).map_err(io::Error::other);
     }
     // Of an IPv6 path we can only ask how large the first link is.
     interface_mtu(local).ok_or_else(|| io::Error::other("no interface has our address"))

@@ -23,11 +23,11 @@ const REORDER: Duration = Duration::from_millis(20);
 /// What was asked for and did not come is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// The most numbers asked for at once.
-const MOST_ASKED: u64 = 1000;
+const MOST_ASKED: u16 = 1000;
 /// After so long without data, what is kept for repair is freed.
 const REPAIR_IDLE: Duration = Duration::from_secs(10);
 
-/// A stream.
+/// A stream that is followed: its window, its counts, its repair.
 #[derive(Debug)]
 pub struct Stream {
     pub id: u64,
@@ -333,7 +333,7 @@ impl Stream {
         let is_open = self.window.next().wrapping_sub(base) >= self.asked.wrapping_sub(base);
         let mut asked = if is_open { self.asked.wrapping_sub(base) } else { 0 };
         let known = asked;
-        let mut left = MOST_ASKED;
+        let mut left = u64::from(MOST_ASKED);
         let mut ranges = Vec::new();
         for (first, length) in unseen {
             let offset = first.wrapping_sub(base);
@@ -343,7 +343,8 @@ impl Stream {
             }
             left -= length;
             asked = asked.max(offset + length);
-            ranges.push((first, u16::try_from(length).unwrap_or(u16::MAX)));
+            // As many at most as are asked for at once.
+            ranges.push((first, u16::try_from(length).unwrap_or(MOST_ASKED)));
         }
         if ranges.is_empty() {
             return if mark { vec![Request { settled, ranges }] } else { Vec::new() };

@@ -39,11 +39,11 @@ const CROWDED_IDLE: Duration = Duration::from_mins(1);
 /// Where and when a datagram was read.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
-    /// Where it came from.
+    /// Address of the sender.
     pub from: SocketAddr,
     /// Which worker read it.
     pub worker: usize,
-    /// When.
+    /// When it was read, on the clock for waiting.
     pub now: Instant,
     /// When, in seconds since the epoch.
     pub at: u64,
@@ -51,7 +51,7 @@ pub struct Arrival {
     pub sealed: bool,
 }
 
-/// All streams.
+/// All streams that are followed, and those that are remembered.
 #[derive(Debug, Default)]
 pub struct Streams {
     streams: HashMap<u64, Stream>,

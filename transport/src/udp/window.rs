@@ -6,11 +6,15 @@
 
 use std::ops::Range;
 
+use omphalos_common::numbers::at_most;
+
 use super::datagram::Refusal;
 
 /// How many numbers are remembered: what is older cannot be told from a replay, and is refused.
 pub const REACH: u64 = 65_536;
 const WORD: u64 = 64;
+const WORDS: usize = 1024;
+const _: () = assert!(WORDS as u64 * WORD == REACH, "a bit for each number");
 
 /// A stream does not skip so many numbers; what says so is damaged, or forged.
 const LEAP: u64 = 1 << 32;
@@ -20,7 +24,7 @@ const LEAP: u64 = 1 << 32;
 pub enum NumberSeen {
     /// It had not been given up.
     Fresh,
-    /// It had.
+    /// It had been given up.
     Late,
 }
 
@@ -33,7 +37,7 @@ pub enum Look {
     Repeated,
 }
 
-/// The window.
+/// Which of a stream's newest numbers were seen, and which were given up.
 #[derive(Debug, Clone)]
 pub struct NumberWindow {
     /// A bit for each of the last [`REACH`] numbers; that of `n` is `n % REACH`.
@@ -50,8 +54,7 @@ pub struct NumberWindow {
 impl NumberWindow {
     /// A window for a stream that begins with this number.
     pub fn new(first: u64) -> Self {
-        let words = usize::try_from(REACH / WORD).unwrap_or_default();
-        let bits = vec![0; words].into_boxed_slice();
+        let bits = vec![0; WORDS].into_boxed_slice();
         Self { bits, first, next: first, settled: first, given_up: 0 }
     }
 
@@ -271,7 +274,7 @@ impl NumberWindow {
 /// The word and the bit of a number.
 fn place(number: u64) -> (usize, u64) {
     let index = number % REACH;
-    (usize::try_from(index / WORD).unwrap_or_default(), 1 << (index % WORD))
+    (at_most(index / WORD, WORDS - 1), 1 << (index % WORD))
 }
 
 #[cfg(test)]

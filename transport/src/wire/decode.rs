@@ -7,6 +7,7 @@ use memchr::memchr_iter;
 
 use crate::batch::{ChunkIn, HeaderIn};
 use omphalos_common::event::is_clean_name;
+use omphalos_common::numbers::at_most;
 
 use super::{
     BATCH_VERSION, CONTENT_TYPE_BATCH, CONTENT_TYPE_JSON, CONTENT_TYPE_NDJSON, Document,
@@ -92,7 +93,7 @@ fn read_bounded(
         return Err(WireError::TooLarge);
     }
     // One byte more than announced, so that the reader meets the end without growing the buffer.
-    let capacity = usize::try_from(announced.unwrap_or(0) + 1).unwrap_or(0);
+    let capacity = at_most(announced.unwrap_or(0), MAX_DECODED_BYTES) + 1;
     let mut text = Vec::with_capacity(capacity);
     match reader.take(limit + 1).read_to_end(&mut text) {
         Ok(_) if text.len() > MAX_DECODED_BYTES => Err(WireError::TooLarge),
@@ -184,5 +185,6 @@ pub(crate) fn check_object(document: &[u8], line: usize) -> Result<(), WireError
 
 /// Offsets fit because the text is at most [`MAX_DECODED_BYTES`] long.
 pub(crate) fn to_u32(offset: usize) -> u32 {
+    debug_assert!(offset <= MAX_DECODED_BYTES, "a text is bounded");
     u32::try_from(offset).unwrap_or(u32::MAX)
 }

@@ -86,9 +86,9 @@ fn push(
     line: usize,
 ) -> Result<(), WireError> {
     let refuse = |reason: String| WireError::Document { line, reason };
-    if !document.starts_with(b"{") {
+    let [b'{', members @ ..] = document else {
         return Err(refuse("it does not begin with {".to_owned()));
-    }
+    };
     // As text, because the parser does not look into the strings that it skips.
     let text = std::str::from_utf8(document).map_err(|error| refuse(error.to_string()))?;
     let filing: Filing<'_> =
@@ -100,7 +100,11 @@ fn push(
     if filing.timestamp.is_some() {
         parcel.text.extend_from_slice(document);
     } else {
-        push_with_time(&mut parcel.text, document, envelope.timestamp.unwrap_or(envelope.now));
+        let seconds = envelope.timestamp.unwrap_or(envelope.now);
+        let time = Timestamp::from_second(seconds).map_err(|_| {
+            refuse(format!("it has no @timestamp, and that of its message, {seconds}, is none in seconds since the epoch"))
+        })?;
+        push_with_time(&mut parcel.text, members, time);
     }
     let end = parcel.text.len();
     if end > super::MAX_DECODED_BYTES {
@@ -133,10 +137,8 @@ fn identity(envelope: &Envelope<'_>, line: usize, document: &[u8]) -> Vec<u8> {
 
 /// Kibana and every search by time need `@timestamp`, so a document without one gets the time of
 /// its message, or that of its arrival.
-fn push_with_time(text: &mut Vec<u8>, document: &[u8], seconds: i64) {
-    let time = Timestamp::from_second(seconds).unwrap_or_default();
+fn push_with_time(text: &mut Vec<u8>, members: &[u8], time: Timestamp) {
     text.extend_from_slice(format!(r#"{{"@timestamp":"{time}""#).as_bytes());
-    let members = document.get(1..).unwrap_or_default();
     if !members.trim_ascii_start().starts_with(b"}") {
         text.push(b',');
     }

@@ -73,13 +73,13 @@ pub enum WireError {
         "unsupported content type {found:?}; expected {CONTENT_TYPE_BATCH}, {CONTENT_TYPE_JSON} or {CONTENT_TYPE_NDJSON}"
     )]
     ContentType {
-        /// What the message says.
+        /// The content type of the message.
         found: String,
     },
     /// An encoding that we do not read.
     #[error("unsupported content encoding {found:?}; expected zstd, gzip or none")]
     ContentEncoding {
-        /// What the message says.
+        /// The content encoding of the message.
         found: String,
     },
     /// The compressed bytes are damaged.
@@ -104,9 +104,9 @@ pub enum WireError {
     Count {
         /// What was counted.
         what: &'static str,
-        /// By the header.
+        /// How many the header announces.
         announced: usize,
-        /// In the message.
+        /// How many there are in the message.
         found: usize,
     },
     /// An `_id` that could break out of its action line, or that is too long.
@@ -131,7 +131,7 @@ pub enum WireError {
         /// What the parser says.
         reason: String,
     },
-    /// Nothing in it.
+    /// It holds no document.
     #[error("holds no document")]
     Empty,
 }

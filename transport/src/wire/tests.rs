@@ -175,6 +175,16 @@ fn foreign_documents_get_an_id_a_day_and_a_time() {
 }
 
 #[test]
+fn a_foreign_document_gets_no_time_that_its_message_cannot_have() {
+    // Milliseconds, where AMQP has seconds.
+    let late = Envelope { timestamp: Some(1_795_000_000_123), ..envelope(CONTENT_TYPE_JSON, "") };
+    let error = decode(&late, b"{\"a\":1}").unwrap_err();
+    assert_eq!(error.kind(), "bad_document");
+    assert!(error.to_string().contains("that of its message, 1795000000123"), "{error}");
+    assert!(decode(&late, b"{\"@timestamp\":\"2026-11-22T01:02:03Z\"}").is_ok());
+}
+
+#[test]
 fn foreign_ids_repeat_with_the_message_and_differ_with_the_content() {
     let id = |message_id, body: &[u8]| {
         let envelope = Envelope { message_id, ..envelope(CONTENT_TYPE_JSON, "") };

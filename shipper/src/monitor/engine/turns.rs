@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Monitor, Stage};
-use crate::batch::OpenBatch;
-use crate::monitor::read::reading::{Look, Tools};
+use crate::books::Held;
+use crate::monitor::batch::OpenBatch;
+use crate::monitor::read::tail::reading::{Look, Tools};
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
 
@@ -15,7 +16,7 @@ impl Monitor {
     /// Gives each file that is ready one turn, as long as there is room for what it says.
     pub(super) fn read(&mut self) {
         for _ in 0..self.ready.len() {
-            if !self.outbox.is_empty() {
+            if !self.outbox.is_empty() || self.files.broken().is_some() {
                 return;
             }
             let Some(id) = self.ready.pop() else { break };
@@ -50,8 +51,7 @@ impl Monitor {
                 self.files.is_alive(id);
                 let end = self.ends.as_ref().and_then(|ends| ends.get(&id)).copied();
                 let Some(tail) = self.files.get_mut(id) else { return false };
-                tail.is_done = end.is_some_and(|end| tail.offset() >= end);
-                !tail.is_done
+                !tail.stop_at(end)
             }
             Some(Ok(Look::Rewritten)) => {
                 let (to_read, ended) = self.files.rewritten(id);
@@ -60,7 +60,9 @@ impl Monitor {
                 }
                 if let Some(ended) = ended {
                     self.files.lay_out(ended);
-                    self.with_tail(id, Tail::end_all_events);
+                    if let Some(Err(error)) = self.with_tail(id, Tail::end_all_events) {
+                        self.files.note_unreadable(id, &error);
+                    }
                     self.files.put_away(id);
                 }
                 self.saver.changed();
@@ -125,10 +127,10 @@ impl Monitor {
         let bodies = &self.bodies;
         let new_batch = || OpenBatch::new(Arc::clone(&dataset), bodies.take());
         let batch = self.open.entry(Arc::clone(&dataset)).or_insert_with(new_batch);
-        let batch_bytes = self.options.settings.batch.bytes.as_usize();
+        let batch_bytes = self.options.batch.bytes.as_usize();
         // What is seen of a file makes it known again, so it is saved soon as well.
-        let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head.length()));
-        let held = tail.held();
+        let before = (tail.marks_made(), (tail.progress.confirmed().offset, tail.head_length()));
+        let held_before = tail.held();
         let mut tools = Tools {
             documents: &mut self.documents,
             buffer: &mut self.buffer,
@@ -137,11 +139,12 @@ impl Monitor {
             now_millis: now_millis(),
         };
         let result = work(tail, &mut tools);
-        self.metrics.count(&dataset, tail.take_counts(), (held, tail.held()));
+        let held = Held { before: held_before, after: tail.held() };
+        self.metrics.count(&dataset, tail.take_counts(), held);
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }
-        if (tail.progress.confirmed().offset, tail.head.length()) != before.1 {
+        if (tail.progress.confirmed().offset, tail.head_length()) != before.1 {
             self.saver.changed();
         }
         if batch.is_full(batch_bytes) || batch.is_empty() {
@@ -164,7 +167,7 @@ impl Monitor {
     }
 
     pub(super) fn flush_old(&mut self) {
-        let flush = self.options.settings.batch.flush_interval.0;
+        let flush = self.options.batch.flush_interval.0;
         let old = self.open.iter().filter(|(_, batch)| batch.opened().elapsed() >= flush);
         let datasets: Vec<_> = old.map(|(dataset, _)| Arc::clone(dataset)).collect();
         for dataset in &datasets {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::monitor::find::pattern::{Component, Exclusion, PathPattern, has_wildcard};
 use crate::monitor::find::walk::{Collected, Walk};
 use crate::monitor::know::copies::Candidate;
-use crate::monitor::position::checkpoint::Stamp;
+use crate::monitor::position::entry::Stamp;
 use crate::monitor::position::identity::FileKey;
 
 /// What one `[[monitor]]` table watches.
@@ -32,13 +32,13 @@ enum Place {
 /// A regular file that matches.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Under which name.
+    /// Path under which it was found.
     pub path: PathBuf,
-    /// Which file it is.
+    /// Device, inode and time of birth.
     pub key: FileKey,
     /// Which table it belongs to.
     pub input: usize,
-    /// What it was like.
+    /// Size and times when it was found.
     pub stamp: Stamp,
 }
 
@@ -117,10 +117,20 @@ impl Watched {
     }
 }
 
+/// A `[[monitor]]` table.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'a> {
+    /// Which one.
+    pub input: usize,
+    /// What it watches.
+    pub watched: &'a Watched,
+}
+
 /// Looks at all that is watched.
 pub fn scan(inputs: &[Watched]) -> Scan {
     let mut collected = Collected::default();
-    for table @ (_, watched) in inputs.iter().enumerate() {
+    for (input, watched) in inputs.iter().enumerate() {
+        let table = Table { input, watched };
         for place in &watched.places {
             match place {
                 Place::Path(path) => look_at(path, table, &mut collected),
@@ -137,7 +147,7 @@ pub fn scan(inputs: &[Watched]) -> Scan {
 }
 
 /// Looks at a name without wildcards.
-fn look_at(path: &Path, table: (usize, &Watched), collected: &mut Collected) {
+fn look_at(path: &Path, table: Table<'_>, collected: &mut Collected) {
     collected.needs_events_from(path.parent().unwrap_or(path));
     // Where it is a link, what it points to may come and go.
     let target = collected.follow_link(path);

@@ -33,7 +33,7 @@ pub struct Events {
 pub struct Signals {
     /// Events of this directory show that events come, and nothing else.
     pub pulse: PathBuf,
-    /// Whether one has come.
+    /// Whether an event of the pulse has come.
     pub was_felt: AtomicBool,
     gone: Mutex<Gone>,
 }
@@ -42,7 +42,7 @@ pub struct Signals {
 #[derive(Debug, Default)]
 pub struct Gone {
     paths: HashSet<PathBuf>,
-    /// They were too many to keep.
+    /// Whether there were too many paths to keep.
     is_all: bool,
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::monitor::find::discover::{Found, Scan, Watched};
+use crate::monitor::find::discover::{Found, Scan, Table, Watched};
 use crate::monitor::find::pattern::Component;
 use crate::monitor::know::matching::stamp;
 use crate::monitor::position::identity::FileKey;
@@ -111,12 +111,13 @@ impl Kind {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk for the table of this number.
+    /// A walk for this table.
     pub fn new(
         components: &'a [Component],
-        (input, watched): (usize, &'a Watched),
+        table: Table<'a>,
         collected: &'a mut Collected,
     ) -> Self {
+        let Table { input, watched } = table;
         Self {
             components,
             watched,

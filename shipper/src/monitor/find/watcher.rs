@@ -269,7 +269,7 @@ enum Refusal {
     Vanished,
     /// There cannot be more watches.
     Limit(String),
-    /// It does not work there.
+    /// Inotify does not work there.
     Other(String),
 }
 

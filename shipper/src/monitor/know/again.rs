@@ -12,25 +12,27 @@ use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
 
 use crate::monitor::know::matching::fits;
-use crate::monitor::position::checkpoint::{self, Entry, FILE_NAMES, Mark, StateDir, StateError};
+use crate::monitor::position::checkpoint;
+use crate::monitor::position::entry::{Entry, Mark};
 use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::position::state::{FILE_NAMES, StateDir, StateError};
 use crate::monitor::read::content::Content;
 
 /// Why a checkpoint cannot be looked into.
 #[derive(thiserror::Error, Debug)]
 pub enum PeekError {
     /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {reason}")]
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// What the system says. Not a source: it would be said twice where sources are shown.
+        reason: io::Error,
     },
     /// It is not what it should be, and neither is the one before it.
     #[error("{path} is damaged: {reason}")]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -51,7 +53,7 @@ pub fn peek(state_dir: &Path) -> Result<Option<Vec<Entry>>, PeekError> {
                 Err(reason) => damaged = damaged.or(Some(PeekError::Damaged { path, reason })),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(PeekError::Unreadable { path, source }),
+            Err(reason) => return Err(PeekError::Unreadable { path, reason }),
         }
     }
     damaged.map_or(Ok(None), Err)
@@ -142,10 +144,10 @@ pub fn note_unread(state: &StateDir, unread: Vec<Entry>) -> Result<(), StateErro
         !unread.iter().any(is_again)
     });
     entries.extend(unread);
-    let bytes = checkpoint::serialize(entries).map_err(|source| StateError::Io {
+    let bytes = checkpoint::serialize(entries).map_err(|reason| StateError::Io {
         action: "write",
         path: state.path().to_owned(),
-        source,
+        reason,
     })?;
     state.save(&bytes)
 }

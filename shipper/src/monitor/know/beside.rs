@@ -14,7 +14,7 @@ use tracing::debug;
 
 use crate::monitor::know::copies::{Candidate, Kinship, Standing, kinship};
 use crate::monitor::know::matching::{fits, length, stamp};
-use crate::monitor::position::checkpoint::Entry;
+use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::read::content::{Compression, Content};
 

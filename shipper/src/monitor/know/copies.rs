@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::monitor::know::matching::{find_inode, fits, length};
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::read::content::{Compression, Content};
 
@@ -24,7 +24,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// A file that begins like one that is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// Under which name.
+    /// Path under which it was found.
     pub path: &'a Path,
     /// Which file.
     pub key: FileKey,
@@ -175,12 +175,12 @@ pub fn is_prefix(copy: &mut Content, original: &mut Content) -> io::Result<bool>
     };
     let (mut left, mut right) = (vec![0; BLOCK_BYTES], vec![0; BLOCK_BYTES]);
     let last = length.saturating_sub(BLOCK_BYTES as u64);
-    let mut starts =
-        (0..length).step_by(usize::try_from(step).unwrap_or(BLOCK_BYTES)).chain([last]);
+    let steps = std::iter::successors(Some(0), |start| Some(start + step));
+    let mut starts = steps.take_while(|start| *start < length).chain([last]);
     let mut same = |start: u64| -> io::Result<bool> {
         let read = copy.read_up_to(&mut left, start)?;
         let beside = original.read_up_to(&mut right, start)?;
-        Ok(beside >= read && left.get(..read) == right.get(..read))
+        Ok(beside.starts_with(read))
     };
     starts.try_fold(true, |is_same, start| Ok(is_same && same(start)?))
 }

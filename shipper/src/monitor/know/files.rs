@@ -1,5 +1,11 @@
-//! The set of files being read. How one gets in is in [`super::open`], how it goes out in
-//! [`super::gone`].
+//! The set of files being read. How one gets in is in `files/open.rs`, how it goes out in
+//! `files/gone.rs`; what a scan changes is in `files/update.rs`.
+
+mod descriptors;
+mod gone;
+mod open;
+mod reports;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -10,22 +16,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use omphalos_common::ids::{IdKeys, IdMakers};
-use tracing::{debug, info, warn};
+use tracing::warn;
 
-use crate::config::Input;
+use crate::books::Held;
 use crate::metrics::ShipperMetrics;
-use crate::monitor::find::discover::{Found, Scan, Watched};
+use crate::monitor::find::discover::{Found, Watched};
 use crate::monitor::know::copies::Suspects;
-use crate::monitor::know::gone::REMEMBER_SECONDS;
+use crate::monitor::know::files::gone::REMEMBER_SECONDS;
 use crate::monitor::know::matching::stamp;
-use crate::monitor::know::open::MOST_NAMED;
 use crate::monitor::know::positions::Positions;
-use crate::monitor::position::checkpoint::{Entry, Remembered};
 use crate::monitor::position::clock::Sources;
+use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
-use crate::monitor::read::content::{Compression, Content};
+use crate::monitor::position::state::Remembered;
+use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId, Waits};
-use omphalos_common::clock::now_seconds;
+use crate::monitor::settings::Input;
+use descriptors::Descriptors;
+use reports::Reports;
 
 /// What standard input is called.
 pub const PIPE: &str = "-";
@@ -69,63 +77,44 @@ pub struct Limits {
     pub second_look: Duration,
 }
 
-/// What was said of the last scan, and is not said again while it is so.
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum Announced {
-    /// A file that was named is not there.
-    Missing(PathBuf),
-    /// What was named is no regular file.
-    Irregular(PathBuf),
-    /// No file matches a pattern.
-    Empty(String),
-    /// A file or directory cannot be looked at.
-    Unreadable(PathBuf),
-}
-
 /// All files being read.
 pub struct Files {
-    pub(in crate::monitor) inputs: Vec<Input>,
-    pub(in crate::monitor) host: Host,
-    pub(in crate::monitor) tails: BTreeMap<TailId, Tail>,
-    pub(in crate::monitor) by_key: HashMap<FileKey, TailId>,
-    pub(in crate::monitor) by_path: HashMap<PathBuf, TailId>,
+    inputs: Vec<Input>,
+    host: Host,
+    tails: BTreeMap<TailId, Tail>,
+    by_key: HashMap<FileKey, TailId>,
+    by_path: HashMap<PathBuf, TailId>,
     /// Since when a file is not where it was found, and when it was last written.
-    pub(in crate::monitor) gone: HashMap<TailId, Instant>,
+    gone: HashMap<TailId, Instant>,
     /// Files of which a copy is read on.
-    pub(in crate::monitor) continued: HashSet<TailId>,
+    continued: HashSet<TailId>,
     /// The files of each logical path, to recognise copies of them.
-    pub(in crate::monitor) by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
+    by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
     /// Positions of files that are not being read: not there, or with nothing new in them.
-    pub(in crate::monitor) remembered: Positions,
-    /// What was said once of what a scan saw, and need not be said again.
-    announced: HashSet<Announced>,
-    /// What could not be looked at by the last scan, and why.
-    unseen: BTreeMap<PathBuf, String>,
-    /// Files that were found and cannot be read now, and why.
-    pub(in crate::monitor) unreadable: BTreeMap<PathBuf, String>,
+    remembered: Positions,
+    /// What was said of what cannot be read.
+    reports: Reports,
     /// Which file has which source.
-    pub(in crate::monitor) sources: Sources,
-    pub(in crate::monitor) next_id: u64,
+    sources: Sources,
+    next_id: u64,
     /// This is the first look of the first start with this state directory.
-    pub(in crate::monitor) is_first_start: bool,
+    is_first_start: bool,
     /// How many files the last scan opened.
-    pub(in crate::monitor) opened_now: usize,
+    opened_now: usize,
     /// What was found and cannot be judged yet.
-    pub(in crate::monitor) waiting: HashSet<FileKey>,
+    waiting: HashSet<FileKey>,
     /// What looks like a copy of a file that may be emptied.
-    pub(in crate::monitor) suspects: Suspects,
+    suspects: Suspects,
     /// What the last scan found and was renamed before it could be opened.
-    pub(in crate::monitor) overtaken: Vec<Found>,
+    overtaken: Vec<Found>,
     /// Whether names were changed while they were looked at.
-    pub(in crate::monitor) is_unsettled: bool,
+    is_unsettled: bool,
     /// Files without a descriptor that were nowhere at the last look, and when that was first so.
-    pub(in crate::monitor) missed: HashMap<TailId, Instant>,
-    /// Files with a descriptor that may be closed, the one used last at the end.
-    pub(in crate::monitor) opened: BTreeMap<u64, (TailId, Instant)>,
-    /// How often a descriptor was used.
-    uses: u64,
-    pub(in crate::monitor) limits: Limits,
-    pub(in crate::monitor) metrics: ShipperMetrics,
+    missed: HashMap<TailId, Instant>,
+    /// Which files have a descriptor that may be closed.
+    descriptors: Descriptors,
+    limits: Limits,
+    metrics: ShipperMetrics,
 }
 
 impl Files {
@@ -148,9 +137,7 @@ impl Files {
             by_logical: HashMap::new(),
             is_first_start: remembered.is_first_start,
             remembered: Positions::new(remembered.entries),
-            announced: HashSet::new(),
-            unseen: BTreeMap::new(),
-            unreadable: BTreeMap::new(),
+            reports: Reports::default(),
             sources: Sources::default(),
             next_id: 0,
             opened_now: 0,
@@ -159,11 +146,16 @@ impl Files {
             overtaken: Vec::new(),
             is_unsettled: false,
             missed: HashMap::new(),
-            opened: BTreeMap::new(),
-            uses: 0,
+            descriptors: Descriptors::default(),
             limits,
             metrics,
         }
+    }
+
+    /// How many files may be held open, and for how long, from now on.
+    #[cfg(test)]
+    pub fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
     }
 
     /// What is watched, table by table.
@@ -216,98 +208,28 @@ impl Files {
     /// Whether something that was named is not there, or could not be read to its end, in a single
     /// pass.
     pub fn misses_some(&self) -> bool {
-        let is_missed = |fact: &Announced| !matches!(fact, Announced::Empty(_));
         let mut cut = self.tails.values().filter(|tail| tail.is_cut()).peekable();
-        let misses = !self.unreadable.is_empty()
-            || self.announced.iter().any(is_missed)
-            || cut.peek().is_some();
+        let misses = self.reports.misses_some() || cut.peek().is_some();
         for tail in cut {
-            warn!(path = %tail.path.display(), offset = tail.known_size(), "the archive ends in the middle; what stands before this offset was read");
+            warn!(path = %tail.path.display(), offset = tail.known_size(), "the archive ends in the middle; what comes before this offset was read");
         }
         misses
     }
 
     /// What cannot be read now, in a few words; `None` when everything can.
     pub fn trouble(&self) -> Option<String> {
-        let (path, reason) = self.unreadable.iter().chain(&self.unseen).next()?;
-        let path = path.display();
-        Some(match self.unreadable_count() {
-            1 => format!("cannot read {path}: {reason}"),
-            count => format!("cannot read {count} files or directories, such as {path}: {reason}"),
-        })
+        self.reports.trouble()
     }
 
     /// How many files and directories cannot be read now.
     pub fn unreadable_count(&self) -> usize {
-        self.unreadable.len() + self.unseen.len()
+        self.reports.unreadable_count()
     }
 
     /// Whether to look again soon, although nothing may happen: a file is found that cannot be
     /// judged yet, or one was not, while names were changed.
     pub fn is_waiting(&self) -> bool {
         !self.waiting.is_empty() || self.is_unsettled || !self.missed.is_empty()
-    }
-
-    /// Takes in what a scan found. Returns the files to look at: new ones and renamed ones.
-    pub fn update(&mut self, mut scan: Scan) -> Vec<TailId> {
-        self.announce(&scan);
-        let mut to_read = Vec::new();
-        let mut present = HashSet::new();
-        let mut files_waiting = (0, 0);
-        let hidden: Vec<PathBuf> =
-            std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
-        self.by_path.clear();
-        self.waiting.clear();
-        self.is_unsettled = false;
-        self.opened_now = 0;
-        // Files that are known tell what others are copies of.
-        scan.found.sort_by_key(|found| !self.remembered.knows(found.key));
-        for found in scan.found {
-            let id = match self.by_key.get(&found.key).copied() {
-                Some(id) => Some(id),
-                None if self.is_passed_over(&found) => None,
-                None => self.open(&found),
-            };
-            if self.waiting.contains(&found.key) {
-                files_waiting.0 += 1;
-                files_waiting.1 += found.stamp.bytes;
-            }
-            if let Some(id) = id {
-                present.insert(id);
-                if let Some(tail) = self.tails.get_mut(&id)
-                    && tail.stamp.replace(found.stamp) != Some(found.stamp)
-                {
-                    to_read.push(id);
-                }
-                self.rename(id, &found.path);
-                self.by_path.insert(found.path, id);
-            }
-        }
-        for (id, tail) in &mut self.tails {
-            if tail.is_pipe()
-                || present.contains(id)
-                || hidden.iter().any(|path| tail.path.starts_with(path))
-            {
-                self.gone.remove(id);
-            } else {
-                // It may have been written to until the moment it was renamed.
-                self.gone.entry(*id).or_insert_with(|| {
-                    tail.is_at_end = false;
-                    to_read.push(*id);
-                    Instant::now()
-                });
-            }
-        }
-        to_read.extend(self.open_overtaken());
-        to_read.extend(self.find_rotated());
-        self.suspects.keep_only(|key| self.waiting.contains(&key));
-        to_read.extend(self.missed.keys());
-        if self.opened_now > MOST_NAMED {
-            info!(files = self.opened_now, "reading these and more");
-        }
-        self.is_first_start = false;
-        self.metrics.files_waiting(files_waiting);
-        to_read
     }
 
     /// Begins to read what comes in through a pipe, which belongs to the table `input`.
@@ -319,18 +241,6 @@ impl Files {
         let setup = self.setup(input, &path)?;
         self.add(Tail::open(setup, path, content, None)?);
         Ok(())
-    }
-
-    /// Whether a file is not to be opened: an archive that nobody asked for, or one that has nothing
-    /// new.
-    fn is_passed_over(&mut self, found: &Found) -> bool {
-        let input = self.inputs.get(found.input);
-        if let Some(compression) = Compression::of(&found.path)
-            && !input.is_some_and(|input| input.archives.include(compression))
-        {
-            return true;
-        }
-        self.remembered.is_complete(found.key, found.stamp, now_seconds())
     }
 
     /// Whether the last scan found files that were not known.
@@ -348,56 +258,17 @@ impl Files {
     pub fn may_have_changed(&mut self, id: TailId) -> bool {
         let Some(tail) = self.tails.get_mut(&id) else { return false };
         let Ok(metadata) = tail.metadata() else { return true };
-        let now = stamp(&metadata);
-        tail.stamp.replace(now) != Some(now)
+        tail.note_stamp(stamp(&metadata))
     }
 
-    fn announce(&mut self, scan: &Scan) {
-        let mut current = HashSet::new();
-        let mut once = |fact: Announced, say: &dyn Fn()| {
-            if !self.announced.contains(&fact) {
-                say();
-            }
-            current.insert(fact);
-        };
-        for path in &scan.missing {
-            once(Announced::Missing(path.clone()), &|| {
-                warn!(path = %path.display(), "the file is not there; waiting for it");
-            });
-        }
-        for (path, kind) in &scan.irregular {
-            once(Announced::Irregular(path.clone()), &|| {
-                warn!(path = %path.display(), "is {kind}, not a regular file; it is not read");
-            });
-        }
-        for pattern in &scan.empty {
-            once(Announced::Empty(pattern.clone()), &|| {
-                warn!(pattern, "no file matches; waiting for one");
-            });
-        }
-        for (path, error) in &scan.unreadable {
-            once(Announced::Unreadable(path.clone()), &|| {
-                warn!(path = %path.display(), %error, "cannot look there; what was read of it stays remembered, trying again");
-            });
-        }
-        self.announced = current;
-        let unseen = scan.unreadable.iter();
-        self.unseen = unseen.map(|(path, error)| (path.clone(), error.to_string())).collect();
-        // What went away need not be read any more. Mostly there is nothing, and many files.
-        if !self.unreadable.is_empty() {
-            let found: HashSet<&Path> = scan.found.iter().map(|found| &*found.path).collect();
-            self.unreadable.retain(|path, _| found.contains(&**path));
-        }
-    }
-
-    pub(in crate::monitor) fn add(&mut self, tail: Tail) -> TailId {
+    fn add(&mut self, tail: Tail) -> TailId {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
-        if let Some(source) = tail.clock.timed_source() {
-            self.sources.claim(source, id, tail.names.numbered.is_some());
+        if let Some(source) = tail.timed_source() {
+            self.sources.claim(source, id, tail.is_numbered());
         }
         self.by_logical.entry(logical_path(&tail.path)).or_default().insert(id);
-        self.enter_held(&tail, (0, tail.held()));
+        self.enter_held(&tail, Held { before: 0, after: tail.held() });
         self.tails.insert(id, tail);
         self.note_use(id);
         id
@@ -405,20 +276,20 @@ impl Files {
 
     /// Lays out content that is nowhere any more, for what it holds; nobody finds it.
     pub fn lay_out(&mut self, tail: Tail) {
-        self.enter_held(&tail, (0, tail.held()));
+        self.enter_held(&tail, Held { before: 0, after: tail.held() });
         self.tails.insert(tail.id, tail);
     }
 
     /// Puts that away again.
     pub fn put_away(&mut self, id: TailId) {
         if let Some(tail) = self.tails.remove(&id) {
-            self.opened.remove(&tail.last_use);
-            self.enter_held(&tail, (tail.held(), 0));
+            self.descriptors.forget(id);
+            self.enter_held(&tail, Held { before: tail.held(), after: 0 });
         }
     }
 
     /// Enters into the books that a file comes or goes with what it holds.
-    fn enter_held(&self, tail: &Tail, held: (u64, u64)) {
+    fn enter_held(&self, tail: &Tail, held: Held) {
         if let Some(input) = self.inputs.get(tail.input) {
             self.metrics.held(&input.clean_dataset, held);
         }
@@ -428,13 +299,11 @@ impl Files {
     /// open. Those that are gone from where they were found stay open, as long as they are few:
     /// nobody knows where they go. Deleted ones always do.
     pub fn note_use(&mut self, id: TailId) {
-        let Some(tail) = self.tails.get_mut(&id) else { return };
-        self.uses += 1;
-        self.opened.remove(&std::mem::replace(&mut tail.last_use, self.uses));
-        self.opened.insert(self.uses, (id, Instant::now()));
-        while self.opened.len() > self.limits.open_files
-            && let Some((_, (oldest, _))) = self.opened.pop_first()
-        {
+        if !self.tails.contains_key(&id) {
+            return;
+        }
+        self.descriptors.used(id);
+        while let Some(oldest) = self.descriptors.take_beyond(self.limits.open_files) {
             let too_many_gone = self.gone.len() > self.limits.open_files;
             let Some(tail) = self.tails.get_mut(&oldest) else { continue };
             let is_linked = |tail: &Tail| tail.metadata().is_ok_and(|found| found.nlink() > 0);
@@ -444,25 +313,17 @@ impl Files {
         }
     }
 
-    pub(in crate::monitor) fn remove(&mut self, id: TailId) -> Option<Tail> {
+    fn remove(&mut self, id: TailId) -> Option<Tail> {
         let tail = self.tails.remove(&id)?;
         self.missed.remove(&id);
-        self.enter_held(&tail, (tail.held(), 0));
+        self.descriptors.forget(id);
+        self.enter_held(&tail, Held { before: tail.held(), after: 0 });
         self.by_key.remove(&tail.key);
-        if let Some(source) = tail.clock.timed_source() {
+        if let Some(source) = tail.timed_source() {
             self.sources.release(source, id);
         }
         self.forget_logical(&tail.path, id);
         Some(tail)
-    }
-
-    fn rename(&mut self, id: TailId, path: &Path) {
-        let Some(tail) = self.tails.get_mut(&id).filter(|tail| tail.path != path) else { return };
-        debug!(from = %tail.path.display(), to = %path.display(), "a file was renamed");
-        let old = tail.path.clone();
-        tail.rename(path);
-        self.forget_logical(&old, id);
-        self.by_logical.entry(logical_path(path)).or_default().insert(id);
     }
 
     fn forget_logical(&mut self, path: &Path, id: TailId) {
@@ -476,7 +337,7 @@ impl Files {
     }
 
     /// The files of this logical path.
-    pub(in crate::monitor) fn alike(&self, logical: &Path) -> impl Iterator<Item = &Tail> {
+    fn alike(&self, logical: &Path) -> impl Iterator<Item = &Tail> {
         let ids = self.by_logical.get(logical).into_iter().flatten();
         ids.filter_map(|id| self.tails.get(id))
     }
@@ -498,7 +359,7 @@ impl Files {
     pub fn tell_damage(&mut self, id: TailId) {
         let Some(tail) = self.tails.get_mut(&id) else { return };
         if let Some(reason) = tail.take_damage() {
-            warn!(path = %tail.path.display(), offset = tail.offset(), reason, "the archive is damaged; what stands behind this offset cannot be read");
+            warn!(path = %tail.path.display(), offset = tail.offset(), reason, "the archive is damaged; what comes after this offset cannot be read");
             self.metrics.archive_damaged();
         }
     }
@@ -511,25 +372,26 @@ impl Files {
         }
     }
 
+    /// What was found that cannot be, if anything was: nothing more must be read then.
+    pub fn broken(&self) -> Option<&str> {
+        self.reports.broken()
+    }
+
     /// Notes that a file cannot be opened now, and says so once.
-    pub(in crate::monitor) fn note_unopened(&mut self, path: &Path, error: &io::Error) {
-        if self.unreadable.insert(path.to_owned(), error.to_string()).is_none() {
-            warn!(path = %path.display(), %error, "cannot read the file; trying again");
-        }
+    fn note_unopened(&mut self, path: &Path, error: &io::Error) {
+        self.reports.note_unopened(path, error);
     }
 
     /// Notes that a file was read.
     pub fn note_read(&mut self, id: TailId) {
         self.missed.remove(&id);
-        if !self.unreadable.is_empty()
-            && let Some(tail) = self.tails.get(&id)
-        {
-            self.unreadable.remove(&tail.path);
+        if let Some(tail) = self.tails.get(&id) {
+            self.reports.note_readable(&tail.path);
         }
     }
 
     /// Notes that a file can be opened.
-    pub(in crate::monitor) fn note_readable(&mut self, path: &Path) {
-        self.unreadable.remove(path);
+    fn note_readable(&mut self, path: &Path) {
+        self.reports.note_readable(path);
     }
 }

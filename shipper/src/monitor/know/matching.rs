@@ -8,7 +8,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use omphalos_common::numbers::at_most;
+
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::{FileKey, Fingerprint, GUARD_BYTES, PREFIX_BYTES};
 use crate::monitor::read::content::Content;
 
@@ -29,9 +31,9 @@ pub fn fits(content: &mut Content, entry: &Entry) -> io::Result<bool> {
 }
 
 fn has(content: &mut Content, start: u64, fingerprint: Fingerprint) -> io::Result<bool> {
-    let mut bytes = vec![0; usize::try_from(fingerprint.length).unwrap_or(0)];
-    let length = content.read_up_to(&mut bytes, start)?;
-    Ok(length == bytes.len() && fingerprint.matches(&bytes))
+    let mut bytes = vec![0; fingerprint.length as usize];
+    let read = content.read_up_to(&mut bytes, start)?;
+    Ok(fingerprint.matches(read))
 }
 
 /// The entry of `entries` that is of the file `key` and has its content.
@@ -66,11 +68,11 @@ pub fn is_beginning(copy: &mut Content, original: &mut Content, offset: u64) -> 
         let (mut left, mut right) = (vec![0; length], vec![0; length]);
         copy.read_exact(&mut left, start)?;
         let read = original.read_up_to(&mut right, start)?;
-        Ok(read == length && left == right)
+        Ok(left == read)
     };
-    let short = usize::try_from(length).unwrap_or(usize::MAX);
-    let tail = short.min(GUARD_BYTES);
-    Ok(length > 0 && same(0, short.min(PREFIX_BYTES))? && same(length - tail as u64, tail)?)
+    let tail = at_most(length, GUARD_BYTES);
+    let is_alike = same(0, at_most(length, PREFIX_BYTES))? && same(length - tail as u64, tail)?;
+    Ok(length > 0 && is_alike)
 }
 
 /// Whether both begin with the same bytes, as far as both go.
@@ -80,8 +82,9 @@ pub fn is_beginning(copy: &mut Content, original: &mut Content, offset: u64) -> 
 pub fn begin_alike(left: &mut Content, right: &mut Content) -> io::Result<bool> {
     let mut heads = [[0; PREFIX_BYTES]; 2];
     let [left_head, right_head] = &mut heads;
-    let length = left.read_up_to(left_head, 0)?.min(right.read_up_to(right_head, 0)?);
-    Ok(length > 0 && left_head.get(..length) == right_head.get(..length))
+    let (left, right) = (left.read_up_to(left_head, 0)?, right.read_up_to(right_head, 0)?);
+    let is_alike = left.starts_with(right) || right.starts_with(left);
+    Ok(!left.is_empty() && !right.is_empty() && is_alike)
 }
 
 /// How long `content` is; of an archive that is found by reading it.
@@ -100,7 +103,7 @@ fn length_up_to(content: &mut Content, most: u64) -> io::Result<u64> {
     let mut block = vec![0; 64 * 1024];
     let mut end = 0;
     while end <= most {
-        let read = content.read_up_to(&mut block, end)?;
+        let read = content.read_up_to(&mut block, end)?.len();
         end += read as u64;
         if read < block.len() {
             break;

@@ -5,7 +5,5 @@ pub mod again;
 pub mod beside;
 pub mod copies;
 pub mod files;
-pub mod gone;
 pub mod matching;
-pub mod open;
 pub mod positions;

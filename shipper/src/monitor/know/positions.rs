@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::{FileKey, logical_path};
 
-/// The positions.
+/// Positions of files that are not being read, by number.
 #[derive(Debug, Default)]
 pub struct Positions {
     entries: BTreeMap<u64, Remembered>,

@@ -1,6 +1,7 @@
 //! Which time and which source a line gets: its own, its neighbour's, or that of its discovery.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use omphalos_common::event::{DocumentId, SourceId};
 use omphalos_common::ids::IdMaker;
 
-use crate::monitor::position::checkpoint::{Entry, Mark};
+use crate::monitor::broken::Broken;
+use crate::monitor::position::entry::{Entry, Mark};
 use crate::monitor::read::tail::TailId;
 use omphalos_parser::Time;
 
@@ -63,7 +65,7 @@ struct Holder {
 /// To whom a source belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// To who asks.
+    /// To the file that asks.
     Own,
     /// To another file, which was numbered by its writer as far as anybody knows.
     OfNumbered,
@@ -90,6 +92,15 @@ impl Sources {
             sources.remove(&source);
         }
     }
+}
+
+/// Where lines come from, as their batch says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineSource {
+    /// The source of lines with a time; that of lines without if those are all there were so far.
+    pub source: SourceId,
+    /// The version of their ids.
+    pub id_version: u32,
 }
 
 /// What the identities of a file's lines depend on, besides the lines.
@@ -179,12 +190,16 @@ impl Clock {
         self.ids.document_id(source, offset, time.seconds, line)
     }
 
-    /// The source to name for a range of lines, that of lines without a time if that is all there
-    /// were so far; and the version of their ids.
-    pub fn origin(&self) -> (SourceId, u32) {
+    /// Where a range of lines comes from that documents were made of.
+    ///
+    /// # Errors
+    /// [`Broken`] when no line has been given a source yet.
+    pub fn origin(&self) -> io::Result<LineSource> {
         let timed = self.source.filter(|_| self.last_time.is_some());
-        let source = timed.or(self.untimed).unwrap_or_else(|| SourceId::from_random(0));
-        (source, self.ids.scheme().version())
+        let source = timed.or(self.untimed).ok_or_else(|| {
+            Broken::error("documents were made of lines that have no source of either kind")
+        })?;
+        Ok(LineSource { source, id_version: self.ids.scheme().version() })
     }
 
     /// The time of the last line that had one.

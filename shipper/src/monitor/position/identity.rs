@@ -67,6 +67,7 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
+        debug_assert!(bytes.len() <= PREFIX_BYTES, "fingerprints are of short pieces");
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         Self { length, hash: xxh3_128(bytes) }
     }
@@ -129,24 +130,22 @@ fn without_date(name: &[u8]) -> Vec<u8> {
         if !matches!(separator, b'-' | b'.' | b'_') {
             continue;
         }
-        let rest = name.get(start + 1..).unwrap_or_default();
-        let Some(length) = date_length(rest) else { continue };
-        let behind = rest.get(length..).unwrap_or_default();
-        let counter = counter_length(behind);
-        let behind = behind.get(counter..).unwrap_or_default();
+        let (stem, dated) = name.split_at(start);
+        let [_, dated @ ..] = dated else { continue };
+        let Some(behind) = behind_date(dated).map(behind_counter) else { continue };
         if behind.first().is_some_and(u8::is_ascii_alphanumeric) {
             continue;
         }
-        return [name.get(..start).unwrap_or_default(), behind].concat();
+        return [stem, behind].concat();
     }
     name.to_owned()
 }
 
-/// Length of `20261122` or `2026-11-22` at the beginning of `text`.
-fn date_length(text: &[u8]) -> Option<usize> {
+/// What stands behind `20261122` or `2026-11-22`; `None` when `text` does not begin with one.
+fn behind_date(text: &[u8]) -> Option<&[u8]> {
     let dashed = matches!(text, [_, _, _, _, b'-', _, _, b'-', _, _, ..]);
     let length = if dashed { 10 } else { 8 };
-    let date = text.get(..length)?;
+    let (date, behind) = text.split_at_checked(length)?;
     let digits: Vec<u8> = date.iter().copied().filter(u8::is_ascii_digit).collect();
     let number = |range: std::ops::Range<usize>| {
         let text = std::str::from_utf8(digits.get(range)?).ok()?;
@@ -156,16 +155,17 @@ fn date_length(text: &[u8]) -> Option<usize> {
         && (1970..2200).contains(&number(0..4)?)
         && (1..=12).contains(&number(4..6)?)
         && (1..=31).contains(&number(6..8)?);
-    plausible.then_some(length)
+    plausible.then_some(behind)
 }
 
-/// Length of `-17`, `.2` or `-1764000000` at the beginning of `text`.
-fn counter_length(text: &[u8]) -> usize {
+/// What stands behind `-17`, `.2` or `-1764000000`, or all of `text` when it begins with none.
+fn behind_counter(text: &[u8]) -> &[u8] {
     const MOST_DIGITS: usize = 10;
-    let [b'-' | b'.' | b'_', rest @ ..] = text else { return 0 };
+    let [b'-' | b'.' | b'_', rest @ ..] = text else { return text };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let ends = rest.get(digits).is_none_or(|byte| !byte.is_ascii_alphanumeric());
-    if (1..=MOST_DIGITS).contains(&digits) && ends { digits + 1 } else { 0 }
+    let (_, behind) = rest.split_at(digits);
+    let ends = behind.first().is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    if (1..=MOST_DIGITS).contains(&digits) && ends { behind } else { text }
 }
 
 #[cfg(test)]

@@ -41,22 +41,20 @@ pub fn number_lines(
 ) -> io::Result<Vec<Option<Lines>>> {
     let mut content = Content::open(path)?;
     let mut mark = [0; MARK_BYTES];
-    let length = content.read_up_to(&mut mark, 0)?;
-    let charset = Charset::of(encoding, mark.get(..length).unwrap_or_default());
+    let charset = Charset::of(encoding, content.read_up_to(&mut mark, 0)?);
     let mut counter = Counter::new(spans);
     let mut block = vec![0; BLOCK_BYTES];
     let mut offset = 0;
     loop {
-        let length = content.read_up_to(&mut block, offset)?;
-        let text = block.get(..length).unwrap_or_default();
+        let text = content.read_up_to(&mut block, offset)?;
         for end in charset.line_ends(text) {
             counter.line_ends_at(offset + end as u64);
             if counter.is_done() {
                 return Ok(counter.found);
             }
         }
-        offset += length as u64;
-        if length < BLOCK_BYTES {
+        offset += text.len() as u64;
+        if text.len() < BLOCK_BYTES {
             counter.line_ends_at(offset);
             return Ok(counter.found);
         }

@@ -2,7 +2,9 @@
 
 pub mod checkpoint;
 pub mod clock;
+pub mod entry;
 pub mod identity;
 pub mod line_numbers;
 pub mod progress;
 pub mod saver;
+pub mod state;

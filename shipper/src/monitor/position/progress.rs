@@ -1,8 +1,10 @@
-//! What of a file is delivered: the checkpoint moves over a contiguous, confirmed range only.
+//! How much of a file is delivered: the checkpoint moves only over a contiguous, confirmed range.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::{Duration, Instant};
 
+use crate::monitor::broken::Broken;
 use crate::monitor::position::identity::Fingerprint;
 use omphalos_parser::Time;
 
@@ -53,12 +55,22 @@ impl Progress {
     }
 
     /// The chunk `number` is confirmed.
-    pub fn confirm(&mut self, number: u64) {
+    ///
+    /// # Errors
+    /// [`Broken`] when no chunk of this number is on its way: nothing is known of what was delivered.
+    pub fn confirm(&mut self, number: u64) -> io::Result<()> {
         let place = number.checked_sub(self.first).and_then(|place| usize::try_from(place).ok());
-        if let Some(chunk) = place.and_then(|place| self.in_flight.get_mut(place)) {
-            chunk.confirmed = true;
-        }
+        let under_way = place.and_then(|place| self.in_flight.get_mut(place));
+        let Some(chunk) = under_way.filter(|chunk| !chunk.confirmed) else {
+            return Err(Broken::error(format!(
+                "chunk {number} was confirmed, and of those from {} on, {} are on their way without it",
+                self.first,
+                self.in_flight.len()
+            )));
+        };
+        chunk.confirmed = true;
         self.advance();
+        Ok(())
     }
 
     fn put(&mut self, end: Position, confirmed: bool) {
@@ -80,7 +92,7 @@ impl Progress {
 
     /// How long the oldest chunk has been on its way.
     pub fn waiting(&self) -> Duration {
-        self.in_flight.front().map(|chunk| chunk.since.elapsed()).unwrap_or_default()
+        self.in_flight.front().map_or(Duration::ZERO, |chunk| chunk.since.elapsed())
     }
 
     /// Whether nothing is on its way.
@@ -104,14 +116,15 @@ mod tests {
         let first = progress.push(at(10));
         let second = progress.push(at(20));
         progress.push_nothing(at(25));
-        progress.confirm(second);
+        progress.confirm(second).unwrap();
         assert_eq!(progress.confirmed().offset, 5);
-        progress.confirm(first);
+        assert!(progress.confirm(second).is_err(), "it was confirmed before");
+        progress.confirm(first).unwrap();
         assert_eq!(progress.confirmed().offset, 25);
         assert!(progress.is_settled());
-        // A confirm that comes twice, or for what never was, changes nothing.
-        progress.confirm(first);
-        progress.confirm(99);
+        // A confirm that comes twice, or for what never was, changes nothing, and is no secret.
+        assert!(progress.confirm(first).is_err());
+        assert!(progress.confirm(99).is_err());
         assert_eq!(progress.confirmed().offset, 25);
     }
 
@@ -124,7 +137,7 @@ mod tests {
             }
             let mut confirmed = std::collections::BTreeSet::new();
             for number in order {
-                progress.confirm(number);
+                progress.confirm(number).unwrap();
                 confirmed.insert(number);
                 let contiguous = (0u64..30).take_while(|n| confirmed.contains(n)).count() as u64;
                 prop_assert_eq!(progress.confirmed().offset, contiguous);

@@ -9,7 +9,9 @@ use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{Due, Health, Repeats};
 use tracing::{error, info};
 
-use crate::monitor::position::checkpoint::{Entry, StateDir, serialize};
+use crate::monitor::position::checkpoint::serialize;
+use crate::monitor::position::entry::Entry;
+use crate::monitor::position::state::StateDir;
 use crate::monitor::wake::Inbox;
 
 /// The name of the checkpoint in [`Health`].
@@ -21,11 +23,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Whether there is something to save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Want {
-    /// No.
+    /// There is nothing to save.
     Nothing,
-    /// Yes, at the next interval.
+    /// There is, and it may wait for the next interval.
     Soon,
-    /// Yes, at once.
+    /// There is, and it is to be saved at once.
     Now,
 }
 

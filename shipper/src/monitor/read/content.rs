@@ -11,9 +11,16 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use flate2::read::MultiGzDecoder;
 
+use omphalos_common::numbers::at_most;
+use rustix::fs::OFlags;
+
+use crate::monitor::broken::{self, Broken};
 use crate::monitor::know::matching::stamp;
-use crate::monitor::position::checkpoint::Stamp;
+use crate::monitor::position::entry::Stamp;
 use crate::monitor::position::identity::FileKey;
+
+/// How a file is opened: a pipe that has taken its place must not make us wait for a writer.
+const OPEN_FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
 /// How much is decompressed at once, in bytes.
 const STEP_BYTES: usize = 64 * 1024;
@@ -104,17 +111,18 @@ impl Content {
         matches!(self, Self::Plain(_))
     }
 
-    /// Fills `buffer` from `offset` on, as far as the text goes now; returns how much that was.
+    /// Fills `buffer` from `offset` on, as far as the text goes now; returns what was read.
     ///
     /// # Errors
     /// When it cannot be read; where something compressed ends in the middle or is damaged, what
     /// stands before that is read, and [`Content::outlook`] says so.
-    pub fn read_up_to(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match self {
+    pub fn read_up_to<'b>(&mut self, buffer: &'b mut [u8], offset: u64) -> io::Result<&'b [u8]> {
+        let length = match self {
             Self::Plain(file) => read_file(file, buffer, offset),
             Self::Archive(archive) => archive.read_up_to(buffer, offset),
             Self::Pipe(window) => window.read_up_to(buffer, offset),
-        }
+        }?;
+        broken::first(buffer, length)
     }
 
     /// Fills `buffer` from `offset` on.
@@ -122,10 +130,9 @@ impl Content {
     /// # Errors
     /// Of the kind `UnexpectedEof` when there is not so much; others when it cannot be read.
     pub fn read_exact(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        if self.read_up_to(buffer, offset)? < buffer.len() {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        Ok(())
+        let wanted = buffer.len();
+        let read = self.read_up_to(buffer, offset)?.len();
+        if read < wanted { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
     /// Whether more may come behind what was read last.
@@ -140,14 +147,12 @@ impl Content {
     }
 }
 
-/// Opens a regular file. A pipe that has taken its place must not make us wait for a writer.
+/// Opens a regular file.
 ///
 /// # Errors
 /// When it cannot be opened, or is no regular file.
 pub fn open_file(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let flags = i32::try_from(flags.bits()).unwrap_or(0);
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(ErrorKind::NotFound, "it is not a regular file any more"));
     }
@@ -303,16 +308,13 @@ impl<R: Read> Window<R> {
         }
         self.forget_before(offset);
         let available = if self.start == offset { self.kept.as_slice() } else { &[] };
-        let length = available.len().min(buffer.len());
-        if let (Some(target), Some(source)) = (buffer.get_mut(..length), available.get(..length)) {
-            target.copy_from_slice(source);
-        }
-        Ok(length)
+        // Copies as much as there is, or as there is room for.
+        let mut rest = available;
+        rest.read(buffer)
     }
 
     fn forget_before(&mut self, offset: u64) {
-        let passed = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
-        let passed = passed.min(self.kept.len());
+        let passed = at_most(offset - self.start, self.kept.len());
         self.kept.drain(..passed);
         self.start += passed as u64;
     }
@@ -320,10 +322,12 @@ impl<R: Read> Window<R> {
     /// Reads some more; whether there may be still more now.
     fn step(&mut self, missing: u64) -> io::Result<bool> {
         let length = self.kept.len();
-        let step = usize::try_from(missing).unwrap_or(STEP_BYTES).min(STEP_BYTES);
-        self.kept.resize(length + step, 0);
-        let result = self.reader.read(self.kept.get_mut(length..).unwrap_or_default());
-        self.kept.truncate(length + *result.as_ref().unwrap_or(&0));
+        self.kept.resize(length + at_most(missing, STEP_BYTES), 0);
+        // Without room the reader would give nothing, as at its end.
+        let room = self.kept.get_mut(length..).filter(|room| !room.is_empty());
+        let room = room.ok_or_else(|| Broken::error("no room to read a stream into"))?;
+        let result = self.reader.read(room);
+        self.kept.truncate(length + result.as_ref().map_or(0, |read| *read));
         match result {
             Ok(0) => self.outlook = Outlook::Complete,
             Ok(_) => {}
@@ -363,9 +367,7 @@ mod tests {
 
     fn part(content: &mut Content, offset: u64, length: usize) -> Vec<u8> {
         let mut buffer = vec![0; length];
-        let read = content.read_up_to(&mut buffer, offset).unwrap();
-        buffer.truncate(read);
-        buffer
+        content.read_up_to(&mut buffer, offset).unwrap().to_vec()
     }
 
     fn opened(name: &str, bytes: &[u8]) -> (tempfile::TempDir, Content) {

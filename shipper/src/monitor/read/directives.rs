@@ -2,6 +2,8 @@
 
 use std::io;
 
+use omphalos_common::numbers::at_most;
+
 use crate::monitor::read::content::Content;
 
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -19,19 +21,18 @@ const LONGEST: usize = 16 * 1024;
 pub fn before(content: &mut Content, offset: u64) -> io::Result<Vec<Vec<u8>>> {
     let mut wanted: Vec<&[u8]> = vec![b"#Fields:", b"#Date:"];
     let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
-    let mut block = vec![0; BLOCK_BYTES];
+    let mut block = Vec::new();
     let mut end = offset;
     while end > 0 && !wanted.is_empty() {
         let start = end.saturating_sub(BLOCK_BYTES as u64 - 1);
         // One byte from the block before, to see whether the first line begins here.
         let from = start.saturating_sub(1);
-        let length = usize::try_from(end - from).unwrap_or(BLOCK_BYTES);
-        let part = block.get_mut(..length).unwrap_or_default();
-        content.read_exact(part, from)?;
-        for position in memchr::memrchr_iter(b'#', part) {
+        block.resize(at_most(end - from, BLOCK_BYTES), 0);
+        content.read_exact(&mut block, from)?;
+        for position in memchr::memrchr_iter(b'#', &block) {
             let at = from + position as u64;
             let line_begins = at == 0
-                || position.checked_sub(1).and_then(|before| part.get(before)) == Some(&b'\n');
+                || position.checked_sub(1).and_then(|before| block.get(before)) == Some(&b'\n');
             if at < start && at > 0 || !line_begins {
                 continue;
             }
@@ -48,8 +49,7 @@ pub fn before(content: &mut Content, offset: u64) -> io::Result<Vec<Vec<u8>>> {
 }
 
 fn line_at(content: &mut Content, at: u64, limit: u64) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(limit - at).unwrap_or(LONGEST).min(LONGEST);
-    let mut line = vec![0; length];
+    let mut line = vec![0; at_most(limit - at, LONGEST)];
     content.read_exact(&mut line, at)?;
     let end = memchr::memchr(b'\n', &line).unwrap_or(line.len());
     line.truncate(end);

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use omphalos_common::numbers::at_most;
+
+use crate::monitor::broken::Broken;
 use crate::monitor::position::identity::{Fingerprint, PREFIX_BYTES};
 use crate::monitor::read::content::Content;
 
@@ -20,8 +23,7 @@ impl Head {
     /// # Errors
     /// When there are not so many.
     pub fn read(content: &mut Content, length: u64) -> io::Result<Self> {
-        let length = usize::try_from(length).unwrap_or(PREFIX_BYTES);
-        let mut bytes = vec![0; length.min(PREFIX_BYTES)];
+        let mut bytes = vec![0; at_most(length, PREFIX_BYTES)];
         content.read_exact(&mut bytes, 0)?;
         Ok(Self { bytes, hash: None })
     }
@@ -36,19 +38,39 @@ impl Head {
         self.hash.unwrap_or_else(|| Fingerprint::of(&self.bytes))
     }
 
-    /// What must stand at `offset` and behind it, because it was seen.
+    /// What must stand at `offset` and behind it, because it was seen; nothing where nothing was.
     pub fn behind(&self, offset: u64) -> &[u8] {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.bytes.get(offset..).unwrap_or_default()
+        let (_, behind) = self.bytes.split_at(at_most(offset, self.bytes.len()));
+        behind
     }
 
     /// Notes `bytes`, which begin at `offset`.
-    pub fn see(&mut self, offset: u64, bytes: &[u8]) {
-        if self.hash.is_none() {
-            let unknown = bytes.get(self.behind(offset).len()..).unwrap_or_default();
-            let room = PREFIX_BYTES.saturating_sub(self.bytes.len());
-            self.bytes.extend(unknown.iter().take(room));
+    ///
+    /// # Errors
+    /// [`Broken`] when what stands before them was not seen: the file would not be known again.
+    pub fn see(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let room = PREFIX_BYTES.saturating_sub(self.bytes.len());
+        if self.hash.is_some() || room == 0 {
+            return Ok(());
         }
+        if offset > self.bytes.len() as u64 {
+            return Err(Broken::error(format!(
+                "{} bytes of the beginning of a file were seen, and then those at {offset}",
+                self.bytes.len()
+            )));
+        }
+        let known = self.behind(offset).len();
+        self.bytes.extend(bytes.iter().skip(known).take(room));
+        Ok(())
+    }
+
+    /// Notes that NULs stand from `start` to `end`.
+    ///
+    /// # Errors
+    /// As [`Head::see`].
+    pub fn see_padding(&mut self, start: u64, end: u64) -> io::Result<()> {
+        const PADDING: [u8; PREFIX_BYTES] = [0; PREFIX_BYTES];
+        self.see(start, PADDING.split_at(at_most(end.saturating_sub(start), PREFIX_BYTES)).0)
     }
 
     /// Keeps only the hash when all is seen, and reading goes on behind it at `offset`.
@@ -65,12 +87,12 @@ impl Head {
     /// When it cannot be read.
     pub fn is_like(&self, content: &mut Content) -> io::Result<bool> {
         let mut begin = vec![0; self.length()];
-        let length = content.read_up_to(&mut begin, 0)?;
+        let begin = content.read_up_to(&mut begin, 0)?;
         // Of less than was hashed nothing can be said; that it may be is safe.
         let is_alike = match self.hash {
-            Some(hash) => length < begin.len() || hash.matches(&begin),
-            None => self.bytes.get(..length) == begin.get(..length),
+            Some(hash) => begin.len() < self.length() || hash.matches(begin),
+            None => self.bytes.starts_with(begin),
         };
-        Ok(length > 0 && is_alike)
+        Ok(!begin.is_empty() && is_alike)
     }
 }

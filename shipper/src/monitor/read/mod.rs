@@ -6,6 +6,5 @@ pub mod handle;
 pub mod head;
 pub mod pipe;
 pub mod place;
-pub mod reading;
 pub mod tail;
 pub mod unfinished;

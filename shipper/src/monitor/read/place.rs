@@ -2,6 +2,8 @@
 
 use std::io;
 
+use omphalos_common::numbers::at_most;
+
 use crate::monitor::position::identity::{Fingerprint, GUARD_BYTES};
 use crate::monitor::read::content::Content;
 use omphalos_parser::scribe::charset::Charset;
@@ -21,9 +23,9 @@ impl Place {
     /// # Errors
     /// When the file cannot be read.
     pub fn find(content: &mut Content, offset: u64) -> io::Result<Self> {
-        let length = offset.min(GUARD_BYTES as u64);
-        let mut guard = vec![0; usize::try_from(length).unwrap_or(GUARD_BYTES)];
-        content.read_exact(&mut guard, offset - length)?;
+        let mut guard = vec![0; at_most(offset, GUARD_BYTES)];
+        let start = offset - guard.len() as u64;
+        content.read_exact(&mut guard, start)?;
         Ok(Self { offset, guard })
     }
 
@@ -37,9 +39,8 @@ impl Place {
         content: &mut Content,
         buffer: &'b mut [u8],
     ) -> io::Result<(usize, Option<&'b [u8]>)> {
-        let length = content.read_up_to(buffer, self.offset - self.guard.len() as u64)?;
-        let read = buffer.get(..length).unwrap_or_default();
-        Ok((length, read.strip_prefix(&self.guard[..])))
+        let read = content.read_up_to(buffer, self.offset - self.guard.len() as u64)?;
+        Ok((read.len(), read.strip_prefix(&self.guard[..])))
     }
 
     /// The bytes before it.
@@ -52,8 +53,8 @@ impl Place {
         self.offset += bytes.len() as u64;
         let keep = GUARD_BYTES.saturating_sub(bytes.len()).min(self.guard.len());
         self.guard.drain(..self.guard.len() - keep);
-        let last = bytes.len().saturating_sub(GUARD_BYTES);
-        self.guard.extend_from_slice(bytes.get(last..).unwrap_or_default());
+        let last = bytes.last_chunk::<GUARD_BYTES>();
+        self.guard.extend_from_slice(last.map_or(bytes, |last| &last[..]));
     }
 }
 
@@ -63,15 +64,14 @@ impl Place {
 /// When the file cannot be read.
 pub fn last_line_end(content: &mut Content, charset: Charset, end: u64) -> io::Result<u64> {
     const BLOCK_BYTES: usize = 64 * 1024;
-    let mut block = vec![0; BLOCK_BYTES];
+    let mut block = Vec::new();
     let mut end = end;
     while end > 0 {
         // Blocks begin where a character does, whatever the charset.
         let start = end.saturating_sub(BLOCK_BYTES as u64).next_multiple_of(2);
-        let length = usize::try_from(end - start).unwrap_or(BLOCK_BYTES);
-        let part = block.get_mut(..length).unwrap_or_default();
-        content.read_exact(part, start)?;
-        if let Some(line_end) = charset.last_line_end(part) {
+        block.resize(at_most(end - start, BLOCK_BYTES), 0);
+        content.read_exact(&mut block, start)?;
+        if let Some(line_end) = charset.last_line_end(&block) {
             return Ok(start + line_end as u64);
         }
         end = start;

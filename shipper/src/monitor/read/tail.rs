@@ -5,6 +5,8 @@
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
 //! over whole lines only; what moves the checkpoint is [`Progress`].
 
+pub mod reading;
+
 use std::collections::VecDeque;
 use std::fs::Metadata;
 use std::io;
@@ -12,11 +14,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdMakers;
+use omphalos_common::numbers::at_most;
 
+use crate::monitor::broken;
 use crate::monitor::know::matching::{self, stamp};
-use crate::monitor::position::checkpoint::{Entry, Stamp};
 use crate::monitor::position::clock::{Clock, Names};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
 use crate::monitor::read::content::{Content, Outlook};
@@ -72,32 +77,30 @@ pub struct Tail {
     pub key: FileKey,
     /// What of it is confirmed.
     pub progress: Progress,
-    pub(in crate::monitor) scribe: Scribe<Position>,
-    pub(in crate::monitor) handle: Handle,
-    pub(in crate::monitor) shown_path: Arc<str>,
-    pub(in crate::monitor) names: Names,
-    pub(in crate::monitor) clock: Clock,
+    scribe: Scribe<Position>,
+    handle: Handle,
+    shown_path: Arc<str>,
+    names: Names,
+    clock: Clock,
     /// Where events were ended because nothing followed for long, and how often that was.
-    pub(in crate::monitor) splits: VecDeque<u64>,
-    pub(in crate::monitor) splits_made: u64,
+    splits: VecDeque<u64>,
+    splits_made: u64,
     /// Where the next line begins.
-    pub(in crate::monitor) next: Place,
+    next: Place,
     /// What of its beginning documents were made of.
-    pub(in crate::monitor) head: Head,
-    pub(in crate::monitor) known_size: u64,
-    /// When its descriptor was used last, counted by uses of all.
-    pub(in crate::monitor) last_use: u64,
+    head: Head,
+    known_size: u64,
     /// What the file was like when it was last looked at from outside.
-    pub(in crate::monitor) stamp: Option<Stamp>,
+    stamp: Option<Stamp>,
     /// Whether it is not read any further, because this is a single pass.
-    pub(in crate::monitor) is_done: bool,
+    is_done: bool,
     /// Whether the last read came to the end.
-    pub(in crate::monitor) is_at_end: bool,
+    is_at_end: bool,
     /// Inside a line that is too long: up to where its end was searched for.
-    pub(in crate::monitor) searched: Option<Place>,
+    searched: Option<Place>,
     /// Up to where there is nothing but padding.
-    pub(in crate::monitor) padding_end: u64,
-    pub(in crate::monitor) unfinished: Unfinished,
+    padding_end: u64,
+    unfinished: Unfinished,
     is_damage_told: bool,
 }
 
@@ -126,12 +129,12 @@ impl Tail {
             handle: Handle::new(key, content),
             names: setup.names,
             clock,
-            splits: entry.map(|entry| entry.splits.iter().copied().collect()).unwrap_or_default(),
+            splits: entry
+                .map_or_else(VecDeque::new, |entry| entry.splits.iter().copied().collect()),
             splits_made: 0,
             next: Place::default(),
             head: Head::default(),
             known_size: 0,
-            last_use: 0,
             stamp: None,
             is_done: false,
             is_at_end: false,
@@ -166,8 +169,7 @@ impl Tail {
         let offset = if again { 0 } else { offset };
         self.head = Head::read(content, seen.max(offset))?;
         let mut mark = [0; MARK_BYTES];
-        let length = content.read_up_to(&mut mark, 0)?;
-        self.scribe.see_beginning(mark.get(..length).unwrap_or_default());
+        self.scribe.see_beginning(content.read_up_to(&mut mark, 0)?);
         let charset = self.scribe.charset();
         if !self.clock.is_identified()
             && let Some(first) =
@@ -195,6 +197,63 @@ impl Tail {
         self.key = content.key()?;
         self.handle = Handle::new(self.key, content);
         Ok(())
+    }
+
+    /// What it says, opened again if need be.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not there any more.
+    pub fn content(&mut self) -> io::Result<&mut Content> {
+        self.handle.get(&self.path)
+    }
+
+    /// How its characters are written.
+    pub fn charset(&self) -> Charset {
+        self.scribe.charset()
+    }
+
+    /// How much of its beginning is known.
+    pub fn head_length(&self) -> usize {
+        self.head.length()
+    }
+
+    /// Whether `content` begins with what was seen of this file, as far as both go.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn began_like(&self, content: &mut Content) -> io::Result<bool> {
+        self.head.is_like(content)
+    }
+
+    /// The source of its lines with a time, if it is known.
+    pub fn timed_source(&self) -> Option<SourceId> {
+        self.clock.timed_source()
+    }
+
+    /// Whether its name may be numbered by its writer.
+    pub fn is_numbered(&self) -> bool {
+        self.names.numbered.is_some()
+    }
+
+    /// Notes what the file is like, looked at from outside; whether it was otherwise before.
+    pub fn note_stamp(&mut self, stamp: Stamp) -> bool {
+        self.stamp.replace(stamp) != Some(stamp)
+    }
+
+    /// Whether the last read came to the end.
+    pub fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// It may have been written to since it was read to its end.
+    pub fn look_again(&mut self) {
+        self.is_at_end = false;
+    }
+
+    /// Reads no further than `end`, if there is one; whether it has come so far.
+    pub fn stop_at(&mut self, end: Option<u64>) -> bool {
+        self.is_done = end.is_some_and(|end| self.offset() >= end);
+        self.is_done
     }
 
     /// Takes its descriptor away, if it has one.
@@ -269,11 +328,17 @@ impl Tail {
 
     /// Whether everything that is there now was looked at; a last line without an end may be left.
     pub fn has_read_all(&self) -> bool {
-        let length =
-            if self.is_archive() { Ok(0) } else { self.metadata().map(|found| found.len()) };
-        let length = length.unwrap_or(0);
-        let is_behind = !self.is_archive() && self.offset() >= length;
-        self.is_done || is_behind || self.is_at_end && self.known_size >= length
+        let is_read = |length| self.is_at_end && self.known_size >= length;
+        let all_was_read = if self.is_plain() {
+            match self.metadata() {
+                Ok(found) => self.offset() >= found.len() || is_read(found.len()),
+                // What is nowhere has nothing to read; what cannot be looked at may have.
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            }
+        } else {
+            is_read(0)
+        };
+        self.is_done || all_was_read
     }
 
     /// Whether everything was read and nothing will follow.
@@ -323,6 +388,12 @@ impl Tail {
         self.next.offset + self.unfinished.shipped()
     }
 
+    /// What was found since that was last taken.
+    #[cfg(test)]
+    pub fn counts(&self) -> &Counts {
+        &self.scribe.counts
+    }
+
     /// What was found since this was last taken.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.scribe.counts)
@@ -346,18 +417,22 @@ impl Tail {
         event.into_iter().chain(line).min()
     }
 
-    pub(in crate::monitor) fn event_since(&self) -> Option<Instant> {
+    fn event_since(&self) -> Option<Instant> {
         self.scribe.waiting_since()
     }
 
     /// Notes that a chunk of this file is confirmed.
-    pub fn confirm(&mut self, number: u64) {
-        self.progress.confirm(number);
+    ///
+    /// # Errors
+    /// [`Broken`](crate::monitor::broken::Broken) when it has no such chunk on its way.
+    pub fn confirm(&mut self, number: u64) -> io::Result<()> {
+        self.progress.confirm(number)?;
         let offset = self.progress.confirmed().offset;
         self.clock.forget_before(offset);
         while self.splits.front().is_some_and(|split| *split <= offset) {
             self.splits.pop_front();
         }
+        Ok(())
     }
 
     /// What the checkpoint says of this file: up to where it is confirmed.
@@ -400,13 +475,13 @@ impl Tail {
     }
 
     /// Where the next line begins.
-    pub(in crate::monitor) fn position(&self) -> Position {
+    fn position(&self) -> Position {
         let guard = self.next.guard();
         Position { offset: self.next.offset, guard, last_time: self.clock.last_time() }
     }
 
     /// Up to where everything became a document or is nothing: before what is begun.
-    pub(in crate::monitor) fn settled_position(&self) -> Position {
+    fn settled_position(&self) -> Position {
         self.scribe.first_begun().map_or_else(|| self.position(), |(_, mark)| mark)
     }
 
@@ -432,22 +507,20 @@ fn first_data_line(
     end: u64,
     has_directives: bool,
 ) -> io::Result<Option<Vec<u8>>> {
-    let length = usize::try_from(end).unwrap_or(FIRST_LINE_SEARCH).min(FIRST_LINE_SEARCH);
-    let mut bytes = vec![0; length];
-    let length = content.read_up_to(&mut bytes, 0)?;
-    let bytes = charset.without_mark(bytes.get(..length).unwrap_or_default());
+    let mut buffer = vec![0; at_most(end, FIRST_LINE_SEARCH)];
+    let mut rest = charset.without_mark(content.read_up_to(&mut buffer, 0)?);
     let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
     let is_directive = |line: &[u8]| has_directives && line.starts_with(b"#");
-    let mut start = 0;
-    for line_end in charset.line_ends(bytes).chain([bytes.len()]) {
-        let line = bytes.get(start..line_end).unwrap_or_default();
+    while !rest.is_empty() {
+        let end = charset.line_ends(rest).next().unwrap_or(rest.len());
+        let (line, behind) = broken::split(rest, end)?;
+        rest = behind;
         let line = charset.text(charset.without_end(line).unwrap_or(line));
         let pieces = if charset.unit() == 1 { padding::pieces(&line) } else { vec![(0, &*line)] };
         let line = pieces.first().map_or(&[][..], |(_, piece)| piece);
         if !is_blank(line) && !is_directive(line) {
             return Ok(Some(line.to_vec()));
         }
-        start = line_end;
     }
     Ok(None)
 }

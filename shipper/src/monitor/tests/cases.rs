@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use omphalos_common::config::{Period, Size};
 
 use super::rig::{Held, Rig};
-use crate::config::Start;
 use crate::monitor::Ended;
+use crate::monitor::Start;
 use omphalos_parser::ParserKind;
 
 /// A monitor of `app.log` that has read `text` there.
@@ -230,7 +230,7 @@ fn a_name_that_is_not_text_is_read_and_remembered() {
 #[test]
 fn long_lines_are_whole_and_longer_ones_are_cut_marked_and_counted() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.input().max_line_bytes = Size(200_000);
+    rig.recipe().max_line_bytes = Size(200_000);
     let (long, longer) = ("x".repeat(100_000), "y".repeat(5_000_000));
     rig.append("app.log", format!("{long}\n{longer}\nnext\n"));
     rig.start();
@@ -273,7 +273,7 @@ fn a_deleted_file_is_read_to_its_end() {
 #[test]
 fn deleted_files_that_hold_too_much_are_given_up_and_counted() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.settings.max_deleted_bytes = Size(64 * 1024);
+    rig.settings.engine.max_deleted_bytes = Size(64 * 1024);
     rig.settings.batch.bytes = Size(1024);
     rig.append("app.log", "one\n");
     rig.start();
@@ -374,9 +374,9 @@ fn a_single_pass_rests_while_nothing_is_taken() {
     let mut rig = Rig::new(&["app.json"]);
     let line = "{\"@timestamp\":\"2026-11-22T10:00:00Z\",\"text\":\"some text\"}\n";
     rig.append("app.json", line.repeat(1_000));
-    rig.input().parser = ParserKind::Json;
+    rig.recipe().parser = ParserKind::Json;
     let long = Period(Duration::from_hours(1));
-    (rig.settings.batch.flush_interval, rig.settings.checkpoint_interval) = (long, long);
+    (rig.settings.batch.flush_interval, rig.settings.engine.checkpoint_interval) = (long, long);
     rig.settings.batch.bytes = Size(16 * 1024);
     rig.once = true;
     rig.start();
@@ -396,4 +396,49 @@ fn a_single_pass_says_when_it_missed_something() {
     rig.start();
     assert_eq!(rig.finish(), Ended::Incomplete);
     assert_eq!(rig.lines(), ["one", "unfinished"]);
+}
+
+/// What is in `app.log` is shipped, and after a restart the file is known as the one that was read:
+/// nothing of it is read again.
+fn is_known_after_a_restart(rig: &mut Rig, lines: &[&str]) {
+    rig.settle();
+    assert_eq!(rig.lines(), lines);
+    assert_eq!(rig.stop(), Ended::Settled);
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), lines, "it was read again");
+}
+
+#[test]
+fn a_file_is_known_again_when_padding_stands_in_its_beginning() {
+    let mut rig = reading("one\n");
+    rig.append("app.log", [0; 100]);
+    rig.settle();
+    rig.append("app.log", "two\nthree\n");
+    is_known_after_a_restart(&mut rig, &["one", "two", "three"]);
+}
+
+#[test]
+fn a_file_is_known_again_when_it_begins_with_a_line_that_is_too_long() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.recipe().max_line_bytes = Size(256);
+    rig.append("app.log", "x".repeat(300));
+    rig.start();
+    rig.settle();
+    rig.append("app.log", format!("{}\ntwo\n", "y".repeat(200)));
+    is_known_after_a_restart(&mut rig, &[&"x".repeat(256), "two"]);
+}
+
+#[test]
+fn what_cannot_be_ends_the_monitor_before_anything_more_leaves() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", "one\n");
+    rig.start();
+    rig.look();
+    let owner = rig.confirm_twice(0);
+    rig.append("app.log", "two\n");
+    rig.rescan();
+    let Some(Ended::Broken(what)) = rig.round() else { panic!("it goes on") };
+    assert!(what.contains("app.log: chunk 0 was confirmed"), "{what} of {owner:?}");
+    assert!(rig.held.is_empty(), "the second line left");
 }

@@ -11,11 +11,11 @@ use omphalos_common::telemetry::Health;
 use prometheus_client::registry::Registry;
 
 use super::*;
-use crate::batch::ClosedBatch;
-use crate::config::{MonitorSettings, Settings};
+use crate::config::Settings;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Host, Inbox, Joints, Monitor, MonitorOptions, Remembered, StateDir,
+    Bodies, ClosedBatch, End, Ended, EngineSettings, Host, Inbox, Joints, Monitor, MonitorOptions,
+    MonitorSettings, Remembered, StateDir,
 };
 
 /// Sooner than any clock in these tests, and late enough for a busy machine.
@@ -47,8 +47,11 @@ impl Running {
         let is_polled = most_watches < usize::MAX;
         let poll_interval = if is_polled { Duration::from_millis(20) } else { never() };
         let mut settings = Settings {
-            poll_interval: Period(poll_interval),
-            rescan_interval: Period(rescan_interval),
+            engine: EngineSettings {
+                poll_interval: Period(poll_interval),
+                rescan_interval: Period(rescan_interval),
+                ..EngineSettings::default()
+            },
             monitor: vec![MonitorSettings {
                 paths: vec![
                     log.join(pattern).display().to_string(),
@@ -71,7 +74,8 @@ impl Running {
             health: Health::default(),
         };
         let host = Host::new("web1".to_owned(), "host".to_owned(), &settings.id_keys().unwrap());
-        let options = MonitorOptions { once: false, settings, host };
+        let Settings { engine: settings, batch, .. } = settings;
+        let options = MonitorOptions { once: false, settings, batch, measures_lag: false, host };
         let mut monitor =
             Monitor::new(options, inputs, state, Remembered::default(), joints).unwrap();
         monitor.watcher.limit.most = most_watches;

@@ -139,9 +139,9 @@ struct World {
 impl World {
     fn new(setting: Setting) -> Self {
         let mut rig = Rig::new(&[if setting.all_names { "app.log*" } else { LIVE }]);
-        rig.settings.checkpoint_interval = Period(Duration::from_hours(1));
+        rig.settings.engine.checkpoint_interval = Period(Duration::from_hours(1));
         rig.input().archives = true;
-        rig.input().parser = ParserKind::Json;
+        rig.recipe().parser = ParserKind::Json;
         let writer = open(&rig);
         let names = BTreeMap::from([(LIVE.to_owned(), 0)]);
         Self {

@@ -159,7 +159,7 @@ fn every_charset_comes_out_as_the_same_text() {
         (EncodingSetting::Latin1, latin),
     ] {
         let mut rig = Rig::new(&["app.log"]);
-        rig.input().encoding = encoding;
+        rig.recipe().encoding = encoding;
         // In two parts, the second of which begins in the middle of a character.
         rig.append("app.log", &bytes[..bytes.len() - 3]);
         rig.start();
@@ -187,7 +187,7 @@ const TRACE: &str = "ERROR it failed\njava.lang.IllegalStateException: x\n\tat a
 #[test]
 fn the_lines_of_an_event_are_one_document() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.input().multiline = MultilineKind::Java;
+    rig.recipe().multiline = MultilineKind::Java;
     rig.append("app.log", format!("INFO one\n{TRACE}INFO two\n"));
     rig.start();
     rig.settle();
@@ -207,9 +207,9 @@ fn the_lines_of_an_event_are_one_document() {
 #[test]
 fn an_event_that_nothing_follows_is_shipped_after_its_time_and_ends_there_for_ever() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.input().multiline = MultilineKind::Indent;
+    rig.recipe().multiline = MultilineKind::Indent;
     rig.input().multiline_timeout = Period(Duration::ZERO);
-    rig.settings.checkpoint_interval = Period(Duration::from_hours(1));
+    rig.settings.engine.checkpoint_interval = Period(Duration::from_hours(1));
     rig.append("app.log", "one\n  more\n");
     rig.start();
     rig.settle();
@@ -227,7 +227,7 @@ fn an_event_that_nothing_follows_is_shipped_after_its_time_and_ends_there_for_ev
 #[test]
 fn lines_that_are_held_are_in_a_book_until_they_are_read_and_shipped_when_their_file_is_emptied() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.input().multiline = MultilineKind::Indent;
+    rig.recipe().multiline = MultilineKind::Indent;
     rig.append("app.log", "one\ntwo\n  more\n  and more\n");
     rig.start();
     rig.settle();
@@ -267,8 +267,8 @@ fn an_archive_whose_writer_may_not_be_done_is_counted_until_it_is_read() {
 #[test]
 fn an_event_that_is_too_long_is_ended_and_nothing_of_it_is_lost() {
     let mut rig = Rig::new(&["app.log"]);
-    rig.input().multiline = MultilineKind::Indent;
-    rig.input().max_line_bytes = Size(1000);
+    rig.recipe().multiline = MultilineKind::Indent;
+    rig.recipe().max_line_bytes = Size(1000);
     rig.append("app.log", format!("one\n{}two\n", format!(" {}\n", "x".repeat(98)).repeat(30)));
     rig.start();
     rig.settle();
@@ -280,7 +280,7 @@ fn an_event_that_is_too_long_is_ended_and_nothing_of_it_is_lost() {
 #[test]
 fn pieces_of_container_lines_are_joined_for_each_stream() {
     let mut rig = Rig::new(&["*.log"]);
-    rig.input().container = Container::Cri;
+    rig.recipe().container = Container::Cri;
     let time = |second: u32| format!("2026-11-22T10:00:{second:02}.5Z");
     let text = format!(
         "{} stdout P first half,\n{} stderr F an error\n{} stdout F second half\n",
@@ -310,8 +310,8 @@ fn pieces_of_container_lines_are_joined_for_each_stream() {
 #[test]
 fn docker_lines_are_unwrapped_and_their_events_joined() {
     let mut rig = Rig::new(&["*.log"]);
-    rig.input().container = Container::Docker;
-    rig.input().multiline = MultilineKind::Java;
+    rig.recipe().container = Container::Docker;
+    rig.recipe().multiline = MultilineKind::Java;
     let wrap = |line: &str| {
         let line = serde_json::json!({ "log": format!("{line}\n"), "stream": "stdout", "time": "2026-11-22T10:00:00Z" });
         format!("{line}\n")

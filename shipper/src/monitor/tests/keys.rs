@@ -29,7 +29,7 @@ fn number(shipped: &Shipped) -> i64 {
 
 fn rig() -> Rig {
     let mut rig = Rig::new(&["*.log*"]);
-    rig.input().parser = ParserKind::Json;
+    rig.recipe().parser = ParserKind::Json;
     rig.input().archives = true;
     rig
 }

@@ -14,10 +14,7 @@ fn line_ends_are_no_part_of_lines_and_empty_lines_make_no_documents() {
     let shipped = log.read(&mut tail);
     let expected = [(0, "one"), (5, "two"), (16, "three\rthree\r")];
     assert_eq!(places(&shipped), expected);
-    assert_eq!(
-        (tail.scribe.counts.lines, tail.scribe.counts.empty, tail.scribe.counts.bytes),
-        (6, 3, 30)
-    );
+    assert_eq!((tail.counts().lines, tail.counts().empty, tail.counts().bytes), (6, 3, 30));
     assert_eq!((tail.offset(), shipped.chunks.len()), (30, 1));
 }
 

@@ -16,7 +16,7 @@ fn a_line_longer_than_allowed_is_cut_and_the_next_is_whole() {
     assert_eq!(shipped.lines(), ["first", &word('x', 1000), "third"]);
     assert_eq!(shipped.offsets(), [0, 6, 5008]);
     let cut: Vec<_> = shipped.documents.iter().map(|document| document.is_cut).collect();
-    assert_eq!((cut, tail.scribe.counts.cut), (vec![false, true, false], 1));
+    assert_eq!((cut, tail.counts().cut), (vec![false, true, false], 1));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_line_that_is_cut_before_it_ends_has_the_same_document_as_when_it_is_read_wh
     assert_eq!(tail.offset(), 6);
     log.append("\nthird\n");
     assert_eq!(log.read(&mut tail).lines(), ["third"]);
-    assert_eq!((tail.scribe.counts.bytes, tail.scribe.counts.lines), (6 + 4501 + 6, 3));
+    assert_eq!((tail.counts().bytes, tail.counts().lines), (6 + 4501 + 6, 3));
 
     log.now_millis += 86_400_000;
     let mut again = log.reopen(&tail.entry(0));
@@ -168,5 +168,5 @@ fn long_lines_without_content_are_skipped_whole() {
     shipped.confirm(&mut tail);
     log.append("\ntwo\n");
     assert_eq!(log.read(&mut tail).lines(), ["two"]);
-    assert_eq!((tail.scribe.counts.directives, tail.scribe.counts.empty), (2, 2));
+    assert_eq!((tail.counts().directives, tail.counts().empty), (2, 2));
 }

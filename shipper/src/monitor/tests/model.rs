@@ -271,7 +271,7 @@ impl World {
 
     fn confirm_number(&mut self, number: u64) {
         let chunk = self.in_flight.remove(&number).unwrap();
-        self.tail.confirm(number);
+        self.tail.confirm(number).unwrap();
         if !self.is_rewritten {
             let places = chunk.offsets.iter().map(|offset| (self.generation, *offset));
             self.delivered.extend(places);

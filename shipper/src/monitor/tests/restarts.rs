@@ -152,8 +152,9 @@ fn nothing_that_is_not_confirmed_is_passed_over() {
     let mut tail = log.open();
     let shipped = log.read(&mut tail);
     let [first, second, third] = &shipped.chunks[..] else { panic!("not three chunks") };
-    for (chunk, offset) in [(third, 0), (first, 4), (first, 4), (second, 14)] {
-        tail.confirm(chunk.number);
+    let confirms = [(third, 0, true), (first, 4, true), (first, 4, false), (second, 14, true)];
+    for (chunk, offset, is_under_way) in confirms {
+        assert_eq!(tail.confirm(chunk.number).is_ok(), is_under_way);
         assert_eq!(tail.entry(0).offset, offset);
         let mut again = log.reopen(&tail.entry(0));
         let place = shipped.offsets().iter().position(|start| *start == offset).unwrap_or(3);

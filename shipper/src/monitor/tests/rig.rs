@@ -10,16 +10,17 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::config::{Period, Size};
 use omphalos_common::telemetry::Health;
+use omphalos_parser::settings::RecipeSettings;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::batch::ClosedBatch;
-use crate::config::{MonitorSettings, Settings};
+use crate::config::Settings;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::know::files::Host;
 use crate::monitor::schedule::Schedule;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Joints, Monitor, MonitorOptions, StateDir, TailId, WatchMode,
+    Bodies, ClosedBatch, End, Ended, EngineSettings, Inbox, Joints, Monitor, MonitorOptions,
+    MonitorSettings, Owner, StateDir, WatchMode,
 };
 use omphalos_common::event::DocumentId;
 
@@ -59,7 +60,7 @@ pub struct Shipped {
 /// A batch that is not confirmed.
 pub struct Held {
     documents: Vec<Shipped>,
-    owners: Vec<(TailId, u64)>,
+    owners: Vec<Owner>,
     /// The checkpoint that had to be on disk before it left.
     needs_save: u64,
 }
@@ -90,8 +91,11 @@ impl Rig {
         let mut rig = Self {
             settings: Settings {
                 state_dir: directory.path().join("state"),
-                watch: WatchMode::Poll,
-                checkpoint_interval: Period(Duration::ZERO),
+                engine: EngineSettings {
+                    watch: WatchMode::Poll,
+                    checkpoint_interval: Period(Duration::ZERO),
+                    ..EngineSettings::default()
+                },
                 ..Settings::default()
             },
             directory,
@@ -113,8 +117,11 @@ impl Rig {
         });
         let input = MonitorSettings {
             paths: paths.collect(),
-            keep_original: true,
-            max_line_bytes: Size(64 * 1024),
+            recipe: RecipeSettings {
+                keep_original: true,
+                max_line_bytes: Size(64 * 1024),
+                ..RecipeSettings::default()
+            },
             ..MonitorSettings::default()
         };
         rig.settings.monitor = vec![input];
@@ -124,6 +131,11 @@ impl Rig {
     /// The only `[[monitor]]` table.
     pub fn input(&mut self) -> &mut MonitorSettings {
         &mut self.settings.monitor[0]
+    }
+
+    /// What it says of lines and documents.
+    pub fn recipe(&mut self) -> &mut RecipeSettings {
+        &mut self.input().recipe
     }
 
     /// A path below the directory of the logs.
@@ -153,12 +165,15 @@ impl Rig {
         };
         let host =
             Host::new("web1".to_owned(), "id1".to_owned(), &self.settings.id_keys().unwrap());
-        let options = MonitorOptions { once: self.once, settings: self.settings.clone(), host };
+        let Settings { engine: settings, batch, .. } = self.settings.clone();
+        let options =
+            MonitorOptions { once: self.once, settings, batch, measures_lag: false, host };
         let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
-        monitor.files.limits.linger = Duration::ZERO;
-        monitor.files.limits.archive_quiet = self.archive_quiet;
-        monitor.files.limits.copy_wait = self.copy_wait;
-        monitor.files.limits.second_look = self.second_look;
+        let limits = monitor.files.limits_mut();
+        limits.linger = Duration::ZERO;
+        limits.archive_quiet = self.archive_quiet;
+        limits.copy_wait = self.copy_wait;
+        limits.second_look = self.second_look;
         self.monitor = Some(Running { monitor, inbox, batches });
     }
 
@@ -258,7 +273,7 @@ impl Rig {
     /// Brings health and metrics up to date.
     pub fn report(&mut self) {
         let monitor = &mut self.monitor.as_mut().unwrap().monitor;
-        monitor.options.settings.listen = Some(([127, 0, 0, 1], 0).into());
+        monitor.options.measures_lag = true;
         monitor.next_report = Instant::now();
         monitor.report();
     }
@@ -302,6 +317,15 @@ impl Rig {
         if let Some(running) = &self.monitor {
             running.inbox.put(|news| news.confirmed.extend(held.owners));
         }
+    }
+
+    /// The same, and its first chunk once more, as if another stage had gone astray.
+    pub fn confirm_twice(&mut self, place: usize) -> Owner {
+        let owner = self.held[place].owners[0];
+        self.confirm(place);
+        let running = self.monitor.as_ref().unwrap();
+        running.inbox.put(|news| news.confirmed.push(owner));
+        owner
     }
 
     pub fn confirm_all(&mut self) {

@@ -14,7 +14,7 @@ use tracing::subscriber::with_default;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::rig::Rig;
-use crate::config::Start;
+use crate::monitor::Start;
 use omphalos_parser::ParserKind;
 
 /// Lines without a time, more than a kilobyte of them, always the same.
@@ -240,7 +240,7 @@ fn a_file_is_remembered_before_anything_of_it_leaves() {
     for archived in [false, true] {
         let mut rig = Rig::new(&["app.log"]);
         // Nothing is saved because it is time.
-        rig.settings.checkpoint_interval = Period(Duration::from_hours(1));
+        rig.settings.engine.checkpoint_interval = Period(Duration::from_hours(1));
         rig.start();
         rig.settle();
         rig.append("app.log", report());
@@ -264,7 +264,7 @@ fn a_file_is_remembered_before_anything_of_it_leaves() {
 fn copies_are_no_numbered_logs_though_their_original_is_rotated_before_they_are_judged() {
     let mut rig = Rig::new(&["app.log*"]);
     rig.copy_wait = Duration::from_hours(1);
-    rig.input().parser = ParserKind::Json;
+    rig.recipe().parser = ParserKind::Json;
     rig.append("app.log", timed(0..20, "app"));
     rig.start();
     rig.settle();
@@ -284,7 +284,7 @@ fn copies_are_no_numbered_logs_though_their_original_is_rotated_before_they_are_
 fn numbered_logs_of_several_writers_stay_apart_though_they_begin_alike() {
     for all_at_once in [true, false] {
         let mut rig = Rig::new(&["worker.*"]);
-        rig.input().parser = ParserKind::Json;
+        rig.recipe().parser = ParserKind::Json;
         let both = |rig: &mut Rig, [one, two]: [&str; 2]| {
             for (name, text) in [("worker.1", one), ("worker.2", two)] {
                 rig.append(name, text);

@@ -55,7 +55,8 @@ impl ConsumerSupervisor {
     /// Whether nothing is left, now. Leaves us without a consumer where it had to look closely.
     pub(super) async fn is_drained(
         &mut self,
-        (link, channel): (&BrokerLink, &Channel),
+        link: &BrokerLink,
+        channel: &Channel,
         consumer: &mut Option<(Consumer, u16)>,
     ) -> Result<bool, String> {
         // What is cheap to know comes first.

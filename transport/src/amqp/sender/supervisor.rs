@@ -2,6 +2,7 @@
 //! confirms and returns, and makes connections anew for ever.
 
 mod round;
+mod trouble;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::future::Future;
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Confirmation, ErrorKind, Event};
+use lapin::{Channel, Confirmation};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::super::properties::to_properties;
 use super::super::{Broker, BrokerLink, SenderMetrics, Topology};
@@ -28,6 +29,18 @@ use round::{Judged, Round};
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A connection that lasted so long is no reason to wait longer than after the first failure.
 const PROVEN: Duration = Duration::from_secs(1);
+
+/// Where messages go.
+pub(super) struct Place {
+    pub broker: Arc<Broker>,
+    pub topology: Topology,
+}
+
+/// Where it says what it does.
+pub(super) struct Reports {
+    pub metrics: SenderMetrics,
+    pub health: Health,
+}
 
 /// Keeps what is not confirmed, and connections coming.
 pub(super) struct SenderSupervisor {
@@ -86,11 +99,13 @@ struct Session {
 
 impl SenderSupervisor {
     pub(super) fn new(
-        (broker, topology): (Arc<Broker>, Topology),
+        place: Place,
         options: AmqpSenderOptions,
-        (metrics, health): (SenderMetrics, Health),
+        reports: Reports,
         queue: mpsc::Receiver<Queued>,
     ) -> Self {
+        let Place { broker, topology } = place;
+        let Reports { metrics, health } = reports;
         Self {
             broker,
             topology,
@@ -136,18 +151,6 @@ impl SenderSupervisor {
                 }
             }
         }
-    }
-
-    /// Says what is wrong and waits; `false` when there is nothing left to do.
-    async fn pause_after(&mut self, reason: String) -> bool {
-        if let Some(Due { repeats }) = self.trouble.due() {
-            let part = self.options.part;
-            let waiting = self.pending.len();
-            warn!(part, waiting, repeats, "{reason}; trying again, for ever");
-        }
-        self.health.problem(self.options.part, reason);
-        let wait = self.reconnect.next_wait();
-        self.while_accepting(tokio::time::sleep(wait)).await.is_some()
     }
 
     /// Connects and declares; `None` when there is nothing left to do.
@@ -349,106 +352,10 @@ impl SenderSupervisor {
         }
     }
 
-    /// A full queue takes one message and refuses the next: it is over when all were taken for a
-    /// while.
-    fn calm_down(&mut self) {
-        let is_over = self.refused_at.is_some_and(|refused_at| refused_at.elapsed() > CALM)
-            && !self.pending.values().any(|pending| pending.is_refused);
-        if is_over {
-            self.refused_at = None;
-            self.all_is_well();
-        }
-    }
-
-    fn all_is_well(&mut self) {
-        if self.trouble.over() {
-            info!(part = self.options.part, "messages are confirmed again");
-        }
-        self.health.well(self.options.part);
-    }
-
-    /// The broker did not take these messages: they are published again after a while.
-    fn refused(&mut self, session: &mut Session, refused: Vec<u64>, returned: Vec<u64>) {
-        self.metrics.refused.inc_by(refused.len() as u64);
-        self.metrics.returned.inc_by(returned.len() as u64);
-        let exchange = &self.options.exchange;
-        let reason = if returned.is_empty() {
-            format!(
-                "the broker refuses messages to exchange {exchange:?}; is queue {:?} full (amqp.queue_max_bytes), or without a majority?",
-                self.topology.queue
-            )
-        } else {
-            format!(
-                "exchange {exchange:?} routes to no queue; bind queue {:?} to it with the key #",
-                self.topology.queue
-            )
-        };
-        if let Some(Due { repeats }) = self.trouble.due() {
-            let waiting = self.pending.len();
-            warn!(part = self.options.part, waiting, repeats, "{reason}; trying again, for ever");
-        }
-        self.health.problem(self.options.part, reason);
-        self.refused_at = Some(Instant::now());
-        for number in refused.into_iter().chain(returned) {
-            if let Some(pending) = self.pending.get_mut(&number) {
-                pending.is_refused = true;
-                session.refused.push(number);
-            }
-        }
-        session.retry_at = tokio::time::Instant::now() + self.resend.next_wait();
-    }
-
-    /// Takes note of a connection event; a reason when the connection is over.
-    fn notice(&mut self, session: &mut Session, event: Event) -> Option<String> {
-        match event {
-            Event::ConnectionBlocked(reason) => {
-                warn!(part = self.options.part, %reason, "the broker blocks publishing (memory or disk alarm); waiting");
-                self.health.problem(
-                    self.options.part,
-                    format!(
-                        "the broker blocks publishing: {reason}; free memory or disk on the broker"
-                    ),
-                );
-                self.metrics.blocked.set(1);
-                session.blocked = true;
-            }
-            Event::ConnectionUnblocked => {
-                info!(part = self.options.part, "the broker accepts messages again");
-                self.metrics.blocked.set(0);
-                if self.refused_at.is_none() {
-                    self.health.well(self.options.part);
-                }
-                session.blocked = false;
-                // Nothing could be confirmed meanwhile.
-                let now = Instant::now();
-                self.pending.values_mut().for_each(|pending| pending.published = Some(now));
-            }
-            Event::Error(error) => return Some(self.explain(&error)),
-            _ => {}
-        }
-        None
-    }
-
     fn overdue(&self) -> bool {
         let limit = self.options.confirm_timeout;
         let published = self.pending.values().filter_map(|pending| pending.published);
         published.min().is_some_and(|oldest| oldest.elapsed() > limit)
-    }
-
-    fn explain(&self, error: &lapin::Error) -> String {
-        if let ErrorKind::ProtocolError(refusal) = error.kind() {
-            let text = refusal.get_message().as_str();
-            if text.contains("larger than") {
-                return format!(
-                    "{text}; raise max_message_size on the broker, or lower batch.bytes"
-                );
-            }
-            if text.contains("no exchange") {
-                let exchange = &self.options.exchange;
-                return format!("exchange {exchange:?} is gone ({text}); declaring it again");
-            }
-        }
-        format!("the connection is lost: {error}")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Making messages of a batch, each as large as may be and not larger.
+//! Making messages of a batch, each as large as a datagram allows.
 
 use std::borrow::Cow;
 use std::io;
@@ -49,6 +49,15 @@ struct Entry {
     start: usize,
 }
 
+/// A batch, and when it was made.
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'a> {
+    /// The batch.
+    pub batch: &'a Batch,
+    /// In seconds since the epoch.
+    pub at: i64,
+}
+
 impl Packer {
     /// A packer for the batches of `host` at zstd level `level`.
     ///
@@ -84,20 +93,21 @@ impl Packer {
     /// disagree, or when `emit` fails.
     pub fn pack(
         &mut self,
-        (batch, made_at): (&Batch, i64),
+        made: Made<'_>,
         room: usize,
         select: impl Fn(&Chunk) -> bool,
         mut emit: impl FnMut(u16, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        batch.check()?;
-        self.index(batch, select);
+        made.batch.check()?;
+        self.index(made.batch, select);
         let entries = std::mem::take(&mut self.entries);
         let mut rest = entries.as_slice();
         while !rest.is_empty() {
             let mut count = self.guess(rest, room);
             loop {
-                let (now, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-                self.encode((batch, made_at), now)?;
+                let split = rest.split_at_checked(count);
+                let (now, later) = split.ok_or_else(|| not_there(rest.len(), count))?;
+                self.encode(made, now)?;
                 let fits = self.message.len() <= room;
                 self.learn(now, fits);
                 if fits || count == 1 {
@@ -150,23 +160,24 @@ impl Packer {
     }
 
     /// Makes a message of these documents.
-    fn encode(&mut self, (batch, made_at): (&Batch, i64), entries: &[Entry]) -> io::Result<()> {
-        let parts = parts(batch, entries);
+    fn encode(&mut self, made: Made<'_>, entries: &[Entry]) -> io::Result<()> {
+        let Made { batch, at } = made;
+        let parts = parts(batch, entries)?;
         self.text.clear();
         let host = Cow::Borrowed(self.host.as_str());
-        let head = Head { v: TEXT_VERSION, host, at: made_at, parts };
+        let head = Head { v: TEXT_VERSION, host, at, parts };
         serde_json::to_writer(&mut self.text, &head)?;
         self.text.push(b'\n');
         // Documents of one chunk stand side by side, so most of this is one copy.
         let mut run = 0..0;
         for entry in entries {
             if entry.start != run.end {
-                self.text.extend_from_slice(batch.body.get(run.clone()).unwrap_or_default());
+                self.text.extend_from_slice(lines(batch, run.clone())?);
                 run.start = entry.start;
             }
             run.end = entry.end;
         }
-        self.text.extend_from_slice(batch.body.get(run).unwrap_or_default());
+        self.text.extend_from_slice(lines(batch, run)?);
         self.message.clear();
         self.message.push(DICTIONARY_VERSION);
         let length = length_of(&self.text)?;
@@ -207,6 +218,18 @@ impl Packer {
     }
 }
 
+/// [`Batch::check`] has seen to it that there are as many as are looked for.
+#[cold]
+fn not_there(found: usize, wanted: usize) -> io::Error {
+    io::Error::other(format!("{wanted} of {found} documents or bytes of a batch were to be packed"))
+}
+
+/// The documents that stand at `range` of the body.
+fn lines(batch: &Batch, range: Range<usize>) -> io::Result<&[u8]> {
+    let end = range.end;
+    batch.body.get(range).ok_or_else(|| not_there(batch.body.len(), end))
+}
+
 /// How many documents a message has.
 fn count_of(entries: &[Entry]) -> io::Result<u16> {
     let most = u16::MAX;
@@ -225,26 +248,33 @@ fn length_of(text: &[u8]) -> io::Result<u32> {
 }
 
 /// The parts that these documents make: a part for each run of one chunk's.
-fn parts<'a>(batch: &'a Batch, entries: &[Entry]) -> Vec<PartHead<'a>> {
+fn parts<'a>(batch: &'a Batch, entries: &[Entry]) -> io::Result<Vec<PartHead<'a>>> {
     let mut parts = Vec::new();
     for run in entries.chunk_by(|a, b| a.chunk == b.chunk) {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        let Some(chunk) = batch.chunks.get(first.chunk) else { continue };
+        let ([first, ..], [.., last]) = (run, run) else { continue };
+        let chunk = batch.chunks.get(first.chunk);
+        let chunk = chunk.ok_or_else(|| not_there(batch.chunks.len(), first.chunk + 1))?;
+        let starts = &chunk.starts;
+        let start_of = |index| {
+            let start = starts.get(index).copied();
+            start.ok_or_else(|| not_there(starts.len(), index + 1))
+        };
         // What lies before a chunk's first document, such as empty lines, belongs to it.
         let start = match first.index {
             0 => chunk.start,
-            index => chunk.starts.get(index).copied().unwrap_or(chunk.start),
+            index => start_of(index)?,
         };
         parts.push(PartHead {
             source: Cow::Borrowed(&chunk.source),
             path: Cow::Borrowed(&chunk.path),
             dataset: Cow::Borrowed(&chunk.dataset),
             start,
+            // Up to where the next one begins; behind the last one that is the end of the chunk.
             end: chunk.starts.get(last.index + 1).copied().unwrap_or(chunk.end),
             count: run.len(),
         });
     }
-    parts
+    Ok(parts)
 }
 
 /// A signed number as zigzag LEB128

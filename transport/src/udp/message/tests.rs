@@ -49,7 +49,7 @@ fn packed(batch: &Batch, room: usize) -> Vec<(u16, Vec<u8>)> {
         messages.push((documents, message.to_vec()));
         Ok(())
     };
-    packer.pack((batch, 99), room, |_| true, emit).unwrap();
+    packer.pack(Made { batch, at: 99 }, room, |_| true, emit).unwrap();
     messages
 }
 
@@ -106,7 +106,7 @@ fn chunks_can_be_left_out() {
     let mut documents = 0;
     let select = |chunk: &Chunk| chunk.ids.len() != 7;
     packer
-        .pack((&batch, 0), 60_000, select, |count, _| {
+        .pack(Made { batch: &batch, at: 0 }, 60_000, select, |count, _| {
             documents += count;
             Ok(())
         })
@@ -118,7 +118,12 @@ fn chunks_can_be_left_out() {
 fn nothing_is_packed_of_a_batch_whose_body_and_chunks_disagree() {
     let mut packer = Packer::new("web1", 1).unwrap();
     for batch in crate::batch::tests::disagreeing() {
-        let packed = packer.pack((&batch, 0), 1400, |_| true, |_, _| panic!("sent: {batch:?}"));
+        let packed = packer.pack(
+            Made { batch: &batch, at: 0 },
+            1400,
+            |_| true,
+            |_, _| panic!("sent: {batch:?}"),
+        );
         assert!(packed.is_err(), "{batch:?}");
     }
 }

@@ -110,7 +110,9 @@ impl GroupWriter {
         };
         let mut rest = self.bytes.as_slice();
         for length in &self.lengths {
-            let (body, after) = rest.split_at_checked(*length).unwrap_or((rest, &[]));
+            // The lengths are those of the bodies in there, one after the other.
+            debug_assert!(*length <= rest.len(), "the lengths of a group are of its bodies");
+            let (body, after) = rest.split_at((*length).min(rest.len()));
             write_shard(&mut self.scratch, body, shard_bytes);
             encoder.add_original_shard(&self.scratch)?;
             rest = after;

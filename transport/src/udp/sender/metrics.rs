@@ -1,4 +1,4 @@
-//! What the sender counts.
+//! The metrics of the UDP sender.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -42,20 +42,28 @@ impl UdpSenderMetrics {
         let Self { datagrams, bytes, documents, parity, marks, .. } = self;
         registry.register("datagrams", "Datagrams with documents sent", datagrams.clone());
         registry.register("bytes", "Bytes of all datagrams sent", bytes.clone());
-        registry.register("documents", "Documents in those datagrams", documents.clone());
+        registry.register("documents", "Documents in the datagrams sent", documents.clone());
         registry.register("parity", "Parity datagrams sent", parity.clone());
         registry.register("marks", "Marks sent", marks.clone());
         let Self { requests, resent, not_kept, refused, dropped, failures, up, .. } = self;
-        registry.register("requests", "Requests for what a receiver misses", requests.clone());
-        registry.register("resent", "Datagrams sent again for them", resent.clone());
+        registry.register(
+            "requests",
+            "Requests of receivers for missing datagrams",
+            requests.clone(),
+        );
+        registry.register(
+            "resent",
+            "Datagrams sent again because a receiver asked for them",
+            resent.clone(),
+        );
         registry.register(
             "not_kept",
-            "Datagrams that were asked for and not kept any more",
+            "Datagrams that were asked for and no longer kept",
             not_kept.clone(),
         );
         registry.register(
             "requests_refused",
-            "Datagrams from receivers that could not be believed",
+            "Datagrams from receivers that were refused as not genuine",
             refused.clone(),
         );
         registry.register(

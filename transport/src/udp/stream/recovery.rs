@@ -9,7 +9,7 @@ use crate::udp::record::How;
 use crate::udp::window::{Look, NumberSeen, NumberWindow};
 
 impl Stream {
-    /// A stream as it was.
+    /// A stream as its saved account says.
     pub fn restore(id: u64, account: &StreamAccount, source: SocketAddr, now: Instant) -> Self {
         let StreamAccount { first, next, settled, unseen, .. } = account;
         let given_up = account.counts.given_up;
@@ -42,7 +42,7 @@ impl Stream {
         }
     }
 
-    /// Its account.
+    /// The account to save.
     pub fn account(&self) -> StreamAccount {
         let mut counts = self.counts.clone();
         counts.given_up = self.window.given_up();
@@ -89,7 +89,7 @@ impl Stream {
                 // It was given up after the ledger was saved.
                 (NumberSeen::Fresh, How::Late) => self.window.concede(),
                 (NumberSeen::Late, How::Received | How::Resent | How::Restored) => {
-                    self.window.reclaim()
+                    self.window.reclaim();
                 }
                 _ => {}
             }

@@ -146,7 +146,7 @@ impl Streams {
         // datagram that is sealed shows it.
         let sealed = sealed.or_else(|| self.is_sealed(id));
         let (from, at) = (record.from, record.at);
-        let arrival = Arrival { from, worker: 0, now, at, sealed: sealed.unwrap_or_default() };
+        let arrival = Arrival { from, worker: 0, now, at, sealed: sealed.unwrap_or(false) };
         if !self.streams.contains_key(&id) {
             self.make_room(from.ip());
         }

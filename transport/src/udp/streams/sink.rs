@@ -24,16 +24,17 @@ impl Sink {
         used + bytes as u64 + OVERHEAD <= self.room
     }
 
-    /// Adds a record.
+    /// Adds a record to those that are to be spooled.
     pub fn push(&mut self, record: &Record<'_>) {
         record.write(&mut self.bytes);
         self.ends.push(self.bytes.len());
     }
 
-    /// The records.
+    /// The bytes of the records, in order.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
         self.ends.iter().map(move |end| {
+            debug_assert!(start <= *end && *end <= self.bytes.len(), "records end in order");
             let record = self.bytes.get(start..*end).unwrap_or_default();
             start = *end;
             record

@@ -83,6 +83,7 @@ mod tests {
     use tokio::sync::{mpsc, oneshot};
 
     use super::super::super::{AmqpSenderOptions, Queued};
+    use super::super::{Place, Reports};
     use super::*;
     use crate::amqp::{AmqpSettings, Broker, SenderMetrics, Topology};
     use crate::message::About;
@@ -99,9 +100,9 @@ mod tests {
             window: Window { messages: 10, bytes: 1000 },
             confirm_timeout: Duration::from_secs(1),
         };
-        let link = (broker, Topology::new(&settings));
-        let told = (SenderMetrics::default(), Health::default());
-        let mut supervisor = SenderSupervisor::new(link, options, told, mpsc::channel(1).1);
+        let place = Place { broker, topology: Topology::new(&settings) };
+        let reports = Reports { metrics: SenderMetrics::default(), health: Health::default() };
+        let mut supervisor = SenderSupervisor::new(place, options, reports, mpsc::channel(1).1);
         let mut waiting = Vec::new();
         for _ in 0..3 {
             let (done, delivered) = oneshot::channel();

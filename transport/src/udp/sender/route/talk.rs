@@ -1,4 +1,4 @@
-//! What is said besides the data: marks to the receiver, and its requests.
+//! What goes to and fro besides the data: marks to the receiver, and its requests.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -76,7 +76,10 @@ impl Route {
                     return;
                 }
             };
-            let answer = buffer.get_mut(..length).unwrap_or_default();
+            let Some(answer) = buffer.get_mut(..length) else {
+                self.metrics.refused.inc();
+                continue;
+            };
             match Datagram::read(keys, answer) {
                 // Without keys nobody can be believed.
                 Ok((header, body))

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info};
 
-use crate::config::{LogicalPath, Start};
+use crate::monitor::broken::Broken;
 use crate::monitor::find::discover::Found;
 use crate::monitor::know::copies::{self, Kinship, Origin, Standing};
 use crate::monitor::know::files::Files;
 use crate::monitor::know::matching::{self, stamp};
-use crate::monitor::position::checkpoint::Entry;
 use crate::monitor::position::clock::Names;
+use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
 use crate::monitor::read::content::{Compression, Content, Outlook};
 use crate::monitor::read::place::{Place, last_line_end};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
+use crate::monitor::settings::{LogicalPath, Start};
 use omphalos_common::clock::now_seconds;
 use omphalos_parser::scribe;
 use omphalos_parser::scribe::charset::Charset;
@@ -28,7 +29,7 @@ pub const MOST_NAMED: usize = 20;
 
 /// What is known of a file that was found.
 enum Known {
-    /// Nothing: it is new.
+    /// Nothing is known: it is new.
     Nothing,
     /// Where to go on, and the file that it is a copy of, if that is being read.
     Position(Box<Entry>, Option<TailId>),
@@ -50,7 +51,7 @@ enum Opened {
 
 impl Files {
     /// Begins to read a file that was found; `None` when it cannot be opened now, or need not be.
-    pub(in crate::monitor) fn open(&mut self, found: &Found) -> Option<TailId> {
+    pub(super) fn open(&mut self, found: &Found) -> Option<TailId> {
         match self.try_open(found) {
             Ok(opened) => {
                 self.note_readable(&found.path);
@@ -148,7 +149,7 @@ impl Files {
 
     /// Begins to read files that a scan found and that were renamed before they could be opened:
     /// nobody may ever look for them under their new names.
-    pub(in crate::monitor) fn open_overtaken(&mut self) -> Vec<TailId> {
+    pub(super) fn open_overtaken(&mut self) -> Vec<TailId> {
         let mut opened = Vec::new();
         for found in std::mem::take(&mut self.overtaken) {
             self.is_unsettled = true;
@@ -281,13 +282,13 @@ impl Files {
         let position = tail.entry_at_offset();
         if tail.is_plain() && position.prefix.length > 0 && tail.is_rewritten() {
             // Which of the two contents this is a copy of shows when that is dealt with.
-            let is_later = tail.head.is_like(content)? || tail.stands_like(content)?;
+            let is_later = tail.began_like(content)? || tail.stands_like(content)?;
             return Ok(if is_later { Known::Later } else { Known::Nothing });
         }
         // One that has nothing in it yet may be a copy that is about to be made.
         let is_alike = found.stamp.bytes == 0
             || if position.prefix.length > 0 {
-                tail.head.is_like(content)?
+                tail.began_like(content)?
             } else {
                 tail.stands_like(content)?
             };
@@ -298,8 +299,7 @@ impl Files {
         match copies::kinship(found.candidate(), &position, standing) {
             Kinship::Other | Kinship::Unknown => Ok(Known::Nothing),
             Kinship::Undecided => {
-                let path = tail.path.clone();
-                let original = tail.handle.get(&path)?;
+                let original = tail.content()?;
                 let is_prefix = copies::is_prefix(content, original)?;
                 let length = matching::length(original)?;
                 let is_later = is_prefix && self.awaits_emptying(found, length);
@@ -307,8 +307,7 @@ impl Files {
             }
             // One that is there with its content has all that an archive of it can have.
             Kinship::Copy if matches!(standing, Standing::InPlace | Standing::Rotated) => {
-                let path = tail.path.clone();
-                if copies::is_prefix(content, tail.handle.get(&path)?)? {
+                if copies::is_prefix(content, tail.content()?)? {
                     self.compare_copy(id, found, content)
                 } else {
                     let is_later = content.outlook() == Outlook::Cut;
@@ -336,8 +335,8 @@ impl Files {
             // To look into it costs reading it once more, so it is looked into once.
             return Ok(Known::Later);
         }
-        let (path, charset) = (tail.path.clone(), tail.scribe.charset());
-        if let Ok(original) = tail.handle.get(&path)
+        let charset = tail.charset();
+        if let Ok(original) = tail.content()
             && matching::is_beginning(content, original, position.offset)?
         {
             // Until all of it is delivered, this may be the only copy that is left after a crash.
@@ -366,10 +365,12 @@ impl Files {
     }
 
     /// What a file is read with.
-    pub(in crate::monitor) fn setup(&mut self, input: usize, path: &Path) -> io::Result<Setup> {
+    pub(super) fn setup(&mut self, input: usize, path: &Path) -> io::Result<Setup> {
         let id = TailId(self.next_id);
         self.next_id += 1;
-        let settings = self.inputs.get(input).ok_or(io::ErrorKind::InvalidInput)?;
+        let settings = self.inputs.get(input).ok_or_else(|| {
+            Broken::error(format!("there is no [[monitor]] table of number {input}"))
+        })?;
         let path = settings.called.as_deref().unwrap_or(path);
         let origin = scribe::Origin {
             host_name: &self.host.name,
@@ -415,14 +416,13 @@ fn copied(
     let length = matching::length(content)?;
     // It may end in the middle of a line, and be written on.
     let end = last_line_end(content, charset, length)?;
-    let mut head = vec![0; PREFIX_BYTES];
-    let read = content.read_up_to(&mut head, 0)?;
-    head.truncate(read);
+    let mut head = [0; PREFIX_BYTES];
+    let prefix = Fingerprint::of(content.read_up_to(&mut head, 0)?);
     let place = Place::find(content, end)?;
     Ok(Known::Everything(Box::new(Entry {
         path: found.path.clone(),
         key: FileKey::from(&metadata),
-        prefix: Fingerprint::of(&head),
+        prefix,
         offset: place.offset,
         guard: place.guard(),
         complete: Some(stamp(&metadata)),

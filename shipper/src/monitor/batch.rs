@@ -4,17 +4,27 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use omphalos_common::event::{DocumentId, SourceId};
+use omphalos_common::event::DocumentId;
 use omphalos_transport::batch::{Batch, Chunk};
 
-use crate::monitor::TailId;
+use crate::monitor::position::clock::LineSource;
+use crate::monitor::read::tail::TailId;
+
+/// Whose a chunk is: which of its file it is, to be told when it is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The content that it was read from.
+    pub tail: TailId,
+    /// Its number in that.
+    pub chunk: u64,
+}
 
 /// A batch, and which chunk of which file each of its parts is.
 #[derive(Debug)]
 pub struct OpenBatch {
     batch: Batch,
     /// Whom to tell when the batch is confirmed.
-    owners: Vec<(TailId, u64)>,
+    owners: Vec<Owner>,
     dataset: Arc<str>,
     opened: Instant,
     ids: Vec<DocumentId>,
@@ -34,7 +44,7 @@ pub struct ClosedBatch {
     /// The documents.
     pub batch: Batch,
     /// Whom to tell when they are confirmed.
-    pub owners: Vec<(TailId, u64)>,
+    pub owners: Vec<Owner>,
     /// How many documents at the beginning of each chunk have an id that is made of a random source,
     /// because no line up to them has a time.
     pub untimed: Vec<usize>,
@@ -60,7 +70,7 @@ impl OpenBatch {
         }
     }
 
-    /// Where to append documents.
+    /// The buffer that documents are appended to.
     pub fn body(&mut self) -> &mut Vec<u8> {
         &mut self.batch.body
     }
@@ -85,16 +95,16 @@ impl OpenBatch {
     /// Makes a chunk of the documents added since the last one.
     pub fn end_chunk(
         &mut self,
-        owner: (TailId, u64),
-        (source, id_version): (SourceId, u32),
+        owner: Owner,
+        origin: LineSource,
         path: &Arc<str>,
         range: Range<u64>,
     ) {
         self.owners.push(owner);
         self.untimed_of_chunks.push(std::mem::take(&mut self.untimed));
         self.batch.chunks.push(Chunk {
-            source: Arc::from(source.to_string()),
-            id_version: Some(id_version),
+            source: Arc::from(origin.source.to_string()),
+            id_version: Some(origin.id_version),
             path: Arc::clone(path),
             dataset: Arc::clone(&self.dataset),
             start: range.start,

@@ -7,7 +7,8 @@ use std::time::Instant;
 use memchr::memchr;
 use omphalos_common::event::day_of;
 
-use crate::batch::OpenBatch;
+use crate::monitor::batch::{OpenBatch, Owner};
+use crate::monitor::broken;
 use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::position::progress::Position;
@@ -77,17 +78,18 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Takes in the lines of `data`, which stand where the next line begins; returns how many bytes those have that
-    /// were taken before the batch was full.
-    fn take_lines(&mut self, data: &[u8]) -> usize {
+    /// Takes in the lines of `data`, which stand where the next line begins; returns those that were
+    /// taken before the batch was full.
+    fn take_lines<'d>(&mut self, data: &'d [u8]) -> io::Result<&'d [u8]> {
         let charset = self.scribe.charset();
         // Most files are ASCII without padding; that is seen faster for all lines at once.
         let is_ascii = charset.is_utf8() && data.is_ascii() && memchr(0, data).is_none();
         // Where events may have several lines, each of them may be where one begins.
         let mut joined = self.scribe.is_joining().then(|| self.place.clone());
-        let mut consumed = 0;
+        let (mut consumed, mut rest) = (0, data);
         for line_end in charset.line_ends(data) {
-            let bytes = data.get(consumed..line_end).unwrap_or_default();
+            // Line ends come in order, so each is behind what was consumed.
+            let (bytes, behind) = broken::split(rest, line_end - consumed)?;
             let line = Line { bytes, offset: self.place.offset + consumed as u64, is_ascii };
             match &mut joined {
                 Some(place) => {
@@ -96,12 +98,12 @@ impl Work<'_> {
                 }
                 None => self.scribe.take(line, &Position::default, self.documents, &mut self.desk),
             }
-            consumed = line_end;
+            (consumed, rest) = (line_end, behind);
             if self.desk.batch.is_full(self.batch_bytes) {
                 break;
             }
         }
-        consumed
+        broken::first(data, consumed)
     }
 
     fn join_line(&mut self, line: Line<'_>, place: &Place) {
@@ -119,7 +121,7 @@ impl Work<'_> {
 pub enum Look {
     /// There is nothing more to read now.
     AtEnd,
-    /// There may be.
+    /// There may be more to read now.
     More,
     /// What stands before the offset is not what was read: the file has other content now.
     Rewritten,
@@ -160,20 +162,20 @@ impl Tail {
         let charset = self.scribe.charset();
         let data = charset.whole_units(data);
         let seen_end = self.next.offset + data.len() as u64;
-        let consumed = self.at_work(seen_end, tools).take_lines(data);
-        if consumed > 0 {
-            self.advance(data.get(..consumed).unwrap_or_default(), tools);
+        let consumed = self.at_work(seen_end, tools).take_lines(data)?;
+        if !consumed.is_empty() {
+            self.advance(consumed, tools)?;
             return Ok(Look::More);
         }
         let is_end = length < room;
         if charset.unit() == 1
             && let Some(start) = padding::start(data)
         {
-            let text = data.get(..start).unwrap_or_default().to_vec();
+            let text = broken::first(data, start)?.to_vec();
             return self.read_over_padding(&text, buffer, tools);
         }
         if self.scribe.is_too_long(data, self.next.offset) {
-            self.cut_line(data, tools);
+            self.cut_line(data, tools)?;
             return Ok(Look::More);
         }
         if is_end {
@@ -183,7 +185,7 @@ impl Tail {
             if is_final && self.unfinished.shipped() != length {
                 self.read_rest(tools)?;
             } else if is_final {
-                self.end_all_events(tools);
+                self.end_all_events(tools)?;
             }
             return Ok(Look::AtEnd);
         }
@@ -206,39 +208,42 @@ impl Tail {
     }
 
     /// Moves over `consumed`, whose documents are in the batch, and makes a chunk of them.
-    fn advance(&mut self, consumed: &[u8], tools: &mut Tools<'_>) {
+    fn advance(&mut self, consumed: &[u8], tools: &mut Tools<'_>) -> io::Result<()> {
         let start = self.next.offset;
-        self.head.see(start, consumed);
+        self.head.see(start, consumed)?;
         self.next.advance(consumed);
         self.head.settle(self.next.offset);
         self.unfinished.seen(0);
         self.scribe.counts.bytes += consumed.len() as u64;
-        self.end_chunk(start, self.next.offset, tools);
+        self.end_chunk(start, self.next.offset, tools)
     }
 
-    fn end_chunk(&mut self, start: u64, end: u64, tools: &mut Tools<'_>) {
+    fn end_chunk(&mut self, start: u64, end: u64, tools: &mut Tools<'_>) -> io::Result<()> {
         let position = self.settled_position();
         if tools.batch.added() == 0 {
             self.progress.push_nothing(position);
         } else {
-            let owner = (self.id, self.progress.push(position));
-            tools.batch.end_chunk(owner, self.clock.origin(), &self.shown_path, start..end);
+            let origin = self.clock.origin()?;
+            let owner = Owner { tail: self.id, chunk: self.progress.push(position) };
+            tools.batch.end_chunk(owner, origin, &self.shown_path, start..end);
         }
+        Ok(())
     }
 
     /// Ships the beginning of a line that is longer than allowed, and goes on to search its end.
     /// The offset stays at its beginning until then: a restart reads it again and makes the same
     /// document.
-    fn cut_line(&mut self, data: &[u8], tools: &mut Tools<'_>) {
+    fn cut_line(&mut self, data: &[u8], tools: &mut Tools<'_>) -> io::Result<()> {
         let start = self.next.offset;
         let mut searched = self.next.clone();
         searched.advance(data);
-        self.head.see(start, data);
+        self.head.see(start, data)?;
         let Work { scribe, documents, mut desk, .. } = self.at_work(searched.offset, tools);
         scribe.end_all(documents, &mut desk);
         scribe.take_beginning(data, start, documents, &mut desk);
-        self.end_chunk(start, start, tools);
+        self.end_chunk(start, start, tools)?;
         self.searched = Some(searched);
+        Ok(())
     }
 
     fn read_past(&mut self, buffer: &mut [u8]) -> io::Result<Look> {
@@ -249,7 +254,9 @@ impl Tail {
         self.known_size = self.known_size.max(searched.offset + data.len() as u64);
         let data = self.scribe.charset().whole_units(data);
         let line_end = self.scribe.charset().line_ends(data).next();
-        searched.advance(data.get(..line_end.unwrap_or(data.len())).unwrap_or_default());
+        let passed = broken::first(data, line_end.unwrap_or(data.len()))?;
+        self.head.see(searched.offset, passed)?;
+        searched.advance(passed);
         let is_final = self.handle.outlook().is_final();
         let is_end = length < room;
         if line_end.is_none() && !(is_end && is_final) {
@@ -274,18 +281,19 @@ impl Tail {
         let start = self.next.offset + text.len() as u64;
         let from = self.padding_end.max(start);
         let content = self.handle.get(&self.path)?;
-        let length = content.read_up_to(buffer, from)?;
-        let data = buffer.get(..length).unwrap_or_default();
+        let room = buffer.len();
+        let data = content.read_up_to(buffer, from)?;
         let padding = leading_padding(data);
-        if padding == length {
-            self.padding_end = from + length as u64;
+        if padding == data.len() {
+            self.padding_end = from + data.len() as u64;
             self.unfinished.seen(text.len() as u64);
-            return Ok(if length < buffer.len() { Look::AtEnd } else { Look::More });
+            return Ok(if data.len() < room { Look::AtEnd } else { Look::More });
         }
         let end = from + padding as u64;
         let place = Place::find(content, end)?;
         let begin = self.next.offset;
-        self.head.see(begin, text);
+        self.head.see(begin, text)?;
+        self.head.see_padding(start, end)?;
         let Work { scribe, documents, mut desk, .. } = self.at_work(end, tools);
         scribe.end_all(documents, &mut desk);
         if !text.is_empty() {
@@ -296,7 +304,7 @@ impl Tail {
         self.next = place;
         self.padding_end = 0;
         self.unfinished.seen(0);
-        self.end_chunk(begin, end, tools);
+        self.end_chunk(begin, end, tools)?;
         Ok(Look::More)
     }
 
@@ -317,7 +325,7 @@ impl Tail {
             self.end_events(end, tools);
             self.splits.push_back(end);
             self.splits_made += 1;
-            self.end_chunk(end, end, tools);
+            self.end_chunk(end, end, tools)?;
         }
         if self.unfinished.due(waits.line).is_some_and(|due| due <= now) {
             self.read_unfinished_line(tools)?;
@@ -336,17 +344,18 @@ impl Tail {
     /// # Errors
     /// When the file cannot be read.
     pub fn read_rest(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
-        self.end_all_events(tools);
+        self.end_all_events(tools)?;
         self.read_unfinished_line(tools)
     }
 
     /// Ships all events that are begun.
-    pub fn end_all_events(&mut self, tools: &mut Tools<'_>) {
+    ///
+    /// # Errors
+    /// What cannot be.
+    pub fn end_all_events(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
         let end = self.next.offset;
         self.end_events(end, tools);
-        if tools.batch.added() > 0 {
-            self.end_chunk(end, end, tools);
-        }
+        if tools.batch.added() > 0 { self.end_chunk(end, end, tools) } else { Ok(()) }
     }
 
     fn read_unfinished_line(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
@@ -354,22 +363,22 @@ impl Tail {
             return Ok(());
         }
         let charset = self.scribe.charset();
-        let mut line = vec![0; self.scribe.most_bytes() * charset.unit() + 1];
+        let mut buffer = vec![0; self.scribe.most_bytes() * charset.unit() + 1];
         let start = self.next.offset;
-        let length = self.handle.get(&self.path)?.read_up_to(&mut line, start)?;
-        line.truncate(charset.whole_units(line.get(..length).unwrap_or(&line)).len());
+        let read = self.handle.get(&self.path)?.read_up_to(&mut buffer, start)?;
+        let (length, mut line) = (read.len(), charset.whole_units(read));
         if charset.unit() == 1 {
-            line.truncate(line.len() - padding::trailing(&line));
+            line = broken::first(line, line.len() - padding::trailing(line))?;
         }
         let is_shipped = self.unfinished.shipped() == length as u64;
-        if line.is_empty() || is_shipped || charset.line_ends(&line).next().is_some() {
+        if line.is_empty() || is_shipped || charset.line_ends(line).next().is_some() {
             return Ok(());
         }
         let end = start + line.len() as u64;
-        self.head.see(start, &line);
+        self.head.see(start, line)?;
         let Work { scribe, documents, mut desk, .. } = self.at_work(end, tools);
-        scribe.take_unfinished(&line, start, documents, &mut desk);
-        self.end_chunk(start, end, tools);
+        scribe.take_unfinished(line, start, documents, &mut desk);
+        self.end_chunk(start, end, tools)?;
         self.unfinished.ship(length as u64);
         Ok(())
     }

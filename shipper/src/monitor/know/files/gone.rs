@@ -14,7 +14,7 @@ use crate::monitor::know::beside::{self, Beside, Neighbours, Search};
 use crate::monitor::know::copies::{Standing, standing};
 use crate::monitor::know::files::Files;
 use crate::monitor::know::matching;
-use crate::monitor::position::checkpoint::{Entry, Stamp};
+use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_seconds;
@@ -34,7 +34,7 @@ const SEARCHES: usize = 3;
 
 /// What came of looking for a file that was rotated.
 enum Rotated {
-    /// It is read on.
+    /// It was found, and is read on.
     Opened(TailId),
     /// It is not there.
     Missed,
@@ -79,7 +79,7 @@ impl Files {
     }
 
     /// Looks for files of the last run beside where they were: rotated while we were away.
-    pub(in crate::monitor) fn find_rotated(&mut self) -> Vec<TailId> {
+    pub(super) fn find_rotated(&mut self) -> Vec<TailId> {
         let mut opened = Vec::new();
         let mut neighbours = Neighbours::default();
         for entry in self.remembered.take_unsearched() {
@@ -91,7 +91,7 @@ impl Files {
                 }
                 // Its inode holds something else now: the content is gone for good.
                 Ok(Rotated::Missed) if self.by_key.contains_key(&entry.key) => {
-                    warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what stood behind the offset is lost");
+                    warn!(path = %entry.path.display(), offset = entry.offset, "the file was truncated or replaced while nobody read it, and no copy is beside it; what came after the offset is lost");
                 }
                 Ok(Rotated::Missed) => self.remembered.add(entry, true),
                 Ok(Rotated::Unsettled) => {
@@ -99,6 +99,7 @@ impl Files {
                     self.remembered.add(entry, false);
                 }
                 Err(error) => {
+                    self.reports.note_broken(&entry.path, &error);
                     debug!(path = %entry.path.display(), %error, "cannot look for a rotated file");
                     self.remembered.add(entry, false);
                 }
@@ -168,7 +169,10 @@ impl Files {
     fn let_go(&mut self, old: Tail, is_continued: bool) -> (Option<TailId>, Option<Tail>) {
         let entry = old.entry(now_seconds());
         let copy = if old.progress.is_settled() { None } else { self.find_copy(&entry) };
-        let opened = copy.and_then(|(_, content)| self.open_gone(old.input, &entry, content).ok());
+        let opened = copy.and_then(|(copy, content)| {
+            let opened = self.open_gone(old.input, &entry, content);
+            opened.inspect_err(|error| self.note_unopened(&copy, error)).ok()
+        });
         let path = old.path.display();
         let lost = old.known_size().saturating_sub(old.read_to());
         if lost > 0 && !is_continued {
@@ -226,8 +230,8 @@ impl Files {
             self.by_path.insert(found.path.clone(), new);
             return Some(new);
         };
-        let setup = self.setup(found.input, &found.path).ok()?;
-        let opened = Tail::open(setup, found.path.clone(), content, None);
+        let setup = self.setup(found.input, &found.path);
+        let opened = setup.and_then(|setup| Tail::open(setup, found.path.clone(), content, None));
         let opened = opened.inspect_err(|error| self.note_unopened(&found.path, error));
         let new = self.add(opened.ok()?);
         if is_gone {
@@ -264,10 +268,7 @@ impl Files {
     /// Gives back descriptors of files that are where they were found and were not used for a
     /// while: many idle files need none, and their file system can be unmounted.
     pub fn close_idle(&mut self) {
-        while let Some(first) = self.opened.first_entry()
-            && first.get().1.elapsed() > IDLE
-        {
-            let (_, (id, _)) = first.remove_entry();
+        while let Some(id) = self.descriptors.take_idle(IDLE) {
             if !self.gone.contains_key(&id)
                 && let Some(tail) = self.tails.get_mut(&id)
             {
@@ -318,7 +319,7 @@ impl Files {
             Err(_) => return tail.progress.is_settled(),
         };
         // Shorter than what was read means truncated: that is dealt with by reading.
-        let is_read = tail.is_at_end && tail.progress.is_settled();
+        let is_read = tail.is_at_end() && tail.progress.is_settled();
         let at_end = is_read && metadata.len() == tail.shipped_to();
         // As long as nothing takes its place, its writer may not have noticed the rotation.
         at_end && (metadata.nlink() == 0 || self.has_successor(tail))

@@ -1,0 +1,38 @@
+//! Whether rows and structs agree, which the tests of each program see to.
+
+use clap::Command;
+
+use super::{ConfigError, HasRows, Setting, add_flags, from_text, load_with};
+
+/// Reads `T` from the defaults that `settings` show to people, each given as a flag, and from these
+/// arguments: it must come to the defaults in code, which tests see to.
+///
+/// # Errors
+/// When a shown default is no value of its setting, or `T` has no place for it.
+pub fn load_shown_defaults<T: HasRows>(
+    settings: &[Setting],
+    arguments: &[&str],
+) -> Result<T, ConfigError> {
+    let shown = settings.iter().filter(|setting| !setting.default.is_empty());
+    let flags = shown.map(|setting| format!("--{}={}", setting.flag_name(), setting.default));
+    let given = arguments.iter().map(|argument| (*argument).to_owned());
+    let command = add_flags(Command::new("defaults"), settings).no_binary_name(true);
+    let matches = command.try_get_matches_from(given.chain(flags));
+    let matches = matches.map_err(|error| ConfigError::invalid(error.to_string()))?;
+    load_with(None, settings, &matches, |_| None)
+}
+
+/// The rows of `T` that it has no place for: none, which tests see to.
+pub fn rows_without_a_place<T: HasRows>() -> Vec<&'static str> {
+    let has_place = |setting: &Setting| {
+        let header = match (setting.top(), setting.leaf(), setting.is_repeated()) {
+            (_, None, _) => String::new(),
+            (table, _, true) => format!("[[{table}]]\n"),
+            (table, _, false) => format!("[{table}]\n"),
+        };
+        // Which value it may have is another question.
+        let text = format!("{header}{} = {{}}\n", setting.leaf().unwrap_or(setting.key));
+        from_text::<T>(&text).is_err_and(|error| !error.to_string().contains("unknown field"))
+    };
+    T::rows().iter().filter(|setting| !has_place(setting)).map(|setting| setting.key).collect()
+}

@@ -1,0 +1,176 @@
+//! The `[bulk]` and `[index]` tables: how documents are gathered, and what the indices are called that
+//! they go to.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use omphalos_common::config::{About, ConfigError, Kind, Period, Setting, Size};
+use serde::Deserialize;
+
+use crate::elasticsearch::{IndexPeriod, NameRules, TemplateOptions, check_name};
+
+/// The rows of the `[bulk]` table.
+pub const BULK_SETTINGS: &[Setting] = &[
+    Setting::new("bulk.bytes", Kind::Size, "A bulk is sent when it has this many bytes.")
+        .default("5MiB"),
+    Setting::new(
+        "bulk.documents",
+        Kind::Integer,
+        "A bulk is sent when it has this many documents.",
+    )
+    .default("10000"),
+    Setting::new(
+        "bulk.flush_interval",
+        Kind::Period,
+        "A bulk is sent at the latest this long after its first document.",
+    )
+    .default("100ms"),
+    Setting::new(
+        "bulk.concurrency",
+        Kind::Integer,
+        "At most this many bulks are in flight; fewer while the cluster is busy.",
+    )
+    .default("4"),
+    Setting::new("bulk.gzip", Kind::Switch, "Compress requests, for slow networks.")
+        .default("false"),
+];
+
+/// The rows of the `[index]` table.
+pub const INDEX_SETTINGS: &[Setting] = &[
+    Setting::new("index.prefix", Kind::Text, "Indices are named PREFIX-DATASET-DATE.")
+        .default("omphalos")
+        .about(About::Place),
+    Setting::new(
+        "index.period",
+        Kind::Choice(&["day", "week", "month", "none"]),
+        "How much event time one index covers. After a change, an old line that is sent again is indexed once more, in the new index.",
+    )
+    .default("day")
+    .about(About::Identity),
+    Setting::new(
+        "index.outlier_past_days",
+        Kind::Integer,
+        "Documents older than this many days go to PREFIX-DATASET-outlier, so that wrong dates do not create thousands of indices.",
+    )
+    .default("400")
+    .about(About::Identity),
+    Setting::new("index.outlier_future_days", Kind::Integer, "So do documents dated more than this many days ahead.")
+        .default("1")
+        .about(About::Identity),
+    Setting::new("index.template", Kind::Switch, "Install the index template with the ECS mapping.")
+        .default("true"),
+    Setting::new("index.shards", Kind::Integer, "Primary shards of each new index.").default("1"),
+    Setting::new("index.replicas", Kind::Integer, "Replicas of each new index; the cluster's default if not set."),
+];
+
+/// The `[bulk]` table, as it is read.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the rows above say what each is")]
+pub struct BulkSettings {
+    pub bytes: Size,
+    pub documents: u32,
+    pub flush_interval: Period,
+    pub concurrency: u32,
+    pub gzip: bool,
+}
+
+/// The `[index]` table, as it is read.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the rows above say what each is")]
+pub struct IndexSettings {
+    pub prefix: String,
+    pub period: IndexPeriod,
+    pub outlier_past_days: u32,
+    pub outlier_future_days: u32,
+    pub template: bool,
+    pub shards: u32,
+    pub replicas: Option<u32>,
+}
+
+impl Default for BulkSettings {
+    fn default() -> Self {
+        Self {
+            bytes: Size(5 * 1024 * 1024),
+            documents: 10_000,
+            flush_interval: Period(Duration::from_millis(100)),
+            concurrency: 4,
+            gzip: false,
+        }
+    }
+}
+
+impl Default for IndexSettings {
+    fn default() -> Self {
+        Self {
+            prefix: "omphalos".to_owned(),
+            period: IndexPeriod::Day,
+            outlier_past_days: 400,
+            outlier_future_days: 1,
+            template: true,
+            shards: 1,
+            replicas: None,
+        }
+    }
+}
+
+const BULK_BYTES: RangeInclusive<u64> = 16 * 1024..=100 * 1024 * 1024;
+
+impl BulkSettings {
+    /// Checks what a type cannot express.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |text: String| Err(ConfigError::invalid(text));
+        if !BULK_BYTES.contains(&self.bytes.0) {
+            return refuse(format!("bulk.bytes: expected 16KiB to 100MiB, found {}", self.bytes));
+        }
+        if self.documents == 0 || self.concurrency == 0 {
+            return refuse(
+                "bulk.documents and bulk.concurrency: expected at least 1, found 0".to_owned(),
+            );
+        }
+        if self.concurrency > 64 {
+            return refuse(format!(
+                "bulk.concurrency: expected 1 to 64, found {}",
+                self.concurrency
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl IndexSettings {
+    /// Checks what a type cannot express.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        check_name("index.prefix", &self.prefix)?;
+        match self.shards {
+            0 => Err(ConfigError::invalid("index.shards: expected at least 1, found 0")),
+            _ => Ok(()),
+        }
+    }
+
+    /// How indices are named.
+    pub fn name_rules(&self) -> NameRules {
+        NameRules {
+            prefix: self.prefix.clone(),
+            period: self.period,
+            past_days: self.outlier_past_days,
+            future_days: self.outlier_future_days,
+        }
+    }
+
+    /// What the template says of indices, if there is to be one.
+    pub fn template_options(&self) -> Option<TemplateOptions> {
+        self.template.then(|| TemplateOptions {
+            prefix: self.prefix.clone(),
+            shards: self.shards,
+            replicas: self.replicas,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! The `[elasticsearch]` table: where the cluster is, and how to get in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use omphalos_common::config::{About, Kind, Period, Setting};
+use serde::Deserialize;
+
+/// A row of the `[elasticsearch]` table.
+const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
+    Setting::new(key, kind, help).about(About::Place)
+}
+
+/// The rows of the `[elasticsearch]` table.
+pub const ELASTICSEARCH_SETTINGS: &[Setting] = &[
+    row("elasticsearch.url", Kind::List, "Elasticsearch or OpenSearch URLs, used in turn.")
+        .default("http://127.0.0.1:9200")
+        .alias("elasticsearch"),
+    row("elasticsearch.user", Kind::Text, "User name."),
+    row("elasticsearch.password", Kind::Text, "Password of that user."),
+    row("elasticsearch.password_file", Kind::Text, "Read the password from this file instead."),
+    row("elasticsearch.api_key", Kind::Text, "Encoded API key, instead of user and password."),
+    row("elasticsearch.api_key_file", Kind::Text, "Read the API key from this file instead."),
+    row(
+        "elasticsearch.ca_file",
+        Kind::Text,
+        "PEM file with a certificate authority to trust for https, in addition to the usual ones.",
+    ),
+    row(
+        "elasticsearch.request_timeout",
+        Kind::Period,
+        "How long a request may take before it is given up and sent again.",
+    )
+    .default("30s"),
+];
+
+/// The `[elasticsearch]` table, as it is read.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the rows above say what each is")]
+pub struct ElasticsearchSettings {
+    pub url: Option<Vec<String>>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub api_key: Option<String>,
+    pub api_key_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    pub request_timeout: Period,
+}
+
+impl Default for ElasticsearchSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            user: None,
+            password: None,
+            password_file: None,
+            api_key: None,
+            api_key_file: None,
+            ca_file: None,
+            request_timeout: Period(Duration::from_secs(30)),
+        }
+    }
+}
+
+const DEFAULT_URL: &str = "http://127.0.0.1:9200";
+
+impl ElasticsearchSettings {
+    /// The URLs: those that are set, or else this machine's.
+    pub fn urls(&self) -> Vec<String> {
+        self.url.clone().unwrap_or_else(|| vec![DEFAULT_URL.to_owned()])
+    }
+}

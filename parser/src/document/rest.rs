@@ -1,0 +1,135 @@
+//! Fields in their general form, as members of a document: those of one object stand together in it,
+//! beside what the document or a request writes there itself.
+
+use super::own::{Kept, Own, collide};
+use crate::fields::{Field, List, Value, close, split_first};
+
+/// What of a list is not written yet.
+pub struct Rest<'l, 'a> {
+    fields: &'l [Field<'a>],
+    written: Marks,
+    /// Those whose name is another's.
+    unmerged: Marks,
+    /// The tags of the line, to be joined with the document's own.
+    pub tags: Option<&'l Value<'a>>,
+    /// Whether one belongs into an object that is written by others.
+    pub is_woven: bool,
+}
+
+impl<'l, 'a> Rest<'l, 'a> {
+    /// All of `fields`, in a document that has names of its own.
+    pub fn new(fields: &'l [Field<'a>], own: Own) -> Self {
+        let (written, unmerged) = (Marks::default(), Marks::default());
+        let mut rest = Self { fields, written, unmerged, tags: None, is_woven: false };
+        let (mut object, mut claimed) = ("", false);
+        for (at, Field { name, value }) in fields.iter().enumerate() {
+            let name = name.as_str();
+            if !is_in(name, object) {
+                (object, _) = split_first(name);
+                claimed = !own.names_in(object).is_empty();
+                rest.is_woven |= claimed;
+            }
+            // The line as the message holds this one; the tags are joined, the first of them.
+            let is_joined = own.tags() && rest.tags.is_none() && name == "tags" && is_tags(value);
+            if is_joined {
+                rest.tags = Some(value);
+            }
+            if is_joined || own.message && name == "message" {
+                rest.written.set(at);
+            } else if claimed && own.claims(name) || !value.fits() || rest.has_before(at, name) {
+                rest.written.set(at);
+                rest.unmerged.set(at);
+            }
+        }
+        rest
+    }
+
+    /// Whether a field before this one has its name.
+    fn has_before(&self, at: usize, name: &str) -> bool {
+        let mut before = self.fields.iter().take(at).enumerate();
+        before.any(|(at, field)| !self.written.has(at) && collide(field.name.as_str(), name))
+    }
+
+    /// Appends what belongs into `object`, each with a comma behind it.
+    pub fn write_into(&mut self, out: &mut Vec<u8>, object: &str) {
+        let mut fields = self.fields.iter().enumerate();
+        let first =
+            fields.find(|(at, field)| !self.written.has(*at) && is_in(field.name.as_str(), object));
+        if let Some((first, _)) = first {
+            self.write_level(out, first, object.len() + 1);
+        }
+    }
+
+    /// Appends all that is not written yet, each with a comma before it.
+    pub fn write_all(mut self, out: &mut Vec<u8>) {
+        if self.fields.is_empty() {
+            return;
+        }
+        out.push(b',');
+        self.write_level(out, 0, 0);
+        out.pop();
+        let mut kept = Kept::new();
+        for (at, field) in self.fields.iter().enumerate() {
+            if self.unmerged.has(at) {
+                kept.push(field.name.as_str(), &field.value);
+            }
+        }
+        kept.write(out, |out, value| value.write(out));
+    }
+
+    /// Writes all whose names begin with the first `length` bytes of that of the field at `from`,
+    /// in the order in which their first parts come first.
+    fn write_level(&mut self, out: &mut Vec<u8>, from: usize, length: usize) {
+        let fields = self.fields;
+        let object = fields.get(from).and_then(|field| field.name.as_str().get(..length));
+        let Some(object) = object else { return };
+        for (at, field) in fields.iter().enumerate().skip(from) {
+            let Some(name) = field.name.as_str().strip_prefix(object) else { continue };
+            if self.written.has(at) {
+                continue;
+            }
+            let (part, below) = split_first(name);
+            field.name.write_part(out, part);
+            if below.is_none() {
+                self.written.set(at);
+                field.value.write(out);
+            } else {
+                out.push(b'{');
+                self.write_level(out, at, length + part.len() + 1);
+                close(out, b'}');
+            }
+            out.push(b',');
+        }
+    }
+}
+
+/// Whether `name` is that of a field in `object`.
+fn is_in(name: &str, object: &str) -> bool {
+    name.strip_prefix(object).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether it can stand among tags.
+fn is_tags(value: &Value<'_>) -> bool {
+    match value {
+        Value::Text(_) => true,
+        Value::List(values) => values.iter().all(|value| matches!(value, Value::Text(_))),
+        _ => false,
+    }
+}
+
+/// A mark for each field of a list.
+#[derive(Default)]
+struct Marks([u64; List::MOST / 64]);
+
+impl Marks {
+    fn set(&mut self, at: usize) {
+        debug_assert!(at < List::MOST, "a list of at most {} fields has none at {at}", List::MOST);
+        if let Some(word) = self.0.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+        }
+    }
+
+    fn has(&self, at: usize) -> bool {
+        self.0.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
+    }
+}

@@ -1,0 +1,128 @@
+//! What cannot be read: said once, known for as long as it is so.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use crate::monitor::broken::Broken;
+use crate::monitor::find::discover::Scan;
+
+/// What was said of the last scan, and is not said again while it is so.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Announced {
+    /// A file that was named is not there.
+    Missing(PathBuf),
+    /// What was named is no regular file.
+    Irregular(PathBuf),
+    /// No file matches a pattern.
+    Empty(String),
+    /// A file or directory cannot be looked at.
+    Unreadable(PathBuf),
+}
+
+/// What is wrong with files now.
+#[derive(Debug, Default)]
+pub struct Reports {
+    /// What was said once of what a scan saw, and need not be said again.
+    announced: HashSet<Announced>,
+    /// What could not be looked at by the last scan, and why.
+    unseen: BTreeMap<PathBuf, String>,
+    /// Files that were found and cannot be read now, and why.
+    unreadable: BTreeMap<PathBuf, String>,
+    /// What was found that cannot be, and where.
+    broken: Option<String>,
+}
+
+impl Reports {
+    /// Says what a scan could not look at, unless it was said before and is still so.
+    pub fn announce(&mut self, scan: &Scan) {
+        let mut current = HashSet::new();
+        let mut once = |fact: Announced, say: &dyn Fn()| {
+            if !self.announced.contains(&fact) {
+                say();
+            }
+            current.insert(fact);
+        };
+        for path in &scan.missing {
+            once(Announced::Missing(path.clone()), &|| {
+                warn!(path = %path.display(), "the file is not there; waiting for it");
+            });
+        }
+        for (path, kind) in &scan.irregular {
+            once(Announced::Irregular(path.clone()), &|| {
+                warn!(path = %path.display(), "is {kind}, not a regular file; it is not read");
+            });
+        }
+        for pattern in &scan.empty {
+            once(Announced::Empty(pattern.clone()), &|| {
+                warn!(pattern, "no file matches; waiting for one");
+            });
+        }
+        for (path, error) in &scan.unreadable {
+            once(Announced::Unreadable(path.clone()), &|| {
+                warn!(path = %path.display(), %error, "cannot look there; what was read of it stays remembered, trying again");
+            });
+        }
+        self.announced = current;
+        let unseen = scan.unreadable.iter();
+        self.unseen = unseen.map(|(path, error)| (path.clone(), error.to_string())).collect();
+        // What went away need not be read any more. Mostly there is nothing, and many files.
+        if !self.unreadable.is_empty() {
+            let found: HashSet<&Path> = scan.found.iter().map(|found| &*found.path).collect();
+            self.unreadable.retain(|path, _| found.contains(&**path));
+        }
+    }
+
+    /// Notes that a file cannot be opened or read now, and says so once.
+    pub fn note_unopened(&mut self, path: &Path, error: &io::Error) {
+        if self.note_broken(path, error) {
+            return;
+        }
+        if self.unreadable.insert(path.to_owned(), error.to_string()).is_none() {
+            warn!(path = %path.display(), %error, "cannot read the file; trying again");
+        }
+    }
+
+    /// Notes what cannot be, if that is what `error` says.
+    pub fn note_broken(&mut self, path: &Path, error: &io::Error) -> bool {
+        let Some(what) = Broken::said_by(error) else { return false };
+        self.broken.get_or_insert_with(|| format!("{}: {what}", path.display()));
+        true
+    }
+
+    /// Notes that a file can be read.
+    pub fn note_readable(&mut self, path: &Path) {
+        // Mostly there is nothing, and this is asked at each turn.
+        if !self.unreadable.is_empty() {
+            self.unreadable.remove(path);
+        }
+    }
+
+    /// What was found that cannot be, if anything was.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// Whether something that was named is not there, or cannot be read.
+    pub fn misses_some(&self) -> bool {
+        let is_missed = |fact: &Announced| !matches!(fact, Announced::Empty(_));
+        !self.unreadable.is_empty() || self.announced.iter().any(is_missed)
+    }
+
+    /// What cannot be read now, in a few words; `None` when everything can.
+    pub fn trouble(&self) -> Option<String> {
+        let (path, reason) = self.unreadable.iter().chain(&self.unseen).next()?;
+        let path = path.display();
+        Some(match self.unreadable_count() {
+            1 => format!("cannot read {path}: {reason}"),
+            count => format!("cannot read {count} files or directories, such as {path}: {reason}"),
+        })
+    }
+
+    /// How many files and directories cannot be read now.
+    pub fn unreadable_count(&self) -> usize {
+        self.unreadable.len() + self.unseen.len()
+    }
+}

@@ -1,0 +1,167 @@
+//! What the checkpoint says of one file.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use omphalos_common::event::SourceId;
+use omphalos_common::ids::{IdScheme, KeyPrint};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::monitor::position::identity::{FileKey, Fingerprint};
+
+/// How far one file is delivered, and what its lines' identities depend on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Where the file was last seen.
+    #[serde(serialize_with = "path_to_text", deserialize_with = "path_from_text")]
+    pub path: PathBuf,
+    /// Which file it is.
+    pub key: FileKey,
+    /// Its beginning.
+    pub prefix: Fingerprint,
+    /// Everything before this offset is delivered.
+    pub offset: u64,
+    /// The bytes just before the offset.
+    pub guard: Fingerprint,
+    /// The version of its lines' ids; 1 where nothing is said, as by a shipper that knew no other.
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+    pub id_version: u32,
+    /// The key of its lines' ids, where that is from a file of keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_key: Option<KeyPrint>,
+    /// The source of lines with a time of their own.
+    #[serde(default, with = "optional_source", skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceId>,
+    /// The source of lines without one: drawn at random.
+    #[serde(default, with = "optional_source", skip_serializing_if = "Option::is_none")]
+    pub untimed: Option<SourceId>,
+    /// The time of the last line before the offset that had one: seconds and nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_time: Option<(i64, u32)>,
+    /// The times given to lines that have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+    /// Where an event of several lines was ended because nothing followed for long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<u64>,
+    /// What the file was like when there was nothing more in it; it need not be looked into again
+    /// as long as it is like that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Stamp>,
+    /// When the file was last seen, in seconds since the epoch.
+    pub seen: i64,
+}
+
+impl Entry {
+    /// Nothing is read yet of the file `key` at `path`, whose ids are to be made so; it was seen at
+    /// `seen`, in seconds since the epoch.
+    pub fn unread(path: &Path, key: FileKey, ids: IdScheme, seen: i64) -> Self {
+        Self {
+            path: path.to_owned(),
+            key,
+            prefix: Fingerprint::default(),
+            offset: 0,
+            guard: Fingerprint::default(),
+            id_version: ids.version(),
+            id_key: ids.key(),
+            source: None,
+            untimed: None,
+            last_time: None,
+            marks: Vec::new(),
+            splits: Vec::new(),
+            complete: None,
+            seen,
+        }
+    }
+
+    /// What makes the ids of its lines; `None` when only a later program knows.
+    pub fn ids(&self) -> Option<IdScheme> {
+        IdScheme::of(self.id_version, self.id_key)
+    }
+
+    /// Notes what makes the ids of its lines.
+    pub fn set_ids(&mut self, scheme: IdScheme) {
+        (self.id_version, self.id_key) = (scheme.version(), scheme.key());
+    }
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_first_version(version: &u32) -> bool {
+    *version == 1
+}
+
+#[cfg(test)]
+impl Entry {
+    /// Nothing is known of a file yet.
+    pub fn blank(path: &Path, key: FileKey) -> Self {
+        Self::unread(path, key, IdScheme::OfHost, 0)
+    }
+}
+
+/// What tells that a file has not changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Its size on disk; compressed, for an archive.
+    pub bytes: u64,
+    /// When it was written, in nanoseconds since the epoch.
+    pub modified: i64,
+}
+
+/// Lines without a time that begin before `end`, and after the previous mark's, happened at
+/// `millis`, which is when they were first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Offset.
+    pub end: u64,
+    /// Milliseconds since the epoch.
+    pub millis: i64,
+}
+
+/// A path that is not UTF-8 is written as the numbers of its bytes.
+fn path_to_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    match path.to_str() {
+        Some(text) => serializer.serialize_str(text),
+        None => path.as_os_str().as_bytes().serialize(serializer),
+    }
+}
+
+fn path_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::Text(text) => PathBuf::from(text),
+        Either::Bytes(bytes) => PathBuf::from(OsString::from_vec(bytes)),
+    })
+}
+
+mod optional_source {
+    use super::{Deserialize, Deserializer, Serializer, SourceId};
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub fn serialize<S: Serializer>(
+        source: &Option<SourceId>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match source {
+            Some(source) => serializer.collect_str(source),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SourceId>, D::Error> {
+        let text: Option<String> = Option::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+    }
+}
