@@ -7,6 +7,8 @@ use crate::fields::{Field, List, Value, close, split_first};
 /// What of a list is not written yet.
 pub struct Rest<'l, 'a> {
     fields: &'l [Field<'a>],
+    /// The names that the document has of itself.
+    pub own: Own,
     written: Marks,
     /// Those whose name is another's.
     unmerged: Marks,
@@ -20,7 +22,7 @@ impl<'l, 'a> Rest<'l, 'a> {
     /// All of `fields`, in a document that has names of its own.
     pub fn new(fields: &'l [Field<'a>], own: Own) -> Self {
         let (written, unmerged) = (Marks::default(), Marks::default());
-        let mut rest = Self { fields, written, unmerged, tags: None, is_woven: false };
+        let mut rest = Self { fields, own, written, unmerged, tags: None, is_woven: false };
         let (mut object, mut claimed) = ("", false);
         for (at, Field { name, value }) in fields.iter().enumerate() {
             let name = name.as_str();
@@ -44,6 +46,11 @@ impl<'l, 'a> Rest<'l, 'a> {
         rest
     }
 
+    /// Whether there was nothing from the beginning.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// Whether a field before this one has its name.
     fn has_before(&self, at: usize, name: &str) -> bool {
         let mut before = self.fields.iter().take(at).enumerate();
@@ -61,10 +68,7 @@ impl<'l, 'a> Rest<'l, 'a> {
     }
 
     /// Appends all that is not written yet, each with a comma before it.
-    pub fn write_all(mut self, out: &mut Vec<u8>) {
-        if self.fields.is_empty() {
-            return;
-        }
+    pub fn write_all(&mut self, out: &mut Vec<u8>) {
         out.push(b',');
         self.write_level(out, 0, 0);
         out.pop();
