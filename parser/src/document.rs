@@ -118,7 +118,7 @@ impl Documents {
             Fields::Json(json) => json.write_rest(out, own),
             Fields::Listed | Fields::Message => {}
         }
-        write_end(out, event, own, rest);
+        write_end(out, event, &mut rest);
         out.extend_from_slice(b"}\n");
     }
 }
@@ -157,7 +157,7 @@ fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut R
 /// What the line adds to an object of the document's own, each with a comma before it.
 fn write_additions(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>, object: &str) {
     if let Fields::Json(json) = &event.fields {
-        return json.write_into(out, Own::of(event), object);
+        return json.write_into(out, rest.own, object);
     }
     out.push(b',');
     rest.write_into(out, object);
@@ -176,12 +176,16 @@ fn write_stream(out: &mut Vec<u8>, stream: Option<&'static str>) {
 
 /// The rest of the fields; the line as `message` where they do not say all that is in it, and what
 /// is wrong with it.
-fn write_end(out: &mut Vec<u8>, event: &Event<'_>, own: Own, mut rest: Rest<'_, '_>) {
+fn write_end(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>) {
+    let own = rest.own;
+    if rest.is_empty() && !own.message {
+        return;
+    }
     let tags = rest.tags;
     let mut error = Vec::new();
     if let Some(problem) = event.problem {
         push_text(&mut error, b",\"error\":{\"message\":\"", problem.as_bytes());
-        write_additions(&mut error, event, &mut rest, "error");
+        write_additions(&mut error, event, rest, "error");
         error.push(b'}');
     }
     rest.write_all(out);

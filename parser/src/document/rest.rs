@@ -2,14 +2,26 @@
 //! beside what the document or a request writes there itself.
 
 use super::own::{Kept, Own, collide};
-use crate::fields::{Field, List, Value, close, split_first};
+use crate::fields::{Field, Value, close, split_first};
+
+/// What became of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It is to be written under its name.
+    Waiting,
+    /// Its name is another's.
+    Unmerged,
+    /// It is in the document.
+    Done,
+}
 
 /// What of a list is not written yet.
 pub struct Rest<'l, 'a> {
     fields: &'l [Field<'a>],
-    written: Marks,
-    /// Those whose name is another's.
-    unmerged: Marks,
+    /// The names that the document has of itself.
+    pub own: Own,
+    /// What became of each.
+    states: Vec<State>,
     /// The tags of the line, to be joined with the document's own.
     pub tags: Option<&'l Value<'a>>,
     /// Whether one belongs into an object that is written by others.
@@ -19,10 +31,10 @@ pub struct Rest<'l, 'a> {
 impl<'l, 'a> Rest<'l, 'a> {
     /// All of `fields`, in a document that has names of its own.
     pub fn new(fields: &'l [Field<'a>], own: Own) -> Self {
-        let (written, unmerged) = (Marks::default(), Marks::default());
-        let mut rest = Self { fields, written, unmerged, tags: None, is_woven: false };
+        let states = Vec::with_capacity(fields.len());
+        let mut rest = Self { fields, own, states, tags: None, is_woven: false };
         let (mut object, mut claimed) = ("", false);
-        for (at, Field { name, value }) in fields.iter().enumerate() {
+        for Field { name, value } in fields {
             let name = name.as_str();
             if !is_in(name, object) {
                 (object, _) = split_first(name);
@@ -34,43 +46,50 @@ impl<'l, 'a> Rest<'l, 'a> {
             if is_joined {
                 rest.tags = Some(value);
             }
-            if is_joined || own.message && name == "message" {
-                rest.written.set(at);
-            } else if claimed && own.claims(name) || !value.fits() || rest.has_before(at, name) {
-                rest.written.set(at);
-                rest.unmerged.set(at);
-            }
+            rest.states.push(if is_joined || own.message && name == "message" {
+                State::Done
+            } else if claimed && own.claims(name) || !value.fits() || rest.has(name) {
+                State::Unmerged
+            } else {
+                State::Waiting
+            });
         }
         rest
     }
 
-    /// Whether a field before this one has its name.
-    fn has_before(&self, at: usize, name: &str) -> bool {
-        let mut before = self.fields.iter().take(at).enumerate();
-        before.any(|(at, field)| !self.written.has(at) && collide(field.name.as_str(), name))
+    /// Whether there was nothing from the beginning.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Whether a field that was looked at has this name.
+    fn has(&self, name: &str) -> bool {
+        let mut before = self.fields.iter().zip(&self.states);
+        before.any(|(field, state)| *state == State::Waiting && collide(field.name.as_str(), name))
+    }
+
+    fn is_waiting(&self, at: usize) -> bool {
+        self.states.get(at) == Some(&State::Waiting)
     }
 
     /// Appends what belongs into `object`, each with a comma behind it.
     pub fn write_into(&mut self, out: &mut Vec<u8>, object: &str) {
         let mut fields = self.fields.iter().enumerate();
         let first =
-            fields.find(|(at, field)| !self.written.has(*at) && is_in(field.name.as_str(), object));
+            fields.find(|(at, field)| self.is_waiting(*at) && is_in(field.name.as_str(), object));
         if let Some((first, _)) = first {
             self.write_level(out, first, object.len() + 1);
         }
     }
 
     /// Appends all that is not written yet, each with a comma before it.
-    pub fn write_all(mut self, out: &mut Vec<u8>) {
-        if self.fields.is_empty() {
-            return;
-        }
+    pub fn write_all(&mut self, out: &mut Vec<u8>) {
         out.push(b',');
         self.write_level(out, 0, 0);
         out.pop();
         let mut kept = Kept::new();
-        for (at, field) in self.fields.iter().enumerate() {
-            if self.unmerged.has(at) {
+        for (field, state) in self.fields.iter().zip(&self.states) {
+            if *state == State::Unmerged {
                 kept.push(field.name.as_str(), &field.value);
             }
         }
@@ -85,13 +104,15 @@ impl<'l, 'a> Rest<'l, 'a> {
         let Some(object) = object else { return };
         for (at, field) in fields.iter().enumerate().skip(from) {
             let Some(name) = field.name.as_str().strip_prefix(object) else { continue };
-            if self.written.has(at) {
+            if !self.is_waiting(at) {
                 continue;
             }
             let (part, below) = split_first(name);
             field.name.write_part(out, part);
             if below.is_none() {
-                self.written.set(at);
+                if let Some(state) = self.states.get_mut(at) {
+                    *state = State::Done;
+                }
                 field.value.write(out);
             } else {
                 out.push(b'{');
@@ -114,22 +135,5 @@ fn is_tags(value: &Value<'_>) -> bool {
         Value::Text(_) => true,
         Value::List(values) => values.iter().all(|value| matches!(value, Value::Text(_))),
         _ => false,
-    }
-}
-
-/// A mark for each field of a list.
-#[derive(Default)]
-struct Marks([u64; List::MOST / 64]);
-
-impl Marks {
-    fn set(&mut self, at: usize) {
-        debug_assert!(at < List::MOST, "a list of at most {} fields has none at {at}", List::MOST);
-        if let Some(word) = self.0.get_mut(at / 64) {
-            *word |= 1 << (at % 64);
-        }
-    }
-
-    fn has(&self, at: usize) -> bool {
-        self.0.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
     }
 }

@@ -142,6 +142,10 @@ fn a_message_in_the_list_gives_way_to_the_line_and_tags_are_joined() {
     assert_eq!(odd["message"], json!("the line"));
     assert_eq!(odd["tags"], json!(["parse_failure", "truncated", "theirs"]));
     assert_eq!(odd.get("unmerged"), None);
+    list.add("tags", "again");
+    let twice = listed(&list, (Some("odd"), Shape::Whole, None));
+    assert_eq!(twice["tags"], json!(["parse_failure", "theirs"]));
+    assert_eq!(twice["unmerged"], json!({"tags": "again"}));
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl TimeFormat {
 
 impl Calendar {
     /// The time that `text` is, all of it.
+    #[inline]
     pub fn read(&mut self, format: TimeFormat, text: &[u8]) -> Option<Time> {
         match format {
             TimeFormat::Iso => self.read_iso(text),

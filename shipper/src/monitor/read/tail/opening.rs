@@ -1,0 +1,146 @@
+//! How a file is begun: at its beginning, where the checkpoint says, or at its end.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use omphalos_common::ids::IdMakers;
+use omphalos_common::numbers::at_most;
+use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
+use omphalos_parser::scribe::padding;
+
+use super::{Setup, Tail};
+use crate::monitor::broken;
+use crate::monitor::know::matching;
+use crate::monitor::position::clock::Clock;
+use crate::monitor::position::entry::Entry;
+use crate::monitor::position::progress::Progress;
+use crate::monitor::read::content::Content;
+use crate::monitor::read::directives;
+use crate::monitor::read::handle::Handle;
+use crate::monitor::read::head::Head;
+use crate::monitor::read::place::{Place, last_line_end};
+use crate::monitor::read::unfinished::Unfinished;
+
+/// How much of a file is searched for its first data line.
+const FIRST_LINE_SEARCH: usize = 64 * 1024;
+
+impl Tail {
+    /// Reads `content` from its beginning; or from where `entry` says, which must fit it
+    /// ([`crate::monitor::know::matching::fits`]).
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its ids were begun with a key that is not known.
+    pub fn open(
+        setup: Setup,
+        path: PathBuf,
+        content: Content,
+        entry: Option<&Entry>,
+    ) -> io::Result<Self> {
+        let key = content.key()?;
+        let clock = clock_of(&setup.ids, entry)?;
+        let mut tail = Self {
+            id: setup.id,
+            input: setup.input,
+            shown_path: setup.shown_path,
+            path,
+            key,
+            progress: Progress::default(),
+            scribe: setup.scribe,
+            handle: Handle::new(key, content),
+            names: setup.names,
+            clock,
+            splits: entry
+                .map_or_else(VecDeque::new, |entry| entry.splits.iter().copied().collect()),
+            splits_made: 0,
+            next: Place::default(),
+            head: Head::default(),
+            known_size: 0,
+            stamp: None,
+            is_done: false,
+            is_at_end: false,
+            searched: None,
+            padding_end: 0,
+            unfinished: Unfinished::default(),
+            is_damage_told: false,
+        };
+        let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));
+        tail.go_to(entry.map_or(0, |entry| entry.offset), seen)?;
+        Ok(tail)
+    }
+
+    /// Skips all lines that are there; returns how many bytes they are.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn skip_to_end(&mut self) -> io::Result<u64> {
+        let content = self.handle.get(&self.path)?;
+        let end = matching::length(content)?;
+        let offset = last_line_end(content, self.scribe.charset(), end)?;
+        self.go_to(offset, 0)?;
+        Ok(offset)
+    }
+
+    /// Goes on at `offset`, where a line begins; `seen` bytes from the beginning on were seen.
+    fn go_to(&mut self, offset: u64, seen: u64) -> io::Result<()> {
+        let content = self.handle.get(&self.path)?;
+        // What only goes forward is read from its beginning, to know which directives are in force;
+        // repeats have the same ids.
+        let again = self.scribe.has_directives() && !content.is_seekable();
+        let offset = if again { 0 } else { offset };
+        self.head = Head::read(content, seen.max(offset))?;
+        let mut mark = [0; MARK_BYTES];
+        self.scribe.see_beginning(content.read_up_to(&mut mark, 0)?);
+        let charset = self.scribe.charset();
+        if !self.clock.is_identified()
+            && let Some(first) =
+                first_data_line(content, charset, offset, self.scribe.has_directives())?
+        {
+            self.clock.identify(&self.names, &first);
+        }
+        if self.scribe.has_directives() {
+            for line in directives::before(content, offset)? {
+                self.scribe.recall(&line);
+            }
+        }
+        self.next = Place::find(content, offset)?;
+        self.head.settle(offset);
+        self.progress = Progress::new(self.position());
+        Ok(())
+    }
+}
+
+/// A file keeps the ids that it was begun with; a new one gets those of new files.
+fn clock_of(ids: &IdMakers, entry: Option<&Entry>) -> io::Result<Clock> {
+    let Some(entry) = entry else { return Ok(Clock::new(Arc::clone(ids.of_new_files()))) };
+    let maker = entry.ids().and_then(|scheme| ids.of(scheme));
+    let maker = maker.ok_or_else(|| io::Error::other("the key of its ids is not known"))?;
+    Ok(Clock::resumed(Arc::clone(maker), entry))
+}
+
+/// The first line before `end` that is data: not empty, no directive. Behind `end`, where nothing
+/// was read, it may be unfinished still.
+fn first_data_line(
+    content: &mut Content,
+    charset: Charset,
+    end: u64,
+    has_directives: bool,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut buffer = vec![0; at_most(end, FIRST_LINE_SEARCH)];
+    let mut rest = charset.without_mark(content.read_up_to(&mut buffer, 0)?);
+    let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
+    let is_directive = |line: &[u8]| has_directives && line.starts_with(b"#");
+    while !rest.is_empty() {
+        let end = charset.line_ends(rest).next().unwrap_or(rest.len());
+        let (line, behind) = broken::split(rest, end)?;
+        rest = behind;
+        let line = charset.text(charset.without_end(line).unwrap_or(line));
+        let pieces = if charset.unit() == 1 { padding::pieces(&line) } else { vec![(0, &*line)] };
+        let line = pieces.first().map_or(&[][..], |(_, piece)| piece);
+        if !is_blank(line) && !is_directive(line) {
+            return Ok(Some(line.to_vec()));
+        }
+    }
+    Ok(None)
+}
