@@ -45,8 +45,7 @@ fn bars(counts: &[(i64, u64)], step: i64, lines: &Lines) -> Vec<String> {
     let bar = |millis: i64, count: u64| {
         // Documents may be dated beyond the years that people write.
         let time = Timestamp::from_millisecond(millis);
-        let time =
-            time.map_or_else(|_| format!("{millis} ms"), |time| lines.moment(time, format));
+        let time = time.map_or_else(|_| format!("{millis} ms"), |time| lines.moment(time, format));
         // Something is never nothing.
         let length = if count == 0 { 0 } else { (count * WIDEST / most).max(1) };
         let bar = lines.bar(&"█".repeat(at_most(length, usize::MAX)));
