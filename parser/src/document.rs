@@ -66,6 +66,8 @@ pub struct Event<'a> {
     pub offset: u64,
     /// Its own time, or the one given to it.
     pub time: Time,
+    /// Whether the time was given to it: it is that of the line before, or of its discovery.
+    pub is_time_assumed: bool,
     /// The line, without its end; its beginning if it was cut.
     pub line: &'a [u8],
     /// What the parser found.
@@ -178,7 +180,7 @@ fn write_stream(out: &mut Vec<u8>, stream: Option<&'static str>) {
 /// is wrong with it.
 fn write_end(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>) {
     let own = rest.own;
-    if rest.is_empty() && !own.message {
+    if rest.is_empty() && !own.message && !own.tags() {
         return;
     }
     let tags = rest.tags;
@@ -201,13 +203,14 @@ fn write_end(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>) {
 /// What is unusual about the line, and the tags that it has itself.
 fn write_tags(out: &mut Vec<u8>, event: &Event<'_>, tags: Option<&Value<'_>>) {
     let failure = event.problem.map(|_| "\"parse_failure\",");
+    let time = event.is_time_assumed.then_some("\"time_assumed\",");
     let shape = match event.shape {
         Shape::Whole => None,
         Shape::Cut => Some("\"truncated\","),
         Shape::Unfinished => Some("\"unfinished\","),
     };
     out.extend_from_slice(b",\"tags\":[");
-    for tag in [failure, shape].into_iter().flatten() {
+    for tag in [failure, shape, time].into_iter().flatten() {
         out.extend_from_slice(tag.as_bytes());
     }
     match (tags, &event.fields) {

@@ -49,7 +49,7 @@ formats! {
     /// W3C extended log file format, with the `#Fields` that the file names.
     W3c, "w3c", "access", Format::new(W3cParser::default);
     /// A JSON object a line.
-    Json, "json", "json", Format::new(|| JsonParser);
+    Json, "json", "json", Format::new(JsonParser::default);
     /// Any text.
     Raw, "raw", "raw", Format::new(|| RawParser);
 }

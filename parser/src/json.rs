@@ -11,20 +11,46 @@ use serde_json::value::RawValue;
 
 use super::document::{Kept, Own, UNMERGED, collide, push_name};
 use super::fields::split_first;
+use super::text::{may_have_halves, push_escaped, without_halves};
 use super::time::{Calendar, Time, TimeFormat};
 use super::{Fields, List, Parse, Parsed};
 
-/// Members that hold the time of an event, the first that is there and can be read.
-const TIME_MEMBERS: [&str; 4] = ["@timestamp", "timestamp", "time", "ts"];
+/// Members that hold the time of an event, as loggers call them: the first of these that is there
+/// and is a time.
+const TIME_MEMBERS: [&str; 18] = [
+    "@timestamp",
+    "timestamp",
+    "time",
+    "ts",
+    "t",
+    "@t",
+    "datetime",
+    "date",
+    "asctime",
+    "eventTime",
+    "timeMillis",
+    "instant",
+    "__REALTIME_TIMESTAMP",
+    "time_iso8601",
+    "time_local",
+    "requestReceivedTimestamp",
+    "event_time",
+    "Timestamp",
+];
 
 /// Reads JSON lines.
-#[derive(Debug)]
-pub struct JsonParser;
+#[derive(Debug, Default)]
+pub struct JsonParser {
+    /// The line, where something in it had to be replaced.
+    whole: String,
+}
 
 /// The members of the object of a line.
 #[derive(Debug, Default)]
 pub struct JsonFields<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Whether the document's time is that of its own `@timestamp`, or there is none to be kept.
+    has_own_timestamp: bool,
 }
 
 impl Parse for JsonParser {
@@ -40,16 +66,21 @@ impl Parse for JsonParser {
         let Ok(text) = std::str::from_utf8(line) else {
             return failed("the line is not UTF-8");
         };
+        let text = if may_have_halves(text) {
+            self.whole = without_halves(text);
+            &self.whole
+        } else {
+            text
+        };
         let Some(fields) = read_object(text) else {
             return failed("the line is not a JSON object");
         };
         if fields.has_a_name_twice() {
             return failed("the object has a member twice");
         }
-        match fields.time(calendar) {
-            Ok(time) => Parsed::Event { time, fields: Fields::Json(fields), problem: None },
-            Err(problem) => failed(problem),
-        }
+        let (time, has_own_timestamp) = fields.time(calendar);
+        let fields = JsonFields { has_own_timestamp, ..fields };
+        Parsed::Event { time, fields: Fields::Json(fields), problem: None }
     }
 }
 
@@ -67,7 +98,7 @@ fn read_object(text: &str) -> Option<JsonFields<'_>> {
             while let Some(Key(key)) = map.next_key()? {
                 members.push((key, map.next_value()?));
             }
-            Ok(JsonFields { members })
+            Ok(JsonFields { members, has_own_timestamp: true })
         }
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -109,19 +140,46 @@ impl JsonFields<'_> {
         names.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
     }
 
-    fn time(&self, calendar: &mut Calendar) -> Result<Option<Time>, &'static str> {
-        for name in TIME_MEMBERS {
-            let Some((_, raw)) = self.members.iter().find(|(key, _)| key == name) else { continue };
-            match read_time(calendar, raw.get()) {
-                Some(time) => return Ok(Some(time)),
-                // The document's own `@timestamp` takes its place, so it would be lost.
-                None if name == "@timestamp" => {
-                    return Err("@timestamp is neither RFC 3339 nor a number since the epoch");
-                }
-                None => {}
+    /// The time of the event, if a member tells it; and whether nothing of `@timestamp` is left to be
+    /// kept beside the document's.
+    fn time(&self, calendar: &mut Calendar) -> (Option<Time>, bool) {
+        let mut candidates = [None; TIME_MEMBERS.len()];
+        for (key, raw) in &self.members {
+            let rank = TIME_MEMBERS.iter().position(|name| name == key);
+            if let Some(candidate) = rank.and_then(|rank| candidates.get_mut(rank)) {
+                *candidate = Some(raw.get());
             }
         }
-        Ok(None)
+        let own = candidates.first().copied().flatten();
+        let mut read = |raw: &str| read_time(calendar, raw);
+        match own.map(|raw| (raw, read(raw))) {
+            Some((_, Some(time))) => (Some(time), true),
+            Some((raw, None)) => (candidates.into_iter().flatten().find_map(read), raw == "null"),
+            None => (candidates.into_iter().flatten().find_map(read), true),
+        }
+    }
+
+    /// The value of a member, as it stands there.
+    fn raw(&self, name: &str) -> Option<&str> {
+        self.members.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get())
+    }
+
+    /// The time that an object is. It is looked into two levels deep, and not as deep as it goes.
+    fn time_inside(&self, calendar: &mut Calendar) -> Option<Time> {
+        if let Some(date) = self.raw("$date") {
+            if !date.starts_with('{') {
+                return read_time(calendar, date);
+            }
+            let number = read_object(date)?;
+            let number = number.raw("$numberLong").filter(|raw| !raw.starts_with('{'))?;
+            return read_time(calendar, number);
+        }
+        let (seconds, nanos) = [("epochSecond", "nanoOfSecond"), ("seconds", "nanos")]
+            .into_iter()
+            .find_map(|(seconds, nanos)| Some((self.raw(seconds)?, self.raw(nanos))))?;
+        let time = calendar.read(TimeFormat::Epoch, seconds.trim_matches('"').as_bytes())?;
+        let nanos = nanos.unwrap_or("0").parse().ok().filter(|nanos| *nanos < 1_000_000_000)?;
+        Some(Time { nanos, ..time })
     }
 
     /// Appends what the line adds to `object`, one of the document's own, each with a comma before.
@@ -141,8 +199,16 @@ impl JsonFields<'_> {
         let mut kept = Kept::new();
         let mut theirs = None;
         for (key, raw) in &self.members {
-            match place(key, raw, own) {
+            match self.place(key, raw, own) {
                 Place::Elsewhere => {}
+                Place::Below(name) => push_below(out, (key, name), raw),
+                Place::Text => {
+                    out.push(b',');
+                    push_name(out, key);
+                    out.push(b'"');
+                    push_escaped(out, raw.get().as_bytes());
+                    out.push(b'"');
+                }
                 Place::Free => push_member(out, key, raw),
                 Place::Taken => kept.push(key, *raw),
                 Place::Unmerged => theirs = Some(*raw),
@@ -164,6 +230,22 @@ impl JsonFields<'_> {
             None => {}
         }
         kept.write(out, |out, raw| out.extend_from_slice(raw.get().as_bytes()));
+    }
+
+    fn place(&self, key: &str, raw: &RawValue, own: Own) -> Place {
+        let (object, _) = split_first(key);
+        let names = own.names_in(object);
+        match key {
+            _ if key.starts_with('_') && OF_THE_SERVER.contains(&key) => Place::Taken,
+            _ if names.is_empty() => place_by_template(key, raw),
+            "@timestamp" if self.has_own_timestamp => Place::Elsewhere,
+            "tags" if is_tags(raw) => Place::Elsewhere,
+            UNMERGED => Place::Unmerged,
+            _ if object.len() < key.len() && !own.claims(key) => Place::Free,
+            _ if object.len() < key.len() => Place::Taken,
+            _ if names == [""] => Place::Taken,
+            _ => Place::Object(names),
+        }
     }
 
     /// Appends the tags of the line, each with a comma behind it.
@@ -193,21 +275,68 @@ enum Place {
     Unmerged,
     /// It stays where it is.
     Free,
+    /// It is a value where the template has an object: it becomes the member of this name.
+    Below(&'static str),
+    /// It is an object where the template has a text: it becomes its own JSON.
+    Text,
 }
 
-fn place(key: &str, raw: &RawValue, own: Own) -> Place {
-    let (object, _) = split_first(key);
-    let names = own.names_in(object);
+/// Objects of the template that loggers write as a text, and which of their members that is.
+const BELOW: [(&str, &str); 6] = [
+    ("error", "message"),
+    ("user", "name"),
+    ("url", "original"),
+    ("user_agent", "original"),
+    ("source", "address"),
+    ("destination", "address"),
+];
+
+/// Fields that Elasticsearch keeps for itself: it refuses documents that have them.
+/// <https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/document-metadata-fields>
+const OF_THE_SERVER: [&str; 13] = [
+    "_data_stream_timestamp",
+    "_doc_count",
+    "_field_names",
+    "_id",
+    "_ignored",
+    "_index",
+    "_nested_path",
+    "_routing",
+    "_seq_no",
+    "_source",
+    "_tier",
+    "_type",
+    "_version",
+];
+
+/// Where a member goes whose name the document does not use itself: the template says of some names
+/// what they are.
+fn place_by_template(key: &str, raw: &RawValue) -> Place {
+    let is_value = !matches!(raw.get().as_bytes(), [b'{' | b'n', ..]) && !has_objects(raw);
     match key {
-        _ if names.is_empty() => Place::Free,
-        "@timestamp" => Place::Elsewhere,
-        "tags" if is_tags(raw) => Place::Elsewhere,
-        UNMERGED => Place::Unmerged,
-        _ if object.len() < key.len() && !own.claims(key) => Place::Free,
-        _ if object.len() < key.len() => Place::Taken,
-        _ if names == [""] => Place::Taken,
-        _ => Place::Object(names),
+        "message" if !is_value && raw.get() != "null" => Place::Text,
+        "http" if is_value => Place::Taken,
+        "tags" if !is_value && raw.get() != "null" => Place::Taken,
+        _ if is_value => {
+            let found = BELOW.iter().find(|(object, _)| *object == key);
+            found.map_or(Place::Free, |(_, name)| Place::Below(name))
+        }
+        _ => Place::Free,
     }
+}
+
+/// Whether it is an array with objects in it, or may be.
+fn has_objects(raw: &RawValue) -> bool {
+    raw.get().starts_with('[') && raw.get().contains('{')
+}
+
+fn push_below(out: &mut Vec<u8>, (object, name): (&str, &str), raw: &RawValue) {
+    out.push(b',');
+    push_name(out, object);
+    out.push(b'{');
+    push_name(out, name);
+    out.extend_from_slice(raw.get().as_bytes());
+    out.push(b'}');
 }
 
 /// Whether it can stand among tags, or is an array of them.
@@ -221,11 +350,16 @@ fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
     out.extend_from_slice(raw.get().as_bytes());
 }
 
-/// RFC 3339 with a zone, or a number since the epoch whose size tells its unit: seconds (perhaps
-/// with decimals), milliseconds, microseconds or nanoseconds.
+/// A text in any form, a number since the epoch whose size tells its unit, or an object around one:
+/// `{"$date":…}` of MongoDB, `{"epochSecond":…,"nanoOfSecond":…}` of Log4j, `{"seconds":…,"nanos":…}`
+/// of protobuf.
 fn read_time(calendar: &mut Calendar, raw: &str) -> Option<Time> {
-    match raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(text) => calendar.read(TimeFormat::Iso, text.as_bytes()),
-        None => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
+    match raw.as_bytes().first()? {
+        b'"' => {
+            let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"'))?;
+            calendar.read(TimeFormat::Any, text.as_bytes())
+        }
+        b'{' => read_object(raw)?.time_inside(calendar),
+        _ => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
     }
 }

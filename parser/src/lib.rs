@@ -29,6 +29,7 @@ mod tests;
 pub use document::{Documents, Event, Frame, Shape};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
+pub use text::without_halves;
 pub use time::{Calendar, Time, TimeFormat};
 
 use std::fmt;
@@ -43,6 +44,11 @@ pub trait Parse: fmt::Debug + Send {
         line: &'a [u8],
         others: &mut List<'a>,
     ) -> Parsed<'a>;
+
+    /// Whether lines have a time that can be read, as a rule.
+    fn has_times(&self) -> bool {
+        true
+    }
 
     /// Whether lines are read by directives that stand earlier in the file, and begin with `#`.
     fn has_directives(&self) -> bool {

@@ -11,4 +11,8 @@ impl Parse for RawParser {
     fn parse<'a>(&'a mut self, _: &mut Calendar, _: &'a [u8], _: &mut List<'a>) -> Parsed<'a> {
         Parsed::Event { time: None, fields: Fields::Message, problem: None }
     }
+
+    fn has_times(&self) -> bool {
+        false
+    }
 }

@@ -212,7 +212,10 @@ fn truncated_lines_are_read_as_far_as_they_are_certain() {
         let line = whole.get(..length).unwrap();
         let fields = fields_of(ParserKind::Combined, line);
         assert_eq!(fields["message"], json!(line));
-        assert_eq!(fields["tags"], json!(["parse_failure"]), "{line}");
+        let has_time = line.contains(" +0000]");
+        let tags: &[&str] =
+            if has_time { &["parse_failure"] } else { &["parse_failure", "time_assumed"] };
+        assert_eq!(fields["tags"], json!(tags), "{line}");
         assert!(fields["error"]["message"].is_string());
     }
     let cut = fields_of(ParserKind::Combined, whole.get(..66).unwrap());
@@ -244,7 +247,8 @@ fn values_that_no_field_can_hold_are_problems() {
     // In UTC it would be a year that cannot be written.
     for date in ["01/Jan/0000:00:00:00 +0100", "31/Dec/9999:23:59:59 -1200"] {
         let late = format!(r#"1.2.3.4 - - [{date}] "GET / HTTP/1.1" 200 1"#);
-        assert_eq!(fields_of(ParserKind::Clf, &late)["tags"], json!(["parse_failure"]), "{date}");
+        let tags = json!(["parse_failure", "time_assumed"]);
+        assert_eq!(fields_of(ParserKind::Clf, &late)["tags"], tags, "{date}");
     }
 }
 
@@ -324,11 +328,85 @@ fn json_times_are_read_from_the_usual_members() {
         (r#""timestamp":1795349700250"#, "2026-11-22T12:15:00.250Z"),
         (r#""@timestamp":1795349700250000"#, "2026-11-22T12:15:00.250Z"),
         (r#""time":"noon","ts":1795349700"#, "2026-11-22T12:15:00Z"),
-        (r#""time":"noon""#, "1970-01-01T00:00:00Z"),
+        (r#""time":0.005,"ts":"2026-11-22 12:15:00,250""#, "2026-11-22T12:15:00.250Z"),
+        (r#""@timestamp":null,"time":"2026-11-22T12:15:00""#, "2026-11-22T12:15:00Z"),
+        (r#""@timestamp":"noon","time":1.7953497E9"#, "2026-11-22T12:15:00Z"),
+        (r#""t":{"$date":"2026-11-22T13:15:00+01:00"}"#, "2026-11-22T12:15:00Z"),
+        (r#""t":{"$date":{"$numberLong":"1795349700250"}}"#, "2026-11-22T12:15:00.250Z"),
+        (
+            r#""instant":{"epochSecond":1795349700,"nanoOfSecond":1000}"#,
+            "2026-11-22T12:15:00.000001Z",
+        ),
+        (r#""timestamp":{"seconds":"1795349700"}"#, "2026-11-22T12:15:00Z"),
+        (r#""__REALTIME_TIMESTAMP":"1795349700250000""#, "2026-11-22T12:15:00.250Z"),
+        (r#""time_local":"22/Nov/2026:12:15:00 +0000""#, "2026-11-22T12:15:00Z"),
+        (r#""asctime":"2026-11-22 12:15:00,250""#, "2026-11-22T12:15:00.250Z"),
     ] {
         let fields = fields_of(ParserKind::Json, format!("{{{member}}}"));
         assert_eq!(fields["@timestamp"], json!(expected), "{member}");
-        assert_eq!(fields.get("tags"), None);
+        assert_eq!(fields.get("tags"), None, "{member}");
+    }
+    for member in [
+        r#""time":"noon""#,
+        r#""time":12"#,
+        r#""ts":-1"#,
+        r#""t":{"$date":{"$date":1795349700}}"#,
+        r#""instant":{"epochSecond":1795349700,"nanoOfSecond":1000000000}"#,
+        r#""time":["2026-11-22T12:15:00Z"]"#,
+        r#""a":1"#,
+    ] {
+        let fields = fields_of(ParserKind::Json, format!("{{{member}}}"));
+        assert_eq!(fields["@timestamp"], json!("1970-01-01T00:00:00Z"), "{member}");
+        assert_eq!(fields["tags"], json!(["time_assumed"]), "{member}");
+        assert_eq!(fields.get("message"), None, "{member}");
+    }
+    let bad = fields_of(ParserKind::Json, r#"{"@timestamp":"noon","tags":"own"}"#);
+    assert_eq!(bad["unmerged"], json!({"@timestamp": "noon"}));
+    assert_eq!(bad["tags"], json!(["time_assumed", "own"]));
+}
+
+/// What loggers write under names for which the template has another type: it stays, and where one
+/// looks for it.
+#[test]
+fn values_go_where_the_template_has_a_place_for_them() {
+    for (member, expected) in [
+        (r#""error":"i/o timeout""#, json!({"error": {"message": "i/o timeout"}})),
+        (r#""error":["a",2]"#, json!({"error": {"message": ["a", 2]}})),
+        (r#""error":{"code":5}"#, json!({"error": {"code": 5}})),
+        (r#""error":null"#, json!({"error": null})),
+        (r#""user":7"#, json!({"user": {"name": 7}})),
+        (r#""user":[{"name":"x"}]"#, json!({"user": [{"name": "x"}]})),
+        (
+            r#""url":"https://e/a","user_agent":"M""#,
+            json!({"url": {"original": "https://e/a"}, "user_agent": {"original": "M"}}),
+        ),
+        (
+            r#""source":"smtp","destination":"u@e""#,
+            json!({"source": {"address": "smtp"}, "destination": {"address": "u@e"}}),
+        ),
+        (r#""http":"1.1""#, json!({"unmerged": {"http": "1.1"}})),
+        (r#""message":{"text":[1]}"#, json!({"message": "{\"text\":[1]}"})),
+        (r#""message":[{"a":1}]"#, json!({"message": "[{\"a\":1}]"})),
+        (r#""message":["a","b"]"#, json!({"message": ["a", "b"]})),
+        (r#""tags":{"env":"prod"}"#, json!({"unmerged": {"tags": {"env": "prod"}}})),
+        (r#""tags":["a"]"#, json!({"tags": ["a"]})),
+        (
+            r#""host":"web1","log":"text","event":"x","ecs":1"#,
+            json!({"unmerged": {"host": "web1", "log": "text", "event": "x", "ecs": 1}}),
+        ),
+        (
+            r#""_id":"x","_source":{"a":1},"_own":2"#,
+            json!({"_own": 2, "unmerged": {"_id": "x", "_source": {"a": 1}}}),
+        ),
+        (r#""half":"\ud83d","pair":"\ud83d\ude00""#, json!({"half": "\u{fffd}", "pair": "😀"})),
+    ] {
+        let line = format!(r#"{{"ts":1795349700,{member}}}"#);
+        let mut fields = fields_of(ParserKind::Json, &line);
+        let object = fields.as_object_mut().unwrap();
+        for name in ["@timestamp", "event", "ecs", "host", "log", "ts"] {
+            object.remove(name);
+        }
+        assert_eq!(fields, expected, "{member}");
     }
 }
 
@@ -340,10 +418,6 @@ fn json_that_cannot_be_read_is_shipped_whole() {
         (b"{} {}", "the line is not a JSON object"),
         (b"{\"a\":1,\"a\":2}", "the object has a member twice"),
         (b"{\"a\":\"\xff\"}", "the line is not UTF-8"),
-        (
-            b"{\"@timestamp\":\"noon\"}",
-            "@timestamp is neither RFC 3339 nor a number since the epoch",
-        ),
     ] {
         let fields = fields_of(ParserKind::Json, line);
         assert_eq!(fields["error"]["message"], json!(problem));

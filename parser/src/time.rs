@@ -3,6 +3,7 @@
 //! The calendar is jiff's; what is here are the fixed forms and a memory of the last day seen,
 //! because consecutive lines nearly always share it. Which form a text has is a [`TimeFormat`].
 
+mod any;
 mod format;
 
 pub use format::TimeFormat;

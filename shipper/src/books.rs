@@ -54,6 +54,7 @@ struct Page {
     joined: u64,
     held: u64,
     failures: u64,
+    untimed: u64,
 }
 
 type Pages = BTreeMap<Arc<str>, Page>;
@@ -79,6 +80,7 @@ impl Books {
         page.directives += counts.directives;
         page.joined += counts.joined;
         page.failures += counts.failures;
+        page.untimed += counts.untimed;
         debug_assert!(page.held >= held.before, "a file holds what was entered before");
         page.held = (page.held + held.after).saturating_sub(held.before);
     }
@@ -126,13 +128,18 @@ impl Page {
 /// A name, what it means, and the column.
 type Column = (&'static str, &'static str, fn(&Page) -> u64);
 
-const COUNTERS: [Column; 5] = [
+const COUNTERS: [Column; 6] = [
     ("lines_read", "Lines read from files", |page| page.lines),
     ("bytes_read", "Bytes of the lines read, and of lines_held", |page| page.bytes),
     ("documents_confirmed", "Documents delivered", |page| page.confirmed),
     ("lines_joined", "Lines that went into the document of the line before them", |page| {
         page.joined
     }),
+    (
+        "lines_time_assumed",
+        "Lines without a time of their own, which got that of the line before or of their discovery",
+        |page| page.untimed,
+    ),
     ("parse_failures", "Lines that could not be parsed, and were shipped whole", |page| {
         page.failures
     }),

@@ -206,6 +206,8 @@ fn properties() -> Value {
         "source": endpoint,
         "destination": endpoint,
         "user": object(json!({ "name": keyword() })),
+        // What could not be merged may be anything, and must not clash once more.
+        "unmerged": { "type": "object", "enabled": false },
         "user_agent": object(json!({ "original": wildcard })),
         "url": object(json!({
             "domain": keyword(), "original": wildcard, "path": wildcard, "query": wildcard, "port": long

@@ -25,6 +25,8 @@ pub struct Own {
 enum Oddity {
     /// Nothing: no word of it.
     None,
+    /// Its time is not its own: there are tags.
+    Time,
     /// Its end is missing: there are tags.
     Shape,
     /// It was not understood: there are tags and an error.
@@ -36,6 +38,7 @@ impl Own {
     pub fn of(event: &Event<'_>) -> Self {
         let oddity = match event.shape {
             _ if event.problem.is_some() => Oddity::Problem,
+            Shape::Whole if event.is_time_assumed => Oddity::Time,
             Shape::Whole => Oddity::None,
             Shape::Cut | Shape::Unfinished => Oddity::Shape,
         };
@@ -47,7 +50,9 @@ impl Own {
         Self {
             request: matches!(event.fields, Fields::Request(_)),
             stream: event.stream.is_some(),
-            message: oddity != Oddity::None || has_more || event.others.more,
+            message: matches!(oddity, Oddity::Shape | Oddity::Problem)
+                || has_more
+                || event.others.more,
             oddity,
         }
     }

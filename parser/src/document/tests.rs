@@ -23,7 +23,18 @@ fn document(fields: Fields<'_>, others: &List<'_>, oddities: Oddities) -> Json {
     let origin = Origin { host_name: "web1", host_id: "id", path: b"/x.log" };
     let (problem, shape, stream) = oddities;
     let time = Time::from_seconds(0);
-    let event = Event { offset: 7, time, line: LINE, fields, others, problem, shape, stream };
+    let is_time_assumed = false;
+    let event = Event {
+        offset: 7,
+        time,
+        is_time_assumed,
+        line: LINE,
+        fields,
+        others,
+        problem,
+        shape,
+        stream,
+    };
     let mut out = Vec::new();
     Documents::default().write(&mut out, &Frame::new("test", origin, true), &event);
     let text = String::from_utf8(out).unwrap();
@@ -168,7 +179,7 @@ fn lists_and_names_are_bounded() {
 fn members_of_json_that_the_document_needs_itself_are_not_written_twice() {
     let read = |line: &'static str, oddities: Oddities| {
         let (mut parser, mut calendar, mut list) =
-            (JsonParser, Calendar::default(), List::default());
+            (JsonParser::default(), Calendar::default(), List::default());
         let parsed = parser.parse(&mut calendar, line.as_bytes(), &mut list);
         let Parsed::Event { fields, .. } = parsed else { panic!("{line}") };
         document(fields, &list, oddities)

@@ -42,6 +42,8 @@ pub struct Counts {
     pub joined: u64,
     /// Lines that were not understood and are shipped whole.
     pub failures: u64,
+    /// Documents whose time is not that of their line.
+    pub untimed: u64,
     /// Lines that were cut.
     pub cut: u64,
     /// Lines with something that is no character.
@@ -114,6 +116,11 @@ impl<M: Copy> Scribe<M> {
     /// Whether lines are read by directives that stand earlier in the file, and begin with `#`.
     pub fn has_directives(&self) -> bool {
         self.parser.has_directives()
+    }
+
+    /// Whether lines have a time that can be read, as a rule.
+    pub fn has_times(&self) -> bool {
+        self.parser.has_times()
     }
 
     /// Takes in a directive that stands before the lines that will come.
@@ -286,9 +293,22 @@ impl<M: Copy> Scribe<M> {
         self.counts.documents += 1;
         let shape = if whole.cut { Shape::Cut } else { shape };
         let (offset, stream) = (whole.offset, whole.stream.map(Stream::as_str));
-        desk.put(offset, own.or(whole.time), line, |out, time| {
+        let own = own.or(whole.time);
+        let is_time_assumed = own.is_none();
+        self.counts.untimed += u64::from(is_time_assumed);
+        desk.put(offset, own, line, |out, time| {
             let others = &others;
-            let event = Event { offset, time, line, fields, others, problem, shape, stream };
+            let event = Event {
+                offset,
+                time,
+                is_time_assumed,
+                line,
+                fields,
+                others,
+                problem,
+                shape,
+                stream,
+            };
             documents.write(out, &self.frame, &event);
         });
     }

@@ -1,6 +1,8 @@
 //! The ways in which logs write a time, each with a name, so that every format, every container and
 //! every setting reads the same texts alike.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 
 use super::{Calendar, Time};
@@ -20,25 +22,16 @@ pub enum TimeFormat {
     Micros,
     /// Nanoseconds since 1970.
     Nanos,
-    /// One of the four above, whichever gives a year that a log may have.
+    /// One of the four above, whichever gives a year that a log may have ([`BELIEVED`]); also with
+    /// decimals or an exponent.
     Epoch,
+    /// Any of these, or another form that people read as a time.
+    Any,
 }
 
-impl TimeFormat {
-    /// Which of the units since 1970 a whole number is: milliseconds are what would be the year
-    /// 5138 and later in seconds, and so on.
-    fn of_number(number: i64) -> Self {
-        const MILLIS_FROM: u64 = 100_000_000_000;
-        const MICROS_FROM: u64 = MILLIS_FROM * 1000;
-        const NANOS_FROM: u64 = MICROS_FROM * 1000;
-        match number.unsigned_abs() {
-            0..MILLIS_FROM => Self::Seconds,
-            MILLIS_FROM..MICROS_FROM => Self::Millis,
-            MICROS_FROM..NANOS_FROM => Self::Micros,
-            _ => Self::Nanos,
-        }
-    }
-}
+/// The seconds from 1990 to 2099: a number alone that is none of these in any unit is no time but
+/// a duration, a count or an id.
+const BELIEVED: Range<i64> = 631_152_000..4_102_444_800;
 
 impl Calendar {
     /// The time that `text` is, all of it.
@@ -47,6 +40,8 @@ impl Calendar {
         match format {
             TimeFormat::Iso => self.read_iso(text),
             TimeFormat::Clf => self.read_clf(text),
+            TimeFormat::Any => self.read_any(text),
+            TimeFormat::Epoch => read_number(std::str::from_utf8(text).ok()?),
             _ => read_epoch(format, std::str::from_utf8(text).ok()?),
         }
     }
@@ -62,16 +57,15 @@ impl Calendar {
     }
 }
 
+/// A number of units since 1970, of a unit that is known.
 fn read_epoch(format: TimeFormat, text: &str) -> Option<Time> {
     let Ok(number) = text.parse::<i64>() else {
-        let may_have_decimals = matches!(format, TimeFormat::Seconds | TimeFormat::Epoch);
-        return may_have_decimals.then(|| read_decimals(text)).flatten();
+        let Number { whole, nanos } = Number::read(text)?;
+        return (format == TimeFormat::Seconds)
+            .then(|| Timestamp::new(whole, nanos).ok().and_then(Time::from_timestamp))
+            .flatten();
     };
-    let unit = match format {
-        TimeFormat::Epoch => TimeFormat::of_number(number),
-        unit => unit,
-    };
-    let timestamp = match unit {
+    let timestamp = match format {
         TimeFormat::Millis => Timestamp::from_millisecond(number),
         TimeFormat::Micros => Timestamp::from_microsecond(number),
         TimeFormat::Nanos => Timestamp::from_nanosecond(i128::from(number)),
@@ -80,12 +74,51 @@ fn read_epoch(format: TimeFormat, text: &str) -> Option<Time> {
     timestamp.ok().and_then(Time::from_timestamp)
 }
 
-/// Seconds with decimals, of which more than nine are cut off.
-fn read_decimals(text: &str) -> Option<Time> {
-    let (seconds, fraction) = text.split_once('.')?;
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    let seconds = seconds.parse::<i64>().ok().filter(|seconds| *seconds >= 0)?;
-    Time::from_timestamp(Timestamp::new(seconds, digits.parse().ok()?).ok()?)
+/// A number of a unit that its size tells. That of each unit is a thousand times that of the one
+/// before it, which leaves no doubt between 1990 and 2099.
+fn read_number(text: &str) -> Option<Time> {
+    let Number { whole, nanos } = Number::read(text)?;
+    let units = [1, 1_000, 1_000_000, 1_000_000_000_i64];
+    let unit = units.into_iter().find(|unit| BELIEVED.contains(&(whole / unit)))?;
+    let below_second = i128::from(whole % unit) * 1_000_000_000 + i128::from(nanos);
+    let nanos = u32::try_from(below_second / i128::from(unit)).ok()?;
+    Some(Time { seconds: whole / unit, nanos })
+}
+
+/// A number as JSON writes it, which is not negative.
+struct Number {
+    whole: i64,
+    /// Billionths; more decimals are cut off.
+    nanos: i32,
+}
+
+impl Number {
+    /// More digits and larger exponents are in no time.
+    const MOST_DIGITS: usize = 40;
+
+    fn read(text: &str) -> Option<Self> {
+        if let Ok(whole) = text.parse::<i64>() {
+            return (whole >= 0).then_some(Self { whole, nanos: 0 });
+        }
+        if text.len() > Self::MOST_DIGITS {
+            return None;
+        }
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i8>().ok()?),
+            None => (text, 0),
+        };
+        let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{whole}{decimals}");
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let point = isize::try_from(whole.len()).ok()? + isize::from(exponent);
+        let point = usize::try_from(point).ok().filter(|point| *point <= Self::MOST_DIGITS)?;
+        let padded = format!("{digits:0<width$}", width = point + 9);
+        let (whole, decimals) = padded.split_at_checked(point)?;
+        let whole = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        Some(Self { whole, nanos: decimals.get(..9)?.parse().ok()? })
+    }
 }
 
 #[cfg(test)]
@@ -128,19 +161,50 @@ mod tests {
 
     #[test]
     fn the_size_of_a_number_tells_its_unit() {
-        for (text, unit) in [
-            ("0", TimeFormat::Seconds),
-            ("-1", TimeFormat::Seconds),
-            ("99999999999", TimeFormat::Seconds),
-            ("100000000000", TimeFormat::Millis),
-            ("99999999999999", TimeFormat::Millis),
-            ("100000000000000", TimeFormat::Micros),
-            ("99999999999999999", TimeFormat::Micros),
-            ("100000000000000000", TimeFormat::Nanos),
+        let half_past = Some(Time { seconds: 1_795_349_700, nanos: 500_000_000 });
+        for text in [
+            "1795349700.5",
+            "1795349700500",
+            "1795349700500.0",
+            "1795349700500000",
+            "1795349700500000000",
+            "1.7953497005E9",
+            "1.7953497005e+12",
+            "17953497005e-1",
         ] {
-            assert!(read(unit, text).is_some());
-            assert_eq!(read(TimeFormat::Epoch, text), read(unit, text), "{text}");
+            assert_eq!(read(TimeFormat::Epoch, text), half_past, "{text}");
         }
+        assert_eq!(
+            read(TimeFormat::Epoch, "1.795863645E9"),
+            Some(Time::from_seconds(1_795_863_645))
+        );
+    }
+
+    #[test]
+    fn a_number_of_another_century_is_no_time() {
+        for text in [
+            "0",
+            "-1",
+            "12",
+            "0.005",
+            "-0.5",
+            "631151999",
+            "4102444800",
+            "99999999999",
+            "1e400",
+            "1e-3",
+            "17953497005e99",
+            "9223372036854775807",
+            "1.e",
+            "e5",
+            ".",
+            "",
+            "1_795_349_700",
+            "NaN",
+        ] {
+            assert_eq!(read(TimeFormat::Epoch, text), None, "{text}");
+        }
+        assert_eq!(read(TimeFormat::Epoch, "631152000"), Some(Time::from_seconds(631_152_000)));
     }
 
     proptest! {
@@ -157,8 +221,8 @@ mod tests {
 
         #[test]
         fn no_text_makes_reading_panic(text in proptest::collection::vec(any::<u8>(), 0..40)) {
-            use TimeFormat::{Clf, Epoch, Iso, Micros, Millis, Nanos, Seconds};
-            for format in [Iso, Clf, Seconds, Millis, Micros, Nanos, Epoch] {
+            use TimeFormat::{Any, Clf, Epoch, Iso, Micros, Millis, Nanos, Seconds};
+            for format in [Any, Iso, Clf, Seconds, Millis, Micros, Nanos, Epoch] {
                 let _ = Calendar::default().read(format, &text);
             }
         }

@@ -100,8 +100,17 @@ fn batch(
             panic!("not a line in the combined format: {text}");
         };
         let (shape, stream) = (Shape::Whole, None);
-        let event =
-            Event { offset: *offset, time, line, fields, others: &others, problem, shape, stream };
+        let event = Event {
+            offset: *offset,
+            time,
+            is_time_assumed: false,
+            line,
+            fields,
+            others: &others,
+            problem,
+            shape,
+            stream,
+        };
         documents.write(&mut body, frame, &event);
         chunk.ids.push(ids.document_id(source, *offset, time.seconds, line));
         chunk.days.push(day_of(time.seconds));

@@ -11,6 +11,7 @@ use crate::monitor::batch::OpenBatch;
 use crate::monitor::read::tail::reading::{Look, Tools};
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
+use tracing::warn;
 
 impl Monitor {
     /// Gives each file that is ready one turn, as long as there is room for what it says.
@@ -140,7 +141,14 @@ impl Monitor {
         };
         let result = work(tail, &mut tools);
         let held = Held { before: held_before, after: tail.held() };
-        self.metrics.count(&dataset, tail.take_counts(), held);
+        let counts = tail.take_counts();
+        if counts.untimed > 0 && tail.tells_of_untimed() {
+            warn!(
+                "{}: no time can be read in some lines; they get that of the line before, or of their discovery, and the tag time_assumed",
+                tail.path.display()
+            );
+        }
+        self.metrics.count(&dataset, counts, held);
         if tail.marks_made() != before.0 {
             batch.require_save(self.saver.changed_urgently());
         }

@@ -97,6 +97,8 @@ pub struct Tail {
     padding_end: u64,
     unfinished: Unfinished,
     is_damage_told: bool,
+    /// Whether it was said that lines have no time of their own.
+    is_untimed_told: bool,
 }
 
 impl Tail {
@@ -117,6 +119,11 @@ impl Tail {
     /// When it cannot be opened, or is not there any more.
     pub fn content(&mut self) -> io::Result<&mut Content> {
         self.handle.get(&self.path)
+    }
+
+    /// Whether it is to be said that lines have no time of their own: once, where they should.
+    pub fn tells_of_untimed(&mut self) -> bool {
+        self.scribe.has_times() && !std::mem::replace(&mut self.is_untimed_told, true)
     }
 
     /// How its characters are written.

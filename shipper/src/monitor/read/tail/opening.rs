@@ -64,6 +64,7 @@ impl Tail {
             padding_end: 0,
             unfinished: Unfinished::default(),
             is_damage_told: false,
+            is_untimed_told: false,
         };
         let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));
         tail.go_to(entry.map_or(0, |entry| entry.offset), seen)?;
