@@ -26,6 +26,7 @@ mod files;
 mod foreign;
 mod full_disks;
 mod import;
+mod json;
 mod kills;
 mod lines;
 mod logrotate;
