@@ -152,7 +152,7 @@ fn every_scrape_adds_up_through_the_broker_and_over_udp_whatever_is_cut_or_kille
     let search = TcpProxy::before(port(&stack.search_url()));
     let mut programs = chain(&stack, &broker, &search);
     let load = load(stack.directory(), 10);
-    // Every other one cannot be what the first one was: those are dead letters.
+    // Every other one cannot be what the first one was: those are indexed in their second form.
     let events = LogFile::create(&stack.path("events.json"));
     let events = Load::start(events, 0, |log, times| {
         log.append_event(if times % 2 == 0 { "{\"a\":1}" } else { "\"text\"" });
@@ -179,7 +179,7 @@ fn every_scrape_adds_up_through_the_broker_and_over_udp_whatever_is_cut_or_kille
     search.set(Link::Refuse);
     wait_for("returned");
     search.set(Link::Open);
-    wait_for("dead");
+    wait_for("mapping_conflict");
     load.wait_for_more(500);
     scraper.wait_for(5_000);
     drop((load.stop(), events.stop()));

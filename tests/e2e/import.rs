@@ -84,7 +84,7 @@ fn a_store_of_somebody_else_is_not_written_to() {
     let file = ours.directory.path().join("a.log");
     fs::write(&file, "a line\n").expect("a file");
     let listen = other.url.trim_start_matches("http://").to_owned();
-    let mut running = other.with_state("run").arg("--store-listen").arg(&listen).start();
+    let mut running = other.with_state("run").start();
     running.wait_for_log("the store in");
     let import = |state: &Alone| {
         Program::new("omphalos", &ours.directory.path().join("import.out"))
