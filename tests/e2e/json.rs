@@ -93,7 +93,6 @@ const VALUES: &[&str] = &[
     "1795859004000",
     "1.795863645E9",
     "1e300",
-    "1e400",
     "-1e-400",
     "9223372036854775807",
     "9223372036854775808",
@@ -138,7 +137,7 @@ fn object(random: &mut SmallRng, depth: u32, most: usize) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// The text of a number is the number: what a reader makes of `1e400` is not compared.
+/// The documents of the lines, as they leave the shipper.
 fn parsed(stack: &Stack, log: &std::path::Path) -> Vec<String> {
     let parse = Program::new("omphalos", &stack.path("parse.out"))
         .args(["parse", "--parser", "json", "--dataset", "any", "--keep-original"])
@@ -213,8 +212,6 @@ fn assert_same(one: &Value, other: &Value, seed: u64) {
     assert_eq!(without_time(one), without_time(other), "seed {seed}");
 }
 
-/// A document whose numbers a double may not hold.
 fn known(text: &str) -> Value {
-    let text = text.replace("1e400", "\"1e400\"");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -226,7 +226,7 @@ fn a_file_of_one_endless_line_takes_no_memory_and_what_stands_behind_it_arrives(
     let documents = documents_of(&elastic, &path);
     let text = documents[0]["message"].as_str().expect("a message");
     assert!(text.len() == MIB && text.bytes().all(|byte| byte == b'x'), "{}", text.len());
-    assert_eq!(documents[0]["tags"], serde_json::json!(["truncated"]));
+    assert_eq!(documents[0]["tags"], serde_json::json!(["truncated", "time_assumed"]));
     assert_eq!(messages_of(&elastic, &path)[1..], ["the first", "the second"]);
     let cut = shipper.metric("omphalos_lines_cut_total");
     assert!((cut - 1.0).abs() < 0.5, "{cut}");
@@ -246,7 +246,10 @@ fn a_last_line_without_an_end_is_shipped_and_again_when_it_is_complete() {
     elastic.wait_for_count(2);
     let tags = |number: usize| documents_of(&elastic, &path)[number]["tags"].clone();
     assert_eq!(messages_of(&elastic, &path), ["a whole line", "the beginning"]);
-    assert_eq!((tags(0), tags(1)), (Value::Null, serde_json::json!(["unfinished"])));
+    assert_eq!(
+        (tags(0), tags(1)),
+        (serde_json::json!(["time_assumed"]), serde_json::json!(["unfinished", "time_assumed"]))
+    );
     append(&path, b" and the end\nanother line\n");
     elastic.wait_for_count(4);
     let mut messages = messages_of(&elastic, &path);

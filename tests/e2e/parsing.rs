@@ -164,8 +164,9 @@ fn parsed(alone: &Alone, settings: &Path, files: &[PathBuf]) -> Documents {
         Program::new("omphalos", &output).arg("parse").option("--config", settings.display());
     let exited = parse.args(names).run();
     assert_eq!(exited.code, Some(0), "{}", exited.output);
-    let printed = exited.output.lines().map(|line| keyed(serde_json::from_str(line).unwrap()));
-    printed.collect()
+    // What is said of files goes to standard error, which is in the same file here.
+    let printed = exited.output.lines().filter(|line| line.starts_with('{'));
+    printed.map(|line| keyed(serde_json::from_str(line).unwrap())).collect()
 }
 
 /// A document by its place. Times near the present are those of discovery.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use omphalos_common::clock::now_seconds;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::bulk::Placed;
@@ -43,33 +43,32 @@ struct Found<'a> {
 
 #[derive(Deserialize, Serialize)]
 struct Host<'a> {
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     name: Option<Cow<'a, str>>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     id: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize, Serialize)]
 struct Log<'a> {
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     level: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     offset: Option<i64>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     file: Option<File<'a>>,
 }
 
 #[derive(Deserialize, Serialize)]
 struct File<'a> {
-    #[serde(borrow)]
     path: Cow<'a, str>,
 }
 
 #[derive(Deserialize, Serialize)]
 struct Event<'a> {
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     dataset: Option<Cow<'a, str>>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     original: Option<Cow<'a, str>>,
 }
 
@@ -126,6 +125,11 @@ pub fn second_form(refused: &Placed<'_>, problem: &Problem) -> Option<Vec<u8>> {
         log: found.log.and_then(typed),
     };
     serde_json::to_vec(&form).ok()
+}
+
+/// The same of a member of a member: another one that is odd does not take it along.
+fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    <&RawValue>::deserialize(json).map(typed)
 }
 
 /// A member in the form that the template fixes; `None` when it has another.
@@ -189,7 +193,8 @@ mod tests {
                 "@timestamp": "2023-11-14T22:13:20Z",
                 "message": document,
                 "tags": ["mapping_conflict", "time_assumed"],
-                "error": { "message": "failed to parse field [@timestamp] of type [date]" }
+                "error": { "message": "failed to parse field [@timestamp] of type [date]" },
+                "log": { "offset": 3, "file": { "path": "/a" } }
             })
         );
     }
