@@ -351,7 +351,7 @@ fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
 }
 
 /// A text in any form, a number since the epoch whose size tells its unit, or an object around one:
-/// `{"$date":…}` of MongoDB, `{"epochSecond":…,"nanoOfSecond":…}` of Log4j, `{"seconds":…,"nanos":…}`
+/// `{"$date":…}` of `MongoDB`, `{"epochSecond":…,"nanoOfSecond":…}` of Log4j, `{"seconds":…,"nanos":…}`
 /// of protobuf.
 fn read_time(calendar: &mut Calendar, raw: &str) -> Option<Time> {
     match raw.as_bytes().first()? {

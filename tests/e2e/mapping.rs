@@ -57,11 +57,8 @@ pub fn takes_every_line(stack: &Stack, elastic: &Elastic) {
         .filter(|(original, _)| original != "null")
         .collect();
     for line in &lines {
-        assert!(
-            found.contains_key(&json!(line).to_string()),
-            "{line} is not there: {}",
-            indexed.output
-        );
+        let is_there = found.contains_key(&json!(line).to_string());
+        assert!(is_there, "{line} is not there: {}", indexed.output);
     }
     let has_conflict = |document: &Value| {
         document["tags"].as_array().is_some_and(|tags| tags.contains(&json!("mapping_conflict")))

@@ -106,14 +106,13 @@ pub fn second_form(refused: &Placed<'_>, problem: &Problem) -> Option<Vec<u8>> {
     let mut tags = found.tags.and_then(typed::<Vec<Cow<'_, str>>>).unwrap_or_default();
     tags.push(MAPPING_CONFLICT.into());
     let is_time_refused = problem.reason.contains("[@timestamp]");
-    let timestamp = match found.timestamp.filter(|_| !is_time_refused) {
-        Some(own) => Cow::Borrowed(own),
-        None => {
-            tags.push(TIME_ASSUMED.into());
-            let seconds = refused.filing.made_at.unwrap_or_else(now_seconds);
-            let time = Timestamp::from_second(seconds).ok()?;
-            Cow::Owned(serde_json::value::to_raw_value(&time.to_string()).ok()?)
-        }
+    let timestamp = if let Some(own) = found.timestamp.filter(|_| !is_time_refused) {
+        Cow::Borrowed(own)
+    } else {
+        tags.push(TIME_ASSUMED.into());
+        let seconds = refused.filing.made_at.unwrap_or_else(now_seconds);
+        let time = Timestamp::from_second(seconds).ok()?;
+        Cow::Owned(serde_json::value::to_raw_value(&time.to_string()).ok()?)
     };
     let form = SecondForm {
         timestamp,

@@ -153,10 +153,8 @@ impl Options {
         let words: Vec<&str> =
             given.get_many::<String>("query").unwrap_or_default().map(String::as_str).collect();
         let typed = words.join(" ");
-        let now = Timestamp::now().to_zoned_datetime(match given.get_flag("utc") {
-            true => TimeZone::UTC,
-            false => TimeZone::system(),
-        });
+        let zone = if given.get_flag("utc") { TimeZone::UTC } else { TimeZone::system() };
+        let now = Timestamp::now().to_zoned_datetime(zone);
         let time = |name: &str| match given.get_one::<String>(name) {
             Some(text) => time(name, text, &now).map(Some),
             None => Ok(None),

@@ -22,7 +22,7 @@ pub enum TimeFormat {
     Micros,
     /// Nanoseconds since 1970.
     Nanos,
-    /// One of the four above, whichever gives a year that a log may have ([`BELIEVED`]); also with
+    /// One of the four above, whichever gives a year that a log may have (1990 to 2099); also with
     /// decimals or an exponent.
     Epoch,
     /// Any of these, or another form that people read as a time.

@@ -154,8 +154,8 @@ fn setting<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     if let Some(found) = members.get(path) {
         return Some(found);
     }
-    let dots = path.match_indices('.').map(|(dot, _)| path.split_at(dot));
-    dots.filter_map(|(name, rest)| setting(members.get(name)?, rest.strip_prefix('.')?)).next()
+    let mut dots = path.match_indices('.').map(|(dot, _)| path.split_at(dot));
+    dots.find_map(|(name, rest)| setting(members.get(name)?, rest.strip_prefix('.')?))
 }
 
 /// The mapping of one index.

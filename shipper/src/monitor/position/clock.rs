@@ -193,7 +193,7 @@ impl Clock {
     /// Where a range of lines comes from that documents were made of.
     ///
     /// # Errors
-    /// [`Broken`] when no line has been given a source yet.
+    /// `Broken` when no line has been given a source yet.
     pub fn origin(&self) -> io::Result<LineSource> {
         let timed = self.source.filter(|_| self.last_time.is_some());
         let source = timed.or(self.untimed).ok_or_else(|| {

@@ -96,9 +96,16 @@ pub struct Tail {
     /// Up to where there is nothing but padding.
     padding_end: u64,
     unfinished: Unfinished,
-    is_damage_told: bool,
-    /// Whether it was said that lines have no time of their own.
-    is_untimed_told: bool,
+    told: Told,
+}
+
+/// What was said of a file, and is not said again.
+#[derive(Debug, Default)]
+struct Told {
+    /// That it is damaged.
+    damage: bool,
+    /// That lines have no time of their own.
+    untimed: bool,
 }
 
 impl Tail {
@@ -123,7 +130,7 @@ impl Tail {
 
     /// Whether it is to be said that lines have no time of their own: once, where they should.
     pub fn tells_of_untimed(&mut self) -> bool {
-        self.scribe.has_times() && !std::mem::replace(&mut self.is_untimed_told, true)
+        self.scribe.has_times() && !std::mem::replace(&mut self.told.untimed, true)
     }
 
     /// How its characters are written.
@@ -274,8 +281,8 @@ impl Tail {
     /// What is wrong with an archive that cannot be read on; said once.
     pub fn take_damage(&mut self) -> Option<String> {
         match self.handle.outlook() {
-            Outlook::Damaged(reason) if !self.is_damage_told => {
-                self.is_damage_told = true;
+            Outlook::Damaged(reason) if !self.told.damage => {
+                self.told.damage = true;
                 Some(reason)
             }
             _ => None,

@@ -10,7 +10,7 @@ use omphalos_common::numbers::at_most;
 use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
 use omphalos_parser::scribe::padding;
 
-use super::{Setup, Tail};
+use super::{Setup, Tail, Told};
 use crate::monitor::broken;
 use crate::monitor::know::matching;
 use crate::monitor::position::clock::Clock;
@@ -63,8 +63,7 @@ impl Tail {
             searched: None,
             padding_end: 0,
             unfinished: Unfinished::default(),
-            is_damage_told: false,
-            is_untimed_told: false,
+            told: Told::default(),
         };
         let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));
         tail.go_to(entry.map_or(0, |entry| entry.offset), seen)?;
