@@ -118,15 +118,21 @@ pub fn load_with<T: HasRows>(
         environment(&origin).map(|text| Given::Text { setting, text, origin })
     });
     let of_flags = settings.iter().filter_map(|setting| Given::of_flag(setting, matches));
-    let given: Vec<Given<'_>> = of_environment.chain(of_flags).collect();
+    let levels: [Vec<Given<'_>>; 2] = [of_environment.collect(), of_flags.collect()];
     let text = path.map(file::read).transpose()?;
     let mut tables = match (path, &text) {
         (Some(path), Some(text)) => file::tables_of::<T>(text)
             .map_err(|message| ConfigError::File { path: path.to_owned(), message })?,
         _ => Tables::default(),
     };
-    for given in &given {
-        given.lay_over(&mut tables)?;
+    for level in &levels {
+        // A value and a file of it are two ways to say one thing: who says it later replaces either.
+        for twin in level.iter().filter_map(|given| twin(given.setting(), settings)) {
+            tables.unset(twin);
+        }
+        for given in level {
+            given.lay_over(&mut tables)?;
+        }
     }
     T::read(&tables).map_err(|error| ConfigError::invalid(error.message()))
 }
@@ -154,6 +160,12 @@ impl<'s> Given<'s> {
         })
     }
 
+    fn setting(&self) -> &'s Setting {
+        match self {
+            Self::Arguments { setting, .. } | Self::Text { setting, .. } => setting,
+        }
+    }
+
     fn lay_over<'a>(&'a self, tables: &mut Tables<'a>) -> Result<(), ConfigError> {
         match self {
             Self::Arguments { setting, name, texts } => {
@@ -167,6 +179,16 @@ impl<'s> Given<'s> {
         }
         Ok(())
     }
+}
+
+/// The setting that says the same in another way: `amqp.url_file` of `amqp.url`, and the other way
+/// round.
+fn twin<'s>(setting: &Setting, settings: &'s [Setting]) -> Option<&'s Setting> {
+    let is_twin = |other: &&Setting| {
+        other.key.strip_suffix("_file") == Some(setting.key)
+            || setting.key.strip_suffix("_file") == Some(other.key)
+    };
+    settings.iter().find(is_twin)
 }
 
 /// Reads `T` from the text of a file.
@@ -230,6 +252,7 @@ mod tests {
     #[serde(deny_unknown_fields, default)]
     struct Amqp {
         url: Vec<String>,
+        url_file: Option<String>,
         in_flight: Option<u32>,
         passive: bool,
     }
@@ -254,6 +277,7 @@ mod tests {
     const SETTINGS: &[Setting] = &[
         Setting::new("name", Kind::Text, "A name."),
         Setting::new("amqp.url", Kind::List, "Where to.").alias("amqp"),
+        Setting::new("amqp.url_file", Kind::Text, "Where that stands."),
         Setting::new("amqp.in_flight", Kind::Integer, "How many."),
         Setting::new("amqp.passive", Kind::Switch, "Whether."),
         Setting::new("monitor.paths", Kind::List, "What.").positional("FILE").repeated(),
@@ -298,12 +322,30 @@ mod tests {
     }
 
     #[test]
+    fn a_value_replaces_the_file_of_it_that_was_named_before_and_the_other_way_round() {
+        let both = |file, environment: &[(&str, &str)], flags: &[&str]| {
+            let amqp = run(Some(file), environment, flags).unwrap().settings.amqp;
+            (amqp.url, amqp.url_file)
+        };
+        let url = || (vec!["u".to_owned()], None);
+        let of_file = || (Vec::new(), Some("f".to_owned()));
+        let (named, given) = ("[amqp]\nurl_file = \"old\"\n", "[amqp]\nurl = [\"old\"]\n");
+        assert_eq!(both(named, &[], &["--amqp-url", "u"]), url());
+        assert_eq!(both(named, &[("OMPHALOS_AMQP_URL", "u")], &[]), url());
+        assert_eq!(both(given, &[], &["--amqp-url-file", "f"]), of_file());
+        assert_eq!(both("", &[("OMPHALOS_AMQP_URL", "old")], &["--amqp-url-file", "f"]), of_file());
+        // Both in one place is for the reader to refuse.
+        let twice = both("", &[], &["--amqp-url", "u", "--amqp-url-file", "f"]);
+        assert_eq!(twice, (url().0, of_file().1));
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let error = run(Some("[amqp]\nurll = [\"x\"]\n"), &[], &[]).unwrap_err();
         assert_eq!(
             error,
             "x.toml: TOML parse error at line 2, column 1\n  |\n2 | urll = [\"x\"]\n  | ^^^^\n\
-             unknown field `urll`, expected one of `url`, `in_flight`, `passive`\n\
+             unknown field `urll`, expected one of `url`, `url_file`, `in_flight`, `passive`\n\
              did you mean `url`?"
         );
         let error = run(Some("zzz = 1\n"), &[], &[]).unwrap_err();

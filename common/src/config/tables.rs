@@ -84,6 +84,24 @@ impl<'a> Tables<'a> {
         }
     }
 
+    /// Takes away what there is for the setting.
+    pub(super) fn unset(&mut self, setting: &Setting) {
+        let Some(leaf) = setting.leaf() else {
+            self.0.remove(setting.top());
+            return;
+        };
+        let Some(place) = self.0.get_mut(setting.top()) else { return };
+        let tables = match place.get_mut() {
+            DeValue::Array(tables) => tables.iter_mut().map(Spanned::get_mut).collect(),
+            single => vec![single],
+        };
+        for table in tables {
+            if let DeValue::Table(table) = table {
+                table.remove(leaf);
+            }
+        }
+    }
+
     /// Whether there is something for the setting.
     pub(super) fn has(&self, setting: &Setting) -> bool {
         let Some(place) = self.0.get(setting.top()) else { return false };

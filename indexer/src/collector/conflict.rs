@@ -55,7 +55,7 @@ struct Log<'a> {
     level: Option<Cow<'a, str>>,
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     offset: Option<i64>,
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient_object", skip_serializing_if = "Option::is_none")]
     file: Option<File<'a>>,
 }
 
@@ -119,9 +119,9 @@ pub fn second_form(refused: &Placed<'_>, problem: &Problem) -> Option<Vec<u8>> {
         message,
         tags,
         error: Reason { message: &problem.reason },
-        event: found.event.and_then(typed),
-        host: found.host.and_then(typed),
-        log: found.log.and_then(typed),
+        event: found.event.and_then(object),
+        host: found.host.and_then(object),
+        log: found.log.and_then(object),
     };
     serde_json::to_vec(&form).ok()
 }
@@ -129,6 +129,19 @@ pub fn second_form(refused: &Placed<'_>, problem: &Problem) -> Option<Vec<u8>> {
 /// The same of a member of a member: another one that is odd does not take it along.
 fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
     <&RawValue>::deserialize(json).map(typed)
+}
+
+/// The same of an object.
+fn lenient_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    json: D,
+) -> Result<Option<T>, D::Error> {
+    <&RawValue>::deserialize(json).map(object)
+}
+
+/// An object in the form that the template fixes. A struct would take an array for the list of its
+/// members, and give them values that nobody wrote.
+fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    if raw.get().starts_with('{') { typed(raw) } else { None }
 }
 
 /// A member in the form that the template fixes; `None` when it has another.
@@ -183,8 +196,7 @@ mod tests {
 
     #[test]
     fn what_of_the_frame_has_another_form_is_text_only() {
-        let document =
-            r#"{"event":"login","host":["a"],"log":{"file":"x"},"tags":"t","@timestamp":"soon"}"#;
+        let document = r#"{"event":"login","host":["a"],"log":{"file":{"path":"/a"},"offset":3,"level":["odd"]},"tags":"t","@timestamp":"soon"}"#;
         let found = form(document, KIND, "failed to parse field [@timestamp] of type [date]");
         assert_eq!(
             found.unwrap(),

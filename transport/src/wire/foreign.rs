@@ -148,6 +148,8 @@ fn push_with_time(text: &mut Vec<u8>, members: &[u8], time: Timestamp) {
 fn dataset_of(filing: &Filing<'_>, default: &str) -> Arc<str> {
     let nested = filing
         .event
+        // A struct would take an array for the list of its members.
+        .filter(|event| event.get().starts_with('{'))
         .and_then(|event| serde_json::from_str::<Event<'_>>(event.get()).ok())
         .and_then(|event| event.dataset);
     let dotted =

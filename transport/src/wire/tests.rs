@@ -216,6 +216,12 @@ fn a_bad_line_does_not_take_its_neighbours_with_it() {
 }
 
 #[test]
+fn an_array_is_no_event_with_a_dataset() {
+    let parcel = decode(&envelope(CONTENT_TYPE_JSON, ""), br#"{"event":["login"]}"#).unwrap();
+    assert_eq!(&*parcel.documents[0].dataset, "external");
+}
+
+#[test]
 fn media_types_have_no_case_and_marks_are_skipped() {
     for content_type in ["Application/JSON; Charset=UTF-8", "", "application/json"] {
         let parcel = decode(&envelope(content_type, ""), b"\xef\xbb\xbf {\"a\":1}").unwrap();
