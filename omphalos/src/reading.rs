@@ -49,8 +49,6 @@ pub struct Reading {
     monitor: oneshot::Receiver<Ended>,
     metrics: ShipperMetrics,
     dataset: String,
-    /// The monitor's checkpoint, which nobody needs.
-    _state: TempDir,
 }
 
 impl Reading {
@@ -86,12 +84,14 @@ impl Reading {
         let monitor = Monitor::new(options, vec![input], state, remembered, joints)?;
         let (ended, monitoring) = oneshot::channel();
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {
+            // The monitor's checkpoint, which nobody needs, goes when the monitor has gone.
+            let _state: TempDir = directory;
             // Nobody waits for it where the audit was given up.
             drop(ended.send(monitor.run()));
         })?;
         let news = inbox.clone();
         let passed_on = pass_on(closed, news, bodies, turn)?;
-        let reading = Self { inbox, monitor: monitoring, metrics, dataset, _state: directory };
+        let reading = Self { inbox, monitor: monitoring, metrics, dataset };
         Ok((reading, passed_on))
     }
 

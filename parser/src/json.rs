@@ -357,6 +357,11 @@ fn read_time(calendar: &mut Calendar, raw: &str) -> Option<Time> {
     match raw.as_bytes().first()? {
         b'"' => {
             let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"'))?;
+            if text.contains('\\') {
+                // As .NET writes a plus, and PHP a slash.
+                let text: String = serde_json::from_str(raw).ok()?;
+                return calendar.read(TimeFormat::Any, text.as_bytes());
+            }
             calendar.read(TimeFormat::Any, text.as_bytes())
         }
         b'{' => read_object(raw)?.time_inside(calendar),

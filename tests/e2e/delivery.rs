@@ -172,7 +172,7 @@ fn what_parse_prints_is_what_is_shipped() {
         .run();
     assert_eq!(parsed.code, Some(0));
     let amqp = stack.amqp();
-    for line in parsed.output.lines() {
+    for line in parsed.output.lines().filter(|line| line.starts_with('{')) {
         let message = amqp.take("omphalos.index").expect("a message for each line");
         assert_eq!(String::from_utf8_lossy(&message.body), line);
     }

@@ -79,6 +79,35 @@ fn files_and_archives_are_imported_once_however_often_it_is_interrupted() {
 }
 
 #[test]
+fn what_is_in_one_place_is_imported_into_another_all_the_same() {
+    let (one, other) = (Alone::new(), Alone::new());
+    let file = one.directory.path().join("a.log");
+    fs::write(&file, "a line\n").expect("a file");
+    let mut running = other.with_state("run").start();
+    running.wait_for_log("the store in");
+    let import = || one.with_state("import").arg(file.display());
+    let first = import().run();
+    assert_eq!((first.code, row(&first.output, "indexed")), (Some(0), Some(1)), "{}", first.output);
+    let elsewhere = || import().option("--elasticsearch-url", &other.url).run();
+    let second = elsewhere();
+    assert_eq!(
+        (second.code, row(&second.output, "indexed")),
+        (Some(0), Some(1)),
+        "{}",
+        second.output
+    );
+    assert_eq!(other.elastic().count(), Ok(1));
+    let again = elsewhere();
+    assert_eq!(row(&again.output, "lines read"), Some(0), "{}", again.output);
+    assert!(
+        again.output.contains("nothing is new: all of it was imported before"),
+        "{}",
+        again.output
+    );
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
 fn a_store_of_somebody_else_is_not_written_to() {
     let (ours, other) = (Alone::new(), Alone::new());
     let file = ours.directory.path().join("a.log");

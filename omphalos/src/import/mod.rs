@@ -7,7 +7,7 @@ mod progress;
 mod sizes;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
@@ -29,6 +29,8 @@ use progress::Progress;
 
 /// Below the state directory.
 const REMEMBERED: &str = "import";
+/// How long the name of a directory below that may be, in bytes.
+const LONGEST_NAME: usize = 120;
 
 /// Runs the subcommand.
 ///
@@ -48,14 +50,18 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     let Options { mut settings, files, bytes } = options;
     let shutdown = shutdown::on_signals()?;
     let is_remote = settings.shipper.amqp.url.is_some() || settings.shipper.amqp.url_file.is_some();
+    let remembered = remembered(&settings, is_remote);
     let embedded = match &settings.indexer.elasticsearch.url {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
     };
     say_where(&settings, embedded.is_some());
     let of_process = settings.state_dir().to_owned();
-    prepare(&mut settings)?;
-    known::note(&settings, &of_process, &files).await?;
+    prepare(&mut settings, &remembered)?;
+    tokio::select! {
+        noted = known::note(&settings, &of_process, &files) => noted?,
+        () = shutdown.cancelled() => anyhow::bail!("stopped before anything was imported"),
+    }
     let chain = Chain {
         shipper: Some(settings.shipper.clone()),
         indexer: (!is_remote).then(|| settings.indexer.clone()),
@@ -71,7 +77,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     if let Some(embedded) = embedded {
         embedded.close().await?;
     }
-    report(&watch, is_remote, &settings);
+    report(&watch, (is_remote, bytes), &settings);
     if shutdown.is_cancelled() {
         eprintln!("stopped; the same command goes on where it stopped");
     }
@@ -157,10 +163,34 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
+/// Where what was imported is remembered, below the state directory: of each place that documents go
+/// to by itself, because what is in one is not in another.
+fn remembered(settings: &Settings, is_remote: bool) -> PathBuf {
+    let mut path = PathBuf::from(REMEMBERED);
+    let shown = |urls: &[String]| {
+        // Without passwords.
+        let hosts =
+            urls.iter().map(|url| url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host));
+        hosts.collect::<Vec<_>>().join("-")
+    };
+    let place = match &settings.indexer.elasticsearch.url {
+        _ if is_remote => {
+            let urls = settings.shipper.amqp.url.as_deref().map(shown).unwrap_or_default();
+            format!("{urls}-{}", settings.shipper.amqp.exchange)
+        }
+        Some(urls) => format!("{}-{}", shown(urls), settings.indexer.index.prefix),
+        None => return path,
+    };
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '.';
+    let name = place.chars().map(|one| if is_plain(one) { one } else { '-' });
+    path.push(name.take(LONGEST_NAME).collect::<String>());
+    path
+}
+
 /// Moves what is remembered out of the way of a running process, with the same host id: ids are made
 /// of it.
-fn prepare(settings: &mut Settings) -> Result<(), ConfigError> {
-    let directory = settings.state_dir().join(REMEMBERED);
+fn prepare(settings: &mut Settings, remembered: &Path) -> Result<(), ConfigError> {
+    let directory = settings.state_dir().join(remembered);
     keep_id(settings.state_dir(), &directory).map_err(|error| unusable(&directory, &error))?;
     settings.set_state_dir(directory);
     Ok(())
@@ -174,10 +204,16 @@ fn unusable(directory: &Path, error: &std::io::Error) -> ConfigError {
 }
 
 /// The last word: what became of the lines.
-fn report(watch: &Watch, is_remote: bool, settings: &Settings) {
+fn report(watch: &Watch, (is_remote, bytes): (bool, u64), settings: &Settings) {
     let (read, became) = (watch.shipper.totals(), watch.indexer.totals());
     let row = |name: &str, number: u64| eprintln!("  {name:<14}{:>14}", grouped(number));
     row("lines read", read.lines);
+    if read.lines == 0 && bytes > 0 {
+        eprintln!(
+            "nothing is new: all of it was imported before. To import it again, delete {}; what is there already is refused as a duplicate",
+            settings.state_dir().display()
+        );
+    }
     if read.skipped > 0 {
         row("empty", read.skipped);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use omphalos_indexer::elasticsearch::{Client, Fault};
 use omphalos_parser::without_halves;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -27,14 +27,24 @@ pub struct Hit {
     /// Its id.
     #[serde(rename = "_id")]
     pub id: String,
-    /// Itself; `Null` where it was not asked for.
-    #[serde(rename = "_source", default, deserialize_with = "whatever")]
-    pub source: Value,
+    /// Itself, as it is; nothing where it was not asked for.
+    #[serde(rename = "_source", default)]
+    source: Option<Box<RawValue>>,
     /// Its place in the order.
     sort: Place,
 }
 
 impl Hit {
+    /// The document's JSON, as it is.
+    pub fn json(&self) -> &str {
+        self.source.as_ref().map_or("null", |source| source.get())
+    }
+
+    /// The document.
+    pub fn document(&self) -> Value {
+        whatever(self.json())
+    }
+
     /// When it happened, in milliseconds since 1970; `None` where it does not say.
     pub fn millis(&self) -> Option<i64> {
         self.sort.millis
@@ -115,12 +125,11 @@ pub struct Wanted {
 
 /// A document, whatever is in it: Elasticsearch takes and gives back halves of characters beyond the
 /// basic plane (lone surrogates), which JSON may have and text must not. They are shown as U+FFFD.
-fn whatever<'de, D: Deserializer<'de>>(json: D) -> Result<Value, D::Error> {
-    let raw = Box::<RawValue>::deserialize(json)?;
-    let value = serde_json::from_str(raw.get());
-    Ok(value
-        .or_else(|_| serde_json::from_str(&without_halves(raw.get())))
-        .unwrap_or_else(|_| json!({ "message": raw.get() })))
+fn whatever(raw: &str) -> Value {
+    let value = serde_json::from_str(raw);
+    value
+        .or_else(|_| serde_json::from_str(&without_halves(raw)))
+        .unwrap_or_else(|_| json!({ "message": raw }))
 }
 
 impl Asker {
@@ -299,7 +308,7 @@ mod tests {
     fn halves_of_characters_do_not_end_a_search() {
         let hit = |source: &str| {
             let text = format!(r#"{{"_id":"1","_source":{source},"sort":[1]}}"#);
-            serde_json::from_str::<Hit>(&text).unwrap().source
+            serde_json::from_str::<Hit>(&text).unwrap().document()
         };
         assert_eq!(
             hit(r#"{"a":"x\ud83dy","b":"\ud83d\ude00","c":"\\ud83d","d\udc00":1}"#),

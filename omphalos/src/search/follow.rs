@@ -12,7 +12,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use omphalos_common::retry::Retry;
 use omphalos_indexer::elasticsearch::Fault;
-use serde_json::Value;
 
 use super::asking::{Asker, Hit, Order, Wanted};
 use super::query::Query;
@@ -97,7 +96,7 @@ impl<'a> Follower<'a> {
     pub async fn run(
         mut self,
         limit: usize,
-        mut show: impl FnMut(&Value) -> anyhow::Result<()>,
+        mut show: impl FnMut(&Hit) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         // What is known first and shown then: what comes between is new, and not overlooked.
         let window = self.window();
@@ -121,7 +120,7 @@ impl<'a> Follower<'a> {
         let (newest, _) = self.asker.documents(self.query, wanted).await?;
         for hit in newest.iter().rev() {
             self.known.insert(hit);
-            show(&hit.source)?;
+            show(hit)?;
         }
         drop(newest);
         loop {
@@ -153,7 +152,7 @@ impl<'a> Follower<'a> {
     /// Looks once. The inner error is one that may pass.
     async fn look(
         &mut self,
-        show: &mut impl FnMut(&Value) -> anyhow::Result<()>,
+        show: &mut impl FnMut(&Hit) -> anyhow::Result<()>,
     ) -> anyhow::Result<Result<(), String>> {
         self.known.trim(floor());
         let counts = match self.asker.counts(&self.window(), 1).await {
@@ -173,7 +172,7 @@ impl<'a> Follower<'a> {
             let paged = self.asker.pages(&of_second, wanted, |page| {
                 for hit in page {
                     if shown.is_ok() && known.insert(&hit) {
-                        shown = show(&hit.source);
+                        shown = show(&hit);
                     }
                 }
             });

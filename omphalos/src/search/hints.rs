@@ -26,15 +26,15 @@ fn hint(part: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
     });
     let Some(kind) = known else {
         let short = SHORT_NAMES.iter().map(|(short, _)| *short);
-        let all = fields.keys().map(String::as_str).chain(short);
+        let all = fields.keys().map(String::as_str).chain(short).filter(|other| other != name);
         let scored = all.map(|other| (strsim::jaro_winkler(name, other), other));
         let nearest = scored.filter(|(score, _)| *score >= LIKENESS);
         let nearest = nearest.max_by(|one, other| one.0.total_cmp(&other.0));
         let proposed =
-            nearest.map_or(String::new(), |(_, other)| format!("; did you mean {other}?"));
+            nearest.map_or(".".to_owned(), |(_, other)| format!("; did you mean {other}?"));
         let full = full.map_or(String::new(), |full| format!(" (short for {full})"));
         return Some(format!(
-            "no document has a field {name}{full}{proposed} If {name}: is no field but text, quote it: \"{name}:{value}\""
+            "no index has a field {name}{full} to search{proposed} If {name}: is no field but text, quote it: \"{name}:{value}\""
         ));
     };
     let is_simple = !value.contains(['*', '?', '[', '{', '(', ' ']) && !value.is_empty();
@@ -82,10 +82,10 @@ mod tests {
             (
                 "mesage:x",
                 Some(
-                    "no document has a field mesage; did you mean message? If mesage: is no field but text, quote it: \"mesage:x\"",
+                    "no index has a field mesage to search; did you mean message? If mesage: is no field but text, quote it: \"mesage:x\"",
                 ),
             ),
-            ("file:x", Some("no document has a field file (short for log.file.path)")),
+            ("file:x", Some("no index has a field file (short for log.file.path) to search.")),
             (
                 "source:x",
                 Some("source is of the type object: expected one of the fields below it, found x"),

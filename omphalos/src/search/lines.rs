@@ -86,6 +86,11 @@ impl Lines {
         if !agent.is_empty() {
             add(line, &format!("  {}", self.painted(TIME, &harmless(agent))));
         }
+        // What a program says of a request, or a line that was not understood in full.
+        let message = text(document, "/message");
+        if !message.is_empty() {
+            add(line, &format!("  {}", harmless(message)));
+        }
     }
 
     fn message(&self, line: &mut String, document: &Value) {
@@ -210,12 +215,19 @@ fn harmless(text: &str) -> String {
     safe
 }
 
-/// A document as JSON on one line, with what could harm a terminal escaped.
-pub fn json_line(document: &Value) -> String {
-    let text = document.to_string();
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        // Outside of strings JSON has none of these.
+/// The JSON of a document on one line, as it is, number for number, but with what could harm a terminal
+/// escaped.
+pub fn json_line(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    let (mut in_string, mut is_escaped) = (false, false);
+    for character in json.chars() {
+        match character {
+            '"' if !is_escaped => in_string = !in_string,
+            // Between values it is white space, of which a document may have lines.
+            '\n' | '\r' | '\t' if !in_string => continue,
+            _ => {}
+        }
+        is_escaped = in_string && character == '\\' && !is_escaped;
         if is_harmful(character) && write!(safe, "\\u{:04x}", u32::from(character)).is_ok() {
             continue;
         }
@@ -255,6 +267,16 @@ mod tests {
     }
 
     #[test]
+    fn json_is_printed_as_it_is() {
+        let pretty =
+            "{\n\t\"a\\\"\": 123456789012345678901234567890,\r\n \"b\":\"\u{7f}\\\\\",\"b\":1.50}";
+        assert_eq!(
+            json_line(pretty),
+            r#"{"a\"": 123456789012345678901234567890, "b":"\u007f\\","b":1.50}"#
+        );
+    }
+
+    #[test]
     fn times_are_shown_in_the_zone_and_with_it() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let line = Lines { zone, ..BARE }
@@ -287,7 +309,7 @@ mod tests {
                 "log": {"level": hostile}, "error": {"message": hostile}, "user_agent": {"original": hostile}
             });
             prop_assert!(!BARE.line(&document).chars().any(is_harmful));
-            let json = json_line(&document);
+            let json = json_line(&document.to_string());
             prop_assert!(!json.chars().any(is_harmful));
             prop_assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), document);
             let request = json!({

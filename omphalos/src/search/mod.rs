@@ -16,9 +16,8 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
 use omphalos_indexer::elasticsearch::{Client, Fault};
-use serde_json::Value;
 
-use asking::{Asker, Order, Wanted};
+use asking::{Asker, Hit, Order, Wanted};
 use follow::Follower;
 pub use lines::Lines;
 pub use options::command;
@@ -46,10 +45,10 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 /// Prints what is asked for; returns whether there was anything.
 async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<bool> {
     let lines = &options.lines;
-    let show = |document: &Value| -> anyhow::Result<()> {
+    let show = |hit: &Hit| -> anyhow::Result<()> {
         let line = match form {
-            Form::Readable => lines.line(document),
-            Form::Json => lines::json_line(document),
+            Form::Readable => lines.line(&hit.document()),
+            Form::Json => lines::json_line(hit.json()),
         };
         writeln!(io::stdout().lock(), "{line}")?;
         Ok(())
@@ -59,7 +58,7 @@ async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<
             let wanted = Wanted { most: options.limit, order: Order::Newest, sources: true };
             let (found, total) = asker.documents(&options.query, wanted).await?;
             for hit in found.iter().rev() {
-                show(&hit.source)?;
+                show(hit)?;
             }
             say_total(options, asker, found.len() as u64, total).await?;
             Ok(total > 0)

@@ -72,6 +72,10 @@ impl Calendar {
     }
 }
 
+/// The names of zones that RFC 2822 defines.
+const NAMED_ZONES: [&str; 12] =
+    ["GMT", "UT", "UTC", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"];
+
 /// How far east of Greenwich a zone is, in seconds.
 fn east_of(zone: &[u8]) -> Option<i64> {
     let zone = zone.trim_ascii_start();
@@ -98,6 +102,11 @@ fn east_of(zone: &[u8]) -> Option<i64> {
 
 /// `Sat, 28 Nov 2026 10:00:00 +0000` and `Sat Nov 28 10:00:06 2026`.
 fn read_with_names(text: &str) -> Option<Time> {
+    // RFC 2822 has names for some zones only, and takes all others for UTC.
+    let zone = text.rsplit(' ').next().unwrap_or_default();
+    if zone.starts_with(|first: char| first.is_ascii_alphabetic()) && !NAMED_ZONES.contains(&zone) {
+        return None;
+    }
     if let Ok(time) = rfc2822::DateTimeParser::new().parse_timestamp(text) {
         return Time::from_timestamp(time);
     }
@@ -138,6 +147,8 @@ mod tests {
             ("2026-11-28T10:00:00.1230000000999Z", with(123)),
             ("28/Nov/2026:10:00:00 +0000", whole),
             ("Sat, 28 Nov 2026 10:00:00 +0000", whole),
+            ("Sat, 28 Nov 2026 10:00:00 GMT", whole),
+            ("Sat, 28 Nov 2026 05:00:00 EST", whole),
             ("Sat Nov 28 10:00:00 2026", whole),
             ("1795860000", whole),
             ("1795860000.5", with(500)),
@@ -166,6 +177,8 @@ mod tests {
             "2026-11-28 10:00:00.",
             "2026-11-28 10:00:00 +9999",
             "2026-W48-6",
+            "Sat, 28 Nov 2026 10:00:00 CET",
+            "Sat, 28 Nov 2026 10:00:00 A",
         ] {
             assert_eq!(read(text), None, "{text}");
         }
