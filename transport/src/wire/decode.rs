@@ -48,9 +48,9 @@ pub fn decode(envelope: &Envelope<'_>, body: &[u8]) -> Result<Parcel, WireError>
     // Media types have no case (RFC 9110, 8.3.1).
     match content_type.to_ascii_lowercase().as_str() {
         CONTENT_TYPE_BATCH => decode_batch(text),
-        CONTENT_TYPE_JSON => foreign::decode_one(envelope, &text),
+        CONTENT_TYPE_JSON => foreign::decode_one(envelope, text),
         CONTENT_TYPE_NDJSON => foreign::decode_lines(envelope, &text),
-        "" if foreign::begins_an_object(&text) => foreign::decode_one(envelope, &text),
+        "" if foreign::begins_an_object(&text) => foreign::decode_one(envelope, text),
         _ => Err(WireError::ContentType { found: shortened(content_type) }),
     }
 }

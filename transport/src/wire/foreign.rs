@@ -43,8 +43,7 @@ pub(super) fn begins_an_object(text: &[u8]) -> bool {
 }
 
 /// A message that is one JSON document, perhaps written over several lines.
-pub(super) fn decode_one(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parcel, WireError> {
-    let mut text = without_mark(text).to_vec();
+pub(super) fn decode_one(envelope: &Envelope<'_>, mut text: Vec<u8>) -> Result<Parcel, WireError> {
     // A line feed inside a JSON text is white space (inside a string it must be escaped), so a
     // blank does as well, and the document becomes one line.
     for byte in &mut text {
@@ -53,9 +52,13 @@ pub(super) fn decode_one(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parcel,
         }
     }
     let mut parcel = Parcel { made_at: envelope.timestamp, ..Parcel::default() };
-    push(&mut parcel, envelope, text.trim_ascii(), 1)?;
+    push(&mut parcel, envelope, without_mark(&text).trim_ascii(), 1)?;
     Ok(parcel)
 }
+
+/// So many bad lines are told from their neighbours; a message with more is no NDJSON at all, and what
+/// is kept of it is the message.
+const MOST_REFUSED: usize = 100;
 
 /// A message with a JSON document on each line; empty lines are skipped. A line that is none does
 /// not take the others with it.
@@ -70,6 +73,7 @@ pub(super) fn decode_lines(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parce
             Ok(()) => {}
             // The bound on what a message may hold is one of all its lines together.
             Err(WireError::TooLarge) => return Err(WireError::TooLarge),
+            Err(error) if parcel.refused.len() >= MOST_REFUSED => return Err(error),
             Err(error) => parcel.refused.push((error, line.to_vec())),
         }
     }

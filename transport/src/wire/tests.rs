@@ -216,6 +216,14 @@ fn a_bad_line_does_not_take_its_neighbours_with_it() {
 }
 
 #[test]
+fn a_message_of_bad_lines_is_one_dead_letter_and_not_thousands() {
+    let bad = |lines: usize| b"{}\n".iter().chain(b"x\n".repeat(lines).iter()).copied().collect();
+    let decoded = |text: Vec<u8>| decode(&envelope(CONTENT_TYPE_NDJSON, ""), &text);
+    assert_eq!(decoded(bad(100)).unwrap().refused.len(), 100);
+    assert_eq!(decoded(bad(101)).unwrap_err().kind(), "bad_document");
+}
+
+#[test]
 fn an_array_is_no_event_with_a_dataset() {
     let parcel = decode(&envelope(CONTENT_TYPE_JSON, ""), br#"{"event":["login"]}"#).unwrap();
     assert_eq!(&*parcel.documents[0].dataset, "external");
