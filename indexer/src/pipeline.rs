@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::Health;
+use omphalos_common::telemetry::{Due, Health, SharedRepeats};
 use omphalos_transport::intake::{Answer, Delivery, Intake, Load};
 use omphalos_transport::wire::{self, Envelope, Parcel};
 use omphalos_transport::{About, Message};
@@ -268,10 +268,7 @@ impl Pipeline {
     /// Stores messages, or lines of one, that are not what they say.
     fn bury(&mut self, number: DeliveryId, refused: Vec<(wire::WireError, Vec<u8>)>) {
         let letter = |(error, body): (wire::WireError, Vec<u8>)| {
-            warn!(
-                kind = error.kind(),
-                "a message, or a line of one, cannot be read and goes to the dead letters: {error}"
-            );
+            warn_of_unread(&error);
             let problem =
                 Problem { status: 0, kind: error.kind().to_owned(), reason: error.to_string() };
             Letter { delivery: number, filing: None, id: None, body: body.into(), problem }
@@ -402,6 +399,18 @@ impl Pipeline {
                 return Ok(());
             }
         }
+    }
+}
+
+/// The first is worth a line at once; the counters and the dead letters tell the rest.
+fn warn_of_unread(error: &wire::WireError) {
+    static UNREAD: SharedRepeats = SharedRepeats::new();
+    if let Some(Due { repeats }) = UNREAD.due() {
+        warn!(
+            kind = error.kind(),
+            repeats,
+            "a message, or a line of one, cannot be read and goes to the dead letters: {error}"
+        );
     }
 }
 

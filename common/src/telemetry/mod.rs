@@ -14,5 +14,5 @@ pub use health::Health;
 pub use http::{Listener, Routes, Telemetry, serve_at};
 pub use logs::{LogFormat, init_logs};
 pub use repeats::CALM;
-pub use repeats::{Due, Repeats};
+pub use repeats::{Due, Repeats, SharedRepeats};
 pub use samples::{encode_counter, encode_counters, encode_gauge, encode_gauges};

@@ -3,6 +3,7 @@
 //! A trouble that comes and goes many times a second would fill a log in pairs of lines; so one that
 //! is back soon after it was over is said at a rate as well.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A trouble that comes back within this time is not news.
@@ -56,6 +57,28 @@ impl Repeats {
     /// Returns whether it had been logged, so that its end is too.
     pub fn over(&mut self) -> bool {
         std::mem::take(&mut self.is_on)
+    }
+}
+
+/// The same for those who share it, such as in a `static`.
+#[derive(Debug)]
+pub struct SharedRepeats(Mutex<Repeats>);
+
+impl SharedRepeats {
+    /// At most one line each 30 seconds after the first.
+    pub const fn new() -> Self {
+        Self(Mutex::new(Repeats::new()))
+    }
+
+    /// As [`Repeats::due`].
+    pub fn due(&self) -> Option<Due> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).due()
+    }
+}
+
+impl Default for SharedRepeats {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -175,6 +175,11 @@ impl Bulk {
         self.placed(place).ok_or_else(|| self.no_document(place))
     }
 
+    /// Whether the document at `place` is in its second form. Asked of every document.
+    pub fn is_second_form(&self, place: usize) -> bool {
+        self.items.get(place).is_some_and(|item| item.original.is_some())
+    }
+
     fn no_document(&self, place: usize) -> Unsettled {
         let documents = self.items.len();
         Unsettled::broken(format!("a bulk of {documents} documents has none at place {place}"))

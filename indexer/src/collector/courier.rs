@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::{info, warn};
 
 use super::Unsettled;
@@ -302,8 +303,7 @@ impl Tally {
             match verdict {
                 Verdict::Created => {
                     tally.created += 1;
-                    let original = bulk.document(place)?.original;
-                    tally.conflicting += u64::from(original.is_some());
+                    tally.conflicting += u64::from(bulk.is_second_form(place));
                 }
                 Verdict::Duplicate => tally.duplicate += 1,
                 Verdict::Retry(problem) if is_hopeless(&problem, attempts) => {
@@ -372,10 +372,8 @@ fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Result<Letter, Unsettl
 
 /// The first conflicts are worth a line each; the counter and the tag tell the rest.
 fn warn_of_conflict(problem: &Problem, id: &str) {
-    use omphalos_common::telemetry::{Due, Repeats};
-    static CONFLICTS: Mutex<Repeats> = Mutex::new(Repeats::new());
-    let due = CONFLICTS.lock().unwrap_or_else(PoisonError::into_inner).due();
-    if let Some(Due { repeats }) = due {
+    static CONFLICTS: SharedRepeats = SharedRepeats::new();
+    if let Some(Due { repeats }) = CONFLICTS.due() {
         warn!(
             id,
             repeats,
@@ -386,10 +384,8 @@ fn warn_of_conflict(problem: &Problem, id: &str) {
 
 /// The first refusals are worth a line each; the counters and the dead letters tell the rest.
 fn warn_once(problem: &Problem, id: &str) {
-    use omphalos_common::telemetry::{Due, Repeats};
-    static REFUSALS: Mutex<Repeats> = Mutex::new(Repeats::new());
-    let due = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner).due();
-    if let Some(Due { repeats }) = due {
+    static REFUSALS: SharedRepeats = SharedRepeats::new();
+    if let Some(Due { repeats }) = REFUSALS.due() {
         warn!(id, repeats, "a document is refused and goes to the dead letters: {problem}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use elasticsearch::http::transport::Transport;
-use omphalos_common::telemetry::{Due, Repeats};
+use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::warn;
 
 /// How long a node that did not answer is left alone.
@@ -17,7 +17,7 @@ const REST: Duration = Duration::from_secs(10);
 pub struct Nodes {
     nodes: Vec<Node>,
     next: AtomicUsize,
-    trouble: Mutex<Repeats>,
+    trouble: SharedRepeats,
 }
 
 /// One node.
@@ -57,7 +57,7 @@ impl Node {
 impl Nodes {
     /// These nodes.
     pub fn new(nodes: Vec<Node>) -> Self {
-        Self { nodes, next: AtomicUsize::new(0), trouble: Mutex::default() }
+        Self { nodes, next: AtomicUsize::new(0), trouble: SharedRepeats::default() }
     }
 
     /// All addresses.
@@ -84,11 +84,10 @@ impl Nodes {
     /// A node did not answer: it is left alone for a while, which is said where others go on.
     pub fn rest(&self, node: &Node, reason: &str) {
         *node.resting_until() = Some(Instant::now() + REST);
-        if self.in_turn().iter().any(|other| !std::ptr::eq(*other, node)) {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(Due { repeats }) = trouble.due() {
-                warn!(repeats, "{reason}; going on with the other nodes");
-            }
+        if self.in_turn().iter().any(|other| !std::ptr::eq(*other, node))
+            && let Some(Due { repeats }) = self.trouble.due()
+        {
+            warn!(repeats, "{reason}; going on with the other nodes");
         }
     }
 }

@@ -1,11 +1,9 @@
 //! What is in a record of the spool: documents, with where they came from.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::{Accountant, Content, Opener, Payload, Record};
 use crate::wire::{self, CONTENT_TYPE_NDJSON, Envelope, WireError};
 use omphalos_common::event::day_of;
-use omphalos_common::telemetry::{Due, Repeats};
+use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::warn;
 
 /// Makes documents of the records of the spool.
@@ -97,9 +95,8 @@ impl RecordReader {
 
 /// The first is worth a line; the ledger tells how many there are.
 fn warn_at_a_rate(record: &Record<'_>, error: &WireError) {
-    static UNREADABLE: Mutex<Repeats> = Mutex::new(Repeats::new());
-    let due = UNREADABLE.lock().unwrap_or_else(PoisonError::into_inner).due();
-    if let Some(Due { repeats }) = due {
+    static UNREADABLE: SharedRepeats = SharedRepeats::new();
+    if let Some(Due { repeats }) = UNREADABLE.due() {
         warn!(repeats, from = %record.from, "a datagram, or a line of one, cannot be read and is dropped: {error}");
     }
 }
