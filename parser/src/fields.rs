@@ -184,7 +184,8 @@ fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+/// Appends a JSON string.
+pub(super) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     push_escaped(out, text);
     out.push(b'"');

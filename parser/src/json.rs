@@ -10,8 +10,8 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document::{Kept, Own, UNMERGED, collide, push_name};
-use super::fields::split_first;
-use super::text::{may_have_halves, push_escaped, without_halves};
+use super::fields::{push_text, split_first};
+use super::text::{may_have_halves, without_halves};
 use super::time::{Calendar, Time, TimeFormat};
 use super::{Fields, List, Parse, Parsed};
 
@@ -55,8 +55,6 @@ pub struct JsonParser {
 #[derive(Debug, Default)]
 pub struct JsonFields<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// Whether the document's time is that of its own `@timestamp`, or there is none to be kept.
-    has_own_timestamp: bool,
 }
 
 impl Parse for JsonParser {
@@ -78,14 +76,13 @@ impl Parse for JsonParser {
         } else {
             text
         };
-        let Some(fields) = read_object(text) else {
+        let Some(mut fields) = read_object(text) else {
             return failed("the line is not a JSON object");
         };
         if fields.has_a_name_twice() {
             return failed("the object has a member twice");
         }
-        let (time, has_own_timestamp) = fields.time(calendar);
-        let fields = JsonFields { has_own_timestamp, ..fields };
+        let time = fields.take_time(calendar);
         Parsed::Event { time, fields: Fields::Json(fields), problem: None }
     }
 }
@@ -104,7 +101,7 @@ fn read_object(text: &str) -> Option<JsonFields<'_>> {
             while let Some(Key(key)) = map.next_key()? {
                 members.push((key, map.next_value()?));
             }
-            Ok(JsonFields { members, has_own_timestamp: true })
+            Ok(JsonFields { members })
         }
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -146,22 +143,28 @@ impl JsonFields<'_> {
         names.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
     }
 
-    /// The time of the event, if a member tells it; and whether nothing of `@timestamp` is left to be
-    /// kept beside the document's.
-    fn time(&self, calendar: &mut Calendar) -> (Option<Time>, bool) {
+    /// The time of the event, if a member tells it. Its own `@timestamp` is taken out then, or if it is
+    /// null: the document has one; any other is a member that has no place beside that.
+    fn take_time(&mut self, calendar: &mut Calendar) -> Option<Time> {
         let mut candidates = [None; TIME_MEMBERS];
-        for (key, raw) in &self.members {
-            if let Some(candidate) = rank(key).and_then(|rank| candidates.get_mut(rank)) {
+        let mut own_at = None;
+        for (at, (key, raw)) in self.members.iter().enumerate() {
+            let Some(rank) = rank(key) else { continue };
+            if rank == 0 {
+                own_at = Some(at);
+            }
+            if let Some(candidate) = candidates.get_mut(rank) {
                 *candidate = Some(raw.get());
             }
         }
-        let own = candidates.first().copied().flatten();
-        let mut read = |raw: &str| read_time(calendar, raw);
-        match own.map(|raw| (raw, read(raw))) {
-            Some((_, Some(time))) => (Some(time), true),
-            Some((raw, None)) => (candidates.into_iter().flatten().find_map(read), raw == "null"),
-            None => (candidates.into_iter().flatten().find_map(read), true),
+        let [own, others @ ..] = candidates;
+        let own_time = own.and_then(|raw| read_time(calendar, raw));
+        if let Some(at) = own_at
+            && (own_time.is_some() || own == Some("null"))
+        {
+            self.members.remove(at);
         }
+        own_time.or_else(|| others.into_iter().flatten().find_map(|raw| read_time(calendar, raw)))
     }
 
     /// The value of a member, as it stands there.
@@ -204,15 +207,13 @@ impl JsonFields<'_> {
         let mut kept = Kept::new();
         let mut theirs = None;
         for (key, raw) in &self.members {
-            match self.place(key, raw, own) {
+            match place(key, raw, own) {
                 Place::Elsewhere => {}
-                Place::Below(name) => push_below(out, (key, name), raw),
+                Place::Below(name) => push_below(out, key, name, raw),
                 Place::Text => {
                     out.push(b',');
                     push_name(out, key);
-                    out.push(b'"');
-                    push_escaped(out, raw.get().as_bytes());
-                    out.push(b'"');
+                    push_text(out, raw.get().as_bytes());
                 }
                 Place::Free => push_member(out, key, raw),
                 Place::Taken => kept.push(key, *raw),
@@ -237,22 +238,6 @@ impl JsonFields<'_> {
         kept.write(out, |out, raw| out.extend_from_slice(raw.get().as_bytes()));
     }
 
-    fn place(&self, key: &str, raw: &RawValue, own: Own) -> Place {
-        let (object, _) = split_first(key);
-        let names = own.names_in(object);
-        match key {
-            _ if key.starts_with('_') && OF_THE_SERVER.contains(&key) => Place::Taken,
-            _ if names.is_empty() => place_by_template(key, raw),
-            "@timestamp" if self.has_own_timestamp => Place::Elsewhere,
-            "tags" if is_tags(raw) => Place::Elsewhere,
-            UNMERGED => Place::Unmerged,
-            _ if object.len() < key.len() && !own.claims(key) => Place::Free,
-            _ if object.len() < key.len() => Place::Taken,
-            _ if names == [""] => Place::Taken,
-            _ => Place::Object(names),
-        }
-    }
-
     /// Appends the tags of the line, each with a comma behind it.
     pub(super) fn write_tags(&self, out: &mut Vec<u8>) {
         let Some((_, raw)) = self.members.iter().find(|(key, _)| key == "tags") else { return };
@@ -270,7 +255,7 @@ impl JsonFields<'_> {
 
 /// Where a member of the line goes.
 enum Place {
-    /// The document has it already: the time, and tags.
+    /// The document has it already: tags.
     Elsewhere,
     /// Its name is one of the document's own.
     Taken,
@@ -285,16 +270,6 @@ enum Place {
     /// It is an object where the template has a text: it becomes its own JSON.
     Text,
 }
-
-/// Objects of the template that loggers write as a text, and which of their members that is.
-const BELOW: [(&str, &str); 6] = [
-    ("error", "message"),
-    ("user", "name"),
-    ("url", "original"),
-    ("user_agent", "original"),
-    ("source", "address"),
-    ("destination", "address"),
-];
 
 /// Fields that Elasticsearch keeps for itself: it refuses documents that have them.
 /// <https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/document-metadata-fields>
@@ -314,20 +289,44 @@ const OF_THE_SERVER: [&str; 13] = [
     "_version",
 ];
 
-/// Where a member goes whose name the document does not use itself: the template says of some names
-/// what they are.
-fn place_by_template(key: &str, raw: &RawValue) -> Place {
-    let is_value = !matches!(raw.get().as_bytes(), [b'{' | b'n', ..]) && !has_objects(raw);
+fn place(key: &str, raw: &RawValue, own: Own) -> Place {
+    let (object, _) = split_first(key);
+    let names = own.names_in(object);
     match key {
-        "message" if !is_value && raw.get() != "null" => Place::Text,
-        "http" if is_value => Place::Taken,
-        "tags" if !is_value && raw.get() != "null" => Place::Taken,
-        _ if is_value => {
-            let found = BELOW.iter().find(|(object, _)| *object == key);
-            found.map_or(Place::Free, |(_, name)| Place::Below(name))
-        }
-        _ => Place::Free,
+        _ if key.starts_with('_') && OF_THE_SERVER.contains(&key) => Place::Taken,
+        _ if names.is_empty() => place_by_template(key, raw),
+        "tags" if is_tags(raw) => Place::Elsewhere,
+        UNMERGED => Place::Unmerged,
+        _ if object.len() < key.len() && !own.claims(key) => Place::Free,
+        _ if object.len() < key.len() => Place::Taken,
+        _ if names == [""] => Place::Taken,
+        _ => Place::Object(names),
     }
+}
+
+/// Where a member goes whose name the document does not use itself: the template says of some names
+/// what they are, and loggers write texts under them.
+fn place_by_template(key: &str, raw: &RawValue) -> Place {
+    let below = match key {
+        "message" if is_object(raw) || has_objects(raw) => return Place::Text,
+        "tags" if is_object(raw) || has_objects(raw) => return Place::Taken,
+        "http" if is_value(raw) => return Place::Taken,
+        "error" => "message",
+        "user" => "name",
+        "url" | "user_agent" => "original",
+        "source" | "destination" => "address",
+        _ => return Place::Free,
+    };
+    if is_value(raw) { Place::Below(below) } else { Place::Free }
+}
+
+/// Whether it is a value or several, and no object or null.
+fn is_value(raw: &RawValue) -> bool {
+    !is_object(raw) && !has_objects(raw) && raw.get() != "null"
+}
+
+fn is_object(raw: &RawValue) -> bool {
+    raw.get().starts_with('{')
 }
 
 /// Whether it is an array with objects in it, or may be.
@@ -335,7 +334,7 @@ fn has_objects(raw: &RawValue) -> bool {
     raw.get().starts_with('[') && raw.get().contains('{')
 }
 
-fn push_below(out: &mut Vec<u8>, (object, name): (&str, &str), raw: &RawValue) {
+fn push_below(out: &mut Vec<u8>, object: &str, name: &str, raw: &RawValue) {
     out.push(b',');
     push_name(out, object);
     out.push(b'{');
@@ -346,7 +345,7 @@ fn push_below(out: &mut Vec<u8>, (object, name): (&str, &str), raw: &RawValue) {
 
 /// Whether it can stand among tags, or is an array of them.
 fn is_tags(raw: &RawValue) -> bool {
-    !raw.get().starts_with('{')
+    !is_object(raw)
 }
 
 fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {

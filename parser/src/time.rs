@@ -242,6 +242,11 @@ fn nanos_of(fraction: &[u8]) -> Option<u32> {
     Some(digits.fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0')))
 }
 
+/// The same of decimals of any number: what is behind the ninth is cut off.
+fn nanos_of_many(fraction: &[u8]) -> Option<u32> {
+    nanos_of(fraction.get(..9).unwrap_or(fraction))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

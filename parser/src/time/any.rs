@@ -6,10 +6,7 @@ use jiff::civil::DateTime;
 use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::TimeZone;
 
-use super::{Calendar, Time, TimeFormat, nanos_of, pair, seconds_of_day};
-
-/// Decimals of a second that are read; more are cut off.
-const MOST_DECIMALS: usize = 9;
+use super::{Calendar, Time, TimeFormat, nanos_of_many, pair, seconds_of_day};
 
 impl Calendar {
     /// The time that `text` is, all of it: ISO 8601 with a blank for the `T`, a comma for the point,
@@ -62,8 +59,7 @@ impl Calendar {
             [b'.' | b',', rest @ ..] => {
                 let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
                 let (decimals, zone) = rest.split_at_checked(length)?;
-                let decimals = decimals.get(..MOST_DECIMALS).unwrap_or(decimals);
-                (nanos_of(decimals).filter(|_| length > 0)?, zone)
+                (nanos_of_many(decimals).filter(|_| length > 0)?, zone)
             }
             zone => (0, zone),
         };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::{Calendar, Time};
+use super::{Calendar, Time, nanos_of_many};
 
 /// How a time is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ fn read_epoch(format: TimeFormat, text: &str) -> Option<Time> {
     let Ok(number) = text.parse::<i64>() else {
         let Number { whole, nanos } = Number::read(text)?;
         return (format == TimeFormat::Seconds)
-            .then(|| Timestamp::new(whole, nanos).ok().and_then(Time::from_timestamp))
+            .then(|| Time { seconds: whole, nanos }.if_written())
             .flatten();
     };
     let timestamp = match format {
@@ -89,7 +89,7 @@ fn read_number(text: &str) -> Option<Time> {
 struct Number {
     whole: i64,
     /// Billionths; more decimals are cut off.
-    nanos: i32,
+    nanos: u32,
 }
 
 impl Number {
@@ -103,21 +103,29 @@ impl Number {
         if text.len() > Self::MOST_DIGITS {
             return None;
         }
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i8>().ok()?),
-            None => (text, 0),
+        let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
+            let (whole, decimals) = text.split_once('.')?;
+            return Self::of_digits(whole, decimals);
         };
+        // The point is moved: a zero more before or behind it changes nothing.
         let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let point = isize::try_from(whole.len()).ok()? + isize::from(exponent.parse::<i8>().ok()?);
+        let point = usize::try_from(point).ok().filter(|point| *point <= Self::MOST_DIGITS)?;
         let digits = format!("{whole}{decimals}");
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let padded = format!("{digits:0<point$}");
+        let (whole, decimals) = padded.split_at_checked(point)?;
+        (!digits.is_empty()).then(|| Self::of_digits(whole, decimals)).flatten()
+    }
+
+    /// What stands before and behind a point, of which one may be nothing.
+    fn of_digits(whole: &str, decimals: &str) -> Option<Self> {
+        let mut digits = whole.bytes().chain(decimals.bytes()).peekable();
+        digits.peek()?;
+        if !digits.all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let point = isize::try_from(whole.len()).ok()? + isize::from(exponent);
-        let point = usize::try_from(point).ok().filter(|point| *point <= Self::MOST_DIGITS)?;
-        let padded = format!("{digits:0<width$}", width = point + 9);
-        let (whole, decimals) = padded.split_at_checked(point)?;
         let whole = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-        Some(Self { whole, nanos: decimals.get(..9)?.parse().ok()? })
+        Some(Self { whole, nanos: nanos_of_many(decimals.as_bytes())? })
     }
 }
 
