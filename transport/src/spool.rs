@@ -205,8 +205,8 @@ impl Spool {
             let Some(mut walk) = Walk::open(&self.shared.directory, &extent)? else { continue };
             loop {
                 match walk.step()? {
-                    Step::SpoolRecord(number, body) if number >= from => visit(number, body),
-                    Step::SpoolRecord(..) => {}
+                    Step::Record(number, body) if number >= from => visit(number, body),
+                    Step::Record(..) => {}
                     Step::End => break,
                     Step::Torn | Step::Damage => {
                         let (path, offset) = (walk.path().display(), walk.offset());

@@ -153,7 +153,7 @@ fn inspect(directory: &Path, first: u64) -> Result<Found, SpoolError> {
     let mut reader = file.take(HEADER_BYTES);
     reader.read_to_end(&mut beginning).map_err(failed("read", &path))?;
     let header = match Beginning::read(&beginning, first) {
-        Beginning::SegmentHeader(header) => Some(header),
+        Beginning::Header(header) => Some(header),
         Beginning::Version(version) => return Err(SpoolError::Version { path, version }),
         Beginning::Damage => {
             // The name tells the number, and each record has a checksum of its own.
@@ -177,7 +177,7 @@ fn read_tail(
     let Some(mut walk) = Walk::open(directory, &extent)? else { return Ok(tail) };
     let state = loop {
         match walk.step()? {
-            Step::SpoolRecord(..) => {}
+            Step::Record(..) => {}
             Step::End => break TailState::Whole,
             Step::Torn => break TailState::Torn,
             Step::Damage => break TailState::Damaged,

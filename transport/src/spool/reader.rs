@@ -36,7 +36,7 @@ pub struct SpoolReader {
 
 /// What there is in the part of the segment that was seen.
 enum RecordSeen {
-    SpoolRecord(SpoolRecord),
+    Record(SpoolRecord),
     End,
     Damage,
 }
@@ -75,7 +75,7 @@ impl SpoolReader {
         let mut deadline = None;
         loop {
             match self.read_on()? {
-                RecordSeen::SpoolRecord(record) => return Ok(Some(record)),
+                RecordSeen::Record(record) => return Ok(Some(record)),
                 RecordSeen::Damage => self.give_up_segment()?,
                 RecordSeen::End => {
                     // Asked for the time only now: most calls never come here.
@@ -99,14 +99,11 @@ impl SpoolReader {
         let Some(walk) = &mut self.walk else { return Ok(RecordSeen::End) };
         loop {
             match walk.step()? {
-                Step::SpoolRecord(number, _) if number < self.position => {}
-                Step::SpoolRecord(number, body) => {
+                Step::Record(number, _) if number < self.position => {}
+                Step::Record(number, body) => {
                     self.position = number + 1;
                     if !locked(&self.shared.progress).contains(number) {
-                        return Ok(RecordSeen::SpoolRecord(SpoolRecord {
-                            number,
-                            body: body.to_vec(),
-                        }));
+                        return Ok(RecordSeen::Record(SpoolRecord { number, body: body.to_vec() }));
                     }
                 }
                 Step::End => return Ok(RecordSeen::End),

@@ -48,7 +48,7 @@ pub struct SegmentHeader {
 /// What the beginning of a segment turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Beginning {
-    SegmentHeader(SegmentHeader),
+    Header(SegmentHeader),
     Version(u32),
     Damage,
 }
@@ -115,8 +115,8 @@ impl Beginning {
     /// Reads the header of the segment that is named by `first`.
     pub fn read(bytes: &[u8], first: u64) -> Self {
         match Self::parse(bytes) {
-            Some(Self::SegmentHeader(header)) if header.first == first && header.after <= first => {
-                Self::SegmentHeader(header)
+            Some(Self::Header(header)) if header.first == first && header.after <= first => {
+                Self::Header(header)
             }
             Some(Self::Version(version)) => Self::Version(version),
             _ => Self::Damage,
@@ -137,7 +137,7 @@ impl Beginning {
             return Some(Self::Version(version));
         }
         let [first, after, boot] = [first, after, boot].map(|bytes| u64::from_be_bytes(*bytes));
-        Some(Self::SegmentHeader(SegmentHeader { first, after, boot }))
+        Some(Self::Header(SegmentHeader { first, after, boot }))
     }
 }
 

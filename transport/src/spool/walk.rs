@@ -34,7 +34,7 @@ pub struct Walk {
 #[derive(Debug)]
 pub enum Step<'a> {
     /// A record: its number and its body.
-    SpoolRecord(u64, &'a [u8]),
+    Record(u64, &'a [u8]),
     /// Nothing, as far as the segment could be read when it was opened or extended.
     End,
     /// The beginning of a record, as far as can be told.
@@ -129,7 +129,7 @@ impl Walk {
         self.number += 1;
         self.offset += whole as u64;
         self.start += whole;
-        Ok(Step::SpoolRecord(number, body))
+        Ok(Step::Record(number, body))
     }
 
     fn next_prefix(&self) -> Option<(usize, [u8; PREFIX])> {

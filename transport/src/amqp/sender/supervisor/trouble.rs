@@ -11,14 +11,19 @@ use super::{SenderSupervisor, Session};
 impl SenderSupervisor {
     /// Says what is wrong and waits; `false` when there is nothing left to do.
     pub(super) async fn pause_after(&mut self, reason: String) -> bool {
+        self.say(reason);
+        let wait = self.reconnect.next_wait();
+        self.while_accepting(tokio::time::sleep(wait)).await.is_some()
+    }
+
+    /// Says what is wrong, in the log at a rate.
+    fn say(&mut self, reason: String) {
+        let part = self.options.part;
         if let Some(Due { repeats }) = self.trouble.due() {
-            let part = self.options.part;
             let waiting = self.pending.len();
             warn!(part, waiting, repeats, "{reason}; trying again, for ever");
         }
-        self.health.problem(self.options.part, reason);
-        let wait = self.reconnect.next_wait();
-        self.while_accepting(tokio::time::sleep(wait)).await.is_some()
+        self.health.problem(part, reason);
     }
 
     /// A full queue takes one message and refuses the next: it is over when all were taken for a
@@ -55,11 +60,7 @@ impl SenderSupervisor {
                 self.topology.queue
             )
         };
-        if let Some(Due { repeats }) = self.trouble.due() {
-            let waiting = self.pending.len();
-            warn!(part = self.options.part, waiting, repeats, "{reason}; trying again, for ever");
-        }
-        self.health.problem(self.options.part, reason);
+        self.say(reason);
         self.refused_at = Some(Instant::now());
         for number in refused.into_iter().chain(returned) {
             if let Some(pending) = self.pending.get_mut(&number) {
