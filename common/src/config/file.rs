@@ -129,7 +129,7 @@ fn check_names(
     error.set_input(Some(text));
     let shown = error.to_string();
     let shown = shown.trim_end();
-    Err(match nearest(name, known.iter().chain(others).copied()) {
+    Err(match nearest(name, known.iter().chain(others).copied(), ALIKE) {
         Some(known) => format!("{shown}\ndid you mean `{known}`?"),
         None => shown.to_owned(),
     })
@@ -173,12 +173,19 @@ fn setting_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     })
 }
 
-/// The name most like `name`, if any is at all alike.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const ALIKE: f64 = 0.7;
+/// How alike names must be for one to be proposed for the other (Jaro-Winkler, 0 to 1).
+const ALIKE: f64 = 0.7;
+
+/// The name most like `name`, if any is more alike than `least`, on the scale of Jaro-Winkler from 0
+/// to 1.
+pub fn nearest<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+    least: f64,
+) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > ALIKE)
+        .filter(|(likeness, _)| *likeness > least)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate)
 }

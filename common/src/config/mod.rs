@@ -21,9 +21,9 @@ mod tables;
 mod values;
 
 pub use agree::{load_shown_defaults, rows_without_a_place};
-pub use file::KNOWN_TO;
+pub use file::{KNOWN_TO, nearest};
 pub use load::{ConfigError, Loaded, add_flags, from_text, load, load_with};
 pub use reference::reference;
 pub use setting::{About, Kind, Setting};
 pub use tables::{HasRows, TableError, Tables};
-pub use values::{Period, Size, read_private, read_secret};
+pub use values::{Period, Size, read_private, read_secret, without_credentials};

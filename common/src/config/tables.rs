@@ -73,14 +73,8 @@ impl<'a> Tables<'a> {
             Spanned::new(0..0, DeValue::Array(DeArray::from_iter([table])))
         };
         let place = self.0.entry(key(setting.top())).or_insert_with(new);
-        let tables = match place.get_mut() {
-            DeValue::Array(tables) => tables.iter_mut().map(Spanned::get_mut).collect(),
-            single => vec![single],
-        };
-        for table in tables {
-            if let DeValue::Table(table) = table {
-                table.insert(key(leaf), value.clone());
-            }
+        for table in tables_at(place) {
+            table.insert(key(leaf), value.clone());
         }
     }
 
@@ -91,14 +85,8 @@ impl<'a> Tables<'a> {
             return;
         };
         let Some(place) = self.0.get_mut(setting.top()) else { return };
-        let tables = match place.get_mut() {
-            DeValue::Array(tables) => tables.iter_mut().map(Spanned::get_mut).collect(),
-            single => vec![single],
-        };
-        for table in tables {
-            if let DeValue::Table(table) = table {
-                table.remove(leaf);
-            }
+        for table in tables_at(place) {
+            table.remove(leaf);
         }
     }
 
@@ -113,6 +101,19 @@ impl<'a> Tables<'a> {
             table => table.get(leaf).is_some(),
         }
     }
+}
+
+/// The table that stands at a place, or all that do.
+fn tables_at<'t, 'a>(place: &'t mut Spanned<DeValue<'a>>) -> Vec<&'t mut DeTable<'a>> {
+    let values: Vec<_> = match place.get_mut() {
+        DeValue::Array(values) => values.iter_mut().map(Spanned::get_mut).collect(),
+        single => vec![single],
+    };
+    let tables = values.into_iter().filter_map(|value| match value {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    });
+    tables.collect()
 }
 
 /// Of a table, or of each in an array of tables, what `rows` name.

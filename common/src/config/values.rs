@@ -121,6 +121,11 @@ pub fn read_secret(
     }
 }
 
+/// A URL from behind its user and password, which must not reach a log: its host and what follows.
+pub fn without_credentials(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, host)| host)
+}
+
 /// The mode bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
 

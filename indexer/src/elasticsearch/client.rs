@@ -14,7 +14,7 @@ use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder}
 use elasticsearch::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use omphalos_common::config::{ConfigError, read_secret};
+use omphalos_common::config::{ConfigError, read_secret, without_credentials};
 use serde::Deserialize;
 use serde_json::Value;
 use url::{Host, Url};
@@ -342,14 +342,13 @@ fn proxy_to(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<Stri
     };
     let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
     let (name, value) = names.iter().find_map(|name| Some((*name, set(name)?)))?;
-    let host = value.rsplit_once('@').map_or(value.as_str(), |(_, host)| host);
-    Some(format!("the proxy of {name}, {host}"))
+    Some(format!("the proxy of {name}, {}", without_credentials(&value)))
 }
 
 fn parse_url(text: &str) -> Result<(Url, Option<Credentials>), ConfigError> {
     let refuse = |reason: &str| {
         // The password must not reach a log.
-        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        let shown = without_credentials(text);
         ConfigError::invalid(format!(
             "elasticsearch.url: expected http://HOST:9200 or https://…, found …{shown:?}: {reason}"
         ))

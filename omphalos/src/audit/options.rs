@@ -130,7 +130,7 @@ impl Options {
         indexer.check()?;
         check_ids(&shipper)?;
         let (entries, why_unknown) = checkpoint(&shipper.state_dir)?;
-        let is_named = |amqp: &&AmqpSettings| amqp.url.is_some() || amqp.url_file.is_some();
+        let is_named = |amqp: &&AmqpSettings| amqp.names_broker();
         let amqp = [&shipper.amqp, &indexer.amqp].into_iter().find(is_named).cloned();
         let repair = given.get_flag("repair").then(|| given.get_one::<Period>("repair-timeout"));
         let repair = repair.flatten().map(|period| period.0);

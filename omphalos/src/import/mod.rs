@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use omphalos_common::config::ConfigError;
+use omphalos_common::config::{ConfigError, without_credentials};
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
@@ -49,8 +49,8 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn import(options: Options) -> anyhow::Result<ExitCode> {
     let Options { mut settings, files, bytes } = options;
     let shutdown = shutdown::on_signals()?;
-    let is_remote = settings.shipper.amqp.url.is_some() || settings.shipper.amqp.url_file.is_some();
-    let remembered = remembered(&settings, is_remote);
+    let is_remote = settings.shipper.amqp.names_broker();
+    let remembered = remembered(&settings, is_remote)?;
     let embedded = match &settings.indexer.elasticsearch.url {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
@@ -77,7 +77,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     if let Some(embedded) = embedded {
         embedded.close().await?;
     }
-    report(&watch, (is_remote, bytes), &settings);
+    report(&watch, is_remote, bytes, &settings);
     if shutdown.is_cancelled() {
         eprintln!("stopped; the same command goes on where it stopped");
     }
@@ -91,7 +91,7 @@ fn say_where(settings: &Settings, is_opened: bool) {
     let prefix = &settings.indexer.index.prefix;
     match &settings.indexer.elasticsearch.url {
         Some(urls) if is_opened => {
-            let store = store_options(settings, &settings.store.clone().unwrap_or_default());
+            let store = store_options(settings, &settings.store());
             eprintln!(
                 "into the store in {}, which is served at {} meanwhile, as {prefix}-*",
                 store.directory.display(),
@@ -99,11 +99,7 @@ fn say_where(settings: &Settings, is_opened: bool) {
             );
         }
         Some(urls) => {
-            let shown: Vec<&str> = urls
-                .iter()
-                .map(|url| url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host))
-                .collect();
-            eprintln!("into {}, as {prefix}-*", shown.join(", "));
+            eprintln!("into {}, as {prefix}-*", shown(urls));
         }
         None => eprintln!("into the exchange {} of the broker", settings.shipper.amqp.exchange),
     }
@@ -111,7 +107,7 @@ fn say_where(settings: &Settings, is_opened: bool) {
 
 /// The embedded store: the one that listens already, or else opened here.
 async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
-    let store = settings.store.clone().unwrap_or_default();
+    let store = settings.store();
     let (url, embedded) = match TcpListener::bind(store.listen).await {
         Ok(listener) => {
             let embedded = Embedded::start(store_options(settings, &store), listener).await?;
@@ -165,26 +161,21 @@ fn url(address: SocketAddr) -> String {
 
 /// Where what was imported is remembered, below the state directory: of each place that documents go
 /// to by itself, because what is in one is not in another.
-fn remembered(settings: &Settings, is_remote: bool) -> PathBuf {
-    let mut path = PathBuf::from(REMEMBERED);
-    let shown = |urls: &[String]| {
-        // Without passwords.
-        let hosts =
-            urls.iter().map(|url| url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host));
-        hosts.collect::<Vec<_>>().join("-")
-    };
-    let place = match &settings.indexer.elasticsearch.url {
-        _ if is_remote => {
-            let urls = settings.shipper.amqp.url.as_deref().map(shown).unwrap_or_default();
-            format!("{urls}-{}", settings.shipper.amqp.exchange)
-        }
-        Some(urls) => format!("{}-{}", shown(urls), settings.indexer.index.prefix),
-        None => return path,
+fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, ConfigError> {
+    let (shipper, indexer) = (&settings.shipper, &settings.indexer);
+    let place = match &indexer.elasticsearch.url {
+        _ if is_remote => format!("{}-{}", shipper.amqp.shown()?, shipper.amqp.exchange),
+        Some(urls) => format!("{}-{}", shown(urls), indexer.index.prefix),
+        None => return Ok(PathBuf::from(REMEMBERED)),
     };
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '.';
     let name = place.chars().map(|one| if is_plain(one) { one } else { '-' });
-    path.push(name.take(LONGEST_NAME).collect::<String>());
-    path
+    Ok(Path::new(REMEMBERED).join(name.take(LONGEST_NAME).collect::<String>()))
+}
+
+/// Addresses of Elasticsearch without passwords.
+fn shown(urls: &[String]) -> String {
+    urls.iter().map(|url| without_credentials(url)).collect::<Vec<_>>().join(", ")
 }
 
 /// Moves what is remembered out of the way of a running process, with the same host id: ids are made
@@ -204,7 +195,7 @@ fn unusable(directory: &Path, error: &std::io::Error) -> ConfigError {
 }
 
 /// The last word: what became of the lines.
-fn report(watch: &Watch, (is_remote, bytes): (bool, u64), settings: &Settings) {
+fn report(watch: &Watch, is_remote: bool, bytes: u64, settings: &Settings) {
     let (read, became) = (watch.shipper.totals(), watch.indexer.totals());
     let row = |name: &str, number: u64| eprintln!("  {name:<14}{:>14}", grouped(number));
     row("lines read", read.lines);

@@ -28,8 +28,7 @@ impl Plan {
     /// When there is nothing to run, or what is set does not go together.
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let reads = settings.shipper.monitor.iter().any(|monitor| !monitor.paths.is_empty());
-        let has_broker =
-            settings.shipper.amqp.url.is_some() || settings.shipper.amqp.url_file.is_some();
+        let has_broker = settings.shipper.amqp.names_broker();
         let is_local = reads && !has_broker && settings.shipper.udp.to.is_empty();
         let takes = has_broker || !settings.indexer.receive.is_empty();
         let says_where = settings.indexer.elasticsearch.url.is_some() || settings.store.is_some();
@@ -43,7 +42,7 @@ impl Plan {
         }
         let is_stored = settings.indexer.elasticsearch.url.is_none();
         let uses_store = is_stored && (indexes || settings.store.is_some());
-        let store = uses_store.then(|| settings.store.clone().unwrap_or_default());
+        let store = uses_store.then(|| settings.store());
         let shipper = reads.then(|| settings.shipper.clone());
         let indexer = indexes.then(|| settings.indexer.clone());
         Ok(Self { chain: Chain { shipper, indexer, is_local, once: false }, store })

@@ -158,6 +158,11 @@ impl Settings {
         self
     }
 
+    /// The `[store]` table, or what it is without one.
+    pub fn store(&self) -> StoreSettings {
+        self.store.clone().unwrap_or_default()
+    }
+
     /// Where all is remembered.
     pub fn state_dir(&self) -> &Path {
         &self.shipper.state_dir

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use omphalos_common::config::nearest;
+
 use super::query::{Named, Query, SHORT_NAMES};
 
 /// How alike a name must be to be proposed (Jaro-Winkler, 0 to 1).
@@ -26,12 +28,9 @@ fn hint(part: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
     });
     let Some(kind) = known else {
         let short = SHORT_NAMES.iter().map(|(short, _)| *short);
-        let all = fields.keys().map(String::as_str).chain(short).filter(|other| other != name);
-        let scored = all.map(|other| (strsim::jaro_winkler(name, other), other));
-        let nearest = scored.filter(|(score, _)| *score >= LIKENESS);
-        let nearest = nearest.max_by(|one, other| one.0.total_cmp(&other.0));
-        let proposed =
-            nearest.map_or(".".to_owned(), |(_, other)| format!("; did you mean {other}?"));
+        let others = fields.keys().map(String::as_str).chain(short).filter(|other| other != name);
+        let proposed = nearest(name, others, LIKENESS);
+        let proposed = proposed.map_or(".".to_owned(), |other| format!("; did you mean {other}?"));
         let full = full.map_or(String::new(), |full| format!(" (short for {full})"));
         return Some(format!(
             "no index has a field {name}{full} to search{proposed} If {name}: is no field but text, quote it: \"{name}:{value}\""

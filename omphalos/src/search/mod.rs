@@ -31,7 +31,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (options, form) = Options::read(given)?;
     let mut elasticsearch = options.settings.indexer.elasticsearch.clone();
     if elasticsearch.url.is_none() {
-        let listen = options.settings.store.clone().unwrap_or_default().listen;
+        let listen = options.settings.store().listen;
         elasticsearch.url = Some(vec![format!("http://{listen}")]);
     }
     let client = Client::new(&elasticsearch, false)?.for_reading();

@@ -6,10 +6,10 @@ use std::time::Duration;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};
 use lapin::tcp::{AsyncTcpStream, RustlsConnector, RustlsConnectorConfig};
 use lapin::types::LongString;
-use lapin::uri::{AMQPAuthority, AMQPScheme, AMQPUri};
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties, ErrorKind};
 
-use super::AmqpSettings;
+use super::settings::{AmqpSettings, show};
 use omphalos_common::config::ConfigError;
 use omphalos_common::tls::{load_certificates, load_key};
 
@@ -172,16 +172,6 @@ fn tls_connector(settings: &AmqpSettings) -> Result<RustlsConnector, ConfigError
             "amqp.client_certificate_file and amqp.client_key_file must be set together",
         )),
     }
-}
-
-fn show(url: &AMQPUri) -> String {
-    let AMQPUri { scheme, authority, vhost, .. } = url;
-    let vhost = if vhost == "/" { "%2f" } else { vhost };
-    let AMQPAuthority { host, port, .. } = authority;
-    if host.contains(':') {
-        return format!("{scheme}://[{host}]:{port}/{vhost}");
-    }
-    format!("{scheme}://{host}:{port}/{vhost}")
 }
 
 /// What lapin found, in words, and what to do about it.

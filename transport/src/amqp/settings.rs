@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPAuthority, AMQPUri};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use omphalos_common::config::{ConfigError, Kind, Period, Setting, Size, read_secret};
+use omphalos_common::config::{
+    ConfigError, Kind, Period, Setting, Size, read_secret, without_credentials,
+};
 
 /// The rows of the `[amqp]` table, for every program that connects to the broker.
 pub const AMQP_SETTINGS: &[Setting] = &[
@@ -128,6 +130,19 @@ impl Default for AmqpSettings {
 const DEFAULT_URL: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
 
 impl AmqpSettings {
+    /// Whether a broker is named; else it is the one on this machine.
+    pub fn names_broker(&self) -> bool {
+        self.url.is_some() || self.url_file.is_some()
+    }
+
+    /// The broker's addresses without passwords, for people.
+    ///
+    /// # Errors
+    /// Those of [`Self::urls`].
+    pub fn shown(&self) -> Result<String, ConfigError> {
+        Ok(self.urls()?.iter().map(show).collect::<Vec<_>>().join(", "))
+    }
+
     /// The broker URLs, checked.
     ///
     /// # Errors
@@ -149,10 +164,21 @@ impl AmqpSettings {
     }
 }
 
+/// `amqp://HOST:PORT/VHOST`: a URL without what must not reach a log.
+pub(super) fn show(url: &AMQPUri) -> String {
+    let AMQPUri { scheme, authority, vhost, .. } = url;
+    let vhost = if vhost == "/" { "%2f" } else { vhost };
+    let AMQPAuthority { host, port, .. } = authority;
+    if host.contains(':') {
+        return format!("{scheme}://[{host}]:{port}/{vhost}");
+    }
+    format!("{scheme}://{host}:{port}/{vhost}")
+}
+
 fn parse_url(text: &str) -> Result<AMQPUri, ConfigError> {
     let refuse = |reason: String| {
         // The password must not reach a log: only what stands after it is repeated.
-        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        let shown = without_credentials(text);
         ConfigError::invalid(format!(
             "amqp.url: expected amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, found …{shown:?}: {reason}"
         ))
