@@ -183,7 +183,7 @@ fn field_name(text: &str) -> Option<(&str, &str)> {
 fn value(text: &str) -> (&str, &str) {
     let end = match text.as_bytes().first() {
         Some(b'"') => 1 + quoted(text.get(1..).unwrap_or_default()).len(),
-        Some(b'(') => closing(text, ')'),
+        Some(b'(') => closing(text),
         Some(b'[' | b'{') => text.find([']', '}']).map_or(text.len(), |at| at + 1),
         _ => 0,
     };
@@ -199,18 +199,22 @@ fn value(text: &str) -> (&str, &str) {
     (text, "")
 }
 
-/// Where the group ends that `text` begins with.
-fn closing(text: &str, parenthesis: char) -> usize {
+/// Where the group ends that `text` begins with; a parenthesis in a phrase, or behind a backslash, ends
+/// none.
+fn closing(text: &str) -> usize {
     let mut depth = 0_u32;
-    for (at, character) in text.char_indices() {
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
         match character {
-            '(' => depth += 1,
-            character if character == parenthesis => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return at + 1;
-                }
+            '"' => rest = rest.get(quoted(rest).len()..).unwrap_or_default(),
+            '\\' => {
+                rest =
+                    rest.get(rest.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default();
             }
+            '(' => depth += 1,
+            ')' if depth == 1 => return text.len() - rest.len(),
+            ')' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
@@ -288,6 +292,7 @@ mod tests {
             (r"url.original:a\:b:c", r"url.original:a\:b\:c"),
             ("@timestamp:[a TO b] n:{1 TO 2}^3", "@timestamp:[a TO b] n:{1 TO 2}^3"),
             ("status:", "http.response.status_code:"),
+            (r#"x:("a) /b" OR c\)) d/"#, r#"x:("a) /b" OR c\)) (d\/ OR \*:*d\/*)"#),
         ] {
             assert_eq!(translated(typed), expected, "{typed}");
         }
