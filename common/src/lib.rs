@@ -9,5 +9,6 @@ pub mod numbers;
 pub mod program;
 pub mod retry;
 pub mod shutdown;
+pub mod state_dir;
 pub mod telemetry;
 pub mod tls;

@@ -11,7 +11,10 @@ use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, warn};
 
-use crate::config::{About, ConfigError, HasRows, Kind, Loaded, Setting, TableError, Tables, load};
+use crate::config::{
+    About, ConfigError, HasRows, Kind, Loaded, Setting, TableError, Tables, load,
+    to_optional_listen,
+};
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
 
@@ -44,6 +47,7 @@ pub const fn process_settings(listen: &'static str) -> [Setting; 3] {
 #[serde(deny_unknown_fields, default)]
 pub struct ProcessSettings {
     /// Where it serves what it says of itself.
+    #[serde(deserialize_with = "to_optional_listen")]
     pub listen: Option<SocketAddr>,
     /// How much it logs.
     pub log_level: String,

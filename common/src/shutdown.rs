@@ -1,4 +1,7 @@
-//! Stopping: one token that every stage watches, set by the first SIGTERM or SIGINT.
+//! Stopping: one token that every stage watches, set by the first SIGTERM or SIGINT, or by the SIGHUP
+//! of a terminal that is closed.
+
+use std::fs;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -7,24 +10,23 @@ use tracing::{info, warn};
 /// Set when the process should finish what it has begun and leave.
 pub type Shutdown = CancellationToken;
 
-/// A token that the first SIGTERM or SIGINT sets. The second one ends the process at once, with
-/// exit code 1, because whoever sends it does not want to wait for the grace period.
+/// A token that the first signal sets that asks to stop. The second one ends the process at once,
+/// with exit code 1, because whoever sends it does not want to wait for the grace period.
 ///
 /// # Errors
 /// When the signal handlers cannot be installed.
 pub fn on_signals() -> std::io::Result<Shutdown> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::new()?;
     let shutdown = Shutdown::new();
     let token = shutdown.clone();
     tokio::spawn(async move {
-        let name = next(&mut terminate, &mut interrupt).await;
+        let name = signals.next().await;
         info!(
             signal = name,
             "stopping: finishing what is in flight; a second signal stops at once"
         );
         token.cancel();
-        let name = next(&mut terminate, &mut interrupt).await;
+        let name = signals.next().await;
         warn!(
             signal = name,
             "stopping at once; what was in flight is sent again at the next start"
@@ -34,9 +36,64 @@ pub fn on_signals() -> std::io::Result<Shutdown> {
     Ok(shutdown)
 }
 
-async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// None where it is ignored, as `nohup` has it: then it stays ignored.
+    hangup: Option<Signal>,
+    /// Whether there is a terminal that could be closed. Asked at the start: what is closed cannot be
+    /// opened any more.
+    has_terminal: bool,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let is_ignored = is_hangup_ignored(&fs::read_to_string("/proc/self/status")?);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: (!is_ignored).then(|| signal(SignalKind::hangup())).transpose()?,
+            has_terminal: fs::File::open("/dev/tty").is_ok(),
+        })
+    }
+
+    /// The next signal that asks to stop.
+    async fn next(&mut self) -> &'static str {
+        loop {
+            let hangup = async {
+                match &mut self.hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = hangup => {
+                    if self.has_terminal {
+                        return "SIGHUP";
+                    }
+                    warn!("SIGHUP is ignored: settings are read at the start only; restart to take new ones");
+                }
+            }
+        }
+    }
+}
+
+/// Whether the mask of ignored signals in `/proc/self/status` (proc(5)) has SIGHUP, the first one.
+fn is_hangup_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_hangup_ignored;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        assert!(is_hangup_ignored("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"));
+        assert!(!is_hangup_ignored("SigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"));
     }
 }

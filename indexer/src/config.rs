@@ -7,6 +7,7 @@ use omphalos_common::config::{
     ConfigError, HasRows, Kind, Period, Setting, Size, TableError, Tables,
 };
 use omphalos_common::program::{ProcessSettings, process_settings};
+use omphalos_common::state_dir::default_state_dir;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::udp::ReceiveOptions;
 use serde::Deserialize;
@@ -21,7 +22,7 @@ const STATE: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of the spool, the ledger of streams and the dead-letter file; used only when something is received over UDP.",
+        "Directory of the spool, the ledger of streams and the dead-letter file; used only when something is received over UDP. A user who may not write there has it in $XDG_STATE_HOME, which is ~/.local/state by default.",
     )
     .default("/var/lib/omphalos-indexer"),
 ];
@@ -75,7 +76,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            state_dir: PathBuf::from("/var/lib/omphalos-indexer"),
+            state_dir: default_state_dir("omphalos-indexer"),
             process: ProcessSettings::default(),
             stop_grace: Period(Duration::from_secs(20)),
             consume: ConsumeSettings::default(),
@@ -140,7 +141,7 @@ mod tests {
         let receive = vec![ReceiveSettings::default()];
         let mut expected = Settings { receive, ..Settings::default() };
         expected.amqp.url = Some(vec!["amqp://guest:guest@127.0.0.1:5672/%2f".to_owned()]);
-        expected.elasticsearch.url = Some(expected.elasticsearch.urls());
+        expected.elasticsearch.url = Some(vec!["http://127.0.0.1:9200".to_owned()]);
         assert_eq!(loaded, expected);
         loaded.check().unwrap();
     }

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use omphalos_common::config::{About, ConfigError, Kind, Period, Setting, Size};
+use omphalos_common::config::{
+    About, ConfigError, Kind, Period, Setting, Size, to_optional_listen,
+};
 use omphalos_transport::udp::{KeyFile, ReceiveOptions, UdpEncoding};
 use serde::Deserialize;
 
@@ -123,6 +125,7 @@ pub enum ReceiveKind {
 #[expect(missing_docs, reason = "the rows above say what each is")]
 pub struct ReceiveSettings {
     pub kind: Option<ReceiveKind>,
+    #[serde(deserialize_with = "to_optional_listen")]
     pub listen: Option<SocketAddr>,
     pub encoding: UdpEncoding,
     pub key_file: Option<PathBuf>,

@@ -8,6 +8,7 @@ use omphalos_common::config::{
 };
 use omphalos_common::ids::{ID_VERSION, IdKeys};
 use omphalos_common::program::{ProcessSettings, process_settings};
+use omphalos_common::state_dir::default_state_dir;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::batch::{BATCH_SETTINGS, BatchSettings};
 use omphalos_transport::udp::{UDP_SETTINGS, UdpSettings};
@@ -19,7 +20,7 @@ const STATE: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of the checkpoint, which says how far each file is delivered.",
+        "Directory of the checkpoint, which says how far each file is delivered. A user who may not write there has it in $XDG_STATE_HOME, which is ~/.local/state by default.",
     )
     .default("/var/lib/omphalos-shipper")
     .about(About::Identity),
@@ -111,7 +112,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            state_dir: PathBuf::from("/var/lib/omphalos-shipper"),
+            state_dir: default_state_dir("omphalos-shipper"),
             host_name: None,
             id_key_file: None,
             id_version: ID_VERSION,

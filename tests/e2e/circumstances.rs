@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use lapin::types::AMQPValue;
-use omphalos_tests::program::is_root;
+use omphalos_tests::program::{binary, is_root};
 use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
@@ -99,10 +99,10 @@ fn settings_that_cannot_be_used_are_refused_by_name() {
     };
     let monitor = "[[monitor]]\npaths = [\"/a\"]\n";
     for (text, arguments, expected) in [
-        ("[amqp]\nurll = [\"x\"]\n", &[][..], "unknown field `urll`"),
+        ("[amqp]\nurll = [\"x\"]\n", &[][..], "unknown setting `urll`"),
         ("[amqp]\nurll = [\"x\"]\n", &[], "did you mean `url`?"),
-        ("stop_grace = 5\n", &[], "expected a time such as \"250ms\" or \"10m\""),
-        ("state_dir = \n", &[], "shipper.toml: TOML parse error at line 1"),
+        ("stop_grace = 5\n", &[], "`stop_grace`: expected a time such as \"250ms\""),
+        ("state_dir = \n", &[], "shipper.toml: line 1, column 13: "),
         ("", &[], "nothing to read: name files"),
         (
             monitor,
@@ -112,7 +112,7 @@ fn settings_that_cannot_be_used_are_refused_by_name() {
         (
             "[[monitor]]\npaths = [\"/a\"]\nparser = \"xml\"\n",
             &[],
-            "unknown variant `xml`, expected one of `clf`",
+            "`monitor.parser`: expected one of clf",
         ),
         (monitor, &["--amqp", "http://user:secret@x"], "amqp.url: expected amqp://"),
         (monitor, &["--amqp-url-file", "/nowhere/url"], "amqp.url_file: cannot read /nowhere/url"),
@@ -388,4 +388,94 @@ fn a_second_signal_ends_it_at_once() {
     assert!(shipper.is_running());
     shipper.signal("-INT");
     assert_eq!(shipper.wait().code(), Some(1), "{}", shipper.log());
+}
+
+#[test]
+fn a_hangup_without_a_terminal_is_said_and_passed_over() {
+    let directory = directory();
+    let log = LogFile::create(&directory.path().join("access.log"));
+    let mut shipper = Program::new("omphalos-shipper", &directory.path().join("shipper.log"))
+        .under(&["setsid"])
+        .args(["--transport", "null"])
+        .arg(log.path().display())
+        .option("--state-dir", directory.path().join("state").display())
+        .start();
+    shipper.wait_for_log("reading");
+    shipper.signal("-HUP");
+    shipper.wait_for_log("SIGHUP is ignored: settings are read at the start only");
+    assert!(shipper.is_running());
+    assert_eq!(shipper.terminate(), Some(0), "{}", shipper.log());
+}
+
+/// The first checkpoint proves that the state directory can be written: who stops before it is there
+/// waits for it, and has not failed.
+#[test]
+fn stopping_while_starting_is_no_failure() {
+    let directory = directory();
+    let log = LogFile::create(&directory.path().join("access.log"));
+    for round in 0..20 {
+        let mut shipper = Program::new("omphalos-shipper", &directory.path().join("shipper.log"))
+            .args(["--transport", "null"])
+            .arg(log.path().display())
+            .option("--state-dir", directory.path().join(format!("state{round}")).display())
+            .start();
+        shipper.wait_for_log("reads");
+        let code = shipper.terminate();
+        assert!(code == Some(0) || code.is_none(), "{round}: {code:?}\n{}", shipper.log());
+        assert!(!shipper.log().contains("could not be saved"), "{}", shipper.log());
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_stops_what_runs_in_it_as_ctrl_c_does() {
+    let directory = directory();
+    let log = LogFile::create(&directory.path().join("access.log"));
+    let said = directory.path().join("shipper.log");
+    let command = format!(
+        "exec {} {} --transport null --state-dir {} 2>{}",
+        binary("omphalos-shipper").display(),
+        log.path().display(),
+        directory.path().join("state").display(),
+        said.display()
+    );
+    let read = || fs::read_to_string(&said).unwrap_or_default();
+    // script(1) holds the other end of the terminal.
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--command", &command, "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("script of util-linux");
+    eventually("the shipper reads", || holds(read().contains("reading"), read()));
+    terminal.kill().expect("killed");
+    terminal.wait().expect("ended");
+    eventually("it ends in peace", || holds(read().contains("stopped; everything"), read()));
+    assert!(read().contains("SIGHUP"), "{}", read());
+}
+
+/// An ordinary user may not write to `/var/lib`, and is told where things are instead.
+#[test]
+fn an_ordinary_user_has_a_state_directory_that_may_be_written() {
+    if !is_root() {
+        return;
+    }
+    let directory = directory();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).expect("permissions");
+    let file = directory.path().join("a.log");
+    fs::write(&file, "one\n").expect("a file");
+    let states = directory.path().join("states");
+    let shipper = Program::new("omphalos-shipper", &directory.path().join("shipper.log"))
+        .as_nobody()
+        .args(["--once", "--transport", "null"])
+        .arg(file.display())
+        .variable("XDG_STATE_HOME", states.display())
+        .run();
+    assert_eq!(shipper.code, Some(0), "{}", shipper.output);
+    let state = states.join("omphalos-shipper");
+    assert!(
+        shipper.output.contains(&format!("checkpoint in {}", state.display())),
+        "{}",
+        shipper.output
+    );
+    assert!(state.join("checkpoint").exists(), "{}", shipper.output);
 }

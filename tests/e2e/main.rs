@@ -38,6 +38,7 @@ mod rotation;
 mod run;
 mod scenarios;
 mod search;
+mod secrets;
 mod store_hostile;
 mod udp;
 mod udp_ledger;

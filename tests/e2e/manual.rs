@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use omphalos_common::config::{Setting, reference};
+use omphalos_common::config::{Setting, from_text, reference};
+use omphalos_tests::program::binary;
 use omphalos_tests::repository;
 
 /// Compares a page with what the rows say; with `OMPHALOS_UPDATE_MANUAL=1` writes it instead.
@@ -34,6 +36,69 @@ fn the_pages_of_settings_say_what_the_programs_know() {
     check("shipper", "omphalos-shipper", &omphalos_shipper::config::all_settings());
     check("indexer", "omphalos-indexer", &omphalos_indexer::config::all_settings());
     check("run", "omphalos run", &omphalos::run::all_settings());
+}
+
+/// README and the pages of the manual, each with its name.
+fn pages() -> Vec<(String, String)> {
+    let pages = fs::read_dir(repository().join("docs")).expect("the manual");
+    let pages = pages.map(|entry| entry.expect("an entry").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let pages = pages.chain([repository().join("README.md")]);
+    pages
+        .map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("a page")))
+        .collect()
+}
+
+#[test]
+fn every_file_of_settings_in_the_manual_is_taken_by_every_program() {
+    let mut blocks = 0;
+    for (page, text) in pages() {
+        for block in text.split("```toml\n").skip(1) {
+            let block = block.split("```").next().expect("its end");
+            let taken = [
+                from_text::<omphalos_shipper::config::Settings>(block).map(drop),
+                from_text::<omphalos_indexer::config::Settings>(block).map(drop),
+                from_text::<omphalos::run::Settings>(block).map(drop),
+            ];
+            for taken in taken {
+                assert!(taken.is_ok(), "{page}: {taken:?}\n{block}");
+            }
+            blocks += 1;
+        }
+    }
+    assert!(blocks >= 4, "{blocks} blocks were found");
+}
+
+/// Each as it stands there, with `--help` behind it: which reads the line, and refuses a flag that
+/// there is not.
+#[test]
+fn every_command_of_ours_in_the_manual_is_one() {
+    let shell: String = ["omphalos", "omphalos-shipper", "omphalos-indexer"]
+        .map(|name| format!("{name}() {{ {} \"$@\"; }}\n", binary(name).display()))
+        .concat();
+    let mut commands = 0;
+    for (page, text) in pages() {
+        for line in text.replace("\\\n", " ").lines() {
+            let Some(line) = line.strip_prefix("    ") else { continue };
+            let line = line.trim_start().trim_start_matches("$ ");
+            let line = line.trim_start_matches("target/quick/");
+            if !["omphalos ", "omphalos-shipper ", "omphalos-indexer "]
+                .iter()
+                .any(|name| line.starts_with(name))
+                || line.starts_with("omphalos-shipper:")
+            {
+                continue;
+            }
+            let line = line.split(" | ").next().unwrap_or_default();
+            let line = line.split(" # ").next().unwrap_or_default().replace(" ... ", " ");
+            let script = format!("{shell}set -f\n{line} --help\n");
+            let ran = Command::new("bash").args(["-c", &script]).output().expect("bash");
+            let said = String::from_utf8_lossy(&ran.stderr);
+            assert!(ran.status.success(), "{page}: {line}\n{said}");
+            commands += 1;
+        }
+    }
+    assert!(commands >= 30, "{commands} commands were found");
 }
 
 /// The text of all sources below `directory`.

@@ -1,16 +1,12 @@
 //! The configuration file: one file may serve all programs, and each takes what is its own.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::Deserializer;
-use serde::de::Visitor;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, HasRows, Setting, TableError, Tables};
+use super::{ConfigError, HasRows, Kind, Setting, Tables};
 
 /// The tables and the settings outside of tables that any program knows, and which does. A program
 /// passes over what is only another's, and refuses what is nobody's.
@@ -53,28 +49,58 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
-/// What `text` says for `T`, which it is also read into once, for errors that show the line.
+/// What `text` says for `T`, which it is also read into once, for errors that say where they are.
 ///
 /// # Errors
-/// When a name is unknown, or a value of the wrong kind; the message shows it.
+/// When a name is unknown, or a value of the wrong kind; the message says in which line. It repeats
+/// no line, because there are passwords in files.
 pub(super) fn tables_of<T: HasRows>(text: &str) -> Result<Tables<'_>, String> {
-    let plain = |error: &TableError| error.to_string().trim_end().to_owned();
     let rows = T::rows();
-    let all = DeTable::parse(text).map_err(|error| plain(&error))?.into_inner();
+    let all =
+        DeTable::parse(text).map_err(|error| at(text, error.span(), error.message()))?.into_inner();
     let table = all.into_iter().filter(|(name, _)| !is_anothers(name.get_ref(), &rows)).collect();
     refuse_unknown(&table, &rows, text)?;
     let tables = Tables(table);
     match T::read(&tables) {
         Ok(_) => Ok(tables),
-        Err(mut error) => {
-            error.set_input(Some(text));
-            let setting = error.span().and_then(|span| setting_at(&tables.0, &span));
-            Err(match setting {
-                Some(setting) => format!("{}\nthis is the value of `{setting}`", plain(&error)),
-                None => plain(&error),
-            })
+        Err(error) => {
+            let found = error.span().and_then(|span| setting_at(&tables.0, &span));
+            let row = found.as_ref().and_then(|(key, _)| rows.iter().find(|row| row.key == key));
+            let message = match (row, &found) {
+                (Some(row), Some((_, value))) => mistake(row, value, error.message()),
+                _ => error.message().to_owned(),
+            };
+            Err(at(text, error.span(), &message))
         }
     }
+}
+
+/// A message, behind where in `text` it belongs.
+fn at(text: &str, span: Option<Range<usize>>, message: &str) -> String {
+    let Some(before) = span.and_then(|span| text.get(..span.start)) else {
+        return message.to_owned();
+    };
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+    format!("line {line}, column {column}: {message}")
+}
+
+/// What is wrong with the value of a setting: that it is of another kind, or else the reader's
+/// `reason`. A text that may be a password is not repeated.
+pub(super) fn mistake(row: &Setting, value: &DeValue<'_>, reason: &str) -> String {
+    let found = match (row.kind, value) {
+        (Kind::Text, DeValue::String(_)) => return format!("`{}`: {reason}", row.key),
+        (Kind::List, DeValue::String(_)) => "a text".to_owned(),
+        (_, DeValue::String(text)) => format!("{text:?}"),
+        (_, DeValue::Integer(number)) => format!("the number {}", number.as_str()),
+        (_, DeValue::Float(_)) => "a number with decimals".to_owned(),
+        (_, DeValue::Boolean(is_true)) => is_true.to_string(),
+        (_, DeValue::Datetime(_)) => "a date".to_owned(),
+        (Kind::List, DeValue::Array(_)) => "a list of something else".to_owned(),
+        (_, DeValue::Array(_)) => "a list".to_owned(),
+        (_, DeValue::Table(_)) => "a table".to_owned(),
+    };
+    format!("`{}`: expected {}, found {found}", row.key, row.kind.expected())
 }
 
 fn is_anothers(name: &str, rows: &[Setting]) -> bool {
@@ -86,79 +112,93 @@ fn is_anothers(name: &str, rows: &[Setting]) -> bool {
 fn refuse_unknown(table: &DeTable<'_>, rows: &[Setting], text: &str) -> Result<(), String> {
     let tops: Vec<&str> = rows.iter().map(Setting::top).collect();
     let others: Vec<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
-    check_names(table, (&tops, &others), text)?;
+    Names { known: &tops, others: &others, place: "" }.check(table, text)?;
     for (name, value) in table {
         let of_table: Vec<&Setting> =
             rows.iter().filter(|row| row.top() == name.get_ref() && row.leaf().is_some()).collect();
-        let leaves: Vec<&str> = of_table.iter().filter_map(|row| row.leaf()).collect();
+        let Some(row) = of_table.first() else { continue };
         let tables: Vec<&DeTable<'_>> = match value.get_ref() {
-            // What is once where it may be several times, or the other way round, is of the wrong
-            // kind, whatever is in it.
-            DeValue::Table(table) if of_table.iter().any(|row| !row.is_repeated()) => vec![table],
-            DeValue::Array(tables) if of_table.iter().any(|row| row.is_repeated()) => {
+            DeValue::Table(table) if !row.is_repeated() => vec![table],
+            DeValue::Array(tables) if row.is_repeated() => {
                 tables.iter().filter_map(|table| table.get_ref().as_table()).collect()
             }
-            _ => continue,
+            found => return Err(at(text, Some(name.span()), &miswritten(row, found))),
         };
-        tables.into_iter().try_for_each(|table| check_names(table, (&leaves, &[]), text))?;
+        let leaves: Vec<&str> = of_table.iter().filter_map(|row| row.leaf()).collect();
+        let place = format!(" in {}", header(row));
+        for table in tables {
+            Names { known: &leaves, others: &[], place: &place }.check(table, text)?;
+        }
     }
     Ok(())
 }
 
-fn check_names(
-    table: &DeTable<'_>,
-    (known, others): (&[&str], &[&str]),
-    text: &str,
-) -> Result<(), String> {
-    let unknown = table.keys().find(|name| !known.contains(&name.get_ref().as_ref()));
-    let Some(unknown) = unknown else { return Ok(()) };
-    let name = unknown.get_ref();
-    let mut expected: Vec<String> = Vec::new();
-    for known in known.iter().map(|known| format!("`{known}`")) {
-        if !expected.contains(&known) {
-            expected.push(known);
-        }
-    }
-    let expected = match expected.as_slice() {
-        [one] => one.clone(),
-        [one, other] => format!("{one} or {other}"),
-        several => format!("one of {}", several.join(", ")),
-    };
-    let mut error =
-        error_at(unknown.span(), format!("unknown field `{name}`, expected {expected}"));
-    error.set_input(Some(text));
-    let shown = error.to_string();
-    let shown = shown.trim_end();
-    Err(match nearest(name, known.iter().chain(others).copied(), ALIKE) {
-        Some(known) => format!("{shown}\ndid you mean `{known}`?"),
-        None => shown.to_owned(),
-    })
+/// How the table of `row` is written.
+fn header(row: &Setting) -> String {
+    let name = row.top();
+    if row.is_repeated() { format!("[[{name}]]") } else { format!("[{name}]") }
 }
 
-/// An error about what stands at `span`. Only a value that is being read can have one.
-fn error_at(span: Range<usize>, message: String) -> TableError {
-    struct Refusal(String);
-    impl Visitor<'_> for Refusal {
-        type Value = TableError;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("something else")
+/// What stands where the table of `row` is expected, and is none.
+fn miswritten(row: &Setting, found: &DeValue<'_>) -> String {
+    let (name, header) = (row.top(), header(row));
+    match found {
+        DeValue::Table(_) => {
+            format!("[{name}] must be written {header}, because it may be there several times")
         }
-
-        fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<TableError, E> {
-            Err(E::custom(self.0))
+        DeValue::Array(_) => {
+            format!("[[{name}]] must be written {header}, because it can be there only once")
         }
+        _ => format!("`{name}`: expected a table, {header}, with settings below it"),
     }
-    let value = ValueDeserializer::from(Spanned::new(span, DeValue::Boolean(true)));
-    value.deserialize_any(Refusal(message)).unwrap_or_else(|error| error)
 }
 
-/// The setting whose value stands at `span`.
-fn setting_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
+/// The names that a table may have.
+struct Names<'n> {
+    known: &'n [&'n str],
+    /// Those that are passed over, but that a slip may have been meant for.
+    others: &'n [&'n str],
+    /// Where they stand, for errors.
+    place: &'n str,
+}
+
+impl Names<'_> {
+    fn check(&self, table: &DeTable<'_>, text: &str) -> Result<(), String> {
+        let unknown = table.keys().find(|name| !self.known.contains(&name.get_ref().as_ref()));
+        let Some(unknown) = unknown else { return Ok(()) };
+        let (name, place) = (unknown.get_ref(), self.place);
+        let known = self.known.iter().chain(self.others).copied();
+        let advice = nearest(name, known, ALIKE).map_or_else(
+            || format!("expected one of {}", self.listed()),
+            |known| format!("did you mean `{known}`?"),
+        );
+        Err(at(text, Some(unknown.span()), &format!("unknown setting `{name}`{place}; {advice}")))
+    }
+
+    /// Each once: rooms of several programs may have the same.
+    fn listed(&self) -> String {
+        let mut known: Vec<String> = Vec::new();
+        for name in self.known.iter().map(|name| format!("`{name}`")) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        known.join(", ")
+    }
+}
+
+/// The setting whose value stands at `span`, and the value.
+fn setting_at<'t, 'a>(
+    table: &'t DeTable<'a>,
+    span: &Range<usize>,
+) -> Option<(String, &'t DeValue<'a>)> {
     let has = |outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
     table.iter().find_map(|(name, value)| {
         let name = name.get_ref();
-        let below = |table| setting_at(table, span).map(|key| format!("{name}.{key}"));
+        let below =
+            |table| setting_at(table, span).map(|(key, value)| (format!("{name}.{key}"), value));
+        let itself =
+            || has(&value.span()).then(|| (Cow::clone(name).into_owned(), value.get_ref()));
         match value.get_ref() {
             DeValue::Table(table) => below(table),
             DeValue::Array(elements) => {
@@ -166,9 +206,9 @@ fn setting_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
                     DeValue::Table(table) => below(table),
                     _ => None,
                 });
-                inner.or_else(|| has(&value.span()).then(|| Cow::clone(name).into_owned()))
+                inner.or_else(itself)
             }
-            _ => has(&value.span()).then(|| Cow::clone(name).into_owned()),
+            _ => itself(),
         }
     })
 }

@@ -1,10 +1,12 @@
 //! Reading settings: file first, then environment, then flags, each over the one before.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::setting::list;
 use super::{HasRows, Kind, Setting, Tables, file};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use toml::Spanned;
 
 /// A setting that cannot be used; the message names it and says what to do.
 #[derive(thiserror::Error, Debug)]
@@ -125,17 +127,28 @@ pub fn load_with<T: HasRows>(
             .map_err(|message| ConfigError::File { path: path.to_owned(), message })?,
         _ => Tables::default(),
     };
+    let all = || levels.iter().flatten();
+    // Each has a place of its own behind every file, which an error about it names.
+    let mut places = (0_usize..).map(|count| BEHIND_FILES + count);
     for level in &levels {
         // A value and a file of it are two ways to say one thing: who says it later replaces either.
         for twin in level.iter().filter_map(|given| twin(given.setting(), settings)) {
             tables.unset(twin);
         }
-        for given in level {
-            given.lay_over(&mut tables)?;
+        for (given, place) in level.iter().zip(&mut places) {
+            given.lay_over(&mut tables, place..place)?;
         }
     }
-    T::read(&tables).map_err(|error| ConfigError::invalid(error.message()))
+    T::read(&tables).map_err(|error| {
+        let place = error.span().and_then(|span| span.start.checked_sub(BEHIND_FILES));
+        let given = place.and_then(|place| all().nth(place));
+        let origin = given.map(|given| format!("{}: ", given.origin())).unwrap_or_default();
+        ConfigError::invalid(format!("{origin}{}", error.message()))
+    })
 }
+
+/// No file is so long.
+const BEHIND_FILES: usize = usize::MAX / 2;
 
 /// What the environment or the command line says for a setting.
 enum Given<'s> {
@@ -166,17 +179,30 @@ impl<'s> Given<'s> {
         }
     }
 
-    fn lay_over<'a>(&'a self, tables: &mut Tables<'a>) -> Result<(), ConfigError> {
+    /// What to call it in an error.
+    fn origin(&self) -> &str {
         match self {
+            Self::Arguments { name, .. } => name,
+            Self::Text { origin, .. } => origin,
+        }
+    }
+
+    fn lay_over<'a>(
+        &'a self,
+        tables: &mut Tables<'a>,
+        place: Range<usize>,
+    ) -> Result<(), ConfigError> {
+        let value = match self {
             Self::Arguments { setting, name, texts } => {
                 refuse_both(tables, setting, name)?;
-                tables.set(setting, &list(texts.iter().map(String::as_str)));
+                list(texts.iter().map(String::as_str))
             }
             Self::Text { setting, text, origin } => {
                 let refuse = |message| ConfigError::invalid(format!("{origin}: {message}"));
-                tables.set(setting, &setting.parse(text).map_err(refuse)?);
+                setting.parse(text).map_err(refuse)?
             }
-        }
+        };
+        tables.set(self.setting(), &Spanned::new(place, value));
         Ok(())
     }
 }
@@ -344,12 +370,13 @@ mod tests {
         let error = run(Some("[amqp]\nurll = [\"x\"]\n"), &[], &[]).unwrap_err();
         assert_eq!(
             error,
-            "x.toml: TOML parse error at line 2, column 1\n  |\n2 | urll = [\"x\"]\n  | ^^^^\n\
-             unknown field `urll`, expected one of `url`, `url_file`, `in_flight`, `passive`\n\
-             did you mean `url`?"
+            "x.toml: line 2, column 1: unknown setting `urll` in [amqp]; did you mean `url`?"
         );
         let error = run(Some("zzz = 1\n"), &[], &[]).unwrap_err();
-        assert!(!error.contains("did you mean"), "{error}");
+        assert_eq!(
+            error,
+            "x.toml: line 1, column 1: unknown setting `zzz`; expected one of `name`, `amqp`, `monitor`"
+        );
     }
 
     #[test]
@@ -361,21 +388,75 @@ mod tests {
         let error = run(Some("[store]\n[elasticserch]\nuser = \"u\"\n"), &[], &[]).unwrap_err();
         assert_eq!(
             error,
-            "x.toml: TOML parse error at line 2, column 2\n  |\n2 | [elasticserch]\n  |  ^^^^^^^^^^^^\n\
-             unknown field `elasticserch`, expected one of `name`, `amqp`, `monitor`\n\
-             did you mean `elasticsearch`?"
+            "x.toml: line 2, column 2: unknown setting `elasticserch`; did you mean `elasticsearch`?"
         );
     }
 
     #[test]
     fn a_value_of_the_wrong_kind_in_a_file_names_line_and_setting() {
-        let error = run(Some("[store]\n[[monitor]]\npaths = 5\n"), &[], &[]).unwrap_err();
-        assert_eq!(
-            error,
-            "x.toml: TOML parse error at line 3, column 9\n  |\n3 | paths = 5\n  |         ^\n\
-             invalid type: integer `5`, expected a sequence\n\
-             this is the value of `monitor.paths`"
-        );
+        const LIST: &str = "expected a list of texts, such as [\"a\", \"b\"], found";
+        for (text, expected) in [
+            (
+                "[store]\n[[monitor]]\npaths = 5\n",
+                format!("line 3, column 9: `monitor.paths`: {LIST} the number 5"),
+            ),
+            (
+                "[amqp]\nurl = \"amqp://u:hunter2@h\"\n",
+                format!("line 2, column 7: `amqp.url`: {LIST} a text"),
+            ),
+            (
+                "[amqp]\nurl = [5]\n",
+                format!("line 2, column 8: `amqp.url`: {LIST} a list of something else"),
+            ),
+            (
+                "name = 5\n",
+                "line 1, column 8: `name`: expected a text in quotes, found the number 5"
+                    .to_owned(),
+            ),
+            (
+                "[amqp]\npassive = \"yes\"\n",
+                "line 2, column 11: `amqp.passive`: expected true or false, found \"yes\""
+                    .to_owned(),
+            ),
+            (
+                "[monitor]\npaths = []\n",
+                "line 1, column 2: [monitor] must be written [[monitor]], because it may be there \
+                 several times"
+                    .to_owned(),
+            ),
+            (
+                "[[amqp]]\n",
+                "line 1, column 3: [[amqp]] must be written [amqp], because it can be there only \
+                 once"
+                    .to_owned(),
+            ),
+            (
+                "amqp = \"amqp://u:hunter2@h\"\n",
+                "line 1, column 1: `amqp`: expected a table, [amqp], with settings below it"
+                    .to_owned(),
+            ),
+        ] {
+            let error = run(Some(text), &[], &[]).unwrap_err();
+            assert_eq!(error, format!("x.toml: {expected}"), "{text}");
+        }
+    }
+
+    /// There are passwords in files, and a slip may stand beside one.
+    #[test]
+    fn no_error_repeats_a_line_of_the_file() {
+        for text in [
+            "[amqp]\nurl = \"hunter2\n",
+            "[amqp]\nurl = [\"hunter2\"\nx = 1\n",
+            "[amqp]\npasword = \"hunter2\"\n",
+            "[amqp]\nurl = hunter2\n",
+            "name = [\"hunter2\"]\n",
+            "[amqp]\nurl = [\"hunter2\"]\nurl = [\"hunter2\"]\n",
+            "[amqp]\nurl = [\"hunter2\\q\"]\n",
+        ] {
+            let error = run(Some(text), &[], &[]).unwrap_err();
+            assert!(error.starts_with("x.toml: line "), "{text}: {error}");
+            assert!(!error.contains("hunter2"), "{text}: {error}");
+        }
     }
 
     #[test]
@@ -393,7 +474,8 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_kind_names_where_it_came_from() {
         let error = run(Some("[amqp]\nin_flight = \"many\"\n"), &[], &[]).unwrap_err();
-        assert!(error.starts_with("x.toml: TOML parse error at line 2"), "{error}");
+        let expected = "`amqp.in_flight`: expected a whole number, found \"many\"";
+        assert_eq!(error, format!("x.toml: line 2, column 13: {expected}"));
         let error = run(None, &[("OMPHALOS_AMQP_IN_FLIGHT", "many")], &[]).unwrap_err();
         assert_eq!(error, "OMPHALOS_AMQP_IN_FLIGHT: expected a whole number, found \"many\"");
         let error = run(None, &[], &["--amqp-in-flight=-1"]).unwrap_err();

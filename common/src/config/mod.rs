@@ -18,6 +18,7 @@ mod load;
 mod reference;
 mod setting;
 mod tables;
+mod url;
 mod values;
 
 pub use agree::{load_shown_defaults, rows_without_a_place};
@@ -26,4 +27,8 @@ pub use load::{ConfigError, Loaded, add_flags, from_text, load, load_with};
 pub use reference::reference;
 pub use setting::{About, Kind, Setting};
 pub use tables::{HasRows, TableError, Tables};
-pub use values::{Period, Size, read_private, read_secret, without_credentials};
+pub use url::{ServerUrl, without_credentials};
+pub use values::{
+    Period, Size, listen_address, read_private, read_secret, read_secret_file, to_listen,
+    to_optional_listen,
+};

@@ -24,6 +24,21 @@ pub enum Kind {
     Choice(&'static [&'static str]),
 }
 
+impl Kind {
+    /// What it looks like in a file.
+    pub(super) fn expected(self) -> String {
+        match self {
+            Self::Text => "a text in quotes".to_owned(),
+            Self::List => "a list of texts, such as [\"a\", \"b\"]".to_owned(),
+            Self::Integer => "a whole number".to_owned(),
+            Self::Size => "a size such as \"64KiB\" or \"8MiB\"".to_owned(),
+            Self::Period => "a time such as \"250ms\", \"10m\" or \"2d\"".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
 /// What a setting is about: by this, commands pick those that they have a use for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
@@ -207,21 +222,21 @@ impl Setting {
     /// # Errors
     /// What was expected and what was found, as the end of a sentence.
     pub(super) fn parse<'t>(&self, text: &'t str) -> Result<DeValue<'t>, String> {
-        let expected = |what: &str| format!("expected {what}, found {text:?}");
+        let expected = || format!("expected {}, found {text:?}", self.kind.expected());
         let same = || DeValue::String(Cow::Borrowed(text));
         match self.kind {
             Kind::Text => Ok(same()),
             Kind::List => Ok(list(text.split(',').map(str::trim).filter(|part| !part.is_empty()))),
-            Kind::Integer => number(text).ok_or_else(|| expected("a whole number")),
+            Kind::Integer => number(text).ok_or_else(expected),
             Kind::Size => text.parse::<super::Size>().map(|_| same()),
             Kind::Period => text.parse::<super::Period>().map(|_| same()),
             Kind::Switch => match text {
                 "true" | "1" | "yes" | "on" => Ok(DeValue::Boolean(true)),
                 "false" | "0" | "no" | "off" => Ok(DeValue::Boolean(false)),
-                _ => Err(expected("true or false")),
+                _ => Err(expected()),
             },
             Kind::Choice(words) if words.contains(&text) => Ok(same()),
-            Kind::Choice(words) => Err(expected(&format!("one of {}", words.join(", ")))),
+            Kind::Choice(_) => Err(expected()),
         }
     }
 }

@@ -58,8 +58,8 @@ impl<'a> Tables<'a> {
     }
 
     /// Puts a value where the setting's key says; in every table of an array of tables.
-    pub(super) fn set(&mut self, setting: &Setting, value: &DeValue<'a>) {
-        let value = Spanned::new(0..0, value.clone());
+    pub(super) fn set(&mut self, setting: &Setting, value: &Spanned<DeValue<'a>>) {
+        let value = value.clone();
         let key = |name: &'static str| Spanned::new(0..0, Cow::Borrowed(name));
         let Some(leaf) = setting.leaf() else {
             self.0.insert(key(setting.key), value);

@@ -1,13 +1,14 @@
 //! The kinds of value that TOML has no type for, and secrets kept in files.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
@@ -40,7 +41,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A length of time, written `"250ms"`, `"1s"`, `"10m"` or `"1h 30m"`.
+/// A length of time, written `"250ms"`, `"10m"`, `"1h 30m"`, `"2d"` or `"1w"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(pub Duration);
 
@@ -48,11 +49,14 @@ impl FromStr for Period {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<SignedDuration>()
-            .ok()
+        // Months and years differ in length; a day has 24 hours here.
+        let span = text.parse::<Span>().ok();
+        span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
             .and_then(|duration| Duration::try_from(duration).ok())
             .map(Self)
-            .ok_or_else(|| format!("expected a time such as \"250ms\" or \"10m\", found {text:?}"))
+            .ok_or_else(|| {
+                format!("expected a time such as \"250ms\", \"10m\" or \"2d\", found {text:?}")
+            })
     }
 }
 
@@ -85,7 +89,7 @@ impl<'de> Deserialize<'de> for Period {
             type Value = Period;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a time such as \"250ms\" or \"10m\"")
+                formatter.write_str("a time such as \"250ms\", \"10m\" or \"2d\"")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Period, E> {
@@ -94,6 +98,51 @@ impl<'de> Deserialize<'de> for Period {
         }
         deserializer.deserialize_any(Visitor)
     }
+}
+
+/// Reads an address to listen on: `127.0.0.1:9186`, `[::1]:9186`, `localhost:9186`, or `:9186` for all
+/// IPv4 addresses of this machine.
+///
+/// # Errors
+/// What was expected and what was found.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let refuse = |reason: &str| {
+        format!("expected HOST:PORT or :PORT, such as 127.0.0.1:9186, found {text:?}: {reason}")
+    };
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(refuse("it has no port"));
+    };
+    let port = port.parse::<u16>().map_err(|_| refuse("a port is a number from 0 to 65535"))?;
+    if host.is_empty() {
+        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
+    if host.contains(':') && !host.starts_with('[') {
+        return Err(refuse("IPv6 addresses are written in brackets, [::1]:9186"));
+    }
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match (bare, port).to_socket_addrs() {
+        Ok(mut found) => found.next().ok_or_else(|| refuse("this host has no address")),
+        Err(error) => Err(refuse(&error.to_string())),
+    }
+}
+
+/// [`listen_address`], for a setting of this kind.
+///
+/// # Errors
+/// Those of it.
+pub fn to_listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    listen_address(&text).map_err(serde::de::Error::custom)
+}
+
+/// The same for a setting that may be absent.
+///
+/// # Errors
+/// Those of [`listen_address`].
+pub fn to_optional_listen<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    to_listen(deserializer).map(Some)
 }
 
 /// The secret that the setting `key` gives directly, or that the file named by `key`_file holds
@@ -106,24 +155,27 @@ pub fn read_secret(
     value: Option<String>,
     file: Option<&Path>,
 ) -> Result<Option<String>, ConfigError> {
-    let Some(path) = file else {
-        return Ok(value);
-    };
-    if value.is_some() {
+    match file {
+        None => Ok(value),
+        Some(path) => read_secret_file(key, value.is_some(), path).map(Some),
+    }
+}
+
+/// What the file at `path`, which `key`_file names, holds, without white space at its ends.
+///
+/// # Errors
+/// When `key` is set as well, or the file cannot be read.
+pub fn read_secret_file(key: &str, is_set: bool, path: &Path) -> Result<String, ConfigError> {
+    if is_set {
         return Err(ConfigError::invalid(format!("both {key} and {key}_file are set; keep one")));
     }
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Ok(text) => Ok(text.trim().to_owned()),
         Err(error) => Err(ConfigError::invalid(format!(
             "{key}_file: cannot read {}: {error}",
             path.display()
         ))),
     }
-}
-
-/// A URL from behind its user and password, which must not reach a log: its host and what follows.
-pub fn without_credentials(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, host)| host)
 }
 
 /// The mode bits of everyone but the owner.
@@ -144,4 +196,59 @@ pub fn read_private(path: &Path) -> Result<String, String> {
         ));
     }
     std::fs::read_to_string(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_to_listen_on_are_hosts_with_a_port() {
+        for (text, expected) in [
+            ("127.0.0.1:9186", "127.0.0.1:9186"),
+            ("[::1]:9186", "[::1]:9186"),
+            (":9186", "0.0.0.0:9186"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+        ] {
+            assert_eq!(listen_address(text), Ok(expected.parse().unwrap()), "{text}");
+        }
+        let local = listen_address("localhost:80").unwrap();
+        assert!(local.ip().is_loopback() && local.port() == 80, "{local}");
+        for (text, reason) in [
+            ("0.0.0.0:80000", "a port is a number from 0 to 65535"),
+            ("9186", "it has no port"),
+            ("", "it has no port"),
+            ("::1:9186", "in brackets"),
+            ("127.0.0.1:", "a port is a number"),
+            ("127.0.0.1:-1", "a port is a number"),
+            ("host.invalid:80", ": "),
+        ] {
+            let error = listen_address(text).unwrap_err();
+            assert!(error.contains(&format!("found {text:?}: ")), "{error}");
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn times_are_in_the_units_that_people_write() {
+        let period = |text: &str| text.parse::<Period>().map(|period| period.0);
+        let seconds = Duration::from_secs;
+        for (text, expected) in [
+            ("250ms", Duration::from_millis(250)),
+            ("0s", seconds(0)),
+            ("1.5s", Duration::from_millis(1500)),
+            ("1h 30m", seconds(5400)),
+            ("90 minutes", seconds(5400)),
+            ("2d", seconds(2 * 86_400)),
+            ("1w", seconds(7 * 86_400)),
+            ("1w2d3h", seconds((9 * 24 + 3) * 3600)),
+            ("10000h", seconds(10_000 * 3600)),
+        ] {
+            assert_eq!(period(text), Ok(expected), "{text}");
+        }
+        for text in ["", "5", "-1s", "1mo", "1y", "1x", "s", "1s -2s", "99999999999999999999s"] {
+            let error = period(text).unwrap_err();
+            assert!(error.starts_with("expected a time such as"), "{text}: {error}");
+        }
+    }
 }

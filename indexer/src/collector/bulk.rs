@@ -32,17 +32,17 @@ pub struct Original {
     pub problem: Problem,
 }
 
-/// One document of a bulk.
+/// One document of a bulk. There are tens of thousands of them, so they are kept small.
 #[derive(Debug, Clone)]
 struct Item {
     /// Which delivery it came with.
     delivery: DeliveryId,
     /// Index into the filings.
-    filing: usize,
+    filing: u32,
     /// Where the document begins in the body; its action line stands before it.
-    document: usize,
+    document: u32,
     /// Where its line ends, after the line feed.
-    end: usize,
+    end: u32,
     /// What it was before, if it was refused so.
     original: Option<Arc<Original>>,
 }
@@ -90,11 +90,11 @@ impl BulkBuilder {
         self.body.extend_from_slice(&self.action);
         self.body.extend_from_slice(id.as_bytes());
         self.body.extend_from_slice(b"\"}}\n");
-        let start = self.body.len();
+        let start = to_u32(self.body.len());
         self.body.extend_from_slice(document);
         self.body.push(b'\n');
-        let filing = self.filings.len() - 1;
-        let end = self.body.len();
+        let filing = to_u32(self.filings.len() - 1);
+        let end = to_u32(self.body.len());
         self.items.push(Item { delivery, filing, document: start, end, original: None });
     }
 
@@ -117,17 +117,26 @@ impl BulkBuilder {
         self.items.len()
     }
 
-    /// The bulk; the builder is empty afterwards.
+    /// The bulk; the builder is empty afterwards, with room for as much again.
     pub fn finish(&mut self) -> Bulk {
         let capacity = self.body.capacity();
         let body = std::mem::replace(&mut self.body, Vec::with_capacity(capacity));
         self.action.clear();
         Bulk {
             body: Bytes::from(body),
-            items: std::mem::take(&mut self.items),
+            items: {
+                let room = Vec::with_capacity(self.items.len());
+                std::mem::replace(&mut self.items, room)
+            },
             filings: Arc::from(std::mem::take(&mut self.filings)),
         }
     }
+}
+
+/// Requests are limited to far less by `bulk.bytes`, and a document by what a message may hold.
+fn to_u32(length: usize) -> u32 {
+    debug_assert!(u32::try_from(length).is_ok(), "a request is limited");
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// A document in its place.
@@ -188,20 +197,20 @@ impl Bulk {
     fn placed(&self, place: usize) -> Option<Placed<'_>> {
         let item = self.items.get(place)?;
         // The action line ends with the id, a quote, two braces and a line feed.
-        let action = self.body.get(self.start(place)..item.document)?;
+        let action = self.body.get(self.start(place)..item.document as usize)?;
         let action = std::str::from_utf8(action.strip_suffix(b"\"}}\n")?).ok()?;
         Some(Placed {
             delivery: item.delivery,
-            filing: self.filings.get(item.filing)?,
+            filing: self.filings.get(item.filing as usize)?,
             id: action.rsplit('"').next()?,
-            body: self.body.slice(item.document..item.end - 1),
+            body: self.body.slice(item.document as usize..item.end as usize - 1),
             original: item.original.as_deref(),
         })
     }
 
     fn start(&self, place: usize) -> usize {
         let before = place.checked_sub(1).and_then(|before| self.items.get(before));
-        before.map_or(0, |item| item.end)
+        before.map_or(0, |item| item.end as usize)
     }
 
     /// A bulk of the documents at these places alone, which must be in order.
@@ -214,11 +223,11 @@ impl Bulk {
         for place in places {
             let start = self.start(*place);
             let item = self.items.get(*place).ok_or_else(|| self.no_document(*place))?;
-            let lines = self.body.get(start..item.end).ok_or_else(|| self.no_document(*place))?;
-            let offset = body.len();
+            let lines =
+                self.body.get(start..item.end as usize).ok_or_else(|| self.no_document(*place))?;
+            let document = to_u32(body.len() + item.document as usize - start);
             body.extend_from_slice(lines);
-            let document = offset + item.document - start;
-            items.push(Item { document, end: body.len(), ..item.clone() });
+            items.push(Item { document, end: to_u32(body.len()), ..item.clone() });
         }
         Ok(Self { body: Bytes::from(body), items, filings: Arc::clone(&self.filings) })
     }
@@ -241,8 +250,8 @@ impl Bulk {
             filings: Arc::clone(&self.filings),
         };
         Some((
-            part(self.body.slice(..middle), first.to_vec()),
-            part(self.body.slice(middle..), moved.collect()),
+            part(self.body.slice(..middle as usize), first.to_vec()),
+            part(self.body.slice(middle as usize..), moved.collect()),
         ))
     }
 }

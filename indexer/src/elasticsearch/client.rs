@@ -85,15 +85,10 @@ impl Client {
     pub fn new(settings: &ElasticsearchSettings, gzip: bool) -> Result<Self, ConfigError> {
         let mut urls = Vec::new();
         let mut from_url = None;
-        for text in settings.urls() {
-            let (url, credentials) = parse_url(&text)?;
+        for url in settings.urls()? {
+            let (url, credentials) = without_its_credentials(url)?;
             from_url = from_url.or(credentials);
             urls.push(url);
-        }
-        if urls.is_empty() {
-            return Err(ConfigError::invalid(
-                "elasticsearch.url: expected at least one URL, found none",
-            ));
         }
         let mut headers = HeaderMap::new();
         // A compressed reply costs more to unpack than to receive, and could be a bomb.
@@ -294,6 +289,12 @@ impl Client {
         if text.contains("timed out") {
             return format!("{shown}: no answer within {:?}", self.timeout);
         }
+        if text.contains("InvalidContentType") {
+            return format!("{shown}: speaks no TLS there; write http:// in elasticsearch.url");
+        }
+        if text.contains("invalid HTTP version") {
+            return format!("{shown}: speaks no HTTP there; does it expect TLS (https://)?");
+        }
         if text.contains("certificate") {
             return format!(
                 "{shown}: its certificate is not trusted; give its authority with elasticsearch.ca_file ({text})"
@@ -345,23 +346,12 @@ fn proxy_to(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<Stri
     Some(format!("the proxy of {name}, {}", without_credentials(&value)))
 }
 
-fn parse_url(text: &str) -> Result<(Url, Option<Credentials>), ConfigError> {
-    let refuse = |reason: &str| {
-        // The password must not reach a log.
-        let shown = without_credentials(text);
-        ConfigError::invalid(format!(
-            "elasticsearch.url: expected http://HOST:9200 or https://…, found …{shown:?}: {reason}"
-        ))
-    };
-    let mut url = Url::parse(text).map_err(|error| refuse(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(refuse("not an HTTP URL"));
-    }
+fn without_its_credentials(mut url: Url) -> Result<(Url, Option<Credentials>), ConfigError> {
     let password = url.password().map(str::to_owned);
     let credentials =
         password.map(|password| Credentials::Basic(decoded(url.username()), decoded(&password)));
     if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
-        return Err(refuse("it cannot have credentials"));
+        return Err(ConfigError::invalid("elasticsearch.url: it cannot have credentials"));
     }
     Ok((url, credentials))
 }

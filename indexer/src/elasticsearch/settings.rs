@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use omphalos_common::config::{About, Kind, Period, Setting};
+use omphalos_common::config::{
+    About, ConfigError, Kind, Period, ServerUrl, Setting, without_credentials,
+};
 use serde::Deserialize;
+use url::Url;
 
 /// A row of the `[elasticsearch]` table.
 const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
@@ -66,9 +69,31 @@ impl Default for ElasticsearchSettings {
 
 const DEFAULT_URL: &str = "http://127.0.0.1:9200";
 
+const URL: ServerUrl = ServerUrl {
+    key: "elasticsearch.url",
+    schemes: &["http", "https"],
+    example: "http://HOST:9200 or https://…",
+};
+
 impl ElasticsearchSettings {
     /// The URLs: those that are set, or else this machine's.
-    pub fn urls(&self) -> Vec<String> {
-        self.url.clone().unwrap_or_else(|| vec![DEFAULT_URL.to_owned()])
+    ///
+    /// # Errors
+    /// When one cannot be read, or may be read in two ways.
+    pub fn urls(&self) -> Result<Vec<Url>, ConfigError> {
+        match &self.url {
+            Some(urls) => URL.read(urls),
+            None => URL.read(&[DEFAULT_URL.to_owned()]),
+        }
+    }
+
+    /// The servers' addresses without passwords, for people.
+    ///
+    /// # Errors
+    /// Those of [`Self::urls`].
+    pub fn shown(&self) -> Result<String, ConfigError> {
+        let urls = self.urls()?;
+        let shown = urls.iter().map(|url| without_credentials(url.as_str()).trim_end_matches('/'));
+        Ok(shown.collect::<Vec<_>>().join(", "))
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command};
 use indicatif::HumanBytes;
-use omphalos_common::config::{ConfigError, Size};
+use omphalos_common::config::{ConfigError, Size, listen_address};
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
@@ -76,7 +76,7 @@ pub fn command() -> Command {
             Arg::new("listen")
                 .long("listen")
                 .value_name("ADDRESS")
-                .value_parser(clap::value_parser!(SocketAddr))
+                .value_parser(listen_address)
                 .help("Address at which the store listens; by default 127.0.0.1:9200, or a free port if that is taken"),
         )
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use omphalos_common::config::{ConfigError, without_credentials};
+use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
@@ -55,7 +55,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
     };
-    say_where(&settings, embedded.is_some());
+    say_where(&settings, embedded.is_some())?;
     let of_process = settings.state_dir().to_owned();
     prepare(&mut settings, &remembered)?;
     tokio::select! {
@@ -87,7 +87,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 /// Says where documents go: what is written to the wrong place is hard to find again.
-fn say_where(settings: &Settings, is_opened: bool) {
+fn say_where(settings: &Settings, is_opened: bool) -> Result<(), ConfigError> {
     let prefix = &settings.indexer.index.prefix;
     match &settings.indexer.elasticsearch.url {
         Some(urls) if is_opened => {
@@ -98,11 +98,12 @@ fn say_where(settings: &Settings, is_opened: bool) {
                 urls.join(", ")
             );
         }
-        Some(urls) => {
-            eprintln!("into {}, as {prefix}-*", shown(urls));
+        Some(_) => {
+            eprintln!("into {}, as {prefix}-*", settings.indexer.elasticsearch.shown()?);
         }
         None => eprintln!("into the exchange {} of the broker", settings.shipper.amqp.exchange),
     }
+    Ok(())
 }
 
 /// The embedded store: the one that listens already, or else opened here.
@@ -165,17 +166,12 @@ fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, ConfigErr
     let (shipper, indexer) = (&settings.shipper, &settings.indexer);
     let place = match &indexer.elasticsearch.url {
         _ if is_remote => format!("{}-{}", shipper.amqp.shown()?, shipper.amqp.exchange),
-        Some(urls) => format!("{}-{}", shown(urls), indexer.index.prefix),
+        Some(_) => format!("{}-{}", indexer.elasticsearch.shown()?, indexer.index.prefix),
         None => return Ok(PathBuf::from(REMEMBERED)),
     };
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '.';
     let name = place.chars().map(|one| if is_plain(one) { one } else { '-' });
     Ok(Path::new(REMEMBERED).join(name.take(LONGEST_NAME).collect::<String>()))
-}
-
-/// Addresses of Elasticsearch without passwords.
-fn shown(urls: &[String]) -> String {
-    urls.iter().map(|url| without_credentials(url)).collect::<Vec<_>>().join(", ")
 }
 
 /// Moves what is remembered out of the way of a running process, with the same host id: ids are made

@@ -20,8 +20,8 @@ use tracing::info;
 use chain::{Embedded, Watch, listen};
 use plan::Plan;
 pub(crate) use plan::store_options;
-pub use settings::all_settings;
-pub(crate) use settings::{Settings, StoreSettings};
+
+pub use settings::{Settings, StoreSettings, all_settings};
 
 const EXAMPLES: &str = "\
 Examples:

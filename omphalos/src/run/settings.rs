@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use omphalos_common::config::{About, HasRows, Kind, Period, Setting, Size, TableError, Tables};
+use omphalos_common::config::{
+    About, HasRows, Kind, Period, Setting, Size, TableError, Tables, to_listen,
+};
 use omphalos_common::program::{ProcessSettings, process_settings};
+use omphalos_common::state_dir::default_state_dir;
 use omphalos_indexer::config as indexer;
 use omphalos_shipper::config as shipper;
 use omphalos_transport::amqp::AMQP_SETTINGS;
@@ -16,7 +19,7 @@ const STATE: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of everything that must survive a restart: the checkpoint, the embedded store, dead letters, and what came over UDP.",
+        "Directory of everything that must survive a restart: the checkpoint, the embedded store, dead letters, and what came over UDP. A user who may not write there has it in $XDG_STATE_HOME, which is ~/.local/state by default.",
     )
     .default("/var/lib/omphalos"),
 ];
@@ -91,6 +94,7 @@ pub fn all_settings() -> Vec<Setting> {
 pub struct Settings {
     /// What both daemons know is the same in both.
     pub shipper: shipper::Settings,
+    /// Likewise.
     pub indexer: indexer::Settings,
     /// Its being there asks for the store, even where nothing else does.
     pub store: Option<StoreSettings>,
@@ -99,8 +103,10 @@ pub struct Settings {
 /// The `[store]` table.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the rows say what each is")]
 pub struct StoreSettings {
     pub directory: Option<PathBuf>,
+    #[serde(deserialize_with = "to_listen")]
     pub listen: SocketAddr,
     pub max_age: Option<Period>,
     pub max_bytes: Option<Size>,
@@ -124,7 +130,7 @@ struct OwnDefaults {
 impl Default for OwnDefaults {
     fn default() -> Self {
         let stop_grace = Period(Duration::from_secs(10));
-        Self { state_dir: PathBuf::from("/var/lib/omphalos"), stop_grace }
+        Self { state_dir: default_state_dir("omphalos"), stop_grace }
     }
 }
 
@@ -225,19 +231,19 @@ mod tests {
         for (text, expected) in [
             (
                 "[[monitor]]\npaths = []\nkeep_original = 3\n",
-                "TOML parse error at line 3, column 17\n  |\n3 | keep_original = 3\n  |                 ^\ninvalid type: integer `3`, expected a boolean\nthis is the value of `monitor.keep_original`",
+                "line 3, column 17: `monitor.keep_original`: expected true or false, found the number 3",
             ),
             (
                 "[monitor.x]\n",
-                "TOML parse error at line 1, column 2\n  |\n1 | [monitor.x]\n  |  ^^^^^^^\ninvalid type: map, expected a sequence",
+                "line 1, column 2: [monitor] must be written [[monitor]], because it may be there several times",
             ),
             (
                 "[spool]\nmax_byte = 1\n",
-                "TOML parse error at line 2, column 1\n  |\n2 | max_byte = 1\n  | ^^^^^^^^\nunknown field `max_byte`, expected `max_bytes`\ndid you mean `max_bytes`?",
+                "line 2, column 1: unknown setting `max_byte` in [spool]; did you mean `max_bytes`?",
             ),
             (
                 "[consume]\nconsumer_time = \"1m\"\n",
-                "TOML parse error at line 2, column 1\n  |\n2 | consumer_time = \"1m\"\n  | ^^^^^^^^^^^^^\nunknown field `consumer_time`, expected `consumer_timeout` or `default_dataset`\ndid you mean `consumer_timeout`?",
+                "line 2, column 1: unknown setting `consumer_time` in [consume]; did you mean `consumer_timeout`?",
             ),
         ] {
             assert_eq!(from_text::<Settings>(text).unwrap_err().to_string(), expected);

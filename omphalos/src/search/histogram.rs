@@ -11,7 +11,7 @@ use super::query::Query;
 /// The most bars that are drawn.
 const MOST_BARS: i64 = 30;
 /// The longest bar, in characters.
-const WIDEST: u64 = 50;
+const WIDEST: usize = 50;
 /// How long a bar's time may be, in seconds: such as people count in.
 const STEPS: [i64; 15] =
     [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 604_800, 2_592_000];
@@ -41,14 +41,22 @@ fn step(seconds: i64) -> i64 {
 fn bars(counts: &[(i64, u64)], step: i64, lines: &Lines) -> Vec<String> {
     let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let width = most.to_string().len();
+    let beside = |time: &str| time.len() + width + "    ".len();
     let format = if step < 60 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
     let bar = |millis: i64, count: u64| {
         // Documents may be dated beyond the years that people write.
         let time = Timestamp::from_millisecond(millis);
         let time = time.map_or_else(|_| format!("{millis} ms"), |time| lines.moment(time, format));
+        let widest = match lines.width {
+            Some(columns) => columns.saturating_sub(beside(&time)).clamp(1, WIDEST),
+            None => WIDEST,
+        };
         // Something is never nothing.
-        let length = if count == 0 { 0 } else { (count * WIDEST / most).max(1) };
-        let bar = lines.bar(&"█".repeat(at_most(length, usize::MAX)));
+        let length = match count {
+            0 => 0,
+            _ => at_most(count.saturating_mul(widest as u64) / most, widest).max(1),
+        };
+        let bar = lines.bar(&"█".repeat(length));
         let line = format!("{time}  {count:>width$}  {bar}");
         line.trim_end().to_owned()
     };
@@ -83,5 +91,8 @@ mod tests {
                 "1970-01-01 00:02Z    1  █".to_owned()
             ]
         );
+        let narrow = Lines { width: Some(40), ..lines };
+        let whole = &bars(&[(0, 100)], 60, &narrow)[0];
+        assert_eq!(whole.chars().count(), 40, "{whole}");
     }
 }

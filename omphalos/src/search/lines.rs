@@ -11,6 +11,9 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use unicode_width::UnicodeWidthChar;
 
+/// The tag of a document whose time is not its line's own.
+const TIME_ASSUMED: &str = "time_assumed";
+
 const TIME: Style = Style::new().dimmed();
 const NAME: Style = AnsiColor::Blue.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -34,6 +37,9 @@ impl Lines {
     /// The line of a document, without a line feed.
     pub fn line(&self, document: &Value) -> String {
         let mut line = self.painted(TIME, &self.time(text(document, "/@timestamp")));
+        if has_tag(document, TIME_ASSUMED) {
+            add(&mut line, &self.painted(REFUSED, "?"));
+        }
         if let Some(status) = document.pointer("/http/response/status_code") {
             self.request(&mut line, document, &shown(status));
         } else if document.pointer("/http/request/method").is_some() {
@@ -131,6 +137,11 @@ fn add(line: &mut String, text: &str) {
 
 fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
     document.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn has_tag(document: &Value, tag: &str) -> bool {
+    let tags = document.get("tags").and_then(Value::as_array);
+    tags.is_some_and(|tags| tags.iter().any(|one| one.as_str() == Some(tag)))
 }
 
 fn shown(value: &Value) -> String {
@@ -261,6 +272,10 @@ mod tests {
             "log": {"level": "error"}, "message": "it\tbroke"
         });
         assert_eq!(BARE.line(&message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
+        let untimed = json!({
+            "@timestamp": "2026-11-22T10:00:00Z", "tags": ["time_assumed"], "message": "x"
+        });
+        assert_eq!(BARE.line(&untimed), "2026-11-22 10:00:00.000Z?    x");
         let other = json!({"@timestamp": "?", "a": 1, "b": {"c": "d"}});
         assert_eq!(BARE.line(&other), "?    a=1 b={\"c\":\"d\"}");
         assert!(Lines { colour: true, ..BARE }.line(&request).contains("\u{1b}["));

@@ -81,7 +81,7 @@ What has blanks or parentheses in it is quoted: path:\"/a b\".
 
 Times: 15m, 1h, 2d or 1h 30m ago; 2026-11-22; 2026-11-22T10:00; 2026-11-22T10:00:00+02:00. Without an
 offset they are local times, or with --utc those of UTC. They are shown so on a terminal, elsewhere in
-UTC.
+UTC; with a question mark where a line had no time of its own and the time of reading was taken.
 
 --follow then goes on and prints each newly indexed line once. It leaves out lines whose time is more
 than 10 minutes before the search began, or less if more than {} documents match in that time.
@@ -222,8 +222,11 @@ fn time(name: &str, text: &str, now: &ZonedDateTime) -> Result<Timestamp, Config
         let span = span.abs();
         now.checked_sub(span).ok().map(|time| time.timestamp())
     };
-    text.parse::<Timestamp>()
+    // With a zone in brackets first (RFC 9557), which the others pass over.
+    text.parse::<ZonedDateTime>()
         .ok()
+        .map(|time| time.timestamp())
+        .or_else(|| text.parse::<Timestamp>().ok())
         .or_else(|| text.parse::<DateTime>().ok().and_then(in_zone))
         .or_else(|| text.parse::<Date>().ok().and_then(|date| in_zone(date.at(0, 0, 0, 0))))
         .or_else(|| text.parse::<Span>().ok().and_then(ago))
@@ -250,6 +253,8 @@ mod tests {
             ("2026-11-22T10:00", "2026-11-22T10:00:00Z"),
             ("2026-11-22 10:00:01", "2026-11-22T10:00:01Z"),
             ("2026-11-22T10:00:00+02:00", "2026-11-22T08:00:00Z"),
+            ("2026-11-22T10:00[Europe/Berlin]", "2026-11-22T09:00:00Z"),
+            ("2026-07-22T10:00:00+02:00[Europe/Berlin]", "2026-07-22T08:00:00Z"),
         ] {
             assert_eq!(time("since", text, &now).unwrap().to_string(), expected, "{text}");
         }

@@ -237,7 +237,7 @@ impl Monitor {
         self.save();
         self.report();
         self.health.beat(PART);
-        let is_over = finished && (self.saver.is_settled() || !self.saver.can_remember());
+        let is_over = finished && (self.saver.is_settled() || self.saver.has_failed());
         is_over.then(|| self.end())
     }
 

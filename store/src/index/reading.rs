@@ -143,7 +143,8 @@ impl Sink<'_> {
 fn guess(given: &Given<'_>) -> Guess {
     match given {
         Given::Text(text, _) => Guess::Text { is_date: parse_date(text).is_some() },
-        Given::Long(_) => Guess::Long,
+        // As Elasticsearch does, which refuses the latter then.
+        Given::Long(_) | Given::Beyond(_) => Guess::Long,
         Given::Double(_) => Guess::Double,
         Given::Boolean(_) => Guess::Boolean,
     }
@@ -215,9 +216,7 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        #[expect(clippy::cast_precision_loss, reason = "it is refused as a long either way")]
-        let given = i64::try_from(value).map_or(Given::Double(value as f64), Given::Long);
-        self.value(&given)
+        self.value(&i64::try_from(value).map_or(Given::Beyond(value), Given::Long))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {

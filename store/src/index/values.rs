@@ -25,6 +25,8 @@ pub enum Given<'a> {
     Text(Cow<'a, str>, Option<Range<usize>>),
     /// A whole number.
     Long(i64),
+    /// A whole number that no field of whole numbers can have.
+    Beyond(u64),
     /// A number.
     Double(f64),
     /// True or false.
@@ -37,6 +39,7 @@ impl Given<'_> {
         match self {
             Self::Text(text, _) => Cow::Borrowed(text),
             Self::Long(number) => Cow::Owned(number.to_string()),
+            Self::Beyond(number) => Cow::Owned(number.to_string()),
             Self::Double(number) => Cow::Owned(number.to_string()),
             Self::Boolean(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
         }
@@ -84,6 +87,9 @@ fn text(given: &Given<'_>) -> Leaf {
 fn long(given: &Given<'_>) -> Result<i64, String> {
     let number = match given {
         Given::Long(number) => return Ok(*number),
+        Given::Beyond(number) => {
+            return Err(format!("Value [{number}] is out of range for a long"));
+        }
         Given::Double(number) => *number,
         Given::Text(text, _) => {
             if let Ok(number) = text.trim().parse::<i64>() {
@@ -104,6 +110,8 @@ fn double(given: &Given<'_>) -> Result<f64, String> {
     let number = match given {
         #[expect(clippy::cast_precision_loss, reason = "a double has no more")]
         Given::Long(number) => *number as f64,
+        #[expect(clippy::cast_precision_loss, reason = "a double has no more")]
+        Given::Beyond(number) => *number as f64,
         Given::Double(number) => *number,
         Given::Text(text, _) => {
             text.trim().parse().map_err(|_| format!("For input string: \"{text}\""))?
@@ -139,7 +147,7 @@ fn date(given: &Given<'_>) -> Result<DateTime, String> {
             }
             text.parse().ok()
         }
-        Given::Double(_) | Given::Boolean(_) => None,
+        Given::Beyond(_) | Given::Double(_) | Given::Boolean(_) => None,
     };
     let millis = millis.filter(|millis| millis.checked_mul(1_000_000).is_some());
     millis.map(DateTime::from_timestamp_millis).ok_or_else(|| refused(&given.text()))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use omphalos_common::config::{
-    ConfigError, Kind, Period, Setting, Size, read_secret, without_credentials,
+    ConfigError, Kind, Period, ServerUrl, Setting, Size, read_secret_file,
 };
 
 /// The rows of the `[amqp]` table, for every program that connects to the broker.
@@ -146,23 +146,26 @@ impl AmqpSettings {
     /// The broker URLs, checked.
     ///
     /// # Errors
-    /// When there is none, when one cannot be parsed, or when both sources are given.
+    /// When there is none, when one cannot be read, or when both sources are given.
     pub fn urls(&self) -> Result<Vec<AMQPUri>, ConfigError> {
-        let given = self.url.as_ref().map(|urls| urls.join(","));
-        let text = read_secret("amqp.url", given, self.url_file.as_deref())?;
-        let text = text.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let urls: Vec<AMQPUri> = text
-            .split([',', '\n'])
-            .map(str::trim)
-            .filter(|url| !url.is_empty())
-            .map(parse_url)
-            .collect::<Result<_, _>>()?;
-        if urls.is_empty() {
-            return Err(ConfigError::invalid("amqp.url: expected at least one URL, found none"));
-        }
-        Ok(urls)
+        let texts = match (&self.url_file, &self.url) {
+            (Some(path), url) => {
+                let text = read_secret_file(URL.key, url.is_some(), path)?;
+                let urls = text.split([',', '\n']).map(str::trim).filter(|url| !url.is_empty());
+                urls.map(str::to_owned).collect()
+            }
+            (None, Some(url)) => url.clone(),
+            (None, None) => vec![DEFAULT_URL.to_owned()],
+        };
+        URL.read(&texts)?.iter().map(broker_url).collect()
     }
 }
+
+const URL: ServerUrl = ServerUrl {
+    key: "amqp.url",
+    schemes: &["amqp", "amqps"],
+    example: "amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…",
+};
 
 /// `amqp://HOST:PORT/VHOST`: a URL without what must not reach a log.
 pub(super) fn show(url: &AMQPUri) -> String {
@@ -175,21 +178,14 @@ pub(super) fn show(url: &AMQPUri) -> String {
     format!("{scheme}://{host}:{port}/{vhost}")
 }
 
-fn parse_url(text: &str) -> Result<AMQPUri, ConfigError> {
-    let refuse = |reason: String| {
-        // The password must not reach a log: only what stands after it is repeated.
-        let shown = without_credentials(text);
-        ConfigError::invalid(format!(
-            "amqp.url: expected amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, found …{shown:?}: {reason}"
-        ))
-    };
-    let mut uri = text.parse::<AMQPUri>().map_err(refuse)?;
+fn broker_url(url: &Url) -> Result<AMQPUri, ConfigError> {
+    let refuse = |reason: String| ConfigError::invalid(format!("amqp.url: {reason}"));
+    let mut uri = url.as_str().parse::<AMQPUri>().map_err(refuse)?;
     // `AMQPUri` reads names only, and takes everything else for localhost.
-    match Url::parse(text).ok().as_ref().and_then(Url::host) {
-        Some(Host::Domain(name)) if !name.is_empty() => {}
+    match url.host() {
         Some(Host::Ipv4(address)) => uri.authority.host = address.to_string(),
         Some(Host::Ipv6(address)) => uri.authority.host = address.to_string(),
-        _ => return Err(refuse("it has no host".to_owned())),
+        _ => {}
     }
     Ok(uri)
 }

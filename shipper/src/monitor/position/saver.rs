@@ -123,6 +123,11 @@ impl Saver {
         self.saved > 0 && !self.failed
     }
 
+    /// Whether the last attempt to write one failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Whether everything is on disk.
     pub fn is_settled(&self) -> bool {
         !self.busy && self.want == Want::Nothing

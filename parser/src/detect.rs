@@ -1,0 +1,101 @@
+//! Which format lines have: each candidate reads them with its own parser, so that what is chosen is
+//! what can be read.
+
+use super::time::Calendar;
+use super::{List, Parsed, ParserKind};
+
+/// So many lines are looked at, at most: the first of a file.
+pub const MOST_LINES: usize = 100;
+
+/// The candidates, the narrower of two that read the same lines before the wider one.
+const CANDIDATES: [ParserKind; 5] = [
+    ParserKind::Json,
+    ParserKind::W3c,
+    ParserKind::VhostCombined,
+    ParserKind::Combined,
+    ParserKind::Clf,
+];
+
+/// How lines of the W3C format begin that speak of the file (<https://www.w3.org/TR/WD-logfile.html>).
+const DIRECTIVES: [&[u8]; 5] =
+    [b"#Version:", b"#Fields:", b"#Software:", b"#Date:", b"#Start-Date:"];
+
+/// What lines look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detected {
+    /// The format.
+    pub kind: ParserKind,
+    /// How many lines it reads.
+    pub read: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+/// The format that reads the most of `lines`; [`ParserKind::Raw`] where none reads nine of ten.
+/// Empty lines say nothing.
+pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Detected {
+    let lines = lines.filter(|line| !line.trim_ascii().is_empty()).take(MOST_LINES);
+    let of = lines.clone().count();
+    let read = |kind: &ParserKind| Detected { kind: *kind, read: count(*kind, lines.clone()), of };
+    let best = CANDIDATES.iter().map(read).reduce(|best, next| {
+        // The first of equals.
+        if next.read > best.read { next } else { best }
+    });
+    let is_sure = |found: &Detected| found.read > 0 && found.read * 10 >= of * 9;
+    best.filter(is_sure).unwrap_or(Detected { kind: ParserKind::Raw, read: of, of })
+}
+
+/// How many of `lines` are of this format.
+pub fn count<'a>(kind: ParserKind, lines: impl Iterator<Item = &'a [u8]>) -> usize {
+    let mut parser = kind.format().parser();
+    let mut calendar = Calendar::default();
+    let is_read = |line: &&[u8]| {
+        let mut list = List::default();
+        match parser.parse(&mut calendar, line, &mut list) {
+            // A line that begins with # may be a comment of something else.
+            Parsed::Directive => DIRECTIVES.iter().any(|name| line.starts_with(name)),
+            Parsed::Event { problem, .. } => problem.is_none(),
+        }
+    };
+    lines.filter(is_read).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLF: &str = r#"198.51.100.1 - - [28/Nov/2026:12:00:01 +0000] "GET / HTTP/1.1" 200 10"#;
+
+    fn detected(text: &str) -> (ParserKind, usize, usize) {
+        let found = detect(text.lines().map(str::as_bytes));
+        (found.kind, found.read, found.of)
+    }
+
+    #[test]
+    fn each_format_is_told_from_the_others() {
+        let combined = format!("{CLF} \"-\" \"curl/8\"");
+        let with_host = format!("www.example.com:443 {combined}");
+        let w3c = "#Version: 1.0\n#Fields: date time c-ip cs-method sc-status\n2026-11-28 12:00:01 198.51.100.1 GET 200";
+        for (text, expected) in [
+            (CLF, (ParserKind::Clf, 1, 1)),
+            (combined.as_str(), (ParserKind::Combined, 1, 1)),
+            (with_host.as_str(), (ParserKind::VhostCombined, 1, 1)),
+            (w3c, (ParserKind::W3c, 3, 3)),
+            ("{\"message\":\"x\"}\n\n{\"level\":\"info\"}", (ParserKind::Json, 2, 2)),
+            ("Nov 28 12:00:01 web1 sshd[1]: a", (ParserKind::Raw, 1, 1)),
+            ("[1,2]", (ParserKind::Raw, 1, 1)),
+            ("", (ParserKind::Raw, 0, 0)),
+            ("# a comment", (ParserKind::Raw, 1, 1)),
+        ] {
+            assert_eq!(detected(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_odd_line_of_ten_changes_nothing_and_two_do() {
+        let lines =
+            |odd: usize| format!("{}{}", "odd\n".repeat(odd), format!("{CLF}\n").repeat(10 - odd));
+        assert_eq!(detected(&lines(1)), (ParserKind::Clf, 9, 10));
+        assert_eq!(detected(&lines(2)), (ParserKind::Raw, 10, 10));
+    }
+}
