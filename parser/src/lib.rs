@@ -11,6 +11,7 @@
 //! [`Fields`], or by any names into the [`List`] beside it; the document need not know of it.
 
 mod access;
+mod address;
 mod document;
 mod fields;
 mod formats;
@@ -21,6 +22,7 @@ pub mod scribe;
 pub mod settings;
 mod text;
 mod time;
+mod url;
 mod w3c;
 
 #[cfg(test)]

@@ -100,6 +100,19 @@ fn unit(text: &str) -> Option<u16> {
 /// <https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format>). Where the result would
 /// not be text (TLS bytes sent to a plain port), the field stays as the server wrote it.
 pub fn unescaped(field: &[u8]) -> Cow<'_, [u8]> {
+    unescaped_by(field, unescape_one)
+}
+
+/// The same of a user's name: `CORP\nick` is one, in which nothing is escaped, and no name has a
+/// line feed in it.
+pub fn unescaped_name(field: &[u8]) -> Cow<'_, [u8]> {
+    unescaped_by(field, |escape| match escape {
+        [_, b'n' | b't' | b'r' | b'b' | b'v', ..] => (b'\\', escape.get(1..).unwrap_or_default()),
+        _ => unescape_one(escape),
+    })
+}
+
+fn unescaped_by(field: &[u8], unescape_one: impl Fn(&[u8]) -> (u8, &[u8])) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', field).is_none() {
         return Cow::Borrowed(field);
     }
@@ -186,6 +199,21 @@ mod tests {
             (r"\xzz \q \", r"\xzz \q \"),
         ] {
             assert_eq!(unescaped(field.as_bytes()), text.as_bytes(), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_backslash_in_a_name_stands_behind_a_domain() {
+        for (field, text) in [
+            (r"CORP\bob", r"CORP\bob"),
+            (r"CORP\\bob", r"CORP\bob"),
+            (r"CORP\x5Cnick", r"CORP\nick"),
+            (r"CORP\nick", r"CORP\nick"),
+            (r"CORP\tom\x20x", r"CORP\tom x"),
+            (r"CORP\xavier", r"CORP\xavier"),
+            (r"CORP\\nick", r"CORP\nick"),
+        ] {
+            assert_eq!(unescaped_name(field.as_bytes()), text.as_bytes(), "{field}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::access::{parse_number, present, status_code};
+use super::address::Address;
 use super::request::{Request, Texts};
 use super::text::is_plain;
 use super::time::{Calendar, Time};
@@ -206,9 +207,9 @@ fn fill<'a>(
     match column {
         Column::Date => clock.0 = Some(value),
         Column::Time => clock.1 = Some(value),
-        Column::Client => fields.client = Some(value),
+        Column::Client => fields.client = Some(Address::read(value)),
         Column::User => fields.user = Some(value),
-        Column::Server => fields.server = Some(value),
+        Column::Server => fields.server = Some(Address::read(value)),
         Column::Host => fields.host = Some(value),
         Column::Method => fields.method = Some(value),
         Column::Path => fields.path = Some(value),

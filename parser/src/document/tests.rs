@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::address::Address;
 use crate::fields::Name;
 use crate::json::JsonParser;
 use crate::request::Request;
@@ -81,10 +82,10 @@ fn fields_join_the_objects_of_document_and_request() {
     list.add("http.request.id", "r");
     list.add("http.response.mime_type", "text/html");
     list.add("log.level", "warn");
-    list.add("source.port", 4711_u16);
+    list.add("source.packets", 4711_u16);
     list.add("error.code", "E1");
     let request = Request {
-        client: Some(b"192.0.2.7"),
+        client: Some(Address::read(b"192.0.2.7")),
         method: Some(b"GET"),
         duration_nanos: Some(5),
         ..Request::default()
@@ -103,7 +104,7 @@ fn fields_join_the_objects_of_document_and_request() {
     assert_eq!(document["log"]["iostream"], json!("stderr"));
     assert_eq!(
         document["source"],
-        json!({"address": "192.0.2.7", "ip": "192.0.2.7", "port": 4711})
+        json!({"address": "192.0.2.7", "ip": "192.0.2.7", "packets": 4711})
     );
     assert_eq!(document["error"], json!({"message": "odd", "code": "E1"}));
     assert_eq!(document.get("unmerged"), None);
@@ -233,7 +234,7 @@ proptest! {
         for (at, name) in names.iter().enumerate() {
             list.add(Name::new(name.as_str()).unwrap(), format!("value {at}"));
         }
-        let request = || Request { client: Some(b"::1"), method: Some(b"GET"), ..Request::default() };
+        let request = || Request { client: Some(Address::read(b"::1")), method: Some(b"GET"), ..Request::default() };
         let fields = if is_request { Fields::Request(request()) } else { Fields::Listed };
         let odd = (Some("odd"), Shape::Cut, Some("stdout"));
         let document = document(fields, &list, if is_odd { odd } else { USUAL });
