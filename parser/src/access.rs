@@ -145,7 +145,7 @@ impl Parse for AccessParser {
         if problem.is_none() && is_plain(line) && quotes() == expected {
             fields.texts = Texts::Plain;
         }
-        Parsed::Event { time, fields: Fields::Request(fields), problem }
+        Parsed::Event { time, is_zone_assumed: false, fields: Fields::Request(fields), problem }
     }
 }
 

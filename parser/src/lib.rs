@@ -66,6 +66,8 @@ pub enum Parsed<'a> {
     Event {
         /// The line's own time.
         time: Option<Time>,
+        /// Whether the time has no zone, and none is known for the file: it may be hours off.
+        is_zone_assumed: bool,
         /// What the parser is certain of.
         fields: Fields<'a>,
         /// Why the rest was not understood; the line is then shipped in `message` as well.

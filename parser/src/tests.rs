@@ -20,8 +20,19 @@ impl Desk for Page {
 
 /// The documents of `lines`, in order; `Null` for a line without one.
 pub(super) fn documents(parser: ParserKind, lines: &[&[u8]], keep_original: bool) -> Vec<Value> {
+    let read = |text: String| {
+        if text.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    };
+    texts(parser.format(), lines, keep_original).into_iter().map(read).collect()
+}
+
+/// The same as texts.
+pub(super) fn texts(format: Format, lines: &[&[u8]], keep_original: bool) -> Vec<String> {
     let recipe = Recipe {
-        format: parser.format(),
+        format,
         dataset: "test".to_owned(),
         encoding: EncodingSetting::Auto,
         container: Container::None,
@@ -36,14 +47,10 @@ pub(super) fn documents(parser: ParserKind, lines: &[&[u8]], keep_original: bool
         let mut page = Page::default();
         let line = Line { bytes, offset: 7, is_ascii: false };
         scribe.take(line, &|| (), &mut documents, &mut page);
-        let out = page.0;
-        if out.is_empty() {
-            return Value::Null;
-        }
-        assert!(out.ends_with(b"}\n") && !out[..out.len() - 1].contains(&b'\n'));
-        serde_json::from_slice(&out).unwrap_or_else(|error| {
-            panic!("{error}: {}", String::from_utf8_lossy(&out));
-        })
+        let mut text = String::from_utf8(page.0).unwrap();
+        assert!(text.is_empty() || text.find('\n') == Some(text.len() - 1), "{text}");
+        text.pop();
+        text
     };
     lines.iter().map(|line| parse(line)).collect()
 }

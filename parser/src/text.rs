@@ -126,10 +126,7 @@ fn unescaped_by(field: &[u8], unescape_one: impl Fn(&[u8]) -> (u8, &[u8])) -> Co
         rest = after;
     }
     decoded.extend_from_slice(rest);
-    let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| {
-        !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
-    });
-    if is_text { Cow::Owned(decoded) } else { Cow::Borrowed(field) }
+    if is_text(&decoded) { Cow::Owned(decoded) } else { Cow::Borrowed(field) }
 }
 
 /// The byte that the escape at the beginning of `escape` stands for, and what is behind it.
@@ -155,6 +152,42 @@ fn unescape_hexadecimal(rest: &[u8]) -> (u8, &[u8]) {
         return (high << 4 | low, after);
     }
     (b'\\', rest)
+}
+
+/// Appends `text` with its percent-encodings decoded (RFC 3986, section 2.1), once; as it stands
+/// where the result would not be text.
+pub fn push_percent_decoded(out: &mut Vec<u8>, text: &[u8]) {
+    let begins = out.len();
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        let (clean, escape) = rest.split_at(at);
+        out.extend_from_slice(clean);
+        let (byte, after) = percent_decode_one(escape);
+        out.push(byte);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    if !out.get(begins..).is_some_and(is_text) {
+        out.truncate(begins);
+        out.extend_from_slice(text);
+    }
+}
+
+/// The byte that the encoding at the beginning of `escape` stands for, and what is behind it. A percent
+/// sign without two digits is itself.
+fn percent_decode_one(escape: &[u8]) -> (u8, &[u8]) {
+    if let [_, high, low, after @ ..] = escape
+        && let (Some(high), Some(low)) = (value_of(*high), value_of(*low))
+    {
+        return (high << 4 | low, after);
+    }
+    (b'%', escape.get(1..).unwrap_or_default())
+}
+
+/// Whether it is UTF-8 that a person can read.
+fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')))
 }
 
 fn value_of(digit: u8) -> Option<u8> {

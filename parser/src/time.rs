@@ -7,6 +7,7 @@ mod any;
 mod format;
 
 pub use format::TimeFormat;
+use format::Told;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -139,6 +140,17 @@ impl Calendar {
         };
         let seconds = day + seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
         Time { seconds, nanos: nanos_of(fraction)? }.if_believed()
+    }
+
+    /// The same of a place whose zone is `zone`; UTC's without one.
+    pub fn read_local_date_and_clock(
+        &mut self,
+        date: &[u8],
+        clock: &[u8],
+        zone: Option<&TimeZone>,
+    ) -> Option<Time> {
+        let time = self.read_date_and_clock(date, clock)?;
+        zone.map_or(Some(time), |zone| Told::Local(time).in_zone(zone))
     }
 
     fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {

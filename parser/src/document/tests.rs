@@ -176,6 +176,20 @@ fn lists_and_names_are_bounded() {
     assert_eq!(Name::cleaned("w3c", "X \"Y\".z"), Name::from("w3c.x__y__z"));
 }
 
+/// So that the fields of a line, which most lines of a format have, cost no allocation.
+#[test]
+fn the_list_of_a_line_is_made_in_the_memory_of_the_last() {
+    let mut list = List::default();
+    for number in 0..9_u64 {
+        list.add("a", number);
+    }
+    let (memory, capacity) = (list.fields.as_ptr().addr(), list.fields.capacity());
+    let mut next: List<'_> = list.emptied();
+    next.add("b", "text");
+    assert_eq!((next.fields.as_ptr().addr(), next.fields.capacity()), (memory, capacity));
+    assert_eq!((next.fields.len(), next.more), (1, false));
+}
+
 #[test]
 fn members_of_json_that_the_document_needs_itself_are_not_written_twice() {
     let read = |line: &'static str, oddities: Oddities| {
