@@ -1,20 +1,40 @@
 //! Common and combined log formats, as Apache and nginx write them.
 //!
-//! `[vhost] host ident user [time] "request" status bytes ["referrer" "user agent"]`
+//! `[vhost] host ident user [time] "request" status bytes ["referrer" "user agent" ["forwarded for"]]`
 //! (<https://httpd.apache.org/docs/2.4/logs.html#accesslog>)
+//!
+//! Logs of other formats look like these, and a field that is taken for another is worse than none.
+//! So a line says who made the request only if it can be read in one way: what stands before the
+//! time is in `head.rs`. Where it cannot, its other fields are still read, and it is a failure.
+
+mod head;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::address::{Address, first_of_list};
 use super::request::{Request, Texts};
 use super::text::is_plain;
 use super::time::{Calendar, Time, TimeFormat};
 use super::{Fields, List, Parse, Parsed};
 
 /// Parser of the common and combined formats.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AccessParser {
     virtual_host: bool,
     combined: bool,
+}
+
+/// What was read of a line.
+#[derive(Default)]
+struct Reading<'a> {
+    fields: Request<'a>,
+    time: Option<Time>,
+    /// The quotes around its fields.
+    quotes: usize,
 }
 
 impl AccessParser {
@@ -30,32 +50,34 @@ impl AccessParser {
         Self { virtual_host: true, combined: true }
     }
 
-    /// Fills in `fields` from left to right, and stops with a problem where it is not certain.
+    /// Reads from left to right. Where it is not certain it stops with a problem, but for what stands
+    /// before the time, behind which all else can be read.
     fn read<'a>(
-        &self,
+        self,
         calendar: &mut Calendar,
         line: &'a [u8],
-        fields: &mut Request<'a>,
-        time: &mut Option<Time>,
+        reading: &mut Reading<'a>,
     ) -> Result<(), &'static str> {
-        let mut rest = line;
-        if self.virtual_host {
-            fields.host = present(token(&mut rest).ok_or("the line ends after the virtual host")?);
-        }
-        let client = token(&mut rest).ok_or("the line ends after the client")?;
-        let (who, when, mut rest) = split_at_time(calendar, rest)?;
-        fields.client = present(client);
-        *time = Some(when);
-        let mut who = who;
-        // Where there is no identity, nothing is missing.
-        fields.more = token(&mut who).and_then(present).is_some();
-        fields.user = present(who.trim_ascii());
+        let (before, when, rest) = split_at_time(calendar, line)?;
+        reading.time = Some(when);
+        let problem = head::read(before, self.virtual_host, &mut reading.fields).err();
+        let result = self.read_behind_time(rest, reading);
+        problem.map_or(result, Err)
+    }
+
+    fn read_behind_time<'a>(
+        self,
+        mut rest: &'a [u8],
+        reading: &mut Reading<'a>,
+    ) -> Result<(), &'static str> {
+        let fields = &mut reading.fields;
         let request = quoted(&mut rest).ok_or("the request is not closed by a quote")?;
+        reading.quotes = 2;
         read_request(request, fields);
+        fields.more |= self.virtual_host && fields.hides_a_host();
         let status = token(&mut rest).ok_or("the line ends after the request")?;
-        let status = number(status, "the status is not a number")?;
         // What is behind a status that is none can be read without it.
-        let status = status.map(status_code).transpose();
+        let status = if status == b"-" { Ok(None) } else { three_digits(status).map(Some) };
         fields.status = status.unwrap_or_default();
         let bytes = token(&mut rest).ok_or("the line ends after the status")?;
         fields.bytes = number(bytes, "the size is not a number")?;
@@ -64,9 +86,47 @@ impl AccessParser {
             fields.referrer = present(referrer);
             let agent = quoted(&mut rest).ok_or("the user agent is not closed by a quote")?;
             fields.user_agent = present(agent);
+            reading.quotes = 6;
         }
-        fields.more |= !rest.trim_ascii().is_empty();
+        if !rest.is_empty() {
+            self.read_tail(rest, reading)?;
+        }
         status.map(drop)
+    }
+
+    /// What stands behind the last field of the format. nginx's own `main` has the addresses there
+    /// that proxies told; the rest is for the message.
+    fn read_tail<'a>(self, rest: &'a [u8], reading: &mut Reading<'a>) -> Result<(), &'static str> {
+        let mut tail = rest;
+        if self.combined
+            && let Some(text) = quoted(&mut tail)
+            && reading.fields.take_forwarded(text)
+        {
+            reading.quotes += 2;
+        } else {
+            tail = rest;
+        }
+        reading.fields.more |= !tail.trim_ascii().is_empty();
+        let mut quotes = memchr_iter(b'"', tail);
+        let is_open = quotes.by_ref().filter(|at| !is_escaped_at(tail, *at)).count() % 2 == 1;
+        if is_open { Err("a text has a quote in it that is not escaped") } else { Ok(()) }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Takes in a list of addresses that proxies made; false where it is none for certain.
+    fn take_forwarded(&mut self, text: &'a [u8]) -> bool {
+        if present(text).is_none() {
+            return true;
+        }
+        let Some(first) = first_of_list(text) else { return false };
+        let is_all = first.ip() == Some(text);
+        if !is_all && self.forwarded_list.is_some() {
+            return false;
+        }
+        self.forwarded = Some(first).filter(Address::is_ip);
+        self.forwarded_list = self.forwarded_list.or((!is_all).then_some(text));
+        true
     }
 }
 
@@ -77,16 +137,15 @@ impl Parse for AccessParser {
         line: &'a [u8],
         _: &mut List<'a>,
     ) -> Parsed<'a> {
-        let mut fields = Request::default();
-        let mut time = None;
-        let problem = self.read(calendar, line, &mut fields, &mut time).err();
+        let mut reading = Reading::default();
+        let problem = self.read(calendar, line, &mut reading).err();
+        let Reading { mut fields, time, quotes: expected } = reading;
         // Each quoted field took two quotes: where there are no more, no text has one.
-        let expected = if self.combined { 6 } else { 2 };
         let quotes = || memchr_iter(b'"', line).count();
         if problem.is_none() && is_plain(line) && quotes() == expected {
             fields.texts = Texts::Plain;
         }
-        Parsed::Event { time, fields: Fields::Request(fields), problem }
+        Parsed::Event { time, is_zone_assumed: false, fields: Fields::Request(fields), problem }
     }
 }
 
@@ -95,41 +154,65 @@ pub(super) fn present(text: &[u8]) -> Option<&[u8]> {
     (!matches!(text, b"" | b"-")).then_some(text)
 }
 
-/// Cuts off the next word. `None` when there is none.
-fn token<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let text = rest.trim_ascii_start();
-    if text.is_empty() {
-        return None;
+/// What is behind the blanks that `text` begins with; `None` where there are none.
+fn behind_blanks(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b" ")?;
+    while let [b' ', behind @ ..] = rest {
+        rest = behind;
     }
+    Some(rest)
+}
+
+/// Cuts off the blanks and the word that `rest` begins with. `None` when there are none.
+fn token<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let text = behind_blanks(rest).filter(|text| !text.is_empty())?;
     let (word, after) = text.split_at(memchr(b' ', text).unwrap_or(text.len()));
     *rest = after;
     Some(word)
 }
 
-/// The user's name may hold blanks and brackets, so the time is the first bracket that has one.
+/// The user's name may hold brackets, so the time is the first bracket that has one.
 fn split_at_time<'a>(
     calendar: &mut Calendar,
-    text: &'a [u8],
+    line: &'a [u8],
 ) -> Result<(&'a [u8], Time, &'a [u8]), &'static str> {
-    const LENGTH: usize = "22/Nov/2026:12:15:00 +0000".len();
-    for position in memchr_iter(b'[', text) {
-        let (before, bracket) = text.split_at(position);
-        let Some(who) = before.strip_suffix(b" ") else { continue };
+    for position in memchr_iter(b'[', line) {
+        let (before, bracket) = line.split_at(position);
+        let Some(head) = before.strip_suffix(b" ") else { continue };
         let Some((_, inside)) = bracket.split_at_checked(1) else { break };
-        let Some((when, after)) = inside.split_at_checked(LENGTH) else { break };
-        if let (Some(time), Some(after)) =
-            (calendar.read(TimeFormat::Clf, when), after.strip_prefix(b"]"))
-        {
-            return Ok((who, time, after));
+        if let Some((time, after)) = time_inside(calendar, inside) {
+            return Ok((head, time, after));
         }
     }
     Err("expected a time such as [22/Nov/2026:12:15:00 +0000]")
 }
 
-/// Cuts off the next quoted field. It ends at a quote that is not escaped and has a blank or the
-/// end behind it, because some servers do not escape quotes. `None` when there is none.
+/// The time that `inside` begins with, and what stands behind its bracket.
+fn time_inside<'a>(calendar: &mut Calendar, inside: &'a [u8]) -> Option<(Time, &'a [u8])> {
+    const LENGTH: usize = "22/Nov/2026:12:15:00 +0000".len();
+    if let Some((when, [b']', after @ ..])) = inside.split_at_checked(LENGTH)
+        && let Some(time) = calendar.read(TimeFormat::Clf, when)
+    {
+        return Some((time, after));
+    }
+    unusual_time_inside(calendar, inside)
+}
+
+/// The same with decimals, or as nginx's `$time_iso8601` writes it.
+#[cold]
+fn unusual_time_inside<'a>(calendar: &mut Calendar, inside: &'a [u8]) -> Option<(Time, &'a [u8])> {
+    const LONGEST: usize = "22/Nov/2026:12:15:00.123456789 +0000]".len();
+    let end = memchr(b']', inside.get(..LONGEST).unwrap_or(inside))?;
+    let (when, after) = inside.split_at_checked(end)?;
+    let format = if when.get(2) == Some(&b'/') { TimeFormat::Clf } else { TimeFormat::Iso };
+    Some((calendar.read(format, when)?, after.get(1..)?))
+}
+
+/// Cuts off the blanks and the quoted field that `rest` begins with. It ends at a quote that is not
+/// escaped and has a blank or the end behind it, because some servers do not escape quotes. `None`
+/// when there is none.
 fn quoted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let text = rest.trim_ascii_start().strip_prefix(b"\"")?;
+    let text = behind_blanks(rest)?.strip_prefix(b"\"")?;
     let mut from = 0;
     loop {
         let end = from + memchr(b'"', text.get(from..)?)?;
@@ -148,47 +231,56 @@ fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// `METHOD TARGET HTTP/x`, or without version as HTTP/0.9 had it. Anything else (a TLS handshake
-/// sent to a plain port, a truncated request) is kept in the message.
+fn is_escaped_at(text: &[u8], at: usize) -> bool {
+    text.get(..at).is_some_and(is_escaped)
+}
+
+/// `METHOD TARGET HTTP/x`, or `GET /target` as HTTP/0.9 had it, which knew nothing else. Anything else
+/// (a TLS handshake sent to a plain port, a truncated request, a word) is kept in the message.
 fn read_request<'a>(request: &'a [u8], fields: &mut Request<'a>) {
     if present(request).is_none() {
         return;
     }
-    let Some(blank) = memchr(b' ', request) else {
+    let Some((method, target, version)) = request_of(request) else {
         fields.more = true;
         return;
     };
-    let (method, rest) = request.split_at(blank);
-    let rest = rest.trim_ascii_start();
-    if !is_method(method) || rest.is_empty() {
-        fields.more = true;
-        return;
-    }
     fields.method = Some(method);
-    let (target, version) = match memrchr(b' ', rest) {
-        Some(blank) => {
-            let (target, version) = rest.split_at(blank);
-            match version.strip_prefix(b" HTTP/") {
-                Some(version) => (target, Some(version)),
-                None => (rest, None),
-            }
-        }
-        None => (rest, None),
-    };
     fields.target = Some(target);
     fields.version = version;
+}
+
+/// Method, target and version.
+type Parts<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
+
+fn request_of(request: &[u8]) -> Option<Parts<'_>> {
+    let (method, rest) = request.split_at_checked(memchr(b' ', request)?)?;
+    let rest = behind_blanks(rest)?;
+    let Some(blank) = memrchr(b' ', rest) else {
+        let is_first_version = method == b"GET" && rest.starts_with(b"/");
+        return is_first_version.then_some((method, rest, None));
+    };
+    let (target, version) = rest.split_at(blank);
+    let version = version.strip_prefix(b" HTTP/").filter(|version| is_version(version))?;
+    (is_method(method) && !target.is_empty()).then_some((method, target, Some(version)))
+}
+
+fn is_version(text: &[u8]) -> bool {
+    matches!(text, [b'0'..=b'9'] | [b'0'..=b'9', b'.', b'0'..=b'9'])
 }
 
 /// RFC 9110 allows more characters, but a method that uses them is garbage in practice.
 fn is_method(text: &[u8]) -> bool {
     (1..=32).contains(&text.len())
+        && text.first().is_some_and(u8::is_ascii_alphabetic)
         && text.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
 }
 
-/// A number; `-` is `None`.
+/// A number, without zeros before it; `-` is `None`.
 fn number(text: &[u8], problem: &'static str) -> Result<Option<u64>, &'static str> {
     match text {
         b"-" => Ok(None),
+        [b'0', _, ..] => Err(problem),
         _ => parse_number(text).map(Some).ok_or(problem),
     }
 }
@@ -208,4 +300,16 @@ pub(super) fn parse_number(digits: &[u8]) -> Option<u64> {
 pub(super) fn status_code(number: u64) -> Result<u16, &'static str> {
     let status = u16::try_from(number).ok().filter(|status| *status < 1000);
     status.ok_or("the status has more than three digits")
+}
+
+/// A status of these formats has three: nginx writes 000 where there was none.
+fn three_digits(text: &[u8]) -> Result<u16, &'static str> {
+    let number = parse_number(text).ok_or("the status is not a number")?;
+    if text.len() < 3 {
+        return Err("the status has less than three digits");
+    }
+    if text.len() > 3 {
+        return Err("the status has more than three digits");
+    }
+    status_code(number)
 }

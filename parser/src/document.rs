@@ -97,6 +97,8 @@ pub enum Shape {
 #[derive(Default)]
 pub struct Documents {
     calendar: Calendar,
+    /// A buffer for what became of the fields of a list.
+    states: Vec<rest::State>,
 }
 
 impl Documents {
@@ -113,7 +115,8 @@ impl Documents {
         self.calendar.write(out, event.time);
         out.extend_from_slice(b"\",");
         let own = Own::of(event);
-        let mut rest = Rest::new(&event.others.fields, own);
+        let states = std::mem::take(&mut self.states);
+        let mut rest = Rest::new(&event.others.fields, own, states);
         write_frame(out, frame, event, &mut rest);
         match &event.fields {
             Fields::Request(request) => request.write(out, &mut rest),
@@ -121,6 +124,7 @@ impl Documents {
             Fields::Listed | Fields::Message => {}
         }
         write_end(out, event, &mut rest);
+        self.states = rest.into_buffer();
         out.extend_from_slice(b"}\n");
     }
 }

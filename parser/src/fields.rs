@@ -55,6 +55,11 @@ impl<'a> Name<'a> {
         Name { text, is_plain: true }
     }
 
+    /// Another name for what has the same: this one with a number.
+    pub fn numbered(&self, number: usize) -> Name<'static> {
+        Name { text: Cow::Owned(format!("{}_{number}", self.text)), is_plain: self.is_plain }
+    }
+
     /// The same name, for as long as this one is there.
     pub fn borrowed(&self) -> Name<'_> {
         Name { text: Cow::Borrowed(&self.text), is_plain: self.is_plain }
@@ -110,6 +115,16 @@ impl<'a> List<'a> {
         } else {
             self.more = true;
         }
+    }
+}
+
+impl List<'_> {
+    /// An empty list for another line, in the memory of this one.
+    pub(super) fn emptied<'b>(mut self) -> List<'b> {
+        self.fields.clear();
+        // Collected in place: no field is there, and a field of another line has the same size.
+        let fields = self.fields.into_iter().map_while(|_| None).collect();
+        List { fields, more: false }
     }
 }
 

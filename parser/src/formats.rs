@@ -47,7 +47,7 @@ formats! {
     /// Combined with the virtual host in front.
     VhostCombined, "vhost_combined", "access", Format::new(AccessParser::vhost_combined);
     /// W3C extended log file format, with the `#Fields` that the file names.
-    W3c, "w3c", "access", Format::new(W3cParser::default);
+    W3c, "w3c", "access", Format::new(|| W3cParser::in_zone(None));
     /// A JSON object a line.
     Json, "json", "json", Format::new(JsonParser::default);
     /// Any text.

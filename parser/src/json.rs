@@ -64,8 +64,12 @@ impl Parse for JsonParser {
         line: &'a [u8],
         _: &mut List<'a>,
     ) -> Parsed<'a> {
-        let failed =
-            |problem| Parsed::Event { time: None, fields: Fields::Message, problem: Some(problem) };
+        let failed = |problem| Parsed::Event {
+            time: None,
+            is_zone_assumed: false,
+            fields: Fields::Message,
+            problem: Some(problem),
+        };
         // As text, because the JSON parser does not look into the strings that it skips.
         let Ok(text) = std::str::from_utf8(line) else {
             return failed("the line is not UTF-8");
@@ -83,7 +87,7 @@ impl Parse for JsonParser {
             return failed("the object has a member twice");
         }
         let time = fields.take_time(calendar);
-        Parsed::Event { time, fields: Fields::Json(fields), problem: None }
+        Parsed::Event { time, is_zone_assumed: false, fields: Fields::Json(fields), problem: None }
     }
 }
 

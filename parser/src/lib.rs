@@ -12,6 +12,7 @@
 
 mod access;
 pub mod detect;
+mod address;
 mod document;
 mod fields;
 mod formats;
@@ -22,6 +23,7 @@ pub mod scribe;
 pub mod settings;
 mod text;
 mod time;
+mod url;
 mod w3c;
 
 #[cfg(test)]
@@ -65,6 +67,8 @@ pub enum Parsed<'a> {
     Event {
         /// The line's own time.
         time: Option<Time>,
+        /// Whether the time has no zone, and none is known for the file: it may be hours off.
+        is_zone_assumed: bool,
         /// What the parser is certain of.
         fields: Fields<'a>,
         /// Why the rest was not understood; the line is then shipped in `message` as well.

@@ -100,6 +100,19 @@ fn unit(text: &str) -> Option<u16> {
 /// <https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format>). Where the result would
 /// not be text (TLS bytes sent to a plain port), the field stays as the server wrote it.
 pub fn unescaped(field: &[u8]) -> Cow<'_, [u8]> {
+    unescaped_by(field, unescape_one)
+}
+
+/// The same of a user's name: `CORP\nick` is one, in which nothing is escaped, and no name has a
+/// line feed in it.
+pub fn unescaped_name(field: &[u8]) -> Cow<'_, [u8]> {
+    unescaped_by(field, |escape| match escape {
+        [_, b'n' | b't' | b'r' | b'b' | b'v', ..] => (b'\\', escape.get(1..).unwrap_or_default()),
+        _ => unescape_one(escape),
+    })
+}
+
+fn unescaped_by(field: &[u8], unescape_one: impl Fn(&[u8]) -> (u8, &[u8])) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', field).is_none() {
         return Cow::Borrowed(field);
     }
@@ -113,10 +126,7 @@ pub fn unescaped(field: &[u8]) -> Cow<'_, [u8]> {
         rest = after;
     }
     decoded.extend_from_slice(rest);
-    let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| {
-        !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
-    });
-    if is_text { Cow::Owned(decoded) } else { Cow::Borrowed(field) }
+    if is_text(&decoded) { Cow::Owned(decoded) } else { Cow::Borrowed(field) }
 }
 
 /// The byte that the escape at the beginning of `escape` stands for, and what is behind it.
@@ -142,6 +152,42 @@ fn unescape_hexadecimal(rest: &[u8]) -> (u8, &[u8]) {
         return (high << 4 | low, after);
     }
     (b'\\', rest)
+}
+
+/// Appends `text` with its percent-encodings decoded (RFC 3986, section 2.1), once; as it stands
+/// where the result would not be text.
+pub fn push_percent_decoded(out: &mut Vec<u8>, text: &[u8]) {
+    let begins = out.len();
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        let (clean, escape) = rest.split_at(at);
+        out.extend_from_slice(clean);
+        let (byte, after) = percent_decode_one(escape);
+        out.push(byte);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    if !out.get(begins..).is_some_and(is_text) {
+        out.truncate(begins);
+        out.extend_from_slice(text);
+    }
+}
+
+/// The byte that the encoding at the beginning of `escape` stands for, and what is behind it. A percent
+/// sign without two digits is itself.
+fn percent_decode_one(escape: &[u8]) -> (u8, &[u8]) {
+    if let [_, high, low, after @ ..] = escape
+        && let (Some(high), Some(low)) = (value_of(*high), value_of(*low))
+    {
+        return (high << 4 | low, after);
+    }
+    (b'%', escape.get(1..).unwrap_or_default())
+}
+
+/// Whether it is UTF-8 that a person can read.
+fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')))
 }
 
 fn value_of(digit: u8) -> Option<u8> {
@@ -186,6 +232,21 @@ mod tests {
             (r"\xzz \q \", r"\xzz \q \"),
         ] {
             assert_eq!(unescaped(field.as_bytes()), text.as_bytes(), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_backslash_in_a_name_stands_behind_a_domain() {
+        for (field, text) in [
+            (r"CORP\bob", r"CORP\bob"),
+            (r"CORP\\bob", r"CORP\bob"),
+            (r"CORP\x5Cnick", r"CORP\nick"),
+            (r"CORP\nick", r"CORP\nick"),
+            (r"CORP\tom\x20x", r"CORP\tom x"),
+            (r"CORP\xavier", r"CORP\xavier"),
+            (r"CORP\\nick", r"CORP\nick"),
+        ] {
+            assert_eq!(unescaped_name(field.as_bytes()), text.as_bytes(), "{field}");
         }
     }
 

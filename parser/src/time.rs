@@ -7,6 +7,7 @@ mod any;
 mod format;
 
 pub use format::TimeFormat;
+use format::Told;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -47,6 +48,12 @@ impl Time {
     /// `None` for years that Elasticsearch cannot read.
     fn if_written(self) -> Option<Self> {
         (EARLIEST..=LATEST).contains(&self.seconds).then_some(self)
+    }
+
+    /// `None` where no log was written: before 1970, which is what programs write that have no time
+    /// (`0001-01-01T00:00:00Z` is Go's).
+    fn if_believed(self) -> Option<Self> {
+        (0..=LATEST).contains(&self.seconds).then_some(self)
     }
 }
 
@@ -103,16 +110,15 @@ impl Calendar {
         let year = u16::from(pair(*y1, *y2)?) * 100 + u16::from(pair(*y3, *y4)?);
         let day = self.day_begins(year, month([*m1, *m2, *m3])?, pair(*d1, *d2)?)?;
         let clock = seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, pair(*s1, *s2)?)?;
+        let (nanos, zone) = match zone {
+            [b'.', rest @ ..] => split_decimals(rest)?,
+            zone => (0, zone),
+        };
         let [b' ', sign, z1, z2, z3, z4] = zone else {
             return None;
         };
-        let east = i64::from(pair(*z1, *z2)?) * 3600 + i64::from(pair(*z3, *z4)?) * 60;
-        let seconds = match sign {
-            b'+' => day + clock - east,
-            b'-' => day + clock + east,
-            _ => return None,
-        };
-        Time::from_seconds(seconds).if_written()
+        let east = east(*sign, pair(*z1, *z2)?, pair(*z3, *z4)?)?;
+        Time { seconds: day + clock - east, nanos }.if_believed()
     }
 
     /// A date `2026-11-22` and a time of day `12:15:00` or `12:15:00.123`, in UTC, as the W3C
@@ -133,7 +139,18 @@ impl Calendar {
             _ => return None,
         };
         let seconds = day + seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
-        Time { seconds, nanos: nanos_of(fraction)? }.if_written()
+        Time { seconds, nanos: nanos_of(fraction)? }.if_believed()
+    }
+
+    /// The same of a place whose zone is `zone`; UTC's without one.
+    pub fn read_local_date_and_clock(
+        &mut self,
+        date: &[u8],
+        clock: &[u8],
+        zone: Option<&TimeZone>,
+    ) -> Option<Time> {
+        let time = self.read_date_and_clock(date, clock)?;
+        zone.map_or(Some(time), |zone| Told::Local(time).in_zone(zone))
     }
 
     fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {
@@ -242,6 +259,27 @@ fn nanos_of(fraction: &[u8]) -> Option<u32> {
     Some(digits.fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0')))
 }
 
+/// How many seconds east of Greenwich a zone is; `None` where no zone is that far away.
+fn east(sign: u8, hours: u8, minutes: u8) -> Option<i64> {
+    let east = i64::from(hours) * 3600 + i64::from(minutes) * 60;
+    match sign {
+        _ if minutes > 59 || east > FARTHEST_ZONE => None,
+        b'+' => Some(east),
+        b'-' => Some(-east),
+        _ => None,
+    }
+}
+
+/// Kiritimati is 14 hours east of Greenwich. No zone is farther, and none is nearly as far west.
+const FARTHEST_ZONE: i64 = 14 * 3600;
+
+/// Cuts off decimals of a second, of which there is at least one.
+fn split_decimals(text: &[u8]) -> Option<(u32, &[u8])> {
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (decimals, rest) = text.split_at_checked(length)?;
+    Some((nanos_of_many(decimals).filter(|_| length > 0)?, rest))
+}
+
 /// The same of decimals of any number: what is behind the ninth is cut off.
 fn nanos_of_many(fraction: &[u8]) -> Option<u32> {
     nanos_of(fraction.get(..9).unwrap_or(fraction))
@@ -265,7 +303,8 @@ mod tests {
             ("22/Nov/2026:00:15:00 +0130", "2026-11-21T22:45:00Z"),
             ("28/Feb/2024:23:59:59 -0800", "2024-02-29T07:59:59Z"),
             ("31/Dec/2016:23:59:60 +0000", "2016-12-31T23:59:59Z"),
-            ("01/Jan/1969:00:00:00 +0000", "1969-01-01T00:00:00Z"),
+            ("01/Jan/1970:00:00:00 +0000", "1970-01-01T00:00:00Z"),
+            ("22/Nov/2026:12:15:00.25 +0000", "2026-11-22T12:15:00.250Z"),
         ] {
             let time = Calendar::default().read_clf(text.as_bytes()).unwrap();
             assert_eq!(written(time), expected, "{text}");
@@ -281,6 +320,11 @@ mod tests {
             "22/Nov/2026:12:15:00 0000+",
             "2/Nov/2026:12:15:00 +0000",
             "22/Nov/2026:12:15:00 +00000",
+            "22/Nov/2026:12:15:00 +1401",
+            "22/Nov/2026:12:15:00 +0060",
+            "22/Nov/2026:12:15:00. +0000",
+            "01/Jan/1969:00:00:00 +0000",
+            "01/Jan/1970:00:00:00 +0001",
         ] {
             assert_eq!(Calendar::default().read_clf(text.as_bytes()), None, "{text}");
         }

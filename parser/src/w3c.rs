@@ -2,81 +2,43 @@
 //! names its fields, and may change them in the middle.
 //! <https://www.w3.org/TR/WD-logfile.html>
 //!
-//! Times are UTC. What ECS has no place for goes to `w3c.<field>`.
+//! Times are UTC, but for `date-local` and `time-local`, which are the server's and do not say where
+//! that is: they are read in the zone of the settings, else as UTC, and then said to be assumed.
+//!
+//! Which writer a line is from tells how its user agent is written. CloudFront's columns are known by
+//! their names (`x-edge-…`) or stand apart by tabs: `%22` is a quote there, and a plus is a plus.
+//! Elsewhere values stand apart by blanks: in quotes they are as they were sent, else a plus stands
+//! for a blank, as IIS writes it, and a percent sign is one.
 
-use std::borrow::Cow;
+mod columns;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
-use super::access::{parse_number, present, status_code};
-use super::request::{Request, Texts};
-use super::text::is_plain;
-use super::time::{Calendar, Time};
-use super::{Fields, List, Name, Parse, Parsed};
+use jiff::tz::TimeZone;
+use memchr::memchr;
 
-/// No server writes so many fields; a hostile `#Fields` could.
-const MAX_COLUMNS: usize = 256;
+use self::columns::{Column, Columns, MAX_COLUMNS, Meaning};
+use super::access::{parse_number, present, status_code};
+use super::address::Address;
+use super::request::{Request, Texts};
+use super::text::{is_plain, push_percent_decoded};
+use super::time::{Calendar, Time};
+use super::{Fields, List, Parse, Parsed};
 
 /// Remembers the directives in force.
 #[derive(Debug, Default)]
 pub struct W3cParser {
-    columns: Vec<Column>,
+    columns: Columns,
     /// Of the `#Date` directive, for files whose lines have a time only.
     date: Option<Vec<u8>>,
-    /// Where the values of the current line are, in the order of the columns.
+    /// The zone of local times, if it is known.
+    zone: Option<TimeZone>,
+    /// The values of the current line, in the order of the columns.
     values: Vec<Range<usize>>,
-    /// The user agent with its blanks restored.
+    /// The user agent as it was sent, where it was written otherwise.
     user_agent: Vec<u8>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Column {
-    Date,
-    Time,
-    Client,
-    User,
-    Server,
-    ServerPort,
-    Host,
-    Method,
-    Path,
-    Query,
-    Target,
-    Version,
-    Status,
-    Bytes,
-    RequestBytes,
-    TimeTaken,
-    UserAgent,
-    Referrer,
-    /// What ECS has no place for, by its name in the document.
-    Other(Name<'static>),
-}
-
-impl Column {
-    /// Field identifiers of the format, and those that IIS and CloudFront add.
-    fn named(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "date" => Self::Date,
-            "time" => Self::Time,
-            "c-ip" | "c-dns" => Self::Client,
-            "cs-username" | "c-username" => Self::User,
-            "s-ip" | "s-dns" => Self::Server,
-            "s-port" => Self::ServerPort,
-            "cs-host" | "cs(host)" | "x-host-header" => Self::Host,
-            "cs-method" => Self::Method,
-            "cs-uri-stem" => Self::Path,
-            "cs-uri-query" => Self::Query,
-            "cs-uri" => Self::Target,
-            "cs-version" | "cs-protocol-version" => Self::Version,
-            "sc-status" => Self::Status,
-            "sc-bytes" => Self::Bytes,
-            "cs-bytes" => Self::RequestBytes,
-            "time-taken" => Self::TimeTaken,
-            "cs(user-agent)" => Self::UserAgent,
-            "cs(referer)" => Self::Referrer,
-            other => Self::Other(Name::cleaned("w3c", other.trim_end_matches(')'))),
-        }
-    }
 }
 
 impl Parse for W3cParser {
@@ -94,46 +56,47 @@ impl Parse for W3cParser {
             self.follow(directive);
             return Parsed::Directive;
         }
-        if self.columns.is_empty() {
+        if self.columns.list.is_empty() {
             return unread("no #Fields directive before this line");
         }
         self.split(line);
-        if self.values.len() != self.columns.len() {
+        if self.values.len() != self.columns.list.len() {
             return unread("the line has not as many values as #Fields names");
         }
         self.read_user_agent(line);
-        let is_plain = is_plain(line) && memchr::memchr(b'"', line).is_none();
-        let texts = if is_plain { Texts::Plain } else { Texts::Literal };
-        let mut fields = Request { texts, ..Request::default() };
-        let mut clock = (self.date.as_deref(), None);
+        let mut row = Row::default();
+        row.clock.date = self.date.as_deref();
         let mut problem = None;
-        for (column, range) in self.columns.iter().zip(&self.values) {
+        for (column, range) in self.columns.list.iter().zip(&self.values) {
             let Some(value) = present(value_at(line, range)) else { continue };
-            if let Column::Other(name) = column {
-                others.add(name.borrowed(), value);
-            }
-            if let Err(reason) = fill(&mut fields, &mut clock, column, value) {
-                problem = problem.or(Some(reason));
-            }
+            let filled = match column {
+                Column::Field(meaning) => row.fill(*meaning, value, others),
+                Column::Other(name) => {
+                    others.add(name.borrowed(), value);
+                    Ok(())
+                }
+                Column::TlsVersion(name) => {
+                    add_tls_version(name.borrowed(), value, others);
+                    Ok(())
+                }
+            };
+            problem = problem.or(filled.err());
         }
-        fields.user_agent = present(&self.user_agent);
-        let time = clock_time(calendar, clock);
-        if time.is_none() && clock.1.is_some() {
-            problem = problem.or(Some("the date or the time cannot be read"));
-        }
-        Parsed::Event { time, fields: Fields::Request(fields), problem }
+        self.finish(calendar, line, row, problem)
     }
 }
 
 impl W3cParser {
+    /// A parser of files whose local times are those of `zone`.
+    pub(super) fn in_zone(zone: Option<TimeZone>) -> Self {
+        Self { zone, ..Self::default() }
+    }
+
     fn follow(&mut self, directive: &[u8]) {
         let text = String::from_utf8_lossy(directive);
         let Some((name, value)) = text.split_once(':') else { return };
         match name.to_ascii_lowercase().as_str() {
-            "fields" => {
-                let names = value.split_ascii_whitespace().take(MAX_COLUMNS);
-                self.columns = names.map(Column::named).collect();
-            }
+            "fields" => self.columns = Columns::named(value),
             "date" => {
                 let date = value.split_ascii_whitespace().next();
                 self.date = date.map(|date| date.as_bytes().to_vec());
@@ -146,7 +109,7 @@ impl W3cParser {
     /// ends with a quote.
     fn split(&mut self, line: &[u8]) {
         self.values.clear();
-        let tabs = memchr::memchr(b'\t', line).is_some();
+        let tabs = memchr(b'\t', line).is_some();
         let is_gap = |byte: &u8| if tabs { *byte == b'\t' } else { *byte == b' ' };
         let mut start = 0;
         while let Some(rest) = line.get(start..).filter(|rest| !rest.is_empty()) {
@@ -158,7 +121,7 @@ impl W3cParser {
                 continue;
             }
             if let Some(inside) = rest.strip_prefix(b"\"")
-                && let Some(length) = memchr::memchr(b'"', inside)
+                && let Some(length) = memchr(b'"', inside)
                 && inside.get(length + 1).is_none_or(is_gap)
             {
                 self.values.push(start + 1..start + 1 + length);
@@ -171,20 +134,176 @@ impl W3cParser {
         }
     }
 
-    /// IIS writes a plus for each blank, CloudFront %20.
+    /// The user agent as it was sent, if this line has it written otherwise.
     fn read_user_agent(&mut self, line: &[u8]) {
         self.user_agent.clear();
-        let mut pairs = self.columns.iter().zip(&self.values);
-        let agent = pairs.find(|(column, _)| **column == Column::UserAgent);
-        let Some((_, range)) = agent else { return };
+        let mut pairs = self.columns.list.iter().zip(&self.values);
+        let is_agent = |column: &Column| *column == Column::Field(Meaning::UserAgent);
+        let Some((_, range)) = pairs.find(|(column, _)| is_agent(column)) else { return };
         let value = value_at(line, range);
-        let blanks: Cow<'_, [u8]> = match memchr::memmem::find(value, b"%20") {
-            Some(_) => Cow::Owned(String::from_utf8_lossy(value).replace("%20", " ").into_bytes()),
-            None => Cow::Borrowed(value),
-        };
-        let restored = blanks.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte });
-        self.user_agent.extend(restored);
+        let is_quoted = range.start.checked_sub(1).and_then(|at| line.get(at)) == Some(&b'"');
+        if self.columns.are_of_cloudfront || memchr(b'\t', line).is_some() {
+            push_percent_decoded(&mut self.user_agent, value);
+        } else if !is_quoted {
+            let restored = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte });
+            self.user_agent.extend(restored);
+        }
     }
+
+    fn finish<'a>(
+        &'a self,
+        calendar: &mut Calendar,
+        line: &'a [u8],
+        row: Row<'a>,
+        mut problem: Option<&'static str>,
+    ) -> Parsed<'a> {
+        let Row { mut fields, clock, duration } = row;
+        if fields.user_agent.is_some() && !self.user_agent.is_empty() {
+            fields.user_agent = Some(&self.user_agent);
+        }
+        let is_plain = |text: &[u8]| is_plain(text) && memchr(b'"', text).is_none();
+        let is_all_plain = is_plain(line) && is_plain(&self.user_agent);
+        fields.texts = if is_all_plain { Texts::Plain } else { Texts::Literal };
+        join_port(fields.client, &mut fields.client_port, &mut fields.more);
+        join_port(fields.server, &mut fields.server_port, &mut fields.more);
+        fields.more |= fields.hides_a_host() || clock.has_half();
+        if let Some(value) = duration {
+            let nanos = self.nanos_of(value);
+            problem = problem.or(nanos.is_none().then_some("the duration is not a number"));
+            fields.duration_nanos = nanos;
+        }
+        let time = clock.time(calendar, self.zone.as_ref());
+        if time.is_none() && clock.has_time() {
+            problem = problem.or(Some("the date or the time cannot be read"));
+        }
+        let is_zone_assumed = time.is_some() && clock.is_local() && self.zone.is_none();
+        Parsed::Event { time, is_zone_assumed, fields: Fields::Request(fields), problem }
+    }
+
+    /// Seconds if they have decimals (the format itself) or CloudFront writes them; else milliseconds,
+    /// as IIS has them.
+    fn nanos_of(&self, value: &[u8]) -> Option<u64> {
+        const LONGEST_FRACTION: usize = 9;
+        let (seconds, fraction) = match memchr(b'.', value) {
+            Some(dot) => (value.get(..dot)?, value.get(dot + 1..)?),
+            None if self.columns.are_of_cloudfront => (value, &b"0"[..]),
+            None => return parse_number(value)?.checked_mul(1_000_000),
+        };
+        let mut digits = [b'0'; LONGEST_FRACTION];
+        digits.get_mut(..fraction.len())?.copy_from_slice(fraction);
+        let nanos = parse_number(&digits).filter(|_| !fraction.is_empty())?;
+        parse_number(seconds)?.checked_mul(1_000_000_000)?.checked_add(nanos)
+    }
+}
+
+/// What a line says, before it is put together.
+#[derive(Default)]
+struct Row<'a> {
+    fields: Request<'a>,
+    clock: Clock<'a>,
+    duration: Option<&'a [u8]>,
+}
+
+impl<'a> Row<'a> {
+    fn fill(
+        &mut self,
+        meaning: Meaning,
+        value: &'a [u8],
+        others: &mut List<'a>,
+    ) -> Result<(), &'static str> {
+        let fields = &mut self.fields;
+        let size = || parse_number(value).map(Some).ok_or("the size is not a number");
+        match meaning {
+            Meaning::Date => (self.clock.date, self.clock.has_own_date) = (Some(value), true),
+            Meaning::Time => self.clock.time = Some(value),
+            Meaning::LocalDate => self.clock.local.0 = Some(value),
+            Meaning::LocalTime => self.clock.local.1 = Some(value),
+            Meaning::Client => fields.client = Some(Address::read(value)),
+            Meaning::ClientPort => fields.client_port = Some(port(value)?),
+            Meaning::User => fields.user = Some(value),
+            Meaning::Server => fields.server = Some(Address::read(value)),
+            Meaning::ServerPort => fields.server_port = Some(port(value)?),
+            Meaning::Host => fields.host = Some(value),
+            Meaning::Scheme => fields.scheme = Some(value),
+            Meaning::Method => fields.method = Some(value),
+            Meaning::Path => fields.path = Some(value),
+            Meaning::Query => fields.query = Some(value),
+            Meaning::Target => fields.target = Some(value),
+            Meaning::Version => {
+                fields.version = Some(value.strip_prefix(b"HTTP/").unwrap_or(value));
+            }
+            Meaning::Status => {
+                let status = parse_number(value).ok_or("the status is not a number")?;
+                fields.status = Some(status_code(status)?);
+            }
+            Meaning::ResponseBytes => fields.response_bytes = size()?,
+            Meaning::BodyBytes => fields.bytes = size()?,
+            Meaning::RequestBytes => fields.request_bytes = size()?,
+            Meaning::TimeTaken => self.duration = Some(value),
+            Meaning::UserAgent => fields.user_agent = Some(value),
+            Meaning::Referrer => fields.referrer = Some(value),
+            Meaning::TlsCipher => others.add("tls.cipher", value),
+            // It has a name of its own for what is none.
+            Meaning::TlsVersion => {}
+        }
+        Ok(())
+    }
+}
+
+/// Date and time of the line, as far as they are known.
+#[derive(Debug, Default, Clone, Copy)]
+struct Clock<'a> {
+    date: Option<&'a [u8]>,
+    has_own_date: bool,
+    time: Option<&'a [u8]>,
+    local: (Option<&'a [u8]>, Option<&'a [u8]>),
+}
+
+impl Clock<'_> {
+    fn time(self, calendar: &mut Calendar, zone: Option<&TimeZone>) -> Option<Time> {
+        if self.is_local() {
+            return calendar.read_local_date_and_clock(self.local.0?, self.local.1?, zone);
+        }
+        calendar.read_date_and_clock(self.date?, self.time?)
+    }
+
+    fn has_time(self) -> bool {
+        self.time.is_some() || self.is_local()
+    }
+
+    fn is_local(self) -> bool {
+        matches!(self.local, (Some(_), Some(_)))
+    }
+
+    /// Whether a part is in no field, because the other is missing.
+    fn has_half(self) -> bool {
+        self.has_own_date && self.time.is_none() || self.local.0.is_some() != self.local.1.is_some()
+    }
+}
+
+/// Takes a port that stands behind an address. Where there are two, one has no field.
+fn join_port(address: Option<Address<'_>>, port: &mut Option<u16>, more: &mut bool) {
+    let Some(beside) = address.and_then(|address| address.port) else { return };
+    *more |= *port.get_or_insert(beside) != beside;
+}
+
+fn port(value: &[u8]) -> Result<u16, &'static str> {
+    let port = parse_number(value).ok_or("the port is not a number")?;
+    u16::try_from(port).map_err(|_| "the port is too large")
+}
+
+/// `TLSv1.3`, in the two parts that ECS has (<https://www.elastic.co/docs/reference/ecs/ecs-tls>).
+fn add_tls_version<'a>(name: super::Name<'a>, value: &'a [u8], others: &mut List<'a>) {
+    let (protocol, version) = match value {
+        [b'T', b'L', b'S', b'v', version @ ..] => ("tls", version),
+        [b'S', b'S', b'L', b'v', version @ ..] => ("ssl", version),
+        _ => return others.add(name, value),
+    };
+    if !matches!(version, [b'0'..=b'9'] | [b'0'..=b'9', b'.', b'0'..=b'9']) {
+        return others.add(name, value);
+    }
+    others.add("tls.version", version);
+    others.add("tls.version_protocol", protocol);
 }
 
 /// A value of the line that was split.
@@ -193,61 +312,11 @@ fn value_at<'a>(line: &'a [u8], range: &Range<usize>) -> &'a [u8] {
     line.get(range.clone()).unwrap_or_default()
 }
 
-/// Date and time of the line, as far as they are known.
-type Clock<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
-
-fn fill<'a>(
-    fields: &mut Request<'a>,
-    clock: &mut Clock<'a>,
-    column: &Column,
-    value: &'a [u8],
-) -> Result<(), &'static str> {
-    let whole = |problem| parse_number(value).ok_or(problem);
-    match column {
-        Column::Date => clock.0 = Some(value),
-        Column::Time => clock.1 = Some(value),
-        Column::Client => fields.client = Some(value),
-        Column::User => fields.user = Some(value),
-        Column::Server => fields.server = Some(value),
-        Column::Host => fields.host = Some(value),
-        Column::Method => fields.method = Some(value),
-        Column::Path => fields.path = Some(value),
-        Column::Query => fields.query = Some(value),
-        Column::Target => fields.target = Some(value),
-        Column::Version => fields.version = Some(value.strip_prefix(b"HTTP/").unwrap_or(value)),
-        Column::Referrer => fields.referrer = Some(value),
-        Column::ServerPort => {
-            let port = whole("the port is not a number")?;
-            fields.server_port = Some(u16::try_from(port).map_err(|_| "the port is too large")?);
-        }
-        Column::Status => fields.status = Some(status_code(whole("the status is not a number")?)?),
-        Column::Bytes => fields.bytes = Some(whole("the size is not a number")?),
-        Column::RequestBytes => fields.request_bytes = Some(whole("the size is not a number")?),
-        Column::TimeTaken => {
-            fields.duration_nanos = Some(duration(value).ok_or("the duration is not a number")?);
-        }
-        Column::UserAgent | Column::Other(_) => {}
-    }
-    Ok(())
-}
-
-/// Milliseconds (IIS), or seconds with decimals (the format itself, CloudFront).
-fn duration(value: &[u8]) -> Option<u64> {
-    const LONGEST_FRACTION: usize = 9;
-    let Some(dot) = memchr::memchr(b'.', value) else {
-        return parse_number(value)?.checked_mul(1_000_000);
-    };
-    let (seconds, fraction) = value.split_at(dot);
-    let fraction = fraction.get(1..).filter(|digits| digits.len() <= LONGEST_FRACTION)?;
-    let mut nanos = fraction.to_vec();
-    nanos.resize(LONGEST_FRACTION, b'0');
-    parse_number(seconds)?.checked_mul(1_000_000_000)?.checked_add(parse_number(&nanos)?)
-}
-
-fn clock_time(calendar: &mut Calendar, clock: Clock<'_>) -> Option<Time> {
-    calendar.read_date_and_clock(clock.0?, clock.1?)
-}
-
 fn unread(problem: &'static str) -> Parsed<'static> {
-    Parsed::Event { time: None, fields: Fields::Message, problem: Some(problem) }
+    Parsed::Event {
+        time: None,
+        is_zone_assumed: false,
+        fields: Fields::Message,
+        problem: Some(problem),
+    }
 }

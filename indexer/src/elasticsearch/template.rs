@@ -11,7 +11,7 @@ use super::problem::Problem;
 
 /// To be raised with every change of the mapping, so that indexers replace older templates and
 /// leave newer ones alone.
-pub const TEMPLATE_VERSION: u64 = 2;
+pub const TEMPLATE_VERSION: u64 = 3;
 
 /// Types that not every server has, and what serves instead.
 const REPLACEMENTS: [(&str, &str); 2] = [("wildcard", "keyword"), ("match_only_text", "text")];
@@ -163,6 +163,14 @@ pub fn index_template(options: &TemplateOptions) -> Value {
                 // A date in the first document must not make the field a date for all others.
                 "date_detection": false,
                 "dynamic_templates": [
+                    // Not among the properties: many a JSON log has a text in `network`.
+                    {
+                        "forwarded": {
+                            "path_match": "network.forwarded_ip",
+                            "match_mapping_type": "string",
+                            "mapping": { "type": "ip" }
+                        }
+                    },
                     { "strings": { "match_mapping_type": "string", "mapping": keyword() } }
                 ],
                 "properties": properties()
@@ -217,6 +225,7 @@ fn properties() -> Value {
             "request": object(json!({ "method": keyword(), "referrer": wildcard, "bytes": long })),
             "response": object(json!({
                 "status_code": long,
+                "bytes": long,
                 "body": object(json!({ "bytes": long }))
             }))
         }))

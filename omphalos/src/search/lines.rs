@@ -85,7 +85,9 @@ impl Lines {
         let status = self.painted(of_status(status), &harmless(status));
         let client = self.painted(NAME, &harmless(client));
         add(line, &format!("  {status}  {} {target}  {client}", harmless(method)));
-        if let Some(bytes) = document.pointer("/http/response/body/bytes").and_then(Value::as_u64) {
+        let bytes = ["/http/response/body/bytes", "/http/response/bytes"];
+        let bytes = bytes.iter().find_map(|at| document.pointer(at).and_then(Value::as_u64));
+        if let Some(bytes) = bytes {
             add(line, &format!("  {}", HumanBytes(bytes)));
         }
         let agent = text(document, "/user_agent/original");

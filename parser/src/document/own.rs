@@ -93,15 +93,17 @@ impl Own {
 /// What `Request::write` writes: only a request may say it.
 fn names_of_request(object: &str) -> &'static [&'static str] {
     match object {
-        "source" => &["address", "ip", "domain"],
-        "destination" => &["address", "ip", "domain", "port"],
-        "url" => &["domain", "original", "path", "query", "port"],
+        "source" | "destination" => &["address", "ip", "domain", "port"],
+        "network" => &["forwarded_ip"],
+        "url" => &["domain", "original", "path", "query", "fragment", "username", "scheme", "port"],
         "http" => &[
             "version",
             "request.method",
             "request.referrer",
             "request.bytes",
+            "request.header.x-forwarded-for",
             "response.status_code",
+            "response.bytes",
             "response.body.bytes",
         ],
         "user" => &["name"],

@@ -6,7 +6,7 @@ use crate::fields::{Field, Value, close, split_first};
 
 /// What became of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub enum State {
     /// It is to be written under its name.
     Waiting,
     /// Its name is another's.
@@ -29,9 +29,9 @@ pub struct Rest<'l, 'a> {
 }
 
 impl<'l, 'a> Rest<'l, 'a> {
-    /// All of `fields`, in a document that has names of its own.
-    pub fn new(fields: &'l [Field<'a>], own: Own) -> Self {
-        let states = Vec::with_capacity(fields.len());
+    /// All of `fields`, in a document that has names of its own; `states` are a buffer.
+    pub fn new(fields: &'l [Field<'a>], own: Own, mut states: Vec<State>) -> Self {
+        states.clear();
         let mut rest = Self { fields, own, states, tags: None, is_woven: false };
         let (mut object, mut claimed) = ("", false);
         for Field { name, value } in fields {
@@ -55,6 +55,11 @@ impl<'l, 'a> Rest<'l, 'a> {
             });
         }
         rest
+    }
+
+    /// The buffer, for the next document.
+    pub fn into_buffer(self) -> Vec<State> {
+        self.states
     }
 
     /// Whether there was nothing from the beginning.

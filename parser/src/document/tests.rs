@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::address::Address;
 use crate::fields::Name;
 use crate::json::JsonParser;
 use crate::request::Request;
@@ -81,10 +82,10 @@ fn fields_join_the_objects_of_document_and_request() {
     list.add("http.request.id", "r");
     list.add("http.response.mime_type", "text/html");
     list.add("log.level", "warn");
-    list.add("source.port", 4711_u16);
+    list.add("source.packets", 4711_u16);
     list.add("error.code", "E1");
     let request = Request {
-        client: Some(b"192.0.2.7"),
+        client: Some(Address::read(b"192.0.2.7")),
         method: Some(b"GET"),
         duration_nanos: Some(5),
         ..Request::default()
@@ -103,7 +104,7 @@ fn fields_join_the_objects_of_document_and_request() {
     assert_eq!(document["log"]["iostream"], json!("stderr"));
     assert_eq!(
         document["source"],
-        json!({"address": "192.0.2.7", "ip": "192.0.2.7", "port": 4711})
+        json!({"address": "192.0.2.7", "ip": "192.0.2.7", "packets": 4711})
     );
     assert_eq!(document["error"], json!({"message": "odd", "code": "E1"}));
     assert_eq!(document.get("unmerged"), None);
@@ -175,6 +176,20 @@ fn lists_and_names_are_bounded() {
     assert_eq!(Name::cleaned("w3c", "X \"Y\".z"), Name::from("w3c.x__y__z"));
 }
 
+/// So that the fields of a line, which most lines of a format have, cost no allocation.
+#[test]
+fn the_list_of_a_line_is_made_in_the_memory_of_the_last() {
+    let mut list = List::default();
+    for number in 0..9_u64 {
+        list.add("a", number);
+    }
+    let (memory, capacity) = (list.fields.as_ptr().addr(), list.fields.capacity());
+    let mut next: List<'_> = list.emptied();
+    next.add("b", "text");
+    assert_eq!((next.fields.as_ptr().addr(), next.fields.capacity()), (memory, capacity));
+    assert_eq!((next.fields.len(), next.more), (1, false));
+}
+
 #[test]
 fn members_of_json_that_the_document_needs_itself_are_not_written_twice() {
     let read = |line: &'static str, oddities: Oddities| {
@@ -233,7 +248,7 @@ proptest! {
         for (at, name) in names.iter().enumerate() {
             list.add(Name::new(name.as_str()).unwrap(), format!("value {at}"));
         }
-        let request = || Request { client: Some(b"::1"), method: Some(b"GET"), ..Request::default() };
+        let request = || Request { client: Some(Address::read(b"::1")), method: Some(b"GET"), ..Request::default() };
         let fields = if is_request { Fields::Request(request()) } else { Fields::Listed };
         let odd = (Some("odd"), Shape::Cut, Some("stdout"));
         let document = document(fields, &list, if is_odd { odd } else { USUAL });

@@ -89,6 +89,8 @@ pub struct Scribe<M> {
     most_bytes: usize,
     assembler: Option<Assembler<M>>,
     parser: Box<dyn Parse>,
+    /// The memory of the lists of lines.
+    list: List<'static>,
     frame: Frame,
 }
 
@@ -278,14 +280,17 @@ impl<M: Copy> Scribe<M> {
             self.counts.empty += 1;
             return;
         }
-        let mut others = List::default();
+        let mut others = std::mem::take(&mut self.list).emptied();
         let parsed = self.parser.parse(documents.calendar(), line, &mut others);
-        let (own, fields, problem) = match parsed {
+        let (own, is_zone_assumed, fields, problem) = match parsed {
             Parsed::Directive => {
                 self.counts.directives += 1;
+                self.list = others.emptied();
                 return;
             }
-            Parsed::Event { time, fields, problem } => (time, fields, problem.or(whole.problem)),
+            Parsed::Event { time, is_zone_assumed, fields, problem } => {
+                (time, is_zone_assumed, fields, problem.or(whole.problem))
+            }
         };
         self.counts.failures += u64::from(problem.is_some());
         self.counts.cut += u64::from(whole.cut);
@@ -293,8 +298,8 @@ impl<M: Copy> Scribe<M> {
         self.counts.documents += 1;
         let shape = if whole.cut { Shape::Cut } else { shape };
         let (offset, stream) = (whole.offset, whole.stream.map(Stream::as_str));
+        let is_time_assumed = is_zone_assumed || own.is_none() && whole.time.is_none();
         let own = own.or(whole.time);
-        let is_time_assumed = own.is_none();
         self.counts.untimed += u64::from(is_time_assumed);
         desk.put(offset, own, line, |out, time| {
             let others = &others;
@@ -311,5 +316,6 @@ impl<M: Copy> Scribe<M> {
             };
             documents.write(out, &self.frame, &event);
         });
+        self.list = others.emptied();
     }
 }

@@ -5,7 +5,7 @@ use super::charset::{Charset, EncodingSetting};
 use super::container::Container;
 use super::multiline::Rule;
 use super::{Counts, Scribe};
-use crate::{Format, Frame};
+use crate::{Format, Frame, List};
 
 /// How the lines of files become documents.
 #[derive(Debug, Clone)]
@@ -48,6 +48,7 @@ impl Recipe {
             most_bytes: self.max_line_bytes,
             assembler: Assembler::new(self.container, multiline, self.max_line_bytes),
             parser: self.format.parser(),
+            list: List::default(),
             frame: Frame::new(&self.dataset, origin, self.keep_original),
         }
     }

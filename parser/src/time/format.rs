@@ -4,16 +4,22 @@
 use std::ops::Range;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
+use super::any::read_rfc2822;
 use super::{Calendar, Time, nanos_of_many};
 
 /// How a time is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeFormat {
-    /// ISO 8601 as RFC 3339 has it, with a zone: `2026-11-22T12:15:00.5+01:00`.
+    /// ISO 8601 with a zone: `2026-11-22T12:15:00.5+01:00`.
     Iso,
+    /// The same, also without a zone.
+    IsoLocal,
     /// The Common Log Format's: `22/Nov/2026:12:15:00 +0100`.
     Clf,
+    /// That of mails: `Sun, 22 Nov 2026 12:15:00 +0100`.
+    Rfc2822,
     /// Seconds since 1970, perhaps with decimals.
     Seconds,
     /// Milliseconds since 1970.
@@ -29,31 +35,61 @@ pub enum TimeFormat {
     Any,
 }
 
+/// What a text says of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// All.
+    Instant(Time),
+    /// What clocks showed, but not where: the time if that was at Greenwich.
+    Local(Time),
+}
+
+impl Told {
+    /// The time; that of Greenwich where nothing else is known.
+    pub fn as_utc(self) -> Time {
+        let (Self::Instant(time) | Self::Local(time)) = self;
+        time
+    }
+
+    /// The time; that of `zone` where nothing else is known. A time of day that clocks skipped in
+    /// spring is taken for one that goes on from before; one that they showed twice in autumn for the
+    /// first (RFC 5545, jiff's [`Disambiguation::Compatible`](jiff::tz::Disambiguation)).
+    pub fn in_zone(self, zone: &TimeZone) -> Option<Time> {
+        let Self::Local(Time { seconds, nanos }) = self else { return Some(self.as_utc()) };
+        let civil =
+            Timestamp::from_second(seconds).ok()?.to_zoned_datetime(TimeZone::UTC).datetime();
+        let seconds = civil.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_second();
+        Time { seconds, nanos }.if_believed()
+    }
+}
+
 /// The seconds from 1990 to 2099: a number alone that is none of these in any unit is no time but
 /// a duration, a count or an id.
 const BELIEVED: Range<i64> = 631_152_000..4_102_444_800;
 
 impl Calendar {
-    /// The time that `text` is, all of it.
+    /// The time that `text` is, all of it; in UTC where it has no zone.
     #[inline]
     pub fn read(&mut self, format: TimeFormat, text: &[u8]) -> Option<Time> {
-        match format {
-            TimeFormat::Iso => self.read_iso(text),
-            TimeFormat::Clf => self.read_clf(text),
-            TimeFormat::Any => self.read_any(text),
-            TimeFormat::Epoch => read_number(std::str::from_utf8(text).ok()?),
-            _ => read_epoch(format, std::str::from_utf8(text).ok()?),
-        }
+        self.tell(format, text).map(Told::as_utc)
     }
 
-    /// Fast if it is in UTC.
-    fn read_iso(&mut self, text: &[u8]) -> Option<Time> {
-        if let Some((date, [b'T', clock @ .., b'Z'])) = text.split_at_checked(10)
-            && let Some(time) = self.read_date_and_clock(date, clock)
-        {
-            return Some(time);
-        }
-        std::str::from_utf8(text).ok()?.parse::<Timestamp>().ok().and_then(Time::from_timestamp)
+    /// What `text` says, all of it.
+    #[inline]
+    pub fn tell(&mut self, format: TimeFormat, text: &[u8]) -> Option<Told> {
+        let time = match format {
+            TimeFormat::Any => return self.read_any(text),
+            TimeFormat::IsoLocal => return self.read_iso(text),
+            TimeFormat::Iso => {
+                let told = self.read_iso(text)?;
+                return matches!(told, Told::Instant(_)).then_some(told);
+            }
+            TimeFormat::Clf => self.read_clf(text),
+            TimeFormat::Rfc2822 => read_rfc2822(text),
+            TimeFormat::Epoch => read_number(std::str::from_utf8(text).ok()?),
+            _ => read_epoch(format, std::str::from_utf8(text).ok()?),
+        };
+        time.map(Told::Instant)
     }
 }
 
@@ -61,9 +97,8 @@ impl Calendar {
 fn read_epoch(format: TimeFormat, text: &str) -> Option<Time> {
     let Ok(number) = text.parse::<i64>() else {
         let Number { whole, nanos } = Number::read(text)?;
-        return (format == TimeFormat::Seconds)
-            .then(|| Time { seconds: whole, nanos }.if_written())
-            .flatten();
+        let time = Time { seconds: whole, nanos }.if_believed();
+        return time.filter(|_| format == TimeFormat::Seconds);
     };
     let timestamp = match format {
         TimeFormat::Millis => Timestamp::from_millisecond(number),
@@ -71,12 +106,12 @@ fn read_epoch(format: TimeFormat, text: &str) -> Option<Time> {
         TimeFormat::Nanos => Timestamp::from_nanosecond(i128::from(number)),
         _ => Timestamp::from_second(number),
     };
-    timestamp.ok().and_then(Time::from_timestamp)
+    Time::from_timestamp(timestamp.ok()?)?.if_believed()
 }
 
 /// A number of a unit that its size tells. That of each unit is a thousand times that of the one
 /// before it, which leaves no doubt between 1990 and 2099.
-fn read_number(text: &str) -> Option<Time> {
+pub(super) fn read_number(text: &str) -> Option<Time> {
     let Number { whole, nanos } = Number::read(text)?;
     let units = [1, 1_000, 1_000_000, 1_000_000_000_i64];
     let unit = units.into_iter().find(|unit| BELIEVED.contains(&(whole / unit)))?;
@@ -161,7 +196,13 @@ mod tests {
             (TimeFormat::Millis, "1795349700500.5", None),
             (TimeFormat::Micros, "1795349700500000", half_past),
             (TimeFormat::Nanos, "1795349700500000000", half_past),
-            (TimeFormat::Nanos, "-1", Some(Time { seconds: -1, nanos: 999_999_999 })),
+            (TimeFormat::Nanos, "-1", None),
+            (TimeFormat::Nanos, "0", Some(Time::from_seconds(0))),
+            (TimeFormat::Iso, "20261122T121500Z", whole),
+            (TimeFormat::IsoLocal, "2026-11-22T12:15:00.5", half_past),
+            (TimeFormat::IsoLocal, "1795349700", None),
+            (TimeFormat::Rfc2822, "22 Nov 2026 12:15:00 GMT", whole),
+            (TimeFormat::Rfc2822, "2026-11-22T12:15:00Z", None),
         ] {
             assert_eq!(read(format, text), expected, "{format:?} {text}");
         }
@@ -220,7 +261,7 @@ mod tests {
         fn times_come_back(nanoseconds in any::<i64>(), hours in -12..14i8) {
             let timestamp = Timestamp::from_nanosecond(nanoseconds.into()).unwrap();
             let local = timestamp.display_with_offset(tz::offset(hours)).to_string();
-            let expected = Time::from_timestamp(timestamp);
+            let expected = Time::from_timestamp(timestamp).and_then(Time::if_believed);
             for written in [timestamp.to_string(), local] {
                 prop_assert_eq!(read(TimeFormat::Iso, &written), expected, "{}", written);
             }

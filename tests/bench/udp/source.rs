@@ -96,7 +96,7 @@ fn batch(
         let line = text.trim_end().as_bytes();
         let mut others = List::default();
         let parsed = parser.parse(documents.calendar(), line, &mut others);
-        let Parsed::Event { time: Some(time), fields, problem } = parsed else {
+        let Parsed::Event { time: Some(time), fields, problem, .. } = parsed else {
             panic!("not a line in the combined format: {text}");
         };
         let (shape, stream) = (Shape::Whole, None);

@@ -1,0 +1,185 @@
+//! The target of a request, taken apart: origin form `/path?query`, absolute form `http://host/path`,
+//! authority form `host:port` of CONNECT, or `*` (RFC 9112, section 3.2), and what clients send
+//! besides. The whole of it is always in `url.original`, so that a part is named only where it is
+//! certain. A password is in no part.
+
+use memchr::{memchr, memchr2, memmem, memrchr};
+
+use super::access::parse_number;
+
+/// The parts of a URL, as ECS names them
+/// (<https://www.elastic.co/docs/reference/ecs/ecs-url>).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Url<'a> {
+    /// With the brackets of an IPv6 address, as ECS wants it.
+    pub domain: Option<&'a [u8]>,
+    pub port: Option<u64>,
+    pub username: Option<&'a [u8]>,
+    pub path: Option<&'a [u8]>,
+    pub query: Option<&'a [u8]>,
+    pub fragment: Option<&'a [u8]>,
+}
+
+impl<'a> Url<'a> {
+    /// The parts of the target of a request with this method.
+    pub fn of_target(method: Option<&[u8]>, target: &'a [u8]) -> Self {
+        if target.starts_with(b"/") {
+            return Self::default().with_path(target);
+        }
+        if method == Some(b"CONNECT") {
+            return Self::default().with_host(target);
+        }
+        let Some(authority) = behind_scheme(target) else {
+            return Self::default().with_path(target);
+        };
+        let end = authority.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+        let (authority, path) = authority.split_at(end.unwrap_or(authority.len()));
+        let (user, host) = match memrchr(b'@', authority) {
+            Some(at) => (authority.get(..at), authority.get(at + 1..).unwrap_or_default()),
+            None => (None, authority),
+        };
+        let username = user.and_then(|user| user.split(|byte| *byte == b':').next());
+        let username = username.filter(|name| !name.is_empty());
+        Self { username, ..Self::default().with_host(host).with_path(path) }
+    }
+
+    /// With what of `host` is certain.
+    fn with_host(self, host: &'a [u8]) -> Self {
+        let (domain, port) = split_port(host);
+        let is_certain =
+            |domain: &&[u8]| domain.starts_with(b"[") || memchr(b':', domain).is_none();
+        Self { domain: domain.filter(is_certain), port, ..self }
+    }
+
+    fn with_path(mut self, rest: &'a [u8]) -> Self {
+        let part = |part: Option<&'a [u8]>| part.filter(|part| !part.is_empty());
+        let Some(at) = memchr2(b'?', b'#', rest) else {
+            self.path = part(Some(rest));
+            return self;
+        };
+        self.path = part(rest.get(..at));
+        let mut rest = rest.get(at..).unwrap_or_default();
+        if let Some(query) = rest.strip_prefix(b"?") {
+            let (query, behind) = query.split_at(memchr(b'#', query).unwrap_or(query.len()));
+            self.query = part(Some(query));
+            rest = behind;
+        }
+        self.fragment = part(rest.get(1..));
+        self
+    }
+}
+
+/// Whether a target has a host of its own.
+pub fn has_host(method: Option<&[u8]>, target: &[u8]) -> bool {
+    !target.starts_with(b"/") && (method == Some(b"CONNECT") || behind_scheme(target).is_some())
+}
+
+/// What is behind `scheme://`, where a target begins with that (RFC 3986, section 3.1); the one in a
+/// query is none.
+fn behind_scheme(target: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = target.split_at_checked(memmem::find(target, b"://")?)?;
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let is_scheme =
+        scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(is_part);
+    rest.get("://".len()..).filter(|_| is_scheme)
+}
+
+/// Splits `host:port` and `[v6]:port`; what is no port stays with the host.
+pub fn split_port<'a>(authority: &'a [u8]) -> (Option<&'a [u8]>, Option<u64>) {
+    let named = |host: &'a [u8]| Some(host).filter(|host| !host.is_empty());
+    let host_end = memrchr(b']', authority).unwrap_or(0);
+    let Some(colon) = memrchr(b':', authority).filter(|at| *at >= host_end) else {
+        return (named(authority), None);
+    };
+    let (host, port) = authority.split_at(colon);
+    let port = port.get(1..).unwrap_or_default();
+    let number = parse_number(port).filter(|port| u16::try_from(*port).is_ok());
+    let number = number.filter(|number| *number == 0 || !port.starts_with(b"0"));
+    let host = if number.is_some() || port.is_empty() { host } else { authority };
+    (named(host), number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fmt::Write as _;
+
+    /// The parts as one text.
+    fn shown(method: &str, target: &str) -> String {
+        let url = Url::of_target(Some(method.as_bytes()), target.as_bytes());
+        let mut text = String::new();
+        for (name, part) in [
+            ("domain", url.domain),
+            ("username", url.username),
+            ("path", url.path),
+            ("query", url.query),
+            ("fragment", url.fragment),
+        ] {
+            if let Some(part) = part {
+                write!(text, "{name}={} ", String::from_utf8_lossy(part)).unwrap();
+            }
+        }
+        if let Some(port) = url.port {
+            write!(text, "port={port}").unwrap();
+        }
+        text.trim_end().to_owned()
+    }
+
+    #[test]
+    fn targets_are_taken_apart() {
+        for (target, parts) in [
+            ("/", "path=/"),
+            ("*", "path=*"),
+            ("/a?b=c", "path=/a query=b=c"),
+            ("/q??", "path=/q query=?"),
+            ("/a?", "path=/a"),
+            ("/a#", "path=/a"),
+            ("/frag#x?y", "path=/frag fragment=x?y"),
+            ("/a?b#c?d#e", "path=/a query=b fragment=c?d#e"),
+            ("/x?u=http://e.example/", "path=/x query=u=http://e.example/"),
+            ("x?u=http://e.example/", "path=x query=u=http://e.example/"),
+            ("index.html", "path=index.html"),
+            ("//e.example/a", "path=//e.example/a"),
+            ("http://e.example", "domain=e.example"),
+            ("http://e.example?q", "domain=e.example query=q"),
+            ("http://e.example#f", "domain=e.example fragment=f"),
+            ("http://e.example:8080/a?x=1", "domain=e.example path=/a query=x=1 port=8080"),
+            ("http://e.example:/a", "domain=e.example path=/a"),
+            ("http://e.example:x/a", "path=/a"),
+            ("http://e.example:70000/a", "path=/a"),
+            ("http://u:pw@e.example/a", "domain=e.example username=u path=/a"),
+            ("http://u@e.example:81/", "domain=e.example username=u path=/ port=81"),
+            ("http://:pw@e.example/", "domain=e.example path=/"),
+            ("http://u:p@w@e.example/", "domain=e.example username=u path=/"),
+            ("http://e.example/@x:y", "domain=e.example path=/@x:y"),
+            ("http://[2001:db8::5]/v6", "domain=[2001:db8::5] path=/v6"),
+            ("http://[2001:db8::5]:81/v6", "domain=[2001:db8::5] path=/v6 port=81"),
+            ("http://[fe80::1%25eth0]/", "domain=[fe80::1%25eth0] path=/"),
+            ("http:///a", "path=/a"),
+            ("1x://e/", "path=1x://e/"),
+        ] {
+            assert_eq!(shown("GET", target), parts, "{target}");
+        }
+        for (target, parts) in [
+            ("e.example:443", "domain=e.example port=443"),
+            ("[2001:db8::1]:443", "domain=[2001:db8::1] port=443"),
+            ("e.example", "domain=e.example"),
+            ("e.example:x", ""),
+            ("/a", "path=/a"),
+        ] {
+            assert_eq!(shown("CONNECT", target), parts, "{target}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_password_is_in_no_part(
+            user in "[a-z]{0,3}", password in "[A-Z:@]{1,4}S3CRET", rest in "[/?#][a-z/?#@:]{0,8}",
+        ) {
+            let parts = shown("GET", &format!("http://{user}:{password}@e.example{rest}"));
+            prop_assert!(!parts.contains("S3CRET"), "{}", parts);
+            prop_assert!(parts.contains("domain=e.example"), "{}", parts);
+        }
+    }
+}
