@@ -261,7 +261,7 @@ impl Pipe {
 
 impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
+        while self.piece.is_empty() {
             match self.pieces.try_recv() {
                 Ok(piece) => self.piece = piece,
                 Err(TryRecvError::Empty) => return Err(ErrorKind::WouldBlock.into()),
@@ -296,7 +296,8 @@ impl<R: Read> Window<R> {
 
     fn read_up_to(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if offset < self.start {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "a stream cannot go back"));
+            let what = format!("a stream was at {} and was to be read at {offset}", self.start);
+            return Err(Broken::error(what));
         }
         let end = offset + buffer.len() as u64;
         while self.outlook == Outlook::Open {

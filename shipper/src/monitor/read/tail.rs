@@ -1,10 +1,12 @@
 //! One file being read: from an offset that is proven to fit its content, line by line, to its
-//! present end. How lines are read is in `reading.rs`; here is what is known of the file.
+//! present end. How lines are read is in `reading.rs`, what becomes of what has no end in `ending.rs`;
+//! here is what is known of the file.
 //!
 //! Every read begins with the bytes before the offset, so that a file that was truncated, or
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
 //! over whole lines only; what moves the checkpoint is [`Progress`].
 
+mod ending;
 mod opening;
 pub mod reading;
 
@@ -95,8 +97,22 @@ pub struct Tail {
     searched: Option<Place>,
     /// Up to where there is nothing but padding.
     padding_end: u64,
+    /// In what only goes forward: in padding that is longer than the buffer.
+    padded: Option<Padded>,
     unfinished: Unfinished,
+    /// Up to where there is nothing to ship, at the end; 0 if there is something.
+    nothing_to: u64,
+    /// Whether nothing can follow what the last read came to, and all of it was shipped.
+    is_over: bool,
     told: Told,
+}
+
+/// Text without an end, and padding behind it that nothing has followed yet.
+struct Padded {
+    /// What stands where the next line begins.
+    text: Vec<u8>,
+    /// Up to where there is padding.
+    place: Place,
 }
 
 /// What was said of a file, and is not said again.
@@ -269,8 +285,7 @@ impl Tail {
 
     /// Whether everything was read and nothing will follow.
     pub fn is_complete(&self) -> bool {
-        let at_end = self.handle.outlook().is_final();
-        at_end && self.is_at_end && self.shipped_to() == self.known_size
+        self.is_over && self.is_at_end
     }
 
     /// Whether it is an archive of which the end is missing, as far as it was read.
@@ -311,7 +326,7 @@ impl Tail {
 
     /// Up to where everything was read, be it that some of it is held.
     pub fn read_to(&self) -> u64 {
-        self.next.offset + self.unfinished.shipped()
+        self.nothing_to.max(self.next.offset + self.unfinished.shipped())
     }
 
     /// What was found since that was last taken.

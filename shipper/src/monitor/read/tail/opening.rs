@@ -62,7 +62,10 @@ impl Tail {
             is_at_end: false,
             searched: None,
             padding_end: 0,
+            padded: None,
             unfinished: Unfinished::default(),
+            nothing_to: 0,
+            is_over: false,
             told: Told::default(),
         };
         let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));
