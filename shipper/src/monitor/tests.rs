@@ -1,6 +1,7 @@
 //! The tailing of one file, against real files: [`Tail`] with all that it rests on.
 
 mod cases;
+mod damage;
 mod discovery;
 mod files_model;
 mod formats;

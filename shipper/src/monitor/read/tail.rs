@@ -33,6 +33,9 @@ use crate::monitor::read::unfinished::Unfinished;
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Counts, Scribe};
 
+/// An archive that ends in the middle and was not written to for so long will not be completed.
+const GIVEN_UP: Duration = Duration::from_mins(1);
+
 /// One content of one file: another number after each truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TailId(pub u64);
@@ -104,6 +107,10 @@ pub struct Tail {
     nothing_to: u64,
     /// Whether nothing can follow what the last read came to, and all of it was shipped.
     is_over: bool,
+    /// Whether more could come when it was last read: known without its descriptor too.
+    outlook: Outlook,
+    /// How many lines of it were read by this process.
+    lines: u64,
     told: Told,
 }
 
@@ -290,18 +297,42 @@ impl Tail {
 
     /// Whether it is an archive of which the end is missing, as far as it was read.
     pub fn is_cut(&self) -> bool {
-        self.handle.outlook() == Outlook::Cut
+        self.outlook == Outlook::Cut
     }
 
-    /// What is wrong with an archive that cannot be read on; said once.
+    /// Whether it cannot be read to its end.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self.outlook, Outlook::Damaged(_))
+    }
+
+    /// Why it cannot be read to its end, or could not be so far, and how much was read.
+    pub fn damage(&self) -> Option<String> {
+        let why = match &self.outlook {
+            Outlook::Damaged(why) => why.as_str(),
+            Outlook::Cut => "it ends in the middle",
+            Outlook::Open | Outlook::Complete => return None,
+        };
+        let (lines, bytes) = (self.lines, self.known_size);
+        let is_doubtful = bytes > 0 && self.is_archive();
+        let doubt = if is_doubtful { ", of which the last may be wrong" } else { "" };
+        Some(format!(
+            "{why}; {lines} lines were read of its {bytes} bytes of text before that{doubt}"
+        ))
+    }
+
+    /// The same, if it is not to be waited for: said once.
     pub fn take_damage(&mut self) -> Option<String> {
-        match self.handle.outlook() {
-            Outlook::Damaged(reason) if !self.told.damage => {
-                self.told.damage = true;
-                Some(reason)
-            }
-            _ => None,
+        let is_for_good = self.is_damaged() || self.is_given_up();
+        if !is_for_good || std::mem::replace(&mut self.told.damage, true) {
+            return None;
         }
+        self.damage()
+    }
+
+    /// Whether nobody goes on writing an archive that ends in the middle.
+    fn is_given_up(&self) -> bool {
+        let age = |found: Metadata| found.modified().ok()?.elapsed().ok();
+        self.is_cut() && self.metadata().ok().and_then(age).is_some_and(|age| age > GIVEN_UP)
     }
 
     /// Whether it is a compressed file.
@@ -337,6 +368,7 @@ impl Tail {
 
     /// What was found since this was last taken.
     pub fn take_counts(&mut self) -> Counts {
+        self.lines += self.scribe.counts.lines;
         std::mem::take(&mut self.scribe.counts)
     }
 

@@ -19,6 +19,7 @@ use super::rig::Rig;
 use super::*;
 use crate::monitor::Ended;
 use crate::monitor::read::content::{Pipe, Window};
+use crate::monitor::read::pipe::Piece;
 use crate::monitor::read::tail::Waits;
 
 const WAITS: Waits = Waits { event: Duration::from_secs(1), line: Duration::from_secs(1) };
@@ -138,7 +139,7 @@ struct Pair {
     log: Log,
     file: Tail,
     stream: Tail,
-    writer: Option<SyncSender<Vec<u8>>>,
+    writer: Option<SyncSender<Piece>>,
     of_file: Vec<Value>,
     of_stream: Vec<Value>,
     now: Instant,
@@ -163,7 +164,7 @@ impl Pair {
     fn write(&mut self, piece: &[u8]) {
         if !piece.is_empty() {
             self.log.append(piece);
-            self.writer.as_ref().unwrap().send(piece.to_vec()).unwrap();
+            self.writer.as_ref().unwrap().send(Ok(piece.to_vec())).unwrap();
         }
     }
 
@@ -332,7 +333,7 @@ fn a_monitor_of_standard_input_ends_by_itself_whatever_stood_at_a_pause_or_at_th
         rig.pipe = Some(received);
         rig.start();
         for piece in [before, after].into_iter().filter(|piece| !piece.is_empty()) {
-            pieces.send(piece.as_bytes().to_vec()).unwrap();
+            pieces.send(Ok(piece.as_bytes().to_vec())).unwrap();
             rig.touch("-");
             rig.settle();
         }

@@ -153,6 +153,7 @@ impl Tail {
         }
         *tools.buffer = buffer;
         self.is_at_end = matches!(look, Ok(Look::AtEnd));
+        self.outlook = self.handle.outlook();
         look
     }
 
