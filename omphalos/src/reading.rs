@@ -114,7 +114,7 @@ impl Reading {
         }
         Ok(Finished {
             lines: self.metrics.lines_read(&self.dataset),
-            is_cut: ended == Ended::Incomplete || self.metrics.archives_damaged() > 0,
+            is_cut: matches!(ended, Ended::Incomplete(_)) || self.metrics.archives_damaged() > 0,
         })
     }
 }

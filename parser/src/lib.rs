@@ -11,8 +11,8 @@
 //! [`Fields`], or by any names into the [`List`] beside it; the document need not know of it.
 
 mod access;
-pub mod detect;
 mod address;
+pub mod detect;
 mod document;
 mod fields;
 mod formats;

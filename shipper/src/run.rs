@@ -23,14 +23,17 @@ use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Input, Joints, Monitor, MonitorOptions, Start, StateDir, StateError,
-    read_pipe,
+    Bodies, End, Ended, Inbox, Input, Joints, Monitor, MonitorOptions, Piece, Start, StateDir,
+    StateError, read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
 use crate::road;
 
 /// Descriptors for other things than log files.
 const OTHER_DESCRIPTORS: u64 = 256;
+
+/// So many of the files that could not be read are named at the end.
+const MOST_LISTED: usize = 50;
 
 /// How many files may keep their descriptor: what is set, as far as the process may have so many.
 /// The limit that can be raised without privileges is raised first.
@@ -230,7 +233,7 @@ impl Stages {
 }
 
 /// Standard input, where a table reads it.
-fn pipe_of(inputs: &[Input], inbox: &Inbox) -> anyhow::Result<Option<Receiver<Vec<u8>>>> {
+fn pipe_of(inputs: &[Input], inbox: &Inbox) -> anyhow::Result<Option<Receiver<Piece>>> {
     let has_pipe = inputs.iter().any(|input| input.has_pipe);
     let pipe = has_pipe.then(|| read_pipe(std::io::stdin(), inbox.clone())).transpose();
     pipe.context("cannot read standard input")
@@ -257,6 +260,15 @@ async fn stop_in_order(shutdown: Shutdown, inbox: Inbox, grace: Duration, give_u
     give_up.cancel();
 }
 
+/// A line for each, as long as they are few.
+fn listed(missed: &[String]) -> String {
+    let mut lines: Vec<String> = missed.iter().take(MOST_LISTED).cloned().collect();
+    if let Some(more) = missed.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.iter().flat_map(|line| ["\n  ", line]).collect()
+}
+
 fn conclude(ended: &Ended) -> anyhow::Result<()> {
     match ended {
         Ended::Broken(what) => anyhow::bail!(
@@ -266,8 +278,9 @@ fn conclude(ended: &Ended) -> anyhow::Result<()> {
             info!("stopped; everything that was read is delivered and remembered");
             Ok(())
         }
-        Ended::Incomplete => anyhow::bail!(
-            "some of the files that were named could not be read, see above; everything else is delivered"
+        Ended::Incomplete(missed) => anyhow::bail!(
+            "not everything that was named could be read; what could is delivered.{}",
+            listed(missed)
         ),
         Ended::Unconfirmed => {
             info!("stopped; what was not confirmed in time is read again at the next start");

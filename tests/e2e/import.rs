@@ -228,3 +228,27 @@ fn what_cannot_be_imported_is_refused_with_what_to_do() {
         assert!(refused.output.contains(expected), "{}", refused.output);
     }
 }
+
+#[test]
+fn what_cannot_be_read_to_its_end_is_named_and_everything_else_is_imported() {
+    let alone = Alone::new();
+    let files = archives(&alone, 300);
+    let archive = fs::read(&files[1]).expect("the archive");
+    fs::write(&files[1], &archive[..archive.len() / 2]).expect("cut");
+    let text = alone.directory.path().join("d.log.gz").display().to_string();
+    fs::write(&text, "a line\n").expect("a file");
+    for is_first in [true, false] {
+        let import = alone.with_state("import").args(&files).arg(&text);
+        let imported = import.args(["--parser", "combined"]).run();
+        assert_eq!(imported.code, Some(1), "{}", imported.output);
+        for expected in [
+            format!("{}: it ends in the middle; ", files[1]),
+            format!("{text}: its name ends in .gz, but it does not begin as such an archive does"),
+        ] {
+            assert!(imported.output.contains(&expected), "{}", imported.output);
+        }
+        assert!(!imported.output.contains("nothing is new"), "{}", imported.output);
+        let indexed = row(&imported.output, "indexed").expect("a row");
+        assert_eq!(indexed > 600, is_first, "{}", imported.output);
+    }
+}

@@ -77,7 +77,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     if let Some(embedded) = embedded {
         embedded.close().await?;
     }
-    report(&watch, is_remote, bytes, &settings);
+    report(&watch, is_remote, if result.is_ok() { bytes } else { 0 }, &settings);
     if shutdown.is_cancelled() {
         eprintln!("stopped; the same command goes on where it stopped");
     }
@@ -190,7 +190,8 @@ fn unusable(directory: &Path, error: &std::io::Error) -> ConfigError {
     ))
 }
 
-/// The last word: what became of the lines.
+/// The last word: what became of the lines, of which there should be so many `bytes`, about; 0 where
+/// it is said what could not be read.
 fn report(watch: &Watch, is_remote: bool, bytes: u64, settings: &Settings) {
     let (read, became) = (watch.shipper.totals(), watch.indexer.totals());
     let row = |name: &str, number: u64| eprintln!("  {name:<14}{:>14}", grouped(number));

@@ -6,14 +6,11 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Command};
 use glob::Pattern;
 use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
-use omphalos_shipper::monitor::Start;
+use omphalos_shipper::monitor::{Start, UNREAD_ARCHIVES};
 
 use super::sizes::size;
 use crate::audit::table_of;
 use crate::run::{Settings, all_settings};
-
-/// What the shipper does not unpack.
-const OTHER_ARCHIVES: [&str; 3] = ["bz2", "xz", "zip"];
 
 const EXAMPLES: &str = "\
 With --elasticsearch-url the lines go to Elasticsearch; with --amqp-url to RabbitMQ, from which an
@@ -118,7 +115,7 @@ fn file(name: &str) -> Result<(PathBuf, u64), ConfigError> {
             "{name}: expected a file; name the files of a directory, as in {name}/*"
         )));
     }
-    if OTHER_ARCHIVES.contains(&ending) {
+    if UNREAD_ARCHIVES.contains(&ending) {
         return Err(ConfigError::invalid(format!(
             "{name}: .{ending} archives are not read; unpack it, or pack it as .gz or .zst"
         )));

@@ -20,6 +20,7 @@ use crate::monitor::know::files::{Files, Host, Limits};
 use crate::monitor::position::saver::Saver;
 use crate::monitor::position::state::{Remembered, StateDir};
 use crate::monitor::read::content::{Content, Pipe, Window};
+use crate::monitor::read::pipe::Piece;
 use crate::monitor::read::tail::reading::READ_BYTES;
 use crate::monitor::read::tail::{Tail, TailId};
 use crate::monitor::ready::Ready;
@@ -73,7 +74,7 @@ pub struct Joints {
     /// Where batches go.
     pub batches: SyncSender<ClosedBatch>,
     /// What comes in on standard input, if that is read.
-    pub pipe: Option<Receiver<Vec<u8>>>,
+    pub pipe: Option<Receiver<Piece>>,
     /// Bodies of batches that were sent, to be filled again.
     pub bodies: Bodies,
     /// What is counted.
@@ -87,8 +88,8 @@ pub struct Joints {
 pub enum Ended {
     /// Everything that was read is confirmed, and the checkpoint says so.
     Settled,
-    /// The same, but a file that should be read once could not be.
-    Incomplete,
+    /// The same, but of what should be read once these could not be, at least not to their ends.
+    Incomplete(Vec<String>),
     /// Something that was read is not confirmed; it is read again at the next start.
     Unconfirmed,
     /// The last checkpoint could not be saved.
@@ -165,6 +166,7 @@ impl Monitor {
             archive_quiet: ARCHIVE_QUIET,
             copy_wait: if options.once { ARCHIVE_QUIET } else { LINGER },
             second_look: SECOND_LOOK,
+            is_single_pass: options.once,
         };
         let host = options.host.clone();
         let of_pipe = inputs.iter().position(|input| input.has_pipe);
@@ -255,10 +257,9 @@ impl Monitor {
         if !self.files.iter().all(|tail| tail.progress.is_settled()) {
             return Ended::Unconfirmed;
         }
-        if self.options.once && self.files.misses_some() {
-            return Ended::Incomplete;
-        }
-        Ended::Settled
+        let is_over = self.options.once || self.is_pipe_only;
+        let missed = if is_over { self.files.missed() } else { Vec::new() };
+        if missed.is_empty() { Ended::Settled } else { Ended::Incomplete(missed) }
     }
 
     /// Waits until there is something to do.

@@ -36,11 +36,11 @@ pub use position::entry::Entry;
 pub use position::identity::{FileKey, logical_path};
 pub use position::line_numbers::{Lines, Span, number_lines};
 pub use position::state::{Remembered, StateDir, StateError};
-pub use read::content::Compression;
-pub use read::pipe::read_pipe;
+pub use read::archive::Compression;
+pub use read::pipe::{Piece, read_pipe};
 pub use read::tail::{TailId, Waits};
 pub use settings::{
     Archives, ENGINE_SETTINGS, EngineSettings, Input, LogicalPath, MonitorSettings, Start,
-    monitor_settings,
+    UNREAD_ARCHIVES, monitor_settings,
 };
 pub use wake::{End, Inbox};

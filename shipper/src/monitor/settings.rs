@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::monitor::find::discover::Watched;
 use crate::monitor::find::watcher::WatchMode;
 use crate::monitor::know::files::PIPE;
-use crate::monitor::read::content::Compression;
+use crate::monitor::read::archive::Compression;
 use crate::monitor::read::tail::Waits;
 
 /// The rows of what is set once for all files.
@@ -147,6 +147,9 @@ const IDS: &[Setting] = &[
     .about(About::Identity),
 ];
 
+/// Endings of archives that are not unpacked, and left out by default.
+pub const UNREAD_ARCHIVES: [&str; 3] = ["bz2", "xz", "zip"];
+
 /// The rows of a `[[monitor]]` table, in the order of the manual.
 pub fn monitor_settings() -> Vec<Setting> {
     let [format, text, line] = RECIPE_SETTINGS;
@@ -211,7 +214,7 @@ impl Default for MonitorSettings {
     fn default() -> Self {
         Self {
             paths: Vec::new(),
-            exclude: ["*.bz2", "*.xz", "*.zip"].map(str::to_owned).to_vec(),
+            exclude: UNREAD_ARCHIVES.map(|ending| format!("*.{ending}")).to_vec(),
             archives: false,
             start: Start::Beginning,
             ignore_older: None,

@@ -1,6 +1,7 @@
 //! The tailing of one file, against real files: [`Tail`] with all that it rests on.
 
 mod cases;
+mod damage;
 mod discovery;
 mod files_model;
 mod formats;
@@ -12,6 +13,7 @@ mod positions;
 mod restarts;
 mod rig;
 mod steps;
+mod streams;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -34,6 +36,7 @@ use crate::monitor::read::tail::reading::{Look, READ_BYTES, Tools};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
+use omphalos_parser::scribe::multiline::Rule;
 use omphalos_parser::scribe::{Origin, Recipe};
 use omphalos_parser::{Documents, ParserKind};
 
@@ -42,6 +45,8 @@ struct Log {
     _directory: TempDir,
     path: PathBuf,
     kind: ParserKind,
+    container: Container,
+    multiline: Option<Rule>,
     max_line_bytes: usize,
     buffer_bytes: usize,
     batch_bytes: usize,
@@ -85,6 +90,8 @@ impl Log {
             _directory: directory,
             path,
             kind,
+            container: Container::None,
+            multiline: None,
             max_line_bytes: 1000,
             buffer_bytes: READ_BYTES,
             batch_bytes: usize::MAX,
@@ -117,13 +124,17 @@ impl Log {
     }
 
     fn open_at(&self, path: &Path, entry: Option<&Entry>) -> Tail {
+        self.open_content(path, Content::open(path).unwrap(), entry)
+    }
+
+    fn open_content(&self, path: &Path, content: Content, entry: Option<&Entry>) -> Tail {
         let shown = path.as_os_str().as_encoded_bytes();
         let recipe = Recipe {
             format: self.kind.format(),
             dataset: "test".to_owned(),
             encoding: EncodingSetting::Auto,
-            container: Container::None,
-            multiline: None,
+            container: self.container,
+            multiline: self.multiline.clone(),
             keep_original: true,
             max_line_bytes: self.max_line_bytes,
         };
@@ -135,7 +146,7 @@ impl Log {
             names: Names::of(&logical_path(path)),
             ids: IdMakers::new("host", &IdKeys::default()),
         };
-        Tail::open(setup, path.to_owned(), Content::open(path).unwrap(), entry).unwrap()
+        Tail::open(setup, path.to_owned(), content, entry).unwrap()
     }
 
     fn fits(&self, entry: &Entry) -> bool {

@@ -60,6 +60,8 @@ pub struct Scan {
     pub missing: Vec<PathBuf>,
     /// Names without wildcards that are neither a regular file nor a directory, and what they are.
     pub irregular: Vec<(PathBuf, &'static str)>,
+    /// Names without wildcards of files that `exclude` leaves out.
+    pub excluded: Vec<PathBuf>,
     /// Patterns and directories without a single file.
     pub empty: Vec<String>,
     /// What could not be looked at, and why.
@@ -157,6 +159,9 @@ fn look_at(path: &Path, table: Table<'_>, collected: &mut Collected) {
             if walk.from(path) == 0 {
                 collected.scan().empty.push(path.display().to_string());
             }
+        }
+        Ok(metadata) if metadata.is_file() && table.watched.is_excluded(path) => {
+            collected.scan().excluded.push(path.to_owned());
         }
         Ok(metadata) if metadata.is_file() => {
             let mut walk = Walk::new(&[], table, collected);

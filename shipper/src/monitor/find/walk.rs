@@ -58,6 +58,8 @@ impl Collected {
         scan.found.sort_by(|left, right| left.path.cmp(&right.path));
         scan.missing.sort();
         scan.missing.dedup();
+        scan.excluded.sort();
+        scan.excluded.dedup();
         scan.irregular.sort();
         scan.irregular.dedup();
         scan.unreadable.sort_by(|left, right| left.0.cmp(&right.0));

@@ -16,7 +16,8 @@ use crate::monitor::know::copies::{Candidate, Kinship, Standing, kinship};
 use crate::monitor::know::matching::{fits, length, stamp};
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
-use crate::monitor::read::content::{Compression, Content};
+use crate::monitor::read::archive::Compression;
+use crate::monitor::read::content::Content;
 
 /// A directory in which names go on changing is read again after so many times what that takes.
 const KEEP_FACTOR: u32 = 4;

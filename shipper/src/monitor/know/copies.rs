@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::monitor::know::matching::{find_inode, fits, length};
 use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::{FileKey, logical_path};
-use crate::monitor::read::content::{Compression, Content};
+use crate::monitor::read::archive::Compression;
+use crate::monitor::read::content::Content;
 
 /// Of a file up to this size every byte is compared with that of which it may be a copy.
 const COMPARED_WHOLE: u64 = 8 << 20;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use omphalos_common::ids::{IdKeys, IdMakers};
-use tracing::warn;
+use tracing::error;
 
 use crate::books::Held;
 use crate::metrics::ShipperMetrics;
@@ -75,6 +75,8 @@ pub struct Limits {
     /// A file that is nowhere in its directory is believed to be gone when a look so much later
     /// does not find it either: names may be changed while a directory is read.
     pub second_look: Duration,
+    /// Whether this is a single pass: what it cannot read to its end, the next one is to say again.
+    pub is_single_pass: bool,
 }
 
 /// All files being read.
@@ -202,18 +204,24 @@ impl Files {
         let absent = self.remembered.iter();
         let fresh = absent.filter(|entry| entry.seen > now - REMEMBER_SECONDS);
         let tails = self.tails.values().filter(|tail| !tail.is_pipe());
-        tails.map(|tail| tail.entry(now)).chain(fresh.cloned()).collect()
+        let entry = |tail: &Tail| {
+            let entry = tail.entry(now);
+            let complete = entry.complete.filter(|_| !self.is_to_be_said_again(tail));
+            Entry { complete, ..entry }
+        };
+        tails.map(entry).chain(fresh.cloned()).collect()
     }
 
-    /// Whether something that was named is not there, or could not be read to its end, in a single
-    /// pass.
-    pub fn misses_some(&self) -> bool {
-        let mut cut = self.tails.values().filter(|tail| tail.is_cut()).peekable();
-        let misses = self.reports.misses_some() || cut.peek().is_some();
-        for tail in cut {
-            warn!(path = %tail.path.display(), offset = tail.known_size(), "the archive ends in the middle; what comes before this offset was read");
-        }
-        misses
+    /// Whether a file is damaged, and not to be forgotten for that.
+    fn is_to_be_said_again(&self, tail: &Tail) -> bool {
+        self.limits.is_single_pass && tail.is_damaged()
+    }
+
+    /// What was named and is not there, or could not be read to its end, and why: for a single pass.
+    pub fn missed(&self) -> Vec<String> {
+        let damaged = |tail: &Tail| Some(format!("{}: {}", tail.path.display(), tail.damage()?));
+        let damaged = self.tails.values().filter_map(damaged);
+        self.reports.missed().into_iter().chain(damaged).collect()
     }
 
     /// What cannot be read now, in a few words; `None` when everything can.
@@ -359,8 +367,10 @@ impl Files {
     pub fn tell_damage(&mut self, id: TailId) {
         let Some(tail) = self.tails.get_mut(&id) else { return };
         if let Some(reason) = tail.take_damage() {
-            warn!(path = %tail.path.display(), offset = tail.offset(), reason, "the archive is damaged; what comes after this offset cannot be read");
-            self.metrics.archive_damaged();
+            error!(path = %tail.path.display(), offset = tail.known_size(), "cannot be read to its end: {reason}");
+            if tail.is_archive() {
+                self.metrics.archive_damaged();
+            }
         }
     }
 

@@ -4,46 +4,24 @@
 //! go forward, so they keep what was asked for last, and an archive begins anew to go back.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, ErrorKind, Read, Seek};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError};
-
-use flate2::read::MultiGzDecoder;
 
 use omphalos_common::numbers::at_most;
 use rustix::fs::OFlags;
 
 use crate::monitor::broken::{self, Broken};
-use crate::monitor::know::matching::stamp;
-use crate::monitor::position::entry::Stamp;
 use crate::monitor::position::identity::FileKey;
+use crate::monitor::read::archive::{Archive, Compression};
+use crate::monitor::read::pipe::Piece;
 
 /// How a file is opened: a pipe that has taken its place must not make us wait for a writer.
 const OPEN_FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
-/// How much is decompressed at once, in bytes.
-const STEP_BYTES: usize = 64 * 1024;
-
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// RFC 1952, one or more members.
-    Gzip,
-    /// RFC 8878, one or more frames.
-    Zstd,
-}
-
-impl Compression {
-    /// What the name of a file says: `.gz` or `.zst`.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.as_encoded_bytes() {
-            b"gz" => Some(Self::Gzip),
-            b"zst" => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-}
+/// How much of a stream is read at once, in bytes.
+pub const STEP_BYTES: usize = 64 * 1024;
 
 /// Whether more may come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +79,7 @@ impl Content {
     pub fn file(&self) -> Option<&File> {
         match self {
             Self::Plain(file) => Some(file),
-            Self::Archive(archive) => Some(&archive.file),
+            Self::Archive(archive) => Some(archive.file()),
             Self::Pipe(_) => None,
         }
     }
@@ -139,9 +117,7 @@ impl Content {
     pub fn outlook(&self) -> Outlook {
         match self {
             Self::Plain(_) => Outlook::Open,
-            Self::Archive(archive) => {
-                archive.window.as_ref().map_or(Outlook::Open, Window::outlook)
-            }
+            Self::Archive(archive) => archive.outlook(),
             Self::Pipe(window) => window.outlook(),
         }
     }
@@ -177,93 +153,27 @@ fn read_file(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// A compressed file.
-#[derive(Debug)]
-pub struct Archive {
-    file: File,
-    compression: Compression,
-    /// None before the first read, and where it must begin anew.
-    window: Option<Window<Decoder>>,
-    /// What the file was like when the window was begun.
-    stamp: Option<Stamp>,
-}
-
-impl Archive {
-    fn new(file: File, compression: Compression) -> Self {
-        Self { file, compression, window: None, stamp: None }
-    }
-
-    fn read_up_to(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let stamp = Some(stamp(&self.file.metadata()?));
-        let is_cut = |window: &Window<_>| window.outlook() == Outlook::Cut;
-        let window = match self.window.take() {
-            // One that ended in the middle may have been completed since.
-            Some(window) if window.start <= offset && !(is_cut(&window) && stamp != self.stamp) => {
-                window
-            }
-            _ => Window::new(self.decoder()?),
-        };
-        self.stamp = stamp;
-        self.window.insert(window).read_up_to(buffer, offset)
-    }
-
-    fn decoder(&self) -> io::Result<Decoder> {
-        let mut file = self.file.try_clone()?;
-        file.rewind()?;
-        Ok(match self.compression {
-            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(
-                BufReader::with_capacity(STEP_BYTES, file),
-            ))),
-            Compression::Zstd => Decoder::Zstd(Box::new(zstd::Decoder::new(file)?)),
-        })
-    }
-}
-
-/// Where the text of an archive comes from.
-pub enum Decoder {
-    /// gzip.
-    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
-    /// zstd.
-    Zstd(Box<zstd::Decoder<'static, BufReader<File>>>),
-}
-
-impl std::fmt::Debug for Decoder {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Gzip(_) => "Gzip",
-            Self::Zstd(_) => "Zstd",
-        })
-    }
-}
-
-impl Read for Decoder {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Gzip(decoder) => decoder.read(buffer),
-            Self::Zstd(decoder) => decoder.read(buffer),
-        }
-    }
-}
-
 /// What a thread has read from a pipe; `WouldBlock` when there is nothing now.
 #[derive(Debug)]
 pub struct Pipe {
-    pieces: Receiver<Vec<u8>>,
+    pieces: Receiver<Piece>,
     piece: Vec<u8>,
 }
 
 impl Pipe {
     /// What comes in through this channel, until it is closed.
-    pub fn new(pieces: Receiver<Vec<u8>>) -> Self {
+    pub fn new(pieces: Receiver<Piece>) -> Self {
         Self { pieces, piece: Vec::new() }
     }
 }
 
 impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
+        while self.piece.is_empty() {
             match self.pieces.try_recv() {
-                Ok(piece) => self.piece = piece,
+                Ok(Ok(piece)) => self.piece = piece,
+                // Whatever it is, nothing more will come.
+                Ok(Err(error)) => return Err(io::Error::other(error.to_string())),
                 Err(TryRecvError::Empty) => return Err(ErrorKind::WouldBlock.into()),
                 Err(TryRecvError::Disconnected) => return Ok(0),
             }
@@ -290,13 +200,29 @@ impl<R: Read> Window<R> {
         Self { reader, start: 0, kept: Vec::new(), outlook: Outlook::Open }
     }
 
-    fn outlook(&self) -> Outlook {
+    /// One of which it is known that nothing can be read.
+    pub fn ended(reader: R, outlook: Outlook) -> Self {
+        Self { outlook, ..Self::new(reader) }
+    }
+
+    /// Offset of the first byte that can still be read.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Whether more may come behind what was read last.
+    pub fn outlook(&self) -> Outlook {
         self.outlook.clone()
     }
 
-    fn read_up_to(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    /// Fills `buffer` from `offset` on, as far as the stream goes now; returns how much was read.
+    ///
+    /// # Errors
+    /// When it cannot be read; [`Broken`] when the offset was passed.
+    pub fn read_up_to(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if offset < self.start {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "a stream cannot go back"));
+            let what = format!("a stream was at {} and was to be read at {offset}", self.start);
+            return Err(Broken::error(what));
         }
         let end = offset + buffer.len() as u64;
         while self.outlook == Outlook::Open {
@@ -433,9 +359,9 @@ mod tests {
     fn a_pipe_is_read_as_far_as_it_has_come() {
         let (pieces, received) = sync_channel(8);
         let mut content = Content::Pipe(Window::new(Pipe::new(received)));
-        pieces.send(b"one\ntw".to_vec()).unwrap();
+        pieces.send(Ok(b"one\ntw".to_vec())).unwrap();
         assert_eq!(part(&mut content, 0, 100), b"one\ntw");
-        pieces.send(b"o\n".to_vec()).unwrap();
+        pieces.send(Ok(b"o\n".to_vec())).unwrap();
         assert_eq!(part(&mut content, 4, 100), b"two\n");
         assert_eq!(content.outlook(), Outlook::Open);
         drop(pieces);

@@ -1,5 +1,6 @@
 //! How one file is read: its content by offset, line by line, made into documents.
 
+pub mod archive;
 pub mod content;
 pub mod directives;
 pub mod handle;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use tracing::error;
-
 use crate::monitor::know::files::PIPE;
 use crate::monitor::wake::Inbox;
+
+/// What was read, or why nothing more can be.
+pub type Piece = io::Result<Vec<u8>>;
 
 const PIECE_BYTES: usize = 64 * 1024;
 /// So many pieces wait for the monitor; then the writer does.
@@ -21,7 +22,7 @@ const MOST_PIECES: usize = 4;
 pub fn read_pipe(
     mut pipe: impl Read + Send + 'static,
     inbox: Inbox,
-) -> io::Result<Receiver<Vec<u8>>> {
+) -> io::Result<Receiver<Piece>> {
     let (pieces, received) = sync_channel(MOST_PIECES);
     let tell = move || {
         inbox.put(|news| {
@@ -35,7 +36,7 @@ pub fn read_pipe(
                 Ok(0) => break,
                 Ok(length) => {
                     buffer.truncate(length);
-                    if pieces.send(std::mem::take(&mut buffer)).is_err() {
+                    if pieces.send(Ok(std::mem::take(&mut buffer))).is_err() {
                         break;
                     }
                     buffer.resize(PIECE_BYTES, 0);
@@ -43,7 +44,8 @@ pub fn read_pipe(
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    error!(%error, "cannot read standard input any more");
+                    // Where nobody takes it, nobody reads any more.
+                    drop(pieces.send(Err(error)));
                     break;
                 }
             }

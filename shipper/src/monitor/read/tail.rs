@@ -1,10 +1,12 @@
 //! One file being read: from an offset that is proven to fit its content, line by line, to its
-//! present end. How lines are read is in `reading.rs`; here is what is known of the file.
+//! present end. How lines are read is in `reading.rs`, what becomes of what has no end in `ending.rs`;
+//! here is what is known of the file.
 //!
 //! Every read begins with the bytes before the offset, so that a file that was truncated, or
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
 //! over whole lines only; what moves the checkpoint is [`Progress`].
 
+mod ending;
 mod opening;
 pub mod reading;
 
@@ -30,6 +32,9 @@ use crate::monitor::read::place::Place;
 use crate::monitor::read::unfinished::Unfinished;
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Counts, Scribe};
+
+/// An archive that ends in the middle and was not written to for so long will not be completed.
+const GIVEN_UP: Duration = Duration::from_mins(1);
 
 /// One content of one file: another number after each truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,8 +100,26 @@ pub struct Tail {
     searched: Option<Place>,
     /// Up to where there is nothing but padding.
     padding_end: u64,
+    /// In what only goes forward: in padding that is longer than the buffer.
+    padded: Option<Padded>,
     unfinished: Unfinished,
+    /// Up to where there is nothing to ship, at the end; 0 if there is something.
+    nothing_to: u64,
+    /// Whether nothing can follow what the last read came to, and all of it was shipped.
+    is_over: bool,
+    /// Whether more could come when it was last read: known without its descriptor too.
+    outlook: Outlook,
+    /// How many lines of it were read by this process.
+    lines: u64,
     told: Told,
+}
+
+/// Text without an end, and padding behind it that nothing has followed yet.
+struct Padded {
+    /// What stands where the next line begins.
+    text: Vec<u8>,
+    /// Up to where there is padding.
+    place: Place,
 }
 
 /// What was said of a file, and is not said again.
@@ -269,24 +292,47 @@ impl Tail {
 
     /// Whether everything was read and nothing will follow.
     pub fn is_complete(&self) -> bool {
-        let at_end = self.handle.outlook().is_final();
-        at_end && self.is_at_end && self.shipped_to() == self.known_size
+        self.is_over && self.is_at_end
     }
 
     /// Whether it is an archive of which the end is missing, as far as it was read.
     pub fn is_cut(&self) -> bool {
-        self.handle.outlook() == Outlook::Cut
+        self.outlook == Outlook::Cut
     }
 
-    /// What is wrong with an archive that cannot be read on; said once.
+    /// Whether it cannot be read to its end.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self.outlook, Outlook::Damaged(_))
+    }
+
+    /// Why it cannot be read to its end, or could not be so far, and how much was read.
+    pub fn damage(&self) -> Option<String> {
+        let why = match &self.outlook {
+            Outlook::Damaged(why) => why.as_str(),
+            Outlook::Cut => "it ends in the middle",
+            Outlook::Open | Outlook::Complete => return None,
+        };
+        let (lines, bytes) = (self.lines, self.known_size);
+        let is_doubtful = bytes > 0 && self.is_archive();
+        let doubt = if is_doubtful { ", of which the last may be wrong" } else { "" };
+        Some(format!(
+            "{why}; {lines} lines were read of its {bytes} bytes of text before that{doubt}"
+        ))
+    }
+
+    /// The same, if it is not to be waited for: said once.
     pub fn take_damage(&mut self) -> Option<String> {
-        match self.handle.outlook() {
-            Outlook::Damaged(reason) if !self.told.damage => {
-                self.told.damage = true;
-                Some(reason)
-            }
-            _ => None,
+        let is_for_good = self.is_damaged() || self.is_given_up();
+        if !is_for_good || std::mem::replace(&mut self.told.damage, true) {
+            return None;
         }
+        self.damage()
+    }
+
+    /// Whether nobody goes on writing an archive that ends in the middle.
+    fn is_given_up(&self) -> bool {
+        let age = |found: Metadata| found.modified().ok()?.elapsed().ok();
+        self.is_cut() && self.metadata().ok().and_then(age).is_some_and(|age| age > GIVEN_UP)
     }
 
     /// Whether it is a compressed file.
@@ -311,7 +357,7 @@ impl Tail {
 
     /// Up to where everything was read, be it that some of it is held.
     pub fn read_to(&self) -> u64 {
-        self.next.offset + self.unfinished.shipped()
+        self.nothing_to.max(self.next.offset + self.unfinished.shipped())
     }
 
     /// What was found since that was last taken.
@@ -322,6 +368,7 @@ impl Tail {
 
     /// What was found since this was last taken.
     pub fn take_counts(&mut self) -> Counts {
+        self.lines += self.scribe.counts.lines;
         std::mem::take(&mut self.scribe.counts)
     }
 

@@ -43,6 +43,16 @@ impl Unfinished {
         self.factor = (self.factor.max(1) * 2).min(LONGEST_FACTOR);
     }
 
+    /// How many bytes of it there are, as far as was seen.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether all of it was shipped, be it that there is nothing.
+    pub fn is_shipped(&self) -> bool {
+        self.shipped == self.length
+    }
+
     /// How many bytes were shipped last.
     pub fn shipped(&self) -> u64 {
         self.shipped

@@ -394,7 +394,9 @@ fn a_single_pass_says_when_it_missed_something() {
     rig.append("app.log", "one\nunfinished");
     rig.once = true;
     rig.start();
-    assert_eq!(rig.finish(), Ended::Incomplete);
+    let path = rig.path("missing.log").display().to_string();
+    let missed = vec![format!("{path}: the file is not there")];
+    assert_eq!(rig.finish(), Ended::Incomplete(missed));
     assert_eq!(rig.lines(), ["one", "unfinished"]);
 }
 

@@ -132,11 +132,11 @@ fn standard_input_is_read_to_its_end_and_then_everything_is_delivered() {
     let (pieces, received) = sync_channel(8);
     rig.pipe = Some(received);
     rig.start();
-    pieces.send(b"one\ntw".to_vec()).unwrap();
+    pieces.send(Ok(b"one\ntw".to_vec())).unwrap();
     rig.touch("-");
     rig.settle();
     assert_eq!(rig.lines(), ["one"]);
-    pieces.send(b"o\nthree".to_vec()).unwrap();
+    pieces.send(Ok(b"o\nthree".to_vec())).unwrap();
     drop(pieces);
     rig.touch("-");
     assert_eq!(rig.finish(), Ended::Settled);

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::config::Settings;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::know::files::Host;
+use crate::monitor::read::pipe::Piece;
 use crate::monitor::schedule::Schedule;
 use crate::monitor::{
     Bodies, ClosedBatch, End, Ended, EngineSettings, Inbox, Joints, Monitor, MonitorOptions,
@@ -35,7 +36,7 @@ pub struct Rig {
     pub second_look: Duration,
     monitor: Option<Running>,
     /// What standard input says, for monitors that are started from now on.
-    pub pipe: Option<Receiver<Vec<u8>>>,
+    pub pipe: Option<Receiver<Piece>>,
     pub metrics: ShipperMetrics,
     pub health: Health,
     /// What was confirmed, in order.

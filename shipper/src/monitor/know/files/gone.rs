@@ -257,8 +257,8 @@ impl Files {
         let mut closing: Vec<TailId> =
             silent.map(|(id, _)| *id).filter(|id| self.is_finished(*id)).collect();
         // A read archive is never written to again.
-        let archives = self.tails.values().filter(|tail| tail.is_read_archive());
-        closing.extend(archives.map(|tail| tail.id));
+        let is_read = |tail: &&Tail| tail.is_read_archive() && !self.is_to_be_said_again(tail);
+        closing.extend(self.tails.values().filter(is_read).map(|tail| tail.id));
         for id in &closing {
             self.close(*id);
         }
@@ -320,7 +320,8 @@ impl Files {
         };
         // Shorter than what was read means truncated: that is dealt with by reading.
         let is_read = tail.is_at_end() && tail.progress.is_settled();
-        let at_end = is_read && metadata.len() == tail.shipped_to();
+        // How long the text of an archive is, its length does not tell.
+        let at_end = is_read && (tail.is_archive() || metadata.len() == tail.shipped_to());
         // As long as nothing takes its place, its writer may not have noticed the rotation.
         at_end && (metadata.nlink() == 0 || self.has_successor(tail))
     }

@@ -1,6 +1,7 @@
 //! What cannot be read: said once, known for as long as it is so.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use tracing::warn;
 
 use crate::monitor::broken::Broken;
 use crate::monitor::find::discover::Scan;
+use crate::monitor::settings::UNREAD_ARCHIVES;
 
 /// What was said of the last scan, and is not said again while it is so.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -15,11 +17,37 @@ enum Announced {
     /// A file that was named is not there.
     Missing(PathBuf),
     /// What was named is no regular file.
-    Irregular(PathBuf),
+    Irregular(PathBuf, &'static str),
+    /// What was named is excluded.
+    Excluded(PathBuf),
     /// No file matches a pattern.
     Empty(String),
     /// A file or directory cannot be looked at.
     Unreadable(PathBuf),
+}
+
+impl Announced {
+    /// In a few words, for what is said at the end; what is unreadable is known with its reason.
+    fn missed(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing(path) => format!("{}: the file is not there", path.display()),
+            Self::Irregular(path, kind) => {
+                format!("{}: it is {kind}, not a regular file", path.display())
+            }
+            Self::Excluded(path) => format!("{}: {}", path.display(), excluded(path)),
+            Self::Empty(pattern) => format!("{pattern}: no file matches"),
+            Self::Unreadable(_) => return None,
+        })
+    }
+}
+
+/// Why a file that is named is not read.
+fn excluded(path: &Path) -> String {
+    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    if UNREAD_ARCHIVES.contains(&ending) {
+        return format!(".{ending} archives are not read; unpack it, or pack it as .gz or .zst");
+    }
+    "it is named, but left out by a pattern of exclude; it is not read".to_owned()
 }
 
 /// What is wrong with files now.
@@ -51,8 +79,13 @@ impl Reports {
             });
         }
         for (path, kind) in &scan.irregular {
-            once(Announced::Irregular(path.clone()), &|| {
+            once(Announced::Irregular(path.clone(), kind), &|| {
                 warn!(path = %path.display(), "is {kind}, not a regular file; it is not read");
+            });
+        }
+        for path in &scan.excluded {
+            once(Announced::Excluded(path.clone()), &|| {
+                warn!(path = %path.display(), "{}", excluded(path));
             });
         }
         for pattern in &scan.empty {
@@ -105,10 +138,14 @@ impl Reports {
         self.broken.as_deref()
     }
 
-    /// Whether something that was named is not there, or cannot be read.
-    pub fn misses_some(&self) -> bool {
-        let is_missed = |fact: &Announced| !matches!(fact, Announced::Empty(_));
-        !self.unreadable.is_empty() || self.announced.iter().any(is_missed)
+    /// What was named and is not there, or cannot be read, and why.
+    pub fn missed(&self) -> Vec<String> {
+        let unreadable = self.unreadable.iter().chain(&self.unseen);
+        let unreadable = unreadable.map(|(path, error)| format!("{}: {error}", path.display()));
+        let mut missed: Vec<String> =
+            self.announced.iter().filter_map(Announced::missed).chain(unreadable).collect();
+        missed.sort_unstable();
+        missed
     }
 
     /// What cannot be read now, in a few words; `None` when everything can.

@@ -11,7 +11,7 @@ use super::Files;
 use super::open::MOST_NAMED;
 use crate::monitor::find::discover::{Found, Scan};
 use crate::monitor::position::identity::logical_path;
-use crate::monitor::read::content::Compression;
+use crate::monitor::read::archive::Compression;
 use crate::monitor::read::tail::TailId;
 
 impl Files {
@@ -67,6 +67,7 @@ impl Files {
         }
         to_read.extend(self.open_overtaken());
         to_read.extend(self.find_rotated());
+        self.tell_of_cut_archives();
         self.suspects.keep_only(|key| self.waiting.contains(&key));
         to_read.extend(self.missed.keys());
         if self.opened_now > MOST_NAMED {
@@ -75,6 +76,14 @@ impl Files {
         self.is_first_start = false;
         self.metrics.files_waiting(archives, archive_bytes);
         to_read
+    }
+
+    /// Says which archives end in the middle and are written no further.
+    fn tell_of_cut_archives(&mut self) {
+        let cut = self.tails.values().filter(|tail| tail.is_cut()).map(|tail| tail.id);
+        for id in cut.collect::<Vec<_>>() {
+            self.tell_damage(id);
+        }
     }
 
     /// Whether a file is not to be opened: an archive that nobody asked for, or one that has nothing

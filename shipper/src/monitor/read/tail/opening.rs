@@ -16,7 +16,7 @@ use crate::monitor::know::matching;
 use crate::monitor::position::clock::Clock;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::progress::Progress;
-use crate::monitor::read::content::Content;
+use crate::monitor::read::content::{Content, Outlook};
 use crate::monitor::read::directives;
 use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
@@ -62,7 +62,12 @@ impl Tail {
             is_at_end: false,
             searched: None,
             padding_end: 0,
+            padded: None,
             unfinished: Unfinished::default(),
+            nothing_to: 0,
+            is_over: false,
+            outlook: Outlook::Open,
+            lines: 0,
             told: Told::default(),
         };
         let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));

@@ -1,8 +1,13 @@
-//! How a file is read: a buffer at a time, its lines made into documents.
+//! How a file is read: a buffer at a time, its lines made into documents. What stands behind the
+//! last line end is dealt with in `ending.rs`.
+//!
+//! Each read of what only goes forward ([`Content::is_seekable`]) begins at a [`Place`], and these
+//! never move back: neither here nor there.
+//!
+//! [`Content::is_seekable`]: crate::monitor::read::content::Content::is_seekable
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Instant;
 
 use memchr::memchr;
 use omphalos_common::event::day_of;
@@ -13,8 +18,8 @@ use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::position::progress::Position;
 use crate::monitor::read::place::Place;
-use crate::monitor::read::tail::{Tail, Waits};
-use omphalos_parser::scribe::padding::{self, leading_padding};
+use crate::monitor::read::tail::Tail;
+use omphalos_parser::scribe::padding;
 use omphalos_parser::scribe::{Desk, Line, Scribe};
 use omphalos_parser::{Documents, Time};
 
@@ -37,7 +42,7 @@ pub struct Tools<'a> {
 
 /// Where the documents of one file are put for the length of one read: each gets its time and its id,
 /// and is noted in the batch.
-struct BatchDesk<'a> {
+pub(super) struct BatchDesk<'a> {
     clock: &'a mut Clock,
     names: &'a Names,
     batch: &'a mut OpenBatch,
@@ -66,10 +71,10 @@ impl Desk for BatchDesk<'_> {
 }
 
 /// What makes documents of one file, for the length of one read.
-struct Work<'a> {
-    scribe: &'a mut Scribe<Position>,
-    documents: &'a mut Documents,
-    desk: BatchDesk<'a>,
+pub(super) struct Work<'a> {
+    pub(super) scribe: &'a mut Scribe<Position>,
+    pub(super) documents: &'a mut Documents,
+    pub(super) desk: BatchDesk<'a>,
     /// Where events were ended because nothing followed for long.
     splits: &'a VecDeque<u64>,
     /// Where the next line begins.
@@ -134,8 +139,11 @@ impl Tail {
     /// When the file cannot be read.
     pub fn read(&mut self, tools: &mut Tools<'_>) -> io::Result<Look> {
         let mut buffer = std::mem::take(tools.buffer);
+        self.is_over = false;
         let look = if self.searched.is_some() {
             self.read_past(&mut buffer)
+        } else if let Some(padded) = self.padded.take() {
+            self.read_on_padding(padded, &mut buffer, tools)
         } else {
             self.read_lines(&mut buffer, tools)
         };
@@ -145,6 +153,7 @@ impl Tail {
         }
         *tools.buffer = buffer;
         self.is_at_end = matches!(look, Ok(Look::AtEnd));
+        self.outlook = self.handle.outlook();
         look
     }
 
@@ -171,30 +180,31 @@ impl Tail {
         if charset.unit() == 1
             && let Some(start) = padding::start(data)
         {
-            let text = broken::first(data, start)?.to_vec();
-            return self.read_over_padding(&text, buffer, tools);
+            let (text, padding) = broken::split(data, start)?;
+            if let Some(place) = self.behind_padding(text, padding) {
+                self.pass_padding(text, place, tools)?;
+                return Ok(Look::More);
+            }
+            if is_end {
+                return self.stop_at_text(text.len(), tools);
+            }
+            let text = text.to_vec();
+            return self.read_over_padding(text, buffer, tools);
         }
         if self.scribe.is_too_long(data, self.next.offset) {
             self.cut_line(data, tools)?;
             return Ok(Look::More);
         }
         if is_end {
-            let length = data.len() as u64;
-            self.unfinished.seen(length);
-            let is_final = self.handle.outlook().is_final();
-            if is_final && self.unfinished.shipped() != length {
-                self.read_rest(tools)?;
-            } else if is_final {
-                self.end_all_events(tools)?;
-            }
-            return Ok(Look::AtEnd);
+            let nuls = if charset.unit() == 1 { padding::trailing(data) } else { 0 };
+            return self.stop_at_text(data.len() - nuls, tools);
         }
         // A line longer than the buffer: again, with room for the longest one allowed.
         buffer.resize((self.scribe.most_bytes() + 2) * charset.unit() + GUARD_BYTES, 0);
         self.read_lines(buffer, tools)
     }
 
-    fn at_work<'a>(&'a mut self, seen_end: u64, tools: &'a mut Tools<'_>) -> Work<'a> {
+    pub(super) fn at_work<'a>(&'a mut self, seen_end: u64, tools: &'a mut Tools<'_>) -> Work<'a> {
         let (clock, names, batch) = (&mut self.clock, &self.names, &mut *tools.batch);
         let now_millis = tools.now_millis;
         Work {
@@ -213,12 +223,18 @@ impl Tail {
         self.head.see(start, consumed)?;
         self.next.advance(consumed);
         self.head.settle(self.next.offset);
+        self.nothing_to = 0;
         self.unfinished.seen(0);
         self.scribe.counts.bytes += consumed.len() as u64;
         self.end_chunk(start, self.next.offset, tools)
     }
 
-    fn end_chunk(&mut self, start: u64, end: u64, tools: &mut Tools<'_>) -> io::Result<()> {
+    pub(super) fn end_chunk(
+        &mut self,
+        start: u64,
+        end: u64,
+        tools: &mut Tools<'_>,
+    ) -> io::Result<()> {
         let position = self.settled_position();
         if tools.batch.added() == 0 {
             self.progress.push_nothing(position);
@@ -242,6 +258,8 @@ impl Tail {
         scribe.end_all(documents, &mut desk);
         scribe.take_beginning(data, start, documents, &mut desk);
         self.end_chunk(start, start, tools)?;
+        self.nothing_to = 0;
+        self.unfinished.seen(0);
         self.searched = Some(searched);
         Ok(())
     }
@@ -268,118 +286,5 @@ impl Tail {
         self.next = searched;
         self.progress.push_nothing(self.position());
         Ok(Look::More)
-    }
-
-    /// Passes over NULs that a crash or a hole left behind `text`, once something follows them. Until
-    /// then they may be room that the writer will fill.
-    fn read_over_padding(
-        &mut self,
-        text: &[u8],
-        buffer: &mut [u8],
-        tools: &mut Tools<'_>,
-    ) -> io::Result<Look> {
-        let start = self.next.offset + text.len() as u64;
-        let from = self.padding_end.max(start);
-        let content = self.handle.get(&self.path)?;
-        let room = buffer.len();
-        let data = content.read_up_to(buffer, from)?;
-        let padding = leading_padding(data);
-        if padding == data.len() {
-            self.padding_end = from + data.len() as u64;
-            self.unfinished.seen(text.len() as u64);
-            return Ok(if data.len() < room { Look::AtEnd } else { Look::More });
-        }
-        let end = from + padding as u64;
-        let place = Place::find(content, end)?;
-        let begin = self.next.offset;
-        self.head.see(begin, text)?;
-        self.head.see_padding(start, end)?;
-        let Work { scribe, documents, mut desk, .. } = self.at_work(end, tools);
-        scribe.end_all(documents, &mut desk);
-        if !text.is_empty() {
-            scribe.take_alone(text, begin, documents, &mut desk);
-        }
-        self.scribe.counts.padding += end - start;
-        self.scribe.counts.bytes += end - begin;
-        self.next = place;
-        self.padding_end = 0;
-        self.unfinished.seen(0);
-        self.end_chunk(begin, end, tools)?;
-        Ok(Look::More)
-    }
-
-    /// Ships what is due ([`Tail::due`]) at `now`: an event that nothing followed, a last line
-    /// without an end. The offset stays before the latter, so that the whole line is read should it
-    /// be completed one day.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read_due(
-        &mut self,
-        now: Instant,
-        waits: Waits,
-        tools: &mut Tools<'_>,
-    ) -> io::Result<()> {
-        if self.event_since().is_some_and(|since| since + waits.event <= now) {
-            let end = self.next.offset;
-            self.end_events(end, tools);
-            self.splits.push_back(end);
-            self.splits_made += 1;
-            self.end_chunk(end, end, tools)?;
-        }
-        if self.unfinished.due(waits.line).is_some_and(|due| due <= now) {
-            self.read_unfinished_line(tools)?;
-        }
-        Ok(())
-    }
-
-    /// Ends all events that are begun.
-    fn end_events(&mut self, seen_end: u64, tools: &mut Tools<'_>) {
-        let Work { scribe, documents, mut desk, .. } = self.at_work(seen_end, tools);
-        scribe.end_all(documents, &mut desk);
-    }
-
-    /// Ships everything that is there, as if nothing would follow: for a file that is read once.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read_rest(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
-        self.end_all_events(tools)?;
-        self.read_unfinished_line(tools)
-    }
-
-    /// Ships all events that are begun.
-    ///
-    /// # Errors
-    /// What cannot be.
-    pub fn end_all_events(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
-        let end = self.next.offset;
-        self.end_events(end, tools);
-        if tools.batch.added() > 0 { self.end_chunk(end, end, tools) } else { Ok(()) }
-    }
-
-    fn read_unfinished_line(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
-        if self.searched.is_some() {
-            return Ok(());
-        }
-        let charset = self.scribe.charset();
-        let mut buffer = vec![0; self.scribe.most_bytes() * charset.unit() + 1];
-        let start = self.next.offset;
-        let read = self.handle.get(&self.path)?.read_up_to(&mut buffer, start)?;
-        let (length, mut line) = (read.len(), charset.whole_units(read));
-        if charset.unit() == 1 {
-            line = broken::first(line, line.len() - padding::trailing(line))?;
-        }
-        let is_shipped = self.unfinished.shipped() == length as u64;
-        if line.is_empty() || is_shipped || charset.line_ends(line).next().is_some() {
-            return Ok(());
-        }
-        let end = start + line.len() as u64;
-        self.head.see(start, line)?;
-        let Work { scribe, documents, mut desk, .. } = self.at_work(end, tools);
-        scribe.take_unfinished(line, start, documents, &mut desk);
-        self.end_chunk(start, end, tools)?;
-        self.unfinished.ship(length as u64);
-        Ok(())
     }
 }
