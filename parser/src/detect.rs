@@ -2,7 +2,7 @@
 //! what can be read.
 
 use super::time::Calendar;
-use super::{List, Parsed, ParserKind};
+use super::{Format, List, Parsed, ParserKind};
 
 /// So many lines are looked at, at most: the first of a file.
 pub const MOST_LINES: usize = 100;
@@ -36,7 +36,11 @@ pub struct Detected {
 pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Detected {
     let lines = lines.filter(|line| !line.trim_ascii().is_empty()).take(MOST_LINES);
     let of = lines.clone().count();
-    let read = |kind: &ParserKind| Detected { kind: *kind, read: count(*kind, lines.clone()), of };
+    let read = |kind: &ParserKind| Detected {
+        kind: *kind,
+        read: count(&kind.format(), lines.clone()),
+        of,
+    };
     let best = CANDIDATES.iter().map(read).reduce(|best, next| {
         // The first of equals.
         if next.read > best.read { next } else { best }
@@ -46,8 +50,8 @@ pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Detected {
 }
 
 /// How many of `lines` are of this format.
-pub fn count<'a>(kind: ParserKind, lines: impl Iterator<Item = &'a [u8]>) -> usize {
-    let mut parser = kind.format().parser();
+pub fn count<'a>(format: &Format, lines: impl Iterator<Item = &'a [u8]>) -> usize {
+    let mut parser = format.parser();
     let mut calendar = Calendar::default();
     let is_read = |line: &&[u8]| {
         let mut list = List::default();

@@ -25,6 +25,11 @@ macro_rules! formats {
             /// The names as they are written in settings.
             pub const NAMES: &'static [&'static str] = &[$($name),*];
 
+            /// What it is called in settings.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
             /// The dataset of files whose settings name none.
             pub fn default_dataset(self) -> &'static str {
                 match self { $(Self::$kind => $dataset,)* }

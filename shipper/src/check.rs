@@ -1,14 +1,12 @@
 //! `omphalos-shipper check`: does everything up to shipping, and says what it found.
 
-use std::fs::File;
-
 use omphalos_common::config::ConfigError;
 use omphalos_common::ids::IdKeys;
 
 use crate::config::Settings;
 use crate::host;
 use crate::keys::check_keys;
-use crate::monitor::{StateDir, StateError, scan};
+use crate::monitor::{StateDir, StateError, misfit, scan};
 use crate::road;
 
 /// Prints one line for each thing that was checked; whether all are well.
@@ -35,8 +33,10 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
         Report::note(&format!("{pattern} matches no file yet"));
     }
     for file in &found.found {
-        match File::open(&file.path) {
-            Ok(_) => {}
+        let recipe = inputs.get(file.input).map(|input| &input.recipe);
+        match recipe.map_or(Ok(None), |recipe| misfit(&file.path, recipe)) {
+            Ok(None) => {}
+            Ok(Some(text)) => Report::note(&format!("{}: {text}", file.path.display())),
             Err(error) => report.bad(&format!("{}: {error}", file.path.display())),
         }
     }

@@ -479,3 +479,31 @@ fn an_ordinary_user_has_a_state_directory_that_may_be_written() {
     );
     assert!(state.join("checkpoint").exists(), "{}", shipper.output);
 }
+
+#[test]
+fn a_parser_that_does_not_fit_is_told_of_with_the_one_that_does() {
+    let directory = directory();
+    let file = directory.path().join("app.log");
+    let run = |name: &str, text: &str, arguments: &[&str]| {
+        fs::write(&file, text).expect("a file");
+        let ended = Program::new("omphalos-shipper", &directory.path().join(name))
+            .args(arguments.iter().copied())
+            .arg(file.display())
+            .option("--state-dir", directory.path().join(format!("{name}-state")).display())
+            .run();
+        ended.output
+    };
+    let json = "{\"message\":\"x\"}\n".repeat(12);
+    let once = ["--once", "--transport", "null", "--parser", "combined"];
+    let said = run("once", &json, &once);
+    let expected = "12 of the first 12 lines cannot be read with the parser that is set; they look like parser = \"json\"";
+    assert_eq!(said.matches(expected).count(), 1, "{said}");
+    let said = run("odd", &"nothing that we know\n".repeat(12), &once);
+    assert!(said.contains("they are of no format that is known here"), "{said}");
+    let fitting = ["--once", "--transport", "null", "--parser", "json"];
+    let said = run("fitting", &json, &fitting);
+    assert!(!said.contains("cannot be read with"), "{said}");
+    let check = ["check", "--transport", "null", "--parser", "clf"];
+    let said = run("check", &json, &check);
+    assert!(said.contains("note") && said.contains("they look like parser = \"json\""), "{said}");
+}

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::{Monitor, Stage};
 use crate::books::Held;
 use crate::monitor::batch::OpenBatch;
+use crate::monitor::read::fit::looks as looks_like;
 use crate::monitor::read::tail::reading::{Look, Tools};
 use crate::monitor::read::tail::{Tail, TailId};
 use omphalos_common::clock::now_millis;
@@ -145,6 +146,14 @@ impl Monitor {
         if counts.untimed > 0 && tail.tells_of_untimed() {
             warn!(
                 "{}: no time can be read in some lines; they get that of the line before, or of their discovery, and the tag time_assumed",
+                tail.path.display()
+            );
+        }
+        if let Some((failures, lines)) = tail.tells_of_misfit(&counts) {
+            let looks = tail.looks_like();
+            let looks = looks.map_or("see what they become: omphalos parse".to_owned(), looks_like);
+            warn!(
+                "{}: {failures} of the first {lines} lines cannot be read with the parser that is set; {looks}",
                 tail.path.display()
             );
         }

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod content;
 pub mod directives;
+pub mod fit;
 pub mod handle;
 pub mod head;
 pub mod pipe;

@@ -26,10 +26,12 @@ use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
 use crate::monitor::read::content::{Content, Outlook};
+use crate::monitor::read::fit;
 use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
 use crate::monitor::read::place::Place;
 use crate::monitor::read::unfinished::Unfinished;
+use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Counts, Scribe};
 
@@ -109,8 +111,9 @@ pub struct Tail {
     is_over: bool,
     /// Whether more could come when it was last read: known without its descriptor too.
     outlook: Outlook,
-    /// How many lines of it were read by this process.
+    /// How many lines of it were read by this process, and how many of them not understood.
     lines: u64,
+    failures: u64,
     told: Told,
 }
 
@@ -129,6 +132,8 @@ struct Told {
     damage: bool,
     /// That lines have no time of their own.
     untimed: bool,
+    /// Whether they are of the format that is set: judged once.
+    fit: bool,
 }
 
 impl Tail {
@@ -154,6 +159,27 @@ impl Tail {
     /// Whether it is to be said that lines have no time of their own: once, where they should.
     pub fn tells_of_untimed(&mut self) -> bool {
         self.scribe.has_times() && !std::mem::replace(&mut self.told.untimed, true)
+    }
+
+    /// Whether it is to be said that its lines are of another format than is set: once, when some were
+    /// read and nine of ten were not understood. Returns how many of how many were not.
+    pub fn tells_of_misfit(&mut self, counts: &Counts) -> Option<(u64, u64)> {
+        const ENOUGH: u64 = 10;
+        self.failures += counts.failures;
+        if self.told.fit || self.lines < ENOUGH {
+            return None;
+        }
+        self.told.fit = true;
+        (self.failures * 10 >= self.lines * 9).then_some((self.failures, self.lines))
+    }
+
+    /// Which format its first lines have; `None` where they cannot be read once more, or are joined.
+    pub fn looks_like(&mut self) -> Option<ParserKind> {
+        let charset = self.scribe.charset();
+        let is_plain = !self.scribe.is_joining();
+        let content = self.handle.get(&self.path).ok();
+        let content = content.filter(|content| is_plain && content.is_seekable())?;
+        fit::detected(content, charset).ok().map(|found| found.kind)
     }
 
     /// How its characters are written.

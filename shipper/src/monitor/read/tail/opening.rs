@@ -68,6 +68,7 @@ impl Tail {
             is_over: false,
             outlook: Outlook::Open,
             lines: 0,
+            failures: 0,
             told: Told::default(),
         };
         let seen = entry.map_or(0, |entry| u64::from(entry.prefix.length));
