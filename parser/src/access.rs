@@ -15,7 +15,7 @@ mod tests;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::address::{Address, first_of_list};
+use super::address::first_of_list;
 use super::request::{Request, Texts};
 use super::text::is_plain;
 use super::time::{Calendar, Time, TimeFormat};
@@ -26,15 +26,6 @@ use super::{Fields, List, Parse, Parsed};
 pub struct AccessParser {
     virtual_host: bool,
     combined: bool,
-}
-
-/// What was read of a line.
-#[derive(Default)]
-struct Reading<'a> {
-    fields: Request<'a>,
-    time: Option<Time>,
-    /// The quotes around its fields.
-    quotes: usize,
 }
 
 impl AccessParser {
@@ -50,29 +41,34 @@ impl AccessParser {
         Self { virtual_host: true, combined: true }
     }
 
-    /// Reads from left to right. Where it is not certain it stops with a problem, but for what stands
+    /// Reads from left to right, and says whether a field has a quote in it. Where it is not certain it stops with a problem, but for what stands
     /// before the time, behind which all else can be read.
     fn read<'a>(
         self,
         calendar: &mut Calendar,
         line: &'a [u8],
-        reading: &mut Reading<'a>,
-    ) -> Result<(), &'static str> {
+        fields: &mut Request<'a>,
+        time: &mut Option<Time>,
+    ) -> Result<bool, &'static str> {
         let (before, when, rest) = split_at_time(calendar, line)?;
-        reading.time = Some(when);
-        let problem = head::read(before, self.virtual_host, &mut reading.fields).err();
-        let result = self.read_behind_time(rest, reading);
-        problem.map_or(result, Err)
+        *time = Some(when);
+        let head = head::read(before, self.virtual_host, fields);
+        let has_quotes = self.read_behind_time(rest, fields);
+        head.and(has_quotes)
     }
 
     fn read_behind_time<'a>(
         self,
         mut rest: &'a [u8],
-        reading: &mut Reading<'a>,
-    ) -> Result<(), &'static str> {
-        let fields = &mut reading.fields;
+        fields: &mut Request<'a>,
+    ) -> Result<bool, &'static str> {
+        let mut has_quotes = false;
+        let mut quoted = |rest: &mut &'a [u8]| {
+            let (text, has_quote) = quoted(rest)?;
+            has_quotes |= has_quote;
+            Some(text)
+        };
         let request = quoted(&mut rest).ok_or("the request is not closed by a quote")?;
-        reading.quotes = 2;
         read_request(request, fields);
         fields.more |= self.virtual_host && fields.hides_a_host();
         let status = token(&mut rest).ok_or("the line ends after the request")?;
@@ -86,27 +82,23 @@ impl AccessParser {
             fields.referrer = present(referrer);
             let agent = quoted(&mut rest).ok_or("the user agent is not closed by a quote")?;
             fields.user_agent = present(agent);
-            reading.quotes = 6;
         }
         if !rest.is_empty() {
-            self.read_tail(rest, reading)?;
+            self.read_tail(rest, fields)?;
         }
-        status.map(drop)
+        status.map(|_| has_quotes)
     }
 
     /// What stands behind the last field of the format. nginx's own `main` has the addresses there
     /// that proxies told; the rest is for the message.
-    fn read_tail<'a>(self, rest: &'a [u8], reading: &mut Reading<'a>) -> Result<(), &'static str> {
+    fn read_tail<'a>(self, rest: &'a [u8], fields: &mut Request<'a>) -> Result<(), &'static str> {
         let mut tail = rest;
-        if self.combined
-            && let Some(text) = quoted(&mut tail)
-            && reading.fields.take_forwarded(text)
-        {
-            reading.quotes += 2;
-        } else {
+        let is_forwarded =
+            self.combined && quoted(&mut tail).is_some_and(|(text, _)| fields.take_forwarded(text));
+        if !is_forwarded {
             tail = rest;
         }
-        reading.fields.more |= !tail.trim_ascii().is_empty();
+        fields.more |= !tail.trim_ascii().is_empty();
         let mut quotes = memchr_iter(b'"', tail);
         let is_open = quotes.by_ref().filter(|at| !is_escaped_at(tail, *at)).count() % 2 == 1;
         if is_open { Err("a text has a quote in it that is not escaped") } else { Ok(()) }
@@ -124,7 +116,7 @@ impl<'a> Request<'a> {
         if !is_all && self.forwarded_list.is_some() {
             return false;
         }
-        self.forwarded = Some(first).filter(Address::is_ip);
+        self.forwarded = first.ip();
         self.forwarded_list = self.forwarded_list.or((!is_all).then_some(text));
         true
     }
@@ -137,14 +129,13 @@ impl Parse for AccessParser {
         line: &'a [u8],
         _: &mut List<'a>,
     ) -> Parsed<'a> {
-        let mut reading = Reading::default();
-        let problem = self.read(calendar, line, &mut reading).err();
-        let Reading { mut fields, time, quotes: expected } = reading;
-        // Each quoted field took two quotes: where there are no more, no text has one.
-        let quotes = || memchr_iter(b'"', line).count();
-        if problem.is_none() && is_plain(line) && quotes() == expected {
+        let mut fields = Request::default();
+        let mut time = None;
+        let read = self.read(calendar, line, &mut fields, &mut time);
+        if read.is_ok_and(|has_quotes| !has_quotes && is_plain(line)) {
             fields.texts = Texts::Plain;
         }
+        let problem = read.err();
         Parsed::Event { time, is_zone_assumed: false, fields: Fields::Request(fields), problem }
     }
 }
@@ -209,9 +200,9 @@ fn unusual_time_inside<'a>(calendar: &mut Calendar, inside: &'a [u8]) -> Option<
 }
 
 /// Cuts off the blanks and the quoted field that `rest` begins with. It ends at a quote that is not
-/// escaped and has a blank or the end behind it, because some servers do not escape quotes. `None`
-/// when there is none.
-fn quoted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+/// escaped and has a blank or the end behind it, because some servers do not escape quotes; also
+/// whether there is a quote in it. `None` when there is none.
+fn quoted<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], bool)> {
     let text = behind_blanks(rest)?.strip_prefix(b"\"")?;
     let mut from = 0;
     loop {
@@ -220,7 +211,7 @@ fn quoted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
         let (_, after) = after.split_first()?;
         if !is_escaped(field) && matches!(after.first(), None | Some(b' ')) {
             *rest = after;
-            return Some(field);
+            return Some((field, from > 0));
         }
         from = end + 1;
     }

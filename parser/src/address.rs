@@ -15,17 +15,22 @@ pub struct Address<'a> {
     /// As it was logged, without its port and the brackets of that.
     pub text: &'a [u8],
     /// What it is.
-    pub kind: AddressKind<'a>,
+    pub kind: AddressKind,
     /// Its port, if that was logged with it.
     pub port: Option<u16>,
 }
 
 /// What a text is that stands for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressKind<'a> {
-    /// An address that Elasticsearch takes: without the zone of `fe80::1%eth0`, which is another on
-    /// every host, and without the `::ffff:` of an IPv4 address.
-    Ip(&'a [u8]),
+pub enum AddressKind {
+    /// An address that Elasticsearch takes stands here in the text: without the zone of `fe80::1%eth0`,
+    /// which is another on every host, and without the `::ffff:` of an IPv4 address.
+    Ip {
+        /// Where it begins.
+        start: u8,
+        /// Where it ends.
+        end: u8,
+    },
     /// The name of a host.
     Name,
     /// A socket of the machine itself: `unix:`, as nginx writes it.
@@ -34,11 +39,19 @@ pub enum AddressKind<'a> {
     Unknown,
 }
 
+impl AddressKind {
+    fn ip(start: usize, end: usize) -> Option<Self> {
+        Some(Self::Ip { start: u8::try_from(start).ok()?, end: u8::try_from(end).ok()? })
+    }
+}
+
 impl<'a> Address<'a> {
     /// Reads `203.0.113.7`, `203.0.113.7:443`, `2001:db8::7`, `[2001:db8::7]:443`, `host.example:443`.
     pub fn read(text: &'a [u8]) -> Self {
-        if is_ipv4(text) {
-            return Self { text, kind: AddressKind::Ip(text), port: None };
+        if is_ipv4(text)
+            && let Some(kind) = AddressKind::ip(0, text.len())
+        {
+            return Self { text, kind, port: None };
         }
         Self::read_other(text)
     }
@@ -46,14 +59,14 @@ impl<'a> Address<'a> {
     /// The IP address that it is.
     pub fn ip(&self) -> Option<&'a [u8]> {
         match self.kind {
-            AddressKind::Ip(ip) => Some(ip),
+            AddressKind::Ip { start, end } => self.text.get(start.into()..end.into()),
             AddressKind::Name | AddressKind::Socket | AddressKind::Unknown => None,
         }
     }
 
     /// Whether it is an IP address.
     pub fn is_ip(&self) -> bool {
-        self.ip().is_some()
+        matches!(self.kind, AddressKind::Ip { .. })
     }
 
     /// Whether nobody knows what it is.
@@ -65,29 +78,27 @@ impl<'a> Address<'a> {
         if let Some(bracketed) = text.strip_prefix(b"[")
             && let Some(end) = memrchr(b']', bracketed)
             && let Some((inside, [b']', after @ ..])) = bracketed.split_at_checked(end)
-            && let Some(ip) = ipv6_of(inside)
+            && let Some(kind) = ipv6_of(inside)
             && let port = port_behind(after)
             && (port.is_some() || after.is_empty())
         {
-            return Self { text: inside, kind: AddressKind::Ip(ip), port };
+            return Self { text: inside, kind, port };
         }
         let Some(colon) = memchr(b':', text) else {
             let kind = if is_name(text) { AddressKind::Name } else { AddressKind::Unknown };
             return Self { text, kind, port: None };
         };
-        if let Some(ip) = ipv6_of(text) {
-            return Self { text, kind: AddressKind::Ip(ip), port: None };
+        if let Some(kind) = ipv6_of(text) {
+            return Self { text, kind, port: None };
         }
         if text.starts_with(b"unix:") && memchr(b' ', text).is_none() {
             return Self { text, kind: AddressKind::Socket, port: None };
         }
         let (host, port) = text.split_at(colon);
         if let port @ Some(_) = port_behind(port) {
-            if is_ipv4(host) {
-                return Self { text: host, kind: AddressKind::Ip(host), port };
-            }
-            if is_name(host) {
-                return Self { text: host, kind: AddressKind::Name, port };
+            let host = Self::read(host);
+            if host.is_ip() || host.kind == AddressKind::Name {
+                return Self { port, ..host };
             }
         }
         Self { text, kind: AddressKind::Unknown, port: None }
@@ -100,8 +111,8 @@ fn port_behind(text: &[u8]) -> Option<u16> {
     parse_number(digits).and_then(|port| u16::try_from(port).ok())
 }
 
-/// The address in the text of an IPv6 address, as [`AddressKind::Ip`] has it.
-fn ipv6_of(text: &[u8]) -> Option<&[u8]> {
+/// What the text of an IPv6 address is.
+fn ipv6_of(text: &[u8]) -> Option<AddressKind> {
     let (address, zone) = match memchr(b'%', text) {
         Some(at) => text.split_at_checked(at)?,
         None => (text, &b"%0"[..]),
@@ -111,11 +122,10 @@ fn ipv6_of(text: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let parsed: Ipv6Addr = std::str::from_utf8(address).ok()?.parse().ok()?;
-    let mapped = parsed.to_ipv4_mapped().and_then(|_| memrchr(b':', address));
-    match mapped.and_then(|colon| address.get(colon + 1..)) {
-        Some(ipv4) if is_ipv4(ipv4) => Some(ipv4),
-        _ => Some(address),
-    }
+    let colon = parsed.to_ipv4_mapped().and_then(|_| memrchr(b':', address));
+    let start = colon.map_or(0, |colon| colon + 1);
+    let is_mapped = address.get(start..).is_some_and(is_ipv4);
+    AddressKind::ip(if is_mapped { start } else { 0 }, address.len())
 }
 
 /// Dotted decimal, without leading zeros, which Elasticsearch refuses too.
@@ -169,37 +179,39 @@ mod tests {
 
     #[test]
     fn every_shape_of_an_address_is_read() {
-        use AddressKind::{Ip, Name, Socket, Unknown};
+        use AddressKind::{Name, Socket, Unknown};
         for (logged, text, kind, port) in [
-            ("203.0.113.7", "203.0.113.7", Ip(b"203.0.113.7"), None),
-            ("203.0.113.7:51234", "203.0.113.7", Ip(b"203.0.113.7"), Some(51234)),
-            ("2001:db8::7", "2001:db8::7", Ip(b"2001:db8::7"), None),
-            ("[2001:db8::7]", "2001:db8::7", Ip(b"2001:db8::7"), None),
-            ("[2001:db8::7]:443", "2001:db8::7", Ip(b"2001:db8::7"), Some(443)),
-            ("::ffff:203.0.113.9", "::ffff:203.0.113.9", Ip(b"203.0.113.9"), None),
-            ("[::ffff:203.0.113.9]:80", "::ffff:203.0.113.9", Ip(b"203.0.113.9"), Some(80)),
-            ("::ffff:cb00:7109", "::ffff:cb00:7109", Ip(b"::ffff:cb00:7109"), None),
-            ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.1", Ip(b"64:ff9b::192.0.2.1"), None),
-            ("fe80::1%eth0", "fe80::1%eth0", Ip(b"fe80::1"), None),
-            ("[fe80::1%3]:80", "fe80::1%3", Ip(b"fe80::1"), Some(80)),
-            ("localhost", "localhost", Name, None),
-            ("host_1.example:8080", "host_1.example", Name, Some(8080)),
-            ("unix:", "unix:", Socket, None),
-            ("unix:/run/x.sock", "unix:/run/x.sock", Socket, None),
-            ("203.0.113.7,", "203.0.113.7,", Unknown, None),
-            ("203.0.113.7:65536", "203.0.113.7:65536", Unknown, None),
-            ("203.0.113.7:0443", "203.0.113.7:0443", Unknown, None),
-            ("203.0.113.7:", "203.0.113.7:", Unknown, None),
-            ("203.0.113.07", "203.0.113.07", Unknown, None),
-            ("[203.0.113.7]:80", "[203.0.113.7]:80", Unknown, None),
-            ("[2001:db8::7]443", "[2001:db8::7]443", Unknown, None),
-            ("2001:db8::7%", "2001:db8::7%", Unknown, None),
-            ("\"203.0.113.7\"", "\"203.0.113.7\"", Unknown, None),
-            ("1234", "1234", Unknown, None),
-            ("", "", Unknown, None),
+            ("203.0.113.7", "203.0.113.7", Ok("203.0.113.7"), None),
+            ("203.0.113.7:51234", "203.0.113.7", Ok("203.0.113.7"), Some(51234)),
+            ("2001:db8::7", "2001:db8::7", Ok("2001:db8::7"), None),
+            ("[2001:db8::7]", "2001:db8::7", Ok("2001:db8::7"), None),
+            ("[2001:db8::7]:443", "2001:db8::7", Ok("2001:db8::7"), Some(443)),
+            ("::ffff:203.0.113.9", "::ffff:203.0.113.9", Ok("203.0.113.9"), None),
+            ("[::ffff:203.0.113.9]:80", "::ffff:203.0.113.9", Ok("203.0.113.9"), Some(80)),
+            ("::ffff:cb00:7109", "::ffff:cb00:7109", Ok("::ffff:cb00:7109"), None),
+            ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.1", Ok("64:ff9b::192.0.2.1"), None),
+            ("fe80::1%eth0", "fe80::1%eth0", Ok("fe80::1"), None),
+            ("[fe80::1%3]:80", "fe80::1%3", Ok("fe80::1"), Some(80)),
+            ("localhost", "localhost", Err(Name), None),
+            ("host_1.example:8080", "host_1.example", Err(Name), Some(8080)),
+            ("unix:", "unix:", Err(Socket), None),
+            ("unix:/run/x.sock", "unix:/run/x.sock", Err(Socket), None),
+            ("203.0.113.7,", "203.0.113.7,", Err(Unknown), None),
+            ("203.0.113.7:65536", "203.0.113.7:65536", Err(Unknown), None),
+            ("203.0.113.7:0443", "203.0.113.7:0443", Err(Unknown), None),
+            ("203.0.113.7:", "203.0.113.7:", Err(Unknown), None),
+            ("203.0.113.07", "203.0.113.07", Err(Unknown), None),
+            ("[203.0.113.7]:80", "[203.0.113.7]:80", Err(Unknown), None),
+            ("[2001:db8::7]443", "[2001:db8::7]443", Err(Unknown), None),
+            ("2001:db8::7%", "2001:db8::7%", Err(Unknown), None),
+            ("\"203.0.113.7\"", "\"203.0.113.7\"", Err(Unknown), None),
+            ("1234", "1234", Err(Unknown), None),
+            ("", "", Err(Unknown), None),
         ] {
-            let expected = Address { text: text.as_bytes(), kind, port };
-            assert_eq!(Address::read(logged.as_bytes()), expected, "{logged}");
+            let read = Address::read(logged.as_bytes());
+            assert_eq!((read.text, read.port), (text.as_bytes(), port), "{logged}");
+            assert_eq!(read.ip(), kind.ok().map(str::as_bytes), "{logged}");
+            assert!(read.is_ip() || Err(read.kind) == kind, "{logged}");
         }
     }
 
@@ -242,7 +254,7 @@ mod tests {
         /// Java reads what `Ipv6Addr` and `Ipv4Addr` read.
         #[test]
         fn what_is_an_ip_is_one_for_elasticsearch(text in "[0-9a-f:.%\\[\\]e]{0,24}") {
-            if let AddressKind::Ip(ip) = Address::read(text.as_bytes()).kind {
+            if let Some(ip) = Address::read(text.as_bytes()).ip() {
                 prop_assert!(std::str::from_utf8(ip).unwrap().parse::<IpAddr>().is_ok());
             }
         }

@@ -71,7 +71,7 @@ pub struct Event<'a> {
     /// The line, without its end; its beginning if it was cut.
     pub line: &'a [u8],
     /// What the parser found.
-    pub fields: Fields<'a>,
+    pub fields: &'a Fields<'a>,
     /// What it found besides.
     pub others: &'a List<'a>,
     /// What it did not understand.
@@ -118,7 +118,7 @@ impl Documents {
         let states = std::mem::take(&mut self.states);
         let mut rest = Rest::new(&event.others.fields, own, states);
         write_frame(out, frame, event, &mut rest);
-        match &event.fields {
+        match event.fields {
             Fields::Request(request) => request.write(out, &mut rest),
             Fields::Json(json) => json.write_rest(out, own),
             Fields::Listed | Fields::Message => {}
@@ -134,7 +134,7 @@ fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut R
     if frame.keep_original {
         push_text(out, b",\"original\":\"", event.line);
     }
-    if let Fields::Request(request) = &event.fields
+    if let Fields::Request(request) = event.fields
         && let Some(nanos) = request.duration_nanos
     {
         push_number(out, b",\"duration\":", nanos);
@@ -162,7 +162,7 @@ fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut R
 
 /// What the line adds to an object of the document's own, each with a comma before it.
 fn write_additions(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>, object: &str) {
-    if let Fields::Json(json) = &event.fields {
+    if let Fields::Json(json) = event.fields {
         return json.write_into(out, rest.own, object);
     }
     out.push(b',');
@@ -217,7 +217,7 @@ fn write_tags(out: &mut Vec<u8>, event: &Event<'_>, tags: Option<&Value<'_>>) {
     for tag in [failure, shape, time].into_iter().flatten() {
         out.extend_from_slice(tag.as_bytes());
     }
-    match (tags, &event.fields) {
+    match (tags, event.fields) {
         (Some(Value::List(tags)), _) => {
             for tag in tags {
                 tag.write(out);

@@ -119,12 +119,13 @@ impl<'a> List<'a> {
 }
 
 impl List<'_> {
-    /// An empty list for another line, in the memory of this one.
-    pub(super) fn emptied<'b>(mut self) -> List<'b> {
-        self.fields.clear();
-        // Collected in place: no field is there, and a field of another line has the same size.
-        let fields = self.fields.into_iter().map_while(|_| None).collect();
-        List { fields, more: false }
+    /// Leaves an empty list for another line, in the memory of this one.
+    pub(super) fn give_back(mut self, memory: &mut List<'static>) {
+        if self.fields.capacity() > 0 {
+            self.fields.clear();
+            // Collected in place: no field is there, and one of another line has the same size.
+            memory.fields = self.fields.into_iter().map_while(|_| None).collect();
+        }
     }
 }
 

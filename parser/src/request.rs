@@ -30,7 +30,7 @@ pub struct Request<'a> {
     /// Port of the client.
     pub client_port: Option<u16>,
     /// The first address of a list that proxies made, where the client is one of the proxies.
-    pub forwarded: Option<Address<'a>>,
+    pub forwarded: Option<&'a [u8]>,
     /// The list, where the other fields do not say all of it.
     pub forwarded_list: Option<&'a [u8]>,
     /// Authenticated user.
@@ -76,7 +76,7 @@ impl Request<'_> {
     pub(super) fn write(&self, out: &mut Vec<u8>, rest: &mut Rest<'_, '_>) {
         let mut json = Members { out, texts: self.texts, rest };
         write_endpoint(&mut json, (b",\"source\":{", "source"), self.client, self.client_port);
-        if let Some(Address { kind: AddressKind::Ip(ip), .. }) = self.forwarded {
+        if let Some(ip) = self.forwarded {
             json.group(b",\"network\":{", "network", |json| {
                 json.text(b"\"forwarded_ip\":\"", ip);
             });
@@ -116,14 +116,14 @@ impl Request<'_> {
                 (b"\"original\":\"", original),
                 (b"\"path\":\"", path),
                 (b"\"query\":\"", query),
-                (b"\"fragment\":\"", fragment),
-                (b"\"username\":\"", username),
-                (b"\"scheme\":\"", scheme),
             ];
-            for (name, value) in texts {
-                if let Some(value) = value {
-                    json.text(name, value);
-                }
+            json.texts(texts);
+            if fragment.is_some() || username.is_some() || scheme.is_some() {
+                json.texts([
+                    (b"\"fragment\":\"", fragment),
+                    (b"\"username\":\"", username),
+                    (b"\"scheme\":\"", scheme),
+                ]);
             }
             json.number(b"\"port\":", port);
         });
@@ -198,7 +198,8 @@ impl Request<'_> {
     }
 }
 
-/// Writes an end of the connection; `object` is how it begins, and its name.
+/// Writes one end of the connection; `object` is how it begins, and its name.
+#[inline]
 fn write_endpoint(
     json: &mut Members<'_, '_, '_>,
     object: (&[u8], &str),
@@ -225,6 +226,7 @@ struct Members<'o, 'l, 'a> {
 
 impl Members<'_, '_, '_> {
     /// `object` is the group's name with those of the groups around it.
+    #[inline]
     fn group(&mut self, opening: &[u8], object: &str, write: impl FnOnce(&mut Self)) {
         self.out.extend_from_slice(opening);
         write(self);
@@ -243,6 +245,15 @@ impl Members<'_, '_, '_> {
             Texts::Literal => push_escaped(self.out, value),
         }
         self.out.extend_from_slice(b"\",");
+    }
+
+    /// Those of the texts that are there.
+    fn texts<const COUNT: usize>(&mut self, texts: [(&[u8], Option<&[u8]>); COUNT]) {
+        for (name, value) in texts {
+            if let Some(value) = value {
+                self.text(name, value);
+            }
+        }
     }
 
     /// The same of a user's name, in which a backslash stands behind a domain.
@@ -268,10 +279,10 @@ impl Members<'_, '_, '_> {
     /// anything but an address.
     fn address(&mut self, address: &Address<'_>) {
         self.text(b"\"address\":\"", address.text);
-        match address.kind {
-            AddressKind::Ip(ip) => self.text(b"\"ip\":\"", ip),
-            AddressKind::Name => self.text(b"\"domain\":\"", address.text),
-            AddressKind::Socket | AddressKind::Unknown => {}
+        if let Some(ip) = address.ip() {
+            self.text(b"\"ip\":\"", ip);
+        } else if address.kind == AddressKind::Name {
+            self.text(b"\"domain\":\"", address.text);
         }
     }
 }

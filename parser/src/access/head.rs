@@ -32,6 +32,15 @@ pub fn read<'a>(
     virtual_host: bool,
     fields: &mut Request<'a>,
 ) -> Result<(), &'static str> {
+    // Nobody is named in most lines.
+    if !virtual_host && let Some(client) = head.strip_suffix(b" - -") {
+        let address = Address::read(client);
+        if !address.is_unknown() {
+            fields.client_port = address.port;
+            fields.client = Some(address);
+            return Ok(());
+        }
+    }
     if read_usual(head, virtual_host, fields).is_some() {
         return Ok(());
     }
@@ -76,7 +85,7 @@ impl<'a> Who<'a> {
     fn has_host(&self, address: &Address<'_>) -> bool {
         let is_absent = self.host == b"-";
         let is_certain = match address.kind {
-            AddressKind::Ip(_) => !is_absent || self.user == b"-",
+            AddressKind::Ip { .. } => !is_absent || self.user == b"-",
             _ => !is_absent && !Address::read(self.host).is_ip(),
         };
         let is_text = |byte: &u8| !matches!(byte, b'"' | b',');

@@ -42,7 +42,7 @@ impl Own {
             Shape::Whole => Oddity::None,
             Shape::Cut | Shape::Unfinished => Oddity::Shape,
         };
-        let has_more = match &event.fields {
+        let has_more = match event.fields {
             Fields::Request(request) => request.more,
             Fields::Json(_) | Fields::Listed => false,
             Fields::Message => true,

@@ -30,7 +30,7 @@ fn document(fields: Fields<'_>, others: &List<'_>, oddities: Oddities) -> Json {
         time,
         is_time_assumed,
         line: LINE,
-        fields,
+        fields: &fields,
         others,
         problem,
         shape,
@@ -184,7 +184,8 @@ fn the_list_of_a_line_is_made_in_the_memory_of_the_last() {
         list.add("a", number);
     }
     let (memory, capacity) = (list.fields.as_ptr().addr(), list.fields.capacity());
-    let mut next: List<'_> = list.emptied();
+    let mut next = List::default();
+    list.give_back(&mut next);
     next.add("b", "text");
     assert_eq!((next.fields.as_ptr().addr(), next.fields.capacity()), (memory, capacity));
     assert_eq!((next.fields.len(), next.more), (1, false));

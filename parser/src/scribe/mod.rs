@@ -280,16 +280,17 @@ impl<M: Copy> Scribe<M> {
             self.counts.empty += 1;
             return;
         }
-        let mut others = std::mem::take(&mut self.list).emptied();
+        let mut others = std::mem::take(&mut self.list);
         let parsed = self.parser.parse(documents.calendar(), line, &mut others);
-        let (own, is_zone_assumed, fields, problem) = match parsed {
+        // What was found is looked at where it is: it is large.
+        let (own, is_zone_assumed, fields, problem) = match &parsed {
             Parsed::Directive => {
                 self.counts.directives += 1;
-                self.list = others.emptied();
+                others.give_back(&mut self.list);
                 return;
             }
             Parsed::Event { time, is_zone_assumed, fields, problem } => {
-                (time, is_zone_assumed, fields, problem.or(whole.problem))
+                (*time, *is_zone_assumed, fields, problem.or(whole.problem))
             }
         };
         self.counts.failures += u64::from(problem.is_some());
@@ -316,6 +317,7 @@ impl<M: Copy> Scribe<M> {
             };
             documents.write(out, &self.frame, &event);
         });
-        self.list = others.emptied();
+        drop(parsed);
+        others.give_back(&mut self.list);
     }
 }

@@ -105,7 +105,7 @@ fn batch(
             time,
             is_time_assumed: false,
             line,
-            fields,
+            fields: &fields,
             others: &others,
             problem,
             shape,
