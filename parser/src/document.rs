@@ -91,6 +91,8 @@ pub enum Shape {
     Cut,
     /// What there is of it: its end is not written yet.
     Unfinished,
+    /// Some pieces of it: the others are in other documents.
+    Split,
 }
 
 /// Writes documents, reusing its buffers.
@@ -212,6 +214,7 @@ fn write_tags(out: &mut Vec<u8>, event: &Event<'_>, tags: Option<&Value<'_>>) {
         Shape::Whole => None,
         Shape::Cut => Some("\"truncated\","),
         Shape::Unfinished => Some("\"unfinished\","),
+        Shape::Split => Some("\"split\","),
     };
     out.extend_from_slice(b",\"tags\":[");
     for tag in [failure, shape, time].into_iter().flatten() {

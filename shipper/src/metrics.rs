@@ -44,6 +44,7 @@ pub struct ShipperMetrics {
     passed_over: Family<Reason, Counter>,
     invalid: Counter,
     unfinished: Counter,
+    split: Counter,
     damaged: Counter,
     unreadable: Gauge,
     files_waiting: Gauge,
@@ -77,7 +78,7 @@ impl ShipperMetrics {
     }
 
     fn register_oddities(&self, registry: &mut Registry) {
-        let Self { passed_over, invalid, unfinished, damaged, unreadable, .. } = self;
+        let Self { passed_over, invalid, unfinished, split, damaged, unreadable, .. } = self;
         registry.register(
             "bytes_skipped",
             "Bytes left out on purpose: because of start = end or ignore_older, and NUL padding",
@@ -92,6 +93,11 @@ impl ShipperMetrics {
             "lines_unfinished",
             "Last lines shipped without a line end; they are shipped again when they are completed",
             unfinished.clone(),
+        );
+        registry.register(
+            "lines_split",
+            "Documents of some pieces of a container's line, without the others",
+            split.clone(),
         );
         registry.register(
             "archives_damaged",
@@ -129,6 +135,7 @@ impl ShipperMetrics {
         self.cut.inc_by(counts.cut);
         self.invalid.inc_by(counts.invalid);
         self.unfinished.inc_by(counts.unfinished);
+        self.split.inc_by(counts.split);
         if counts.padding > 0 {
             self.skipped("padding", counts.padding);
         }

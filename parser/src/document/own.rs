@@ -40,7 +40,7 @@ impl Own {
             _ if event.problem.is_some() => Oddity::Problem,
             Shape::Whole if event.is_time_assumed => Oddity::Time,
             Shape::Whole => Oddity::None,
-            Shape::Cut | Shape::Unfinished => Oddity::Shape,
+            Shape::Cut | Shape::Unfinished | Shape::Split => Oddity::Shape,
         };
         let has_more = match event.fields {
             Fields::Request(request) => request.more,

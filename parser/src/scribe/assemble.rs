@@ -26,6 +26,8 @@ pub struct Whole<'a> {
     pub problem: Option<&'static str>,
     /// Whether it was longer than allowed.
     pub cut: bool,
+    /// Whether other pieces of it are in other documents.
+    pub split: bool,
     /// How many lines of the file it is.
     pub lines: u64,
 }
@@ -39,6 +41,7 @@ struct Begun<M> {
     time: Option<Time>,
     stream: Option<Stream>,
     cut: bool,
+    split: bool,
     lines: u64,
     /// When something was added last.
     since: Instant,
@@ -63,6 +66,9 @@ pub struct Assembler<M> {
     scratch: Vec<u8>,
     /// Lines whose end the runtime has not written yet, at most one a stream.
     partial: Vec<Begun<M>>,
+    /// Streams of whose last line pieces were given away before its end came, or are in a file before
+    /// this one: what comes next of it is the rest of that line.
+    severed: Vec<Option<Stream>>,
     /// Events whose end has not been seen yet, at most one a stream.
     events: Vec<(Begun<M>, Grouping)>,
 }
@@ -80,6 +86,7 @@ impl<M: Copy> Assembler<M> {
             calendar: Calendar::default(),
             scratch: Vec::new(),
             partial: Vec::new(),
+            severed: Vec::new(),
             events: Vec::new(),
         })
     }
@@ -109,9 +116,10 @@ impl<M: Copy> Assembler<M> {
         match container::unwrap(self.container, &mut self.calendar, line, &mut scratch) {
             Ok(piece) => {
                 let begun = self.partial.iter().position(|begun| begun.stream == piece.stream);
-                let mut whole = match begun {
-                    Some(place) => self.partial.swap_remove(place),
-                    None => Begun::new(stand, piece.time, piece.stream),
+                let mut whole = if let Some(place) = begun {
+                    self.partial.swap_remove(place)
+                } else {
+                    self.begin(Begun::new(stand, piece.time, piece.stream))
                 };
                 whole.add(piece.text, self.most_bytes);
                 if piece.is_partial {
@@ -160,8 +168,39 @@ impl<M: Copy> Assembler<M> {
     /// Ends everything that is begun.
     pub fn end_all(&mut self, emit: &mut dyn FnMut(Whole<'_>)) {
         self.end_events(emit);
-        for line in std::mem::take(&mut self.partial) {
+        for mut line in std::mem::take(&mut self.partial) {
+            self.severed.push(line.stream);
+            line.split = true;
             emit(line.whole());
+        }
+    }
+
+    fn begin(&mut self, mut begun: Begun<M>) -> Begun<M> {
+        begun.split = self.take_severed(begun.stream);
+        // Between the pieces of a line that is begun already: if reading began here, the rest of that
+        // line would be a document once more.
+        let first = self.partial.iter().min_by_key(|other| other.start);
+        begun.mark = first.map_or(begun.mark, |other| other.mark);
+        begun
+    }
+
+    fn take_severed(&mut self, stream: Option<Stream>) -> bool {
+        let place = self.severed.iter().position(|severed| *severed == stream);
+        place.map(|place| self.severed.swap_remove(place)).is_some()
+    }
+
+    /// Whether lines come in pieces.
+    pub fn has_pieces(&self) -> bool {
+        self.container != Container::None
+    }
+
+    /// Takes in a line that stands before those that will come, and is in another document.
+    pub fn pass(&mut self, line: &[u8]) {
+        let mut scratch = Vec::new();
+        if let Ok(piece) = container::unwrap(self.container, &mut self.calendar, line, &mut scratch)
+        {
+            self.take_severed(piece.stream);
+            self.severed.extend(piece.is_partial.then_some(piece.stream));
         }
     }
 
@@ -178,7 +217,17 @@ impl<M: Copy> Assembler<M> {
 impl<M: Copy> Begun<M> {
     fn new(stand: &Stand<'_, M>, time: Option<Time>, stream: Option<Stream>) -> Self {
         let (text, start, mark) = (Vec::new(), stand.offset, (stand.mark)());
-        Self { text, start, mark, time, stream, cut: false, lines: 0, since: Instant::now() }
+        Self {
+            text,
+            start,
+            mark,
+            time,
+            stream,
+            cut: false,
+            split: false,
+            lines: 0,
+            since: Instant::now(),
+        }
     }
 
     /// Adds a piece of the line.
@@ -195,6 +244,7 @@ impl<M: Copy> Begun<M> {
         self.text.push(b'\n');
         self.text.extend_from_slice(&line.text);
         self.cut |= line.cut;
+        self.split |= line.split;
         self.lines += line.lines;
         self.since = line.since;
     }
@@ -207,6 +257,7 @@ impl<M: Copy> Begun<M> {
             stream: self.stream,
             problem: None,
             cut: self.cut,
+            split: self.split,
             lines: self.lines,
         }
     }

@@ -50,6 +50,8 @@ pub struct Counts {
     pub invalid: u64,
     /// Lines that were shipped before their end was written.
     pub unfinished: u64,
+    /// Documents of some pieces of a container's line, without the others.
+    pub split: u64,
     /// Bytes of padding that were passed over.
     pub padding: u64,
 }
@@ -128,6 +130,25 @@ impl<M: Copy> Scribe<M> {
     /// Takes in a directive that stands before the lines that will come.
     pub fn recall(&mut self, directive: &[u8]) {
         self.parser.parse(&mut Calendar::default(), directive, &mut List::default());
+    }
+
+    /// Whether lines come in pieces, of which the first may stand long before the last, or in a file
+    /// that was rotated.
+    pub fn has_pieces(&self) -> bool {
+        self.assembler.as_ref().is_some_and(Assembler::has_pieces)
+    }
+
+    /// Takes in the lines that stand before those that will come, and are in other documents: they tell
+    /// which pieces are the rest of a line. `bytes` begin with a whole line.
+    pub fn recall_pieces(&mut self, bytes: &[u8]) {
+        let Some(mut assembler) = self.assembler.take() else { return };
+        let mut start = 0;
+        for end in self.charset.line_ends(bytes) {
+            let line = bytes.get(start..end).unwrap_or_default();
+            assembler.pass(&self.text(line, u64::MAX));
+            start = end;
+        }
+        self.assembler = Some(assembler);
     }
 
     /// Where the first thing begins that has not ended.
@@ -251,7 +272,7 @@ impl<M: Copy> Scribe<M> {
     fn alone<'a>(&self, text: &'a [u8], offset: u64) -> Whole<'a> {
         let cut = text.len() > self.most_bytes;
         let text = text.get(..self.most_bytes).unwrap_or(text);
-        Whole { text, offset, time: None, stream: None, problem: None, cut, lines: 1 }
+        Whole { text, offset, time: None, stream: None, problem: None, cut, split: false, lines: 1 }
     }
 
     fn write_text(
@@ -297,7 +318,12 @@ impl<M: Copy> Scribe<M> {
         self.counts.cut += u64::from(whole.cut);
         self.counts.unfinished += u64::from(shape == Shape::Unfinished);
         self.counts.documents += 1;
-        let shape = if whole.cut { Shape::Cut } else { shape };
+        self.counts.split += u64::from(whole.split);
+        let shape = match shape {
+            _ if whole.cut => Shape::Cut,
+            Shape::Whole if whole.split => Shape::Split,
+            other => other,
+        };
         let (offset, stream) = (whole.offset, whole.stream.map(Stream::as_str));
         let is_time_assumed = is_zone_assumed || own.is_none() && whole.time.is_none();
         let own = own.or(whole.time);

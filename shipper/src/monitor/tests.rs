@@ -9,6 +9,7 @@ mod keys;
 mod lines;
 mod long_lines;
 mod model;
+mod pieces;
 mod positions;
 mod restarts;
 mod rig;

@@ -71,6 +71,15 @@ fn is_past(changed: Option<SystemTime>) -> bool {
 }
 
 impl Neighbours {
+    /// The paths in the directory of `path` that have the same logical path.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn alike(&mut self, path: &Path) -> io::Result<&[PathBuf]> {
+        let alike = self.of(path)?.by_logical.get(&logical_path(path));
+        Ok(alike.map_or(&[], Vec::as_slice))
+    }
+
     /// What is in the directory of `path`.
     fn of(&mut self, path: &Path) -> io::Result<&Listing> {
         let parent = path.parent().unwrap_or(path);

@@ -4,6 +4,7 @@
 mod descriptors;
 mod gone;
 mod open;
+mod pieces;
 mod reports;
 mod update;
 
@@ -21,6 +22,7 @@ use tracing::error;
 use crate::books::Held;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::find::discover::{Found, Watched};
+use crate::monitor::know::beside::Neighbours;
 use crate::monitor::know::copies::Suspects;
 use crate::monitor::know::files::gone::REMEMBER_SECONDS;
 use crate::monitor::know::matching::stamp;
@@ -113,6 +115,8 @@ pub struct Files {
     is_unsettled: bool,
     /// Files without a descriptor that were nowhere at the last look, and when that was first so.
     missed: HashMap<TailId, Instant>,
+    /// What is beside files that are opened.
+    neighbours: Neighbours,
     /// Which files have a descriptor that may be closed.
     descriptors: Descriptors,
     limits: Limits,
@@ -148,6 +152,7 @@ impl Files {
             overtaken: Vec::new(),
             is_unsettled: false,
             missed: HashMap::new(),
+            neighbours: Neighbours::default(),
             descriptors: Descriptors::default(),
             limits,
             metrics,
@@ -269,7 +274,13 @@ impl Files {
         tail.note_stamp(stamp(&metadata))
     }
 
-    fn add(&mut self, tail: Tail) -> TailId {
+    fn add(&mut self, mut tail: Tail) -> TailId {
+        self.recall_pieces(&mut tail);
+        self.put_in(tail)
+    }
+
+    /// The same for one that was read already.
+    fn put_in(&mut self, tail: Tail) -> TailId {
         let id = tail.id;
         self.by_key.insert(tail.key, id);
         if let Some(source) = tail.timed_source() {

@@ -8,7 +8,10 @@
 
 mod ending;
 mod opening;
+mod pieces;
 pub mod reading;
+
+pub use pieces::PIECES_SEARCH;
 
 use std::collections::VecDeque;
 use std::fs::Metadata;
@@ -359,6 +362,11 @@ impl Tail {
     fn is_given_up(&self) -> bool {
         let age = |found: Metadata| found.modified().ok()?.elapsed().ok();
         self.is_cut() && self.metadata().ok().and_then(age).is_some_and(|age| age > GIVEN_UP)
+    }
+
+    /// Whether its lines may be pieces of longer ones.
+    pub fn has_pieces(&self) -> bool {
+        self.scribe.has_pieces()
     }
 
     /// Whether it is a compressed file.

@@ -151,7 +151,7 @@ impl Files {
         {
             info!(path = %found.path.display(), copy = %path.display(), "the file was truncated; reading the rest from its copy");
             self.gone.insert(id, Instant::now());
-            to_read.push(self.add(old));
+            to_read.push(self.put_in(old));
         } else {
             let (earlier, held) = self.let_go(old, is_continued);
             to_read.extend(earlier);

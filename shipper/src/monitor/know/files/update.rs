@@ -10,6 +10,7 @@ use tracing::{debug, info};
 use super::Files;
 use super::open::MOST_NAMED;
 use crate::monitor::find::discover::{Found, Scan};
+use crate::monitor::know::beside::Neighbours;
 use crate::monitor::position::identity::logical_path;
 use crate::monitor::read::archive::Compression;
 use crate::monitor::read::tail::TailId;
@@ -25,6 +26,7 @@ impl Files {
             std::mem::take(&mut scan.unreadable).into_iter().map(|(path, _)| path).collect();
         self.by_path.clear();
         self.waiting.clear();
+        self.neighbours = Neighbours::default();
         self.is_unsettled = false;
         self.opened_now = 0;
         // Files that are known tell what others are copies of.

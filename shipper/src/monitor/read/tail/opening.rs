@@ -1,14 +1,13 @@
 //! How a file is begun: at its beginning, where the checkpoint says, or at its end.
 
-use std::collections::VecDeque;
-use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use omphalos_common::ids::IdMakers;
 use omphalos_common::numbers::at_most;
 use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
 use omphalos_parser::scribe::padding;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{Setup, Tail, Told};
 use crate::monitor::broken;
@@ -109,6 +108,10 @@ impl Tail {
             for line in directives::before(content, offset)? {
                 self.scribe.recall(&line);
             }
+        }
+        if self.scribe.has_pieces() {
+            let before = super::pieces::lines_before(content, offset)?;
+            self.scribe.recall_pieces(&before);
         }
         self.next = Place::find(content, offset)?;
         self.head.settle(offset);
