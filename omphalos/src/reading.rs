@@ -48,7 +48,6 @@ pub struct Reading {
     inbox: Inbox,
     monitor: oneshot::Receiver<Ended>,
     metrics: ShipperMetrics,
-    dataset: String,
 }
 
 impl Reading {
@@ -62,7 +61,6 @@ impl Reading {
         turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
     ) -> anyhow::Result<(Self, mpsc::Receiver<T>)> {
         let Source { input, host, remembered, pipe } = source;
-        let dataset = input.clean_dataset.to_string();
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let state = StateDir::open(directory.path())?;
         let (batches, closed) = sync_channel(1);
@@ -91,7 +89,7 @@ impl Reading {
         })?;
         let news = inbox.clone();
         let passed_on = pass_on(closed, news, bodies, turn)?;
-        let reading = Self { inbox, monitor: monitoring, metrics, dataset };
+        let reading = Self { inbox, monitor: monitoring, metrics };
         Ok((reading, passed_on))
     }
 
@@ -113,7 +111,7 @@ impl Reading {
             );
         }
         Ok(Finished {
-            lines: self.metrics.lines_read(&self.dataset),
+            lines: self.metrics.lines_read(),
             is_cut: matches!(ended, Ended::Incomplete(_)) || self.metrics.archives_damaged() > 0,
         })
     }

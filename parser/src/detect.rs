@@ -1,8 +1,9 @@
 //! Which format lines have: each candidate reads them with its own parser, so that what is chosen is
 //! what can be read.
 
-use super::time::Calendar;
-use super::{Format, List, Parsed, ParserKind};
+use super::scribe::{Desk, Line, Origin, Recipe, Scribe};
+use super::time::{Calendar, Time};
+use super::{Documents, Format, List, Parsed, ParserKind};
 
 /// So many lines are looked at, at most: the first of a file.
 pub const MOST_LINES: usize = 100;
@@ -47,6 +48,42 @@ pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Detected {
     });
     let is_sure = |found: &Detected| found.read > 0 && found.read * 10 >= of * 9;
     best.filter(is_sure).unwrap_or(Detected { kind: ParserKind::Raw, read: of, of })
+}
+
+/// The format of the events in `head`, the beginning of a file that is unwrapped, joined and decoded as
+/// `recipe` says. A last line without an end counts where there is no other.
+pub fn detect_in(recipe: &Recipe, head: &[u8]) -> Detected {
+    let mut scribe: Scribe<()> = recipe.scribe(Origin { host_name: "", host_id: "", path: b"" });
+    scribe.see_beginning(head);
+    let charset = scribe.charset();
+    let (mut documents, mut texts) = (Documents::default(), Texts::default());
+    let mut start = 0;
+    for end in charset.line_ends(head) {
+        let bytes = head.get(start..end).unwrap_or_default();
+        let line = Line { bytes, offset: start as u64, is_ascii: false };
+        scribe.take(line, &|| (), &mut documents, &mut texts);
+        start = end;
+        if texts.0.len() >= MOST_LINES {
+            break;
+        }
+    }
+    if start == 0 {
+        scribe.take_unfinished(head, 0, &mut documents, &mut texts);
+    }
+    scribe.end_all(&mut documents, &mut texts);
+    detect(texts.0.iter().map(Vec::as_slice))
+}
+
+/// Keeps the texts of events, of which no documents are made.
+#[derive(Default)]
+struct Texts(Vec<Vec<u8>>);
+
+impl Desk for Texts {
+    fn put(&mut self, _: u64, _: Option<Time>, text: &[u8], _: impl FnOnce(&mut Vec<u8>, Time)) {
+        if self.0.len() < MOST_LINES {
+            self.0.push(text.to_vec());
+        }
+    }
 }
 
 /// How many of `lines` are of this format.

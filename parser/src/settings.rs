@@ -22,13 +22,13 @@ const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
 pub const RECIPE_SETTINGS: [&[Setting]; 3] = [FORMAT, TEXT, LINE];
 
 const FORMAT: &[Setting] = &[
-    row("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines.")
-        .default("raw")
+    row("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines; auto finds it out from the first lines of each file, and raw is any text.")
+        .default("auto")
         .flag("parser"),
     row(
         "monitor.dataset",
         Kind::Text,
-        "event.dataset, and, cleaned up, a part of the index name; by default access, json or raw, depending on the parser.",
+        "event.dataset, and, cleaned up, a part of the index name; by default access, json or raw, depending on the format.",
     )
     .flag("dataset"),
 ];
@@ -97,7 +97,7 @@ pub struct RecipeSettings {
 impl Default for RecipeSettings {
     fn default() -> Self {
         Self {
-            parser: ParserKind::Raw,
+            parser: ParserKind::Auto,
             dataset: None,
             encoding: EncodingSetting::Auto,
             container: Container::None,

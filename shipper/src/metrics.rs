@@ -147,8 +147,8 @@ impl ShipperMetrics {
     }
 
     /// How many lines of a dataset were read.
-    pub fn lines_read(&self, dataset: &str) -> u64 {
-        self.books.of(dataset).lines
+    pub fn lines_read(&self) -> u64 {
+        self.books.sums().lines
     }
 
     /// How many archives could not be read to their end.

@@ -95,7 +95,9 @@ pub async fn run_in(
     let Surroundings { telemetry, metrics, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
-        metrics.open(&input.clean_dataset);
+        for dataset in input.datasets() {
+            metrics.open(&dataset);
+        }
     }
     // Built before the wait for the state directory, so that bad settings are refused at once.
     let plan = road::plan(&settings, local)?;

@@ -9,10 +9,11 @@ use omphalos_common::clock::now_millis;
 use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, load, load_with};
 use omphalos_common::ids::IdScheme;
 use omphalos_indexer::config as indexer;
+use omphalos_parser::ParserKind;
 use omphalos_shipper::config::{self as shipper, TransportKind};
 use omphalos_shipper::host::{host_name, known_id};
 use omphalos_shipper::monitor::{
-    Entry, Host, MonitorSettings, Recalled, logical_path, peek, recall,
+    Entry, Host, MonitorSettings, Recalled, format_of, logical_path, peek, recall,
 };
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::batch::COMPRESSION_LEVEL;
@@ -242,7 +243,14 @@ fn targets(
             known.clone_into(&mut named);
         }
         let ids = schemes(host, &path, recalled.as_ref())?;
-        let (host, monitor) = (host.clone(), table_of(&shipper.monitor, &named)?);
+        let host = host.clone();
+        let mut monitor = table_of(&shipper.monitor, &named)?;
+        if monitor.recipe.parser == ParserKind::Auto {
+            monitor.recipe.parser = match recalled.as_ref().and_then(Recalled::parser) {
+                Some(known) => known,
+                None => format_of(&path, &monitor.recipe.recipe()?).map_err(unreadable)?,
+            };
+        }
         Ok(Target { path, called: named, monitor, host, recalled, millis, ids })
     };
     files.iter().map(target).collect()

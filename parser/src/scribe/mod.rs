@@ -102,6 +102,11 @@ impl<M: Copy> Scribe<M> {
         self.charset = Charset::of(self.encoding, head);
     }
 
+    /// Reads lines as `other` would from now on; what has begun goes on.
+    pub fn adopt(&mut self, other: Self) {
+        (self.parser, self.frame) = (other.parser, other.frame);
+    }
+
     /// How the characters of the file are written.
     pub fn charset(&self) -> Charset {
         self.charset

@@ -37,7 +37,7 @@ pub use position::identity::{FileKey, logical_path};
 pub use position::line_numbers::{Lines, Span, number_lines};
 pub use position::state::{Remembered, StateDir, StateError};
 pub use read::archive::Compression;
-pub use read::fit::misfit;
+pub use read::fit::{format_of, misfit};
 pub use read::pipe::{Piece, read_pipe};
 pub use read::tail::{TailId, Waits};
 pub use settings::{

@@ -10,6 +10,7 @@ use omphalos_common::config::{
     About, ConfigError, Kind, Period, Setting, Size, TableError, Tables,
 };
 use omphalos_common::event::clean_name;
+use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::Recipe;
 use omphalos_parser::settings::{RECIPE_SETTINGS, RecipeSettings};
 use serde::Deserialize;
@@ -239,8 +240,12 @@ pub struct Input {
     pub archives: Archives,
     /// The names and patterns as they were given, for people.
     pub shown: String,
-    /// How its lines become documents.
+    /// The format of its lines; `None` where each file's is found out.
+    pub parser: Option<ParserKind>,
+    /// How its lines become documents; until the format of a file is found out, as raw text.
     pub recipe: Recipe,
+    /// What the recipe is made of.
+    pub recipe_settings: RecipeSettings,
     /// `event.dataset`, fit for an index name.
     pub clean_dataset: Arc<str>,
     /// Where to begin.
@@ -253,6 +258,21 @@ pub struct Input {
     pub logical_path: LogicalPath,
     /// What its one file is called in documents and ids, if not by its path.
     pub called: Option<PathBuf>,
+}
+
+impl Input {
+    /// The cleaned datasets that its lines may have.
+    pub fn datasets(&self) -> Vec<Arc<str>> {
+        let is_given = self.parser.is_some() || self.recipe_settings.dataset.is_some();
+        if is_given {
+            return vec![Arc::clone(&self.clean_dataset)];
+        }
+        let kinds = ParserKind::NAMES.iter().filter_map(|name| ParserKind::from_name(name));
+        let mut names: Vec<&str> = kinds.map(ParserKind::default_dataset).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(Arc::from).collect()
+    }
 }
 
 /// Which archives of those that match are read.
@@ -383,7 +403,9 @@ impl MonitorSettings {
             archives: Archives { all: self.archives, named: named.collect() },
             shown: self.paths.join(", "),
             clean_dataset: Arc::from(clean_name(&recipe.dataset)),
+            parser: Some(self.recipe.parser).filter(|kind| *kind != ParserKind::Auto),
             recipe,
+            recipe_settings: self.recipe.clone(),
             start: self.start,
             ignore_older: self.ignore_older.map(|period| period.0),
             waits: Waits { event: self.multiline_timeout.0, line: self.unfinished_after.0 },

@@ -1,6 +1,7 @@
 //! The tailing of one file, against real files: [`Tail`] with all that it rests on.
 
 mod cases;
+mod choice;
 mod damage;
 mod discovery;
 mod files_model;
@@ -32,6 +33,7 @@ use crate::monitor::know::matching;
 use crate::monitor::position::clock::Names;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
+use crate::monitor::read::choice::FileFormat;
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::reading::{Look, READ_BYTES, Tools};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
@@ -143,7 +145,9 @@ impl Log {
             id: TailId(1),
             input: 0,
             shown_path: Arc::from(path.to_string_lossy()),
+            format: FileFormat::Known(self.kind),
             scribe: recipe.scribe(Origin { host_name: "web1", host_id: "host", path: shown }),
+            dataset: Arc::from("test"),
             names: Names::of(&logical_path(path)),
             ids: IdMakers::new("host", &IdKeys::default()),
         };

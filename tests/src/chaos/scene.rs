@@ -185,11 +185,9 @@ impl Scene {
         self.brokers.sync_queue_names();
     }
 
-    /// How many lines there are, and how many of them Elasticsearch refuses.
-    pub fn written(&self) -> (u64, u64) {
-        let written = self.sites.iter().map(|site| site.writer.written()).sum();
-        let refused = self.sites.iter().map(|site| site.writer.refused().len() as u64).sum();
-        (written, refused)
+    /// How many lines there are.
+    pub fn written(&self) -> u64 {
+        self.sites.iter().map(|site| site.writer.written()).sum()
     }
 
     /// Whether a line of this number is in the index, for a site.

@@ -89,14 +89,14 @@ fn indices() -> Vec<Fault> {
             |_, _| {},
         ),
         Fault::new(
-            "documents that the mapping refuses",
+            "documents that do not fit the mapping",
             ALL_NODES,
             |scene, _| {
                 let site = scene.sites.iter().find(|site| site.kind == Kind::Compressed);
-                site.expect("a site with such lines").writer.write_refused(100);
+                site.expect("a site with such lines").writer.write_misfits(100);
             },
-            // The books tell whether they are all among the dead letters; meanwhile another fault may
-            // keep their shipper from reading them.
+            // The books tell whether they are all there, in their second form; meanwhile another fault
+            // may keep their shipper from reading them.
             |_, _| {},
         ),
     ]

@@ -58,16 +58,14 @@ struct Shared {
     written: AtomicU64,
     is_paused: AtomicBool,
     is_over: AtomicBool,
-    /// How many lines are still to be written that Elasticsearch will refuse.
-    refused_wanted: AtomicU64,
+    /// How many lines are still to be written that do not fit the mapping.
+    misfits_wanted: AtomicU64,
 }
 
 struct State {
     logs: Logs,
     rotations: u32,
     rotated: Instant,
-    /// The numbers of the lines that Elasticsearch will refuse.
-    refused: Vec<u64>,
 }
 
 enum Logs {
@@ -85,14 +83,14 @@ impl Writer {
             Kind::Untimed => one("jobs.log"),
             Kind::Many => Logs::Many(ManyLogs::create(logs, seed)),
         };
-        let state = State { logs, rotations: 0, rotated: Instant::now(), refused: Vec::new() };
+        let state = State { logs, rotations: 0, rotated: Instant::now() };
         let shared = Arc::new(Shared {
             kind,
             state: Mutex::new(state),
             written: AtomicU64::new(0),
             is_paused: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
-            refused_wanted: AtomicU64::new(0),
+            misfits_wanted: AtomicU64::new(0),
         });
         let own = Arc::clone(&shared);
         let thread = thread::spawn(move || own.run());
@@ -124,13 +122,8 @@ impl Writer {
 
     /// Writes so many lines, among the others, with a member of a type that its index does not
     /// have.
-    pub fn write_refused(&self, lines: u64) {
-        self.shared.refused_wanted.store(lines, Ordering::SeqCst);
-    }
-
-    /// The numbers of those lines.
-    pub fn refused(&self) -> Vec<u64> {
-        self.shared.state().refused.clone()
+    pub fn write_misfits(&self, lines: u64) {
+        self.shared.misfits_wanted.store(lines, Ordering::SeqCst);
     }
 
     /// Whether there are many logs.
@@ -180,14 +173,14 @@ impl Shared {
     }
 
     fn write(&self, state: &mut State, lines: u64) {
-        let State { logs, rotations, rotated, refused } = state;
+        let State { logs, rotations, rotated } = state;
         let written = match logs {
             Logs::Many(logs) => {
                 logs.append(lines);
                 logs.written()
             }
             Logs::One(log) => {
-                self.write_one(log, lines, refused);
+                self.write_one(log, lines);
                 if rotated.elapsed() > ROTATION {
                     *rotations += 1;
                     *rotated = Instant::now();
@@ -199,19 +192,18 @@ impl Shared {
         self.written.store(written, Ordering::SeqCst);
     }
 
-    fn write_one(&self, log: &mut LogFile, lines: u64, refused: &mut Vec<u64>) {
+    fn write_one(&self, log: &mut LogFile, lines: u64) {
         match self.kind {
-            Kind::Compressed => (0..lines).for_each(|_| self.write_event(log, refused)),
+            Kind::Compressed => (0..lines).for_each(|_| self.write_event(log)),
             Kind::Untimed => log.append_untimed(lines),
             _ => log.append(lines),
         }
     }
 
-    fn write_event(&self, log: &mut LogFile, refused: &mut Vec<u64>) {
-        let wanted = self.refused_wanted.load(Ordering::SeqCst);
+    fn write_event(&self, log: &mut LogFile) {
+        let wanted = self.misfits_wanted.load(Ordering::SeqCst);
         if wanted > 0 {
-            self.refused_wanted.store(wanted - 1, Ordering::SeqCst);
-            refused.push(log.written());
+            self.misfits_wanted.store(wanted - 1, Ordering::SeqCst);
             log.append_event(r#"{"not":"a number"}"#);
         } else {
             log.append_event("17");

@@ -158,7 +158,8 @@ impl Monitor {
             );
         }
         self.metrics.count(&dataset, counts, held);
-        if tail.marks_made() != before.0 {
+        let is_chosen = !batch.is_empty() && tail.take_new_choice();
+        if tail.marks_made() != before.0 || is_chosen {
             batch.require_save(self.saver.changed_urgently());
         }
         if (tail.progress.confirmed().offset, tail.head_length()) != before.1 {
@@ -195,8 +196,12 @@ impl Monitor {
     /// Ships what has no end yet, of files that are read once.
     pub(super) fn read_rest(&mut self) {
         for id in self.files.ids() {
-            if let Some(Err(error)) = self.with_tail(id, Tail::read_rest) {
-                self.files.note_unreadable(id, &error);
+            // Where that is found out first, the format of a line without an end.
+            let is_undecided = self.files.get_mut(id).is_some_and(|tail| tail.is_undecided());
+            for _ in 0..=u8::from(is_undecided) {
+                if let Some(Err(error)) = self.with_tail(id, Tail::read_rest) {
+                    self.files.note_unreadable(id, &error);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
+use omphalos_parser::ParserKind;
 
 use crate::monitor::know::matching::fits;
 use crate::monitor::position::checkpoint;
@@ -77,6 +78,11 @@ impl Recalled {
     /// What makes the ids of its lines; `None` when only a later program knows.
     pub fn ids(&self) -> Option<IdScheme> {
         self.0.ids()
+    }
+
+    /// The format of its lines, if that is known.
+    pub fn parser(&self) -> Option<ParserKind> {
+        self.0.parser()
     }
 
     /// What it was called when it was last seen.

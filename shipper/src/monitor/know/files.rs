@@ -31,6 +31,7 @@ use crate::monitor::position::clock::Sources;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::position::state::Remembered;
+use crate::monitor::read::choice::Formats;
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId, Waits};
 use crate::monitor::settings::Input;
@@ -100,6 +101,8 @@ pub struct Files {
     reports: Reports,
     /// Which file has which source.
     sources: Sources,
+    /// Which formats logs were found to have.
+    formats: Formats,
     next_id: u64,
     /// This is the first look of the first start with this state directory.
     is_first_start: bool,
@@ -145,6 +148,7 @@ impl Files {
             remembered: Positions::new(remembered.entries),
             reports: Reports::default(),
             sources: Sources::default(),
+            formats: Formats::default(),
             next_id: 0,
             opened_now: 0,
             waiting: HashSet::new(),
@@ -309,9 +313,7 @@ impl Files {
 
     /// Enters into the books that a file comes or goes with what it holds.
     fn enter_held(&self, tail: &Tail, held: Held) {
-        if let Some(input) = self.inputs.get(tail.input) {
-            self.metrics.held(&input.clean_dataset, held);
-        }
+        self.metrics.held(&tail.dataset, held);
     }
 
     /// Notes that a file was used; closes the one that was not used for longest, if too many are
@@ -363,9 +365,7 @@ impl Files {
 
     /// The cleaned dataset of a file.
     pub fn dataset_of(&self, id: TailId) -> Option<Arc<str>> {
-        let tail = self.tails.get(&id)?;
-        let input = self.inputs.get(tail.input)?;
-        Some(Arc::clone(&input.clean_dataset))
+        self.tails.get(&id).map(|tail| Arc::clone(&tail.dataset))
     }
 
     /// How long what has no end in a file waits for it, and the file.

@@ -92,6 +92,7 @@ mod tests {
             marks: vec![Mark { end: 10, millis: 20 }],
             splits: vec![11],
             complete: Some(Stamp { bytes: 1, modified: 2 }),
+            parser: Some("json".to_owned()),
             seen: 100,
         }
     }

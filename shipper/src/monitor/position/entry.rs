@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::{IdScheme, KeyPrint};
+use omphalos_parser::ParserKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::monitor::position::identity::{FileKey, Fingerprint};
@@ -50,6 +51,9 @@ pub struct Entry {
     /// as long as it is like that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<Stamp>,
+    /// The format of its lines, by its name in settings: a file keeps the one that was found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parser: Option<String>,
     /// When the file was last seen, in seconds since the epoch.
     pub seen: i64,
 }
@@ -72,8 +76,14 @@ impl Entry {
             marks: Vec::new(),
             splits: Vec::new(),
             complete: None,
+            parser: None,
             seen,
         }
+    }
+
+    /// The format of its lines, if it says one that this program knows.
+    pub fn parser(&self) -> Option<ParserKind> {
+        self.parser.as_deref().and_then(ParserKind::from_name)
     }
 
     /// What makes the ids of its lines; `None` when only a later program knows.

@@ -5,14 +5,14 @@ use std::io;
 use std::path::Path;
 
 use omphalos_parser::ParserKind;
-use omphalos_parser::detect::{Detected, count, detect};
+use omphalos_parser::detect::{Detected, count, detect, detect_in};
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Origin, Recipe, Scribe};
 
 use crate::monitor::read::content::Content;
 
 /// How much of the beginning of a file is looked at.
-const HEAD_BYTES: usize = 64 * 1024;
+pub const HEAD_BYTES: usize = 64 * 1024;
 
 /// Which format the first lines of `content` have.
 ///
@@ -22,6 +22,16 @@ pub fn detected(content: &mut Content, charset: Charset) -> io::Result<Detected>
     let mut head = vec![0; HEAD_BYTES];
     let lines = lines(content.read_up_to(&mut head, 0)?, charset);
     Ok(detect(lines.iter().map(|line| &**line)))
+}
+
+/// The format of the file at `path`, whose lines are unwrapped and joined as `recipe` says.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn format_of(path: &Path, recipe: &Recipe) -> io::Result<ParserKind> {
+    let mut head = vec![0; HEAD_BYTES];
+    let mut content = Content::open(path)?;
+    Ok(detect_in(recipe, content.read_up_to(&mut head, 0)?).kind)
 }
 
 /// What to say of the file at `path` if most of its first lines are not of the format of `recipe`.

@@ -1,6 +1,7 @@
 //! How one file is read: its content by offset, line by line, made into documents.
 
 pub mod archive;
+pub mod choice;
 pub mod content;
 pub mod directives;
 pub mod fit;

@@ -28,7 +28,9 @@ use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
+use crate::monitor::read::choice::{Chosen, FileFormat};
 use crate::monitor::read::content::{Content, Outlook};
+use crate::monitor::read::directives;
 use crate::monitor::read::fit;
 use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
@@ -62,8 +64,12 @@ pub struct Setup {
     pub input: usize,
     /// What it is called in the headers of batches.
     pub shown_path: Arc<str>,
+    /// The format of its lines.
+    pub format: FileFormat,
     /// What makes documents of its lines.
     pub scribe: Scribe<Position>,
+    /// The cleaned dataset.
+    pub dataset: Arc<str>,
     /// What the source id is made of.
     pub names: Names,
     /// What makes the ids of its lines: one of these.
@@ -82,6 +88,9 @@ pub struct Tail {
     pub key: FileKey,
     /// What of it is confirmed.
     pub progress: Progress,
+    /// The cleaned dataset of its lines.
+    pub dataset: Arc<str>,
+    format: FileFormat,
     scribe: Scribe<Position>,
     handle: Handle,
     shown_path: Arc<str>,
@@ -174,6 +183,42 @@ impl Tail {
         }
         self.told.fit = true;
         (self.failures * 10 >= self.lines * 9).then_some((self.failures, self.lines))
+    }
+
+    /// Whether its format is still to be found out.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.format, FileFormat::Undecided(_))
+    }
+
+    /// Whether its format was found out since this was asked last: that must be saved before lines
+    /// leave.
+    pub fn take_new_choice(&mut self) -> bool {
+        let FileFormat::New(kind) = self.format else { return false };
+        self.format = FileFormat::Known(kind);
+        true
+    }
+
+    /// Finds out the format of its lines, of which `data` are the first that will be read.
+    fn choose(&mut self, data: &[u8]) -> io::Result<()> {
+        let FileFormat::Undecided(choice) = &self.format else { return Ok(()) };
+        let offset = self.next.offset;
+        let content = self.handle.get(&self.path)?;
+        let mut head = Vec::new();
+        if offset > 0 && content.is_seekable() {
+            // What speaks of the format may stand at the beginning alone.
+            head.resize(fit::HEAD_BYTES, 0);
+            let length = content.read_up_to(&mut head, 0)?.len();
+            head.truncate(length);
+        }
+        let Chosen { kind, scribe, dataset } = choice.by(&[data, &head])?;
+        self.scribe.adopt(scribe);
+        if self.scribe.has_directives() && offset > 0 {
+            for line in directives::before(content, offset)? {
+                self.scribe.recall(&line);
+            }
+        }
+        (self.format, self.dataset) = (FileFormat::New(kind), dataset);
+        Ok(())
     }
 
     /// Which format its first lines have; `None` where they cannot be read once more, or are joined.
@@ -475,6 +520,7 @@ impl Tail {
             marks: Vec::new(),
             splits: splits.copied().collect(),
             complete: None,
+            parser: self.format.kind().map(|kind| kind.name().to_owned()),
             seen,
         };
         self.clock.note(&mut entry);

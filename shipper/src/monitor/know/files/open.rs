@@ -17,6 +17,7 @@ use crate::monitor::position::clock::Names;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
 use crate::monitor::read::archive::Compression;
+use crate::monitor::read::choice::Choice;
 use crate::monitor::read::content::{Content, Outlook};
 use crate::monitor::read::place::{Place, last_line_end};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
@@ -381,17 +382,20 @@ impl Files {
         let logical = logical_path(path);
         let is_auto = matches!(settings.logical_path, LogicalPath::Auto);
         let may_be_numbered = is_auto && logical != path && !logical.exists();
+        let log = match &settings.logical_path {
+            LogicalPath::Auto => logical.clone(),
+            LogicalPath::Exact => path.to_owned(),
+            LogicalPath::Given(path) => path.clone(),
+        };
         Ok(Setup {
             id,
             input,
+            dataset: Arc::clone(&settings.clean_dataset),
+            format: Choice::of(settings, &self.host, path, &log, &self.formats),
             shown_path: Arc::from(path.to_string_lossy()),
             scribe: settings.recipe.scribe(origin),
             names: Names {
-                logical: match &settings.logical_path {
-                    LogicalPath::Auto => logical.clone(),
-                    LogicalPath::Exact => path.to_owned(),
-                    LogicalPath::Given(path) => path.clone(),
-                },
+                logical: log,
                 numbered: may_be_numbered.then(|| path.to_owned()),
                 id,
                 sources: self.sources.clone(),

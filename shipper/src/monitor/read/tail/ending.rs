@@ -183,6 +183,10 @@ impl Tail {
             return Ok(());
         }
         let Some(line) = self.last_line()? else { return Ok(()) };
+        if self.is_undecided() {
+            // It is shipped by the next attempt, in the batch of its dataset.
+            return self.choose(&line);
+        }
         // There may be more of it than can be shipped.
         let length = self.unfinished.length().max(line.len() as u64);
         if length == self.unfinished.shipped() {

@@ -2,6 +2,7 @@
 
 use omphalos_common::ids::IdMakers;
 use omphalos_common::numbers::at_most;
+use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
 use omphalos_parser::scribe::padding;
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use crate::monitor::know::matching;
 use crate::monitor::position::clock::Clock;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::progress::Progress;
+use crate::monitor::read::choice::{Chosen, FileFormat};
 use crate::monitor::read::content::{Content, Outlook};
 use crate::monitor::read::directives;
 use crate::monitor::read::handle::Handle;
@@ -39,6 +41,7 @@ impl Tail {
     ) -> io::Result<Self> {
         let key = content.key()?;
         let clock = clock_of(&setup.ids, entry)?;
+        let setup = as_begun(setup, entry)?;
         let mut tail = Self {
             id: setup.id,
             input: setup.input,
@@ -46,6 +49,8 @@ impl Tail {
             path,
             key,
             progress: Progress::default(),
+            dataset: setup.dataset,
+            format: setup.format,
             scribe: setup.scribe,
             handle: Handle::new(key, content),
             names: setup.names,
@@ -118,6 +123,22 @@ impl Tail {
         self.progress = Progress::new(self.position());
         Ok(())
     }
+}
+
+/// A file keeps the format that it was begun with: what was found out, or raw text where that was by a
+/// shipper that found out nothing.
+fn as_begun(mut setup: Setup, entry: Option<&Entry>) -> io::Result<Setup> {
+    let begun = entry.and_then(|entry| match entry.parser() {
+        None if entry.offset > 0 => Some(ParserKind::Raw),
+        known => known,
+    });
+    if let Some(begun) = begun
+        && let FileFormat::Undecided(choice) = &setup.format
+    {
+        let Chosen { kind, scribe, dataset } = choice.kind(begun)?;
+        (setup.format, setup.scribe, setup.dataset) = (FileFormat::Known(kind), scribe, dataset);
+    }
+    Ok(setup)
 }
 
 /// A file keeps the ids that it was begun with; a new one gets those of new files.

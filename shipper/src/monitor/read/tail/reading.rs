@@ -169,6 +169,14 @@ impl Tail {
             self.scribe.see_beginning(data);
         }
         let charset = self.scribe.charset();
+        if self.is_undecided() && !data.is_empty() {
+            let is_line = charset.line_ends(data).next().is_some();
+            if is_line || length == room || self.handle.outlook().is_final() {
+                self.choose(data)?;
+                // Its lines go into the batch of another dataset.
+                return Ok(Look::More);
+            }
+        }
         let data = charset.whole_units(data);
         let seen_end = self.next.offset + data.len() as u64;
         let consumed = self.at_work(seen_end, tools).take_lines(data)?;

@@ -1,0 +1,150 @@
+//! The format of a file is found out from its first lines, once, and kept: whatever is read later,
+//! whoever reads it.
+
+use std::sync::mpsc::sync_channel;
+
+use proptest::prelude::*;
+
+use super::rig::Rig;
+
+const JSON: &str = "{\"@timestamp\":\"2026-11-28T10:00:00Z\",\"message\":\"a\"}\n";
+const CLF: &str = "198.51.100.1 - - [28/Nov/2026:12:00:01 +0000] \"GET / HTTP/1.1\" 200 10\n";
+const W3C: &str =
+    "#Fields: date time c-ip cs-method sc-status\n2026-11-28 12:00:01 198.51.100.1 GET 200\n";
+const TEXT: &str = "just some text\n";
+
+/// What was shipped, as what.
+fn datasets(rig: &Rig) -> Vec<String> {
+    let datasets = rig.shipped.iter().map(|shipped| &shipped.document["event"]["dataset"]);
+    datasets.map(|dataset| dataset.as_str().unwrap().to_owned()).collect()
+}
+
+fn rig() -> Rig {
+    let mut rig = Rig::new(&["*.log"]);
+    rig.recipe().parser = omphalos_parser::ParserKind::Auto;
+    rig
+}
+
+#[test]
+fn each_file_is_read_as_what_it_is() {
+    for (text, dataset, count) in
+        [(JSON, "json", 1), (CLF, "access", 1), (W3C, "access", 1), (TEXT, "raw", 1)]
+    {
+        let mut rig = rig();
+        rig.append("a.log", text);
+        rig.start();
+        rig.settle();
+        assert_eq!(datasets(&rig), vec![dataset; count], "{text}");
+        assert!(!rig.shipped[0].has_tag("parse_failure"), "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_chosen_before_there_is_a_line() {
+    let mut rig = rig();
+    rig.append("a.log", "");
+    rig.start();
+    rig.settle();
+    let (begin, end) = JSON.split_at(9);
+    rig.append("a.log", begin);
+    rig.look();
+    rig.append("a.log", end);
+    rig.look();
+    rig.settle();
+    assert_eq!(datasets(&rig), ["json"]);
+}
+
+#[test]
+fn a_single_line_without_an_end_is_read_as_what_it_is() {
+    let mut rig = rig();
+    rig.once = true;
+    rig.append("a.log", JSON.trim_end());
+    rig.start();
+    rig.finish();
+    assert_eq!(datasets(&rig), ["json"]);
+}
+
+#[test]
+fn what_was_chosen_is_kept_over_restarts_whatever_follows() {
+    let mut rig = rig();
+    rig.append("a.log", JSON);
+    rig.start();
+    rig.settle();
+    rig.stop();
+    rig.append("a.log", CLF.repeat(20));
+    rig.start();
+    rig.settle();
+    assert_eq!(datasets(&rig), vec!["json"; 21]);
+}
+
+#[test]
+fn a_log_that_is_begun_anew_is_what_it_was_although_its_first_line_is_odd() {
+    let mut rig = rig();
+    rig.append("a.log", JSON);
+    rig.start();
+    rig.settle();
+    std::fs::rename(rig.path("a.log"), rig.path("a.log.1")).unwrap();
+    rig.append("a.log", format!("starting\n{JSON}"));
+    rig.look();
+    rig.settle();
+    assert_eq!(datasets(&rig), ["json"; 3]);
+}
+
+#[test]
+fn what_was_there_before_the_first_start_says_what_follows_it() {
+    let mut rig = rig();
+    rig.input().start = crate::monitor::Start::End;
+    rig.append("a.log", W3C);
+    rig.start();
+    rig.settle();
+    rig.append("a.log", "2026-11-28 12:00:02 198.51.100.1 GET 404\n");
+    rig.look();
+    rig.settle();
+    assert_eq!(datasets(&rig), ["access"]);
+    assert_eq!(rig.shipped[0].document["http"]["response"]["status_code"], 404);
+}
+
+#[test]
+fn a_pipe_is_read_as_what_it_is() {
+    let mut rig = Rig::new(&["-"]);
+    rig.recipe().parser = omphalos_parser::ParserKind::Auto;
+    let (pieces, received) = sync_channel(4);
+    rig.pipe = Some(received);
+    rig.start();
+    pieces.send(Ok(JSON.into())).unwrap();
+    drop(pieces);
+    rig.finish();
+    assert_eq!(datasets(&rig), ["json"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A crash loses what was not on disk: the choice that made ids is, before they leave.
+    #[test]
+    fn no_crash_changes_a_choice(
+        lines in proptest::collection::vec(prop_oneof![3 => Just(JSON), 1 => Just(TEXT), 1 => Just(CLF)], 1..12),
+        crashes in proptest::collection::vec(any::<bool>(), 12),
+    ) {
+        let mut rig = rig();
+        let mut ids = std::collections::HashSet::new();
+        rig.start();
+        for (line, crashes) in lines.iter().zip(&crashes) {
+            rig.append("a.log", line);
+            rig.look();
+            if *crashes {
+                // It may have arrived, although nobody confirmed it.
+                ids.extend(rig.held_documents().iter().map(|held| held.id));
+                rig.crash();
+                rig.start();
+            }
+        }
+        rig.look();
+        rig.settle();
+        ids.extend(rig.shipped.iter().map(|shipped| shipped.id));
+        prop_assert_eq!(ids.len(), lines.len(), "each line has one id, however often it is shipped");
+        let mut all = datasets(&rig);
+        all.dedup();
+        prop_assert_eq!(all.len(), 1, "{:?}", all);
+    }
+}
