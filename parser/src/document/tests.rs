@@ -20,7 +20,7 @@ type Oddities = (Option<&'static str>, Shape, Option<&'static str>);
 const USUAL: Oddities = (None, Shape::Whole, None);
 
 /// The document of an event; fails if it has a name twice.
-fn document(fields: Fields<'_>, others: &List<'_>, oddities: Oddities) -> Json {
+fn document(fields: &Fields<'_>, others: &List<'_>, oddities: Oddities) -> Json {
     let origin = Origin { host_name: "web1", host_id: "id", path: b"/x.log" };
     let (problem, shape, stream) = oddities;
     let time = Time::from_seconds(0);
@@ -30,7 +30,7 @@ fn document(fields: Fields<'_>, others: &List<'_>, oddities: Oddities) -> Json {
         time,
         is_time_assumed,
         line: LINE,
-        fields: &fields,
+        fields,
         others,
         problem,
         shape,
@@ -46,7 +46,7 @@ fn document(fields: Fields<'_>, others: &List<'_>, oddities: Oddities) -> Json {
 
 /// The document of fields that are all in the list, without what all documents have.
 fn listed(others: &List<'_>, oddities: Oddities) -> Json {
-    let mut document = document(Fields::Listed, others, oddities);
+    let mut document = document(&Fields::Listed, others, oddities);
     for name in ["@timestamp", "ecs"] {
         document.as_object_mut().unwrap().remove(name);
     }
@@ -65,7 +65,7 @@ fn dotted_names_become_objects_and_values_keep_their_types() {
     list.add("related", "::1".parse::<IpAddr>().unwrap());
     let raw: &serde_json::value::RawValue = serde_json::from_str(r#"{"n":[1.5]}"#).unwrap();
     list.add("app.raw", raw);
-    let document = document(Fields::Listed, &list, USUAL);
+    let document = document(&Fields::Listed, &list, USUAL);
     assert_eq!(
         document["process"],
         json!({"name": "sshd\u{fffd}", "pid": 812, "thread": {"id": -1}, "args": ["a\"b", true], "empty": []})
@@ -91,7 +91,7 @@ fn fields_join_the_objects_of_document_and_request() {
         ..Request::default()
     };
     let odd = (Some("odd"), Shape::Whole, Some("stderr"));
-    let document = document(Fields::Request(request), &list, odd);
+    let document = document(&Fields::Request(request), &list, odd);
     assert_eq!(
         document["event"],
         json!({"dataset": "test", "original": "the line", "duration": 5, "action": "a"})
@@ -198,7 +198,7 @@ fn members_of_json_that_the_document_needs_itself_are_not_written_twice() {
             (JsonParser::default(), Calendar::default(), List::default());
         let parsed = parser.parse(&mut calendar, line.as_bytes(), &mut list);
         let Parsed::Event { fields, .. } = parsed else { panic!("{line}") };
-        document(fields, &list, oddities)
+        document(&fields, &list, oddities)
     };
     let line =
         r#"{"message":"m","tags":["b"],"error":{"message":"e","code":1},"log":{"iostream":"x"}}"#;
@@ -252,7 +252,7 @@ proptest! {
         let request = || Request { client: Some(Address::read(b"::1")), method: Some(b"GET"), ..Request::default() };
         let fields = if is_request { Fields::Request(request()) } else { Fields::Listed };
         let odd = (Some("odd"), Shape::Cut, Some("stdout"));
-        let document = document(fields, &list, if is_odd { odd } else { USUAL });
+        let document = document(&fields, &list, if is_odd { odd } else { USUAL });
         for (at, name) in names.iter().enumerate() {
             let is_in_line = is_odd && name == "message";
             prop_assert_eq!(count(&document, &format!("value {at}")), usize::from(!is_in_line), "{}", name);
