@@ -82,7 +82,8 @@ fn source(name: &str, tables: &[MonitorSettings], host: &Host) -> Result<Source,
             }
         };
         let pipe: Box<dyn Read + Send> = Box::new(stdin());
-        return Ok(Source { input: table.input_of_pipe()?, host, remembered, pipe: Some(pipe) });
+        let (input, pipe) = (table.input_of_pipe()?, Some(pipe));
+        return Ok(Source { input, host, remembered, pipe, says_untimed: true });
     }
     let unreadable = |error| ConfigError::invalid(format!("cannot read {name}: {error}"));
     let path = std::path::absolute(name).map_err(unreadable)?;
@@ -96,11 +97,11 @@ fn source(name: &str, tables: &[MonitorSettings], host: &Host) -> Result<Source,
     }
     if kind.is_file() {
         let input = table.input_of_file(&path, &path)?;
-        return Ok(Source { input, host, remembered, pipe: None });
+        return Ok(Source { input, host, remembered, pipe: None, says_untimed: true });
     }
     // What a shell makes of <(…), and the like.
     let input = Input { called: Some(path), ..table.input_of_pipe()? };
-    Ok(Source { input, host, remembered, pipe: Some(Box::new(file)) })
+    Ok(Source { input, host, remembered, pipe: Some(Box::new(file)), says_untimed: true })
 }
 
 /// Prints the documents of `source`.

@@ -31,6 +31,8 @@ pub struct Source {
     pub remembered: Remembered,
     /// What comes in, where that is no regular file; the table reads standard input then.
     pub pipe: Option<Box<dyn Read + Send>>,
+    /// Whether to say that lines have no time.
+    pub says_untimed: bool,
 }
 
 /// What was found out beside the documents.
@@ -60,7 +62,7 @@ impl Reading {
         batch: &BatchSettings,
         turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
     ) -> anyhow::Result<(Self, mpsc::Receiver<T>)> {
-        let Source { input, host, remembered, pipe } = source;
+        let Source { input, host, remembered, pipe, says_untimed } = source;
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let state = StateDir::open(directory.path())?;
         let (batches, closed) = sync_channel(1);
@@ -78,7 +80,8 @@ impl Reading {
         let settings =
             EngineSettings { checkpoint_interval: Period(NEVER), ..EngineSettings::default() };
         let batch = batch.clone();
-        let options = MonitorOptions { once: true, settings, batch, measures_lag: false, host };
+        let options =
+            MonitorOptions { once: true, settings, batch, measures_lag: false, says_untimed, host };
         let monitor = Monitor::new(options, vec![input], state, remembered, joints)?;
         let (ended, monitoring) = oneshot::channel();
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {

@@ -10,6 +10,7 @@ use super::Parse;
 use super::access::AccessParser;
 use super::json::JsonParser;
 use super::raw::RawParser;
+use super::time::TimeRule;
 use super::w3c::W3cParser;
 
 /// Makes [`ParserKind`] of the list below, in which each format has one row.
@@ -35,9 +36,10 @@ macro_rules! formats {
                 match self { $(Self::$kind => $dataset,)* }
             }
 
-            /// The format with its settings, checked: what the parsers of its files are made of.
-            pub fn format(self) -> Format {
-                match self { $(Self::$kind => $format,)* }
+            /// The format whose times are as `times` says: what the parsers of its files are made of.
+            pub fn format_with(self, times: &TimeRule) -> Format {
+                let make: fn(TimeRule) -> Format = match self { $(Self::$kind => $format,)* };
+                make(times.clone())
             }
         }
     };
@@ -48,20 +50,25 @@ formats! {
     /// The one that the first lines of the file have ([`crate::detect`]): until that is known, any text.
     Auto, "auto", "raw", Format::new(|| RawParser);
     /// Common Log Format: `host ident user [time] "request" status bytes`.
-    Clf, "clf", "access", Format::new(AccessParser::clf);
+    Clf, "clf", "access", |_| Format::new(AccessParser::clf);
     /// The same with `"referrer" "user agent"`; nginx's and Apache's usual format.
-    Combined, "combined", "access", Format::new(AccessParser::combined);
+    Combined, "combined", "access", |_| Format::new(AccessParser::combined);
     /// Combined with the virtual host in front.
-    VhostCombined, "vhost_combined", "access", Format::new(AccessParser::vhost_combined);
+    VhostCombined, "vhost_combined", "access", |_| Format::new(AccessParser::vhost_combined);
     /// W3C extended log file format, with the `#Fields` that the file names.
-    W3c, "w3c", "access", Format::new(|| W3cParser::in_zone(None));
+    W3c, "w3c", "access", |times: TimeRule| Format::new(move || W3cParser::in_zone(times.zone.clone()));
     /// A JSON object a line.
-    Json, "json", "json", Format::new(JsonParser::default);
+    Json, "json", "json", |times: TimeRule| Format::new(move || JsonParser::with(times.clone()));
     /// Any text.
-    Raw, "raw", "raw", Format::new(|| RawParser);
+    Raw, "raw", "raw", |_| Format::new(|| RawParser);
 }
 
 impl ParserKind {
+    /// The format without settings of its own.
+    pub fn format(self) -> Format {
+        self.format_with(&TimeRule::default())
+    }
+
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::deserialize(StrDeserializer::<ValueError>::new(name)).ok()

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::document::{Kept, Own, UNMERGED, collide, push_name};
 use super::fields::{push_text, split_first};
 use super::text::{may_have_halves, without_halves};
-use super::time::{Calendar, Time, TimeFormat};
+use super::time::{Calendar, Time, TimeFormat, TimeRule};
 use super::{Fields, List, Parse, Parsed};
 
 /// How many names of members hold the time of an event.
@@ -49,6 +49,14 @@ fn rank(name: &str) -> Option<usize> {
 pub struct JsonParser {
     /// The line, where something in it had to be replaced.
     whole: String,
+    times: TimeRule,
+}
+
+impl JsonParser {
+    /// A parser of lines whose times are as `times` says.
+    pub(super) fn with(times: TimeRule) -> Self {
+        Self { times, ..Self::default() }
+    }
 }
 
 /// The members of the object of a line.
@@ -86,7 +94,7 @@ impl Parse for JsonParser {
         if fields.has_a_name_twice() {
             return failed("the object has a member twice");
         }
-        let time = fields.take_time(calendar);
+        let time = fields.take_time(calendar, &self.times);
         Parsed::Event { time, is_zone_assumed: false, fields: Fields::Json(fields), problem: None }
     }
 }
@@ -149,7 +157,7 @@ impl JsonFields<'_> {
 
     /// The time of the event, if a member tells it. Its own `@timestamp` is taken out then, or if it is
     /// null: the document has one; any other is a member that has no place beside that.
-    fn take_time(&mut self, calendar: &mut Calendar) -> Option<Time> {
+    fn take_time(&mut self, calendar: &mut Calendar, times: &TimeRule) -> Option<Time> {
         let mut candidates = [None; TIME_MEMBERS];
         let mut own_at = None;
         for (at, (key, raw)) in self.members.iter().enumerate() {
@@ -162,13 +170,32 @@ impl JsonFields<'_> {
             }
         }
         let [own, others @ ..] = candidates;
-        let own_time = own.and_then(|raw| read_time(calendar, raw));
+        let is_own = times.field.as_deref().is_none_or(|field| field == "@timestamp");
+        let own_time = own.filter(|_| is_own).and_then(|raw| read_time(calendar, times, raw));
+        let time = match &times.field {
+            Some(field) => own_time.or_else(|| self.time_at(calendar, times, field)),
+            None => own_time.or_else(|| {
+                others.into_iter().flatten().find_map(|raw| read_time(calendar, times, raw))
+            }),
+        };
         if let Some(at) = own_at
             && (own_time.is_some() || own == Some("null"))
         {
             self.members.remove(at);
         }
-        own_time.or_else(|| others.into_iter().flatten().find_map(|raw| read_time(calendar, raw)))
+        time
+    }
+
+    /// The time that the member called `field` tells; dots lead into objects, unless a name has them.
+    fn time_at(&self, calendar: &mut Calendar, times: &TimeRule, field: &str) -> Option<Time> {
+        if let Some(raw) = self.raw(field) {
+            return read_time(calendar, times, raw);
+        }
+        let mut dots = field.match_indices('.');
+        dots.find_map(|(at, _)| {
+            let (object, below) = (field.get(..at)?, field.get(at + 1..)?);
+            read_object(self.raw(object)?)?.time_at(calendar, times, below)
+        })
     }
 
     /// The value of a member, as it stands there.
@@ -177,14 +204,14 @@ impl JsonFields<'_> {
     }
 
     /// The time that an object is. It is looked into two levels deep, and not as deep as it goes.
-    fn time_inside(&self, calendar: &mut Calendar) -> Option<Time> {
+    fn time_inside(&self, calendar: &mut Calendar, times: &TimeRule) -> Option<Time> {
         if let Some(date) = self.raw("$date") {
             if !date.starts_with('{') {
-                return read_time(calendar, date);
+                return read_time(calendar, times, date);
             }
             let number = read_object(date)?;
             let number = number.raw("$numberLong").filter(|raw| !raw.starts_with('{'))?;
-            return read_time(calendar, number);
+            return read_time(calendar, times, number);
         }
         let (seconds, nanos) = [("epochSecond", "nanoOfSecond"), ("seconds", "nanos")]
             .into_iter()
@@ -360,19 +387,20 @@ fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
 
 /// A text in any form, a number since the epoch whose size tells its unit, or an object around one:
 /// `{"$date":…}` of `MongoDB`, `{"epochSecond":…,"nanoOfSecond":…}` of Log4j, `{"seconds":…,"nanos":…}`
-/// of protobuf.
-fn read_time(calendar: &mut Calendar, raw: &str) -> Option<Time> {
+/// of protobuf. Where the settings say the form, it is that one.
+fn read_time(calendar: &mut Calendar, times: &TimeRule, raw: &str) -> Option<Time> {
     match raw.as_bytes().first()? {
         b'"' => {
             let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"'))?;
             if text.contains('\\') {
                 // As .NET writes a plus, and PHP a slash.
                 let text: String = serde_json::from_str(raw).ok()?;
-                return calendar.read(TimeFormat::Any, text.as_bytes());
+                return times.read(calendar, text.as_bytes());
             }
-            calendar.read(TimeFormat::Any, text.as_bytes())
+            times.read(calendar, text.as_bytes())
         }
-        b'{' => read_object(raw)?.time_inside(calendar),
-        _ => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
+        b'{' if times.takes_any() => read_object(raw)?.time_inside(calendar, times),
+        _ if times.takes_any() => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
+        _ => times.read(calendar, raw.as_bytes()),
     }
 }

@@ -33,7 +33,7 @@ pub use document::{Documents, Event, Frame, Shape};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
 pub use text::without_halves;
-pub use time::{Calendar, Time, TimeFormat};
+pub use time::{Calendar, Time, TimeFormat, TimeRule};
 
 use std::fmt;
 

@@ -6,11 +6,11 @@ use std::ops::RangeInclusive;
 use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
 use serde::Deserialize;
 
-use crate::ParserKind;
 use crate::scribe::Recipe;
 use crate::scribe::charset::EncodingSetting;
 use crate::scribe::container::Container;
 use crate::scribe::multiline::{MultilineKind, Rule};
+use crate::{ParserKind, TimeRule};
 
 /// A row of these: in each `[[monitor]]` table, and about what documents say.
 const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
@@ -31,6 +31,24 @@ const FORMAT: &[Setting] = &[
         "event.dataset, and, cleaned up, a part of the index name; by default access, json or raw, depending on the format.",
     )
     .flag("dataset"),
+    row(
+        "monitor.time_field",
+        Kind::Text,
+        "The member of a json line that holds its time, with dots into objects; by default the first of the usual members that is one.",
+    )
+    .flag("time-field"),
+    row(
+        "monitor.time_format",
+        Kind::Text,
+        "How the time of a json line is written: iso8601, clf, rfc2822, unix, unix_ms, unix_us, unix_ns, or a pattern such as %d.%m.%Y %H:%M:%S; by default any of those forms.",
+    )
+    .flag("time-format"),
+    row(
+        "monitor.time_zone",
+        Kind::Text,
+        "The zone of times that say none, in json and w3c: a name such as Europe/Berlin, an offset such as +01:00, or local; by default UTC.",
+    )
+    .flag("time-zone"),
 ];
 
 const TEXT: &[Setting] = &[
@@ -85,6 +103,9 @@ const LINE: &[Setting] = &[
 pub struct RecipeSettings {
     pub parser: ParserKind,
     pub dataset: Option<String>,
+    pub time_field: Option<String>,
+    pub time_format: Option<String>,
+    pub time_zone: Option<String>,
     pub encoding: EncodingSetting,
     pub container: Container,
     pub multiline: MultilineKind,
@@ -99,6 +120,9 @@ impl Default for RecipeSettings {
         Self {
             parser: ParserKind::Auto,
             dataset: None,
+            time_field: None,
+            time_format: None,
+            time_zone: None,
             encoding: EncodingSetting::Auto,
             container: Container::None,
             multiline: MultilineKind::None,
@@ -130,7 +154,7 @@ impl RecipeSettings {
             .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
         let default = || self.parser.default_dataset().to_owned();
         Ok(Recipe {
-            format: self.parser.format(),
+            format: self.parser.format_with(&self.times()?),
             dataset: self.dataset.clone().unwrap_or_else(default),
             encoding: self.encoding,
             container: self.container,
@@ -140,8 +164,74 @@ impl RecipeSettings {
         })
     }
 
+    /// What is said of times, which only formats may have that have a use for it.
+    fn times(&self) -> Result<TimeRule, ConfigError> {
+        let of_members = [("time_field", &self.time_field), ("time_format", &self.time_format)];
+        let is_json = self.parser == ParserKind::Json;
+        let has_zone = is_json || self.parser == ParserKind::W3c;
+        let useless = of_members.into_iter().find(|(_, set)| set.is_some() && !is_json);
+        let useless = useless.map(|(name, _)| (name, "json"));
+        let zone = (self.time_zone.is_some() && !has_zone).then_some(("time_zone", "json or w3c"));
+        if let Some((name, kinds)) = useless.or(zone) {
+            return Err(ConfigError::invalid(format!(
+                "monitor.{name}: expected none unless parser = {kinds}, whose times need it"
+            )));
+        }
+        let [field, format, zone] =
+            [&self.time_field, &self.time_format, &self.time_zone].map(Option::as_deref);
+        TimeRule::new(field, format, zone)
+            .map_err(|error| ConfigError::invalid(format!("monitor.{error}")))
+    }
+
     /// Whether an event may have several lines.
     pub fn joins_lines(&self) -> bool {
         self.multiline != MultilineKind::None || self.container != Container::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_set_where_a_format_has_a_use_for_them() {
+        let set = |parser, [field, format, zone]: [Option<&str>; 3]| {
+            let [time_field, time_format, time_zone] =
+                [field, format, zone].map(|text| text.map(str::to_owned));
+            let settings = RecipeSettings {
+                parser,
+                time_field,
+                time_format,
+                time_zone,
+                ..RecipeSettings::default()
+            };
+            settings.recipe().map(drop).map_err(|error| error.to_string())
+        };
+        let all = [Some("a.b"), Some("unix"), Some("+01:00")];
+        set(ParserKind::Json, all).unwrap();
+        set(ParserKind::W3c, [None, None, Some("+01:00")]).unwrap();
+        set(ParserKind::Raw, [None; 3]).unwrap();
+        for (parser, settings, start) in [
+            (ParserKind::W3c, all, "monitor.time_field: expected none unless parser = json,"),
+            (
+                ParserKind::Raw,
+                [None, Some("unix"), None],
+                "monitor.time_format: expected none unless parser = json,",
+            ),
+            (
+                ParserKind::Combined,
+                [None, None, Some("+01:00")],
+                "monitor.time_zone: expected none unless parser = json or w3c,",
+            ),
+            (
+                ParserKind::Json,
+                [None, Some("%H"), None],
+                "monitor.time_format: expected a pattern of which a time can be read, found \"%H\"",
+            ),
+            (ParserKind::Json, [None, None, Some("x")], "monitor.time_zone: expected a name"),
+        ] {
+            let problem = set(parser, settings).unwrap_err();
+            assert!(problem.starts_with(start), "{problem}");
+        }
     }
 }

@@ -368,6 +368,55 @@ fn json_times_are_read_from_the_usual_members() {
     assert_eq!(bad["tags"], json!(["time_assumed", "own"]));
 }
 
+#[test]
+fn settings_say_which_member_has_the_time_and_how_it_is_written() {
+    for ((field, format, zone), line, expected) in [
+        ((Some("at"), None, None), r#"{"time":1,"at":1795349700}"#, "2026-11-22T12:15:00Z"),
+        (
+            (Some("meta.at"), None, Some("+01:00")),
+            r#"{"meta":{"at":"2026-11-22 13:15:00"}}"#,
+            "2026-11-22T12:15:00Z",
+        ),
+        (
+            (Some("a.b.c"), Some("unix_ms"), None),
+            r#"{"a.b":{"c":1795349700250}}"#,
+            "2026-11-22T12:15:00.250Z",
+        ),
+        ((Some("a.b"), None, None), r#"{"a.b":1795349700,"a":{"b":1}}"#, "2026-11-22T12:15:00Z"),
+        (
+            (None, Some("%d.%m.%Y %H:%M:%S"), Some("Europe/Berlin")),
+            r#"{"time":1795349700,"ts":"22.11.2026 13:15:00"}"#,
+            "2026-11-22T12:15:00Z",
+        ),
+        ((None, None, Some("-02:00")), r#"{"t":"2026-11-22T10:15"}"#, "2026-11-22T12:15:00Z"),
+        ((Some("@timestamp"), Some("unix"), None), r#"{"@timestamp":5}"#, "1970-01-01T00:00:05Z"),
+    ] {
+        let times = TimeRule::new(field, format, zone).unwrap();
+        let text = texts(ParserKind::Json.format_with(&times), &[line.as_bytes()], false).remove(0);
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["@timestamp"], json!(expected), "{line}");
+        assert_eq!((read.get("tags"), read.get("unmerged")), (None, None), "{line}");
+    }
+    for ((field, format), line) in [
+        ((Some("at"), None), r#"{"time":"2026-11-22T12:15:00Z"}"#),
+        ((Some("at"), None), r#"{"@timestamp":"2026-11-22T12:15:00Z","at":"noon"}"#),
+        ((Some("a.b"), None), r#"{"a":["2026-11-22T12:15:00Z"]}"#),
+        ((None, Some("unix_ms")), r#"{"time":"2026-11-22T12:15:00Z"}"#),
+        ((None, Some("unix_ms")), r#"{"t":{"$date":1795349700250}}"#),
+    ] {
+        let times = TimeRule::new(field, format, None).unwrap();
+        let text = texts(ParserKind::Json.format_with(&times), &[line.as_bytes()], false).remove(0);
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["tags"], json!(["time_assumed"]), "{line}");
+        assert_eq!(read.get("unmerged").is_some(), line.contains("@timestamp"), "{line}");
+    }
+    let times = TimeRule::new(None, None, Some("Europe/Berlin")).unwrap();
+    let lines: [&[u8]; 2] = [b"#Fields: date-local time-local", b"2026-11-22 13:15:00"];
+    let w3c = texts(ParserKind::W3c.format_with(&times), &lines, false).remove(1);
+    let read: Value = serde_json::from_str(&w3c).unwrap();
+    assert_eq!((&read["@timestamp"], read.get("tags")), (&json!("2026-11-22T12:15:00Z"), None));
+}
+
 /// What loggers write under names for which the template has another type: it stays, and where one
 /// looks for it.
 #[test]

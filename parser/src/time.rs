@@ -5,9 +5,11 @@
 
 mod any;
 mod format;
+mod rule;
 
 pub use format::TimeFormat;
 use format::Told;
+pub use rule::TimeRule;
 
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -137,7 +137,7 @@ const COUNTERS: [Column; 6] = [
     }),
     (
         "lines_time_assumed",
-        "Lines without a time of their own, which got that of the line before or of their discovery",
+        "Lines without a time of their own, which got that of the line before or of their discovery, or with one of an unknown zone",
         |page| page.untimed,
     ),
     ("parse_failures", "Lines that could not be parsed, and were shipped whole", |page| {

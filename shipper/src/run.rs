@@ -211,7 +211,8 @@ impl Stages {
         let grace = self.settings.stop_grace.0;
         let measures_lag = self.settings.process.listen.is_some();
         let Settings { engine: settings, batch, .. } = self.settings;
-        let options = MonitorOptions { once: self.once, settings, batch, measures_lag, host };
+        let (once, says_untimed) = (self.once, true);
+        let options = MonitorOptions { once, settings, batch, measures_lag, says_untimed, host };
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
         let dispatching = spawn("encoder", move || dispatcher.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;

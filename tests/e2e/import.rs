@@ -213,6 +213,33 @@ fn an_import_through_the_broker_says_what_is_in_the_queue() {
     stack.elastic().wait_for_count(300);
 }
 
+/// An import first reads the beginning of a file to find out with what ids it was shipped before.
+#[test]
+fn that_lines_have_no_time_is_said_once_a_file() {
+    const SAID: &str = "some lines have no time that can be read";
+    let alone = Alone::new();
+    let name = |name: &str| alone.directory.path().join(name).display().to_string();
+    let files = [name("a.json"), name("b.json")];
+    for file in &files {
+        fs::write(file, "{\"n\":1}\n{\"n\":2}\n".repeat(200)).expect("a file");
+    }
+    let settings = ["--parser", "json", "--batch-bytes", "1KiB"];
+    let import = alone.with_state("import").args(&files).args(settings).run();
+    assert_eq!(import.code, Some(0), "{}", import.output);
+    assert_eq!(import.output.matches(SAID).count(), 2, "{}", import.output);
+    assert_eq!(import.output.matches(&format!("{}: {SAID}", files[0])).count(), 1);
+    let parse = |settings: &[&str]| {
+        let output = alone.directory.path().join(format!("{}.out", settings.len()));
+        Program::new("omphalos", &output).arg("parse").args(settings).arg(&files[0]).run().output
+    };
+    let untimed = parse(&["--parser", "json"]);
+    assert_eq!(untimed.matches(SAID).count(), 1, "{untimed}");
+    // With the right setting there is nothing to say.
+    let timed = parse(&["--parser", "json", "--time-field", "n", "--time-format", "unix"]);
+    assert_eq!(timed.matches(SAID).count(), 0, "{timed}");
+    assert_eq!(timed.matches("1970-01-01T00:00:02Z").count(), 200);
+}
+
 #[test]
 fn what_cannot_be_imported_is_refused_with_what_to_do() {
     let alone = Alone::new();

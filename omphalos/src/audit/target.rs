@@ -55,6 +55,7 @@ impl Target {
             host: self.host.clone(),
             remembered: Remembered { entries: vec![entry], ..Remembered::default() },
             pipe: None,
+            says_untimed: false,
         };
         // Batches are full before they leave, whatever the disk needs for them.
         let bytes = batch_bytes;

@@ -195,6 +195,7 @@ fn almost_an_access_line() -> impl Strategy<Value = String> {
     let quoted = prop_oneof![
         2 => Just("-".to_owned()), 2 => "[ -!#-\\[\\]-~é]{0,6}", 1 => "[ -\\[\\]-~]{0,6}",
         1 => Just("10.0.0.1, ::1".to_owned()), 1 => Just("10.9.9.9".to_owned()),
+        1 => Just("\t\u{1}\u{7f}\u{85}\u{a0}".to_owned()),
     ];
     let tail = proptest::collection::vec(
         prop_oneof![6 => quoted.prop_map(|text| format!(" \"{text}\"")), 1 => " [0-9.\"]{1,3}"],

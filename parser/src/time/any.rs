@@ -104,7 +104,7 @@ const NAMED_ZONES: [&[u8]; 12] =
 
 /// How far east of Greenwich a zone is, in seconds. A name in brackets behind it (RFC 9557) says it
 /// once more.
-fn east_of(zone: &[u8]) -> Option<i64> {
+pub(super) fn east_of(zone: &[u8]) -> Option<i64> {
     let zone = zone.trim_ascii_start();
     let zone = match zone.iter().position(|byte| *byte == b'[') {
         Some(at) if at > 0 && zone.ends_with(b"]") => zone.get(..at)?,

@@ -63,6 +63,9 @@ pub struct MonitorOptions {
     pub batch: BatchSettings,
     /// Whether to measure how far each file is behind, because somebody may ask.
     pub measures_lag: bool,
+    /// Whether to say which files have lines without a time: nobody who reads once more what is, or
+    /// was, shipped has that to say.
+    pub says_untimed: bool,
     /// Who we are.
     pub host: Host,
 }

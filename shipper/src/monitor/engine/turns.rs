@@ -143,9 +143,9 @@ impl Monitor {
         let result = work(tail, &mut tools);
         let held = Held { before: held_before, after: tail.held() };
         let counts = tail.take_counts();
-        if counts.untimed > 0 && tail.tells_of_untimed() {
+        if counts.untimed > 0 && self.options.says_untimed && tail.tells_of_untimed() {
             warn!(
-                "{}: no time can be read in some lines; they get that of the line before, or of their discovery, and the tag time_assumed",
+                "{}: some lines have no time that can be read, or one of an unknown zone; they get that of the line before, or of their discovery, or that of UTC, and the tag time_assumed",
                 tail.path.display()
             );
         }

@@ -75,7 +75,14 @@ impl Running {
         };
         let host = Host::new("web1".to_owned(), "host".to_owned(), &settings.id_keys().unwrap());
         let Settings { engine: settings, batch, .. } = settings;
-        let options = MonitorOptions { once: false, settings, batch, measures_lag: false, host };
+        let options = MonitorOptions {
+            once: false,
+            settings,
+            batch,
+            measures_lag: false,
+            says_untimed: true,
+            host,
+        };
         let mut monitor =
             Monitor::new(options, inputs, state, Remembered::default(), joints).unwrap();
         monitor.watcher.limit.most = most_watches;

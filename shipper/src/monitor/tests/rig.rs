@@ -167,8 +167,14 @@ impl Rig {
         let host =
             Host::new("web1".to_owned(), "id1".to_owned(), &self.settings.id_keys().unwrap());
         let Settings { engine: settings, batch, .. } = self.settings.clone();
-        let options =
-            MonitorOptions { once: self.once, settings, batch, measures_lag: false, host };
+        let options = MonitorOptions {
+            once: self.once,
+            settings,
+            batch,
+            measures_lag: false,
+            says_untimed: true,
+            host,
+        };
         let mut monitor = Monitor::new(options, inputs, state, remembered, joints).unwrap();
         let limits = monitor.files.limits_mut();
         limits.linger = Duration::ZERO;
