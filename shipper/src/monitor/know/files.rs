@@ -403,6 +403,13 @@ impl Files {
         self.reports.note_unopened(path, error);
     }
 
+    /// Notes that a file was written to, as an event tells.
+    pub fn note_written(&mut self, id: TailId) {
+        if let Some(tail) = self.tails.get_mut(&id) {
+            tail.note_written();
+        }
+    }
+
     /// Notes that a file was read.
     pub fn note_read(&mut self, id: TailId) {
         self.missed.remove(&id);
