@@ -39,15 +39,8 @@ pub struct PathPattern {
 }
 
 impl PathPattern {
-    /// Reads the pattern in `absolute`. At its end, `**` stands for all files below.
-    ///
-    /// # Errors
-    /// When a component cannot be read.
-    pub fn new(absolute: &Path) -> Result<Self, PatternError> {
-        Self::below(Path::new(""), absolute)
-    }
-
-    /// Reads the pattern in `absolute`, which is behind the directory `base`: that is a name.
+    /// Reads the pattern in `absolute`, which is behind the directory `base`, if that is not empty: that
+    /// is a name. At its end, `**` stands for all files below.
     ///
     /// # Errors
     /// When a component cannot be read.
@@ -218,7 +211,7 @@ mod tests {
     #[test]
     fn a_pattern_that_cannot_be_read_is_refused() {
         for text in ["/a/[", "/a/b**", "/a/***/c", "/a/[x/y]"] {
-            assert!(PathPattern::new(Path::new(text)).is_err(), "{text}");
+            assert!(PathPattern::below(Path::new(""), Path::new(text)).is_err(), "{text}");
         }
     }
 }

@@ -378,7 +378,10 @@ impl Files {
     pub fn tell_damage(&mut self, id: TailId) {
         let Some(tail) = self.tails.get_mut(&id) else { return };
         if let Some(reason) = tail.take_damage() {
-            error!(path = %tail.path.display(), offset = tail.known_size(), "cannot be read to its end: {reason}");
+            // A single pass says it at its end, of all of them.
+            if !self.limits.is_single_pass {
+                error!(path = %tail.path.display(), offset = tail.known_size(), "cannot be read to its end: {reason}");
+            }
             if tail.is_archive() {
                 self.metrics.archive_damaged();
             }
