@@ -1,6 +1,7 @@
 //! `omphalos parse`: what would become of these lines? The documents that the shipper makes of them,
 //! made by the shipper's own monitor.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write, stdin, stdout};
 use std::process::ExitCode;
@@ -36,7 +37,10 @@ fn rows() -> Vec<Setting> {
 
 /// The subcommand.
 pub fn command() -> Command {
-    let files = Arg::new("files").value_name("FILE").required(true).num_args(1..).help(
+    let name = clap::value_parser!(OsString);
+    let files =
+        Arg::new("files").value_name("FILE").required(true).num_args(1..).value_parser(name);
+    let files = files.help(
         "Files, also .gz and .zst; - is standard input. With several [[monitor]] tables, the settings are those of the one that reads FILE",
     );
     let parse = Command::new("parse")
@@ -60,7 +64,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let host = Host::new(host_name(&settings), id, &IdKeys::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut is_cut = false;
-    for name in given.get_many::<String>("files").unwrap_or_default() {
+    for name in given.get_many::<OsString>("files").unwrap_or_default() {
         let source = source(name, &settings.monitor, &host)?;
         is_cut |= runtime.block_on(print(source))?.is_cut;
     }
@@ -68,7 +72,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 /// What is read for `name`, and how.
-fn source(name: &str, tables: &[MonitorSettings], host: &Host) -> Result<Source, ConfigError> {
+fn source(name: &OsStr, tables: &[MonitorSettings], host: &Host) -> Result<Source, ConfigError> {
     let (host, remembered) = (host.clone(), Remembered::default());
     if name == PIPE {
         let table = match tables {
@@ -85,14 +89,15 @@ fn source(name: &str, tables: &[MonitorSettings], host: &Host) -> Result<Source,
         let (input, pipe) = (table.input_of_pipe()?, Some(pipe));
         return Ok(Source { input, host, remembered, pipe, says_untimed: true });
     }
-    let unreadable = |error| ConfigError::invalid(format!("cannot read {name}: {error}"));
+    let shown = name.display();
+    let unreadable = |error| ConfigError::invalid(format!("cannot read {shown}: {error}"));
     let path = std::path::absolute(name).map_err(unreadable)?;
     let kind = std::fs::metadata(&path).map_err(unreadable)?.file_type();
     let file = File::open(&path).map_err(unreadable)?;
     let table = table_of(tables, &path)?;
     if kind.is_dir() {
         return Err(ConfigError::invalid(format!(
-            "{name}: expected a file; name the files of a directory, as in {name}/*"
+            "{shown}: expected a file; name the files of a directory, as in {shown}/*"
         )));
     }
     if kind.is_file() {

@@ -17,6 +17,7 @@ use omphalos_shipper::monitor::{
 use omphalos_transport::batch::BatchSettings;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
 
 /// Longer than any reading takes.
 pub const NEVER: Duration = Duration::from_hours(10_000);
@@ -108,14 +109,19 @@ impl Reading {
     pub async fn finish(mut self) -> anyhow::Result<Finished> {
         self.inbox.put(|news| news.end = End::Finished);
         let ended = (&mut self.monitor).await.context("the monitor thread is gone")?;
-        if let Ended::Broken(what) = ended {
-            anyhow::bail!(
+        let missed = match ended {
+            Ended::Broken(what) => anyhow::bail!(
                 "reading found what cannot be, and stopped: {what}; what was shown is not all; please report this"
-            );
+            ),
+            Ended::Incomplete(missed) => missed,
+            Ended::Settled | Ended::Unconfirmed | Ended::Unsaved => Vec::new(),
+        };
+        for one in &missed {
+            warn!("{one}");
         }
         Ok(Finished {
             lines: self.metrics.lines_read(),
-            is_cut: matches!(ended, Ended::Incomplete(_)) || self.metrics.archives_damaged() > 0,
+            is_cut: !missed.is_empty() || self.metrics.archives_damaged() > 0,
         })
     }
 }

@@ -23,8 +23,8 @@ use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Inbox, Input, Joints, Monitor, MonitorOptions, Piece, Start, StateDir,
-    StateError, read_pipe,
+    Bodies, End, Ended, Host, Inbox, Input, Joints, Monitor, MonitorOptions, Piece, Remembered,
+    Start, StateDir, StateError, read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
 use crate::road;
@@ -102,9 +102,8 @@ pub async fn run_in(
     // Built before the wait for the state directory, so that bad settings are refused at once.
     let plan = road::plan(&settings, local)?;
     announce(&settings, &inputs, &*plan);
-    let Some(state) = open_state(&settings, &telemetry, &shutdown).await? else {
-        return Ok(());
-    };
+    let open = || StateDir::open(&settings.state_dir);
+    let Some(state) = patiently(&telemetry, &shutdown, open).await? else { return Ok(()) };
     let stages = Stages { settings, keys, once, inputs, telemetry, metrics, plan };
     stages.run(state, shutdown).await
 }
@@ -121,20 +120,20 @@ fn announce(settings: &Settings, inputs: &[Input], plan: &dyn Plan) {
     );
 }
 
-/// Opens the state directory, waiting until that is possible: nothing is shipped that could not
+/// Tries until it is possible to do something in the state directory: nothing is shipped that could not
 /// be remembered. `None` when told to stop before.
-async fn open_state(
-    settings: &Settings,
+async fn patiently<T>(
     telemetry: &Telemetry,
     shutdown: &Shutdown,
-) -> Result<Option<StateDir>, ConfigError> {
+    mut attempt: impl FnMut() -> Result<T, StateError>,
+) -> Result<Option<T>, ConfigError> {
     let mut retry = Retry::new(Duration::from_millis(500), Duration::from_secs(30));
     let mut trouble = Repeats::new();
     loop {
-        match StateDir::open(&settings.state_dir) {
-            Ok(state) => {
+        match attempt() {
+            Ok(done) => {
                 telemetry.health.well("checkpoint");
-                return Ok(Some(state));
+                return Ok(Some(done));
             }
             Err(error @ StateError::Locked { .. }) => {
                 return Err(ConfigError::invalid(error.to_string()));
@@ -173,14 +172,26 @@ struct Stages {
 }
 
 impl Stages {
-    async fn run(self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
-        let host = host::identify(&self.settings, &self.keys, &state)?;
+    /// Who we are, and what is remembered of the last time; `None` when told to stop before.
+    async fn recall(
+        &self,
+        state: &StateDir,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Option<(Host, Remembered)>> {
+        let identify = || host::identify(&self.settings, &self.keys, state);
+        let host = patiently(&self.telemetry, shutdown, identify).await?;
+        let Some(host) = host else { return Ok(None) };
         let remembered = state.load()?;
         check_keys(&remembered.entries, &self.keys, &self.settings)?;
         if remembered.is_damaged {
             tell_of_damage(&self.inputs);
         }
-        state.note_start()?;
+        let noted = patiently(&self.telemetry, shutdown, || state.note_start()).await?;
+        Ok(noted.map(|()| (host, remembered)))
+    }
+
+    async fn run(self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
+        let Some((host, remembered)) = self.recall(&state, &shutdown).await? else { return Ok(()) };
         let inbox = Inbox::default();
         let bodies = Bodies::default();
         let (batches, batches_seen) = sync_channel(1);
@@ -228,7 +239,7 @@ impl Stages {
         }
         let reported = reporting.await.context("the task of receipts is gone")?;
         dispatching.await.context("the encoder thread is gone")?.context("cannot send")?;
-        close(ended == Ended::Settled).await;
+        close(matches!(ended, Ended::Settled | Ended::Incomplete(_))).await;
         self.metrics.log_books();
         reported?;
         conclude(&ended)

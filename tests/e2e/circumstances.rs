@@ -304,7 +304,12 @@ fn a_full_state_directory_stops_the_reading_until_there_is_room() {
     mount(&["-t", "tmpfs", "-o", "size=64k", "none", &target]);
     let path = directory.path().join("a.log");
     fs::write(&path, "one\n").expect("a log");
+    // Full when it is started, and then once more.
+    fs::write(state.join("filler"), vec![0; 64 * 1024]).ok();
     let mut shipper = nowhere(directory.path()).arg(path.display()).listening().start();
+    shipper.wait_for_log("trying again, for ever");
+    assert_eq!(shipper.http("/readyz"), None);
+    fs::remove_file(state.join("filler")).expect("room");
     eventually("the first line is read", || {
         holds(shipper.metric("omphalos_lines_read_total") > 0.5, shipper.log())
     });
@@ -320,6 +325,8 @@ fn a_full_state_directory_stops_the_reading_until_there_is_room() {
         let read = shipper.metric("omphalos_lines_read_total");
         holds(read > 2.5, read)
     });
+    let errors = shipper.log().lines().filter(|line| line.contains("ERROR")).count();
+    assert!(errors <= 3, "each is said at most every half minute: {}", shipper.log());
     assert_eq!(shipper.terminate(), Some(0));
     assert!(Command::new("umount").arg(&target).status().expect("umount").success());
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::setting::list;
-use super::{HasRows, Kind, Setting, Tables, file};
+use super::{HasRows, Kind, Setting, Tables, file, path_text};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::Spanned;
 
@@ -65,7 +66,10 @@ pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
             help = format!("{help} [default: {}]", setting.default);
         }
         if let Some(name) = setting.positional_name() {
+            // Names of files, which need not be text.
+            let text = OsStringValueParser::new().map(|name| path_text(&name));
             let arg = Arg::new(setting.key).value_name(name).num_args(0..).help(help);
+            let arg = arg.value_parser(text);
             return command.arg(arg);
         }
         let mut arg = Arg::new(setting.key)

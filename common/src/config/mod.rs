@@ -15,6 +15,7 @@
 mod agree;
 mod file;
 mod load;
+mod path_text;
 mod reference;
 mod setting;
 mod tables;
@@ -24,6 +25,7 @@ mod values;
 pub use agree::{load_shown_defaults, rows_without_a_place};
 pub use file::{KNOWN_TO, nearest};
 pub use load::{ConfigError, Loaded, add_flags, from_text, load, load_with};
+pub use path_text::{has_bytes, path_of, path_text};
 pub use reference::reference;
 pub use setting::{About, Kind, Setting};
 pub use tables::{HasRows, TableError, Tables};

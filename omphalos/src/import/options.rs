@@ -4,8 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Command};
-use glob::Pattern;
-use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
+use omphalos_common::config::{About, ConfigError, Setting, add_flags, load, path_of};
 use omphalos_shipper::monitor::{Start, UNREAD_ARCHIVES};
 
 use super::sizes::size;
@@ -93,7 +92,8 @@ impl Options {
                     settings.shipper.monitor.len()
                 ))
             })?;
-            table.paths = vec![Pattern::escape(&path.display().to_string())];
+            table.paths = vec![path.display().to_string()];
+            table.only = Some(path.clone());
             table.start = Start::Beginning;
             table.ignore_older = None;
             tables.push(table);
@@ -107,7 +107,7 @@ impl Options {
 /// The absolute path of a file, and how many bytes of lines are in it.
 fn file(name: &str) -> Result<(PathBuf, u64), ConfigError> {
     let unreadable = |error| ConfigError::invalid(format!("cannot read {name}: {error}"));
-    let path = std::path::absolute(name).map_err(unreadable)?;
+    let path = std::path::absolute(path_of(name)).map_err(unreadable)?;
     let is_file = std::fs::metadata(&path).map_err(unreadable)?.is_file();
     let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
     if !is_file {

@@ -325,6 +325,7 @@ impl Monitor {
     /// none of ours.
     fn touch(&mut self, path: &Path) {
         if let Some(id) = self.files.at(path).or_else(|| self.files.now_at(path)) {
+            self.files.note_written(id);
             self.ready.push(id);
         } else if self.files.owns(path) {
             self.schedule.ask_for_rescan(Instant::now());
@@ -362,7 +363,9 @@ impl Monitor {
         }
         if now >= self.schedule.look {
             self.schedule.look = now + regular.min(LOOK_INTERVAL);
-            self.files.close_idle();
+            for id in self.files.close_idle() {
+                self.ready.push(id);
+            }
             self.saver.check_state();
             if self.watcher.check(now) {
                 self.metrics.watcher_restarted();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omphalos_common::config::{
-    About, ConfigError, Kind, Period, Setting, Size, TableError, Tables,
+    About, ConfigError, Kind, Period, Setting, Size, TableError, Tables, path_of,
 };
 use omphalos_common::event::clean_name;
 use omphalos_parser::ParserKind;
@@ -186,6 +186,9 @@ pub struct MonitorSettings {
     /// What the same table says of lines and documents.
     #[serde(skip)]
     pub recipe: RecipeSettings,
+    /// Of this file and no other, whatever characters are in its name; `paths` is for people then.
+    #[serde(skip)]
+    pub only: Option<PathBuf>,
 }
 
 /// Where to begin in a file that is not known.
@@ -223,8 +226,15 @@ impl Default for MonitorSettings {
             unfinished_after: Period(Duration::from_secs(5)),
             logical_path: "auto".to_owned(),
             recipe: RecipeSettings::default(),
+            only: None,
         }
     }
+}
+
+/// Names and patterns, for people.
+fn shown(paths: &[String]) -> String {
+    let shown: Vec<String> = paths.iter().map(|path| path_of(path).display().to_string()).collect();
+    shown.join(", ")
 }
 
 /// A `[[monitor]]` table, checked.
@@ -394,14 +404,17 @@ impl MonitorSettings {
         let (pipes, paths): (Vec<String>, Vec<String>) =
             self.paths.iter().cloned().partition(|path| path == PIPE);
         let named = paths.iter().filter_map(|path| Compression::of(Path::new(path)));
-        let watched = Watched::new(&paths, &self.exclude)
-            .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
+        let watched = match &self.only {
+            Some(path) => Ok(Watched::only(path)),
+            None => Watched::new(&paths, &self.exclude),
+        };
+        let watched = watched.map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
         Ok(Input {
             watched,
             has_pipe: !pipes.is_empty(),
             is_pipe_only: paths.is_empty(),
             archives: Archives { all: self.archives, named: named.collect() },
-            shown: self.paths.join(", "),
+            shown: shown(&self.paths),
             clean_dataset: Arc::from(clean_name(&recipe.dataset)),
             parser: Some(self.recipe.parser).filter(|kind| *kind != ParserKind::Auto),
             recipe,

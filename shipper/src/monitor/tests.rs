@@ -10,6 +10,7 @@ mod keys;
 mod lines;
 mod long_lines;
 mod model;
+mod names;
 mod pieces;
 mod positions;
 mod restarts;

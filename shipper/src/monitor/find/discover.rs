@@ -8,7 +8,11 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use crate::monitor::find::pattern::{Component, Exclusion, PathPattern, has_wildcard};
+use omphalos_common::config::{has_bytes, path_of};
+
+use crate::monitor::find::pattern::{
+    Component, Exclusion, PathPattern, alternatives, has_wildcard,
+};
 use crate::monitor::find::walk::{Collected, Walk};
 use crate::monitor::know::copies::Candidate;
 use crate::monitor::position::entry::Stamp;
@@ -25,8 +29,8 @@ pub struct Watched {
 enum Place {
     /// A file, or a directory whose files are meant.
     Path(PathBuf),
-    /// A pattern.
-    Glob(PathPattern),
+    /// A pattern, or the name of a file that looks like one.
+    Glob(PathPattern, PathBuf),
 }
 
 /// A regular file that matches.
@@ -79,19 +83,12 @@ impl Watched {
     /// When a pattern cannot be read; the message names it.
     pub fn new(paths: &[String], exclude: &[String]) -> Result<Self, String> {
         let bad = |text: &str, error| format!("bad pattern {text:?}: {error}");
-        let place = |text: &String| -> Result<Place, String> {
-            let absolute =
-                std::path::absolute(text).map_err(|error| format!("{text:?}: {error}"))?;
-            if !has_wildcard(text) {
-                return Ok(Place::Path(absolute));
-            }
-            PathPattern::new(&absolute).map(Place::Glob).map_err(|error| bad(text, error))
-        };
+        let mut places = Vec::new();
+        for text in paths {
+            places.extend(places_of(text)?);
+        }
         let exclusion = |text: &String| Exclusion::new(text).map_err(|error| bad(text, error));
-        Ok(Self {
-            places: paths.iter().map(place).collect::<Result<_, _>>()?,
-            excluded: exclude.iter().map(exclusion).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { places, excluded: exclude.iter().map(exclusion).collect::<Result<_, _>>()? })
     }
 
     /// This file and nothing else, whatever characters are in its name.
@@ -104,7 +101,7 @@ impl Watched {
         !self.is_excluded(path)
             && self.places.iter().any(|place| match place {
                 Place::Path(own) => own == path || path.parent() == Some(own),
-                Place::Glob(pattern) => pattern.matches(path),
+                Place::Glob(pattern, name) => name == path || pattern.matches(path),
             })
     }
 
@@ -136,16 +133,59 @@ pub fn scan(inputs: &[Watched]) -> Scan {
         for place in &watched.places {
             match place {
                 Place::Path(path) => look_at(path, table, &mut collected),
-                Place::Glob(pattern) => {
-                    let walk = Walk::new(pattern.components(), table, &mut collected);
-                    if walk.from(Path::new("/")) == 0 {
-                        collected.scan().empty.push(pattern.as_str().to_owned());
-                    }
-                }
+                Place::Glob(pattern, name) => look_for(pattern, name, table, &mut collected),
             }
         }
     }
     collected.into_scan()
+}
+
+/// What is meant by a text of `paths`.
+fn places_of(text: &str) -> Result<Vec<Place>, String> {
+    let unusable = |error: io::Error| format!("{text:?}: {error}");
+    let name = std::path::absolute(path_of(text)).map_err(unusable)?;
+    let is_there = fs::symlink_metadata(&name).is_ok();
+    let finds_others = text.contains(['*', '?']);
+    if has_bytes(text) || is_there && !finds_others {
+        return Ok(vec![Place::Path(name)]);
+    }
+    if !is_there && (text == "~" || text.starts_with('~') && text.contains('/')) {
+        return Err(format!(
+            "{text:?}: ~ is not replaced here, as a shell would; write the whole path, such as /home/NAME/…"
+        ));
+    }
+    let texts = if is_there { Some(vec![text.to_owned()]) } else { alternatives(text) };
+    let texts = texts.ok_or_else(|| {
+        format!(
+            "{text:?}: the braces stand for more patterns than can be looked for; use * instead"
+        )
+    })?;
+    let place = |text: String| {
+        let absolute = std::path::absolute(&text).map_err(unusable)?;
+        if !has_wildcard(&text) {
+            return Ok(Place::Path(absolute));
+        }
+        let base = std::env::current_dir().ok().filter(|_| Path::new(&text).is_relative());
+        let pattern = PathPattern::below(&base.unwrap_or_default(), &absolute);
+        let pattern = pattern.map_err(|error| format!("bad pattern {text:?}: {error}"))?;
+        Ok(Place::Glob(pattern, absolute))
+    };
+    texts.into_iter().map(place).collect()
+}
+
+/// Looks for what matches a pattern. A file that has it for a name is what is meant by it, as a shell
+/// gives names; but nobody who may make one file takes away the others that `*` and `?` match.
+fn look_for(pattern: &PathPattern, name: &Path, table: Table<'_>, collected: &mut Collected) {
+    let is_name = fs::symlink_metadata(name).is_ok();
+    if is_name {
+        look_at(name, table, collected);
+    }
+    if !is_name || name.to_string_lossy().contains(['*', '?']) {
+        let walk = Walk::new(pattern.components(), table, collected);
+        if walk.from(Path::new("/")) == 0 && !is_name {
+            collected.scan().empty.push(pattern.as_str().to_owned());
+        }
+    }
 }
 
 /// Looks at a name without wildcards.

@@ -15,6 +15,9 @@ const MATCHING: MatchOptions = MatchOptions {
 /// A pattern that excludes may match hidden files and directories too.
 const EXCLUDING: MatchOptions = MatchOptions { require_literal_leading_dot: false, ..MATCHING };
 
+/// So many patterns may stand in one.
+const MOST_ALTERNATIVES: usize = 1000;
+
 /// One component of a path that is looked for.
 #[derive(Debug, Clone)]
 pub enum Component {
@@ -36,11 +39,16 @@ pub struct PathPattern {
 }
 
 impl PathPattern {
-    /// Reads the pattern in `absolute`. At its end, `**` stands for all files below.
+    /// Reads the pattern in `absolute`, which is behind the directory `base`, if that is not empty: that
+    /// is a name. At its end, `**` stands for all files below.
     ///
     /// # Errors
     /// When a component cannot be read.
-    pub fn new(absolute: &Path) -> Result<Self, PatternError> {
+    pub fn below(base: &Path, absolute: &Path) -> Result<Self, PatternError> {
+        let escaped = absolute
+            .strip_prefix(base)
+            .map(|pattern| Path::new(&Pattern::escape(&base.to_string_lossy())).join(pattern));
+        let absolute = escaped.as_deref().unwrap_or(absolute);
         let names = absolute.components().filter_map(|component| match component {
             path::Component::Normal(name) => Some(name),
             path::Component::ParentDir => Some(OsStr::new("..")),
@@ -93,6 +101,38 @@ impl Component {
 /// Whether this is more than a name.
 pub fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?', '['])
+}
+
+/// The patterns that `{a,b}` in `text` stands for: one for each, at most so many that they can be
+/// looked for; `None` when there are more. A brace without a comma is a letter, as in a shell.
+pub fn alternatives(text: &str) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let mut left = vec![text.to_owned()];
+    while let Some(text) = left.pop() {
+        match first_choice(&text) {
+            None => found.push(text),
+            Some((before, choices, behind)) => {
+                let whole = choices.iter().map(|choice| format!("{before}{choice}{behind}"));
+                left.extend(whole.rev());
+            }
+        }
+        if found.len() + left.len() > MOST_ALTERNATIVES {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// The first innermost `{a,b}` of a text: what stands before it, its choices, and what stands behind.
+fn first_choice(text: &str) -> Option<(&str, Vec<&str>, &str)> {
+    for (end, _) in text.match_indices('}') {
+        let (before, behind) = text.split_at_checked(end)?;
+        let Some((before, choices)) = before.rsplit_once('{') else { continue };
+        if choices.contains(',') && !choices.contains('}') {
+            return Some((before, choices.split(',').collect(), behind.strip_prefix('}')?));
+        }
+    }
+    None
 }
 
 /// A pattern of what is not wanted: of the whole path where it has a slash, else of the file name.
@@ -156,9 +196,22 @@ mod tests {
     }
 
     #[test]
+    fn braces_with_a_comma_stand_for_several_patterns() {
+        let of = |text: &str| alternatives(text).unwrap();
+        assert_eq!(of("/l/{a,b}.log"), ["/l/a.log", "/l/b.log"]);
+        assert_eq!(of("{a,b}{1,2}"), ["a1", "a2", "b1", "b2"]);
+        assert_eq!(of("x{a,b{1,2}}y"), ["xay", "xb1y", "xay", "xb2y"]);
+        assert_eq!(of("{,s}x"), ["x", "sx"]);
+        for text in ["{4f2a-11}.log", "a{b", "a}b", "{}", "a.log"] {
+            assert_eq!(of(text), [text]);
+        }
+        assert_eq!(alternatives(&"{a,b}".repeat(20)), None);
+    }
+
+    #[test]
     fn a_pattern_that_cannot_be_read_is_refused() {
         for text in ["/a/[", "/a/b**", "/a/***/c", "/a/[x/y]"] {
-            assert!(PathPattern::new(Path::new(text)).is_err(), "{text}");
+            assert!(PathPattern::below(Path::new(""), Path::new(text)).is_err(), "{text}");
         }
     }
 }

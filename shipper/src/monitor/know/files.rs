@@ -378,7 +378,10 @@ impl Files {
     pub fn tell_damage(&mut self, id: TailId) {
         let Some(tail) = self.tails.get_mut(&id) else { return };
         if let Some(reason) = tail.take_damage() {
-            error!(path = %tail.path.display(), offset = tail.known_size(), "cannot be read to its end: {reason}");
+            // A single pass says it at its end, of all of them.
+            if !self.limits.is_single_pass {
+                error!(path = %tail.path.display(), offset = tail.known_size(), "cannot be read to its end: {reason}");
+            }
             if tail.is_archive() {
                 self.metrics.archive_damaged();
             }
@@ -401,6 +404,13 @@ impl Files {
     /// Notes that a file cannot be opened now, and says so once.
     fn note_unopened(&mut self, path: &Path, error: &io::Error) {
         self.reports.note_unopened(path, error);
+    }
+
+    /// Notes that a file was written to, as an event tells.
+    pub fn note_written(&mut self, id: TailId) {
+        if let Some(tail) = self.tails.get_mut(&id) {
+            tail.note_written();
+        }
     }
 
     /// Notes that a file was read.

@@ -199,9 +199,12 @@ impl StateDir {
             _ => {}
         }
         let text = make();
-        let mut file = File::create(&path).map_err(failed("create", &path))?;
-        file.write_all(text.as_bytes()).map_err(failed("write", &path))?;
-        file.sync_all().map_err(failed("sync", &path))?;
+        // Where there is no room, a file may be made and nothing be written into it.
+        let new = self.path.join(format!("{name}.new"));
+        let mut file = File::create(&new).map_err(failed("create", &new))?;
+        file.write_all(text.as_bytes()).map_err(failed("write", &new))?;
+        file.sync_all().map_err(failed("sync", &new))?;
+        fs::rename(&new, &path).map_err(failed("make", &path))?;
         self.sync_names()?;
         Ok(text)
     }

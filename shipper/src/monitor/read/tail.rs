@@ -108,8 +108,10 @@ pub struct Tail {
     stamp: Option<Stamp>,
     /// Whether it is not read any further, because this is a single pass.
     is_done: bool,
-    /// Whether the last read came to the end.
-    is_at_end: bool,
+    /// Whether it was written to since it was last read, as an event told.
+    is_written: bool,
+    /// How far the last read came.
+    reach: Reach,
     /// Inside a line that is too long: up to where its end was searched for.
     searched: Option<Place>,
     /// Up to where there is nothing but padding.
@@ -119,14 +121,23 @@ pub struct Tail {
     unfinished: Unfinished,
     /// Up to where there is nothing to ship, at the end; 0 if there is something.
     nothing_to: u64,
-    /// Whether nothing can follow what the last read came to, and all of it was shipped.
-    is_over: bool,
     /// Whether more could come when it was last read: known without its descriptor too.
     outlook: Outlook,
     /// How many lines of it were read by this process, and how many of them not understood.
     lines: u64,
     failures: u64,
     told: Told,
+}
+
+/// How far a read came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// There may be more to read.
+    Somewhere,
+    /// To the end of what is there.
+    End,
+    /// To an end that nothing can follow, and all that stands before it was shipped.
+    Over,
 }
 
 /// Text without an end, and padding behind it that nothing has followed yet.
@@ -265,12 +276,12 @@ impl Tail {
 
     /// Whether the last read came to the end.
     pub fn is_at_end(&self) -> bool {
-        self.is_at_end
+        self.reach != Reach::Somewhere
     }
 
     /// It may have been written to since it was read to its end.
     pub fn look_again(&mut self) {
-        self.is_at_end = false;
+        self.reach = Reach::Somewhere;
     }
 
     /// Reads no further than `end`, if there is one; whether it has come so far.
@@ -318,6 +329,24 @@ impl Tail {
         length.saturating_sub(self.progress.confirmed().offset)
     }
 
+    /// It was written to, and is to be read.
+    pub fn note_written(&mut self) {
+        self.is_written = true;
+    }
+
+    /// Whether it is longer than when it was last read.
+    pub fn has_grown(&self) -> bool {
+        self.metadata().is_ok_and(|found| found.len() > self.known_size.max(self.read_to()))
+    }
+
+    /// How many bytes are known to have stood in it that are in no document, at least: what was read
+    /// or seen from outside, or a single one where only an event tells of something.
+    pub fn unread(&self) -> u64 {
+        let seen = self.stamp.filter(|_| self.is_plain()).map_or(0, |stamp| stamp.bytes);
+        let unread = seen.max(self.known_size).saturating_sub(self.shipped_to());
+        unread.max(u64::from(self.is_written))
+    }
+
     /// Whether it has a length that tells how far it is to be read.
     pub fn is_plain(&self) -> bool {
         !self.is_pipe() && !self.is_archive()
@@ -351,7 +380,7 @@ impl Tail {
 
     /// Whether everything that is there now was looked at; a last line without an end may be left.
     pub fn has_read_all(&self) -> bool {
-        let is_read = |length| self.is_at_end && self.known_size >= length;
+        let is_read = |length| self.is_at_end() && self.known_size >= length;
         let all_was_read = if self.is_plain() {
             match self.metadata() {
                 Ok(found) => self.offset() >= found.len() || is_read(found.len()),
@@ -366,7 +395,7 @@ impl Tail {
 
     /// Whether everything was read and nothing will follow.
     pub fn is_complete(&self) -> bool {
-        self.is_over && self.is_at_end
+        self.reach == Reach::Over
     }
 
     /// Whether it is an archive of which the end is missing, as far as it was read.

@@ -271,6 +271,38 @@ fn a_deleted_file_is_read_to_its_end() {
 }
 
 #[test]
+fn what_was_written_to_a_closed_file_that_is_deleted_is_counted_and_named() {
+    for (is_seen, lost) in [(true, 4), (false, 1)] {
+        let mut rig = Rig::new(&["app.log"]);
+        rig.append("app.log", "one\n");
+        rig.start();
+        rig.settle();
+        rig.close_descriptors();
+        rig.append("app.log", "two\n");
+        let path = rig.path("app.log").display().to_string();
+        if is_seen {
+            rig.look_while(|rig| fs::remove_file(rig.path("app.log")).unwrap());
+        } else {
+            // Only an event tells that something was written.
+            rig.touch(&path);
+            fs::remove_file(&path).unwrap();
+        }
+        rig.settle();
+        assert_eq!(rig.lines(), ["one"]);
+        assert_eq!(rig.metric("bytes_lost_total{reason=\"deleted\"}"), lost, "{is_seen}");
+    }
+    // Nothing was written to this one.
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", "one\n");
+    rig.start();
+    rig.settle();
+    rig.close_descriptors();
+    fs::remove_file(rig.path("app.log")).unwrap();
+    rig.settle();
+    assert_eq!(rig.metric("bytes_lost_total{reason=\"deleted\"}"), 0);
+}
+
+#[test]
 fn deleted_files_that_hold_too_much_are_given_up_and_counted() {
     let mut rig = Rig::new(&["app.log"]);
     rig.settings.engine.max_deleted_bytes = Size(64 * 1024);

@@ -66,12 +66,12 @@ impl Files {
         if missed.elapsed() < self.limits.second_look {
             return Ok(false);
         }
-        let lost = tail.known_size().saturating_sub(tail.shipped_to());
+        let lost = tail.unread();
         // With its directory, it may come back.
         let is_away = tail.path.parent().is_some_and(|parent| !parent.exists());
         let lost = if is_away { 0 } else { lost };
         if lost > 0 {
-            warn!(path = %tail.path.display(), lost_bytes = lost, "the file was deleted before it was read to its end");
+            warn!(path = %tail.path.display(), lost_bytes = lost, "the file was deleted before it was read to its end; at least so many bytes are lost");
         }
         self.metrics.lost("deleted", lost);
         self.close(id);
@@ -266,15 +266,23 @@ impl Files {
     }
 
     /// Gives back descriptors of files that are where they were found and were not used for a
-    /// while: many idle files need none, and their file system can be unmounted.
-    pub fn close_idle(&mut self) {
+    /// while: many idle files need none, and their file system can be unmounted. Returns those that were
+    /// written to all the same, which nobody has told: they are to be read first.
+    pub fn close_idle(&mut self) -> Vec<TailId> {
+        let mut changed = Vec::new();
         while let Some(id) = self.descriptors.take_idle(IDLE) {
+            if self.tails.get(&id).is_some_and(|tail| tail.is_plain() && tail.has_grown()) {
+                self.note_use(id);
+                changed.push(id);
+                continue;
+            }
             if !self.gone.contains_key(&id)
                 && let Some(tail) = self.tails.get_mut(&id)
             {
                 tail.close();
             }
         }
+        changed
     }
 
     /// Gives up the deleted files that are gone for longest, as long as all of them together hold

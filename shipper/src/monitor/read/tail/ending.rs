@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::reading::{Look, Tools, Work};
-use super::{Padded, Tail, Waits};
+use super::{Padded, Reach, Tail, Waits};
 use crate::monitor::broken;
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::read::place::Place;
@@ -27,7 +27,7 @@ impl Tail {
             } else {
                 self.read_rest(tools)?;
             }
-            self.is_over = true;
+            self.reach = Reach::Over;
         }
         Ok(Look::AtEnd)
     }

@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Setup, Tail, Told};
+use super::{Reach, Setup, Tail, Told};
 use crate::monitor::broken;
 use crate::monitor::know::matching;
 use crate::monitor::position::clock::Clock;
@@ -63,13 +63,13 @@ impl Tail {
             known_size: 0,
             stamp: None,
             is_done: false,
-            is_at_end: false,
+            is_written: false,
+            reach: Reach::Somewhere,
             searched: None,
             padding_end: 0,
             padded: None,
             unfinished: Unfinished::default(),
             nothing_to: 0,
-            is_over: false,
             outlook: Outlook::Open,
             lines: 0,
             failures: 0,

@@ -18,7 +18,7 @@ use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::position::progress::Position;
 use crate::monitor::read::place::Place;
-use crate::monitor::read::tail::Tail;
+use crate::monitor::read::tail::{Reach, Tail};
 use omphalos_parser::scribe::padding;
 use omphalos_parser::scribe::{Desk, Line, Scribe};
 use omphalos_parser::{Documents, Time};
@@ -139,7 +139,7 @@ impl Tail {
     /// When the file cannot be read.
     pub fn read(&mut self, tools: &mut Tools<'_>) -> io::Result<Look> {
         let mut buffer = std::mem::take(tools.buffer);
-        self.is_over = false;
+        self.reach = Reach::Somewhere;
         let look = if self.searched.is_some() {
             self.read_past(&mut buffer)
         } else if let Some(padded) = self.padded.take() {
@@ -152,8 +152,13 @@ impl Tail {
             buffer.shrink_to_fit();
         }
         *tools.buffer = buffer;
-        self.is_at_end = matches!(look, Ok(Look::AtEnd));
+        self.reach = match (&look, self.reach) {
+            (Ok(Look::AtEnd), Reach::Over) => Reach::Over,
+            (Ok(Look::AtEnd), _) => Reach::End,
+            _ => Reach::Somewhere,
+        };
         self.outlook = self.handle.outlook();
+        self.is_written &= look.is_err();
         look
     }
 
