@@ -32,6 +32,7 @@ mod lines;
 mod logrotate;
 mod manual;
 mod mapping;
+mod metrics;
 mod mounts;
 mod parsing;
 mod rotation;
