@@ -7,6 +7,7 @@
     reason = "test code says what went wrong by panicking"
 )]
 
+mod alerts;
 mod audit;
 mod books;
 mod bounded;
