@@ -22,7 +22,7 @@ use omphalos_transport::udp::{
 use tokio::task::JoinHandle;
 use tracing::info;
 
-use crate::collector::{Courier, DeadFile, DeadLetters, Gate};
+use crate::collector::{Courier, DEAD_FILE_NAME, DeadFile, DeadLetters, Gate};
 use crate::config::Settings;
 use crate::elasticsearch::Client;
 use crate::metrics::IndexerMetrics;
@@ -236,7 +236,7 @@ impl IndexingStage {
 
     fn dead_letters(&self) -> (DeadLetters, Option<JoinHandle<()>>) {
         let Some(broker) = &self.broker else {
-            let path = self.settings.state_dir.join("dead-letters.ndjson");
+            let path = self.settings.state_dir.join(DEAD_FILE_NAME);
             let limit = self.settings.dead_letters.max_bytes.0;
             return (DeadLetters::in_file(DeadFile::new(&path, limit)), None);
         };

@@ -45,3 +45,4 @@ mod udp;
 mod udp_ledger;
 mod udp_security;
 mod udp_spool;
+mod without_broker;
