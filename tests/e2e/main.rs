@@ -36,6 +36,7 @@ mod mapping;
 mod metrics;
 mod mounts;
 mod parsing;
+mod permissions;
 mod rotation;
 mod run;
 mod scenarios;
