@@ -40,9 +40,8 @@ impl LocalRoad {
                 path.display()
             ))
         })?;
-        // It takes from nobody but us; and what was a dead letter already must have room as one again.
+        // It takes from nobody but us.
         settings.receive.clear();
-        settings.dead_letters.max_bytes.0 = u64::MAX;
         let (sender, receiver) = local(WINDOW);
         let metrics = IndexerMetrics::default();
         let surroundings = omphalos_indexer::Surroundings {

@@ -112,12 +112,16 @@ impl DeadFile {
         self.locked().map(drop)
     }
 
-    /// Takes out the lines that are not to be kept, by their numbers. Those that others append
-    /// meanwhile are kept, or come after it.
+    /// Takes out the lines that are not to be kept, by their numbers, and puts `more` behind the
+    /// others, all in one step. What is appended meanwhile is kept, or comes after it.
     ///
     /// # Errors
     /// When the file cannot be written anew; it is as it was then.
-    pub fn retain(&self, keeps: impl Fn(u64) -> bool) -> io::Result<()> {
+    pub fn replace(
+        &self,
+        keeps: impl Fn(u64) -> bool,
+        more: impl IntoIterator<Item = io::Result<Vec<u8>>>,
+    ) -> io::Result<()> {
         let mut file = self.locked()?;
         let found = file.metadata()?;
         let mut beside = self.path.clone().into_os_string();
@@ -131,31 +135,35 @@ impl DeadFile {
         }
         let mut writer = BufWriter::new(new);
         file.seek(SeekFrom::Start(0))?;
-        let mut lines = BufReader::new(&file);
-        let mut line = Vec::new();
-        for number in 0.. {
-            line.clear();
-            if lines.read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            if keeps(number) {
-                writer.write_all(&line)?;
-            }
+        let lines = BufReader::new(&file).split(b'\n');
+        let kept = (0..).zip(lines).filter(|(number, _)| keeps(*number)).map(|(_, line)| line);
+        for line in kept.chain(more) {
+            writer.write_all(&line?)?;
+            writer.write_all(b"\n")?;
         }
         writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         std::fs::rename(&beside, &self.path)?;
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        File::open(self.directory())?.sync_all()
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new("."))
     }
 
     /// The file of this name, made if need be and locked; whatever took its name while we waited.
     fn locked(&self) -> io::Result<File> {
         loop {
+            let is_new = !self.path.exists();
             let file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
             file.lock()?;
             let (ours, named) = (file.metadata()?, std::fs::metadata(&self.path));
+            if is_new && let Ok(directory) = self.directory().metadata() {
+                // Who does this as root must leave it to the process whose directory it is; nobody else
+                // can give a file away, nor has to.
+                drop(fchown(&file, Some(directory.uid()), Some(directory.gid())));
+            }
             if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
                 return Ok(file);
             }
@@ -249,16 +257,16 @@ mod tests {
                     }
                 });
             }
-            file.retain(|number| number > 1).unwrap();
+            file.replace(|number| number > 1, [Ok(b"half a letter".to_vec())]).unwrap();
             for _ in 0..100 {
-                file.retain(|_| true).unwrap();
+                file.replace(|_| true, []).unwrap();
             }
         });
         let all = ids(&file);
         for name in ["a", "b"] {
             assert_eq!(all.iter().filter(|id| id.as_deref() == Some(name)).count(), EACH);
         }
-        assert_eq!(all.len(), 2 * EACH);
+        assert_eq!(all.len(), 2 * EACH + 1);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
     }
 }

@@ -1,11 +1,13 @@
-//! Dead letters in the file of a process without a broker. They are replayed along the local road, and
-//! taken out of the file when all that were replayed have their verdict: whoever is killed before that
-//! leaves them there, and the next replay finds as duplicates what was indexed. A running process may
-//! append meanwhile.
+//! Dead letters in the file of a process without a broker. They are replayed along the local road; what is
+//! refused again is gathered in a file of its own, and takes the place of the old letters in one step
+//! when all that were replayed have their verdict. Whoever is killed before that leaves the file as it
+//! was, and the next replay finds as duplicates what was indexed. A running process may append
+//! meanwhile, and has no less room for that.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::fs::{File, TryLockError, create_dir, remove_dir_all};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use clap::ArgMatches;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
-use omphalos_indexer::collector::{DeadFile, FileLetter, read_lines};
+use omphalos_indexer::collector::{DEAD_FILE_NAME, DeadFile, FileLetter, read_lines};
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::Sums;
 use omphalos_transport::dead_letter::{self as header, Header};
@@ -53,10 +55,7 @@ impl Letters {
     }
 
     /// The letters with their numbers; says how many lines are none.
-    fn each(
-        &self,
-        mut take: impl FnMut(u64, FileLetter) -> std::io::Result<()>,
-    ) -> anyhow::Result<()> {
+    fn each(&self, mut take: impl FnMut(u64, FileLetter) -> io::Result<()>) -> anyhow::Result<()> {
         let lines = read_lines(self.file.path())
             .with_context(|| format!("cannot read {}", self.shown()))?;
         let mut unreadable = 0_u64;
@@ -82,7 +81,7 @@ impl Letters {
     /// # Errors
     /// When the file cannot be read.
     pub fn list(&self, selection: &Selection, given: &ArgMatches) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
+        let mut out = io::stdout().lock();
         let (mut list, mut more) = (List::of(given), 0);
         self.each(|_, letter| {
             if !list.has_room() {
@@ -100,7 +99,7 @@ impl Letters {
     /// # Errors
     /// When the file cannot be read.
     pub fn show(&self, selection: &Selection) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
+        let mut out = io::stdout().lock();
         self.each(|_, letter| {
             if selection.has(&letter) {
                 show(&mut out, &letter)?;
@@ -122,7 +121,7 @@ impl Letters {
             }
             Ok(())
         })?;
-        self.take_out(&dropped)?;
+        self.take_out(&dropped, [])?;
         println!("{} dead letters dropped", dropped.len());
         Ok(())
     }
@@ -137,8 +136,11 @@ impl Letters {
         settings: indexer::Settings,
     ) -> anyhow::Result<()> {
         let _alone = self.alone()?;
-        let directory = self.file.path().parent().unwrap_or(Path::new("."));
-        let road = LocalRoad::start(settings, directory)?;
+        let again = self.begin_again()?;
+        let mut settings = settings;
+        // What was a dead letter must have room as one again.
+        settings.dead_letters.max_bytes.0 = u64::MAX;
+        let road = LocalRoad::start(settings, &again)?;
         let mut replay = Replay::default();
         let sent = tokio::select! {
             sent = self.send(selection, &road, &mut replay) => sent,
@@ -146,26 +148,38 @@ impl Letters {
                 Err(anyhow::anyhow!("stopped; the same command goes on with what is left"))
             }),
         };
-        let Replay { mut done, same, garbled, .. } = replay;
-        let all_done: Vec<u64> = same
-            .iter()
-            .filter(|(_, first)| done.contains(first))
-            .map(|(number, _)| *number)
-            .collect();
-        done.extend(all_done);
-        // What has its verdict is on disk, as a document or as a letter at the end of the file.
-        self.take_out(&done)?;
-        // Where the sending failed, the indexer knows why.
-        let sums = road.close().await?;
-        tell(done.len(), sums);
+        // Where the sending failed, the indexer knows why. After that it writes no letters any more.
+        let sums = road.close().await;
+        let done = replay.all_done();
+        self.take_out(&done, replay.refused_again(&again.join(DEAD_FILE_NAME))?)?;
+        remove_dir_all(&again).with_context(|| format!("cannot remove {}", again.display()))?;
+        tell(done.len(), sums?);
         sent?;
-        if garbled > 0 {
+        if replay.garbled > 0 {
             anyhow::bail!(
-                "{garbled} dead letters cannot be replayed, see above; they are in {} still",
+                "{} dead letters cannot be replayed, see above; they are in {} still",
+                replay.garbled,
                 self.shown()
             );
         }
         Ok(())
+    }
+
+    /// The directory, empty, for what is refused again. What a replay that was killed left in it is in
+    /// the file still.
+    fn begin_again(&self) -> Result<PathBuf, ConfigError> {
+        let directory = self.file.directory().join("replay");
+        let made = match remove_dir_all(&directory) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => create_dir(&directory),
+        };
+        made.map_err(|error| {
+            ConfigError::invalid(format!(
+                "cannot make {}: {error}; do this as the user whose dead letters they are",
+                directory.display()
+            ))
+        })?;
+        Ok(directory)
     }
 
     /// Sends those that are meant, and notes which have a verdict.
@@ -196,35 +210,33 @@ impl Letters {
         Ok(())
     }
 
-    fn take_out(&self, numbers: &HashSet<u64>) -> anyhow::Result<()> {
+    /// Takes letters out, and puts others in their place.
+    fn take_out(
+        &self,
+        numbers: &HashSet<u64>,
+        others: impl IntoIterator<Item = io::Result<Vec<u8>>>,
+    ) -> anyhow::Result<()> {
         if numbers.is_empty() {
             return Ok(());
         }
-        self.file.retain(|number| !numbers.contains(&number)).with_context(|| {
+        let replaced = self.file.replace(|number| !numbers.contains(&number), others);
+        replaced.with_context(|| {
             format!("cannot write {} anew; nothing is taken out of it", self.shown())
         })
     }
 
     /// Nobody else takes letters out, whose numbers would be others then.
     fn alone(&self) -> anyhow::Result<File> {
-        let mut path = self.file.path().to_owned().into_os_string();
-        path.push(".lock");
-        let shown = Path::new(&path).display();
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|error| {
-            ConfigError::invalid(format!(
-                "cannot open {shown}: {error}; do this as the user whose dead letters they are"
-            ))
-        })?;
+        let directory = self.file.directory();
+        let cannot = || format!("cannot lock {}", directory.display());
+        let file = File::open(directory).with_context(cannot)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => anyhow::bail!(ConfigError::invalid(format!(
-                "another omphalos dead is at work on {}; wait for its end",
-                self.shown()
+                "another omphalos dead is at work in {}; wait for its end",
+                directory.display()
             ))),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {shown}"))
-            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
         }
     }
 }
@@ -249,6 +261,24 @@ fn note(verdict: Option<(u64, bool)>, replay: &mut Replay) -> anyhow::Result<()>
 }
 
 impl Replay {
+    /// The letters that are done with: those with a verdict, and those with the same document.
+    fn all_done(&self) -> HashSet<u64> {
+        let same = self.same.iter().filter(|(_, first)| self.done.contains(first));
+        self.done.iter().copied().chain(same.map(|(number, _)| *number)).collect()
+    }
+
+    /// Of the letters in a file, those that take the place of one that is done with.
+    fn refused_again(&self, path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+        let is_done = |line: &[u8]| {
+            let letter = FileLetter::parse(line);
+            let id = letter.as_ref().and_then(|letter| letter.header(header::ID));
+            let number = id.and_then(|id| self.first.get(id));
+            number.is_some_and(|number| self.done.contains(number))
+        };
+        let lines = read_lines(path)?;
+        Ok(lines.filter(move |line| line.as_ref().map_or(true, |line| is_done(line))))
+    }
+
     /// The message that a letter becomes; `None` where another one has the same document, or where
     /// there is something wrong with it, which is said.
     fn message(&mut self, number: u64, letter: &FileLetter) -> Option<Message> {
