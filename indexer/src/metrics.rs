@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use omphalos_common::telemetry::{encode_counter, encode_counters, encode_gauge};
+use omphalos_transport::wire::WireError;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +17,26 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tracing::info;
+
+/// Why documents become dead letters: what Elasticsearch and OpenSearch say of a document that they will
+/// never take, and what we say of messages. They are shown from the beginning, at 0: Prometheus sees no
+/// increase from nothing to 1. A server may have other reasons, which appear with their first letter.
+const DEAD: [&str; 8] = [
+    "document_parsing_exception",
+    "mapper_parsing_exception",
+    "strict_dynamic_mapping_exception",
+    "illegal_argument_exception",
+    "failure_store",
+    "content_too_large",
+    "http",
+    "unknown",
+];
+
+/// Why dead letters are not kept.
+const DROPPED: [&str; 1] = ["dead_letters_full"];
+
+/// What became of bulk requests.
+const OUTCOMES: [&str; 2] = ["taken", "failed"];
 
 /// The label of bulk requests.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -35,7 +56,7 @@ pub struct Sums {
 }
 
 /// The columns of the books.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Columns {
     received: u64,
     indexed: u64,
@@ -50,6 +71,23 @@ struct Columns {
     possible_repeats: u64,
     /// Those of the dead that could not be kept, for each reason.
     dropped: BTreeMap<&'static str, u64>,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        let known = DEAD.into_iter().chain(WireError::KINDS);
+        Self {
+            received: 0,
+            indexed: 0,
+            duplicate: 0,
+            dead: known.map(|reason| (reason.to_owned(), 0)).collect(),
+            returned: 0,
+            in_flight: 0,
+            conflicting: 0,
+            possible_repeats: 0,
+            dropped: DROPPED.map(|reason| (reason, 0)).into(),
+        }
+    }
 }
 
 impl Columns {
@@ -145,6 +183,9 @@ impl IndexerMetrics {
             "Documents sent again after a temporary refusal",
             retried.clone(),
         );
+        for outcome in OUTCOMES {
+            drop(bulks.get_or_create(&OutcomeLabel { outcome }));
+        }
         registry.register("bulk_requests", "Requests to _bulk", bulks.clone());
         registry.register("bulk_seconds", "Duration of requests to _bulk", bulk_seconds.clone());
         registry.register("bulk_concurrency", "Bulks that may be in flight", concurrency.clone());
@@ -185,6 +226,7 @@ impl IndexerMetrics {
             *columns.dead.entry(kind).or_default() += 1;
         }
         if let Some(reason) = dropped {
+            debug_assert!(DROPPED.contains(&reason), "{reason} is not shown from the beginning");
             *columns.dropped.entry(reason).or_default() += documents;
         }
         columns.in_flight = columns.in_flight.saturating_sub(documents);
@@ -228,6 +270,7 @@ impl IndexerMetrics {
 
     /// Counts a request to `_bulk`, and how long it took.
     pub fn bulk(&self, outcome: &'static str, time: Duration) {
+        debug_assert!(OUTCOMES.contains(&outcome), "{outcome} is not shown from the beginning");
         self.bulks.get_or_create(&OutcomeLabel { outcome }).inc();
         self.bulk_seconds.observe(time.as_secs_f64());
     }
@@ -274,7 +317,8 @@ mod tests {
                     while !is_over.load(Ordering::Relaxed) {
                         metrics.received(10);
                         metrics.settled(5, 2);
-                        metrics.dead(vec!["a".to_owned(), "b".to_owned()], Some("full"));
+                        metrics
+                            .dead(vec!["a".to_owned(), "b".to_owned()], Some("dead_letters_full"));
                         metrics.settled(1, 0);
                     }
                 });

@@ -22,7 +22,7 @@ use omphalos_transport::udp::{
 use tokio::task::JoinHandle;
 use tracing::info;
 
-use crate::collector::{Courier, DeadFile, DeadLetters, Gate};
+use crate::collector::{Courier, DEAD_FILE_NAME, DeadFile, DeadLetters, Gate};
 use crate::config::Settings;
 use crate::elasticsearch::Client;
 use crate::metrics::IndexerMetrics;
@@ -79,6 +79,8 @@ pub async fn run_in(
     let stage = IndexingStage::new(settings, telemetry, local.is_none())?;
     let settings = &stage.settings;
     stage.telemetry.register(|registry| metrics.register(registry));
+    // Before Elasticsearch is waited for, so that they are there from the start.
+    let of_receiver = stage.receiver_metrics();
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
     info!(
         "omphalos-indexer {} takes {} to {}",
@@ -101,7 +103,7 @@ pub async fn run_in(
     let (receivers, feed) = udp.unzip();
     if courier.wait_until_ready(&shutdown).await {
         let mut intakes: Vec<Box<dyn Intake>> = Vec::new();
-        intakes.extend(stage.receiver().map(|queue| Box::new(queue) as Box<dyn Intake>));
+        intakes.extend(stage.receiver(of_receiver).map(|queue| Box::new(queue) as Box<dyn Intake>));
         intakes.extend(local.map(|local| Box::new(local) as Box<dyn Intake>));
         if let Some(feed) = feed {
             let records = stage.record_reader(receivers.as_ref())?;
@@ -234,7 +236,7 @@ impl IndexingStage {
 
     fn dead_letters(&self) -> (DeadLetters, Option<JoinHandle<()>>) {
         let Some(broker) = &self.broker else {
-            let path = self.settings.state_dir.join("dead-letters.ndjson");
+            let path = self.settings.state_dir.join(DEAD_FILE_NAME);
             let limit = self.settings.dead_letters.max_bytes.0;
             return (DeadLetters::in_file(DeadFile::new(&path, limit)), None);
         };
@@ -264,15 +266,22 @@ impl IndexingStage {
         AmqpSender::start(broker, topology, options, metrics, self.telemetry.health.clone())
     }
 
-    fn receiver(&self) -> Option<Receiver> {
+    /// What is counted of a queue; registered where there is one.
+    fn receiver_metrics(&self) -> ReceiverMetrics {
+        let metrics = ReceiverMetrics::default();
+        if self.broker.is_some() {
+            self.telemetry.register(|registry| metrics.register(registry));
+        }
+        metrics
+    }
+
+    fn receiver(&self, metrics: ReceiverMetrics) -> Option<Receiver> {
         let broker = self.broker.as_ref()?;
         let options = ReceiverOptions {
             part: "amqp",
             queue: self.settings.amqp.queue.clone(),
             prefetch: FIRST_PREFETCH,
         };
-        let metrics = ReceiverMetrics::default();
-        self.telemetry.register(|registry| metrics.register(registry));
         let topology = Topology::new(&self.settings.amqp);
         let health = self.telemetry.health.clone();
         Some(Receiver::start(Arc::clone(broker), topology, options, metrics, health).0)

@@ -8,6 +8,7 @@ mod audit;
 mod dead;
 mod demo;
 mod import;
+mod local_road;
 mod parse;
 mod reading;
 pub mod run;

@@ -48,7 +48,7 @@ macro_rules! formats {
 // What it is called in the code and in settings, the dataset of its files, and how it is made.
 formats! {
     /// The one that the first lines of the file have ([`crate::detect`]): until that is known, any text.
-    Auto, "auto", "raw", Format::new(|| RawParser);
+    Auto, "auto", "raw", |_| Format::new(|| RawParser);
     /// Common Log Format: `host ident user [time] "request" status bytes`.
     Clf, "clf", "access", |_| Format::new(AccessParser::clf);
     /// The same with `"referrer" "user agent"`; nginx's and Apache's usual format.

@@ -18,6 +18,13 @@ use omphalos_parser::scribe::Counts;
 /// The files that are furthest behind are shown; more would make scrapes slow.
 const MOST_FILES: usize = 1000;
 
+/// Why bytes were lost. All are shown from the beginning, at 0: Prometheus sees no increase from
+/// nothing to 1.
+const LOST: [&str; 3] = ["truncated", "deleted", "given_up"];
+
+/// Why bytes were left out on purpose.
+const PASSED_OVER: [&str; 3] = ["start", "ignore_older", "padding"];
+
 /// The label of counters that are kept for each reason.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Reason {
@@ -57,6 +64,9 @@ impl ShipperMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
         let Self { cut, lost, .. } = self;
+        for reason in LOST {
+            drop(lost.get_or_create(&Reason { reason }));
+        }
         registry.register_collector(Box::new(self.books.clone()));
         registry.register(
             "lines_cut",
@@ -79,6 +89,9 @@ impl ShipperMetrics {
 
     fn register_oddities(&self, registry: &mut Registry) {
         let Self { passed_over, invalid, unfinished, split, damaged, unreadable, .. } = self;
+        for reason in PASSED_OVER {
+            drop(passed_over.get_or_create(&Reason { reason }));
+        }
         registry.register(
             "bytes_skipped",
             "Bytes left out on purpose: because of start = end or ignore_older, and NUL padding",
@@ -163,11 +176,13 @@ impl ShipperMetrics {
 
     /// Counts bytes that are left out on purpose.
     pub fn skipped(&self, reason: &'static str, bytes: u64) {
+        debug_assert!(PASSED_OVER.contains(&reason), "{reason} is not shown from the beginning");
         self.passed_over.get_or_create(&Reason { reason }).inc_by(bytes);
     }
 
     /// Counts bytes that cannot be read any more.
     pub fn lost(&self, reason: &'static str, bytes: u64) {
+        debug_assert!(LOST.contains(&reason), "{reason} is not shown from the beginning");
         self.lost.get_or_create(&Reason { reason }).inc_by(bytes);
     }
 

@@ -220,8 +220,9 @@ impl Stages {
             health: self.telemetry.health.clone(),
         };
         let grace = self.settings.stop_grace.0;
-        let measures_lag = self.settings.process.listen.is_some();
         let Settings { engine: settings, batch, .. } = self.settings;
+        // Whoever serves the metrics may be the process around us, whose `listen` is not ours.
+        let measures_lag = true;
         let (once, says_untimed) = (self.once, true);
         let options = MonitorOptions { once, settings, batch, measures_lag, says_untimed, host };
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;

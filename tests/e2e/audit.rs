@@ -88,7 +88,7 @@ fn missing_lines(starts: &[u64], lines: RangeInclusive<usize>) -> (String, [u64;
 }
 
 /// Deletes the documents of the lines at these offsets.
-fn delete_at(elastic: &Elastic, offsets: impl IntoIterator<Item = u64>) {
+pub fn delete_at(elastic: &Elastic, offsets: impl IntoIterator<Item = u64>) {
     let mut offsets: BTreeSet<u64> = offsets.into_iter().collect();
     let indices: Vec<String> = elastic.indices().into_keys().collect();
     for (id, document) in elastic.documents(&["log.offset"]) {

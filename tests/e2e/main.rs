@@ -7,6 +7,7 @@
     reason = "test code says what went wrong by panicking"
 )]
 
+mod alerts;
 mod audit;
 mod books;
 mod bounded;
@@ -32,8 +33,10 @@ mod lines;
 mod logrotate;
 mod manual;
 mod mapping;
+mod metrics;
 mod mounts;
 mod parsing;
+mod permissions;
 mod rotation;
 mod run;
 mod scenarios;
@@ -44,3 +47,4 @@ mod udp;
 mod udp_ledger;
 mod udp_security;
 mod udp_spool;
+mod without_broker;

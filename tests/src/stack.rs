@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -63,6 +64,11 @@ fn shared() -> &'static Shared {
     })
 }
 
+/// The tool of the shared broker.
+fn rabbitmqctl() -> &'static str {
+    shared().rabbitmqctl.as_deref().unwrap_or("rabbitmqctl")
+}
+
 /// A directory that outlives statics, and is removed by the next run.
 fn directory_of_this_run() -> PathBuf {
     let parent = repository().join("target/e2e");
@@ -81,9 +87,16 @@ impl Stack {
     /// A scene on the shared servers, for tests that do not break them.
     pub fn shared() -> Self {
         let stack = Self::new(Broker::Shared, Search::Shared);
-        let tool = shared().rabbitmqctl.as_deref().unwrap_or("rabbitmqctl");
-        Amqp::create_vhost(tool, &stack.vhost);
+        Amqp::create_vhost(rabbitmqctl(), &stack.vhost);
         stack
+    }
+
+    /// Has the administrator of the shared broker do something.
+    pub fn rabbitmqctl(&self, arguments: &[&str]) {
+        let output =
+            Command::new(rabbitmqctl()).args(arguments).output().expect("rabbitmqctl runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {said}");
     }
 
     /// A scene on the shared broker with a search engine of its own.

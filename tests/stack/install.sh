@@ -3,7 +3,7 @@
 # is about to install otherwise. Debian packages go into the system; the engines' jars and archives into the cache.
 #
 # Usage: install.sh NAME...    with NAME a server, rabbitmq, es9, es7, opensearch,
-#                              or a program, cargo, cc, docker-compose, faketime, logrotate, python, shellcheck
+#                              or a program, cargo, cc, docker-compose, faketime, logrotate, prometheus, python, shellcheck
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos); JAVA_HOME, if a certain JDK is to be used
 # Exits with 1, and a line that says what to do, where something cannot be installed here.
 set -eu
@@ -103,6 +103,27 @@ index_modules() {
     work=''
 }
 
+# Only its two programs, into the cache: the package would bring a service, and libraries for its pages that nobody looks at.
+install_prometheus() {
+    command -v apt-get >/dev/null || die "prometheus missing and there is no apt-get here: install what provides it by hand"
+    say "fetching prometheus from Debian (apt-get download), about 20 MB"
+    work=$(mktemp -d "$cache/building.XXXXXX")
+    # the user _apt, which fetches, may not be able to look into the cache
+    if ! (cd "$work" && apt-get download prometheus) >"$cache/apt.log" 2>&1; then
+        # there may be no lists yet, or old ones
+        as_root apt-get update >"$cache/apt.log" 2>&1 || :
+        (cd "$work" && apt-get download prometheus) >>"$cache/apt.log" 2>&1 || {
+            show_log "$cache/apt.log"
+            die "apt-get could not fetch prometheus"
+        }
+    fi
+    dpkg-deb -x "$work"/prometheus_*.deb "$work" || die "the package prometheus cannot be unpacked"
+    mkdir -p "$cache/prometheus"
+    mv "$work/usr/bin/prometheus" "$work/usr/bin/promtool" "$cache/prometheus"
+    rm -rf "$work"
+    work=''
+}
+
 available() {
     local sbin jdk home
     case $1 in
@@ -111,6 +132,7 @@ available() {
     python) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     # a library, which is all that is wanted of it
     faketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
+    prometheus) prometheus_home >/dev/null ;;
     rabbitmq) sbin=$(rabbitmq_sbin) && [ -e "$(rabbitmq_index "$sbin")" ] ;;
     *)
         jdk=$(find_jdk "$(engine_java "$1")" java) || return 1
@@ -127,6 +149,7 @@ install() {
     docker-compose) apt_install "30 MB" docker-compose ;;
     faketime) apt_install "1 MB" faketime ;;
     logrotate) apt_install "1 MB" logrotate ;;
+    prometheus) install_prometheus ;;
     python) apt_install "30 MB" python3 python3-venv ;;
     shellcheck) apt_install "15 MB" shellcheck ;;
     rabbitmq) install_rabbitmq ;;
@@ -137,7 +160,7 @@ install() {
 [ $# -gt 0 ] || die "usage: install.sh NAME...; the first lines of this file say which names"
 for name in "$@"; do
     case $name in
-    cargo | cc | docker-compose | faketime | logrotate | python | shellcheck | rabbitmq) ;;
+    cargo | cc | docker-compose | faketime | logrotate | prometheus | python | shellcheck | rabbitmq) ;;
     *) engine_java "$name" >/dev/null ;;
     esac
 done

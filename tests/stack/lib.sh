@@ -100,6 +100,19 @@ rabbitmq_sbin() {
     return 1
 }
 
+# Prints the folder of prometheus and promtool: one on PATH, or the cache's.
+prometheus_home() {
+    local found folder
+    found=$(command -v prometheus || :)
+    for folder in ${found:+"$(dirname "$(readlink -f "$found")")"} "$cache/prometheus"; do
+        if [ -x "$folder/prometheus" ] && [ -x "$folder/promtool" ]; then
+            echo "$folder"
+            return
+        fi
+    done
+    return 1
+}
+
 # Prints the root of the Erlang on PATH.
 erlang_root() {
     local erl

@@ -17,6 +17,7 @@ use tokio_util::sync::DropGuard;
 use tracing::{info, warn};
 
 use super::Health;
+use super::connections::{Limits, serve};
 use super::process::Process;
 use crate::config::ConfigError;
 use crate::shutdown::Shutdown;
@@ -168,10 +169,7 @@ impl Listener {
         if let Ok(address) = self.address() {
             info!(%address, "serving {routes}");
         }
-        let stop = shutdown.cancelled_owned();
-        if let Err(error) = axum::serve(self.0, routes.router).with_graceful_shutdown(stop).await {
-            warn!(%error, "the HTTP listener ended");
-        }
+        serve(self.0, routes.router, Limits::default(), shutdown).await;
     }
 }
 

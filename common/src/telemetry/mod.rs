@@ -2,6 +2,7 @@
 //! last two.
 
 mod ask;
+mod connections;
 mod health;
 mod http;
 mod logs;

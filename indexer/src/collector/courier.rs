@@ -402,6 +402,6 @@ fn advice(problem: &Problem) -> &'static str {
         "validation_exception" => {
             "the cluster has no more shards: raise cluster.max_shards_per_node or delete old indices"
         }
-        _ => "grant the privileges create_index and create_doc",
+        _ => "grant the privileges auto_configure and create_doc",
     }
 }

@@ -25,7 +25,7 @@ pub use bulk::{Bulk, BulkBuilder, DeliveryId, Filing};
 pub use concurrency::Concurrency;
 pub use courier::{Courier, Done};
 pub use dead::{DeadLetters, Letter, Stored};
-pub use dead_file::DeadFile;
+pub use dead_file::{DEAD_FILE_NAME, DeadFile, FileLetter, read_lines};
 pub use gate::Gate;
 pub use ledger::Ledger;
 pub use settings::{BULK_SETTINGS, BulkSettings, INDEX_SETTINGS, IndexSettings};

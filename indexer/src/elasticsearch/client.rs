@@ -27,7 +27,7 @@ use super::settings::ElasticsearchSettings;
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The privileges that indexing needs.
-const WRITING: &str = "create_index, create_doc and manage_index_templates";
+const WRITING: &str = "auto_configure, create_doc and manage_index_templates";
 /// The privileges that asking needs.
 const READING: &str = "read and, to see the last second too, maintenance";
 

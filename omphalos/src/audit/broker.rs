@@ -15,6 +15,8 @@ use omphalos_transport::amqp::{
 use omphalos_transport::{Message, Receipt, Window};
 use tokio::task::JoinHandle;
 
+use crate::local_road::LocalRoad;
+
 /// What may be in flight at once.
 const WINDOW: Window = Window { messages: 64, bytes: 8 * 1024 * 1024 };
 /// A connection on which a confirm takes longer is given up.
@@ -74,25 +76,39 @@ impl Mq {
         let (metrics, health) = (SenderMetrics::default(), Health::default());
         let (broker, topology) = (Arc::clone(&self.broker), self.topology.clone());
         let (sender, task) = AmqpSender::start(broker, topology, options, metrics, health);
-        Publisher { sender, task, patience, receipts: FuturesUnordered::new() }
+        Publisher::new(Way::Broker(sender, task), patience)
     }
+}
+
+/// The way that what is missing takes.
+enum Way {
+    Broker(AmqpSender, JoinHandle<()>),
+    Local(LocalRoad),
 }
 
 /// Publishes with confirms.
 pub struct Publisher {
-    sender: AmqpSender,
-    task: JoinHandle<()>,
+    way: Way,
     patience: Duration,
     receipts: FuturesUnordered<Receipt>,
 }
 
 impl Publisher {
+    /// Straight to Elasticsearch, along the local road.
+    pub fn local(road: LocalRoad, patience: Duration) -> Self {
+        Self::new(Way::Local(road), patience)
+    }
+
+    fn new(way: Way, patience: Duration) -> Self {
+        Self { way, patience, receipts: FuturesUnordered::new() }
+    }
+
     /// Publishes a message.
     ///
     /// # Errors
-    /// When the broker takes nothing for too long.
+    /// When nothing is taken for too long.
     pub async fn publish(&mut self, message: Message) -> anyhow::Result<()> {
-        let sending = tokio::time::timeout(self.patience, self.sender.send(message));
+        let sending = tokio::time::timeout(self.patience, self.way.send(message));
         let receipt = sending.await.map_err(|_| self.unconfirmed())?;
         self.receipts.push(receipt);
         // What is confirmed by now need not be kept.
@@ -110,10 +126,16 @@ impl Publisher {
         while !self.receipts.is_empty() {
             self.confirm_one().await?;
         }
-        let Self { sender, mut task, .. } = self;
-        drop(sender);
-        if tokio::time::timeout(CLOSING, &mut task).await.is_err() {
-            task.abort();
+        match self.way {
+            Way::Broker(sender, mut task) => {
+                drop(sender);
+                if tokio::time::timeout(CLOSING, &mut task).await.is_err() {
+                    task.abort();
+                }
+            }
+            Way::Local(road) => {
+                road.close().await?;
+            }
         }
         Ok(())
     }
@@ -127,8 +149,26 @@ impl Publisher {
 
     fn unconfirmed(&self) -> anyhow::Error {
         anyhow::anyhow!(
-            "the broker has confirmed nothing for {:?}; another --repair indexes nothing twice, because ids prevent duplicates",
+            "{} has confirmed nothing for {:?}; another --repair indexes nothing twice, because ids prevent duplicates",
+            self.way.whose(),
             self.patience
         )
+    }
+}
+
+impl Way {
+    async fn send(&self, message: Message) -> Receipt {
+        match self {
+            Self::Broker(sender, _) => sender.send(message).await,
+            Self::Local(road) => road.send(message).await,
+        }
+    }
+
+    /// Whose confirms are waited for.
+    fn whose(&self) -> &'static str {
+        match self {
+            Self::Broker(..) => "the broker",
+            Self::Local(_) => "Elasticsearch",
+        }
     }
 }

@@ -1,15 +1,14 @@
 //! Dead letters: which of the documents that were not found are among them, and why.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Lines};
+use std::io;
 use std::path::Path;
 
 use anyhow::Context;
 use omphalos_common::event::DocumentId;
+use omphalos_indexer::collector::{FileLetter, read_lines};
 use omphalos_transport::amqp::DeadQueue;
-use omphalos_transport::dead_letter as header;
-use serde::Deserialize;
+use omphalos_transport::dead_letter::{self as header, Header};
 
 use super::absent::State;
 use super::file::Audited;
@@ -81,21 +80,31 @@ impl Groups {
 pub enum Source {
     /// In the broker's queue; looking does not take them out.
     Queue(Box<DeadQueue>),
-    /// In the file of an indexer without a broker.
-    File(Lines<BufReader<File>>),
+    /// In the file of a process without a broker.
+    File(FileLines),
 }
 
-/// A letter as the file has it.
-#[derive(Deserialize)]
-struct FileLetter {
-    #[serde(rename = "x-omphalos-id")]
-    id: Option<String>,
-    #[serde(rename = "x-omphalos-status", default)]
+/// The lines of a file.
+type FileLines = Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>;
+
+/// What is said of a letter.
+struct Said {
+    id: String,
     status: String,
-    #[serde(rename = "x-omphalos-type", default)]
     kind: String,
-    #[serde(rename = "x-omphalos-reason", default)]
     reason: String,
+}
+
+impl Said {
+    fn of<'a>(header: impl Fn(Header) -> Option<&'a str>) -> Self {
+        let get = |name| header(name).unwrap_or_default().to_owned();
+        Self {
+            id: get(header::ID),
+            status: get(header::STATUS),
+            kind: get(header::TYPE),
+            reason: get(header::REASON),
+        }
+    }
 }
 
 impl Source {
@@ -104,9 +113,11 @@ impl Source {
     /// # Errors
     /// When it cannot be opened.
     pub fn file(path: &Path) -> anyhow::Result<Self> {
-        let file = File::open(path)
-            .with_context(|| format!("--dead-file: cannot read {}", path.display()))?;
-        Ok(Self::File(BufReader::new(file).lines()))
+        let unreadable = || format!("--dead-file: cannot read {}", path.display());
+        // That it is there is known, or somebody named it.
+        path.metadata().with_context(unreadable)?;
+        let lines = read_lines(path).with_context(unreadable)?;
+        Ok(Self::File(Box::new(lines)))
     }
 
     /// The next letter with an id; of each what does not depend on time.
@@ -115,21 +126,16 @@ impl Source {
             let letter = match self {
                 Self::Queue(queue) => {
                     let Some(message) = queue.next().await? else { return Ok(None) };
-                    let get = |header| message.header(header).unwrap_or_default().to_owned();
-                    FileLetter {
-                        id: Some(get(header::ID)),
-                        status: get(header::STATUS),
-                        kind: get(header::TYPE),
-                        reason: get(header::REASON),
-                    }
+                    Said::of(|name| message.header(name))
                 }
                 Self::File(lines) => {
                     let Some(line) = lines.next() else { return Ok(None) };
-                    serde_json::from_str(&line?)
-                        .context("--dead-file: not a line of dead letters")?
+                    // Half of one is of a process that was killed, and has the document still.
+                    let Some(letter) = FileLetter::parse(&line?) else { continue };
+                    Said::of(|name| letter.header(name))
                 }
             };
-            let id = letter.id.unwrap_or_default();
+            let id = letter.id;
             if let Some(parsed) = DocumentId::parse(&id) {
                 let reason = in_common(&letter.reason, &id);
                 let group = Group { status: letter.status, kind: letter.kind, reason };

@@ -37,16 +37,19 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_indexer::elasticsearch::{Client, IndexNames};
+use omphalos_shipper::config::TransportKind;
 use omphalos_shipper::monitor::Compression;
 use serde_json::json;
 
-use broker::Mq;
+use broker::{Mq, Publisher};
 use file::{Audited, Auditor};
 use findings::Ranges;
 use letters::{Groups, Source};
 use options::Options;
 use repair::{Manner, Repaired};
 use report::{Outcome, grouped};
+
+use crate::local_road::LocalRoad;
 
 /// Something is missing.
 const MISSING: u8 = 1;
@@ -175,7 +178,7 @@ impl Session {
                 grouped(waiting.into()),
                 mq.queue()
             ),
-            (None, _) if is_missing => writeln!(
+            (None, _) if is_missing && self.options.dead_file.is_none() => writeln!(
                 out,
                 "the queue and its dead letters were not looked at: give --amqp-url for that"
             ),
@@ -192,15 +195,24 @@ impl Session {
 
     /// Ships what is missing, if that is wanted, and waits for it.
     async fn repair(&self, outcomes: &mut [Outcome]) -> anyhow::Result<()> {
-        let (Some(patience), Some(mq)) = (self.options.repair, &self.mq) else { return Ok(()) };
+        let Some(patience) = self.options.repair else { return Ok(()) };
         let batch = &self.options.shipper.batch;
         let manner = Manner {
             batch_bytes: batch.bytes,
             level: batch.compression_level,
             // It might be shipped already, with another time in its id.
-            with_untimed: self.waiting == Some(0),
+            with_untimed: self.nothing_waits(),
         };
-        let mut publisher = mq.publisher(patience);
+        if outcomes.iter().all(|outcome| outcome.ranges.missing == 0) {
+            return Ok(());
+        }
+        let mut publisher = if let Some(mq) = &self.mq {
+            mq.publisher(patience)
+        } else {
+            let Options { indexer, shipper, .. } = &self.options;
+            let road = LocalRoad::start(indexer.clone(), &shipper.state_dir)?;
+            Publisher::local(road, patience)
+        };
         let mut damaged: Vec<&mut Outcome> = Vec::new();
         for outcome in outcomes.iter_mut().filter(|one| one.ranges.missing > 0) {
             if self.may_repair(outcome)? {
@@ -223,6 +235,15 @@ impl Session {
         Ok(())
     }
 
+    /// Whether nothing is on its way that may hold what is missing. Without a broker and UDP, what is
+    /// on its way is behind the checkpoint.
+    fn nothing_waits(&self) -> bool {
+        match &self.mq {
+            Some(_) => self.waiting == Some(0),
+            None => self.options.shipper.transport() == TransportKind::Amqp,
+        }
+    }
+
     /// Whether the file may be repaired; if not, says why.
     fn may_repair(&self, outcome: &Outcome) -> io::Result<bool> {
         let shown = outcome.audited.target.path.display();
@@ -233,13 +254,13 @@ impl Session {
             return Ok(false);
         }
         let untimed = outcome.ranges.missing_untimed;
-        if untimed > 0 && self.waiting != Some(0) {
+        if untimed > 0 && !self.nothing_waits() {
             self.say(&format!(
                 "{shown}: {} missing lines have no time of their own and are not shipped while messages wait in the queue, which may hold them under another id; try again when it is empty",
                 grouped(untimed)
             ))?;
         }
-        Ok(outcome.ranges.missing > untimed || self.waiting == Some(0))
+        Ok(outcome.ranges.missing > untimed || self.nothing_waits())
     }
 
     fn tell_repaired(&self, outcome: &Outcome) -> io::Result<()> {

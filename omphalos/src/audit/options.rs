@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::clock::now_millis;
 use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, load, load_with};
 use omphalos_common::ids::IdScheme;
+use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_indexer::config as indexer;
 use omphalos_parser::ParserKind;
 use omphalos_shipper::config::{self as shipper, TransportKind};
@@ -43,7 +44,7 @@ pub struct Options {
     pub amqp: Option<AmqpSettings>,
     /// Why there may be nothing in a checkpoint about a file.
     pub why_unknown: String,
-    /// The dead letters of an indexer without a broker.
+    /// The dead letters of a process without a broker, where there is a file of them.
     pub dead_file: Option<PathBuf>,
     /// Whether to ship what is missing, and how long to wait for it.
     pub repair: Option<Duration>,
@@ -85,8 +86,8 @@ pub fn command() -> Command {
         .arg(path("as", "PATH", "The path by which the shipper knows FILE, if it was moved"))
         .arg(host_id)
         .arg(path("indexer-config", "FILE", "Read the indexer's settings from this TOML file"))
-        .arg(path("dead-file", "FILE", "Look for dead letters in this file, written by an indexer without a broker"))
-        .arg(switch("repair", "Ship what is missing, through the broker, and wait until it is found"))
+        .arg(path("dead-file", "FILE", "Look for dead letters in this file, written by a process without a broker; by default dead-letters.ndjson in the state directory"))
+        .arg(switch("repair", "Ship what is missing, through the broker, or straight to Elasticsearch if none is named, and wait until it is found"))
         .arg(timeout)
         .arg(switch("json", "Print one JSON object"));
     add_flags(audit, &[shipper_rows(), indexer_rows()].concat())
@@ -118,7 +119,12 @@ impl Options {
     pub fn read(given: &ArgMatches) -> anyhow::Result<Self> {
         let read = |name: &str| std::env::var(name).ok();
         let rows = shipper_rows();
-        let shipper: shipper::Settings = load(&rows, given, read, std::iter::empty())?.settings;
+        let mut shipper: shipper::Settings = load(&rows, given, read, std::iter::empty())?.settings;
+        let by_itself = shipper::Settings::default().state_dir;
+        let is_named = shipper.state_dir != by_itself;
+        if !is_named {
+            shipper.state_dir = likeliest([by_itself, run_state_dir()]);
+        }
         // Without a file of the indexer's own, the one that is there may be for all programs.
         let named =
             ["indexer-config", "config"].map(|name| given.get_one::<PathBuf>(name).cloned());
@@ -130,15 +136,15 @@ impl Options {
         let indexer: indexer::Settings = load_with(file.as_deref(), &indexer_rows(), given, read)?;
         indexer.check()?;
         check_ids(&shipper)?;
-        let (entries, why_unknown) = checkpoint(&shipper.state_dir)?;
-        let is_named = |amqp: &&AmqpSettings| amqp.names_broker();
-        let amqp = [&shipper.amqp, &indexer.amqp].into_iter().find(is_named).cloned();
+        let (entries, why_unknown) = checkpoint(&shipper.state_dir, is_named)?;
+        let names_broker = |amqp: &&AmqpSettings| amqp.names_broker();
+        let amqp = [&shipper.amqp, &indexer.amqp].into_iter().find(names_broker).cloned();
         let repair = given.get_flag("repair").then(|| given.get_one::<Period>("repair-timeout"));
         let repair = repair.flatten().map(|period| period.0);
         let host = host(&shipper, given)?;
-        if repair.is_some() && amqp.is_none() {
+        if repair.is_some() && amqp.is_none() && !shipper.state_dir.is_dir() {
             return Err(ConfigError::invalid(
-                "--repair ships through the broker: give it with --amqp-url",
+                "--repair ships through the broker: give it with --amqp-url; or, where there is none, straight to Elasticsearch: name the state directory of the process that shipped the file, for what is refused, with --state-dir",
             )
             .into());
         }
@@ -148,13 +154,14 @@ impl Options {
             )
             .into());
         }
+        let dead_file = dead_file(given, &shipper.state_dir);
         Ok(Self {
             targets: targets(given, &shipper, &host, &entries)?,
             shipper,
             indexer,
             amqp,
             why_unknown,
-            dead_file: given.get_one::<PathBuf>("dead-file").cloned(),
+            dead_file,
             repair,
             json: given.get_flag("json"),
         })
@@ -174,10 +181,27 @@ fn check_ids(shipper: &shipper::Settings) -> Result<(), ConfigError> {
     )))
 }
 
+/// The state directory of `omphalos run`, unless it is told otherwise.
+fn run_state_dir() -> PathBuf {
+    crate::run::Settings::default().state_dir().to_owned()
+}
+
+/// The directory with a checkpoint, or else the first: of those that programs use by themselves.
+fn likeliest(directories: [PathBuf; 2]) -> PathBuf {
+    let [first, second] = directories;
+    let is_there = |directory: &Path| !matches!(peek(directory), Ok(None));
+    if !is_there(&first) && is_there(&second) { second } else { first }
+}
+
+/// The file of dead letters: the one that is named, or else the one beside the checkpoint.
+fn dead_file(given: &ArgMatches, state_dir: &Path) -> Option<PathBuf> {
+    let named = given.get_one::<PathBuf>("dead-file").cloned();
+    named.or_else(|| Some(state_dir.join(DEAD_FILE_NAME)).filter(|path| path.is_file()))
+}
+
 /// The entries of the shipper's checkpoint; or why there are none.
-fn checkpoint(state_dir: &Path) -> Result<(Vec<Entry>, String), ConfigError> {
+fn checkpoint(state_dir: &Path, is_named: bool) -> Result<(Vec<Entry>, String), ConfigError> {
     let shown = state_dir.display();
-    let is_named = state_dir != shipper::Settings::default().state_dir;
     match peek(state_dir) {
         Ok(Some(entries)) => Ok((entries, format!("the one in {shown} says nothing of this file"))),
         Ok(None) if is_named => Err(ConfigError::invalid(format!(
@@ -331,6 +355,20 @@ mod tests {
         );
         let alone = table_of(&tables[..1], Path::new("/elsewhere/b.log")).unwrap();
         assert_eq!(alone.recipe.dataset.as_deref(), Some("access"));
+    }
+
+    #[test]
+    fn of_the_directories_that_programs_use_by_themselves_the_one_with_a_checkpoint_is_looked_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let named = |name: &str| directory.path().join(name);
+        let both = || [named("shipper"), named("run")];
+        assert_eq!(likeliest(both()), named("shipper"));
+        std::fs::create_dir(named("run")).unwrap();
+        std::fs::write(named("run").join("checkpoint"), "damaged").unwrap();
+        assert_eq!(likeliest(both()), named("run"));
+        std::fs::create_dir(named("shipper")).unwrap();
+        std::fs::write(named("shipper").join("checkpoint"), "damaged").unwrap();
+        assert_eq!(likeliest(both()), named("shipper"));
     }
 
     #[test]

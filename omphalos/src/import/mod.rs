@@ -14,6 +14,7 @@ use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
+use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_shipper::host::keep_id;
 use omphalos_store::disk::known_identity;
@@ -107,11 +108,19 @@ fn say_where(settings: &Settings, is_opened: bool) -> Result<(), ConfigError> {
 }
 
 /// The embedded store: the one that listens already, or else opened here.
-async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
+///
+/// # Errors
+/// When it cannot be opened, or what listens there is another one.
+pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
     let store = settings.store();
     let (url, embedded) = match TcpListener::bind(store.listen).await {
         Ok(listener) => {
-            let embedded = Embedded::start(store_options(settings, &store), listener).await?;
+            let embedded = Embedded::start(store_options(settings, &store), listener).await;
+            let embedded = embedded.map_err(|error| {
+                ConfigError::invalid(format!(
+                    "{error:#}; if a process has it open, this can go through that one: name the address where it listens: --store-listen"
+                ))
+            })?;
             (embedded.url(), Some(embedded))
         }
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -216,6 +225,6 @@ fn report(watch: &Watch, is_remote: bool, bytes: u64, settings: &Settings) {
     row("duplicate", became.duplicate);
     row("dead letters", became.dead);
     if became.dead > 0 {
-        eprintln!("  why: {}", settings.state_dir().join("dead-letters.ndjson").display());
+        eprintln!("  why: {}", settings.state_dir().join(DEAD_FILE_NAME).display());
     }
 }

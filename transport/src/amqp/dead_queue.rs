@@ -10,6 +10,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel};
 
+use super::access::{Doing, lacking};
 use super::{Broker, BrokerLink, Topology};
 use crate::dead_letter::{self as header, Header};
 use crate::wire;
@@ -42,6 +43,10 @@ pub struct DeadQueueError(String);
 impl DeadQueueError {
     pub(super) fn new(text: String) -> Self {
         Self(text)
+    }
+
+    fn while_doing(error: lapin::Error, doing: Doing) -> Self {
+        lacking(&error, doing).map_or_else(|| Self::from(error), Self)
     }
 }
 
@@ -93,7 +98,8 @@ impl DeadQueue {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         let queue = self.topology.dead_letters.as_str().into();
-        let got = self.channel.basic_get(queue, BasicGetOptions::default()).await?;
+        let got = self.channel.basic_get(queue, BasicGetOptions::default()).await;
+        let got = got.map_err(|error| DeadQueueError::while_doing(error, Doing::Consume))?;
         Ok(got.map(|message| DeadMessage(message.delivery)))
     }
 
@@ -112,7 +118,8 @@ impl DeadQueue {
         let key = message.header(header::ROUTING_KEY).unwrap_or("replay");
         let published =
             self.channel.basic_publish(exchange.into(), key.into(), options, &body, properties);
-        let confirmation = published.await?.await?;
+        let refused = |error| DeadQueueError::while_doing(error, Doing::Publish);
+        let confirmation = published.await.map_err(refused)?.await.map_err(refused)?;
         if !confirmation.is_ack() {
             return Err(DeadQueueError(format!(
                 "the broker refuses messages to exchange {exchange:?}; is the queue full?"

@@ -5,6 +5,7 @@
 //! acknowledged by its user or comes again. A connection that fails is rebuilt from nothing,
 //! forever, with backoff; lapin's own recovery is not used (lapin#450, lapin#434).
 
+mod access;
 mod broker;
 mod dead_queue;
 mod depth;

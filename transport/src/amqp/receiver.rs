@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
 use self::drain::{Adrift, is_refusal};
+use super::access::{Doing, lacking};
 use super::properties::from_properties;
 use super::{Broker, BrokerLink, ReceiverMetrics, Topology};
 use crate::Message;
@@ -295,7 +296,7 @@ impl ConsumerSupervisor {
                     close(&link).await;
                     return ended;
                 }
-                Ok(Err(error)) => return lost(format!("cannot consume: {error}")),
+                Ok(Err(error)) => return lost(cannot_consume(&error)),
                 Err(_) => {
                     drop(tokio::time::timeout(LONGEST_ANSWER, close(&link)).await);
                     return lost(format!("no answer to consume or cancel in {LONGEST_ANSWER:?}"));
@@ -444,6 +445,12 @@ async fn next(consumer: &mut Option<(Consumer, u16)>) -> Option<lapin::Result<La
         Some((consumer, _)) => consumer.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// Why the broker gives nothing.
+fn cannot_consume(error: &lapin::Error) -> String {
+    let lacking = lacking(error, Doing::Consume);
+    format!("cannot consume: {}", lacking.unwrap_or_else(|| error.to_string()))
 }
 
 async fn close(link: &BrokerLink) {

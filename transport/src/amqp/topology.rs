@@ -9,6 +9,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
+use super::access::{Doing, advice};
 use super::{AmqpSettings, TopologyMode};
 
 /// A quorum queue counts a redelivery for each consumer it loses, and RabbitMQ 4 gives up after
@@ -87,7 +88,7 @@ impl Topology {
         channel
             .exchange_declare(name.into(), kind, options, FieldTable::default())
             .await
-            .map_err(|error| explain(error, &format!("exchange {name:?}")))
+            .map_err(|error| explain(error, Doing::DeclareExchange, &format!("exchange {name:?}")))
     }
 
     async fn queue(
@@ -105,7 +106,7 @@ impl Topology {
             .queue_declare(name.into(), options, arguments)
             .await
             .map(|_| ())
-            .map_err(|error| explain(error, &format!("queue {name:?}")))
+            .map_err(|error| explain(error, Doing::DeclareQueue, &format!("queue {name:?}")))
     }
 
     async fn bind(
@@ -124,7 +125,11 @@ impl Topology {
             )
             .await
             .map_err(|error| {
-                explain(error, &format!("binding of queue {queue:?} to exchange {exchange:?}"))
+                explain(
+                    error,
+                    Doing::Bind,
+                    &format!("binding of queue {queue:?} to exchange {exchange:?}"),
+                )
             })
     }
 
@@ -161,12 +166,12 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-fn explain(error: lapin::Error, what: &str) -> TopologyError {
+fn explain(error: lapin::Error, doing: Doing, what: &str) -> TopologyError {
     let ErrorKind::ProtocolError(refusal) = error.kind() else {
         return TopologyError::Lost(error);
     };
     let found = refusal.get_message();
-    let advice = match refusal.kind() {
+    let remedy = match refusal.kind() {
         AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => {
             "it was declared differently; use the same amqp.queue_max_bytes everywhere, or other names, or delete it if it is empty and not needed, or set amqp.topology = \"passive\" to take it as it is"
         }
@@ -174,9 +179,15 @@ fn explain(error: lapin::Error, what: &str) -> TopologyError {
             "it is not there; create it, or set amqp.topology = \"declare\""
         }
         AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
-            "the user may not configure it; grant the permission (rabbitmqctl set_permissions), or create it and set amqp.topology = \"passive\""
+            let lacking = advice(found.as_str(), doing);
+            let lacking = lacking.unwrap_or_else(|| {
+                "the user may not; grant the permission (rabbitmqctl set_permissions)".to_owned()
+            });
+            return TopologyError::Refused(format!(
+                "{what}: {lacking}; or leave it to a user that may, and set amqp.topology = \"passive\" (the broker says: {found})"
+            ));
         }
         _ => return TopologyError::Lost(error),
     };
-    TopologyError::Refused(format!("{what}: {advice} (the broker says: {found})"))
+    TopologyError::Refused(format!("{what}: {remedy} (the broker says: {found})"))
 }

@@ -1,13 +1,16 @@
 //! The receivers' account as metrics: sums as counters, and the streams as gauges, which may go.
 
+use std::collections::BTreeMap;
 use std::fmt::Error;
 
+use omphalos_common::telemetry::encode_counters;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 
+use super::datagram::Refusal;
 use super::ledger::{Ledger, StreamAccount};
 use super::receiver::Accountant;
 use super::streams::Skipped;
@@ -79,14 +82,12 @@ fn encode_totals(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger) -> Result
         let counter = ConstCounter::new(value);
         counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
     }
-    let refused = Family::<Reason, Gauge>::default();
-    for (reason, count) in &totals.refused {
-        let label = Reason { reason: reason.clone() };
-        refused.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
-    }
-    let help = "Datagrams that were not accepted";
-    let name = "udp_datagrams_refused";
-    refused.encode(encoder.encode_descriptor(name, help, None, refused.metric_type())?)
+    // All reasons from the beginning: Prometheus sees no increase from nothing to 1.
+    let mut refused: BTreeMap<&str, u64> =
+        Refusal::ALL.iter().map(|refusal| (refusal.name(), 0)).collect();
+    refused.extend(totals.refused.iter().map(|(reason, count)| (&**reason, *count)));
+    let refused = refused.into_iter().map(|(reason, count)| ([("reason", reason)], count));
+    encode_counters(encoder, ("udp_datagrams_refused", "Datagrams that were not accepted"), refused)
 }
 
 fn encode_skipped(encoder: &mut DescriptorEncoder<'_>, skipped: Skipped) -> Result<(), Error> {

@@ -137,6 +137,20 @@ pub enum WireError {
 }
 
 impl WireError {
+    /// All names that [`Self::kind`] gives.
+    pub const KINDS: [&'static str; 10] = [
+        "bad_content_type",
+        "bad_content_encoding",
+        "bad_compression",
+        "too_large",
+        "bad_header",
+        "bad_count",
+        "bad_id",
+        "bad_dataset",
+        "bad_document",
+        "empty",
+    ];
+
     /// A short stable name, for metrics and for selecting dead letters.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -295,3 +295,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn all_kinds_of_errors_are_listed() {
+    let text = || "x".to_owned();
+    let errors = [
+        WireError::ContentType { found: text() },
+        WireError::ContentEncoding { found: text() },
+        WireError::Compression { encoding: "zstd", reason: text() },
+        WireError::TooLarge,
+        WireError::Header { reason: text() },
+        WireError::Count { what: "ids", announced: 1, found: 2 },
+        WireError::Id { id: text() },
+        WireError::Dataset { dataset: text() },
+        WireError::Document { line: 1, reason: text() },
+        WireError::Empty,
+    ];
+    assert_eq!(errors.map(|error| error.kind()), WireError::KINDS);
+}

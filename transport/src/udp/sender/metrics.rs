@@ -6,6 +6,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+/// Why documents are not sent. Shown from the beginning, at 0: Prometheus sees no increase from
+/// nothing to 1.
+const DROPPED: [&str; 1] = ["too_large"];
+
 /// The label of what is counted for each destination.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct To {
@@ -45,6 +49,9 @@ impl UdpSenderMetrics {
         registry.register("documents", "Documents in the datagrams sent", documents.clone());
         registry.register("parity", "Parity datagrams sent", parity.clone());
         registry.register("marks", "Marks sent", marks.clone());
+        for reason in DROPPED {
+            drop(self.dropped.get_or_create(&Reason { reason }));
+        }
         let Self { requests, resent, not_kept, refused, dropped, failures, up, .. } = self;
         registry.register(
             "requests",
@@ -80,7 +87,15 @@ impl UdpSenderMetrics {
     }
 
     pub(super) fn dropped(&self, reason: &'static str) {
+        debug_assert!(DROPPED.contains(&reason), "{reason} is not shown from the beginning");
         self.dropped.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Shows a destination from the beginning.
+    pub(super) fn open(&self, to: &str) {
+        let label = To { to: to.to_owned() };
+        drop(self.up.get_or_create(&label));
+        drop(self.failures.get_or_create(&label));
     }
 
     pub(super) fn up(&self, to: &str) {

@@ -84,6 +84,7 @@ impl Route {
     /// A route with a stream of its own, not yet connected.
     pub fn new(to: &str, options: &UdpSenderOptions, metrics: UdpSenderMetrics) -> Self {
         let (first, now) = (options.first_number, Instant::now());
+        metrics.open(to);
         Self {
             to: to.to_owned(),
             link: Link::Down { reason: "not connected yet".to_owned(), try_at: now },

@@ -7,6 +7,7 @@ use omphalos_common::telemetry::{CALM, Due};
 use tracing::{info, warn};
 
 use super::{SenderSupervisor, Session};
+use crate::amqp::access::{Doing, lacking};
 
 impl SenderSupervisor {
     /// Says what is wrong and waits; `false` when there is nothing left to do.
@@ -103,6 +104,9 @@ impl SenderSupervisor {
     }
 
     pub(super) fn explain(&self, error: &lapin::Error) -> String {
+        if let Some(lacking) = lacking(error, Doing::Publish) {
+            return lacking;
+        }
         if let ErrorKind::ProtocolError(refusal) = error.kind() {
             let text = refusal.get_message().as_str();
             if text.contains("larger than") {

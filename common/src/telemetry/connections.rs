@@ -1,0 +1,171 @@
+//! The connections of the HTTP listener. Nobody who connects can use up the process or keep others
+//! out for long: there are so many connections at once, a request has so long to come, an answer
+//! so long to be taken, and who is beyond the limit waits with the system until somebody else is done.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::{Due, Repeats};
+use crate::shutdown::Shutdown;
+
+/// After the system could not accept a connection, because there are too many open files.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// So many at once; Prometheus needs one, a probe another for a moment.
+    pub connections: usize,
+    /// For how long a connection may be silent before a request, and how long a request's head may
+    /// take to come.
+    pub head: Duration,
+    /// A connection that is older is closed behind its next answer.
+    pub age: Duration,
+    /// How long that answer may take to be taken; it also ends with the process.
+    pub last_answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 64,
+            head: Duration::from_secs(30),
+            age: Duration::from_mins(5),
+            last_answer: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves `router` until `stop`, and then until the answers under way are given.
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: Shutdown) {
+    let mut connections = JoinSet::new();
+    let mut trouble = Repeats::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(answer(stream, router.clone(), limits, stop.clone()));
+                }
+                Err(error) => {
+                    if let Some(Due { repeats }) = trouble.due() {
+                        warn!(%error, repeats, "the HTTP listener cannot accept a connection");
+                    }
+                    sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Answers the requests of one connection. What is wrong with it is the other side's business.
+async fn answer(stream: TcpStream, router: Router, limits: Limits, stop: Shutdown) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    let service = TowerToHyperService::new(router);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = sleep(limits.age) => {}
+        () = stop.cancelled() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    drop(timeout(limits.last_answer, connection).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::telemetry::ask_ready;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const SOON: Duration = Duration::from_millis(200);
+
+    /// A listener with these limits, and how it is stopped.
+    async fn listening(limits: Limits) -> (SocketAddr, Shutdown, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), Shutdown::new());
+        // An answer that no buffer of a socket has room for.
+        let large = get(async || vec![b'x'; 64 * 1024 * 1024]);
+        let router = Router::new().route("/readyz", get(async || "ok")).route("/large", large);
+        let serving = tokio::spawn(serve(listener, router, limits, stop.clone()));
+        (address, stop, serving)
+    }
+
+    /// Somebody who sends `text` and nothing more.
+    async fn who_sends(address: SocketAddr, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Everything until the other side closes.
+    async fn to_its_end(mut stream: TcpStream) -> usize {
+        let mut all = Vec::new();
+        // A connection that is reset is closed as well.
+        drop(stream.read_to_end(&mut all).await);
+        all.len()
+    }
+
+    #[tokio::test]
+    async fn who_sends_no_whole_request_is_left_and_keeps_nobody_out() {
+        let limits = Limits { connections: 2, head: SOON, ..Limits::default() };
+        let (address, _stop, _serving) = listening(limits).await;
+        let request = "GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n";
+        let mut slow = Vec::new();
+        for text in ["", "GET /readyz HTTP/1.1\r\nhost:", request, "GET /re", "", request] {
+            slow.push(who_sends(address, text).await);
+        }
+        assert_eq!(ask_ready(address).await, Ok(()), "the others were closed");
+        for stream in slow {
+            to_its_end(stream).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_take_the_answer_is_left_when_the_connection_is_old() {
+        let limits = Limits { connections: 1, head: HOUR, age: SOON, last_answer: SOON };
+        let (address, _stop, _serving) = listening(limits).await;
+        let greedy = who_sends(address, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(ask_ready(address).await, Ok(()), "there is room again");
+        assert!(to_its_end(greedy).await < 64 * 1024 * 1024);
+    }
+
+    #[tokio::test]
+    async fn there_are_no_more_connections_than_allowed() {
+        let limits = Limits { connections: 1, head: HOUR, age: HOUR, last_answer: SOON };
+        let (address, stop, serving) = listening(limits).await;
+        let first = who_sends(address, "GET").await;
+        let waiting = tokio::spawn(ask_ready(address));
+        timeout(SOON, async {
+            while !waiting.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap_err();
+        drop(first);
+        assert_eq!(waiting.await.unwrap(), Ok(()), "who waited has the place of the first");
+        let silent = who_sends(address, "GET").await;
+        stop.cancel();
+        serving.await.unwrap();
+        assert_eq!(to_its_end(silent).await, 0, "what is under way ends with the process");
+    }
+}

@@ -1,0 +1,120 @@
+//! `omphalos dead`: look at dead letters, index them again, or drop them; in the queue of a broker
+//! (`queue`), or in the file of a process without one (`file`).
+
+mod file;
+mod letter;
+mod place;
+mod queue;
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use omphalos_common::config::{ConfigError, add_flags};
+use omphalos_common::telemetry::{LogFormat, init_logs};
+
+use file::Letters;
+use letter::Selection;
+use place::{Place, Target};
+
+/// The subcommand.
+pub fn command() -> Command {
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue);
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+    let limit = Arg::new("limit")
+        .long("limit")
+        .value_name("N")
+        .default_value("100")
+        .value_parser(clap::value_parser!(u32))
+        .help("Look at this many at most");
+    let list = Command::new("list")
+        .about("List dead letters: when, why, and for which index")
+        .arg(limit)
+        .arg(json.help("Print JSON, one object per line"));
+    let show = Command::new("show").about("Print whole dead letters: the reason and the document");
+    let replay = Command::new("replay")
+        .about(
+            "Publish or index dead letters again, after the cause is fixed; ids prevent duplicates",
+        )
+        .arg(all.clone().help("All of them"));
+    let drop = Command::new("drop")
+        .about("Delete dead letters for good")
+        .arg(all.help("All of them"))
+        .arg(
+            Arg::new("yes")
+                .long("yes")
+                .action(ArgAction::SetTrue)
+                .help("Confirm the deletion, which cannot be undone"),
+        );
+    let dead = Command::new("dead")
+        .about("Handle dead letters: documents that Elasticsearch refused for good, and messages that could not be read")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(with_selection(list))
+        .subcommand(with_selection(show))
+        .subcommand(with_selection(replay))
+        .subcommand(with_selection(drop));
+    let file = Arg::new("dead-file")
+        .long("dead-file")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .global(true)
+        .help("Dead letters in this file, such as one that was moved away; by default dead-letters.ndjson in the state directory, if no broker is named");
+    add_flags(dead.arg(file), &place::rows())
+}
+
+fn with_selection(command: Command) -> Command {
+    let option = |name: &'static str, placeholder: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(placeholder).help(help)
+    };
+    command
+        .arg(option("id", "ID", "Only the document with this id"))
+        .arg(option("type", "TYPE", "Only errors of this type, such as document_parsing_exception"))
+        .arg(option("index", "INDEX", "Only documents for this index"))
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// [`ConfigError`] for what cannot be used; anything else when it could not be done, or not all of it.
+pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
+    let Some((action, given)) = given.subcommand() else { return Ok(()) };
+    let settings = place::settings(given)?;
+    let selection = Selection::of(given);
+    if matches!(action, "replay" | "drop") && selection.is_everything() && !given.get_flag("all") {
+        anyhow::bail!(ConfigError::invalid(format!(
+            "which dead letters? name some with --id, --type or --index, or give --all: omphalos dead {action} --all"
+        )));
+    }
+    if action == "drop" && !given.get_flag("yes") {
+        anyhow::bail!(ConfigError::invalid(
+            "dead letters that are dropped are gone for good; look at them first (omphalos dead list), then add --yes"
+        ));
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = match Place::of(&settings, given.get_one::<PathBuf>("dead-file")) {
+        Place::Queue => {
+            runtime.block_on(queue::run(&settings.shipper.amqp, action, &selection, given))
+        }
+        Place::File(path) => {
+            let letters = Letters::new(&path);
+            match action {
+                "list" => letters.list(&selection, given),
+                "show" => letters.show(&selection),
+                "drop" => letters.drop(&selection),
+                _ => runtime.block_on(async {
+                    // What the indexer waits for.
+                    init_logs(LogFormat::Human, "warn")?;
+                    let Target { indexer, embedded } = Target::of(settings, &path).await?;
+                    let replayed = letters.replay(&selection, indexer).await;
+                    if let Some(embedded) = embedded {
+                        embedded.close().await?;
+                    }
+                    replayed
+                }),
+            }
+        }
+    };
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,309 @@
+//! Sites without a broker: what `omphalos run` could not index is in a file, and is looked at, replayed
+//! and dropped there; what is missing is brought back along the same road as in the process itself.
+//! However often it is done, and wherever it is killed, each document is there once, and what is
+//! refused again is a dead letter again, once.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use omphalos_tests::{Action, Elastic, Embedded, Interposer, LogFile, Program, eventually, holds};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::audit::delete_at;
+use crate::run::Alone;
+
+const INDEX: &str = "omphalos-app-2026.11.22";
+
+/// A mapping that takes orders with an id, and nothing more.
+fn strict() -> Value {
+    let keywords = |names: &[&str]| -> Value {
+        let all = names.iter().map(|name| ((*name).to_owned(), json!({"type": "keyword"})));
+        json!({"properties": Value::Object(all.collect())})
+    };
+    json!({"mappings": {"dynamic": "strict", "properties": {
+        "@timestamp": {"type": "date"},
+        "ecs": keywords(&["version"]),
+        "event": keywords(&["dataset"]),
+        "host": keywords(&["id", "name"]),
+        "log": {"properties": {"file": keywords(&["path"]), "offset": {"type": "long"}}},
+        "order": {"properties": {"id": {"type": "long"}}},
+    }}})
+}
+
+/// Lines of which each second one has a field that such a mapping refuses.
+fn lines(numbers: std::ops::Range<u64>) -> String {
+    numbers.fold(String::new(), |mut text, number| {
+        let more = if number % 2 == 0 { "" } else { ",\"note\":\"x\"" };
+        writeln!(
+            text,
+            "{{\"@timestamp\":\"2026-11-22T01:00:00Z\",\"order\":{{\"id\":{number}{more}}}}}"
+        )
+        .unwrap();
+        text
+    })
+}
+
+/// A process with a log of JSON lines.
+struct Site {
+    alone: Alone,
+    log: PathBuf,
+}
+
+impl Site {
+    fn new() -> Self {
+        let alone = Alone::new();
+        let log = alone.directory.path().join("app.json");
+        fs::write(&log, "").expect("a log");
+        Self { alone, log }
+    }
+
+    fn run(&self) -> Program {
+        let run = self.alone.with_state("run").arg(self.log.display());
+        run.args(["--parser", "json", "--dataset", "app", "--checkpoint-interval", "20ms"])
+            .listening()
+            .start()
+    }
+
+    fn write(&self, numbers: std::ops::Range<u64>) {
+        let mut text = fs::read_to_string(&self.log).expect("the log");
+        text.push_str(&lines(numbers));
+        fs::write(&self.log, text).expect("the log");
+    }
+
+    fn dead(&self, words: &[&str]) -> String {
+        let done = self.alone.with_state("dead").args(words).run();
+        assert_eq!(done.code, Some(0), "{}", done.output);
+        // The output of all runs is in one file.
+        fs::remove_file(self.alone.directory.path().join("dead.out")).expect("the output");
+        done.output
+    }
+
+    fn allow_notes(&self) {
+        let note = json!({"properties": {"order": {"properties": {"note": {"type": "keyword"}}}}});
+        self.alone.elastic().must(Method::PUT, &format!("{INDEX}/_mapping"), &note);
+    }
+}
+
+fn wait_for_dead(process: &Program, letters: u32) {
+    eventually("they are dead letters", || {
+        let dead = process.metric("omphalos_indexer_documents_dead_total");
+        holds((dead - f64::from(letters)).abs() < 0.5, dead)
+    });
+}
+
+#[test]
+fn what_run_could_not_index_is_listed_replayed_and_dropped_while_it_runs_and_after() {
+    let site = Site::new();
+    let mut process = site.run();
+    process.wait_for_log("the store in");
+    let elastic = site.alone.elastic();
+    elastic.must(Method::PUT, INDEX, &strict());
+    site.write(0..400);
+    wait_for_dead(&process, 200);
+    elastic.wait_for_count(200);
+    let listed = site.dead(&["list", "--limit", "150"]);
+    assert!(listed.contains("strict_dynamic_mapping_exception"), "{listed}");
+    assert!(listed.ends_with("150 dead letters; 50 more not looked at (--limit)\n"), "{listed}");
+    assert!(site.dead(&["show"]).contains("\"note\": \"x\""));
+
+    // The cause is there still: they come back, each once.
+    let again = site.dead(&["replay", "--all"]);
+    assert!(
+        again.contains(
+            "200 dead letters replayed: 0 indexed, 0 there already, 200 refused again and kept"
+        ),
+        "{again}"
+    );
+    assert!(site.dead(&["list", "--limit", "1000"]).ends_with("\n200 dead letters\n"));
+    site.allow_notes();
+    let replayed = site.dead(&["replay", "--all"]);
+    assert!(
+        replayed.contains("200 dead letters replayed: 200 indexed, 0 there already, 0 refused"),
+        "{replayed}"
+    );
+    elastic.wait_for_count(400);
+    assert!(site.dead(&["list"]).ends_with("0 dead letters\n"));
+
+    // Nobody has the store open.
+    elastic.must(Method::PUT, "omphalos-app-2026.11.23", &strict());
+    let text = lines(1000..1100).replace("11-22", "11-23");
+    let old = fs::read_to_string(&site.log).expect("the log");
+    fs::write(&site.log, old + &text).expect("the log");
+    wait_for_dead(&process, 250);
+    elastic.wait_for_count(450);
+    assert_eq!(process.terminate(), Some(0));
+    let alone = site.dead(&["replay", "--type", "strict_dynamic_mapping_exception"]);
+    assert!(
+        alone.contains("50 dead letters replayed: 0 indexed, 0 there already, 50 refused"),
+        "{alone}"
+    );
+    let dropped = site.dead(&["drop", "--all", "--yes"]);
+    assert!(dropped.ends_with("50 dead letters dropped\n"), "{dropped}");
+    process.restart();
+    process.wait_for_log("the store in");
+    site.alone.elastic().wait_for_count(450);
+    assert_eq!(process.terminate(), Some(0));
+}
+
+#[test]
+fn a_store_that_is_open_elsewhere_is_said_with_what_to_do() {
+    let site = Site::new();
+    let process = site.run();
+    process.wait_for_log("the store in");
+    let state = site.alone.directory.path().join("state");
+    fs::write(state.join("dead-letters.ndjson"), "").expect("a file");
+    let other = Alone::new();
+    let refused = other
+        .omphalos("dead")
+        .args(["replay", "--all"])
+        .option("--state-dir", state.display())
+        .run();
+    assert_eq!(refused.code, Some(2), "{}", refused.output);
+    for expected in
+        ["is used by another process", "name the address where it listens: --store-listen"]
+    {
+        assert!(refused.output.contains(expected), "{}", refused.output);
+    }
+}
+
+/// Dead letters of so many orders, as a process writes them.
+fn letters(path: &Path, numbers: std::ops::Range<u64>) {
+    let text = numbers.fold(String::new(), |mut text, number| {
+        let letter = json!({
+            "x-omphalos-status": "400", "x-omphalos-type": "t", "x-omphalos-reason": "r",
+            "x-omphalos-at": "1795300000", "x-omphalos-made-at": "1795300000", "x-omphalos-day": "20779",
+            "x-omphalos-id": format!("A{number:021}"), "x-omphalos-index": INDEX, "x-omphalos-dataset": "app",
+            "document": lines(number..number + 1).trim_end(),
+        });
+        writeln!(text, "{letter}").unwrap();
+        text
+    });
+    fs::write(path, text).expect("dead letters");
+}
+
+/// The ids in a file of dead letters.
+fn ids(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("dead letters");
+    let id = |line: &str| {
+        let letter: Value = serde_json::from_str(line).expect("a letter");
+        letter["x-omphalos-id"].as_str().expect("an id").to_owned()
+    };
+    text.lines().map(id).collect()
+}
+
+#[test]
+fn a_replay_that_is_killed_loses_and_repeats_nothing() {
+    const LETTERS: u64 = 10_000;
+    let directory = TempDir::with_prefix("omphalos-replay-").expect("a directory");
+    let (store, file) = (Embedded::start(), directory.path().join("dead-letters.ndjson"));
+    let elastic = Elastic::new(&store.url(), "omphalos");
+    elastic.must(Method::PUT, INDEX, &strict());
+    letters(&file, 0..LETTERS);
+    for round in [1, 2] {
+        let bulks = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&bulks);
+        let interposer = Interposer::before(&store.url(), move |request| {
+            let is_bulk = request.line.contains("_bulk");
+            if is_bulk && seen.fetch_add(1, Ordering::Relaxed) >= round {
+                return Action::Silence;
+            }
+            Action::Forward
+        });
+        let mut replay = Program::new("omphalos", &directory.path().join(format!("{round}.out")))
+            .args(["dead", "replay", "--all"])
+            .option("--dead-file", file.display())
+            .option("--elasticsearch-url", interposer.url())
+            .start();
+        eventually("it is in the middle", || {
+            let bulks = bulks.load(Ordering::Relaxed);
+            holds(bulks > round, bulks)
+        });
+        replay.kill();
+        assert_eq!(ids(&file).len() as u64, LETTERS, "they are there until all is done");
+    }
+    let replayed = Program::new("omphalos", &directory.path().join("last.out"))
+        .args(["dead", "replay", "--all"])
+        .option("--dead-file", file.display())
+        .option("--elasticsearch-url", store.url())
+        .run();
+    assert_eq!(replayed.code, Some(0), "{}", replayed.output);
+    let expected = "5000 refused again and kept";
+    assert!(replayed.output.contains(expected), "{}", replayed.output);
+    elastic.wait_for_count(5_000);
+    let refused = ids(&file);
+    assert_eq!(refused.iter().collect::<BTreeSet<_>>().len(), refused.len(), "each once");
+    let odd: Vec<String> = (0..LETTERS)
+        .filter(|number| number % 2 == 1)
+        .map(|number| format!("A{number:021}"))
+        .collect();
+    assert_eq!(refused.into_iter().collect::<BTreeSet<_>>(), odd.into_iter().collect());
+}
+
+#[test]
+fn an_audit_of_run_knows_its_dead_letters_and_what_is_under_way_and_brings_back_what_is_missing() {
+    let (alone, store) = (Alone::new(), Embedded::start());
+    let directory = alone.directory.path();
+    let mut log = LogFile::create(&directory.join("access.log"));
+    log.append(2_000);
+    let process = alone
+        .with_state("run")
+        .arg(log.path().display())
+        .args(["--parser", "combined", "--checkpoint-interval", "20ms"])
+        .option("--elasticsearch-url", store.url())
+        .start();
+    let elastic = Elastic::new(&store.url(), "omphalos");
+    elastic.wait_for_count(2_000);
+    let audit = |more: &[&str]| {
+        let done = Program::new("omphalos", &directory.join("audit.out"))
+            .arg("audit")
+            .arg(log.path().display())
+            .args(["--parser", "combined"])
+            .option("--state-dir", directory.join("state").display())
+            .option("--elasticsearch-url", store.url())
+            .args(more)
+            .run();
+        fs::remove_file(directory.join("audit.out")).expect("the output");
+        done
+    };
+    eventually("all is delivered", || {
+        let whole = audit(&[]);
+        holds(whole.output.contains("found                 2,000"), whole.output)
+    });
+    // What stands still cannot deliver, and what is behind its checkpoint is under way.
+    process.suspend();
+    let mut more = LogFile::create(&directory.join("more"));
+    more.append(30);
+    let lines = fs::read_to_string(more.path()).expect("lines").replace("n=", "m=");
+    let old = fs::read_to_string(log.path()).expect("the log");
+    fs::write(log.path(), old + &lines).expect("the log");
+    let live = audit(&[]);
+    assert_eq!(live.code, Some(0), "{}", live.output);
+    assert!(live.output.contains("not delivered            30"), "{}", live.output);
+    process.resume();
+    elastic.wait_for_count(2_030);
+
+    let documents = elastic.documents(&["log.offset"]);
+    let offsets = documents.iter().take(7).map(|(_, document)| &document["log"]["offset"]);
+    delete_at(&elastic, offsets.map(|offset| offset.as_u64().expect("an offset")));
+    eventually("they are missing", || {
+        let found = audit(&[]);
+        holds(
+            found.code == Some(1) && found.output.contains("missing                   7"),
+            found.output,
+        )
+    });
+    let repaired = audit(&["--repair"]);
+    assert_eq!(repaired.code, Some(0), "{}", repaired.output);
+    assert!(
+        repaired.output.contains("shipped 7 missing documents, and found all of them"),
+        "{}",
+        repaired.output
+    );
+    assert_eq!(elastic.count(), Ok(2_030));
+}
