@@ -248,3 +248,43 @@ fn w3c_files_are_read_on_with_the_directives_in_force() {
     }
     assert!(elastic.search("tags:parse_failure").is_empty());
 }
+
+/// What nginx's own `log_format main` has behind the user agent, and a list in place of the client.
+#[test]
+fn addresses_that_proxies_told_are_found_by_their_network() {
+    let stack = Stack::shared();
+    let path = stack.path("access.log");
+    let line = |client: &str, number: u8, tail: &str| {
+        format!(
+            "{client} - - [28/Nov/2026:12:00:0{number} +0000] \"GET /{number} HTTP/1.1\" 200 1 \"-\" \"curl\"{tail}\n"
+        )
+    };
+    let lines = [
+        line("10.0.0.1", 1, " \"203.0.113.9\""),
+        line("10.0.0.1", 2, " \"203.0.113.10, 10.0.0.2\""),
+        line("10.0.0.1", 3, " \"-\""),
+        line("203.0.113.11, 10.0.0.3", 4, ""),
+        line("[2001:db8::7]:443", 5, ""),
+    ];
+    fs::write(&path, lines.concat()).expect("a log");
+    let shipped = omphalos_tests::Program::new("omphalos-shipper", &stack.path("shipper.log"))
+        .arg(path.display())
+        .args(["--parser", "combined", "--once"])
+        .option("--state-dir", stack.path("state").display())
+        .option("--amqp-url", stack.amqp_url())
+        .run();
+    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    let elastic = stack.elastic();
+    elastic.wait_for_count(5);
+    assert_eq!(elastic.type_of("network.forwarded_ip"), "ip");
+    for (query, expected) in [
+        ("network.forwarded_ip:\"203.0.113.0/24\"", 2),
+        ("source.ip:\"203.0.113.0/24\"", 1),
+        ("source.ip:\"2001:db8::/32\" AND source.port:443", 1),
+        ("http.request.header.x-forwarded-for:\"203.0.113.10, 10.0.0.2\"", 1),
+        ("_exists_:message OR _exists_:tags", 0),
+    ] {
+        assert_eq!(elastic.search(query).len(), expected, "{query}");
+    }
+}
