@@ -12,7 +12,7 @@ use crate::monitor::find::discover::Scan;
 use crate::monitor::settings::UNREAD_ARCHIVES;
 
 /// What is wrong with an archive of which nothing is read.
-const CUT: &str = "it ends in the middle, and seems to be the archive of a file that is known; nothing is read of it, because it cannot be told what of it was read before";
+const CUT: &str = "the archive ends in the middle, and seems to be that of a file that is known; nothing is read of it, because it cannot be told what of it was read before";
 
 /// What was said of the last scan, and is not said again while it is so.
 #[derive(Debug, PartialEq, Eq, Hash)]
