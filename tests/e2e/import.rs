@@ -269,8 +269,10 @@ fn what_cannot_be_read_to_its_end_is_named_and_everything_else_is_imported() {
         let imported = import.args(["--parser", "combined"]).run();
         assert_eq!(imported.code, Some(1), "{}", imported.output);
         for expected in [
-            format!("{}: it ends in the middle; ", files[1]),
-            format!("{text}: its name ends in .gz, but it does not begin as such an archive does"),
+            format!("{}: the archive ends in the middle; ", files[1]),
+            format!(
+                "{text}: the archive is damaged: its name ends in .gz, but it does not begin as such an archive does"
+            ),
         ] {
             assert!(imported.output.contains(&expected), "{}", imported.output);
         }

@@ -388,6 +388,13 @@ impl Files {
         }
     }
 
+    /// Notes that an archive ends in the middle, and that it cannot be told what of it was read before.
+    fn note_cut(&mut self, path: &Path) {
+        if self.reports.note_cut(path) {
+            self.metrics.archive_damaged();
+        }
+    }
+
     /// Notes that a file cannot be read on now, and says so once.
     pub fn note_unreadable(&mut self, id: TailId, error: &io::Error) {
         let path = self.tails.get(&id).map(|tail| tail.path.clone());

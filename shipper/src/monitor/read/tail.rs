@@ -411,8 +411,9 @@ impl Tail {
     /// Why it cannot be read to its end, or could not be so far, and how much was read.
     pub fn damage(&self) -> Option<String> {
         let why = match &self.outlook {
-            Outlook::Damaged(why) => why.as_str(),
-            Outlook::Cut => "it ends in the middle",
+            Outlook::Damaged(why) if self.is_archive() => format!("the archive is damaged: {why}"),
+            Outlook::Damaged(why) => why.clone(),
+            Outlook::Cut => "the archive ends in the middle".to_owned(),
             Outlook::Open | Outlook::Complete => return None,
         };
         let (lines, bytes) = (self.lines, self.known_size);

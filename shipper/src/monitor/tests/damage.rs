@@ -199,6 +199,29 @@ fn a_damaged_archive_is_named_by_each_single_pass_and_holds_up_nothing() {
 }
 
 #[test]
+fn a_cut_archive_of_a_file_that_was_read_is_not_waited_for_by_a_single_pass() {
+    let mut rig = Rig::new(&["app.log*"]);
+    rig.input().archives = true;
+    rig.once = true;
+    let line = |number: u32| format!("line {number} without a time\n");
+    let text = (0..3000).map(line).collect::<Vec<_>>().concat();
+    rig.append("app.log", &text);
+    rig.start();
+    assert_eq!(rig.finish(), Ended::Settled);
+    fs::write(rig.path("app.log"), "new\n").unwrap();
+    let archive = gzip(text.as_bytes());
+    rig.append("app.log.1.gz", &archive[..archive.len() / 2]);
+    rig.start();
+    let Ended::Incomplete(missed) = rig.finish() else { panic!("nothing was said") };
+    assert!(
+        missed.len() == 1 && missed[0].contains("the archive ends in the middle"),
+        "{missed:?}"
+    );
+    assert_eq!(rig.counts()["new"], 1);
+    assert_eq!(rig.counts().len(), 3001, "no line is there twice");
+}
+
+#[test]
 fn standard_input_that_cannot_be_read_to_its_end_is_not_taken_for_one_that_ended() {
     let mut rig = Rig::new(&["-"]);
     let (pieces, received) = sync_channel(8);

@@ -109,7 +109,13 @@ impl Files {
         }
         let entry = match known {
             Known::Later => {
-                self.waiting.insert(found.key);
+                // What ends in the middle and is written no further is not waited for.
+                let is_old = age.is_some_and(|age| age >= self.limits.copy_wait);
+                if is_old && content.outlook() == Outlook::Cut {
+                    self.note_cut(&found.path);
+                } else {
+                    self.waiting.insert(found.key);
+                }
                 return Ok(Opened::NotNow);
             }
             Known::Everything(entry) => {

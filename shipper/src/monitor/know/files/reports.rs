@@ -1,15 +1,18 @@
 //! What cannot be read: said once, known for as long as it is so.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::monitor::broken::Broken;
 use crate::monitor::find::discover::Scan;
 use crate::monitor::settings::UNREAD_ARCHIVES;
+
+/// What is wrong with an archive of which nothing is read.
+const CUT: &str = "the archive ends in the middle, and seems to be that of a file that is known; nothing is read of it, because it cannot be told what of it was read before";
 
 /// What was said of the last scan, and is not said again while it is so.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -59,6 +62,8 @@ pub struct Reports {
     unseen: BTreeMap<PathBuf, String>,
     /// Files that were found and cannot be read now, and why.
     unreadable: BTreeMap<PathBuf, String>,
+    /// Archives of which it cannot be told what was read before, because their ends are missing.
+    cut: BTreeSet<PathBuf>,
     /// What was found that cannot be, and where.
     broken: Option<String>,
 }
@@ -118,6 +123,15 @@ impl Reports {
         }
     }
 
+    /// Notes an archive that ends in the middle; whether that was not known.
+    pub fn note_cut(&mut self, path: &Path) -> bool {
+        let is_new = self.cut.insert(path.to_owned());
+        if is_new {
+            error!(path = %path.display(), "{CUT}");
+        }
+        is_new
+    }
+
     /// Notes what cannot be, if that is what `error` says.
     pub fn note_broken(&mut self, path: &Path, error: &io::Error) -> bool {
         let Some(what) = Broken::said_by(error) else { return false };
@@ -142,8 +156,9 @@ impl Reports {
     pub fn missed(&self) -> Vec<String> {
         let unreadable = self.unreadable.iter().chain(&self.unseen);
         let unreadable = unreadable.map(|(path, error)| format!("{}: {error}", path.display()));
-        let mut missed: Vec<String> =
-            self.announced.iter().filter_map(Announced::missed).chain(unreadable).collect();
+        let cut = self.cut.iter().map(|path| format!("{}: {CUT}", path.display()));
+        let announced = self.announced.iter().filter_map(Announced::missed);
+        let mut missed: Vec<String> = announced.chain(unreadable).chain(cut).collect();
         missed.sort_unstable();
         missed
     }
