@@ -38,11 +38,7 @@ fn a_missing_file_is_waited_for_and_said_once() {
     fs::create_dir(directory.path().join("once")).expect("a directory");
     let once = once.run();
     assert_eq!(once.code, Some(1), "{}", once.output);
-    assert!(
-        once.output.contains("some of the files that were named could not be read"),
-        "{}",
-        once.output
-    );
+    assert!(once.output.contains("/nowhere/x.log: the file is not there"), "{}", once.output);
 }
 
 #[test]
@@ -112,7 +108,7 @@ fn settings_that_cannot_be_used_are_refused_by_name() {
         (
             "[[monitor]]\npaths = [\"/a\"]\nparser = \"xml\"\n",
             &[],
-            "`monitor.parser`: expected one of clf",
+            "`monitor.parser`: expected one of auto, clf",
         ),
         (monitor, &["--amqp", "http://user:secret@x"], "amqp.url: expected amqp://"),
         (monitor, &["--amqp-url-file", "/nowhere/url"], "amqp.url_file: cannot read /nowhere/url"),

@@ -99,3 +99,14 @@ fn a_name_that_is_no_text_can_be_given() {
     assert_eq!(rig.finish(), Ended::Settled);
     assert_eq!(rig.lines(), ["one"]);
 }
+
+#[test]
+fn a_single_pass_over_an_empty_directory_misses_nothing() {
+    let mut rig = Rig::new(&["a.log", "old"]);
+    rig.once = true;
+    rig.append("a.log", "one\n");
+    fs::create_dir(rig.path("old")).unwrap();
+    rig.start();
+    assert!(matches!(rig.finish(), Ended::Settled));
+    assert_eq!(rig.lines(), ["one"]);
+}

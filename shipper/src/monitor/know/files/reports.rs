@@ -38,6 +38,8 @@ impl Announced {
                 format!("{}: it is {kind}, not a regular file", path.display())
             }
             Self::Excluded(path) => format!("{}: {}", path.display(), excluded(path)),
+            // A directory that is named may have nothing in it.
+            Self::Empty(pattern) if Path::new(pattern).is_dir() => return None,
             Self::Empty(pattern) => format!("{pattern}: no file matches"),
             Self::Unreadable(_) => return None,
         })
