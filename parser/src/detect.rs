@@ -50,9 +50,10 @@ pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Detected {
     best.filter(is_sure).unwrap_or(Detected { kind: ParserKind::Raw, read: of, of })
 }
 
-/// The format of the events in `head`, the beginning of a file that is unwrapped, joined and decoded as
-/// `recipe` says. A last line without an end counts where there is no other.
-pub fn detect_in(recipe: &Recipe, head: &[u8]) -> Detected {
+/// The format of the first line in `head`, the beginning of a file that is unwrapped and decoded as
+/// `recipe` says; `None` where no line with something in it is whole there, unless `is_all`. The first
+/// line alone decides, so that it is the same however much of the file is there.
+pub fn detect_in(recipe: &Recipe, head: &[u8], is_all: bool) -> Option<ParserKind> {
     let mut scribe: Scribe<()> = recipe.scribe(Origin { host_name: "", host_id: "", path: b"" });
     scribe.see_beginning(head);
     let charset = scribe.charset();
@@ -63,15 +64,21 @@ pub fn detect_in(recipe: &Recipe, head: &[u8]) -> Detected {
         let line = Line { bytes, offset: start as u64, is_ascii: false };
         scribe.take(line, &|| (), &mut documents, &mut texts);
         start = end;
-        if texts.0.len() >= MOST_LINES {
+        if !texts.0.is_empty() {
             break;
         }
     }
-    if start == 0 {
-        scribe.take_unfinished(head, 0, &mut documents, &mut texts);
+    if is_all && texts.0.is_empty() {
+        let rest = head.get(start..).unwrap_or_default();
+        scribe.take_unfinished(rest, start as u64, &mut documents, &mut texts);
     }
-    scribe.end_all(&mut documents, &mut texts);
-    detect(texts.0.iter().map(Vec::as_slice))
+    if is_all || recipe.multiline.is_some() {
+        scribe.end_all(&mut documents, &mut texts);
+    }
+    let first = texts.0.first()?;
+    // Of an event of several lines that may go on, too.
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Some(detect(std::iter::once(line)).kind)
 }
 
 /// Keeps the texts of events, of which no documents are made.

@@ -22,8 +22,8 @@ const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
 pub const RECIPE_SETTINGS: [&[Setting]; 3] = [FORMAT, TEXT, LINE];
 
 const FORMAT: &[Setting] = &[
-    row("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines; auto finds it out from the first lines of each file, and raw is any text.")
-        .default("auto")
+    row("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines; auto finds it out from the first line of each file, and raw is any text.")
+        .default("raw")
         .flag("parser"),
     row(
         "monitor.dataset",
@@ -118,7 +118,7 @@ pub struct RecipeSettings {
 impl Default for RecipeSettings {
     fn default() -> Self {
         Self {
-            parser: ParserKind::Auto,
+            parser: ParserKind::Raw,
             dataset: None,
             time_field: None,
             time_format: None,

@@ -31,7 +31,7 @@ use crate::monitor::position::clock::Sources;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::position::state::Remembered;
-use crate::monitor::read::choice::Formats;
+use crate::monitor::read::choice::Choices;
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId, Waits};
 use crate::monitor::settings::Input;
@@ -101,8 +101,8 @@ pub struct Files {
     reports: Reports,
     /// Which file has which source.
     sources: Sources,
-    /// Which formats logs were found to have.
-    formats: Formats,
+    /// How many formats were found out.
+    choices: Choices,
     next_id: u64,
     /// This is the first look of the first start with this state directory.
     is_first_start: bool,
@@ -148,7 +148,7 @@ impl Files {
             remembered: Positions::new(remembered.entries),
             reports: Reports::default(),
             sources: Sources::default(),
-            formats: Formats::default(),
+            choices: Choices::default(),
             next_id: 0,
             opened_now: 0,
             waiting: HashSet::new(),

@@ -1,11 +1,10 @@
-//! Which format a file has, where nobody says: found out from its first lines, once, and kept in the
+//! Which format a file has, where nobody says: found out from its first line, once, and kept in the
 //! checkpoint, since ids depend on it.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use omphalos_common::event::clean_name;
 use omphalos_parser::ParserKind;
@@ -19,40 +18,17 @@ use crate::monitor::know::files::Host;
 use crate::monitor::position::progress::Position;
 use crate::monitor::settings::Input;
 
-/// So many logs are remembered by what they are; beyond that, each file speaks for itself.
-const MOST_LOGS: usize = 10_000;
-
 /// So many choices are named in the log.
 const NAMED: usize = 10;
 
-/// Which formats logs were found to have: a file of the same log is likely to have the same, whatever
-/// its first lines are.
+/// How many choices were made.
 #[derive(Debug, Clone, Default)]
-pub struct Formats {
-    logs: Arc<Mutex<HashMap<PathBuf, ParserKind>>>,
-    choices: Arc<AtomicUsize>,
-}
+pub struct Choices(Arc<AtomicUsize>);
 
-impl Formats {
-    /// Remembers what a log is; that it may be anything says nothing.
-    pub fn note(&self, log: &Path, kind: ParserKind) {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        if kind == ParserKind::Raw {
-            return;
-        }
-        if logs.len() >= MOST_LOGS && !logs.contains_key(log) {
-            logs.clear();
-        }
-        logs.insert(log.to_owned(), kind);
-    }
-
-    fn of(&self, log: &Path) -> Option<ParserKind> {
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner).get(log).copied()
-    }
-
-    /// Whether one more choice is among the first, which are named.
+impl Choices {
+    /// Whether one more is among the first, which are named.
     fn names_one_more(&self) -> bool {
-        self.choices.fetch_add(1, Ordering::Relaxed) < NAMED
+        self.0.fetch_add(1, Ordering::Relaxed) < NAMED
     }
 }
 
@@ -94,21 +70,13 @@ pub struct Choice {
     host_id: String,
     /// What the file is called in documents.
     path: PathBuf,
-    /// What its log is called.
-    log: PathBuf,
-    formats: Formats,
+    choices: Choices,
 }
 
 impl Choice {
-    /// What is known of the format of the file of `log` that is called `path`: what the settings say, or
-    /// that it is to be found out.
-    pub fn of(
-        input: &Input,
-        host: &Host,
-        path: &Path,
-        log: &Path,
-        formats: &Formats,
-    ) -> FileFormat {
+    /// What is known of the format of the file that is called `path`: what the settings say, or that it
+    /// is to be found out.
+    pub fn of(input: &Input, host: &Host, path: &Path, choices: &Choices) -> FileFormat {
         if let Some(kind) = input.parser {
             return FileFormat::Known(kind);
         }
@@ -118,34 +86,33 @@ impl Choice {
             host_name: host.name.clone(),
             host_id: host.id.clone(),
             path: path.to_owned(),
-            log: log.to_owned(),
-            formats: formats.clone(),
+            choices: choices.clone(),
         }))
     }
 
-    /// The format of a file that begins with one of `heads`: the first that has one; else that of its
-    /// log.
+    /// The format of a line that is alone.
+    pub fn detected(&self, line: &[u8]) -> Option<ParserKind> {
+        detect_in(&self.recipe, line, true)
+    }
+
+    /// The format of a file that begins with `head`; `None` where no line is whole there, unless that
+    /// `is_all` that there will be.
     ///
     /// # Errors
     /// What cannot be.
-    pub fn by(&self, heads: &[&[u8]]) -> io::Result<Chosen> {
-        let found = heads.iter().map(|head| detect_in(&self.recipe, head));
-        let found =
-            found.reduce(|best, next| if best.kind == ParserKind::Raw { next } else { best });
-        let (kind, why) = match (found, self.formats.of(&self.log)) {
-            (Some(found), _) if found.kind != ParserKind::Raw => {
-                (found.kind, format!("{} of its first {} lines are", found.read, found.of))
-            }
-            (_, Some(kind)) => (kind, "the log was before".to_owned()),
-            _ => (ParserKind::Raw, "its first lines are of no format that is known".to_owned()),
-        };
+    pub fn by(&self, head: &[u8], is_all: bool) -> io::Result<Option<Chosen>> {
+        let Some(kind) = detect_in(&self.recipe, head, is_all) else { return Ok(None) };
         let (path, parser) = (self.path.display(), kind.name());
-        if self.formats.names_one_more() {
+        let why = match kind {
+            ParserKind::Raw => "its first line is of no format that is known",
+            _ => "its first line is one",
+        };
+        if self.choices.names_one_more() {
             info!(%path, parser, "{why}: the parser is chosen for good");
         } else {
             debug!(%path, parser, "{why}: the parser is chosen for good");
         }
-        self.kind(kind)
+        self.kind(kind).map(Some)
     }
 
     /// The format that was found out before.
@@ -153,7 +120,6 @@ impl Choice {
     /// # Errors
     /// What cannot be: the settings were checked.
     pub fn kind(&self, kind: ParserKind) -> io::Result<Chosen> {
-        self.formats.note(&self.log, kind);
         let settings = RecipeSettings { parser: kind, ..self.settings.clone() };
         let recipe = settings.recipe().map_err(|error| Broken::error(error.to_string()))?;
         let origin = Origin {

@@ -31,7 +31,8 @@ pub fn detected(content: &mut Content, charset: Charset) -> io::Result<Detected>
 pub fn format_of(path: &Path, recipe: &Recipe) -> io::Result<ParserKind> {
     let mut head = vec![0; HEAD_BYTES];
     let mut content = Content::open(path)?;
-    Ok(detect_in(recipe, content.read_up_to(&mut head, 0)?).kind)
+    let head = content.read_up_to(&mut head, 0)?;
+    Ok(detect_in(recipe, head, true).unwrap_or(ParserKind::Raw))
 }
 
 /// What to say of the file at `path` if most of its first lines are not of the format of `recipe`.

@@ -209,19 +209,30 @@ impl Tail {
         true
     }
 
-    /// Finds out the format of its lines, of which `data` are the first that will be read.
-    fn choose(&mut self, data: &[u8]) -> io::Result<()> {
-        let FileFormat::Undecided(choice) = &self.format else { return Ok(()) };
+    /// The format of a line without an end, if it is still to be found out.
+    fn detected(&self, line: &[u8]) -> Option<ParserKind> {
+        match &self.format {
+            FileFormat::Undecided(choice) => choice.detected(line),
+            FileFormat::Known(_) | FileFormat::New(_) => None,
+        }
+    }
+
+    /// Finds out the format of its lines, of which `data` are the first that will be read, and whether
+    /// it could: `is_all` says that there will be no more.
+    fn choose(&mut self, data: &[u8], is_all: bool) -> io::Result<bool> {
+        let FileFormat::Undecided(choice) = &self.format else { return Ok(true) };
         let offset = self.next.offset;
         let content = self.handle.get(&self.path)?;
         let mut head = Vec::new();
         if offset > 0 && content.is_seekable() {
-            // What speaks of the format may stand at the beginning alone.
+            // What speaks of the format stands at the beginning.
             head.resize(fit::HEAD_BYTES, 0);
             let length = content.read_up_to(&mut head, 0)?.len();
             head.truncate(length);
         }
-        let Chosen { kind, scribe, dataset } = choice.by(&[data, &head])?;
+        let beginning = if head.is_empty() { data } else { &head };
+        let Some(chosen) = choice.by(beginning, is_all)? else { return Ok(false) };
+        let Chosen { kind, scribe, dataset } = chosen;
         self.scribe.adopt(scribe);
         if self.scribe.has_directives() && offset > 0 {
             for line in directives::before(content, offset)? {
@@ -229,7 +240,7 @@ impl Tail {
             }
         }
         (self.format, self.dataset) = (FileFormat::New(kind), dataset);
-        Ok(())
+        Ok(true)
     }
 
     /// Which format its first lines have; `None` where they cannot be read once more, or are joined.

@@ -397,7 +397,7 @@ impl Files {
             id,
             input,
             dataset: Arc::clone(&settings.clean_dataset),
-            format: Choice::of(settings, &self.host, path, &log, &self.formats),
+            format: Choice::of(settings, &self.host, path, &self.choices),
             shown_path: Arc::from(path.to_string_lossy()),
             scribe: settings.recipe.scribe(origin),
             names: Names {

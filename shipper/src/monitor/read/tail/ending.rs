@@ -9,6 +9,7 @@ use super::{Padded, Reach, Tail, Waits};
 use crate::monitor::broken;
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::read::place::Place;
+use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::padding::{self, leading_padding};
 
 impl Tail {
@@ -184,8 +185,12 @@ impl Tail {
         }
         let Some(line) = self.last_line()? else { return Ok(()) };
         if self.is_undecided() {
-            // It is shipped by the next attempt, in the batch of its dataset.
-            return self.choose(&line);
+            // Where it says what it is, it is shipped by the next attempt, in the batch of its dataset;
+            // half a line that says nothing is text, and decides nothing.
+            let says = !matches!(self.detected(&line), None | Some(ParserKind::Raw));
+            if says && self.choose(&line, true)? {
+                return Ok(());
+            }
         }
         // There may be more of it than can be shipped.
         let length = self.unfinished.length().max(line.len() as u64);

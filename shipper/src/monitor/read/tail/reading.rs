@@ -175,11 +175,14 @@ impl Tail {
         }
         let charset = self.scribe.charset();
         if self.is_undecided() && !data.is_empty() {
-            let is_line = charset.line_ends(data).next().is_some();
-            if is_line || length == room || self.handle.outlook().is_final() {
-                self.choose(data)?;
+            let is_all = length == room || self.handle.outlook().is_final();
+            if self.choose(data, is_all)? {
                 // Its lines go into the batch of another dataset.
                 return Ok(Look::More);
+            }
+            if charset.line_ends(data).next().is_some() {
+                // Nothing but blank lines, or pieces of a line: they are read when there is more.
+                return self.stop_at_text(0, tools);
             }
         }
         let data = charset.whole_units(data);
