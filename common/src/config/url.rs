@@ -79,8 +79,9 @@ fn shown(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
     match rest.rsplit_once('@') {
         Some((_, host)) => format!("\"…@{host}\""),
-        None if is_short(rest) => format!("{text:?}"),
+        // It may be a password alone, in a file of them.
         None if scheme.is_empty() => "something else".to_owned(),
+        None if is_short(rest) => format!("{text:?}"),
         None => format!("{}://…", scheme.escape_debug()),
     }
 }

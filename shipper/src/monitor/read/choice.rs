@@ -104,13 +104,13 @@ impl Choice {
         let Some(kind) = detect_in(&self.recipe, head, is_all) else { return Ok(None) };
         let (path, parser) = (self.path.display(), kind.name());
         let why = match kind {
-            ParserKind::Raw => "its first line is of no format that is known",
-            _ => "its first line is one",
+            ParserKind::Raw => "the first line is of no format that is known",
+            _ => "the first line has the format of this parser",
         };
         if self.choices.names_one_more() {
-            info!(%path, parser, "{why}: the parser is chosen for good");
+            info!(%path, parser, "{why}; it is kept for this file");
         } else {
-            debug!(%path, parser, "{why}: the parser is chosen for good");
+            debug!(%path, parser, "{why}; it is kept for this file");
         }
         self.kind(kind).map(Some)
     }
