@@ -21,33 +21,18 @@ const CANDIDATES: [ParserKind; 5] = [
 const DIRECTIVES: [&[u8]; 5] =
     [b"#Version:", b"#Fields:", b"#Software:", b"#Date:", b"#Start-Date:"];
 
-/// What lines look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Detected {
-    /// The format.
-    pub kind: ParserKind,
-    /// How many lines it reads.
-    pub read: usize,
-    /// Of how many.
-    pub of: usize,
-}
-
 /// The format that reads the most of `lines`; [`ParserKind::Raw`] where none reads nine of ten.
 /// Empty lines say nothing.
-pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Detected {
+pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> ParserKind {
     let lines = lines.filter(|line| !line.trim_ascii().is_empty()).take(MOST_LINES);
     let of = lines.clone().count();
-    let read = |kind: &ParserKind| Detected {
-        kind: *kind,
-        read: count(&kind.format(), lines.clone()),
-        of,
-    };
+    let read = |kind: &ParserKind| (*kind, count(&kind.format(), lines.clone()));
     let best = CANDIDATES.iter().map(read).reduce(|best, next| {
         // The first of equals.
-        if next.read > best.read { next } else { best }
+        if next.1 > best.1 { next } else { best }
     });
-    let is_sure = |found: &Detected| found.read > 0 && found.read * 10 >= of * 9;
-    best.filter(is_sure).unwrap_or(Detected { kind: ParserKind::Raw, read: of, of })
+    let is_sure = |(_, read): &(ParserKind, usize)| *read > 0 && read * 10 >= of * 9;
+    best.filter(is_sure).map_or(ParserKind::Raw, |(kind, _)| kind)
 }
 
 /// The format of the first line in `head`, the beginning of a file that is unwrapped and decoded as
@@ -57,39 +42,37 @@ pub fn detect_in(recipe: &Recipe, head: &[u8], is_all: bool) -> Option<ParserKin
     let mut scribe: Scribe<()> = recipe.scribe(Origin { host_name: "", host_id: "", path: b"" });
     scribe.see_beginning(head);
     let charset = scribe.charset();
-    let (mut documents, mut texts) = (Documents::default(), Texts::default());
+    let (mut documents, mut first) = (Documents::default(), First::default());
     let mut start = 0;
     for end in charset.line_ends(head) {
         let bytes = head.get(start..end).unwrap_or_default();
         let line = Line { bytes, offset: start as u64, is_ascii: false };
-        scribe.take(line, &|| (), &mut documents, &mut texts);
+        scribe.take(line, &|| (), &mut documents, &mut first);
         start = end;
-        if !texts.0.is_empty() {
+        if first.0.is_some() {
             break;
         }
     }
-    if is_all && texts.0.is_empty() {
+    if is_all && first.0.is_none() {
         let rest = head.get(start..).unwrap_or_default();
-        scribe.take_unfinished(rest, start as u64, &mut documents, &mut texts);
+        scribe.take_unfinished(rest, start as u64, &mut documents, &mut first);
     }
     if is_all || recipe.multiline.is_some() {
-        scribe.end_all(&mut documents, &mut texts);
+        scribe.end_all(&mut documents, &mut first);
     }
-    let first = texts.0.first()?;
+    let first = first.0?;
     // Of an event of several lines that may go on, too.
     let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Some(detect(std::iter::once(line)).kind)
+    Some(detect(std::iter::once(line)))
 }
 
-/// Keeps the texts of events, of which no documents are made.
+/// Keeps the text of the first event, of which no document is made.
 #[derive(Default)]
-struct Texts(Vec<Vec<u8>>);
+struct First(Option<Vec<u8>>);
 
-impl Desk for Texts {
+impl Desk for First {
     fn put(&mut self, _: u64, _: Option<Time>, text: &[u8], _: impl FnOnce(&mut Vec<u8>, Time)) {
-        if self.0.len() < MOST_LINES {
-            self.0.push(text.to_vec());
-        }
+        self.0.get_or_insert_with(|| text.to_vec());
     }
 }
 
@@ -115,8 +98,9 @@ mod tests {
     const CLF: &str = r#"198.51.100.1 - - [28/Nov/2026:12:00:01 +0000] "GET / HTTP/1.1" 200 10"#;
 
     fn detected(text: &str) -> (ParserKind, usize, usize) {
-        let found = detect(text.lines().map(str::as_bytes));
-        (found.kind, found.read, found.of)
+        let lines = text.lines().map(str::as_bytes).filter(|line| !line.is_empty());
+        let kind = detect(text.lines().map(str::as_bytes));
+        (kind, count(&kind.format(), lines.clone()), lines.count())
     }
 
     #[test]

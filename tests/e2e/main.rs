@@ -42,6 +42,7 @@ mod run;
 mod scenarios;
 mod search;
 mod secrets;
+mod signals;
 mod store_hostile;
 mod udp;
 mod udp_ledger;

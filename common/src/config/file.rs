@@ -87,7 +87,7 @@ fn at(text: &str, span: Option<Range<usize>>, message: &str) -> String {
 
 /// What is wrong with the value of a setting: that it is of another kind, or else the reader's
 /// `reason`. A text that may be a password is not repeated.
-pub(super) fn mistake(row: &Setting, value: &DeValue<'_>, reason: &str) -> String {
+fn mistake(row: &Setting, value: &DeValue<'_>, reason: &str) -> String {
     let found = match (row.kind, value) {
         (Kind::Text, DeValue::String(_)) => return format!("`{}`: {reason}", row.key),
         (Kind::List, DeValue::String(_)) => "a text".to_owned(),

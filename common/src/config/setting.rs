@@ -31,8 +31,8 @@ impl Kind {
             Self::Text => "a text in quotes".to_owned(),
             Self::List => "a list of texts, such as [\"a\", \"b\"]".to_owned(),
             Self::Integer => "a whole number".to_owned(),
-            Self::Size => "a size such as \"64KiB\" or \"8MiB\"".to_owned(),
-            Self::Period => "a time such as \"250ms\", \"10m\" or \"2d\"".to_owned(),
+            Self::Size => super::Size::EXAMPLE.to_owned(),
+            Self::Period => super::Period::EXAMPLE.to_owned(),
             Self::Switch => "true or false".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
         }

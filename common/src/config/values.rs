@@ -18,6 +18,9 @@ use super::ConfigError;
 pub struct Size(pub u64);
 
 impl Size {
+    /// What one looks like, for errors.
+    pub(super) const EXAMPLE: &str = "a size such as \"64KiB\" or \"8MiB\"";
+
     /// As an index into memory, or the largest one.
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
@@ -30,7 +33,7 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse::<ByteSize>() {
             Ok(size) => Ok(Self(size.as_u64())),
-            Err(_) => Err(format!("expected a size such as \"64KiB\" or \"8MiB\", found {text:?}")),
+            Err(_) => Err(format!("expected {}, found {text:?}", Self::EXAMPLE)),
         }
     }
 }
@@ -45,6 +48,11 @@ impl fmt::Display for Size {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(pub Duration);
 
+impl Period {
+    /// What one looks like, for errors.
+    pub(super) const EXAMPLE: &str = "a time such as \"250ms\", \"10m\" or \"2d\"";
+}
+
 impl FromStr for Period {
     type Err = String;
 
@@ -54,9 +62,7 @@ impl FromStr for Period {
         span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
             .and_then(|duration| Duration::try_from(duration).ok())
             .map(Self)
-            .ok_or_else(|| {
-                format!("expected a time such as \"250ms\", \"10m\" or \"2d\", found {text:?}")
-            })
+            .ok_or_else(|| format!("expected {}, found {text:?}", Self::EXAMPLE))
     }
 }
 
@@ -67,7 +73,7 @@ impl<'de> Deserialize<'de> for Size {
             type Value = Size;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a size such as \"64KiB\" or \"8MiB\"")
+                formatter.write_str(Size::EXAMPLE)
             }
 
             fn visit_i64<E: serde::de::Error>(self, bytes: i64) -> Result<Size, E> {
@@ -89,7 +95,7 @@ impl<'de> Deserialize<'de> for Period {
             type Value = Period;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a time such as \"250ms\", \"10m\" or \"2d\"")
+                formatter.write_str(Period::EXAMPLE)
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Period, E> {

@@ -81,9 +81,11 @@ impl Entry {
         }
     }
 
-    /// The format of its lines, if it says one that this program knows.
+    /// The format that its lines were begun with: what was set or found out, or raw text where that was
+    /// by a shipper that did not say; `None` where nothing was read.
     pub fn parser(&self) -> Option<ParserKind> {
-        self.parser.as_deref().and_then(ParserKind::from_name)
+        let said = self.parser.as_deref().and_then(ParserKind::from_name);
+        said.or((self.offset > 0).then_some(ParserKind::Raw))
     }
 
     /// What makes the ids of its lines; `None` when only a later program knows.

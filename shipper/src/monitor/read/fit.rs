@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use omphalos_parser::ParserKind;
-use omphalos_parser::detect::{Detected, count, detect, detect_in};
+use omphalos_parser::detect::{count, detect, detect_in};
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Origin, Recipe, Scribe};
 
@@ -18,7 +18,7 @@ pub const HEAD_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn detected(content: &mut Content, charset: Charset) -> io::Result<Detected> {
+pub fn detected(content: &mut Content, charset: Charset) -> io::Result<ParserKind> {
     let mut head = vec![0; HEAD_BYTES];
     let lines = lines(content.read_up_to(&mut head, 0)?, charset);
     Ok(detect(lines.iter().map(|line| &**line)))
@@ -53,11 +53,11 @@ pub fn misfit(path: &Path, recipe: &Recipe) -> io::Result<Option<String>> {
     let all = || lines.iter().map(|line| &**line).filter(|line| !line.trim_ascii().is_empty());
     let (of, read) = (all().count(), count(&recipe.format, all()));
     let found = detect(all());
-    Ok((of > 0 && read * 10 <= of && found.kind != ParserKind::Raw).then(|| {
+    Ok((of > 0 && read * 10 <= of && found != ParserKind::Raw).then(|| {
         format!(
             "{} of the first {of} lines cannot be read with the parser that is set; {}",
             of - read,
-            looks(found.kind)
+            looks(found)
         )
     }))
 }

@@ -6,7 +6,9 @@
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
 //! over whole lines only; what moves the checkpoint is [`Progress`].
 
+mod damage;
 mod ending;
+mod format;
 mod opening;
 mod pieces;
 pub mod reading;
@@ -28,20 +30,14 @@ use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
-use crate::monitor::read::choice::{Chosen, FileFormat};
+use crate::monitor::read::choice::FileFormat;
 use crate::monitor::read::content::{Content, Outlook};
-use crate::monitor::read::directives;
-use crate::monitor::read::fit;
 use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
 use crate::monitor::read::place::Place;
 use crate::monitor::read::unfinished::Unfinished;
-use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Counts, Scribe};
-
-/// An archive that ends in the middle and was not written to for so long will not be completed.
-const GIVEN_UP: Duration = Duration::from_mins(1);
 
 /// One content of one file: another number after each truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -182,74 +178,6 @@ impl Tail {
     /// Whether it is to be said that lines have no time of their own: once, where they should.
     pub fn tells_of_untimed(&mut self) -> bool {
         self.scribe.has_times() && !std::mem::replace(&mut self.told.untimed, true)
-    }
-
-    /// Whether it is to be said that its lines are of another format than is set: once, when some were
-    /// read and nine of ten were not understood. Returns how many of how many were not.
-    pub fn tells_of_misfit(&mut self, counts: &Counts) -> Option<(u64, u64)> {
-        const ENOUGH: u64 = 10;
-        self.failures += counts.failures;
-        if self.told.fit || self.lines < ENOUGH {
-            return None;
-        }
-        self.told.fit = true;
-        (self.failures * 10 >= self.lines * 9).then_some((self.failures, self.lines))
-    }
-
-    /// Whether its format is still to be found out.
-    pub fn is_undecided(&self) -> bool {
-        matches!(self.format, FileFormat::Undecided(_))
-    }
-
-    /// Whether its format was found out since this was asked last: that must be saved before lines
-    /// leave.
-    pub fn take_new_choice(&mut self) -> bool {
-        let FileFormat::New(kind) = self.format else { return false };
-        self.format = FileFormat::Known(kind);
-        true
-    }
-
-    /// The format of a line without an end, if it is still to be found out.
-    fn detected(&self, line: &[u8]) -> Option<ParserKind> {
-        match &self.format {
-            FileFormat::Undecided(choice) => choice.detected(line),
-            FileFormat::Known(_) | FileFormat::New(_) => None,
-        }
-    }
-
-    /// Finds out the format of its lines, of which `data` are the first that will be read, and whether
-    /// it could: `is_all` says that there will be no more.
-    fn choose(&mut self, data: &[u8], is_all: bool) -> io::Result<bool> {
-        let FileFormat::Undecided(choice) = &self.format else { return Ok(true) };
-        let offset = self.next.offset;
-        let content = self.handle.get(&self.path)?;
-        let mut head = Vec::new();
-        if offset > 0 && content.is_seekable() {
-            // What speaks of the format stands at the beginning.
-            head.resize(fit::HEAD_BYTES, 0);
-            let length = content.read_up_to(&mut head, 0)?.len();
-            head.truncate(length);
-        }
-        let beginning = if head.is_empty() { data } else { &head };
-        let Some(chosen) = choice.by(beginning, is_all)? else { return Ok(false) };
-        let Chosen { kind, scribe, dataset } = chosen;
-        self.scribe.adopt(scribe);
-        if self.scribe.has_directives() && offset > 0 {
-            for line in directives::before(content, offset)? {
-                self.scribe.recall(&line);
-            }
-        }
-        (self.format, self.dataset) = (FileFormat::New(kind), dataset);
-        Ok(true)
-    }
-
-    /// Which format its first lines have; `None` where they cannot be read once more, or are joined.
-    pub fn looks_like(&mut self) -> Option<ParserKind> {
-        let charset = self.scribe.charset();
-        let is_plain = !self.scribe.is_joining();
-        let content = self.handle.get(&self.path).ok();
-        let content = content.filter(|content| is_plain && content.is_seekable())?;
-        fit::detected(content, charset).ok().map(|found| found.kind)
     }
 
     /// How its characters are written.
@@ -417,37 +345,6 @@ impl Tail {
     /// Whether it cannot be read to its end.
     pub fn is_damaged(&self) -> bool {
         matches!(self.outlook, Outlook::Damaged(_))
-    }
-
-    /// Why it cannot be read to its end, or could not be so far, and how much was read.
-    pub fn damage(&self) -> Option<String> {
-        let why = match &self.outlook {
-            Outlook::Damaged(why) if self.is_archive() => format!("the archive is damaged: {why}"),
-            Outlook::Damaged(why) => why.clone(),
-            Outlook::Cut => "the archive ends in the middle".to_owned(),
-            Outlook::Open | Outlook::Complete => return None,
-        };
-        let (lines, bytes) = (self.lines, self.known_size);
-        let is_doubtful = bytes > 0 && self.is_archive();
-        let doubt = if is_doubtful { ", of which the last may be wrong" } else { "" };
-        Some(format!(
-            "{why}; {lines} lines were read of its {bytes} bytes of text before that{doubt}"
-        ))
-    }
-
-    /// The same, if it is not to be waited for: said once.
-    pub fn take_damage(&mut self) -> Option<String> {
-        let is_for_good = self.is_damaged() || self.is_given_up();
-        if !is_for_good || std::mem::replace(&mut self.told.damage, true) {
-            return None;
-        }
-        self.damage()
-    }
-
-    /// Whether nobody goes on writing an archive that ends in the middle.
-    fn is_given_up(&self) -> bool {
-        let age = |found: Metadata| found.modified().ok()?.elapsed().ok();
-        self.is_cut() && self.metadata().ok().and_then(age).is_some_and(|age| age > GIVEN_UP)
     }
 
     /// Whether its lines may be pieces of longer ones.

@@ -388,11 +388,6 @@ impl Files {
         let logical = logical_path(path);
         let is_auto = matches!(settings.logical_path, LogicalPath::Auto);
         let may_be_numbered = is_auto && logical != path && !logical.exists();
-        let log = match &settings.logical_path {
-            LogicalPath::Auto => logical.clone(),
-            LogicalPath::Exact => path.to_owned(),
-            LogicalPath::Given(path) => path.clone(),
-        };
         Ok(Setup {
             id,
             input,
@@ -401,7 +396,11 @@ impl Files {
             shown_path: Arc::from(path.to_string_lossy()),
             scribe: settings.recipe.scribe(origin),
             names: Names {
-                logical: log,
+                logical: match &settings.logical_path {
+                    LogicalPath::Auto => logical.clone(),
+                    LogicalPath::Exact => path.to_owned(),
+                    LogicalPath::Given(path) => path.clone(),
+                },
                 numbered: may_be_numbered.then(|| path.to_owned()),
                 id,
                 sources: self.sources.clone(),

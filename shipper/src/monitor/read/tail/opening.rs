@@ -2,7 +2,6 @@
 
 use omphalos_common::ids::IdMakers;
 use omphalos_common::numbers::at_most;
-use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
 use omphalos_parser::scribe::padding;
 use std::collections::VecDeque;
@@ -125,14 +124,9 @@ impl Tail {
     }
 }
 
-/// A file keeps the format that it was begun with: what was found out, or raw text where that was by a
-/// shipper that found out nothing.
+/// A file keeps the format that it was begun with.
 fn as_begun(mut setup: Setup, entry: Option<&Entry>) -> io::Result<Setup> {
-    let begun = entry.and_then(|entry| match entry.parser() {
-        None if entry.offset > 0 => Some(ParserKind::Raw),
-        known => known,
-    });
-    if let Some(begun) = begun
+    if let Some(begun) = entry.and_then(Entry::parser)
         && let FileFormat::Undecided(choice) = &setup.format
     {
         let Chosen { kind, scribe, dataset } = choice.kind(begun)?;

@@ -1,0 +1,81 @@
+//! The format of a file's lines: found out where it is not set, and compared with what was read where
+//! it is.
+
+use std::io;
+
+use omphalos_parser::ParserKind;
+use omphalos_parser::scribe::Counts;
+
+use super::Tail;
+use crate::monitor::read::choice::{Chosen, FileFormat};
+use crate::monitor::read::{directives, fit};
+
+impl Tail {
+    /// Whether it is to be said that its lines are of another format than is set: once, when some were
+    /// read and nine of ten were not understood. Returns how many of how many were not.
+    pub fn tells_of_misfit(&mut self, counts: &Counts) -> Option<(u64, u64)> {
+        const ENOUGH: u64 = 10;
+        self.failures += counts.failures;
+        if self.told.fit || self.lines < ENOUGH {
+            return None;
+        }
+        self.told.fit = true;
+        (self.failures * 10 >= self.lines * 9).then_some((self.failures, self.lines))
+    }
+
+    /// Whether its format is still to be found out.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.format, FileFormat::Undecided(_))
+    }
+
+    /// Whether its format was found out since this was asked last: that must be saved before lines
+    /// leave.
+    pub fn take_new_choice(&mut self) -> bool {
+        let FileFormat::New(kind) = self.format else { return false };
+        self.format = FileFormat::Known(kind);
+        true
+    }
+
+    /// The format of a line without an end, if it is still to be found out.
+    pub(super) fn detected(&self, line: &[u8]) -> Option<ParserKind> {
+        match &self.format {
+            FileFormat::Undecided(choice) => choice.detected(line),
+            FileFormat::Known(_) | FileFormat::New(_) => None,
+        }
+    }
+
+    /// Finds out the format of its lines, of which `data` are the first that will be read, and whether
+    /// it could: `is_all` says that there will be no more.
+    pub(super) fn choose(&mut self, data: &[u8], is_all: bool) -> io::Result<bool> {
+        let FileFormat::Undecided(choice) = &self.format else { return Ok(true) };
+        let offset = self.next.offset;
+        let content = self.handle.get(&self.path)?;
+        let mut head = Vec::new();
+        if offset > 0 && content.is_seekable() {
+            // What speaks of the format stands at the beginning.
+            head.resize(fit::HEAD_BYTES, 0);
+            let length = content.read_up_to(&mut head, 0)?.len();
+            head.truncate(length);
+        }
+        let beginning = if head.is_empty() { data } else { &head };
+        let Some(chosen) = choice.by(beginning, is_all)? else { return Ok(false) };
+        let Chosen { kind, scribe, dataset } = chosen;
+        self.scribe.adopt(scribe);
+        if self.scribe.has_directives() && offset > 0 {
+            for line in directives::before(content, offset)? {
+                self.scribe.recall(&line);
+            }
+        }
+        (self.format, self.dataset) = (FileFormat::New(kind), dataset);
+        Ok(true)
+    }
+
+    /// Which format its first lines have; `None` where they cannot be read once more, or are joined.
+    pub fn looks_like(&mut self) -> Option<ParserKind> {
+        let charset = self.scribe.charset();
+        let is_plain = !self.scribe.is_joining();
+        let content = self.handle.get(&self.path).ok();
+        let content = content.filter(|content| is_plain && content.is_seekable())?;
+        fit::detected(content, charset).ok()
+    }
+}
