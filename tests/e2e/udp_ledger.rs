@@ -6,7 +6,7 @@ use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
 use omphalos_tests::udp::{batch, free_address};
 use omphalos_tests::udp_proxy::{Kind, StreamAccount as Known};
-use omphalos_tests::{Harm, LogFile, Program, Stack, UdpProxy, eventually, holds};
+use omphalos_tests::{Harm, LogFile, Program, Stack, UdpProxy};
 use omphalos_transport::udp::{
     StreamAccount, UdpSender, UdpSenderMetrics, UdpSenderOptions, UdpSettings,
 };
@@ -73,14 +73,12 @@ fn every_figure_matches_what_was_done_to_the_datagrams_across_restarts_of_both_e
     settled_streams(&stack, 1);
     assert_eq!(indexer.terminate(), Some(0));
     let mut indexer = stack.indexer_over_udp(address).args(patience).start();
-    indexer.wait_for_log("taking datagrams");
+    indexer.wait_for_log_times("taking datagrams", 2);
     ship(&stack, &mut log, &proxy, 20_000);
     settled_streams(&stack, 2);
     indexer.kill();
     let mut indexer = stack.indexer_over_udp(address).args(patience).start();
-    eventually("it listens again", || {
-        holds(indexer.count_in_log("taking datagrams") >= 3, indexer.log())
-    });
+    indexer.wait_for_log_times("taking datagrams", 3);
     ship(&stack, &mut log, &proxy, 20_000);
     let streams = settled_streams(&stack, 3);
 

@@ -146,7 +146,7 @@ fn what_run_could_not_index_is_listed_replayed_and_dropped_while_it_runs_and_aft
     let dropped = site.dead(&["drop", "--all", "--yes"]);
     assert!(dropped.ends_with("50 dead letters dropped\n"), "{dropped}");
     process.restart();
-    process.wait_for_log("the store in");
+    process.wait_for_log_times("the store in", 2);
     site.alone.elastic().wait_for_count(450);
     assert_eq!(process.terminate(), Some(0));
 }

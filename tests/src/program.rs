@@ -171,8 +171,14 @@ impl Program {
 
     /// Waits until it has written `text`.
     pub fn wait_for_log(&self, text: &str) {
-        eventually(&format!("{} says {text:?}", self.name), || {
-            holds(self.log().contains(text), self.log())
+        self.wait_for_log_times(text, 1);
+    }
+
+    /// Waits until it has written `text` so often: what it wrote before it was started once more is in
+    /// its log as well.
+    pub fn wait_for_log_times(&self, text: &str, times: usize) {
+        eventually(&format!("{} says {text:?}, {times} times", self.name), || {
+            holds(self.count_in_log(text) >= times, self.log())
         });
     }
 
