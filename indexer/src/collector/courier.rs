@@ -307,14 +307,14 @@ impl Tally {
                 }
                 Verdict::Duplicate => tally.duplicate += 1,
                 Verdict::Retry(problem) if is_hopeless(&problem, attempts) => {
-                    tally.letters.push(letter(bulk, place, problem)?);
+                    tally.letters.push(letter(bulk, place, *problem)?);
                 }
                 Verdict::Retry(_) => {
                     tally.has_retries = true;
                     tally.left.push(place);
                 }
                 Verdict::Hold(problem) => {
-                    tally.held = tally.held.or(Some(problem));
+                    tally.held = tally.held.or(Some(*problem));
                     tally.left.push(place);
                 }
                 Verdict::Refused(problem) => {
@@ -322,9 +322,9 @@ impl Tally {
                     match second_form(&placed, &problem) {
                         Some(text) => {
                             warn_of_conflict(&problem, placed.id);
-                            as_text.push_again(&placed, &text, problem);
+                            as_text.push_again(&placed, &text, *problem);
                         }
-                        None => tally.letters.push(letter(bulk, place, problem)?),
+                        None => tally.letters.push(letter(bulk, place, *problem)?),
                     }
                 }
             }

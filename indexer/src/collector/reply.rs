@@ -2,12 +2,14 @@
 //! <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::elasticsearch::{Cause, Problem};
 
-/// What became of one document.
+/// What became of one document. There are tens of thousands of them in a reply, so they are kept small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// 201, and not because of a failure store: it is in the index.
@@ -15,11 +17,11 @@ pub enum Verdict {
     /// 409: it was in the index already.
     Duplicate,
     /// Not now: this document alone should be sent again.
-    Retry(Problem),
+    Retry(Box<Problem>),
     /// The cluster cannot take it before someone does something.
-    Hold(Problem),
+    Hold(Box<Problem>),
     /// It will never be taken.
-    Refused(Problem),
+    Refused(Box<Problem>),
 }
 
 /// A reply that does not say what became of each document.
@@ -44,9 +46,9 @@ pub enum ReplyError {
 }
 
 #[derive(Deserialize)]
-struct Reply<'a> {
-    #[serde(borrow)]
-    items: Vec<Item<'a>>,
+struct Reply {
+    #[serde(deserialize_with = "judge_each")]
+    items: Vec<Verdict>,
 }
 
 #[derive(Deserialize)]
@@ -77,17 +79,38 @@ const IN_FAILURE_STORE: &str = "used";
 /// # Errors
 /// When there is not one for each.
 pub fn verdicts(body: &[u8], expected: usize) -> Result<Vec<Verdict>, ReplyError> {
-    let reply: Reply<'_> = serde_json::from_slice(body)
+    let reply: Reply = serde_json::from_slice(body)
         .map_err(|error| ReplyError::Unreadable { reason: error.to_string() })?;
     if reply.items.len() != expected {
         return Err(ReplyError::Count { expected, found: reply.items.len() });
     }
-    Ok(reply.items.into_iter().map(|item| judge(&item.create)).collect())
+    Ok(reply.items)
+}
+
+/// Judges each item as soon as it is read: what the server says of it is many times its verdict.
+fn judge_each<'de, D: Deserializer<'de>>(items: D) -> Result<Vec<Verdict>, D::Error> {
+    struct Items;
+    impl<'de> Visitor<'de> for Items {
+        type Value = Vec<Verdict>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("the items of a reply")
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Self::Value, S::Error> {
+            let mut verdicts = Vec::new();
+            while let Some(item) = items.next_element::<Item<'de>>()? {
+                verdicts.push(judge(&item.create));
+            }
+            Ok(verdicts)
+        }
+    }
+    items.deserialize_seq(Items)
 }
 
 fn judge(outcome: &CreateReply<'_>) -> Verdict {
     if outcome.failure_store.as_deref() == Some(IN_FAILURE_STORE) {
-        return Verdict::Refused(in_failure_store(outcome));
+        return Verdict::Refused(Box::new(in_failure_store(outcome)));
     }
     match outcome.status {
         200 | 201 => return Verdict::Created,
@@ -127,6 +150,7 @@ const CLUSTER_CONDITIONS: [&str; 9] = [
 ];
 
 fn judge_problem(problem: Problem) -> Verdict {
+    let problem = Box::new(problem);
     // The limit of shards is reported as if the document were at fault.
     let no_more_shards =
         problem.kind == "validation_exception" && problem.reason.contains("shards open");
