@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod ecs;
 pub mod event;
 pub mod ids;
 pub mod numbers;

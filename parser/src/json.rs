@@ -2,6 +2,10 @@
 //! with what the shipper says of every document, objects are merged, and what cannot be is kept
 //! under `unmerged`, so that nothing is lost.
 
+mod placed;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -10,7 +14,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document::{Kept, Own, UNMERGED, collide, push_name};
-use super::fields::{push_text, split_first};
+use super::fields::split_first;
 use super::text::{may_have_halves, without_halves};
 use super::time::{Calendar, Time, TimeFormat, TimeRule};
 use super::{Fields, List, Parse, Parsed};
@@ -228,7 +232,8 @@ impl JsonFields<'_> {
         let names = own.names_in(object);
         for (name, value) in inner.members {
             if !names.iter().any(|own| collide(own, &name)) {
-                push_member(out, &name, value);
+                // What has no place is kept when the rest is written.
+                placed::write(out, &mut Kept::new(), &format!("{object}.{name}"), &name, value);
             }
         }
     }
@@ -240,20 +245,18 @@ impl JsonFields<'_> {
         for (key, raw) in &self.members {
             match place(key, raw, own) {
                 Place::Elsewhere => {}
-                Place::Below(name) => push_below(out, key, name, raw),
-                Place::Text => {
-                    out.push(b',');
-                    push_name(out, key);
-                    push_text(out, raw.get().as_bytes());
-                }
                 Place::Free => push_member(out, key, raw),
+                Place::Template => placed::write(out, &mut kept, key, key, raw),
                 Place::Taken => kept.push(key, *raw),
                 Place::Unmerged => theirs = Some(*raw),
                 Place::Object(names) => match read_object(raw.get()) {
                     Some(inner) => {
                         for (name, value) in inner.members {
+                            let path = format!("{key}.{name}");
                             if names.iter().any(|own| collide(own, &name)) {
-                                kept.push(&format!("{key}.{name}"), value);
+                                kept.push(&path, value);
+                            } else {
+                                placed::keep(&mut kept, &path, value);
                             }
                         }
                     }
@@ -296,10 +299,8 @@ enum Place {
     Unmerged,
     /// It stays where it is.
     Free,
-    /// It is a value where the template has an object: it becomes the member of this name.
-    Below(&'static str),
-    /// It is an object where the template has a text: it becomes its own JSON.
-    Text,
+    /// Where the template says.
+    Template,
 }
 
 /// Fields that Elasticsearch keeps for itself: it refuses documents that have them.
@@ -325,35 +326,38 @@ fn place(key: &str, raw: &RawValue, own: Own) -> Place {
     let names = own.names_in(object);
     match key {
         _ if key.starts_with('_') && OF_THE_SERVER.contains(&key) => Place::Taken,
-        _ if names.is_empty() => place_by_template(key, raw),
+        _ if names.is_empty() && is_in_template(object) => Place::Template,
+        _ if names.is_empty() => Place::Free,
         "tags" if is_tags(raw) => Place::Elsewhere,
         UNMERGED => Place::Unmerged,
-        _ if object.len() < key.len() && !own.claims(key) => Place::Free,
+        _ if object.len() < key.len() && !own.claims(key) => Place::Template,
         _ if object.len() < key.len() => Place::Taken,
         _ if names == [""] => Place::Taken,
         _ => Place::Object(names),
     }
 }
 
-/// Where a member goes whose name the document does not use itself: the template says of some names
-/// what they are, and loggers write texts under them.
-fn place_by_template(key: &str, raw: &RawValue) -> Place {
-    let below = match key {
-        "message" if is_object(raw) || has_objects(raw) => return Place::Text,
-        "tags" if is_object(raw) || has_objects(raw) => return Place::Taken,
-        "http" if is_value(raw) => return Place::Taken,
-        "error" => "message",
-        "user" => "name",
-        "url" | "user_agent" => "original",
-        "source" | "destination" => "address",
-        _ => return Place::Free,
-    };
-    if is_value(raw) { Place::Below(below) } else { Place::Free }
-}
-
-/// Whether it is a value or several, and no object or null.
-fn is_value(raw: &RawValue) -> bool {
-    !is_object(raw) && !has_objects(raw) && raw.get() != "null"
+/// Whether the template fixes types of `object`, or in it ([`omphalos_common::ecs::FIELDS`]). Every
+/// member of every line comes by here: the compiler looks at lengths first.
+fn is_in_template(object: &str) -> bool {
+    matches!(
+        object,
+        "@timestamp"
+            | "message"
+            | "tags"
+            | "ecs"
+            | "error"
+            | "event"
+            | "host"
+            | "log"
+            | "source"
+            | "destination"
+            | "user"
+            | "user_agent"
+            | "url"
+            | "http"
+            | "unmerged"
+    )
 }
 
 fn is_object(raw: &RawValue) -> bool {
@@ -363,15 +367,6 @@ fn is_object(raw: &RawValue) -> bool {
 /// Whether it is an array with objects in it, or may be.
 fn has_objects(raw: &RawValue) -> bool {
     raw.get().starts_with('[') && raw.get().contains('{')
-}
-
-fn push_below(out: &mut Vec<u8>, object: &str, name: &str, raw: &RawValue) {
-    out.push(b',');
-    push_name(out, object);
-    out.push(b'{');
-    push_name(out, name);
-    out.extend_from_slice(raw.get().as_bytes());
-    out.push(b'}');
 }
 
 /// Whether it can stand among tags, or is an array of them.

@@ -437,6 +437,17 @@ fn values_go_where_the_template_has_a_place_for_them() {
             json!({"source": {"address": "smtp"}, "destination": {"address": "u@e"}}),
         ),
         (r#""http":"1.1""#, json!({"unmerged": {"http": "1.1"}})),
+        (
+            r#""http":{"request":"GET /","response":{"bytes":{"n":1},"x":2}}"#,
+            json!({"http": {"response": {"x": 2}}, "unmerged": {"http.request": "GET /", "http.response.bytes": {"n": 1}}}),
+        ),
+        (r#""http.request":"GET /""#, json!({"unmerged": {"http.request": "GET /"}})),
+        (r#""error":{"message":{"a":1}}"#, json!({"error": {"message": "{\"a\":1}"}})),
+        (r#""user.name.first":"A""#, json!({"unmerged": {"user.name.first": "A"}})),
+        (
+            r#""user":{"name.first":"A","id":1}"#,
+            json!({"user": {"id": 1}, "unmerged": {"user.name.first": "A"}}),
+        ),
         (r#""message":{"text":[1]}"#, json!({"message": "{\"text\":[1]}"})),
         (r#""message":[{"a":1}]"#, json!({"message": "[{\"a\":1}]"})),
         (r#""message":["a","b"]"#, json!({"message": ["a", "b"]})),

@@ -19,6 +19,7 @@ pub mod disk;
 pub mod error;
 pub mod http;
 pub mod index;
+pub mod json;
 pub mod mapping;
 pub mod params;
 pub mod query;

@@ -3,7 +3,8 @@
 //! Field types that a server does not have are replaced by ones that it has. Which ones it has is
 //! told by its refusal of the template, so nothing is ever written to find out.
 
-use serde_json::{Value, json};
+use omphalos_common::ecs::{FIELDS, FieldType};
+use serde_json::{Map, Value, json};
 use tracing::{debug, info};
 
 use super::client::{Client, Fault};
@@ -183,53 +184,43 @@ fn keyword() -> Value {
     json!({ "type": "keyword", "ignore_above": IGNORE_ABOVE })
 }
 
-/// <https://www.elastic.co/docs/reference/ecs/ecs-field-reference>; fields that are not here are
-/// mapped as they come, strings as keywords.
+/// The fields that have a fixed type ([`FIELDS`]); all others are mapped as they come, strings as keywords.
 fn properties() -> Value {
-    let long = json!({ "type": "long" });
-    let text = json!({ "type": "match_only_text" });
-    let wildcard = json!({ "type": "wildcard", "ignore_above": IGNORE_ABOVE });
-    let object = |properties: Value| json!({ "properties": properties });
-    let endpoint = object(json!({
-        "address": keyword(), "ip": { "type": "ip" }, "domain": keyword(), "port": long
-    }));
-    json!({
-        // Without it a document is found by no search of a period, so it must not be ignored.
-        "@timestamp": { "type": "date", "ignore_malformed": false },
-        "message": text,
-        "tags": keyword(),
-        "ecs": object(json!({ "version": keyword() })),
-        "error": object(json!({ "message": text })),
-        "event": object(json!({
-            "dataset": keyword(),
-            "duration": long,
-            "original": { "type": "keyword", "index": false, "doc_values": false }
-        })),
-        "host": object(json!({ "name": keyword(), "id": keyword() })),
-        "log": object(json!({
-            "level": keyword(),
-            "offset": long,
-            "file": object(json!({ "path": keyword() }))
-        })),
-        "source": endpoint,
-        "destination": endpoint,
-        "user": object(json!({ "name": keyword() })),
-        // What could not be merged may be anything, and must not clash once more.
-        "unmerged": { "type": "object", "enabled": false },
-        "user_agent": object(json!({ "original": wildcard })),
-        "url": object(json!({
-            "domain": keyword(), "original": wildcard, "path": wildcard, "query": wildcard, "port": long
-        })),
-        "http": object(json!({
-            "version": keyword(),
-            "request": object(json!({ "method": keyword(), "referrer": wildcard, "bytes": long })),
-            "response": object(json!({
-                "status_code": long,
-                "bytes": long,
-                "body": object(json!({ "bytes": long }))
-            }))
-        }))
-    })
+    let mut properties = Map::new();
+    for (name, kind) in FIELDS {
+        let parts: Vec<&str> = name.split('.').collect();
+        insert(&mut properties, &parts, mapping(kind));
+    }
+    Value::Object(properties)
+}
+
+fn insert(properties: &mut Map<String, Value>, name: &[&str], mapping: Value) {
+    match name {
+        [] => {}
+        [field] => {
+            properties.insert((*field).to_owned(), mapping);
+        }
+        [object, below @ ..] => {
+            let object = properties.entry(*object).or_insert_with(|| json!({ "properties": {} }));
+            if let Some(inner) = object.get_mut("properties").and_then(Value::as_object_mut) {
+                insert(inner, below, mapping);
+            }
+        }
+    }
+}
+
+fn mapping(kind: FieldType) -> Value {
+    match kind {
+        // Without a time a document is found by no search of a period, so it must not be ignored.
+        FieldType::Date => json!({ "type": "date", "ignore_malformed": false }),
+        FieldType::Ip => json!({ "type": "ip" }),
+        FieldType::Keyword => keyword(),
+        FieldType::Long => json!({ "type": "long" }),
+        FieldType::Text => json!({ "type": "match_only_text" }),
+        FieldType::Unindexed => json!({ "type": "keyword", "index": false, "doc_values": false }),
+        FieldType::Opaque => json!({ "type": "object", "enabled": false }),
+        FieldType::Wildcard => json!({ "type": "wildcard", "ignore_above": IGNORE_ABOVE }),
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::json::Json;
 use crate::mapping::is_match;
 use crate::params::Params;
 
@@ -26,7 +28,7 @@ pub struct Answer {
 
 #[derive(Debug, Clone)]
 enum Content {
-    Json(Value),
+    Json(String),
     /// JSON that is already as it was asked for.
     Ready(String),
     Text(String),
@@ -36,7 +38,17 @@ enum Content {
 impl Answer {
     /// 200 with JSON.
     pub fn json(body: Value) -> Self {
-        Self { status: 200, body: Content::Json(body) }
+        Self { status: 200, body: Content::Json(body.to_string()) }
+    }
+
+    /// 200 with what has parts that are sent as they came.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn of(body: &impl Serialize) -> Result<Self, ApiError> {
+        let text = serde_json::to_string(body)
+            .map_err(|error| ApiError::unavailable(error.to_string()))?;
+        Ok(Self { status: 200, body: Content::Json(text) })
     }
 
     /// JSON that is already as it was asked for: nothing is filtered.
@@ -63,7 +75,7 @@ impl Answer {
 
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
-        Self { status: error.status, body: Content::Json(error.body()) }
+        Self { status: error.status, body: Content::Json(error.body().to_string()) }
     }
 }
 
@@ -100,18 +112,10 @@ fn write(answer: Answer, method: &Method, uri: &Uri, asked: &HeaderMap) -> Respo
     let params = Params::of(uri);
     let is_error = answer.status >= 400;
     let (text, kind) = match answer.body {
-        Content::Json(value) => {
-            let value = match params.text("filter_path") {
-                Some(paths) if !is_error => Filter::new(paths).apply(value),
-                _ => value,
-            };
+        Content::Json(text) => {
+            let paths = params.text("filter_path").filter(|_| !is_error);
             let is_pretty = params.text("pretty").is_some_and(|it| it != "false");
-            let text = if is_pretty {
-                serde_json::to_string_pretty(&value).map(|text| text + "\n")
-            } else {
-                serde_json::to_string(&value)
-            };
-            (text.unwrap_or_default(), json_kind(asked))
+            (shaped(text, paths, is_pretty), json_kind(asked))
         }
         Content::Ready(text) => (text, json_kind(asked)),
         Content::Text(text) => (text, HeaderValue::from_static("text/plain; charset=UTF-8")),
@@ -124,6 +128,24 @@ fn write(answer: Answer, method: &Method, uri: &Uri, asked: &HeaderMap) -> Respo
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response.headers_mut().insert(PRODUCT, HeaderValue::from_static("Elasticsearch"));
     response
+}
+
+/// Documents are read once more only where a part of an answer is wanted, or another form of it.
+fn shaped(text: String, paths: Option<&str>, is_pretty: bool) -> String {
+    if paths.is_none() && !is_pretty {
+        return text;
+    }
+    let Ok(value) = Json::read(&text) else { return text };
+    let value = match paths {
+        Some(paths) => Filter::new(paths).apply(value),
+        None => value,
+    };
+    let shaped = if is_pretty {
+        serde_json::to_string_pretty(&value).map(|text| text + "\n")
+    } else {
+        serde_json::to_string(&value)
+    };
+    shaped.unwrap_or(text)
 }
 
 /// The kind that was asked for: a client of version 9 wants to hear of version 9.
@@ -181,27 +203,33 @@ impl<'a> Filter<'a> {
             && !self.unwanted.iter().any(|pattern| covers(pattern, path))
     }
 
-    pub(super) fn apply(&self, value: Value) -> Value {
-        self.prune(value, &mut Vec::new()).unwrap_or_else(|| Value::Object(Map::new()))
+    /// What is wanted of the JSON that stands at a path.
+    pub(super) fn within(&self, path: &[&str], text: &str) -> Option<Json> {
+        let mut path = path.iter().map(|name| (*name).to_owned()).collect();
+        self.prune(Json::read(text).ok()?, &mut path)
     }
 
-    fn prune(&self, value: Value, path: &mut Vec<String>) -> Option<Value> {
+    fn apply(&self, value: Json) -> Json {
+        self.prune(value, &mut Vec::new()).unwrap_or(Json::EMPTY)
+    }
+
+    fn prune(&self, value: Json, path: &mut Vec<String>) -> Option<Json> {
         match value {
-            Value::Object(members) if !members.is_empty() => {
-                let mut kept = Map::new();
+            Json::Object(members) if !members.is_empty() => {
+                let mut kept = Vec::new();
                 for (name, member) in members {
                     path.push(name.clone());
                     if let Some(member) = self.prune(member, path) {
-                        kept.insert(name, member);
+                        kept.push((name, member));
                     }
                     path.pop();
                 }
-                (!kept.is_empty()).then_some(Value::Object(kept))
+                (!kept.is_empty()).then_some(Json::Object(kept))
             }
-            Value::Array(items) if !items.is_empty() => {
-                let kept: Vec<Value> =
+            Json::Array(items) if !items.is_empty() => {
+                let kept: Vec<Json> =
                     items.into_iter().filter_map(|item| self.prune(item, path)).collect();
-                (!kept.is_empty()).then_some(Value::Array(kept))
+                (!kept.is_empty()).then_some(Json::Array(kept))
             }
             leaf => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -228,7 +256,10 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_kept() {
         let answer = json!({ "items": [{ "create": { "status": 201, "_id": "a" } }], "took": 3 });
-        let filtered = |paths| Filter::new(paths).apply(answer.clone());
+        let filtered = |paths| {
+            let shaped = shaped(answer.to_string(), Some(paths), false);
+            serde_json::from_str::<Value>(&shaped).unwrap()
+        };
         assert_eq!(
             filtered("items.*.status,items.*.error"),
             json!({ "items": [{ "create": { "status": 201 } }] })

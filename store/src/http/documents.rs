@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{Method, Uri};
 use axum::routing::{get, post, put};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
@@ -15,6 +16,7 @@ use super::{MOST_WRITERS, Service, in_background};
 use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::index::{Index, Operation, Outcome};
+use crate::json::Json;
 use crate::params::Params;
 use crate::search::source::SourceFilter;
 
@@ -148,9 +150,8 @@ async fn read(
     in_background(move || {
         let (filter, index) = wanted(&store, &uri, &name)?;
         let found = found(&index, &id, &filter)?;
-        let is_found = found.get("found").is_some_and(|found| *found == true);
-        let status = if is_found { 200 } else { 404 };
-        Ok(Answer::json(found).with_status(status))
+        let status = if found.found { 200 } else { 404 };
+        Ok(Answer::of(&found)?.with_status(status))
     })
     .await
     .into()
@@ -179,30 +180,56 @@ async fn source(
                 format!("Document not found [{name}]/[{id}]"),
             ));
         };
-        Ok(Answer::json(filter.apply(&source)?.unwrap_or_else(|| json!({}))))
+        Answer::of(&filter.apply(&source)?.unwrap_or(Json::EMPTY))
     })
     .await
     .into()
 }
 
 /// The document with an id, as `_doc` and `_mget` tell of it.
-fn found(index: &Index, id: &str, filter: &SourceFilter) -> Result<Value, ApiError> {
-    let mut answer = Map::new();
-    answer.insert("_index".to_owned(), Value::from(index.name()));
-    answer.insert("_id".to_owned(), Value::from(id));
+#[derive(Serialize)]
+struct Found {
+    _index: String,
+    _id: String,
+    #[serde(flatten)]
+    version: Option<Version>,
+    found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    _source: Option<Json>,
+}
+
+#[derive(Serialize)]
+struct Version {
+    _version: i64,
+    _seq_no: u8,
+    _primary_term: u8,
+}
+
+fn found(index: &Index, id: &str, filter: &SourceFilter) -> Result<Found, ApiError> {
     let found = index.get(id)?;
-    if let Some((_, version)) = &found {
-        answer.insert("_version".to_owned(), Value::from(*version));
-        answer.insert("_seq_no".to_owned(), Value::from(0));
-        answer.insert("_primary_term".to_owned(), Value::from(1));
-    }
-    answer.insert("found".to_owned(), Value::Bool(found.is_some()));
-    if let Some((source, _)) = found
-        && let Some(source) = filter.apply(&source)?
-    {
-        answer.insert("_source".to_owned(), source);
-    }
-    Ok(Value::Object(answer))
+    let version = found.as_ref().map(|(_, version)| *version);
+    let source = found.map(|(source, _)| filter.apply(&source)).transpose()?.flatten();
+    Ok(Found {
+        _index: index.name().to_owned(),
+        _id: id.to_owned(),
+        version: version.map(|version| Version { _version: version, _seq_no: 0, _primary_term: 1 }),
+        found: version.is_some(),
+        _source: source,
+    })
+}
+
+/// What `_mget` answers.
+#[derive(Serialize)]
+struct Several {
+    docs: Vec<Looked>,
+}
+
+/// What `_mget` says of one document.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Looked {
+    Found(Found),
+    Failed(Value),
 }
 
 async fn several(State(service): State<Service>, request: Request) -> Answer {
@@ -236,11 +263,11 @@ async fn mget(
             ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
         })?;
         let entries = entries(&wanted, index.as_deref())?;
-        let docs: Result<Vec<Value>, ApiError> = entries
+        let docs: Result<Vec<Looked>, ApiError> = entries
             .iter()
             .map(|(name, id, own)| lookup(&store, (name, id), own.as_ref().unwrap_or(&filter)))
             .collect();
-        Ok(Answer::json(json!({ "docs": docs? })))
+        Answer::of(&Several { docs: docs? })
     })
     .await
 }
@@ -249,12 +276,13 @@ fn lookup(
     store: &Store,
     (name, id): (&str, &str),
     filter: &SourceFilter,
-) -> Result<Value, ApiError> {
+) -> Result<Looked, ApiError> {
     let Some(index) = store.index(name) else {
         let error = ApiError::no_index(name);
-        return Ok(json!({ "_index": name, "_id": id, "error": error.error() }));
+        let failed = json!({ "_index": name, "_id": id, "error": error.error() });
+        return Ok(Looked::Failed(failed));
     };
-    found(&index, id, filter)
+    found(&index, id, filter).map(Looked::Found)
 }
 
 type Entry = (String, String, Option<SourceFilter>);

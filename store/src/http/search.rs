@@ -91,7 +91,7 @@ async fn searched(service: Service, index: String, request: Request) -> Result<A
         let request = SearchRequest::parse(body.as_bytes(), params)?;
         if let Some(life) = params.text("scroll") {
             let view = Arc::new(viewed(service, &index, params)?);
-            return begin_scroll(service, request, view, &time(life)?).and_then(|it| sent(&it, params));
+            return begin_scroll(service, request, view, &time(life)?).and_then(|it| Answer::of(&it));
         }
         let (view, pit_id) = match &request.point_in_time {
             Some((id, life)) if index == ALL => {
@@ -108,24 +108,13 @@ async fn searched(service: Service, index: String, request: Request) -> Result<A
             None => (Arc::new(viewed(service, &index, params)?), None),
         };
         let found = run::search(&request, &view, None)?;
-        sent(&SearchAnswer { pit_id, ..found.answer }, params)
+        Answer::of(&SearchAnswer { pit_id, ..found.answer })
     })
     .await
 }
 
 fn viewed(service: &Service, index: &str, params: &Params) -> Result<View, ApiError> {
     service.store.resolve(index, Wanted::of(params)?).map(run::view)
-}
-
-/// As it is where nobody wants only a part of it, so that documents are not read once more.
-fn sent(answer: &SearchAnswer, params: &Params) -> Result<Answer, ApiError> {
-    let failed = |error: serde_json::Error| ApiError::unavailable(error.to_string());
-    let is_reshaped = params.text("filter_path").is_some() || params.text("pretty").is_some();
-    let text = serde_json::to_string(answer).map_err(failed)?;
-    if is_reshaped {
-        return serde_json::from_str(&text).map(Answer::json).map_err(failed);
-    }
-    Ok(Answer::ready(text))
 }
 
 async fn count_all(State(service): State<Service>, request: Request) -> Answer {
@@ -227,7 +216,7 @@ async fn scrolled(service: Service, request: Request) -> Result<Answer, ApiError
         if let Some(last) = found.last {
             service.searches.advance(&id, last);
         }
-        sent(&SearchAnswer { scroll_id: Some(id), ..found.answer }, params)
+        Answer::of(&SearchAnswer { scroll_id: Some(id), ..found.answer })
     })
     .await
 }

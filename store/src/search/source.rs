@@ -1,9 +1,10 @@
 //! `_source`: what of a document is sent back.
 //! <https://www.elastic.co/docs/reference/elasticsearch/rest-apis/retrieve-selected-fields>
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::json::Json;
 use crate::mapping::is_match;
 use crate::params::Params;
 
@@ -82,24 +83,25 @@ impl SourceFilter {
     ///
     /// # Errors
     /// When the document on disk cannot be read.
-    pub fn apply(&self, source: &[u8]) -> Result<Option<Value>, ApiError> {
+    pub fn apply(&self, source: &[u8]) -> Result<Option<Json>, ApiError> {
         if self.is_off {
             return Ok(None);
         }
-        let document: Value = serde_json::from_slice(source).map_err(|error| {
-            ApiError::unavailable(format!("a document cannot be read: {error}"))
-        })?;
+        let unreadable =
+            |error| ApiError::unavailable(format!("a document cannot be read: {error}"));
+        let text = std::str::from_utf8(source).map_err(|error| unreadable(error.to_string()))?;
+        let document = Json::read(text).map_err(|error| unreadable(error.to_string()))?;
         if self.includes.is_empty() && self.excludes.is_empty() {
             return Ok(Some(document));
         }
         let kept = self.prune(document, &mut String::new(), self.includes.is_empty());
-        Ok(Some(kept.unwrap_or_else(|| Value::Object(Map::new()))))
+        Ok(Some(kept.unwrap_or(Json::EMPTY)))
     }
 
-    fn prune(&self, value: Value, path: &mut String, is_in: bool) -> Option<Value> {
+    fn prune(&self, value: Json, path: &mut String, is_in: bool) -> Option<Json> {
         match value {
-            Value::Object(members) => {
-                let mut kept = Map::new();
+            Json::Object(members) => {
+                let mut kept = Vec::new();
                 let length = path.len();
                 for (name, member) in members {
                     if length > 0 {
@@ -110,19 +112,19 @@ impl SourceFilter {
                     if !self.excludes.iter().any(fits) {
                         let is_in = is_in || self.includes.iter().any(fits);
                         if let Some(member) = self.prune(member, path, is_in) {
-                            kept.insert(name, member);
+                            kept.push((name, member));
                         }
                     }
                     path.truncate(length);
                 }
-                (is_in || !kept.is_empty()).then_some(Value::Object(kept))
+                (is_in || !kept.is_empty()).then_some(Json::Object(kept))
             }
-            Value::Array(items) if !is_in => {
-                let kept: Vec<Value> =
+            Json::Array(items) if !is_in => {
+                let kept: Vec<Json> =
                     items.into_iter().filter_map(|item| self.prune(item, path, is_in)).collect();
-                (!kept.is_empty()).then_some(Value::Array(kept))
+                (!kept.is_empty()).then_some(Json::Array(kept))
             }
-            Value::Array(items) => Some(Value::Array(
+            Json::Array(items) => Some(Json::Array(
                 items.into_iter().filter_map(|item| self.prune(item, path, is_in)).collect(),
             )),
             leaf => is_in.then_some(leaf),
@@ -150,7 +152,10 @@ mod tests {
     #[test]
     fn what_is_included_and_not_excluded_is_kept() {
         let source = br#"{"a":{"b":1,"c":2},"d":[{"e":1,"f":2}],"g":3}"#;
-        let kept = |wanted: Value| SourceFilter::parse(&wanted).unwrap().apply(source).unwrap();
+        let kept = |wanted: Value| {
+            let kept = SourceFilter::parse(&wanted).unwrap().apply(source).unwrap();
+            kept.map(|kept| serde_json::from_str::<Value>(&kept.to_string()).unwrap())
+        };
         assert_eq!(kept(json!(false)), None);
         assert_eq!(kept(json!("a")), Some(json!({ "a": { "b": 1, "c": 2 } })));
         assert_eq!(kept(json!(["a.b", "g"])), Some(json!({ "a": { "b": 1 }, "g": 3 })));
@@ -160,5 +165,11 @@ mod tests {
         );
         assert_eq!(kept(json!("d.f")), Some(json!({ "d": [{ "f": 2 }] })));
         assert_eq!(kept(json!("nothing")), Some(json!({})));
+        let long = br#"{"n":123456789012345678901234567890,"f":1.50,"x":1}"#;
+        let kept = SourceFilter::parse(&json!(["n", "f"])).unwrap().apply(long).unwrap();
+        assert_eq!(
+            kept.map(|kept| kept.to_string()).as_deref(),
+            Some(r#"{"n":123456789012345678901234567890,"f":1.50}"#)
+        );
     }
 }

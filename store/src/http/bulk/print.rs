@@ -118,10 +118,8 @@ fn print_item(
         }
     }
     if let Some(problem) = problem {
-        let error = filter.apply(
-            serde_json::json!({ "items": { item.action.name(): { "error": problem.cause() } } }),
-        );
-        if let Some(error) = error.pointer(&format!("/items/{}/error", item.action.name())) {
+        let path = ["items", item.action.name(), "error"];
+        if let Some(error) = filter.within(&path, &problem.cause().to_string()) {
             push(out, format_args!("{}\"error\":{error}", comma(!out.is_empty())));
         }
     }

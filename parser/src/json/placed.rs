@@ -1,0 +1,100 @@
+//! Where a member of a line goes whose name has a fixed type in the index: under that name where it
+//! is of that type, else where a reader looks for it, and under `unmerged` as a last resort.
+//! Elsewhere in its object nothing changes.
+
+use omphalos_common::ecs::{FieldType, Role, role};
+use serde_json::value::RawValue;
+
+use super::{has_objects, is_object, push_member, read_object};
+use crate::document::{Kept, push_name};
+use crate::fields::push_text;
+
+/// Where a member goes.
+enum Place {
+    /// Under its name, as it is.
+    Free,
+    /// It is a value where an object belongs: it becomes the member of this name in it.
+    Below(&'static str),
+    /// It is an object where a text belongs: it becomes its own JSON.
+    Text,
+    /// It is an object whose members have a place each.
+    Object,
+    /// Nowhere under its name.
+    Taken,
+}
+
+fn place(path: &str, raw: &RawValue) -> Place {
+    let has_inside = is_object(raw) || has_objects(raw);
+    match role(path) {
+        _ if raw.get() == "null" => Place::Free,
+        Role::Free => Place::Free,
+        Role::Nowhere => Place::Taken,
+        // Tags are texts.
+        Role::Field(_) if has_inside && path == "tags" => Place::Taken,
+        Role::Field(kind) if has_inside && kind.is_text() => Place::Text,
+        Role::Field(kind) if has_inside && kind != FieldType::Opaque => Place::Taken,
+        Role::Field(_) => Place::Free,
+        Role::Object(_) if is_object(raw) => Place::Object,
+        Role::Object(_) if has_inside => Place::Free,
+        Role::Object(Some(member)) => Place::Below(member),
+        Role::Object(None) => Place::Taken,
+    }
+}
+
+/// Appends the member that is called `name` where it stands and `path` in the document, with a comma
+/// before it; what has no place goes to `kept`.
+pub fn write<'a>(
+    out: &mut Vec<u8>,
+    kept: &mut Kept<&'a RawValue>,
+    path: &str,
+    name: &str,
+    raw: &'a RawValue,
+) {
+    match place(path, raw) {
+        Place::Free => push_member(out, name, raw),
+        Place::Text => {
+            out.push(b',');
+            push_name(out, name);
+            push_text(out, raw.get().as_bytes());
+        }
+        Place::Below(member) => {
+            out.push(b',');
+            push_name(out, name);
+            out.push(b'{');
+            push_name(out, member);
+            out.extend_from_slice(raw.get().as_bytes());
+            out.push(b'}');
+        }
+        Place::Object => {
+            let Some(inner) = read_object(raw.get()) else { return kept.push(path, raw) };
+            out.push(b',');
+            push_name(out, name);
+            let start = out.len();
+            for (name, value) in inner.members {
+                write(out, kept, &format!("{path}.{name}"), &name, value);
+            }
+            match out.get_mut(start) {
+                Some(comma) => *comma = b'{',
+                None => out.push(b'{'),
+            }
+            out.push(b'}');
+        }
+        Place::Taken => kept.push(path, raw),
+    }
+}
+
+/// Puts into `kept` what [`write`] would put there of this member.
+pub fn keep<'a>(kept: &mut Kept<&'a RawValue>, path: &str, raw: &'a RawValue) {
+    match place(path, raw) {
+        Place::Free | Place::Text | Place::Below(_) => {}
+        Place::Object => match read_object(raw.get()) {
+            Some(inner) => {
+                for (name, value) in inner.members {
+                    keep(kept, &format!("{path}.{name}"), value);
+                }
+            }
+            None => kept.push(path, raw),
+        },
+        Place::Taken => kept.push(path, raw),
+    }
+}

@@ -1,0 +1,119 @@
+//! JSON that is taken apart and put together again without being understood: numbers and texts stand
+//! in it as they came. A number of thirty digits would not come out of a `serde_json::Value` again.
+
+use std::fmt;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A value, with its objects and arrays opened.
+#[derive(Debug, Clone)]
+pub enum Json {
+    /// The members in their order.
+    Object(Vec<(String, Self)>),
+    /// The items.
+    Array(Vec<Self>),
+    /// Anything else, as it came.
+    Leaf(Box<RawValue>),
+}
+
+impl Json {
+    /// Deeper than any document can be; what is below stays as it came.
+    const MOST_LEVELS: u32 = 128;
+
+    /// An object without members.
+    pub const EMPTY: Self = Self::Object(Vec::new());
+
+    /// Opens a text.
+    ///
+    /// # Errors
+    /// For what is not JSON.
+    pub fn read(text: &str) -> serde_json::Result<Self> {
+        Self::open(serde_json::from_str(text)?, 0)
+    }
+
+    fn open(raw: &RawValue, level: u32) -> serde_json::Result<Self> {
+        match raw.get().as_bytes().first() {
+            Some(b'{') if level < Self::MOST_LEVELS => {
+                let Members(members) = serde_json::from_str(raw.get())?;
+                let open = |(name, raw)| Ok((name, Self::open(raw, level + 1)?));
+                members.into_iter().map(open).collect::<serde_json::Result<_>>().map(Self::Object)
+            }
+            Some(b'[') if level < Self::MOST_LEVELS => {
+                let items: Vec<&RawValue> = serde_json::from_str(raw.get())?;
+                let open = |raw| Self::open(raw, level + 1);
+                items.into_iter().map(open).collect::<serde_json::Result<_>>().map(Self::Array)
+            }
+            _ => Ok(Self::Leaf(raw.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Object(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                for (name, value) in members {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Leaf(raw) => raw.serialize(serializer),
+        }
+    }
+}
+
+/// The members of an object, not opened.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry().map_err(M::Error::custom)? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_opened_is_written_as_it_came() {
+        for text in [
+            r#"{"a":123456789012345678901234567890,"b":[1.0,1e400,-0,{"c":"\u00e9"}],"a":null}"#,
+            "[]",
+            "{}",
+            "18446744073709551615",
+        ] {
+            assert_eq!(Json::read(text).unwrap().to_string(), text);
+        }
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        assert_eq!(Json::read(&deep).unwrap().to_string(), deep);
+        assert!(Json::read("{\"a\":}").is_err());
+    }
+}
