@@ -13,6 +13,7 @@ mod parse;
 mod reading;
 pub mod run;
 mod search;
+mod top;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,3 @@
+//! `omphalos top`: the traffic of files or of a fleet, live.
+
+pub mod figures;
