@@ -30,6 +30,8 @@ pub fn main() -> ExitCode {
         Some(("search", given)) => search::run(given),
         Some(("import", given)) => import::run(given),
         Some(("audit", given)) => audit::run(given),
+        Some(("top", given)) => top::run(given, false),
+        Some(("httptop", given)) => top::run(given, true),
         Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
         _ => Ok(ExitCode::SUCCESS),
     };
@@ -61,6 +63,8 @@ fn command() -> Command {
         .subcommand(demo::command())
         .subcommand(run::command())
         .subcommand(search::command())
+        .subcommand(top::command())
+        .subcommand(top::classic_command())
         .subcommand(import::command())
         .subcommand(parse::command())
         .subcommand(audit::command())

@@ -12,7 +12,7 @@ use omphalos_common::ids::IdKeys;
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_shipper::config::{Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
-use omphalos_shipper::monitor::{Host, Input, MonitorSettings, PIPE, Remembered};
+use omphalos_shipper::monitor::{Host, Input, MonitorSettings, PIPE};
 use omphalos_transport::batch::BatchSettings;
 
 use crate::audit::table_of;
@@ -73,7 +73,6 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 
 /// What is read for `name`, and how.
 fn source(name: &OsStr, tables: &[MonitorSettings], host: &Host) -> Result<Source, ConfigError> {
-    let (host, remembered) = (host.clone(), Remembered::default());
     if name == PIPE {
         let table = match tables {
             [] => MonitorSettings::default(),
@@ -86,8 +85,8 @@ fn source(name: &OsStr, tables: &[MonitorSettings], host: &Host) -> Result<Sourc
             }
         };
         let pipe: Box<dyn Read + Send> = Box::new(stdin());
-        let (input, pipe) = (table.input_of_pipe()?, Some(pipe));
-        return Ok(Source { input, host, remembered, pipe, says_untimed: true });
+        let source = Source::once(vec![table.input_of_pipe()?], host.clone());
+        return Ok(Source { pipe: Some(pipe), ..source });
     }
     let shown = name.display();
     let unreadable = |error| ConfigError::invalid(format!("cannot read {shown}: {error}"));
@@ -101,12 +100,11 @@ fn source(name: &OsStr, tables: &[MonitorSettings], host: &Host) -> Result<Sourc
         )));
     }
     if kind.is_file() {
-        let input = table.input_of_file(&path, &path)?;
-        return Ok(Source { input, host, remembered, pipe: None, says_untimed: true });
+        return Ok(Source::once(vec![table.input_of_file(&path, &path)?], host.clone()));
     }
     // What a shell makes of <(…), and the like.
     let input = Input { called: Some(path), ..table.input_of_pipe()? };
-    Ok(Source { input, host, remembered, pipe: Some(Box::new(file)), says_untimed: true })
+    Ok(Source { pipe: Some(Box::new(file)), ..Source::once(vec![input], host.clone()) })
 }
 
 /// Prints the documents of `source`.

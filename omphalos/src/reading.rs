@@ -1,4 +1,4 @@
-//! Reading a file with the shipper's own monitor, so that its lines become the documents and ids
+//! Reading files with the shipper's own monitor, so that their lines become the documents and ids
 //! that the shipper makes, or made, of them.
 
 use std::io::Read;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::Period;
 use omphalos_common::telemetry::Health;
+use omphalos_parser::Documents;
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{
     Bodies, ClosedBatch, End, Ended, EngineSettings, Host, Inbox, Input, Joints, Monitor,
@@ -24,8 +25,8 @@ pub const NEVER: Duration = Duration::from_hours(10_000);
 
 /// What is read, and as what.
 pub struct Source {
-    /// The table that says how.
-    pub input: Input,
+    /// The tables that say how.
+    pub inputs: Vec<Input>,
     /// Who ships it.
     pub host: Host,
     /// What is remembered of it.
@@ -34,6 +35,25 @@ pub struct Source {
     pub pipe: Option<Box<dyn Read + Send>>,
     /// Whether to say that lines have no time.
     pub says_untimed: bool,
+    /// Whether to wait for more at the ends of files.
+    pub follows: bool,
+    /// What writes the documents.
+    pub documents: Documents,
+}
+
+impl Source {
+    /// All that is there of these, once.
+    pub fn once(inputs: Vec<Input>, host: Host) -> Self {
+        Self {
+            inputs,
+            host,
+            remembered: Remembered::default(),
+            pipe: None,
+            says_untimed: true,
+            follows: false,
+            documents: Documents::default(),
+        }
+    }
 }
 
 /// What was found out beside the documents.
@@ -63,7 +83,7 @@ impl Reading {
         batch: &BatchSettings,
         turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
     ) -> anyhow::Result<(Self, mpsc::Receiver<T>)> {
-        let Source { input, host, remembered, pipe, says_untimed } = source;
+        let Source { inputs, host, remembered, pipe, says_untimed, follows, documents } = source;
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let state = StateDir::open(directory.path())?;
         let (batches, closed) = sync_channel(1);
@@ -73,6 +93,7 @@ impl Reading {
             inbox: inbox.clone(),
             batches,
             pipe: pipe.map(|pipe| read_pipe(pipe, inbox.clone())).transpose()?,
+            documents,
             bodies: bodies.clone(),
             metrics: metrics.clone(),
             health: Health::default(),
@@ -81,9 +102,9 @@ impl Reading {
         let settings =
             EngineSettings { checkpoint_interval: Period(NEVER), ..EngineSettings::default() };
         let batch = batch.clone();
-        let options =
-            MonitorOptions { once: true, settings, batch, measures_lag: false, says_untimed, host };
-        let monitor = Monitor::new(options, vec![input], state, remembered, joints)?;
+        let (once, measures_lag) = (!follows, follows);
+        let options = MonitorOptions { once, settings, batch, measures_lag, says_untimed, host };
+        let monitor = Monitor::new(options, inputs, state, remembered, joints)?;
         let (ended, monitoring) = oneshot::channel();
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {
             // The monitor's checkpoint, which nobody needs, goes when the monitor has gone.
@@ -95,6 +116,11 @@ impl Reading {
         let passed_on = pass_on(closed, news, bodies, turn)?;
         let reading = Self { inbox, monitor: monitoring, metrics };
         Ok((reading, passed_on))
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &ShipperMetrics {
+        &self.metrics
     }
 
     /// Notes that what these stand for is dealt with.

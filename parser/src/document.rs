@@ -29,6 +29,18 @@ pub struct Frame {
     /// The last three with what closes and joins them, for documents that add nothing in between.
     joined: Vec<u8>,
     keep_original: bool,
+    place: Place,
+}
+
+/// Where the lines of a file come from, as it is in their documents.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// `host.name`.
+    pub host: Box<str>,
+    /// `log.file.path`.
+    pub path: Box<[u8]>,
+    /// `event.dataset`.
+    pub dataset: Box<str>,
 }
 
 impl Frame {
@@ -42,7 +54,13 @@ impl Frame {
             text_of(&[b"\"host\":{\"name\":\"", name, b"\",\"id\":\"", host_id.as_bytes(), b"\""]);
         let log = text_of(&[b"\"log\":{\"file\":{\"path\":\"", path, b"\"},\"offset\":"]);
         let joined = [&ecs[..], b"},", &host, b"},", &log].concat();
-        Self { event, ecs, host, log, joined, keep_original }
+        let place = Place { host: host_name.into(), path: path.into(), dataset: dataset.into() };
+        Self { event, ecs, host, log, joined, keep_original, place }
+    }
+
+    /// Where the lines come from.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -95,15 +113,25 @@ pub enum Shape {
     Split,
 }
 
+/// Sees each event, with where it comes from, in place of a document being made of it.
+pub type Watcher = Box<dyn FnMut(&Event<'_>, &Place) + Send>;
+
 /// Writes documents, reusing its buffers.
 #[derive(Default)]
 pub struct Documents {
     calendar: Calendar,
     /// A buffer for what became of the fields of a list.
     states: Vec<rest::State>,
+    watcher: Option<Watcher>,
 }
 
 impl Documents {
+    /// Shows events to `watcher`; the document of each is an empty line, so that a batch is full after
+    /// so many.
+    pub fn shown_to(watcher: Watcher) -> Self {
+        Self { watcher: Some(watcher), ..Self::default() }
+    }
+
     /// The memory of days, which parsers share with the writer.
     pub fn calendar(&mut self) -> &mut Calendar {
         &mut self.calendar
@@ -111,6 +139,10 @@ impl Documents {
 
     /// Appends the document of `event` and a line feed to `out`.
     pub fn write(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(event, &frame.place);
+            return out.push(b'\n');
+        }
         // The usual document fits, so that most of the appends below need not grow the buffer.
         out.reserve(event.line.len() * 3 + frame.joined.len() + 512);
         out.extend_from_slice(b"{\"@timestamp\":\"");

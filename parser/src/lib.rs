@@ -30,7 +30,7 @@ mod w3c;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Documents, Event, Frame, Shape};
+pub use document::{Documents, Event, Frame, Place, Shape, Watcher};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
 pub use lookup::Seen;

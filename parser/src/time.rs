@@ -32,6 +32,11 @@ impl Time {
         Self { seconds, nanos: 0 }
     }
 
+    /// Nanoseconds since 1970; what is more than 292 years away is that far.
+    pub fn as_nanos(self) -> i64 {
+        self.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(self.nanos))
+    }
+
     /// From milliseconds since 1970.
     pub fn from_millis(millis: i64) -> Self {
         let nanos = below(millis.rem_euclid(1000), 1000) * 1_000_000;

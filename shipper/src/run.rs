@@ -11,6 +11,7 @@ use omphalos_common::ids::IdKeys;
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
+use omphalos_parser::Documents;
 use omphalos_transport::local::LocalSender;
 use omphalos_transport::road::{Open, Plan, Site};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -212,6 +213,7 @@ impl Stages {
             inbox: inbox.clone(),
         };
         let joints = Joints {
+            documents: Documents::default(),
             inbox: inbox.clone(),
             batches,
             pipe: pipe_of(&self.inputs, &inbox)?,

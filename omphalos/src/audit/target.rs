@@ -50,12 +50,11 @@ impl Target {
         let recalled = self.recalled.as_ref().filter(|known| known.ids() == Some(ids));
         let entry = begin_again(&self.path, recalled, ids, untimed, self.millis)
             .with_context(|| format!("cannot read {}", self.path.display()))?;
+        let input = self.monitor.input_of_file(&self.path, &self.called)?;
         let source = Source {
-            input: self.monitor.input_of_file(&self.path, &self.called)?,
-            host: self.host.clone(),
             remembered: Remembered { entries: vec![entry], ..Remembered::default() },
-            pipe: None,
             says_untimed: false,
+            ..Source::once(vec![input], self.host.clone())
         };
         // Batches are full before they leave, whatever the disk needs for them.
         let bytes = batch_bytes;

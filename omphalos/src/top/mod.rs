@@ -1,3 +1,125 @@
-//! `omphalos top`: the traffic of files or of a fleet, live.
+//! `omphalos top`: the traffic of files, live.
+//!
+//! Sources ([`source`]) read lines and put them into the collectors ([`counter`]); a console, or
+//! [`text`] for scripts, asks them ([`figures`]). Nothing that shows figures holds up what counts them.
 
+mod counter;
 pub mod figures;
+mod options;
+mod source;
+mod text;
+mod watched;
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{ArgMatches, Command};
+use omphalos_common::clock::now_millis;
+use omphalos_common::telemetry::{LogFormat, init_logs};
+use omphalos_live::Scope;
+use tokio::time::{MissedTickBehavior, interval};
+
+use counter::Counter;
+use options::{Options, Screen};
+use source::files::Files;
+use text::{Figured, Wanted};
+use watched::Watched;
+
+/// How often the clock moves the collectors.
+const TICK: Duration = Duration::from_millis(250);
+/// So many rows where there is no screen to fill.
+const ROWS: usize = 12;
+
+/// `omphalos top`.
+pub fn command() -> Command {
+    options::command()
+}
+
+/// `omphalos httptop`.
+pub fn classic_command() -> Command {
+    options::classic_command()
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`omphalos_common::config::ConfigError`] for what cannot be used; others when files cannot be read,
+/// or nothing be shown.
+pub fn run(given: &ArgMatches, is_classic: bool) -> anyhow::Result<ExitCode> {
+    let options = Options::read(given, is_classic)?;
+    let is_console = matches!(options.screen, Screen::Full | Screen::Classic);
+    init_logs(LogFormat::Human, if is_console { "off" } else { "warn" })?;
+    let counter = Arc::new(Counter::new(options.live.clone())?);
+    let files = Files::start(
+        options.inputs.clone(),
+        options.host.clone(),
+        options.manner,
+        Arc::clone(&counter),
+    )?;
+    let shown = options.shown.clone();
+    let watched = Arc::new(Watched { counter, ledger: files.ledger(), shown });
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let is_whole = runtime.block_on(async {
+        let ticking = tokio::spawn(tick(Arc::clone(&watched.counter)));
+        let reading = tokio::spawn(files.read());
+        let shown = show(&options, &watched, reading).await;
+        ticking.abort();
+        shown
+    })?;
+    // What still reads has nothing to keep.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(u8::from(!is_whole)))
+}
+
+async fn tick(counter: Arc<Counter>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        counter.advance(now_millis().saturating_mul(1_000_000));
+    }
+}
+
+type Reading = tokio::task::JoinHandle<anyhow::Result<bool>>;
+
+/// Shows figures until that is enough; whether all was read that should be.
+async fn show(options: &Options, watched: &Arc<Watched>, reading: Reading) -> anyhow::Result<bool> {
+    match options.screen {
+        Screen::Text(None) | Screen::Json(None) => {
+            let is_whole = reading.await??;
+            print(options, watched, Scope::Start)?;
+            Ok(is_whole)
+        }
+        Screen::Text(Some(times)) | Screen::Json(Some(times)) => {
+            let mut ticks = interval(options.refresh);
+            ticks.tick().await;
+            for _ in 0..times {
+                ticks.tick().await;
+                print(options, watched, Scope::Window)?;
+            }
+            Ok(true)
+        }
+        Screen::Full | Screen::Classic => Ok(true),
+    }
+}
+
+fn print(options: &Options, watched: &Watched, scope: Scope) -> anyhow::Result<()> {
+    let wanted = Wanted {
+        scope,
+        dimension: &options.dimension,
+        by: options.by,
+        rows: options.rows.unwrap_or(ROWS),
+    };
+    let figured = Figured::ask(watched, &wanted);
+    let text = match options.screen {
+        Screen::Json(_) => figured.json()? + "\n",
+        _ => figured.text() + "\n",
+    };
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}

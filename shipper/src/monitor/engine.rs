@@ -78,6 +78,8 @@ pub struct Joints {
     pub batches: SyncSender<ClosedBatch>,
     /// What comes in on standard input, if that is read.
     pub pipe: Option<Receiver<Piece>>,
+    /// What writes the documents.
+    pub documents: Documents,
     /// Bodies of batches that were sent, to be filled again.
     pub bodies: Bodies,
     /// What is counted.
@@ -157,7 +159,7 @@ impl Monitor {
         remembered: Remembered,
         joints: Joints,
     ) -> std::io::Result<Self> {
-        let Joints { inbox, batches, pipe, bodies, metrics, health } = joints;
+        let Joints { inbox, batches, pipe, documents, bodies, metrics, health } = joints;
         let now = Instant::now();
         let mode = if options.once { WatchMode::Poll } else { options.settings.watch };
         let interval = options.settings.checkpoint_interval.0;
@@ -186,7 +188,7 @@ impl Monitor {
             has_events: false,
             uncovered_links: HashSet::new(),
             saver: Saver::start(state, inbox.clone(), health.clone(), interval)?,
-            documents: Documents::default(),
+            documents,
             buffer: vec![0; READ_BYTES],
             ready: Ready::default(),
             alarms: Alarms::default(),

@@ -66,6 +66,7 @@ impl Running {
         let (inbox, metrics) = (Inbox::default(), ShipperMetrics::default());
         let (sender, batches) = sync_channel(100);
         let joints = Joints {
+            documents: Documents::default(),
             inbox: inbox.clone(),
             batches: sender,
             pipe: None,

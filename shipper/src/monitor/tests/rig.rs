@@ -157,6 +157,7 @@ impl Rig {
         let inbox = Inbox::default();
         let (sender, batches): (SyncSender<ClosedBatch>, _) = sync_channel(1);
         let joints = Joints {
+            documents: Documents::default(),
             inbox: inbox.clone(),
             batches: sender,
             pipe: self.pipe.take(),

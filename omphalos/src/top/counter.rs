@@ -1,0 +1,94 @@
+//! The collectors, filled by sources and asked by whoever shows figures.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use omphalos_live::{
+    Answer, Dimension, Filter, KeyId, Live, Pace, Question, Settings, SettingsProblem,
+};
+
+/// The collectors, from any thread. A lock taken for each line costs nothing that can be measured, and
+/// lets a question in between any two lines.
+#[derive(Debug)]
+pub struct Counter {
+    live: Mutex<Live>,
+    /// How many questions wait. Whoever has lines steps aside for them, because the lock is not fair.
+    asking: AtomicUsize,
+}
+
+impl Counter {
+    /// Without a line.
+    ///
+    /// # Errors
+    /// When the settings cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, SettingsProblem> {
+        Ok(Self { live: Mutex::new(Live::new(settings)?), asking: AtomicUsize::new(0) })
+    }
+
+    /// Lets `count` put lines in.
+    pub fn fill<T>(&self, count: impl FnOnce(&mut Live) -> T) -> T {
+        while self.asking.load(Ordering::Relaxed) > 0 {
+            thread::yield_now();
+        }
+        count(&mut self.lock())
+    }
+
+    fn asked<T>(&self, ask: impl FnOnce(&mut Live) -> T) -> T {
+        self.asking.fetch_add(1, Ordering::Relaxed);
+        let answer = ask(&mut self.lock());
+        self.asking.fetch_sub(1, Ordering::Relaxed);
+        answer
+    }
+
+    /// Answers a question.
+    pub fn ask(&self, question: &Question) -> Answer {
+        self.asked(|live| live.ask(question))
+    }
+
+    /// The id of the key with this text.
+    pub fn key_id(&self, text: &str) -> KeyId {
+        self.asked(|live| live.key_id(text.as_bytes()))
+    }
+
+    /// Begins anew with another filter.
+    pub fn set_filter(&self, filter: Option<Filter>) {
+        self.asked(|live| live.set_filter(filter));
+    }
+
+    /// Counts one more dimension from now on.
+    ///
+    /// # Errors
+    /// When there are as many as can be.
+    pub fn count(&self, dimension: Dimension) -> Result<(), SettingsProblem> {
+        self.asked(|live| live.count(dimension))
+    }
+
+    /// Looks back so far from now on.
+    ///
+    /// # Errors
+    /// When a window cannot be so long.
+    pub fn set_window(&self, window: Duration) -> Result<(), SettingsProblem> {
+        self.asked(|live| live.set_window(window))
+    }
+
+    /// How far it looks back.
+    pub fn window(&self) -> Duration {
+        self.asked(|live| live.window())
+    }
+
+    /// What moves time from now on.
+    pub fn set_pace(&self, pace: Pace) {
+        self.asked(|live| live.set_pace(pace));
+    }
+
+    /// Moves time to that of the clock, in nanoseconds since 1970.
+    pub fn advance(&self, now: i64) {
+        self.asked(|live| live.advance(now));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,334 @@
+//! What is asked for on the command line: the words of `omphalos top`, and those of the httptop that it
+//! continues.
+
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use omphalos_common::config::{About, ConfigError, Period, Setting, Size, add_flags, load};
+use omphalos_common::ids::IdKeys;
+use omphalos_live::{By, Dimension, Filter, Settings as LiveSettings};
+use omphalos_shipper::config::{Settings, all_settings};
+use omphalos_shipper::host::{host_name, machine_id};
+use omphalos_shipper::monitor::{Host, Input, MonitorSettings, Start};
+
+use super::source::files::Manner;
+
+const EXAMPLES: &str = "\
+Reads files to their ends and then what is added to them, as the shipper does: patterns, rotation,
+archives, standard input (-), all formats. Nothing is written, and nothing else need run.
+
+Times are those of the lines. With --once it prints the figures of all lines and ends.
+
+Exit codes: 0 done; 1 some of a file could not be read; 2 usage.
+
+Examples:
+  omphalos top /var/log/nginx/access.log
+  omphalos top '/var/log/nginx/*.log' --by errors --filter 'status:>=400 AND NOT path:/health'
+  zcat old.log.gz | omphalos top - --once --dimension client
+  omphalos top access.log.1 --replay 60
+  omphalos httptop -p clf -i 120 --total-hits 1000 access.log";
+
+/// How figures are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// The console.
+    Full,
+    /// The screen of httptop.
+    Classic,
+    /// So many times as text, for scripts; `None` for once, at the end of all lines.
+    Text(Option<u32>),
+    /// The same as JSON.
+    Json(Option<u32>),
+}
+
+/// From which figures on something is red, until they fall below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Bytes of all lines in the window.
+    pub total_bytes: Option<u64>,
+    /// Lines in the window.
+    pub total_hits: Option<u64>,
+    /// Bytes of one section.
+    pub section_bytes: Option<u64>,
+    /// Lines of one section.
+    pub section_hits: Option<u64>,
+}
+
+/// What is asked for.
+pub struct Options {
+    /// What is read.
+    pub inputs: Vec<Input>,
+    /// Who would ship it.
+    pub host: Host,
+    /// How it is read.
+    pub manner: Manner,
+    /// How it is counted.
+    pub live: LiveSettings,
+    /// How it is shown.
+    pub screen: Screen,
+    /// What is counted first.
+    pub dimension: Dimension,
+    /// By what it is ordered first.
+    pub by: By,
+    /// How many rows there are at most.
+    pub rows: Option<usize>,
+    /// How often figures are drawn.
+    pub refresh: Duration,
+    /// From when on something is red.
+    pub thresholds: Thresholds,
+    /// What is read, for people.
+    pub shown: String,
+}
+
+/// What figures depend on, besides the lines.
+fn rows() -> Vec<Setting> {
+    let mut rows = all_settings();
+    rows.retain(|row| row.is_about(&[About::Document]) || row.key == "monitor.paths");
+    for row in &mut rows {
+        if row.key == "monitor.paths" {
+            *row = row.help(
+                "Files, patterns with * ? [ ] **, or - for standard input; also .gz and .zst.",
+            );
+        }
+    }
+    rows
+}
+
+fn period(text: &str) -> Result<Duration, String> {
+    // The original's are seconds without a unit.
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    text.parse::<Period>().map(|period| period.0).map_err(|error| error.to_string())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse::<Size>().map(|size| size.0).map_err(|error| error.to_string())
+}
+
+fn by(text: &str) -> Result<By, String> {
+    Ok(match text {
+        "hits" => By::Hits,
+        "bytes" => By::Bytes,
+        "errors" => By::Errors,
+        "latency" => By::Latency,
+        "clients" => By::Clients,
+        _ => return Err("expected hits, bytes, errors, latency or clients".to_owned()),
+    })
+}
+
+/// `omphalos top`.
+pub fn command() -> Command {
+    with_own(
+        Command::new("top")
+            .about("Watch the traffic of log files live: top URIs, statuses, clients, latency")
+            .after_help(EXAMPLES),
+    )
+}
+
+/// `omphalos httptop`.
+pub fn classic_command() -> Command {
+    with_own(
+        Command::new("httptop")
+            .about(
+                "The same with the words, keys and screen of the httptop that Omphalos continues",
+            )
+            .hide(true),
+    )
+}
+
+fn with_own(command: Command) -> Command {
+    let value = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let threshold = |name, kind, help| value(name, kind, help).help_heading("Thresholds");
+    let hits = || value_parser!(u64).range(1..);
+    let command = command
+        .arg(
+            value("interval", "PERIOD", "How far the window looks back, in seconds or as 5m")
+                .short('i')
+                .visible_alias("window")
+                .default_value("120")
+                .value_parser(period),
+        )
+        .arg(
+            value("refresh", "PERIOD", "How often figures are drawn, in seconds or as 500ms [default: 1, httptop: 10]")
+                .short('r')
+                .value_parser(period),
+        )
+        .arg(
+            value("count", "ROWS", "At most so many rows [default: as many as fit; 12 where there is no console]")
+                .short('c')
+                .value_parser(value_parser!(u16).range(1..)),
+        )
+        .arg(value("dimension", "FIELD", "What is counted: section, path, client, user, referrer, agent, status, method, vhost, host, source, or any field").default_value("section"))
+        .arg(value("by", "COLUMN", "Order: hits, bytes, errors, latency or clients").default_value("hits").value_parser(by))
+        .arg(value("filter", "QUERY", "Count only these lines; the query is one of omphalos search"))
+        .arg(
+            value("from", "WHERE", "Where to begin in files: at their beginning, or at their end")
+                .default_value("beginning")
+                .value_parser(["beginning", "end"]),
+        )
+        .arg(value("replay", "SPEED", "Play old lines as if they were written now, so many times as fast").value_parser(speed))
+        .arg(
+            Arg::new("once")
+                .long("once")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("batch")
+                .help("Read all that is there, print the figures of all of it, and end"),
+        )
+        .arg(
+            value("batch", "N", "Print the figures of the window N times, one each refresh, and end")
+                .value_parser(value_parser!(u32).range(1..)),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, one object a line; with --once unless --batch is given"))
+        .arg(threshold("total-size", "SIZE", "All bytes of the window are red from here on").value_parser(bytes))
+        .arg(threshold("total-hits", "HITS", "All lines of the window are red from here on").value_parser(hits()))
+        .arg(threshold("size", "SIZE", "The bytes of a section are red from here on").value_parser(bytes))
+        .arg(threshold("hits", "HITS", "The lines of a section are red from here on").value_parser(hits()));
+    add_flags(command, &rows()).mut_arg("monitor.parser", |parser| parser.short('p'))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.trim_end_matches('x').parse().map_err(|_| expected_speed())?;
+    if speed.is_finite() && speed >= 0.001 { Ok(speed) } else { Err(expected_speed()) }
+}
+
+fn expected_speed() -> String {
+    "expected a factor of 0.001 or more, such as 1 or 60".to_owned()
+}
+
+impl Options {
+    /// Reads flags, environment and the file of settings.
+    ///
+    /// # Errors
+    /// When something cannot be used; the message names it.
+    pub fn read(given: &ArgMatches, is_classic: bool) -> Result<Self, ConfigError> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let settings: Settings = load(&rows(), given, environment, std::iter::empty())?.settings;
+        let manner = Manner { follows: !is_once(given), replay: given.get_one("replay").copied() };
+        let tables = tables(&settings.monitor, given, is_classic);
+        let inputs = MonitorSettings::inputs(&tables)?;
+        let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
+        let shown = shown.join(", ");
+        let host =
+            Host::new(host_name(&settings), machine_id().unwrap_or_default(), &IdKeys::default());
+        let text = |name: &str| given.get_one::<String>(name).map_or("", String::as_str);
+        let dimension = Dimension::named(text("dimension"));
+        let live = live(given, &dimension)?;
+        let by = given.get_one("by").copied().unwrap_or_default();
+        let rows = given.get_one::<u16>("count").map(|rows| usize::from(*rows));
+        let default = Duration::from_secs(if is_classic { 10 } else { 1 });
+        let refresh = given.get_one("refresh").copied().unwrap_or(default);
+        if refresh < Duration::from_millis(50) {
+            return Err(ConfigError::invalid("--refresh: expected at least 50ms"));
+        }
+        let thresholds = thresholds(given);
+        let screen = screen(given, is_classic);
+        Ok(Self {
+            inputs,
+            host,
+            manner,
+            live,
+            screen,
+            dimension,
+            by,
+            rows,
+            refresh,
+            thresholds,
+            shown,
+        })
+    }
+}
+
+fn is_once(given: &ArgMatches) -> bool {
+    given.get_flag("once") || given.get_flag("json") && !given.contains_id("batch")
+}
+
+fn screen(given: &ArgMatches, is_classic: bool) -> Screen {
+    let times = given.get_one("batch").copied();
+    match () {
+        () if given.get_flag("json") => Screen::Json(times),
+        () if given.get_flag("once") || times.is_some() => Screen::Text(times),
+        () if is_classic => Screen::Classic,
+        () => Screen::Full,
+    }
+}
+
+/// What is read: the format is found out unless it is said, and is that of the original there.
+fn tables(
+    tables: &[MonitorSettings],
+    given: &ArgMatches,
+    is_classic: bool,
+) -> Vec<MonitorSettings> {
+    let at_end = given.get_one::<String>("from").is_some_and(|from| from == "end");
+    let mut tables = tables.to_vec();
+    for table in &mut tables {
+        table.archives = true;
+        table.start = if at_end { Start::End } else { Start::Beginning };
+        table.ignore_older = None;
+        if is_classic && !given.contains_id("monitor.parser") && !given.contains_id("config") {
+            table.recipe.parser = omphalos_parser::ParserKind::Clf;
+        }
+    }
+    tables
+}
+
+fn live(given: &ArgMatches, dimension: &Dimension) -> Result<LiveSettings, ConfigError> {
+    let window = given.get_one("interval").copied().unwrap_or(Duration::from_mins(2));
+    let step = step_of(window);
+    // Only so many steps can be open at a time.
+    let ahead = (step * 40).min(Duration::from_mins(1));
+    let mut live = LiveSettings { window, step, ahead, ..LiveSettings::default() };
+    if !live.dimensions.contains(dimension) {
+        live.dimensions.push(dimension.clone());
+    }
+    if let Some(filter) = given.get_one::<String>("filter") {
+        let filter = Filter::new(filter)
+            .map_err(|error| ConfigError::invalid(format!("--filter: {error}")))?;
+        live.filter = Some(filter);
+    }
+    live.check().map_err(|error| ConfigError::invalid(format!("--interval: {error}")))?;
+    Ok(live)
+}
+
+/// Small steps, of which a window has a whole number.
+fn step_of(window: Duration) -> Duration {
+    let seconds = window.as_secs();
+    let step = [1, 2, 5, 10, 15, 30, 60, 120, 300]
+        .into_iter()
+        .find(|step| seconds / step <= 120 && seconds % step == 0);
+    Duration::from_secs(step.unwrap_or(1))
+}
+
+fn thresholds(given: &ArgMatches) -> Thresholds {
+    let one = |name: &str| given.get_one::<u64>(name).copied();
+    Thresholds {
+        total_bytes: one("total-size"),
+        total_hits: one("total-hits"),
+        section_bytes: one("size"),
+        section_hits: one("hits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_has_a_whole_number_of_small_steps() {
+        for (window, step) in [(1, 1), (60, 1), (120, 1), (125, 5), (300, 5), (3600, 30), (121, 1)]
+        {
+            assert_eq!(step_of(Duration::from_secs(window)), Duration::from_secs(step), "{window}");
+        }
+    }
+
+    #[test]
+    fn periods_are_seconds_unless_they_say_otherwise() {
+        assert_eq!(period("120"), Ok(Duration::from_secs(120)));
+        assert_eq!(period("5m"), Ok(Duration::from_mins(5)));
+        assert!(period("soon").is_err());
+        assert_eq!(speed("60x"), Ok(60.0));
+        assert!(speed("0").is_err() && speed("NaN").is_err() && speed("inf").is_err());
+    }
+}

@@ -1,0 +1,277 @@
+//! Files, patterns and standard input, read by the shipper's own monitor: rotation, archives, all
+//! formats. No document is made: the fields that the parser finds are counted as they are.
+
+use std::ffi::OsStr;
+use std::io::stdin;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use omphalos_common::config::{Period, Size};
+use omphalos_live::{DocumentReader, Pace, Place, with_event};
+use omphalos_parser::Documents;
+use omphalos_shipper::monitor::{ClosedBatch, Host, Input, Owner, PIPE};
+use omphalos_transport::batch::BatchSettings;
+use tokio::sync::mpsc;
+
+use super::pacing::Pacing;
+use crate::reading::{Reading as FileReading, Source};
+use crate::top::counter::Counter;
+use crate::top::figures::{Reading, SourceState};
+
+/// A batch is so many lines: the document of each is an empty one.
+const BATCH_LINES: u64 = 8 * 1024;
+/// How long lines wait for others.
+const FLUSH: Duration = Duration::from_millis(100);
+/// Lines that come at once, and were written during so long, were held back by who wrote them.
+const BLOCK: i64 = 2_000_000_000;
+/// So many blocks are needed to say so.
+const BLOCKS: u64 = 3;
+/// So many files are told apart; the lines of others are counted together.
+const MOST_FILES: usize = 256;
+
+/// How files are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Whether to wait for more at their ends.
+    pub follows: bool,
+    /// How many seconds of a log pass in one; as fast as possible without.
+    pub replay: Option<f64>,
+}
+
+/// What is known of each file; shared with whoever shows it.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<Vec<Account>>>);
+
+/// One file.
+#[derive(Debug)]
+struct Account {
+    path: Box<[u8]>,
+    /// The same, as batches and people call it.
+    shown: String,
+    lines: u64,
+    failures: u64,
+    /// Up to where it was read.
+    offset: u64,
+    /// When lines came last.
+    last: Instant,
+    /// Times of the oldest and newest line since lines came last, in nanoseconds.
+    span: Option<(i64, i64)>,
+    /// How often lines of a long time came at once, and how often others did.
+    blocks: u64,
+    others: u64,
+    /// Whether its end was reached once.
+    is_read: bool,
+    has_ended: bool,
+}
+
+/// Files that are being read.
+pub struct Files {
+    ledger: Ledger,
+    reading: Option<FileReading>,
+    batches: mpsc::Receiver<Vec<Owner>>,
+    counter: Arc<Counter>,
+    follows: bool,
+}
+
+impl Files {
+    /// Begins to read the files of `inputs`.
+    ///
+    /// # Errors
+    /// When something cannot be looked at, or nothing temporary be written.
+    pub fn start(
+        inputs: Vec<Input>,
+        host: Host,
+        manner: Manner,
+        counter: Arc<Counter>,
+    ) -> anyhow::Result<Self> {
+        let ledger = Ledger::default();
+        let has_pipe = inputs.iter().any(|input| input.has_pipe);
+        let source = Source {
+            pipe: has_pipe.then(|| Box::new(stdin()) as Box<dyn std::io::Read + Send>),
+            says_untimed: false,
+            follows: manner.follows,
+            documents: watching(manner, ledger.clone(), Arc::clone(&counter)),
+            ..Source::once(inputs, host)
+        };
+        counter.set_pace(Pace::Lines);
+        let batch = BatchSettings {
+            bytes: Size(BATCH_LINES),
+            flush_interval: Period(FLUSH),
+            ..BatchSettings::default()
+        };
+        let noted = ledger.clone();
+        let (reading, batches) = FileReading::start(source, &batch, move |closed| {
+            noted.note(closed);
+            std::mem::take(&mut closed.owners)
+        })?;
+        Ok(Self { ledger, reading: Some(reading), batches, counter, follows: manner.follows })
+    }
+
+    /// What is known of each file.
+    pub fn ledger(&self) -> Ledger {
+        self.ledger.clone()
+    }
+
+    /// Reads to the end, or for ever.
+    ///
+    /// # Errors
+    /// When some of it could not be read.
+    pub async fn read(mut self) -> anyhow::Result<bool> {
+        let Some(reading) = self.reading.take() else { return Ok(true) };
+        let mut has_caught_up = false;
+        while let Some(owners) = self.batches.recv().await {
+            reading.confirm(owners);
+            if self.follows && !has_caught_up && self.ledger.has_caught_up() {
+                has_caught_up = true;
+                self.counter.set_pace(Pace::Clock);
+            }
+        }
+        let finished = reading.finish().await?;
+        self.ledger.end();
+        Ok(!finished.is_cut)
+    }
+}
+
+/// Counts each event, and writes no document.
+fn watching(manner: Manner, ledger: Ledger, counter: Arc<Counter>) -> Documents {
+    let mut reader = DocumentReader::default();
+    let mut pacing = manner.replay.map(Pacing::new);
+    let mut at = 0;
+    Documents::shown_to(Box::new(move |event, place| {
+        if let Some(pacing) = &mut pacing {
+            pacing.wait_for(event.time.as_nanos());
+        }
+        at = ledger.see(at, event.time.as_nanos(), &place.path, event.problem.is_some());
+        let place = Place {
+            host: Some(place.host.as_bytes()),
+            source: Some(&place.path),
+            dataset: Some(place.dataset.as_bytes()),
+        };
+        with_event(event, &place, &mut reader, |hit| counter.fill(|live| live.take(hit)));
+    }))
+}
+
+impl Ledger {
+    /// Counts a line of a file, which was at this place before; returns where it is.
+    fn see(&self, at: usize, time: i64, path: &[u8], is_failure: bool) -> usize {
+        let mut accounts = self.lock();
+        let at = place_of(&mut accounts, at, path);
+        if let Some(account) = accounts.get_mut(at) {
+            account.lines += 1;
+            account.failures += u64::from(is_failure);
+            let (oldest, newest) = account.span.unwrap_or((time, time));
+            account.span = Some((oldest.min(time), newest.max(time)));
+        }
+        at
+    }
+
+    /// Notes up to where files were read.
+    fn note(&self, closed: &ClosedBatch) {
+        let mut accounts = self.lock();
+        let now = Instant::now();
+        for chunk in &closed.batch.chunks {
+            let mut of_file = accounts.iter_mut();
+            let Some(account) = of_file.find(|account| *account.shown == *chunk.path) else {
+                continue;
+            };
+            account.offset = chunk.end;
+            account.last = now;
+            if let Some((oldest, newest)) = account.span.take()
+                && account.is_read
+            {
+                let is_block = newest.saturating_sub(oldest) >= BLOCK;
+                account.blocks += u64::from(is_block);
+                account.others += u64::from(!is_block);
+            }
+            account.is_read |= account.behind() == Some(0);
+        }
+    }
+
+    /// Whether all of each file was read.
+    fn has_caught_up(&self) -> bool {
+        self.lock().iter().all(|account| account.is_read || account.behind().is_none())
+    }
+
+    fn end(&self) {
+        for account in self.lock().iter_mut() {
+            account.has_ended = true;
+        }
+    }
+
+    /// How each file is.
+    pub fn states(&self) -> Vec<SourceState> {
+        self.lock().iter().map(Account::state).collect()
+    }
+
+    /// All lines, and those of them that were not understood.
+    pub fn lines(&self) -> (u64, u64) {
+        let accounts = self.lock();
+        let sum = |of: fn(&Account) -> u64| accounts.iter().map(of).sum();
+        (sum(|account| account.lines), sum(|account| account.failures))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Account>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the account of a file is; it is opened if there is none.
+fn place_of(accounts: &mut Vec<Account>, guess: usize, path: &[u8]) -> usize {
+    let is_of = |account: &Account| *account.path == *path;
+    if accounts.get(guess).is_some_and(is_of) {
+        return guess;
+    }
+    if let Some(at) = accounts.iter().position(is_of) {
+        return at;
+    }
+    if accounts.len() < MOST_FILES {
+        accounts.push(Account::new(path));
+    }
+    accounts.len() - 1
+}
+
+impl Account {
+    fn new(path: &[u8]) -> Self {
+        Self {
+            path: path.into(),
+            shown: String::from_utf8_lossy(path).into_owned(),
+            lines: 0,
+            failures: 0,
+            offset: 0,
+            last: Instant::now(),
+            span: None,
+            blocks: 0,
+            others: 0,
+            is_read: false,
+            has_ended: false,
+        }
+    }
+
+    /// Bytes that are not read yet, where that is known.
+    fn behind(&self) -> Option<u64> {
+        if *self.path == *PIPE.as_bytes() {
+            return None;
+        }
+        let size = std::fs::metadata(OsStr::from_bytes(&self.path)).ok()?.len();
+        Some(size.saturating_sub(self.offset))
+    }
+
+    fn state(&self) -> SourceState {
+        let state = match () {
+            () if self.has_ended => Reading::Ended,
+            () if self.is_read => Reading::Following,
+            () => Reading::CatchingUp,
+        };
+        SourceState {
+            name: self.shown.clone(),
+            state,
+            lines: self.lines,
+            failures: self.failures,
+            dropped: 0,
+            behind: self.behind(),
+            silent_for: self.last.elapsed(),
+            in_blocks: self.blocks >= BLOCKS && self.blocks > self.others,
+        }
+    }
+}

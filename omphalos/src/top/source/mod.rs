@@ -1,0 +1,4 @@
+//! Where lines come from.
+
+pub mod files;
+pub mod pacing;
