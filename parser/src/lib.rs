@@ -17,6 +17,7 @@ mod document;
 mod fields;
 mod formats;
 mod json;
+mod lookup;
 mod raw;
 mod request;
 pub mod scribe;
@@ -32,6 +33,8 @@ mod tests;
 pub use document::{Documents, Event, Frame, Shape};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
+pub use lookup::Seen;
+pub use request::Request;
 pub use text::without_halves;
 pub use time::{Calendar, Time, TimeFormat, TimeRule};
 

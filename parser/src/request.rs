@@ -182,7 +182,7 @@ impl Request<'_> {
     }
 
     /// The target taken apart. What the format has apart from it goes before that.
-    fn url(&self) -> Url<'_> {
+    pub(super) fn url(&self) -> Url<'_> {
         let mut url = match self.target {
             Some(target) => Url::of_target(self.method, target),
             None => Url::default(),

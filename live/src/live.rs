@@ -1,0 +1,271 @@
+//! Both collectors at once: `aggregate`, since the start, and `sliding`, the last steps.
+//!
+//! A line is added to the step that it belongs to, and to nothing else. When a step has ended, its
+//! sums are added to those since the start, and it is kept until it has left the window. So both cost
+//! one pass a line, and what they cost beside that depends on steps and capacity, not on traffic. An answer
+//! merges what it needs, and changes nothing.
+
+use std::collections::VecDeque;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::dimension::Dimension;
+use crate::filter::Filter;
+use crate::hit::Hit;
+use crate::question::KeyId;
+use crate::recent::{Hashes, Recent};
+use crate::settings::{MOST_DIMENSIONS, Pace, Settings, SettingsProblem};
+use crate::sketch::{Figures, Key, Table, bucket};
+use crate::step::Step;
+use crate::timeline::{Timeline, When};
+
+/// Figures of lines. One thread owns it and asks it.
+#[derive(Debug)]
+pub struct Live {
+    pub(crate) settings: Settings,
+    pub(crate) timeline: Timeline,
+    /// What is counted, by the places of its tables.
+    pub(crate) places: Vec<Option<Counted>>,
+    /// Steps that have not ended, in order.
+    pub(crate) open: Vec<Step>,
+    /// Steps of the window that have ended, in order.
+    pub(crate) ended: VecDeque<Step>,
+    /// All steps that have ended since the start.
+    pub(crate) start: Step,
+    /// Lines that are in no step and not yet in `start`.
+    pub(crate) stray: Step,
+    pub(crate) recent: Recent,
+    pub(crate) lates: u64,
+    pub(crate) aheads: u64,
+    pub(crate) left_out: u64,
+}
+
+/// A dimension that is counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted {
+    pub dimension: Dimension,
+    /// Since when, in nanoseconds; `None` for the start.
+    pub since: Option<i64>,
+}
+
+impl Live {
+    /// Without a line.
+    ///
+    /// # Errors
+    /// When the settings cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, SettingsProblem> {
+        settings.check()?;
+        let mut live = Self {
+            timeline: Timeline::new(&settings),
+            places: Vec::new(),
+            open: Vec::new(),
+            ended: VecDeque::new(),
+            start: Step::new(0, 0, settings.capacity),
+            stray: Step::new(0, 0, settings.capacity),
+            recent: Recent::new(settings.line_bytes),
+            lates: 0,
+            aheads: 0,
+            left_out: 0,
+            settings,
+        };
+        for dimension in live.settings.dimensions.clone() {
+            live.count(dimension)?;
+        }
+        Ok(live)
+    }
+
+    /// Counts a line. False if the filter leaves it out.
+    pub fn take(&mut self, hit: &Hit<'_>) -> bool {
+        if self.settings.filter.as_ref().is_some_and(|filter| !filter.matches(hit)) {
+            self.left_out += 1;
+            return false;
+        }
+        let figures = self.figures(hit);
+        let when = self.timeline.see(hit.time);
+        let seed = self.settings.seed;
+        let step = match when {
+            When::In(number) => {
+                let at = self.place_of_step(number);
+                self.open.get_mut(at)
+            }
+            When::Late => {
+                self.lates += 1;
+                Some(&mut self.stray)
+            }
+            When::Ahead => {
+                self.aheads += 1;
+                Some(&mut self.stray)
+            }
+        };
+        let Some(step) = step else { return true };
+        step.totals.take(&figures);
+        let mut hashes: Hashes = [0; MOST_DIMENSIONS];
+        let tables = step.tables.iter_mut();
+        for ((counted, table), noted) in self.places.iter().zip(tables).zip(&mut hashes) {
+            let Some(counted) = counted else { continue };
+            counted.dimension.with_value(hit, |value| {
+                let known = figures.client.filter(|_| counted.dimension == Dimension::Client);
+                *noted = known.unwrap_or_else(|| hash(seed, value));
+                table.take(Key::new(*noted, value), &figures);
+            });
+        }
+        self.recent.take(hit.time, hit.line, hashes);
+        self.end_steps();
+        true
+    }
+
+    fn figures(&self, hit: &Hit<'_>) -> Figures {
+        let class = hit.status.filter(|status| (100..600).contains(status)).unwrap_or(0) / 100;
+        Figures {
+            bytes: hit.bytes.unwrap_or(0),
+            class: u8::try_from(class).unwrap_or(0),
+            is_error: hit.status.is_some_and(|status| status >= self.settings.errors_from),
+            client: hit.client.map(|client| hash(self.settings.seed, client)),
+            latency: hit.latency,
+            bucket: hit.latency.map_or(0, bucket),
+        }
+    }
+
+    /// Where among the open steps this one is, which is made if it is not there.
+    fn place_of_step(&mut self, number: i64) -> usize {
+        // Lines nearly always belong to the last.
+        if self.open.last().is_some_and(|step| step.number == number) {
+            return self.open.len() - 1;
+        }
+        match self.open.binary_search_by_key(&number, |step| step.number) {
+            Ok(at) => at,
+            Err(at) => {
+                let capacity = self.settings.step_capacity();
+                self.open.insert(at, Step::new(number, self.places.len(), capacity));
+                at
+            }
+        }
+    }
+
+    /// Moves time to that of the clock, in nanoseconds since 1970: steps end, and what is ahead of it is
+    /// known. With [`Pace::Lines`] only the latter.
+    pub fn advance(&mut self, now: i64) {
+        self.timeline.advance(now);
+        self.end_steps();
+    }
+
+    /// What moves time from now on: a file is read to its end by the times of its lines, and followed by
+    /// the clock.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.settings.pace = pace;
+        self.timeline.set_pace(pace);
+    }
+
+    /// Ends the steps before the watermark, and lets go of those that have left the window.
+    fn end_steps(&mut self) {
+        let Some(first) = self.timeline.first_open() else { return };
+        if self.open.first().is_some_and(|step| step.number < first) {
+            let left = self.open.split_off(self.open.partition_point(|step| step.number < first));
+            for mut step in std::mem::replace(&mut self.open, left) {
+                add(&mut self.start, &step);
+                step.seal();
+                self.ended.push_back(step);
+            }
+            if self.stray.totals.counts.hits > 0 {
+                add(&mut self.start, &self.stray);
+                self.stray.clear(0);
+            }
+        }
+        let oldest = first.saturating_sub(self.settings.steps());
+        while self.ended.front().is_some_and(|step| step.number < oldest) {
+            self.ended.pop_front();
+        }
+    }
+
+    /// The end of the last step that has ended, in nanoseconds since 1970. Alerts are judged when it
+    /// moves, by [`crate::Scope::Ended`].
+    pub fn ended_at(&self) -> Option<i64> {
+        self.timeline.first_open().map(|first| self.timeline.start_of(first))
+    }
+
+    /// Counts the keys of one more dimension, from now on. Nothing changes if it is counted already.
+    ///
+    /// # Errors
+    /// When there are as many as can be.
+    pub fn count(&mut self, dimension: Dimension) -> Result<(), SettingsProblem> {
+        if self.place(&dimension).is_some() {
+            return Ok(());
+        }
+        let mut dimensions = self.dimensions();
+        dimensions.push(dimension.clone());
+        let settings = Settings { dimensions, ..self.settings.clone() };
+        settings.check()?;
+        self.settings = settings;
+        let counted = Counted { dimension, since: self.timeline.newest() };
+        match self.places.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(counted),
+            None => {
+                self.places.push(Some(counted));
+                let capacity = self.settings.capacity;
+                let step_capacity = self.settings.step_capacity();
+                self.start.tables.push(Table::new(capacity));
+                self.stray.tables.push(Table::new(capacity));
+                for step in self.open.iter_mut().chain(&mut self.ended) {
+                    step.tables.push(Table::new(step_capacity));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the keys of a dimension.
+    pub fn stop_counting(&mut self, dimension: &Dimension) {
+        let Some(place) = self.place(dimension) else { return };
+        if let Some(counted) = self.places.get_mut(place) {
+            *counted = None;
+        }
+        self.settings.dimensions = self.dimensions();
+        let steps = self.open.iter_mut().chain(&mut self.ended);
+        for step in steps.chain([&mut self.start, &mut self.stray]) {
+            if let Some(table) = step.tables.get_mut(place) {
+                *table = table.emptied();
+            }
+        }
+        self.recent.forget(place);
+    }
+
+    /// What is counted.
+    pub fn dimensions(&self) -> Vec<Dimension> {
+        self.places.iter().flatten().map(|counted| counted.dimension.clone()).collect()
+    }
+
+    /// Begins anew with another filter: what was counted before had the other one.
+    pub fn set_filter(&mut self, filter: Option<Filter>) {
+        let settings = Settings { filter, dimensions: self.dimensions(), ..self.settings.clone() };
+        // They were checked before, and the filter is none of what is checked.
+        if let Ok(mut live) = Self::new(settings) {
+            live.timeline.set_clock(self.timeline.clock());
+            *self = live;
+        }
+    }
+
+    /// The id of the key with this text, in any dimension.
+    pub fn key_id(&self, text: &[u8]) -> KeyId {
+        KeyId(hash(self.settings.seed, text))
+    }
+
+    pub(crate) fn place(&self, dimension: &Dimension) -> Option<usize> {
+        self.places
+            .iter()
+            .position(|place| place.as_ref().is_some_and(|counted| counted.dimension == *dimension))
+    }
+}
+
+/// The hash of a key; 0 stands for none.
+#[inline]
+fn hash(seed: u64, text: &[u8]) -> u64 {
+    xxh3_64_with_seed(text, seed).max(1)
+}
+
+/// Adds the lines of a step to those since the start.
+fn add(start: &mut Step, step: &Step) {
+    start.totals.add(&step.totals);
+    for (ours, theirs) in start.tables.iter_mut().zip(&step.tables) {
+        ours.add(theirs);
+    }
+}
