@@ -197,18 +197,17 @@ impl Live {
         settings.check()?;
         self.settings = settings;
         let counted = Counted { dimension, since: self.timeline.newest() };
-        match self.places.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(counted),
-            None => {
-                self.places.push(Some(counted));
-                let capacity = self.settings.capacity;
-                let step_capacity = self.settings.step_capacity();
-                self.start.tables.push(Table::new(capacity));
-                self.stray.tables.push(Table::new(capacity));
-                for step in self.open.iter_mut().chain(&mut self.ended) {
-                    step.tables.push(Table::new(step_capacity));
-                }
-            }
+        if let Some(place) = self.places.iter_mut().find(|place| place.is_none()) {
+            *place = Some(counted);
+            return Ok(());
+        }
+        self.places.push(Some(counted));
+        for step in [&mut self.start, &mut self.stray] {
+            step.tables.push(Table::new(self.settings.capacity));
+        }
+        let capacity = self.settings.step_capacity();
+        for step in self.open.iter_mut().chain(&mut self.ended) {
+            step.tables.push(Table::new(capacity));
         }
         Ok(())
     }

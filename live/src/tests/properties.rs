@@ -1,3 +1,5 @@
+#![expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
+
 use proptest::prelude::*;
 
 use super::model::{Model, Owned, Truth, small};
