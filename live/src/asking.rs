@@ -69,6 +69,10 @@ impl Live {
         let last = match scope {
             Scope::Window => self.timeline.step_of(self.timeline.newest()?),
             Scope::Ended => self.timeline.first_open()?.saturating_sub(1),
+            Scope::Until(end) => {
+                self.timeline.newest()?;
+                self.timeline.step_of(end.saturating_mul(1_000_000)).saturating_sub(1)
+            }
             Scope::Start => {
                 let first = self.ended.front().or(self.open.first())?.number;
                 let last = self.timeline.step_of(self.timeline.newest()?);
@@ -101,7 +105,7 @@ impl Live {
         let begin = self.timeline.start_of(span.first);
         let end = self.timeline.start_of(span.last.saturating_add(1));
         let oldest = match scope {
-            Scope::Ended => self.timeline.start_of(self.timeline.step_of(oldest)),
+            Scope::Ended | Scope::Until(_) => self.timeline.start_of(self.timeline.step_of(oldest)),
             Scope::Start | Scope::Window => oldest,
         };
         Some((begin.max(oldest).min(end), end.min(newest)))
@@ -142,7 +146,7 @@ impl Live {
         let (Some(Span { last, .. }), Some(oldest)) = (span, self.timeline.oldest()) else {
             return Rate::default();
         };
-        let is_complete = scope == Scope::Ended;
+        let is_complete = matches!(scope, Scope::Ended | Scope::Until(_));
         let before = if is_complete { last } else { last.saturating_sub(1) };
         let wanted = before.max(self.timeline.step_of(oldest));
         let step = self.kept().find(|step| step.number == wanted);

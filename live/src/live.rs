@@ -80,6 +80,7 @@ impl Live {
             self.left_out += 1;
             return false;
         }
+        self.let_go();
         let figures = self.figures(hit);
         let when = self.timeline.see(hit.time);
         let seed = self.settings.seed;
@@ -145,6 +146,7 @@ impl Live {
     /// Moves time to that of the clock, in nanoseconds since 1970: steps end, and what is ahead of it is
     /// known. With [`Pace::Lines`] only the latter.
     pub fn advance(&mut self, now: i64) {
+        self.let_go();
         self.timeline.advance(now);
         self.end_steps();
     }
@@ -156,7 +158,7 @@ impl Live {
         self.timeline.set_pace(pace);
     }
 
-    /// Ends the steps before the watermark, and lets go of those that have left the window.
+    /// Ends the steps before the watermark.
     fn end_steps(&mut self) {
         let Some(first) = self.timeline.first_open() else { return };
         if self.open.first().is_some_and(|step| step.number < first) {
@@ -171,16 +173,30 @@ impl Live {
                 self.stray.clear(0);
             }
         }
+    }
+
+    /// Lets go of steps that had left the window before this line or this moment: those that it ends are
+    /// asked for first, each with its own window.
+    fn let_go(&mut self) {
+        let Some(front) = self.ended.front() else { return };
+        let Some(first) = self.timeline.first_open() else { return };
         let oldest = first.saturating_sub(self.settings.steps());
-        while self.ended.front().is_some_and(|step| step.number < oldest) {
-            self.ended.pop_front();
+        if front.number < oldest {
+            let left = self.ended.partition_point(|step| step.number < oldest);
+            self.ended.drain(..left);
         }
     }
 
-    /// The end of the last step that has ended, in nanoseconds since 1970. Alerts are judged when it
-    /// moves, by [`crate::Scope::Ended`].
+    /// The end of the last step that has ended, in nanoseconds since 1970. When it moves, alerts are
+    /// judged for each end of a step that it moved over ([`crate::Scope::Until`]), so that a replay
+    /// gives the same answers.
     pub fn ended_at(&self) -> Option<i64> {
         self.timeline.first_open().map(|first| self.timeline.start_of(first))
+    }
+
+    /// How lines are counted.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Counts the keys of one more dimension, from now on. Nothing changes if it is counted already.
