@@ -48,9 +48,9 @@ impl Live {
                 let detail = self.detail(dimension, *scope, *key, *lines);
                 detail.map_or_else(uncounted(dimension), |detail| Answer::Key(Box::new(detail)))
             }
-            Question::Series { scope } => Answer::Series(self.series(*scope, |live, step| {
+            Question::Series { scope } => Answer::Series(self.series(*scope, |step| {
                 let totals = step.map(|step| &step.totals);
-                totals.map_or_else(|| live.no_point(), |totals| point_of(totals))
+                totals.map_or_else(no_point, point_of)
             })),
             Question::Lines { most } => Answer::Lines { lines: self.lines(None, *most) },
             Question::Dimensions => {
@@ -69,6 +69,10 @@ impl Live {
         let last = match scope {
             Scope::Window => self.timeline.step_of(self.timeline.newest()?),
             Scope::Ended => self.timeline.first_open()?.saturating_sub(1),
+            Scope::Until(end) => {
+                self.timeline.newest()?;
+                self.timeline.step_of(end.saturating_mul(1_000_000)).saturating_sub(1)
+            }
             Scope::Start => {
                 let first = self.ended.front().or(self.open.first())?.number;
                 let last = self.timeline.step_of(self.timeline.newest()?);
@@ -101,7 +105,7 @@ impl Live {
         let begin = self.timeline.start_of(span.first);
         let end = self.timeline.start_of(span.last.saturating_add(1));
         let oldest = match scope {
-            Scope::Ended => self.timeline.start_of(self.timeline.step_of(oldest)),
+            Scope::Ended | Scope::Until(_) => self.timeline.start_of(self.timeline.step_of(oldest)),
             Scope::Start | Scope::Window => oldest,
         };
         Some((begin.max(oldest).min(end), end.min(newest)))
@@ -142,7 +146,7 @@ impl Live {
         let (Some(Span { last, .. }), Some(oldest)) = (span, self.timeline.oldest()) else {
             return Rate::default();
         };
-        let is_complete = scope == Scope::Ended;
+        let is_complete = matches!(scope, Scope::Ended | Scope::Until(_));
         let before = if is_complete { last } else { last.saturating_sub(1) };
         let wanted = before.max(self.timeline.step_of(oldest));
         let step = self.kept().find(|step| step.number == wanted);
@@ -163,7 +167,9 @@ impl Live {
             By::Clients => Depth::Clients,
         };
         let mut merger = Merger::new(depth);
-        tables.iter().for_each(|table| merger.add(table, None));
+        for table in &tables {
+            merger.add(table, None);
+        }
         let (floor, hits) = (merger.floor(), merger.hits());
         let merged = merger.finish();
         let keys = merged.len() as u64;
@@ -171,7 +177,9 @@ impl Live {
         // The others are looked at for these alone.
         let only: HashSet<u64> = heaviest.iter().map(|merged| merged.key.hash).collect();
         let mut merger = Merger::new(Depth::All);
-        tables.iter().for_each(|table| merger.add(table, Some(&only)));
+        for table in &tables {
+            merger.add(table, Some(&only));
+        }
         let mut full = merger.finish();
         let rows = heaviest.iter().filter_map(|wanted| {
             let at = full.iter().position(|other| other.key == wanted.key)?;
@@ -206,9 +214,9 @@ impl Live {
         self.tables(place, scope).iter().for_each(|table| merger.add(table, Some(&only)));
         let floor = merger.floor();
         let row = merger.finish().first().map_or_else(|| no_row(&floor), row_of);
-        let series = self.series(scope, |live, step| {
+        let series = self.series(scope, |step| {
             let table = step.and_then(|step| step.tables.get(place));
-            table.map_or_else(|| live.no_point(), |table| point_of_key(table, key))
+            table.map_or_else(no_point, |table| point_of_key(table, key))
         });
         let lines = self.lines(Some((place, key.0)), lines);
         let since = self.since(place);
@@ -216,7 +224,7 @@ impl Live {
     }
 
     /// A point for each step of a scope.
-    fn series(&self, scope: Scope, point: impl Fn(&Self, Option<&Step>) -> Point) -> Series {
+    fn series(&self, scope: Scope, point: impl Fn(Option<&Step>) -> Point) -> Series {
         let first_open = self.timeline.first_open().unwrap_or(i64::MAX);
         let oldest = self.timeline.oldest().map_or(i64::MAX, |time| self.timeline.step_of(time));
         let mut points = Vec::new();
@@ -226,15 +234,10 @@ impl Live {
                 while kept.next_if(|step| step.number < number).is_some() {}
                 let step = kept.next_if(|step| step.number == number);
                 let at = millis(self.timeline.start_of(number));
-                points.push(Point { at, is_open: number >= first_open, ..point(self, step) });
+                points.push(Point { at, is_open: number >= first_open, ..point(step) });
             }
         }
         Series { step: millis(self.timeline.step()), points }
-    }
-
-    /// A step without lines.
-    fn no_point(&self) -> Point {
-        point_of(&Totals::default())
     }
 
     fn lines(&self, key: Option<(usize, u64)>, most: usize) -> Vec<Line> {
@@ -347,6 +350,11 @@ fn point_of_key(table: &Table, key: KeyId) -> Point {
         clients: about(&entry.clients, entry.over.hits),
         latency: entry.latency.as_deref().and_then(quantiles),
     }
+}
+
+/// A step without lines.
+fn no_point() -> Point {
+    point_of(&Totals::default())
 }
 
 fn point_of(totals: &Totals) -> Point {

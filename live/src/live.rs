@@ -6,7 +6,6 @@
 //! merges what it needs, and changes nothing.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -81,6 +80,7 @@ impl Live {
             self.left_out += 1;
             return false;
         }
+        self.let_go();
         let figures = self.figures(hit);
         let when = self.timeline.see(hit.time);
         let seed = self.settings.seed;
@@ -146,6 +146,7 @@ impl Live {
     /// Moves time to that of the clock, in nanoseconds since 1970: steps end, and what is ahead of it is
     /// known. With [`Pace::Lines`] only the latter.
     pub fn advance(&mut self, now: i64) {
+        self.let_go();
         self.timeline.advance(now);
         self.end_steps();
     }
@@ -157,24 +158,7 @@ impl Live {
         self.timeline.set_pace(pace);
     }
 
-    /// Looks back so far from now on. What has left a shorter window does not come back into a longer one.
-    ///
-    /// # Errors
-    /// When the window cannot be so long, or is not a number of whole steps.
-    pub fn set_window(&mut self, window: Duration) -> Result<(), SettingsProblem> {
-        let settings = Settings { window, ..self.settings.clone() };
-        settings.check()?;
-        self.settings = settings;
-        self.end_steps();
-        Ok(())
-    }
-
-    /// How far it looks back.
-    pub fn window(&self) -> Duration {
-        self.settings.window
-    }
-
-    /// Ends the steps before the watermark, and lets go of those that have left the window.
+    /// Ends the steps before the watermark.
     fn end_steps(&mut self) {
         let Some(first) = self.timeline.first_open() else { return };
         if self.open.first().is_some_and(|step| step.number < first) {
@@ -189,16 +173,30 @@ impl Live {
                 self.stray.clear(0);
             }
         }
+    }
+
+    /// Lets go of steps that had left the window before this line or this moment: those that it ends are
+    /// asked for first, each with its own window.
+    fn let_go(&mut self) {
+        let Some(front) = self.ended.front() else { return };
+        let Some(first) = self.timeline.first_open() else { return };
         let oldest = first.saturating_sub(self.settings.steps());
-        while self.ended.front().is_some_and(|step| step.number < oldest) {
-            self.ended.pop_front();
+        if front.number < oldest {
+            let left = self.ended.partition_point(|step| step.number < oldest);
+            self.ended.drain(..left);
         }
     }
 
-    /// The end of the last step that has ended, in nanoseconds since 1970. Alerts are judged when it
-    /// moves, by [`crate::Scope::Ended`].
+    /// The end of the last step that has ended, in nanoseconds since 1970. When it moves, alerts are
+    /// judged for each end of a step that it moved over ([`crate::Scope::Until`]), so that a replay
+    /// gives the same answers.
     pub fn ended_at(&self) -> Option<i64> {
         self.timeline.first_open().map(|first| self.timeline.start_of(first))
+    }
+
+    /// How lines are counted.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Counts the keys of one more dimension, from now on. Nothing changes if it is counted already.
@@ -215,18 +213,17 @@ impl Live {
         settings.check()?;
         self.settings = settings;
         let counted = Counted { dimension, since: self.timeline.newest() };
-        match self.places.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(counted),
-            None => {
-                self.places.push(Some(counted));
-                let capacity = self.settings.capacity;
-                let step_capacity = self.settings.step_capacity();
-                self.start.tables.push(Table::new(capacity));
-                self.stray.tables.push(Table::new(capacity));
-                for step in self.open.iter_mut().chain(&mut self.ended) {
-                    step.tables.push(Table::new(step_capacity));
-                }
-            }
+        if let Some(place) = self.places.iter_mut().find(|place| place.is_none()) {
+            *place = Some(counted);
+            return Ok(());
+        }
+        self.places.push(Some(counted));
+        for step in [&mut self.start, &mut self.stray] {
+            step.tables.push(Table::new(self.settings.capacity));
+        }
+        let capacity = self.settings.step_capacity();
+        for step in self.open.iter_mut().chain(&mut self.ended) {
+            step.tables.push(Table::new(capacity));
         }
         Ok(())
     }

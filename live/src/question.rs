@@ -15,6 +15,9 @@ pub enum Scope {
     Window,
     /// The steps of the window that ends at the watermark: the same whenever the lines are read.
     Ended,
+    /// The steps of the window that ends here, in milliseconds since 1970, which is the end of a step.
+    /// Where one line ended several steps, each of their ends can be asked for until the next line.
+    Until(i64),
 }
 
 /// By what keys are ordered.

@@ -8,7 +8,7 @@ use crate::filter::Filter;
 /// Dimensions that can be counted at a time.
 pub const MOST_DIMENSIONS: usize = 16;
 /// Steps that a window can have.
-pub const MOST_STEPS: i64 = 3_600;
+pub const MOST_STEPS: i64 = 720;
 /// Keys of one dimension in all steps of a window; with many steps, each has fewer.
 const MOST_STEP_KEYS: usize = 48 << 10;
 /// Keys that a dimension can have.

@@ -15,6 +15,10 @@ pub struct Timeline {
     oldest: Option<i64>,
     /// What the clock said last.
     clock: Option<i64>,
+    /// What follows from `newest`: dividing takes longer than all else that is done here a line.
+    first_open: Option<i64>,
+    /// The step of the line before, and its first and last nanosecond.
+    current: (i64, i64, i64),
 }
 
 /// What the time of a line is.
@@ -39,6 +43,8 @@ impl Timeline {
             newest: None,
             oldest: None,
             clock: None,
+            first_open: None,
+            current: (0, 0, -1),
         }
     }
 
@@ -63,13 +69,25 @@ impl Timeline {
         if self.clock.is_some_and(|clock| time > clock.saturating_add(self.ahead)) {
             return When::Ahead;
         }
-        let step = self.step_of(time);
+        let (mut step, first, last) = self.current;
+        if time < first || time > last {
+            step = self.step_of(time);
+            let next = self.start_of(step.saturating_add(1));
+            self.current = (step, self.start_of(step), next.saturating_sub(1));
+        }
         self.oldest = Some(self.oldest.map_or(time, |oldest| oldest.min(time)));
-        if self.first_open().is_some_and(|first| step < first) {
+        if self.first_open.is_some_and(|first| step < first) {
             return When::Late;
         }
-        self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+        if self.newest.is_none_or(|newest| time > newest) {
+            self.set_newest(time);
+        }
         When::In(step)
+    }
+
+    fn set_newest(&mut self, time: i64) {
+        self.newest = Some(time);
+        self.first_open = Some(self.step_of(time.saturating_sub(self.lateness)));
     }
 
     /// Takes in what the clock says.
@@ -77,8 +95,8 @@ impl Timeline {
         let clock = self.clock.map_or(now, |clock| clock.max(now));
         self.clock = Some(clock);
         // Before the first line there is nothing that could end.
-        if self.pace == Pace::Clock {
-            self.newest = self.newest.map(|newest| newest.max(clock));
+        if self.pace == Pace::Clock && self.newest.is_some_and(|newest| clock > newest) {
+            self.set_newest(clock);
         }
     }
 
@@ -93,15 +111,11 @@ impl Timeline {
         step.saturating_mul(self.step)
     }
 
-    /// No line before this time is counted in a step any more, but those of the step that it is in.
-    pub fn watermark(&self) -> Option<i64> {
-        self.newest.map(|newest| newest.saturating_sub(self.lateness))
-    }
-
-    /// The first step that has not ended; `None` before the first line.
+    /// The first step that has not ended, the one that the watermark is in: that is the newest time less
+    /// the lateness. `None` before the first line.
     #[inline]
     pub fn first_open(&self) -> Option<i64> {
-        self.watermark().map(|watermark| self.step_of(watermark))
+        self.first_open
     }
 
     /// The latest time of a line, or of the clock where that moves time.

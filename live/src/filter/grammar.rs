@@ -48,7 +48,7 @@ enum Sign {
     Minus,
 }
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     fn problem(&self, expected: &'static str) -> FilterProblem {
         let read = self.text.len() - self.rest.len();
         let at = self.text.get(..read).map_or(0, |read| read.chars().count()) + 1;

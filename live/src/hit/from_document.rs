@@ -82,7 +82,7 @@ impl DocumentReader {
     }
 }
 
-impl<'a> Document<'a> {
+impl Document<'_> {
     /// The hit of the document. A document whose time cannot be read has that of 1970.
     pub fn hit(&self) -> Hit<'_> {
         let text = |names: &[&str]| names.iter().find_map(|name| self.reader.value(name));

@@ -28,7 +28,6 @@ impl Clients {
     /// Adds the client with this hash.
     #[inline]
     pub fn take(&mut self, hash: u64) {
-        #[expect(clippy::cast_possible_truncation, reason = "half of it tells clients apart")]
         self.take_half((hash >> 32) as u32);
     }
 

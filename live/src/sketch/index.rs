@@ -20,7 +20,6 @@ const NONE: u32 = u32::MAX;
 const EMPTY: Slot = Slot { tag: 0, place: NONE };
 
 /// The half of the hash that does not say where to look first.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half has 32 bits")]
 fn tag(hash: u64) -> u32 {
     (hash >> 32) as u32
 }

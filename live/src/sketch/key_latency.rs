@@ -80,9 +80,15 @@ impl KeyLatency {
 
     fn each(&self, mut then: impl FnMut(u8, u32)) {
         match &self.shape {
-            Shape::Few(few) => few.iter().for_each(|bucket| then(*bucket, 1)),
+            Shape::Few(few) => {
+                for bucket in few {
+                    then(*bucket, 1);
+                }
+            }
             Shape::Filled(counts) => {
-                counts.iter().for_each(|(bucket, count)| then(*bucket, *count))
+                for (bucket, count) in counts {
+                    then(*bucket, *count);
+                }
             }
             Shape::All(counts) => {
                 for (bucket, count) in (0..=u8::MAX).zip(counts.iter()) {

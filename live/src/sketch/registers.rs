@@ -1,6 +1,6 @@
 //! `HyperLogLog`: registers with the longest run of zeros of the hashes that fell to each, and
 //! Ertl's estimate, which needs no tables of corrections and holds from the first key on ("New
-//! cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6).
+//! cardinality estimation algorithms for `HyperLogLog` sketches", 2017, algorithm 6).
 
 /// How many different ones `registers` have seen, whose largest value is `most`.
 pub fn estimate(registers: &[u8], most: u8) -> u64 {

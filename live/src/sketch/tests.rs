@@ -1,3 +1,5 @@
+#![expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
+
 use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
@@ -14,6 +16,9 @@ fn key(text: &[u8]) -> Key<'_> {
 fn figures(bytes: u64, is_error: bool) -> Figures {
     Figures { bytes, is_error, class: if is_error { 5 } else { 2 }, ..Figures::default() }
 }
+
+/// Sums of hits, bytes and errors, and what each may be off by.
+type Sums = BTreeMap<String, ([u64; 3], [u64; 3])>;
 
 /// A line: its key, its bytes, and whether it is an error.
 type One = (u16, u64, bool);
@@ -52,12 +57,7 @@ fn of_over(over: &Over) -> [u64; 3] {
 }
 
 /// What is promised of keys with their sums: what each is off by, and what is not there.
-fn check(
-    found: &BTreeMap<String, ([u64; 3], [u64; 3])>,
-    floor: Over,
-    lines: &[One],
-    capacity: usize,
-) {
+fn check(found: &Sums, floor: Over, lines: &[One], capacity: usize) {
     let truth = truth(lines);
     let floor = of_over(&floor);
     for (text, (sums, over)) in found {
@@ -83,7 +83,7 @@ fn check(
     }
 }
 
-fn sums(table: &Table) -> BTreeMap<String, ([u64; 3], [u64; 3])> {
+fn sums(table: &Table) -> Sums {
     let name = |key: Key<'_>| String::from_utf8_lossy(key.text).into_owned();
     let entries = table.entries();
     entries
@@ -91,9 +91,11 @@ fn sums(table: &Table) -> BTreeMap<String, ([u64; 3], [u64; 3])> {
         .collect()
 }
 
-fn merged(tables: &[Table]) -> (BTreeMap<String, ([u64; 3], [u64; 3])>, Over) {
+fn merged(tables: &[Table]) -> (Sums, Over) {
     let mut merger = Merger::new(Depth::Sums);
-    tables.iter().for_each(|table| merger.add(table, None));
+    for table in tables {
+        merger.add(table, None);
+    }
     let floor = merger.floor();
     let name = |key: Key<'_>| String::from_utf8_lossy(key.text).into_owned();
     let merged = merger.finish().into_iter();
@@ -118,7 +120,9 @@ proptest! {
         let all = parts.concat();
         let mut tables: Vec<Table> = parts.iter().map(|part| table_of(part, CAPACITY)).collect();
         let mut sum = Table::new(CAPACITY);
-        tables.iter().for_each(|table| sum.add(table));
+        for table in &tables {
+            sum.add(table);
+        }
         check(&sums(&sum), sum.floor(), &all, CAPACITY);
         let (found, floor) = merged(&tables);
         check(&found, floor, &all, CAPACITY);
@@ -133,7 +137,9 @@ proptest! {
         let whole = table_of(&parts.concat(), 4096);
         let tables: Vec<Table> = parts.iter().map(|part| table_of(part, 4096)).collect();
         let mut sum = Table::new(4096);
-        tables.iter().for_each(|table| sum.add(table));
+        for table in &tables {
+            sum.add(table);
+        }
         prop_assert_eq!(sums(&sum), sums(&whole));
         prop_assert_eq!(merged(&tables).0, sums(&whole));
     }
@@ -146,8 +152,10 @@ proptest! {
         for part in &parts {
             let (mut uniques, mut clients) = (Uniques::default(), Clients::default());
             for number in part {
-                [&mut whole, &mut uniques].map(|set| set.take(hash(number)));
-                [&mut few, &mut clients].map(|set| set.take(hash(number)));
+                whole.take(hash(number));
+                uniques.take(hash(number));
+                few.take(hash(number));
+                clients.take(hash(number));
             }
             sum.add(&uniques);
             clients.shrink();

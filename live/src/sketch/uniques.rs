@@ -115,7 +115,6 @@ impl Uniques {
 
 #[inline]
 fn note(registers: &mut [u8], hash: u64) {
-    #[expect(clippy::cast_possible_truncation, reason = "13 bits")]
     let at = (hash >> (64 - BITS)) as usize;
     #[expect(clippy::cast_possible_truncation, reason = "at most 51")]
     let zeros = (hash << BITS | 1 << (BITS - 1)).leading_zeros() as u8;

@@ -135,6 +135,7 @@ impl Model {
     pub fn window(&self, scope: Scope) -> std::ops::RangeInclusive<i64> {
         let last = match scope {
             Scope::Ended => self.first_open().saturating_sub(1),
+            Scope::Until(end) => (end * 1_000_000).div_euclid(self.step) - 1,
             _ => self.newest.unwrap_or(0).div_euclid(self.step),
         };
         last.saturating_sub(self.steps - 1)..=last

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
+
 use proptest::prelude::*;
 
 use super::model::{Model, Owned, Truth, small};
@@ -66,6 +68,22 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 /// Lets both see the same, and calls `then` now and then.
 fn run(live: &mut Live, model: &mut Model, events: &[Event], mut then: impl FnMut(&Live, &Model)) {
+    let mut number = 0;
+    run_each(live, model, events, |live, model| {
+        number += 1;
+        if number % 40 == 0 || number == events.len() {
+            then(live, model);
+        }
+    });
+}
+
+/// Lets both see the same, and calls `then` after each event.
+fn run_each(
+    live: &mut Live,
+    model: &mut Model,
+    events: &[Event],
+    mut then: impl FnMut(&Live, &Model),
+) {
     let mut newest = 1_795_000_000 * SECOND;
     let mut before: Option<Owned> = None;
     for (number, event) in events.iter().enumerate() {
@@ -89,9 +107,7 @@ fn run(live: &mut Live, model: &mut Model, events: &[Event], mut then: impl FnMu
             model.take(&line);
             before = Some(line);
         }
-        if number % 40 == 39 || number + 1 == events.len() {
-            then(live, model);
-        }
+        then(live, model);
     }
 }
 
@@ -313,6 +329,25 @@ proptest! {
                     None => ended.push(*point),
                 }
             }
+        });
+    }
+
+    /// However many steps one line ends, each end has its answer, and that is made of the lines of the
+    /// window before it.
+    #[test]
+    fn each_end_of_a_step_has_its_own_answer(events in events(), pace in prop_oneof![Just(Pace::Clock), Just(Pace::Lines)]) {
+        let settings = small(12, 3, pace);
+        let (mut live, mut model) = (Live::new(settings.clone()).unwrap(), Model::new(&settings));
+        let mut before = None;
+        run_each(&mut live, &mut model, &events, |live, model| {
+            let after = live.ended_at().map(|at| at / 1_000_000);
+            for end in (before.unwrap_or(i64::MAX)..=after.unwrap_or(i64::MIN)).step_by(3_000) {
+                let scope = Scope::Until(end);
+                check_summary(live, model, scope);
+                let all = top(live, &Dimension::Path, By::Hits, scope, usize::MAX);
+                check_top(&all, model, &all);
+            }
+            before = after;
         });
     }
 

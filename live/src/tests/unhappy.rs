@@ -158,11 +158,11 @@ fn settings_that_cannot_be_used_say_why() {
         ),
         (
             Settings { window: Duration::from_secs(7), ..usual.clone() },
-            "window: expected 1 to 3600 whole steps of 5s, found 7s",
+            "window: expected 1 to 720 whole steps of 5s, found 7s",
         ),
         (Settings { window: Duration::MAX, ..usual.clone() }, "window: expected"),
         (
-            Settings { lateness: Duration::from_secs(3600), ..usual.clone() },
+            Settings { lateness: Duration::from_hours(1), ..usual.clone() },
             "lateness and ahead: expected",
         ),
         (Settings { capacity: 1, ..usual.clone() }, "capacity: expected 16 to 16384, found 1"),

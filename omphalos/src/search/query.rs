@@ -1,41 +1,9 @@
 //! From what a person types to Elasticsearch's `query_string`: short names become fields, and a slash
 //! is a slash.
 
+pub use omphalos_live::filter::SHORT_NAMES;
+use omphalos_live::filter::WORD_FIELDS;
 use serde_json::{Value, json};
-
-/// Short names, and the ECS fields that they stand for.
-pub const SHORT_NAMES: &[(&str, &str)] = &[
-    ("status", "http.response.status_code"),
-    ("bytes", "http.response.body.bytes"),
-    ("method", "http.request.method"),
-    ("referrer", "http.request.referrer"),
-    ("path", "url.path"),
-    ("query", "url.query"),
-    ("url", "url.original"),
-    ("ip", "source.ip"),
-    ("client", "source.address"),
-    ("user", "user.name"),
-    ("agent", "user_agent.original"),
-    ("host", "host.name"),
-    ("file", "log.file.path"),
-    ("level", "log.level"),
-    ("dataset", "event.dataset"),
-    ("duration", "event.duration"),
-    ("error", "error.message"),
-    ("time", "@timestamp"),
-];
-
-/// Where words without a field are looked for.
-const FIELDS: [&str; 8] = [
-    "message",
-    "error.message",
-    "url.path",
-    "url.original",
-    "source.address",
-    "user.name",
-    "user_agent.original",
-    "host.name",
-];
 
 /// What is searched for.
 #[derive(Debug, Clone)]
@@ -82,7 +50,7 @@ impl Query {
         let mut filters = Vec::new();
         if let Some(text) = &self.text {
             filters.push(json!({ "query_string": {
-                "query": text, "fields": FIELDS, "default_operator": "AND", "lenient": true
+                "query": text, "fields": WORD_FIELDS, "default_operator": "AND", "lenient": true
             }}));
         }
         if self.since.is_some() || self.until.is_some() {
