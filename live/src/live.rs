@@ -6,6 +6,7 @@
 //! merges what it needs, and changes nothing.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -156,6 +157,23 @@ impl Live {
     pub fn set_pace(&mut self, pace: Pace) {
         self.settings.pace = pace;
         self.timeline.set_pace(pace);
+    }
+
+    /// Looks back so far from now on. What has left a shorter window does not come back into a longer one.
+    ///
+    /// # Errors
+    /// When the window cannot be so long, or is not a number of whole steps.
+    pub fn set_window(&mut self, window: Duration) -> Result<(), SettingsProblem> {
+        let settings = Settings { window, ..self.settings.clone() };
+        settings.check()?;
+        self.settings = settings;
+        self.let_go();
+        Ok(())
+    }
+
+    /// How far it looks back.
+    pub fn window(&self) -> Duration {
+        self.settings.window
     }
 
     /// Ends the steps before the watermark.
