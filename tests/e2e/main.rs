@@ -44,6 +44,7 @@ mod search;
 mod secrets;
 mod signals;
 mod store_hostile;
+mod top;
 mod udp;
 mod udp_ledger;
 mod udp_security;

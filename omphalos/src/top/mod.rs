@@ -22,8 +22,10 @@ use omphalos_live::Scope;
 use tokio::time::{MissedTickBehavior, interval};
 
 use counter::Counter;
-use options::{Options, Screen};
+use options::{From, Options, Screen};
+use source::Source;
 use source::files::Files;
+use source::fleet::Fleet;
 use text::{Figured, Wanted};
 use watched::Watched;
 
@@ -52,19 +54,12 @@ pub fn run(given: &ArgMatches, is_classic: bool) -> anyhow::Result<ExitCode> {
     let is_console = matches!(options.screen, Screen::Full | Screen::Classic);
     init_logs(LogFormat::Human, if is_console { "off" } else { "warn" })?;
     let counter = Arc::new(Counter::new(options.live.clone())?);
-    let files = Files::start(
-        options.inputs.clone(),
-        options.host.clone(),
-        options.manner,
-        Arc::clone(&counter),
-    )?;
-    let shown = options.shown.clone();
-    let watched = Arc::new(Watched { counter, ledger: files.ledger(), shown });
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let is_whole = runtime.block_on(async {
-        let ticking = tokio::spawn(tick(Arc::clone(&watched.counter)));
-        let reading = tokio::spawn(files.read());
+        let ticking = tokio::spawn(tick(Arc::clone(&counter)));
+        let (source, reading) = start(&options, &counter)?;
+        let watched = Arc::new(Watched { counter, source, shown: options.shown.clone() });
         let shown = show(&options, &watched, reading).await;
         ticking.abort();
         shown
@@ -72,6 +67,23 @@ pub fn run(given: &ArgMatches, is_classic: bool) -> anyhow::Result<ExitCode> {
     // What still reads has nothing to keep.
     runtime.shutdown_background();
     Ok(ExitCode::from(u8::from(!is_whole)))
+}
+
+/// Begins to read.
+fn start(options: &Options, counter: &Arc<Counter>) -> anyhow::Result<(Arc<dyn Source>, Reading)> {
+    let counter = Arc::clone(counter);
+    match &options.from {
+        From::Files(inputs) => {
+            let host = options.host.clone();
+            let files = Files::start(inputs.clone(), host, options.manner, counter)?;
+            Ok((Arc::new(files.ledger()), tokio::spawn(files.read())))
+        }
+        From::Fleet(settings, sample) => {
+            let fleet = Arc::new(Fleet::new(settings)?);
+            let watching = Arc::clone(&fleet).watch(*settings.clone(), *sample, counter);
+            Ok((fleet, tokio::spawn(watching)))
+        }
+    }
 }
 
 async fn tick(counter: Arc<Counter>) {

@@ -10,6 +10,7 @@ use omphalos_live::{By, Dimension, Filter, Settings as LiveSettings};
 use omphalos_shipper::config::{Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::{Host, Input, MonitorSettings, Start};
+use omphalos_transport::amqp::{AmqpSettings, SHARES, Sample};
 
 use super::source::files::Manner;
 
@@ -54,10 +55,18 @@ pub struct Thresholds {
     pub section_hits: Option<u64>,
 }
 
+/// Where lines come from.
+pub enum From {
+    /// Files and standard input.
+    Files(Vec<Input>),
+    /// What a fleet publishes to a broker, or a sample of it.
+    Fleet(Box<AmqpSettings>, Sample),
+}
+
 /// What is asked for.
 pub struct Options {
-    /// What is read.
-    pub inputs: Vec<Input>,
+    /// Where lines come from.
+    pub from: From,
     /// Who would ship it.
     pub host: Host,
     /// How it is read.
@@ -80,10 +89,27 @@ pub struct Options {
     pub shown: String,
 }
 
+/// How the broker of a fleet is reached.
+const OF_BROKER: [&str; 8] = [
+    "amqp.url",
+    "amqp.url_file",
+    "amqp.exchange",
+    "amqp.ca_file",
+    "amqp.client_certificate_file",
+    "amqp.client_key_file",
+    "amqp.heartbeat",
+    "amqp.connect_timeout",
+];
+
 /// What figures depend on, besides the lines.
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
-    rows.retain(|row| row.is_about(&[About::Document]) || row.key == "monitor.paths");
+    let is_wanted = |row: &Setting| {
+        row.is_about(&[About::Document])
+            || row.key == "monitor.paths"
+            || OF_BROKER.contains(&row.key)
+    };
+    rows.retain(is_wanted);
     for row in &mut rows {
         if row.key == "monitor.paths" {
             *row = row.help(
@@ -170,6 +196,7 @@ fn with_own(command: Command) -> Command {
                 .value_parser(["beginning", "end"]),
         )
         .arg(value("replay", "SPEED", "Play old lines as if they were written now, so many times as fast").value_parser(speed))
+        .arg(value("sample", "PART", "Of a fleet, watch only this part of the messages: 1/2, 1/4, 1/8 or 1/16").value_parser(sample))
         .arg(
             Arg::new("once")
                 .long("once")
@@ -207,10 +234,7 @@ impl Options {
         let environment = |name: &str| std::env::var(name).ok();
         let settings: Settings = load(&rows(), given, environment, std::iter::empty())?.settings;
         let manner = Manner { follows: !is_once(given), replay: given.get_one("replay").copied() };
-        let tables = tables(&settings.monitor, given, is_classic);
-        let inputs = MonitorSettings::inputs(&tables)?;
-        let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
-        let shown = shown.join(", ");
+        let (from, shown) = from(&settings, given, is_classic)?;
         let host =
             Host::new(host_name(&settings), machine_id().unwrap_or_default(), &IdKeys::default());
         let text = |name: &str| given.get_one::<String>(name).map_or("", String::as_str);
@@ -226,7 +250,7 @@ impl Options {
         let thresholds = thresholds(given);
         let screen = screen(given, is_classic);
         Ok(Self {
-            inputs,
+            from,
             host,
             manner,
             live,
@@ -239,6 +263,47 @@ impl Options {
             shown,
         })
     }
+}
+
+/// Files that are named; else a broker that is named, or files of the settings.
+fn from(
+    settings: &Settings,
+    given: &ArgMatches,
+    is_classic: bool,
+) -> Result<(From, String), ConfigError> {
+    let sample = given.get_one("sample").copied();
+    let names_broker = settings.amqp.names_broker();
+    let has_files = settings.monitor.iter().any(|table| !table.paths.is_empty());
+    let is_asked = given.contains_id("amqp.url") || given.contains_id("amqp.url_file");
+    if given.contains_id("monitor.paths") || has_files && !is_asked {
+        if sample.is_some() {
+            return Err(ConfigError::invalid("--sample is for fleets: give --amqp-url as well"));
+        }
+        let inputs = MonitorSettings::inputs(&tables(&settings.monitor, given, is_classic))?;
+        let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
+        let shown = shown.join(", ");
+        return Ok((From::Files(inputs), shown));
+    }
+    if !names_broker {
+        return Err(ConfigError::invalid(
+            "nothing to watch: name files (omphalos top /var/log/nginx/access.log), or the broker of a fleet (--amqp-url)",
+        ));
+    }
+    if is_once(given) || given.contains_id("replay") {
+        return Err(ConfigError::invalid(
+            "a fleet has no end and no beginning: --once, --replay and --json without --batch are for files",
+        ));
+    }
+    let shown = settings.amqp.shown()?;
+    Ok((From::Fleet(Box::new(settings.amqp.clone()), sample.unwrap_or(Sample::ALL)), shown))
+}
+
+/// One of so many messages.
+fn sample(text: &str) -> Result<Sample, String> {
+    let expected = || format!("expected 1, 1/2, 1/4, 1/8 or 1/{SHARES}, found {text:?}");
+    let part = text.strip_prefix("1/").unwrap_or(text).parse::<u8>().map_err(|_| expected())?;
+    let shares = SHARES.checked_div(part).filter(|shares| shares * part == SHARES);
+    shares.and_then(Sample::of).ok_or_else(expected)
 }
 
 fn is_once(given: &ArgMatches) -> bool {

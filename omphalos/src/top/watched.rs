@@ -7,14 +7,14 @@ use omphalos_live::{Answer, Dimension, Filter, KeyId, Question};
 
 use super::counter::Counter;
 use super::figures::{Feed, Figures};
-use super::source::files::Ledger;
+use super::source::Source;
 
-/// Files and what is counted of them.
+/// Sources and what is counted of them.
 pub struct Watched {
     /// The collectors.
     pub counter: Arc<Counter>,
-    /// The files.
-    pub ledger: Ledger,
+    /// Where lines come from.
+    pub source: Arc<dyn Source>,
     /// What is read, for people.
     pub shown: String,
 }
@@ -45,10 +45,11 @@ impl Figures for Watched {
     }
 
     fn feed(&self) -> Feed {
-        let sources = self.ledger.states();
-        let (lines, failures) = self.ledger.lines();
+        let sources = self.source.states();
+        let lines = sources.iter().map(|source| source.lines).sum();
+        let failures: u64 = sources.iter().map(|source| source.failures).sum();
         let notice = match (lines, failures) {
-            (0, _) => Some(format!("no line has come from {} yet", self.shown)),
+            (0_u64, _) => Some(format!("no line has come from {} yet", self.shown)),
             (lines, failures) if failures * 2 > lines => Some(format!(
                 "{failures} of {lines} lines are not of the format that was given: try --parser auto"
             )),

@@ -1,5 +1,6 @@
 //! Making one connection: name, socket, TLS, login; and saying what went wrong with it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -27,8 +28,8 @@ pub struct Broker {
 
 /// A connection, and the broker's address without the password.
 pub struct BrokerLink {
-    /// The connection; dropping it closes it.
-    pub connection: Connection,
+    /// The connection; it is closed when nobody has it any more.
+    pub connection: Arc<Connection>,
     /// `amqp://HOST:PORT/VHOST`, for messages.
     pub shown: String,
 }
@@ -95,7 +96,9 @@ impl Broker {
         let shown = show(url);
         let attempt = tokio::time::timeout(self.connect_timeout, self.connect_to(url));
         let reason = match attempt.await {
-            Ok(Ok(connection)) => return Ok(BrokerLink { connection, shown }),
+            Ok(Ok(connection)) => {
+                return Ok(BrokerLink { connection: Arc::new(connection), shown });
+            }
             Ok(Err(error)) => explain(&error, url),
             Err(_) => format!(
                 "no answer within {:?}; is it a RabbitMQ, and is a firewall in between?",

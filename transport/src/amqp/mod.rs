@@ -16,6 +16,7 @@ mod road;
 mod sender;
 mod settings;
 mod topology;
+mod watch;
 
 pub use broker::{Broker, BrokerLink, ConnectError};
 pub use dead_queue::{DeadMessage, DeadQueue, DeadQueueError, Replayed};
@@ -26,3 +27,4 @@ pub use road::AmqpPlan;
 pub use sender::{AmqpSender, AmqpSenderOptions};
 pub use settings::{AMQP_SETTINGS, AmqpSettings, TopologyMode};
 pub use topology::{Topology, TopologyError};
+pub use watch::{SHARES, Sample, WatchedMessage, Watcher};

@@ -2,6 +2,7 @@
 //! someone else declared them differently.
 //!
 //! `logs` exchange (topic) ─► `index` queue (quorum, bounded, refuses when full)
+//! and beside it, for who watches, an exchange of copies (topic)
 //! `dead letters` exchange (fanout) ─► `dead letters` queue (quorum)
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
@@ -10,7 +11,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::access::{Doing, advice};
-use super::{AmqpSettings, TopologyMode};
+use super::{AmqpSettings, TopologyMode, watch};
 
 /// A quorum queue counts a redelivery for each consumer it loses, and RabbitMQ 4 gives up after
 /// 20 by default: a restart storm of the indexer would dead-letter good messages. What cannot be
@@ -71,6 +72,9 @@ impl Topology {
             self.bind(&channel, &self.queue, &self.exchange).await?;
         }
         channel.close(200, "done".into()).await?;
+        if self.mode == TopologyMode::Declare {
+            watch::establish(connection, &self.exchange).await;
+        }
         Ok(())
     }
 

@@ -14,8 +14,9 @@ use omphalos_shipper::monitor::{ClosedBatch, Host, Input, Owner, PIPE};
 use omphalos_transport::batch::BatchSettings;
 use tokio::sync::mpsc;
 
+use super::Source;
 use super::pacing::Pacing;
-use crate::reading::{Reading as FileReading, Source};
+use crate::reading::{Reading as FileReading, Source as Read};
 use crate::top::counter::Counter;
 use crate::top::figures::{Reading, SourceState};
 
@@ -87,12 +88,12 @@ impl Files {
     ) -> anyhow::Result<Self> {
         let ledger = Ledger::default();
         let has_pipe = inputs.iter().any(|input| input.has_pipe);
-        let source = Source {
+        let source = Read {
             pipe: has_pipe.then(|| Box::new(stdin()) as Box<dyn std::io::Read + Send>),
             says_untimed: false,
             follows: manner.follows,
             documents: watching(manner, ledger.clone(), Arc::clone(&counter)),
-            ..Source::once(inputs, host)
+            ..Read::once(inputs, host)
         };
         counter.set_pace(Pace::Lines);
         let batch = BatchSettings {
@@ -199,20 +200,14 @@ impl Ledger {
         }
     }
 
-    /// How each file is.
-    pub fn states(&self) -> Vec<SourceState> {
-        self.lock().iter().map(Account::state).collect()
-    }
-
-    /// All lines, and those of them that were not understood.
-    pub fn lines(&self) -> (u64, u64) {
-        let accounts = self.lock();
-        let sum = |of: fn(&Account) -> u64| accounts.iter().map(of).sum();
-        (sum(|account| account.lines), sum(|account| account.failures))
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Account>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Ledger {
+    fn states(&self) -> Vec<SourceState> {
+        self.lock().iter().map(Account::state).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::config::{Period, Size};
 use omphalos_common::telemetry::Health;
+use omphalos_parser::Documents;
 use omphalos_parser::settings::RecipeSettings;
 use serde_json::Value;
 use tempfile::TempDir;

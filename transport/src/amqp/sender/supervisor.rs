@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info};
 
 use super::super::properties::to_properties;
+use super::super::watch::Copies;
 use super::super::{Broker, BrokerLink, SenderMetrics, Topology};
 use super::{AmqpSenderOptions, Queued};
 use crate::Message;
@@ -95,6 +96,8 @@ struct Session {
     refused: Vec<u64>,
     retry_at: tokio::time::Instant,
     blocked: bool,
+    /// For whoever watches.
+    copies: Copies,
 }
 
 impl SenderSupervisor {
@@ -178,9 +181,14 @@ impl SenderSupervisor {
                 refused: Vec::new(),
                 retry_at: tokio::time::Instant::now(),
                 blocked: false,
+                copies: self.copies(&link),
             };
             (link, session)
         }))
+    }
+
+    fn copies(&self, link: &BrokerLink) -> Copies {
+        Copies::start(&link.connection, &self.broker, &self.options.exchange)
     }
 
     fn connected(&mut self, link: &BrokerLink) {
@@ -287,13 +295,16 @@ impl SenderSupervisor {
         let Some(pending) = self.pending.get_mut(&number) else {
             return;
         };
-        if pending.published.replace(Instant::now()).is_some() {
-            self.metrics.resent.inc();
+        let id = format!("{}-{number}", self.options.id_prefix);
+        match pending.published.replace(Instant::now()) {
+            Some(_) => {
+                self.metrics.resent.inc();
+            }
+            None => session.copies.offer(&pending.message, &id, number),
         }
         let message = pending.message.clone();
         let channel = session.channel.clone();
         let exchange = self.options.exchange.clone();
-        let id = format!("{}-{number}", self.options.id_prefix);
         session.settling.push(Box::pin(async move {
             const PERSISTENT: u8 = 2;
             let properties = to_properties(&message.about)

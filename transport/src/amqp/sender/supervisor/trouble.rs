@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::{SenderSupervisor, Session};
 use crate::amqp::access::{Doing, lacking};
+use crate::amqp::watch::is_about_copies;
 
 impl SenderSupervisor {
     /// Says what is wrong and waits; `false` when there is nothing left to do.
@@ -97,6 +98,7 @@ impl SenderSupervisor {
                 let now = Instant::now();
                 self.pending.values_mut().for_each(|pending| pending.published = Some(now));
             }
+            Event::Error(error) if is_about_copies(&error, &self.options.exchange) => {}
             Event::Error(error) => return Some(self.explain(&error)),
             _ => {}
         }
