@@ -11,10 +11,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use omphalos_live::{
-    Answer, By, Dimension, DocumentReader, Hit, Live, Pace, Place, Question, Scope, Settings,
-    with_event,
+    Answer, By, Dimension, Hit, LineReader, Live, Pace, Place, Question, Scope, Settings,
 };
-use omphalos_parser::{Calendar, Event, List, Parsed, ParserKind, Shape, Time};
+use omphalos_parser::{ParserKind, Time};
 
 const SECOND: i64 = 1_000_000_000;
 const START: i64 = 1_795_000_000;
@@ -118,25 +117,12 @@ fn combined(count: usize, a_second: usize) -> Vec<String> {
     (0..count).map(&mut line).collect()
 }
 
-/// Gives each line to `then` as an event.
-fn parse(lines: &[String], mut then: impl FnMut(&Event<'_>)) {
-    let (mut calendar, mut parser) = (Calendar::default(), ParserKind::Combined.format().parser());
+/// Gives each line to `then`.
+fn read(lines: &[String], mut then: impl FnMut(&Hit<'_>)) {
+    let place = Place { host: Some(b"web1"), source: Some(b"/log"), dataset: Some(b"access") };
+    let mut reader = LineReader::new(&ParserKind::Combined.format());
     for line in lines {
-        let mut others = List::default();
-        let line = line.as_bytes();
-        let parsed = parser.parse(&mut calendar, line, &mut others);
-        let Parsed::Event { time, fields, problem, .. } = &parsed else { continue };
-        then(&Event {
-            offset: 0,
-            time: time.unwrap_or(Time::from_seconds(0)),
-            is_time_assumed: false,
-            line,
-            fields,
-            others: &others,
-            problem: *problem,
-            shape: Shape::Whole,
-            stream: None,
-        });
+        reader.read(line.as_bytes(), &place, Time::from_seconds(START), &mut then);
     }
 }
 
@@ -146,30 +132,21 @@ fn live(settings: Settings) -> Result<Live, Box<dyn std::error::Error>> {
 
 fn speed() -> Result<(), Box<dyn std::error::Error>> {
     let lines = combined(1_000_000, 10_000);
-    let place = Place { host: Some(b"web1"), source: Some(b"/log"), dataset: Some(b"access") };
-    let mut reader = DocumentReader::default();
     for round in 1..=3 {
         let start = cpu();
-        parse(&lines, |event| {
-            black_box(event);
+        read(&lines, |hit| {
+            black_box(hit);
         });
         let parsed = cpu() - start;
-        let start = cpu();
-        parse(&lines, |event| {
-            with_event(event, &place, &mut reader, |hit| {
-                black_box(hit);
-            });
-        });
-        let seen = cpu() - start;
         let mut live = live(Settings::default())?;
         let start = cpu();
-        parse(&lines, |event| {
-            with_event(event, &place, &mut reader, |hit| live.take(hit));
+        read(&lines, |hit| {
+            live.take(hit);
         });
         let all = cpu() - start;
         println!(
-            "speed {round}: parse {parsed:.3} s, with hits {seen:.3} s, with both collectors {all:.3} s; {:.0} ns a line for the collectors",
-            (all - seen) * 1000.0
+            "speed {round}: hits {parsed:.3} s, with both collectors {all:.3} s; {:.0} ns a line for the collectors",
+            (all - parsed) * 1000.0
         );
         if round == 3 {
             ask(&live);

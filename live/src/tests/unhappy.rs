@@ -172,6 +172,14 @@ fn settings_that_cannot_be_used_say_why() {
     }
 }
 
+/// A thread is given it, and gives answers away.
+#[test]
+fn it_can_be_given_to_a_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Live>();
+    is_send::<Answer>();
+}
+
 #[test]
 fn questions_and_answers_are_json() {
     let question: Question =
