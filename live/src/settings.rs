@@ -19,7 +19,8 @@ const MOST_OPEN: i64 = 64;
 /// What moves time forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pace {
-    /// The times of lines, and the clock: for lines that come as they happen.
+    /// The times of lines, and the clock while no line comes: for lines that come as they happen. A line
+    /// ahead of the clock moves time up to the clock.
     #[default]
     Clock,
     /// The times of lines alone: for old lines, which are the same however fast they are read.
