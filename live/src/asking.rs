@@ -348,7 +348,7 @@ fn point_of_key(table: &Table, key: KeyId) -> Point {
         errors,
         classes: entry.counts.classes.into(),
         clients: about(&entry.clients, entry.over.hits),
-        latency: entry.latency.as_deref().and_then(quantiles),
+        latency: quantiles(&entry.latency),
     }
 }
 

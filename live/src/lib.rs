@@ -27,7 +27,8 @@ pub use answer::{
 pub use dimension::Dimension;
 pub use filter::{Filter, FilterProblem};
 pub use hit::{
-    Document, DocumentProblem, DocumentReader, Hit, NoOthers, Others, Place, section, with_event,
+    Document, DocumentProblem, DocumentReader, Hit, LineReader, NoOthers, Others, Place, section,
+    with_event,
 };
 pub use live::Live;
 pub use question::{By, KeyId, Question, Scope};

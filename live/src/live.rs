@@ -77,13 +77,15 @@ impl Live {
 
     /// Counts a line. False if the filter leaves it out.
     pub fn take(&mut self, hit: &Hit<'_>) -> bool {
+        self.let_go();
+        let when = self.timeline.see(hit.time);
+        // Time is moved by all lines: that few are meant does not make a window longer.
         if self.settings.filter.as_ref().is_some_and(|filter| !filter.matches(hit)) {
             self.left_out += 1;
+            self.end_steps();
             return false;
         }
-        self.let_go();
         let figures = self.figures(hit);
-        let when = self.timeline.see(hit.time);
         let seed = self.settings.seed;
         let step = match when {
             When::In(number) => {
@@ -144,8 +146,9 @@ impl Live {
         }
     }
 
-    /// Moves time to that of the clock, in nanoseconds since 1970: steps end, and what is ahead of it is
-    /// known. With [`Pace::Lines`] only the latter.
+    /// Says what the clock shows, in nanoseconds since 1970; to be called about once a second. Then it is known
+    /// which lines are ahead of it. With [`Pace::Clock`] time also goes on, and steps end, while no
+    /// line comes between two calls.
     pub fn advance(&mut self, now: i64) {
         self.let_go();
         self.timeline.advance(now);

@@ -10,7 +10,7 @@ pub const MOST_DIMENSIONS: usize = 16;
 /// Steps that a window can have.
 pub const MOST_STEPS: i64 = 720;
 /// Keys of one dimension in all steps of a window; with many steps, each has fewer.
-const MOST_STEP_KEYS: usize = 48 << 10;
+const MOST_STEP_KEYS: usize = 30 << 10;
 /// Keys that a dimension can have.
 const MOST_CAPACITY: usize = 16 << 10;
 /// Steps that can be open at a time.
@@ -19,7 +19,8 @@ const MOST_OPEN: i64 = 64;
 /// What moves time forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pace {
-    /// The times of lines, and the clock: for lines that come as they happen.
+    /// The times of lines, and the clock while no line comes: for lines that come as they happen. A line
+    /// ahead of the clock moves time up to the clock.
     #[default]
     Clock,
     /// The times of lines alone: for old lines, which are the same however fast they are read.
@@ -41,7 +42,8 @@ pub struct Settings {
     pub pace: Pace,
     /// By what lines are counted.
     pub dimensions: Vec<Dimension>,
-    /// So many keys of a dimension are exact; with more, sums may be too large by the hits divided by it.
+    /// So many keys of a dimension are exact; with more, sums may be too large by at most the hits divided
+    /// by it. A step of a window of more than 60 has less ([`Settings::step_capacity`]).
     pub capacity: usize,
     /// Which lines are counted.
     pub filter: Option<Filter>,
@@ -62,7 +64,7 @@ impl Default for Settings {
             ahead: Duration::from_mins(1),
             pace: Pace::default(),
             dimensions: Dimension::USUAL.to_vec(),
-            capacity: 1024,
+            capacity: 512,
             filter: None,
             errors_from: 500,
             line_bytes: 4 << 20,
@@ -120,8 +122,8 @@ impl Settings {
         nanos(self.window).div_euclid(nanos(self.step).max(1)).max(1)
     }
 
-    /// How many of the heaviest keys a step keeps.
-    pub(crate) fn step_capacity(&self) -> usize {
+    /// The capacity of a step: all steps of a window together have a bound as well.
+    pub fn step_capacity(&self) -> usize {
         let steps = usize::try_from(self.steps()).unwrap_or(usize::MAX);
         self.capacity.min(MOST_STEP_KEYS / steps.max(1)).max(16)
     }

@@ -9,12 +9,14 @@ pub struct Timeline {
     lateness: i64,
     ahead: i64,
     pace: Pace,
-    /// The latest time of a line, or of the clock.
+    /// The latest time of a line, and what has passed since it came.
     newest: Option<i64>,
     /// The earliest time of a line.
     oldest: Option<i64>,
     /// What the clock said last.
     clock: Option<i64>,
+    /// Since when no line came, by the clock, and what was the newest then.
+    quiet: Option<(i64, i64)>,
     /// What follows from `newest`: dividing takes longer than all else that is done here a line.
     first_open: Option<i64>,
     /// The step of the line before, and its first and last nanosecond.
@@ -43,6 +45,7 @@ impl Timeline {
             newest: None,
             oldest: None,
             clock: None,
+            quiet: None,
             first_open: None,
             current: (0, 0, -1),
         }
@@ -66,6 +69,7 @@ impl Timeline {
     /// Takes in the time of a line.
     #[inline]
     pub fn see(&mut self, time: i64) -> When {
+        self.quiet = None;
         if self.clock.is_some_and(|clock| time > clock.saturating_add(self.ahead)) {
             return When::Ahead;
         }
@@ -79,6 +83,9 @@ impl Timeline {
         if self.first_open.is_some_and(|first| step < first) {
             return When::Late;
         }
+        // A host whose clock is fast must not make the lines of all others late.
+        let present = self.clock.filter(|_| self.pace == Pace::Clock);
+        let time = present.map_or(time, |clock| time.min(clock));
         if self.newest.is_none_or(|newest| time > newest) {
             self.set_newest(time);
         }
@@ -95,8 +102,13 @@ impl Timeline {
         let clock = self.clock.map_or(now, |clock| clock.max(now));
         self.clock = Some(clock);
         // Before the first line there is nothing that could end.
-        if self.pace == Pace::Clock && self.newest.is_some_and(|newest| clock > newest) {
-            self.set_newest(clock);
+        let Some(newest) = self.newest.filter(|_| self.pace == Pace::Clock) else { return };
+        // Lines may be on their way for long: while none comes, time goes on from the newest one, and
+        // is not set to that of the clock.
+        let (since, from) = *self.quiet.get_or_insert((clock, newest));
+        let time = from.saturating_add(clock.saturating_sub(since)).min(clock);
+        if time > newest {
+            self.set_newest(time);
         }
     }
 
@@ -118,7 +130,7 @@ impl Timeline {
         self.first_open
     }
 
-    /// The latest time of a line, or of the clock where that moves time.
+    /// The latest time of a line, and what has passed since it came, where the clock moves time.
     pub fn newest(&self) -> Option<i64> {
         self.newest
     }

@@ -100,6 +100,26 @@ pub struct Event<'a> {
     pub stream: Option<&'static str>,
 }
 
+impl Event<'_> {
+    /// What is unusual about the line, in the order in which its document says it.
+    pub fn tags(&self) -> impl Iterator<Item = &'static str> {
+        let failure = self.problem.map(|_| "parse_failure");
+        let time = self.is_time_assumed.then_some("time_assumed");
+        let shape = match self.shape {
+            Shape::Whole => None,
+            Shape::Cut => Some("truncated"),
+            Shape::Unfinished => Some("unfinished"),
+            Shape::Split => Some("split"),
+        };
+        [failure, shape, time].into_iter().flatten()
+    }
+
+    /// Whether the line itself is the `message` of its document.
+    pub fn is_message(&self) -> bool {
+        Own::of(self).message
+    }
+}
+
 /// How much of a line was shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -240,17 +260,11 @@ fn write_end(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>) {
 
 /// What is unusual about the line, and the tags that it has itself.
 fn write_tags(out: &mut Vec<u8>, event: &Event<'_>, tags: Option<&Value<'_>>) {
-    let failure = event.problem.map(|_| "\"parse_failure\",");
-    let time = event.is_time_assumed.then_some("\"time_assumed\",");
-    let shape = match event.shape {
-        Shape::Whole => None,
-        Shape::Cut => Some("\"truncated\","),
-        Shape::Unfinished => Some("\"unfinished\","),
-        Shape::Split => Some("\"split\","),
-    };
     out.extend_from_slice(b",\"tags\":[");
-    for tag in [failure, shape, time].into_iter().flatten() {
+    for tag in event.tags() {
+        out.push(b'"');
         out.extend_from_slice(tag.as_bytes());
+        out.extend_from_slice(b"\",");
     }
     match (tags, event.fields) {
         (Some(Value::List(tags)), _) => {

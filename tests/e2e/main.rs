@@ -24,6 +24,7 @@ mod draining;
 mod elastic_faults;
 mod engines;
 mod files;
+mod filtering;
 mod foreign;
 mod full_disks;
 mod import;

@@ -1,6 +1,5 @@
 //! What a filter asks of a line, and whether it is so.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use memchr::memmem;
@@ -163,10 +162,12 @@ fn is_inside(hit: &Hit<'_>, text: &[u8]) -> bool {
     own.into_iter().flatten().any(is_in) || hit.others.any(&mut |value| is_in(value))
 }
 
-/// What a field is called in a hit, or a number there.
+/// What a field is in a hit.
 enum Value<'a> {
-    Text(Cow<'a, [u8]>),
+    Text(&'a [u8]),
     Number(u64),
+    /// One of its others.
+    Other,
 }
 
 impl Field {
@@ -210,16 +211,19 @@ impl Field {
             "host.name" => hit.host,
             "log.file.path" => hit.source,
             "event.dataset" => hit.dataset,
-            name => return hit.others.field(name).map(Value::Text),
+            _ => return Some(Value::Other),
         };
-        own.map(|text| Value::Text(Cow::Borrowed(text)))
+        own.map(Value::Text)
     }
 
     fn is_so(&self, hit: &Hit<'_>, ask: &Ask) -> bool {
         match self.value(hit) {
             None => false,
             Some(Value::Number(number)) => number_is(number, ask),
-            Some(Value::Text(text)) => self.text_is(&text, ask),
+            Some(Value::Text(text)) => self.text_is(text, ask),
+            Some(Value::Other) => {
+                hit.others.is_any_of(&self.name, &mut |text| self.text_is(text, ask))
+            }
         }
     }
 

@@ -125,6 +125,12 @@ impl Others for Document<'_> {
         self.reader.value(name).map(Cow::Borrowed)
     }
 
+    fn is_any_of(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.reader.values.iter().any(|value| {
+            self.reader.part(&value.name) == name.as_bytes() && test(self.reader.part(&value.text))
+        })
+    }
+
     fn any(&self, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         self.reader.values.iter().any(|value| {
             let is_text = value.is_text && self.reader.part(&value.name) != b"@timestamp";

@@ -58,7 +58,7 @@ pub fn with_event<R>(
                     (own.dataset, place.dataset),
                 ]
                 .map(|(own, place)| own.or(place));
-                let others = Joined { own: own.others, place };
+                let others = Joined { own: own.others, base: &others };
                 then(&Hit { time, host, source, dataset, others: &others, ..own })
             }
             Err(_) => then(&base),
@@ -119,13 +119,17 @@ impl Others for OfEvent<'_, '_> {
         if let Some(value) = request.or_else(|| self.event.others.lookup(name)) {
             return Some(value);
         }
-        let is_message =
-            matches!(self.event.fields, Fields::Message) || self.event.problem.is_some();
         match name {
-            "message" if is_message => Some(Cow::Borrowed(self.event.line)),
+            "message" => self.event.is_message().then_some(Cow::Borrowed(self.event.line)),
             "error.message" => self.event.problem.map(|text| Cow::Borrowed(text.as_bytes())),
+            "tags" => self.event.tags().next().map(|tag| Cow::Borrowed(tag.as_bytes())),
             _ => self.place.field(name),
         }
+    }
+
+    fn is_any_of(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let mut is_tag = || name == "tags" && self.event.tags().any(|tag| test(tag.as_bytes()));
+        is_tag() || self.field(name).is_some_and(|value| test(&value))
     }
 
     fn any(&self, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
@@ -153,19 +157,22 @@ const REQUEST_TEXTS: [&str; 9] = [
     "user_agent.original",
 ];
 
-/// The fields of a line of JSON, and of its place.
-struct Joined<'a> {
-    own: &'a dyn Others,
-    place: &'a Place<'a>,
+/// The fields of a line of JSON, and those that its document has besides.
+struct Joined<'e, 'a> {
+    own: &'e dyn Others,
+    base: &'e OfEvent<'e, 'a>,
 }
 
-impl Others for Joined<'_> {
+impl Others for Joined<'_, '_> {
     fn field(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        self.own.field(name).or_else(|| self.place.field(name))
+        self.own.field(name).or_else(|| self.base.field(name))
+    }
+
+    fn is_any_of(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.own.is_any_of(name, test) || self.base.is_any_of(name, test)
     }
 
     fn any(&self, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        let place = [self.place.host, self.place.source, self.place.dataset];
-        self.own.any(test) || place.into_iter().flatten().any(test)
+        self.own.any(test) || self.base.any(test)
     }
 }

@@ -2,6 +2,7 @@
 
 mod from_document;
 mod from_event;
+mod line_reader;
 #[cfg(test)]
 mod tests;
 
@@ -10,11 +11,18 @@ use std::fmt;
 
 pub use from_document::{Document, DocumentProblem, DocumentReader};
 pub use from_event::{Place, with_event};
+pub use line_reader::LineReader;
 
 /// The fields of a line that have no place of their own in a [`Hit`].
 pub trait Others {
-    /// The value of the field with this name in ECS (`url.query`), or with any other name with dots.
+    /// The value of the field with this name in ECS (`url.query`), or with any other name with dots; the
+    /// first of several.
     fn field(&self, name: &str) -> Option<Cow<'_, [u8]>>;
+
+    /// Whether `test` holds for any of the values of this field.
+    fn is_any_of(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.field(name).is_some_and(|value| test(&value))
+    }
 
     /// Whether `test` holds for any field that is a text.
     fn any(&self, test: &mut dyn FnMut(&[u8]) -> bool) -> bool;

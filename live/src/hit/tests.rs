@@ -1,6 +1,29 @@
 use omphalos_parser::{Calendar, List, Parsed, ParserKind, Shape};
 
 use super::*;
+use crate::Filter;
+
+const QUERIES: [&str; 19] = [
+    "tags:parse_failure",
+    "tags:time_assumed",
+    "tags:b",
+    "status:>=400",
+    "http.version:1.1",
+    "query:c=d",
+    "url:/a/b?c=d",
+    "ip:203.0.113.0/24",
+    "user:*",
+    "_exists_:bytes",
+    "host:web1",
+    "file:/l",
+    "dataset:access",
+    "nothing:*",
+    "message:*",
+    "error:*",
+    "example",
+    "bob",
+    "hi",
+];
 
 fn shown(hit: &Hit<'_>) -> String {
     let text = |text: Option<&[u8]>| {
@@ -19,7 +42,17 @@ fn shown(hit: &Hit<'_>) -> String {
         hit.dataset,
     ];
     let texts: Vec<String> = texts.into_iter().map(text).collect();
-    format!("{} {:?} {:?} {:?} {}", hit.time, hit.status, hit.bytes, hit.latency, texts.join(" "))
+    // What a filter says of it is the same too.
+    let is_meant = |query: &&&str| Filter::new(query).unwrap().matches(hit);
+    let meant: Vec<&str> = QUERIES.iter().filter(is_meant).copied().collect();
+    format!(
+        "{meant:?} {} {:?} {:?} {:?} {}",
+        hit.time,
+        hit.status,
+        hit.bytes,
+        hit.latency,
+        texts.join(" ")
+    )
 }
 
 /// The hit of a line as the file road sees it, and as a document that is received.
@@ -66,12 +99,13 @@ fn a_line_is_the_same_hit_on_both_roads() {
         ),
         (
             ParserKind::Json,
-            r#"{"time":"2026-11-22T12:15:00Z","url":{"path":"/x"},"http.response.status_code":404,"event":{"duration":5000},"user":{"name":"\u00e9"}}"#,
+            r#"{"time":"2026-11-22T12:15:00Z","url":{"path":"/x"},"http.response.status_code":404,"event":{"duration":5000},"user":{"name":"\u00e9"},"tags":["a","b"]}"#,
         ),
+        (ParserKind::Clf, "203.0.113.7 - - [22/Nov/2026:12:15:00 +0100] \"GET / HTTP/1.1\" x"),
     ] {
         let [event, document] = both(kind, line);
         assert_eq!(event, document, "{line}");
-        assert!(event.starts_with("17953"), "{event}");
+        assert!(event.contains("] 17953"), "{event}");
     }
 }
 
@@ -117,4 +151,17 @@ fn a_section_is_the_first_segment_of_a_path() {
     ] {
         assert_eq!(section(path.as_bytes()), expected.as_bytes(), "{path}");
     }
+}
+
+#[test]
+fn a_line_without_a_time_has_that_of_the_line_before() {
+    let mut reader = LineReader::new(&ParserKind::Json.format());
+    let (place, now) = (Place::default(), omphalos_parser::Time::from_seconds(9));
+    let mut time = |line: &[u8]| reader.read(line, &place, now, |hit| hit.time / 1_000_000_000);
+    assert_eq!(time(b"{\"a\":1}"), Some(9));
+    assert_eq!(time(b"{\"time\":\"2026-11-22T00:00:00Z\"}"), Some(1_795_305_600));
+    assert_eq!(time(b"no JSON"), Some(1_795_305_600));
+    assert_eq!(time(b" \r"), None);
+    let mut reader = LineReader::new(&ParserKind::W3c.format());
+    assert_eq!(reader.read(b"#Fields: date time", &place, now, |_| ()), None);
 }

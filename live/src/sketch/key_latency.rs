@@ -33,9 +33,91 @@ fn middle(bucket: u8) -> u64 {
     (start << UNIT) + (width << UNIT) / 2
 }
 
-/// A histogram that is as large as it must be.
+/// Times that are as large as they must be: most keys have one line.
 #[derive(Debug, Clone, Default)]
-pub struct KeyLatency {
+pub enum KeyLatency {
+    /// No line.
+    #[default]
+    None,
+    /// One, which took so many nanoseconds.
+    One(u64),
+    /// Several.
+    Several(Box<Histogram>),
+}
+
+impl KeyLatency {
+    /// Adds a line that took so many nanoseconds, which are in this bucket.
+    #[inline]
+    pub fn take(&mut self, nanos: u64, bucket: u8) {
+        match self {
+            Self::None => *self = Self::One(nanos),
+            Self::Several(histogram) => histogram.take(nanos, bucket),
+            Self::One(_) => self.change(|histogram| histogram.take(nanos, bucket)),
+        }
+    }
+
+    /// Does something with all lines as a histogram.
+    fn change(&mut self, change: impl FnOnce(&mut Histogram)) {
+        let mut histogram = match std::mem::take(self) {
+            Self::Several(histogram) => histogram,
+            Self::None => Box::default(),
+            Self::One(nanos) => {
+                let mut histogram = Box::<Histogram>::default();
+                histogram.take(nanos, bucket(nanos));
+                histogram
+            }
+        };
+        change(&mut histogram);
+        *self = Self::Several(histogram);
+    }
+
+    /// Adds the lines of another.
+    pub fn add(&mut self, other: &Self) {
+        match other {
+            Self::None => {}
+            Self::One(nanos) => self.take(*nanos, bucket(*nanos)),
+            Self::Several(theirs) => self.change(|histogram| histogram.add(theirs)),
+        }
+    }
+
+    /// How many lines there are.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::One(_) => 1,
+            Self::Several(histogram) => histogram.count(),
+        }
+    }
+
+    /// The longest, in nanoseconds.
+    pub fn most(&self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::One(nanos) => *nanos,
+            Self::Several(histogram) => histogram.most,
+        }
+    }
+
+    /// What so many of a thousand lines took at most, in nanoseconds.
+    pub fn at(&self, of_thousand: u64) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::One(nanos) => *nanos,
+            Self::Several(histogram) => histogram.at(of_thousand),
+        }
+    }
+
+    /// In no more memory than needed.
+    pub fn shrink(&mut self) {
+        if let Self::Several(histogram) = self {
+            histogram.shrink();
+        }
+    }
+}
+
+/// The lines of a key that has several.
+#[derive(Debug, Clone, Default)]
+pub struct Histogram {
     most: u64,
     shape: Shape,
 }
@@ -56,9 +138,8 @@ impl Default for Shape {
     }
 }
 
-impl KeyLatency {
-    /// Adds a line that took so many nanoseconds, which are in this bucket.
-    pub fn take(&mut self, nanos: u64, bucket: u8) {
+impl Histogram {
+    fn take(&mut self, nanos: u64, bucket: u8) {
         self.most = self.most.max(nanos);
         match &mut self.shape {
             Shape::Few(few) if few.len() < FEW => few.push(bucket),
@@ -100,8 +181,7 @@ impl KeyLatency {
         }
     }
 
-    /// Adds the lines of another.
-    pub fn add(&mut self, other: &Self) {
+    fn add(&mut self, other: &Self) {
         self.most = self.most.max(other.most);
         if let (Shape::Few(ours), Shape::Few(theirs)) = (&mut self.shape, &other.shape)
             && ours.len() + theirs.len() <= FEW
@@ -112,20 +192,13 @@ impl KeyLatency {
         other.each(|bucket, more| count(counts, bucket, more));
     }
 
-    /// How many lines there are.
-    pub fn count(&self) -> u64 {
+    fn count(&self) -> u64 {
         let mut sum = 0;
         self.each(|_, count| sum += u64::from(count));
         sum
     }
 
-    /// The longest, in nanoseconds.
-    pub fn most(&self) -> u64 {
-        self.most
-    }
-
-    /// What so many of a thousand lines took at most, in nanoseconds.
-    pub fn at(&self, of_thousand: u64) -> u64 {
+    fn at(&self, of_thousand: u64) -> u64 {
         let mut counts = [0_u64; BUCKETS];
         self.each(|bucket, more| {
             if let Some(count) = counts.get_mut(usize::from(bucket)) {
@@ -143,8 +216,7 @@ impl KeyLatency {
         self.most
     }
 
-    /// In no more memory than needed.
-    pub fn shrink(&mut self) {
+    fn shrink(&mut self) {
         if let Shape::Few(few) = &mut self.shape {
             few.shrink_to_fit();
             return;

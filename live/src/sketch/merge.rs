@@ -71,10 +71,8 @@ impl<'a> Merger<'a> {
             if matches!(self.depth, Depth::Clients | Depth::All) {
                 merged.clients.add(&entry.clients);
             }
-            if let Some(latency) = &entry.latency
-                && matches!(self.depth, Depth::Latency | Depth::All)
-            {
-                merged.latency.add(latency);
+            if matches!(self.depth, Depth::Latency | Depth::All) {
+                merged.latency.add(&entry.latency);
             }
         }
     }

@@ -18,7 +18,7 @@ use super::index::Index;
 use super::key_latency::KeyLatency;
 
 /// So much of the text of a key is kept. Longer ones are told apart by their hashes.
-pub const KEY_BYTES: usize = 256;
+pub const KEY_BYTES: usize = 192;
 
 /// A value of a dimension: its text and the hash of all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct Entry {
     /// Its clients, since it is in the table.
     pub clients: Clients,
     /// How long its lines took, since it is in the table.
-    pub latency: Option<Box<KeyLatency>>,
+    pub latency: KeyLatency,
 }
 
 /// The keys of one dimension.
@@ -133,7 +133,7 @@ impl Table {
             entry.clients.take(client);
         }
         if let Some(nanos) = figures.latency {
-            entry.latency.get_or_insert_default().take(nanos, figures.bucket);
+            entry.latency.take(nanos, figures.bucket);
         }
     }
 
@@ -222,9 +222,7 @@ impl Table {
             ours.counts.add(&theirs.counts);
             ours.over.add(&theirs.over);
             ours.clients.add(&theirs.clients);
-            if let Some(latency) = &theirs.latency {
-                ours.latency.get_or_insert_default().add(latency);
-            }
+            ours.latency.add(&theirs.latency);
         }
         // The others may have been there too, and were evicted.
         let floor = other.floor;
@@ -252,9 +250,7 @@ impl Table {
         self.texts.shrink_to_fit();
         for entry in &mut self.entries {
             entry.clients.shrink();
-            if let Some(latency) = &mut entry.latency {
-                latency.shrink();
-            }
+            entry.latency.shrink();
         }
     }
 

@@ -86,6 +86,7 @@ pub struct Model {
     pub lines: Vec<(Owned, Option<i64>)>,
     newest: Option<i64>,
     clock: Option<i64>,
+    quiet: Option<(i64, i64)>,
     pub late: u64,
     pub ahead_of_clock: u64,
 }
@@ -102,6 +103,7 @@ impl Model {
             lines: Vec::new(),
             newest: None,
             clock: None,
+            quiet: None,
             late: 0,
             ahead_of_clock: 0,
         }
@@ -113,21 +115,33 @@ impl Model {
     }
 
     pub fn take(&mut self, line: &Owned) {
+        self.take_if(line, true);
+    }
+
+    /// Takes a line, of which a filter may have left nothing but its time.
+    pub fn take_if(&mut self, line: &Owned, is_meant: bool) {
+        self.quiet = None;
         let step = line.time.div_euclid(self.step);
         let is_ahead = self.clock.is_some_and(|clock| line.time > clock + self.ahead);
         let is_late = !is_ahead && step < self.first_open();
-        self.ahead_of_clock += u64::from(is_ahead);
-        self.late += u64::from(is_late);
+        self.ahead_of_clock += u64::from(is_ahead && is_meant);
+        self.late += u64::from(is_late && is_meant);
         if !is_ahead && !is_late {
-            self.newest = Some(self.newest.unwrap_or(line.time).max(line.time));
+            let clock = self.clock.filter(|_| self.pace == Pace::Clock);
+            let time = line.time.min(clock.unwrap_or(i64::MAX));
+            self.newest = Some(self.newest.unwrap_or(time).max(time));
         }
-        self.lines.push((line.clone(), (!is_ahead && !is_late).then_some(step)));
+        if is_meant {
+            self.lines.push((line.clone(), (!is_ahead && !is_late).then_some(step)));
+        }
     }
 
     pub fn advance(&mut self, now: i64) {
-        self.clock = Some(self.clock.unwrap_or(now).max(now));
-        if self.pace == Pace::Clock {
-            self.newest = self.newest.map(|newest| newest.max(self.clock.unwrap_or(now)));
+        let now = self.clock.unwrap_or(now).max(now);
+        self.clock = Some(now);
+        if let Some(newest) = self.newest.filter(|_| self.pace == Pace::Clock) {
+            let (since, from) = *self.quiet.get_or_insert((now, newest));
+            self.newest = Some(newest.max((from + now - since).min(now)));
         }
     }
 

@@ -77,6 +77,7 @@ fn quiet_time_ends_steps_by_the_clock_and_empties_the_window() {
     live.take(&hit(1_000 * SECOND, b"/a"));
     assert_eq!(summary(&live, Scope::Window).hits, 1);
     assert_eq!(summary(&live, Scope::Ended).hits, 0);
+    live.advance(1_000 * SECOND);
     live.advance(1_015 * SECOND);
     assert_eq!(live.ended_at(), Some(1_005 * SECOND));
     assert_eq!(summary(&live, Scope::Ended).hits, 1);
@@ -88,6 +89,26 @@ fn quiet_time_ends_steps_by_the_clock_and_empties_the_window() {
     live.take(&hit(1_400 * SECOND, b"/a"));
     live.advance(2_000 * SECOND);
     assert_eq!(summary(&live, Scope::Window).hits, 1);
+}
+
+/// Lines that are on their way for a minute are not late, and a host whose clock is fast makes no others so.
+#[test]
+fn time_goes_on_from_the_newest_line_and_not_beyond_the_clock() {
+    let settings = Settings { dimensions: vec![Dimension::Path], ..Settings::default() };
+    let mut live = Live::new(settings).unwrap();
+    for second in 0..100 {
+        live.advance((1_000 + second) * SECOND);
+        live.take(&hit((940 + second) * SECOND, b"/a"));
+    }
+    assert_eq!((summary(&live, Scope::Window).hits, summary(&live, Scope::Window).late), (100, 0));
+    live.advance(1_100 * SECOND);
+    live.advance(1_120 * SECOND);
+    assert_eq!(live.ended_at(), Some(1_045 * SECOND));
+    live.take(&hit(1_150 * SECOND, b"/fast"));
+    live.take(&hit(1_119 * SECOND, b"/a"));
+    let found = summary(&live, Scope::Window);
+    assert_eq!((found.hits, found.late, found.ahead), (101, 0, 0));
+    assert_eq!(summary(&live, Scope::Start).hits, 102);
 }
 
 #[test]
@@ -170,6 +191,14 @@ fn settings_that_cannot_be_used_say_why() {
         let problem = Live::new(settings).unwrap_err().to_string();
         assert!(problem.starts_with(expected), "{problem}");
     }
+}
+
+/// A thread is given it, and gives answers away.
+#[test]
+fn it_can_be_given_to_a_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Live>();
+    is_send::<Answer>();
 }
 
 #[test]
