@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod event;
 pub mod ids;
+pub mod masked;
 pub mod numbers;
 pub mod program;
 pub mod retry;

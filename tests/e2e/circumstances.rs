@@ -430,3 +430,21 @@ fn a_parser_that_does_not_fit_is_told_of_with_the_one_that_does() {
     let said = run("check", &json, &check);
     assert!(said.contains("note") && said.contains("they look like parser = \"json\""), "{said}");
 }
+
+/// The kind of fault: one failure is said twice, in the log and behind it.
+#[test]
+fn what_ends_a_program_is_said_once_whatever_is_logged() {
+    for (level, format) in
+        [("info", "human"), ("info", "json"), ("off", "human"), ("error", "human")]
+    {
+        let directory = directory();
+        let missing = directory.path().join("missing.log");
+        let once = nowhere(directory.path())
+            .arg(missing.display())
+            .args(["--once", "--log-level", level, "--log-format", format])
+            .run();
+        assert_eq!(once.code, Some(1), "{}", once.output);
+        let said = once.output.matches("missing.log: the file is not there").count();
+        assert_eq!(said, 1, "{level} {format}:\n{}", once.output);
+    }
+}

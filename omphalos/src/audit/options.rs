@@ -117,7 +117,7 @@ impl Options {
     /// # Errors
     /// When something cannot be used; the message names it.
     pub fn read(given: &ArgMatches) -> anyhow::Result<Self> {
-        let read = |name: &str| std::env::var(name).ok();
+        let read = |name: &str| std::env::var_os(name);
         let rows = shipper_rows();
         let mut shipper: shipper::Settings = load(&rows, given, read, std::iter::empty())?.settings;
         let by_itself = shipper::Settings::default().state_dir;

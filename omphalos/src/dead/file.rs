@@ -15,6 +15,7 @@ use clap::ArgMatches;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
+use omphalos_common::program::complain;
 use omphalos_indexer::collector::{DEAD_FILE_NAME, DeadFile, FileLetter, read_lines};
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::Sums;
@@ -293,7 +294,7 @@ impl Replay {
             }
             Err(reason) => {
                 self.garbled += 1;
-                eprintln!("omphalos: {reason}");
+                complain("omphalos", &reason);
                 None
             }
         }

@@ -54,8 +54,8 @@ pub fn rows() -> Vec<Setting> {
 /// # Errors
 /// When something cannot be used.
 pub fn settings(given: &ArgMatches) -> Result<Settings, ConfigError> {
-    let read = |name: &str| std::env::var(name).ok();
-    let Loaded { settings, .. } = load::<Settings>(&rows(), given, read, std::iter::empty())?;
+    let read = |name: &str| std::env::var_os(name);
+    let Loaded { settings, .. } = load::<Settings, _>(&rows(), given, read, std::iter::empty())?;
     Ok(settings)
 }
 

@@ -70,8 +70,8 @@ impl Options {
     pub fn read(given: &ArgMatches) -> Result<Self, ConfigError> {
         let read = |name: &str| match name {
             // The bar is better company than what a daemon says.
-            "OMPHALOS_LOG_LEVEL" => Some(std::env::var(name).unwrap_or("warn".to_owned())),
-            _ => std::env::var(name).ok(),
+            "OMPHALOS_LOG_LEVEL" => Some(std::env::var_os(name).unwrap_or("warn".into())),
+            _ => std::env::var_os(name),
         };
         let names = given.get_many::<String>("monitor.paths").unwrap_or_default();
         let names: Vec<String> = names.cloned().collect();
