@@ -59,6 +59,28 @@ pub fn settings(given: &ArgMatches) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
+/// Makes sure that dead letters can be in this file: an empty one need not be there, but its directory
+/// has to be; and the file, where it `is_named`.
+///
+/// # Errors
+/// When it is not there.
+pub fn check(file: &Path, is_named: bool) -> Result<(), ConfigError> {
+    if is_named && !file.exists() {
+        return Err(ConfigError::invalid(format!(
+            "--dead-file: there is no {}; name the file of a process that has dead letters",
+            file.display()
+        )));
+    }
+    let directory = file.parent().unwrap_or(file);
+    if !is_named && !directory.is_dir() {
+        return Err(ConfigError::invalid(format!(
+            "state_dir: there is no directory {}; name that of the process that has dead letters, with --state-dir",
+            directory.display()
+        )));
+    }
+    Ok(())
+}
+
 impl Place {
     /// By what is named: a file, a broker, a state directory; else what is there in the directories
     /// that programs use by themselves, and the broker of this machine.
