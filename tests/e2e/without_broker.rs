@@ -350,3 +350,52 @@ fn an_audit_of_run_knows_its_dead_letters_and_what_is_under_way_and_brings_back_
     );
     assert_eq!(elastic.count(), Ok(2_030));
 }
+
+#[test]
+fn an_audit_asks_the_store_that_the_settings_name_as_a_search_does() {
+    let alone = Alone::new();
+    let directory = alone.directory.path();
+    let mut log = LogFile::create(&directory.join("access.log"));
+    log.append(50);
+    let settings = directory.join("omphalos.toml");
+    let text = format!(
+        "state_dir = {:?}\n[store]\nlisten = {:?}\n[[monitor]]\npaths = [{:?}]\nparser = \"combined\"\n",
+        directory.join("state"),
+        alone.url.trim_start_matches("http://"),
+        log.path()
+    );
+    fs::write(&settings, text).expect("settings");
+    let process = Program::new("omphalos", &directory.join("run.out"))
+        .arg("run")
+        .option("--config", settings.display())
+        .args(["--checkpoint-interval", "20ms"])
+        .start();
+    alone.elastic().wait_for_count(50);
+    let output = directory.join("audit.out");
+    let audit = |more: &[String]| {
+        let done = Program::new("omphalos", &output)
+            .arg("audit")
+            .arg(log.path().display())
+            .args(more)
+            .run();
+        fs::remove_file(&output).expect("the output");
+        done
+    };
+    let config = ["--config".to_owned(), settings.display().to_string()];
+    eventually("all is delivered", || {
+        let whole = audit(&config);
+        holds(whole.output.contains("found                    50"), whole.output)
+    });
+    let documents = alone.elastic().documents(&["log.offset"]);
+    let offsets = documents.iter().take(3).map(|(_, document)| &document["log"]["offset"]);
+    delete_at(&alone.elastic(), offsets.map(|offset| offset.as_u64().expect("an offset")));
+    let repaired = audit(&[&config[..], &["--repair".to_owned()]].concat());
+    assert_eq!(repaired.code, Some(0), "{}", repaired.output);
+    assert!(repaired.output.contains("shipped 3 missing documents"), "{}", repaired.output);
+    let state = directory.join("state").display().to_string();
+    let listen = alone.url.trim_start_matches("http://").to_owned();
+    let flags = ["--state-dir", &state, "--parser", "combined", "--store-listen", &listen];
+    let flagged = audit(&flags.map(str::to_owned));
+    assert_eq!(flagged.code, Some(0), "{}", flagged.output);
+    drop(process);
+}
