@@ -344,7 +344,7 @@ impl Tail {
 
     /// Whether it cannot be read to its end.
     pub fn is_damaged(&self) -> bool {
-        matches!(self.outlook, Outlook::Damaged(_))
+        matches!(self.outlook, Outlook::Damaged(_) | Outlook::Refused(_))
     }
 
     /// Whether its lines may be pieces of longer ones.
