@@ -6,6 +6,7 @@ pub mod content;
 pub mod directives;
 pub mod fit;
 pub mod foreign;
+pub mod formats;
 pub mod handle;
 pub mod head;
 pub mod pipe;

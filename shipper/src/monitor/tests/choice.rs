@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use proptest::prelude::*;
 
 use super::rig::Rig;
+use omphalos_parser::ParserKind;
 
 const JSON: &str = "{\"@timestamp\":\"2026-11-28T10:00:00Z\",\"message\":\"a\"}\n";
 const CLF: &str = "198.51.100.1 - - [28/Nov/2026:12:00:01 +0000] \"GET / HTTP/1.1\" 200 10\n";
@@ -21,7 +22,7 @@ fn datasets(rig: &Rig) -> Vec<String> {
 
 fn rig() -> Rig {
     let mut rig = Rig::new(&["*.log"]);
-    rig.recipe().parser = omphalos_parser::ParserKind::Auto;
+    rig.recipe().parser = ParserKind::Auto;
     rig
 }
 
@@ -137,7 +138,7 @@ fn what_was_there_before_the_first_start_says_what_follows_it() {
 #[test]
 fn a_pipe_is_read_as_what_it_is() {
     let mut rig = Rig::new(&["-"]);
-    rig.recipe().parser = omphalos_parser::ParserKind::Auto;
+    rig.recipe().parser = ParserKind::Auto;
     let (pieces, received) = sync_channel(4);
     rig.pipe = Some(received);
     rig.start();
@@ -145,6 +146,31 @@ fn a_pipe_is_read_as_what_it_is() {
     drop(pieces);
     rig.finish();
     assert_eq!(datasets(&rig), ["json"]);
+}
+
+/// The kind of fault: what a file was begun with is overwritten when another format is set once.
+#[test]
+fn another_format_is_for_what_comes_after_and_what_was_begun_with_comes_back() {
+    let mut rig = rig();
+    let kinds = [ParserKind::Auto, ParserKind::Combined, ParserKind::Auto, ParserKind::Raw];
+    for (kind, text) in kinds.into_iter().zip([JSON, CLF, JSON, TEXT]) {
+        rig.recipe().parser = kind;
+        rig.append("a.log", text);
+        rig.start();
+        rig.settle();
+        rig.stop();
+    }
+    // Nothing is read with these.
+    for kind in [ParserKind::Json, ParserKind::Combined, ParserKind::Auto] {
+        rig.recipe().parser = kind;
+        rig.start();
+        rig.settle();
+        rig.stop();
+    }
+    rig.append("a.log", JSON);
+    rig.start();
+    rig.settle();
+    assert_eq!(datasets(&rig), ["json", "access", "json", "raw", "json"]);
 }
 
 proptest! {

@@ -177,9 +177,18 @@ impl Tail {
         let charset = self.scribe.charset();
         let data = charset.whole_units(data);
         let seen_end = self.next.offset + data.len() as u64;
-        let consumed = self.at_work(seen_end, tools).take_lines(data)?;
+        let Some(of_format) = self.of_this_format(data) else {
+            self.change_format(tools)?;
+            // What comes next goes into the batch of another dataset.
+            return Ok(Look::More);
+        };
+        let consumed = self.at_work(seen_end, tools).take_lines(of_format)?;
         if !consumed.is_empty() {
             self.advance(consumed, tools)?;
+            return Ok(Look::More);
+        }
+        if of_format.len() < data.len() {
+            self.change_format(tools)?;
             return Ok(Look::More);
         }
         let is_end = length < room;
@@ -210,15 +219,6 @@ impl Tail {
         self.read_lines(buffer, tools)
     }
 
-    pub(super) fn at_work<'a>(&'a mut self, seen_end: u64, tools: &'a mut Tools<'_>) -> Work<'a> {
-        let (clock, names, batch) = (&mut self.clock, &self.names, &mut *tools.batch);
-        let now_millis = tools.now_millis;
-        Work {
-            scribe: &mut self.scribe,
-            documents: &mut *tools.documents,
-            desk: BatchDesk { clock, names, batch, seen_end, now_millis },
-            splits: &self.splits,
-            place: &self.next,
     /// Finds out what the lines are of which `data` are the next, as far as that is not known; what the
     /// read came to, where they are not taken in now. There may be more behind them, if the buffer
     /// `is_full`.
@@ -256,6 +256,15 @@ impl Tail {
         Ok(None)
     }
 
+    pub(super) fn at_work<'a>(&'a mut self, seen_end: u64, tools: &'a mut Tools<'_>) -> Work<'a> {
+        let (clock, names, batch) = (&mut self.clock, &self.names, &mut *tools.batch);
+        let now_millis = tools.now_millis;
+        Work {
+            scribe: &mut self.scribe,
+            documents: &mut *tools.documents,
+            desk: BatchDesk { clock, names, batch, seen_end, now_millis },
+            splits: &self.splits,
+            place: &self.next,
             batch_bytes: tools.batch_bytes,
         }
     }
