@@ -83,7 +83,7 @@ impl Site {
     /// The same with an exit code.
     fn dead_with(&self, words: &[&str], code: i32) -> String {
         let done = self.alone.with_state("dead").args(words).run();
-        assert_eq!(done.code, Some(0), "{}", done.output);
+        assert_eq!(done.code, Some(code), "{}", done.output);
         // The output of all runs is in one file.
         fs::remove_file(self.alone.directory.path().join("dead.out")).expect("the output");
         done.output
