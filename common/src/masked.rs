@@ -29,6 +29,29 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The same of each text in a line of JSON, which is JSON afterwards.
+pub fn masked_json(line: &str) -> Cow<'_, str> {
+    if !line.contains(":/") {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::new();
+    let (mut start, mut is_escaped) = (0, false);
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => {
+                out.push_str(&masked(line.get(start..at).unwrap_or_default()));
+                out.push('"');
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push_str(&masked(line.get(start..).unwrap_or_default()));
+    Cow::Owned(out)
+}
+
 /// Whether nothing in it must be masked.
 pub fn is_harmless(text: &str) -> bool {
     masked(text) == text
@@ -109,7 +132,8 @@ fn push_place(out: &mut String, word: &str) {
 
 /// What stands behind a URL in a sentence.
 fn trailing(word: &str) -> &str {
-    let url = word.trim_end_matches(['"', '\'', '`', ')', '>', ']', ',', ';', ':', '.']);
+    // With the backslash of one that is escaped.
+    let url = word.trim_end_matches(['"', '\'', '`', ')', '>', ']', ',', ';', ':', '.', '\\']);
     word.get(url.len()..).unwrap_or_default()
 }
 
@@ -117,6 +141,7 @@ fn trailing(word: &str) -> &str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn what_may_be_a_secret_is_masked_and_the_rest_is_as_it_was() {
@@ -167,6 +192,14 @@ mod tests {
                 prop_assert!(!shown.contains(|letter: char| letter.is_ascii_uppercase()), "{} of {}", shown, text);
                 prop_assert!(!is_harmless(&text));
                 prop_assert_eq!(masked(&shown), shown.as_str(), "once is enough");
+                // Beside other texts with the same signs, and itself with any.
+                let line = json!({ "message": text, "path": "/a@b?c", "url": "http://h:1" }).to_string();
+                let shown = masked_json(&line);
+                let whole: Value = serde_json::from_str(&shown).unwrap();
+                let message = whole["message"].as_str().unwrap();
+                prop_assert!(!message.contains(|letter: char| letter.is_ascii_uppercase()), "{}", shown);
+                prop_assert_eq!(&whole["path"], "/a@b?c");
+                prop_assert_eq!(&whole["url"], "http://h:1");
             }
         }
     }

@@ -231,11 +231,11 @@ impl Setting {
             return Ok(());
         }
         let expected = match self.kind {
-            Kind::Text | Kind::List => "something else".to_owned(),
+            Kind::Text | Kind::List => "no URL".to_owned(),
             kind => kind.expected(),
         };
         Err(format!(
-            "expected {expected}, found a URL that may have a password in it; URLs of servers belong in amqp.url and elasticsearch.url"
+            "expected {expected}, found one that may have a password in it; URLs of servers belong in amqp.url and elasticsearch.url"
         ))
     }
 

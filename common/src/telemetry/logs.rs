@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{MakeWriter, Subscriber};
 
 use crate::config::ConfigError;
-use crate::masked::masked;
+use crate::masked::{masked, masked_json};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
             "log_level: expected trace, debug, info, warn, error or off, found {level:?}: {error}"
         ))
     })?;
-    let logs = Subscriber::builder().with_env_filter(filter).with_writer(Masking);
+    let logs = Subscriber::builder().with_env_filter(filter).with_writer(Masking(format));
     let started = match format {
         LogFormat::Human => {
             let logs = logs.with_ansi(io::stderr().is_terminal()).with_target(false).finish();
@@ -57,20 +57,25 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
 }
 
 /// Standard error, without what must not be said. A line comes whole: tracing gathers it first.
-struct Masking;
+#[derive(Clone, Copy)]
+struct Masking(LogFormat);
 
 impl MakeWriter<'_> for Masking {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
-        Self
+        *self
     }
 }
 
 impl Write for Masking {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        io::stderr().lock().write_all(masked(&text).as_bytes())?;
+        let text = match self.0 {
+            LogFormat::Human => masked(&text),
+            LogFormat::Json => masked_json(&text),
+        };
+        io::stderr().lock().write_all(text.as_bytes())?;
         Ok(line.len())
     }
 
