@@ -426,6 +426,9 @@ fn a_parser_that_does_not_fit_is_told_of_with_the_one_that_does() {
     let fitting = ["--once", "--transport", "null", "--parser", "json"];
     let said = run("fitting", &json, &fitting);
     assert!(!said.contains("cannot be read with"), "{said}");
+    // Behind what was read before, they are not the first.
+    let said = run("fitting", &(json.clone() + &"no object\n".repeat(12)), &fitting);
+    assert!(said.contains("12 of the next 12 lines cannot be read with"), "{said}");
     let check = ["check", "--transport", "null", "--parser", "clf"];
     let said = run("check", &json, &check);
     assert!(said.contains("note") && said.contains("they look like parser = \"json\""), "{said}");
