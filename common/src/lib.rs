@@ -6,6 +6,7 @@ pub mod config;
 pub mod ecs;
 pub mod event;
 pub mod ids;
+pub mod masked;
 pub mod numbers;
 pub mod program;
 pub mod retry;

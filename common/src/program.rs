@@ -2,19 +2,21 @@
 //! our own log begins, the runtime starts, a signal stops the work, and a failure becomes a message
 //! and an exit code: 0 done, 1 failed, 2 usage or configuration.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Error;
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
-use tracing::{error, warn};
+use tracing::{Level, enabled, error, warn};
 
 use crate::config::{
     About, ConfigError, HasRows, Kind, Loaded, Setting, TableError, Tables, load,
     to_optional_listen,
 };
+use crate::masked::masked;
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
 
@@ -92,8 +94,8 @@ impl Daemon {
         work: impl AsyncFnOnce(S) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let read = |name: &str| std::env::var(name).ok();
-        let loaded = load::<(S, ProcessSettings)>(&self.rows, given, read, variables)?;
+        let read = |name: &str| std::env::var_os(name);
+        let loaded = load::<(S, ProcessSettings), _>(&self.rows, given, read, variables)?;
         let Loaded { settings: (settings, process), warnings } = loaded;
         init_logs(process.log_format, &process.log_level)?;
         for warning in warnings {
@@ -127,18 +129,22 @@ async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does `work` until it ends or a signal asks it to; what it failed with is logged too.
+/// Does `work` until it ends or a signal asks it to. What it failed with is logged, where errors are,
+/// and not said a second time.
 ///
 /// # Errors
-/// Those of the work, and when signals cannot be waited for.
+/// When signals cannot be waited for; those of the work, where nothing is logged.
 pub async fn until_signals(
     work: impl AsyncFnOnce(Shutdown) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let result = work(shutdown::on_signals()?).await;
-    if let Err(failure) = &result {
-        error!("{failure:#}");
+    match result {
+        Err(failure) if enabled!(Level::ERROR) => {
+            error!("{failure:#}");
+            Ok(ExitCode::from(code_of(&failure)))
+        }
+        result => result.map(|()| ExitCode::SUCCESS),
     }
-    result.map(|()| ExitCode::SUCCESS)
 }
 
 /// The exit code of a check that found everything well, or did not.
@@ -149,8 +155,33 @@ pub fn checked(is_well: bool) -> ExitCode {
 /// Says what a program failed with, and returns the exit code.
 pub fn conclude(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|failure| {
-        eprintln!("{program}: {failure:#}");
+        complain(program, &format!("{failure:#}"));
         ExitCode::from(code_of(&failure))
+    })
+}
+
+/// Says on standard error what is wrong, without what must not be said.
+pub fn complain(program: &str, what: &str) {
+    eprintln!("{program}: {}", masked(what));
+}
+
+/// What the command line says; or the exit code where it says nothing that can be done, or asks for
+/// help, which is given here. What clap repeats of it goes out as everything does.
+///
+/// # Errors
+/// The exit code.
+pub fn arguments(command: Command) -> Result<ArgMatches, ExitCode> {
+    command.try_get_matches().map_err(|error| {
+        if !error.use_stderr() {
+            // Nobody listens where it cannot be said.
+            error.print().ok();
+            return ExitCode::SUCCESS;
+        }
+        let text = error.render();
+        let is_terminal = std::io::stderr().is_terminal();
+        let text = if is_terminal { text.ansi().to_string() } else { text.to_string() };
+        eprint!("{}", masked(&text));
+        ExitCode::from(MISUSED)
     })
 }
 

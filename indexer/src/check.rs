@@ -1,6 +1,7 @@
 //! `omphalos-indexer check`: connects to both sides, declares, and says what it found.
 
 use omphalos_common::config::ConfigError;
+use omphalos_common::masked::masked;
 use omphalos_transport::amqp::{Broker, Topology};
 use omphalos_transport::udp::ReceiveOptions;
 
@@ -18,9 +19,9 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
     println!("ok       settings are valid");
     let mut well = true;
     let mut tell = |found: Result<String, String>| match found {
-        Ok(found) => println!("ok       {found}"),
+        Ok(found) => println!("ok       {}", masked(&found)),
         Err(problem) => {
-            println!("problem  {problem}");
+            println!("problem  {}", masked(&problem));
             well = false;
         }
     };
@@ -42,7 +43,7 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
             info.cluster
         ),
         Err(fault) => {
-            println!("problem  {fault}");
+            println!("problem  {}", masked(&fault.to_string()));
             well = false;
         }
     }

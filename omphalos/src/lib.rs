@@ -18,11 +18,14 @@ mod top;
 use std::process::ExitCode;
 
 use clap::Command;
-use omphalos_common::program::{MISUSED, code_of};
+use omphalos_common::program::{MISUSED, arguments, code_of, complain};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
+    let matches = match arguments(command()) {
+        Ok(matches) => matches,
+        Err(code) => return code,
+    };
     let result = match matches.subcommand() {
         Some(("parse", given)) => parse::run(given),
         Some(("demo", given)) => demo::run(given),
@@ -39,7 +42,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("omphalos: {error:#}");
+            complain("omphalos", &format!("{error:#}"));
             let answers = matches!(matches.subcommand_name(), Some("audit" | "search"));
             ExitCode::from(if answers { MISUSED } else { code_of(&error) })
         }

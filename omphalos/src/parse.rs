@@ -57,7 +57,7 @@ pub fn command() -> Command {
 /// # Errors
 /// [`ConfigError`] for settings and files that cannot be used; others when reading or writing fails.
 pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let read = |name: &str| std::env::var(name).ok();
+    let read = |name: &str| std::env::var_os(name);
     let settings: Settings = load(&rows(), given, read, std::iter::empty())?.settings;
     init_logs(LogFormat::Human, "warn")?;
     let id = machine_id().unwrap_or_default();

@@ -183,6 +183,21 @@ impl RecipeSettings {
             .map_err(|error| ConfigError::invalid(format!("monitor.{error}")))
     }
 
+    /// These for lines of another format, without what is said of times that it has no use for.
+    #[must_use]
+    pub fn with_parser(&self, parser: ParserKind) -> Self {
+        let is_json = parser == ParserKind::Json;
+        let has_zone = is_json || parser == ParserKind::W3c;
+        let settings = self.clone();
+        Self {
+            parser,
+            time_field: settings.time_field.filter(|_| is_json),
+            time_format: settings.time_format.filter(|_| is_json),
+            time_zone: settings.time_zone.filter(|_| has_zone),
+            ..settings
+        }
+    }
+
     /// Whether an event may have several lines.
     pub fn joins_lines(&self) -> bool {
         self.multiline != MultilineKind::None || self.container != Container::None

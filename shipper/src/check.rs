@@ -2,6 +2,7 @@
 
 use omphalos_common::config::ConfigError;
 use omphalos_common::ids::IdKeys;
+use omphalos_common::masked::masked;
 
 use crate::config::Settings;
 use crate::host;
@@ -82,15 +83,15 @@ struct Report {
 
 impl Report {
     fn good(text: &str) {
-        println!("ok       {text}");
+        println!("ok       {}", masked(text));
     }
 
     fn note(text: &str) {
-        println!("note     {text}");
+        println!("note     {}", masked(text));
     }
 
     fn bad(&mut self, text: &str) {
-        println!("problem  {text}");
+        println!("problem  {}", masked(text));
         self.well = false;
     }
 }

@@ -3,6 +3,7 @@
 
 mod asking;
 mod copies;
+mod formats;
 mod keys;
 mod repairing;
 mod untimed;

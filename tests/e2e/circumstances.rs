@@ -426,7 +426,28 @@ fn a_parser_that_does_not_fit_is_told_of_with_the_one_that_does() {
     let fitting = ["--once", "--transport", "null", "--parser", "json"];
     let said = run("fitting", &json, &fitting);
     assert!(!said.contains("cannot be read with"), "{said}");
+    // Behind what was read before, they are not the first.
+    let said = run("fitting", &(json.clone() + &"no object\n".repeat(12)), &fitting);
+    assert!(said.contains("12 of the next 12 lines cannot be read with"), "{said}");
     let check = ["check", "--transport", "null", "--parser", "clf"];
     let said = run("check", &json, &check);
     assert!(said.contains("note") && said.contains("they look like parser = \"json\""), "{said}");
+}
+
+/// The kind of fault: one failure is said twice, in the log and behind it.
+#[test]
+fn what_ends_a_program_is_said_once_whatever_is_logged() {
+    for (level, format) in
+        [("info", "human"), ("info", "json"), ("off", "human"), ("error", "human")]
+    {
+        let directory = directory();
+        let missing = directory.path().join("missing.log");
+        let once = nowhere(directory.path())
+            .arg(missing.display())
+            .args(["--once", "--log-level", level, "--log-format", format])
+            .run();
+        assert_eq!(once.code, Some(1), "{}", once.output);
+        let said = once.output.matches("missing.log: the file is not there").count();
+        assert_eq!(said, 1, "{level} {format}:\n{}", once.output);
+    }
 }

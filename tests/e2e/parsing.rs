@@ -180,3 +180,45 @@ fn keyed(mut document: Value) -> ((String, u64), Value) {
     }
     ((path, offset), document)
 }
+
+#[test]
+fn an_offset_west_of_greenwich_needs_no_equals_sign() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.json");
+    fs::write(&path, "{\"time\":\"2026-11-28T10:00:00\"}\n").unwrap();
+    for flags in [&["--time-zone", "-03:00"][..], &["--time-zone=-03:00"]] {
+        let parsed = Program::new("omphalos", &directory.path().join("parse.out"))
+            .args(["parse", "--parser", "json"])
+            .args(flags)
+            .arg(path.display())
+            .run();
+        assert_eq!(parsed.code, Some(0), "{}", parsed.output);
+        assert!(parsed.output.contains("\"2026-11-28T13:00:00Z\""), "{}", parsed.output);
+    }
+}
+
+/// The kind of fault: what is no text is read as lines, and nobody is told.
+#[test]
+fn what_is_compressed_and_not_called_so_is_refused_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(b"{\"a\":1}\n").unwrap();
+    let packed = encoder.finish().unwrap();
+    for name in ["a.tgz", "a.log", "a"] {
+        let path = directory.path().join(name);
+        fs::write(&path, &packed).unwrap();
+        let log = directory.path().join("parse.out");
+        let parsed = Program::new("omphalos", &log).arg("parse").arg(path.display()).run();
+        assert_eq!(parsed.code, Some(1), "{name}: {}", parsed.output);
+        assert!(parsed.output.contains("it is compressed with gzip"), "{}", parsed.output);
+        assert!(!parsed.output.contains("\"message\""), "{}", parsed.output);
+        fs::remove_file(log).unwrap();
+    }
+    let mut piped = Program::new("omphalos", &directory.path().join("pipe.out"))
+        .args(["parse", "-"])
+        .piped()
+        .start();
+    piped.input().write_all(&packed).unwrap();
+    assert_eq!(piped.wait().code(), Some(1), "{}", piped.log());
+    assert!(piped.log().contains("unpack it before: zcat FILE"), "{}", piped.log());
+}

@@ -1,6 +1,8 @@
 //! No part of a password is ever said: every program, with every URL that is refused, unreachable or
 //! not let in, in what it prints, logs and serves.
 
+mod misplaced;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -160,4 +162,78 @@ fn a_proxy_in_use_is_told_of_without_its_password() {
     assert_eq!(ended.code, Some(2), "{}", ended.output);
     assert!(ended.output.contains("the proxy of http_proxy, 127.0.0.1:"), "{}", ended.output);
     assert_silent(&ended.output, "a proxy");
+    for proxy in ["http://user:SECRET", "user:SECRET", "http://127.0.0.1:1/?SECRET"] {
+        let proxy = proxy.replace("SECRET", &HALVES.concat());
+        let url = "http://192.0.2.1:9200";
+        let ended = scene
+            .program("omphalos", &["search", "x", "--elasticsearch-url", url])
+            .option("--elasticsearch-request-timeout", "1s")
+            .variable("http_proxy", &proxy)
+            .run();
+        assert_eq!(ended.code, Some(2), "{}", ended.output);
+        assert_silent(&ended.output, &proxy);
+    }
+}
+
+/// The kind of fault: a secret that cannot be sent ends in a panic of the crate that sends it.
+#[test]
+fn a_secret_with_a_control_character_is_refused_with_the_name_of_its_setting() {
+    let scene = Scene::new();
+    let path = scene.directory.path().join("secret");
+    for between in ["\n", "\r\n", "\t", "\u{1}", "\u{7f}"] {
+        let secret = format!("{}\n", HALVES.join(between));
+        fs::write(&path, &secret).expect("a file");
+        for (setting, user) in [("api-key", None), ("password", Some("user"))] {
+            for (flag, value) in [
+                (format!("--elasticsearch-{setting}"), secret.clone()),
+                (format!("--elasticsearch-{setting}-file"), path.display().to_string()),
+            ] {
+                let mut program = scene.program("omphalos", &["search", "x"]);
+                program = program.option(&flag, value);
+                if let Some(user) = user {
+                    program = program.option("--elasticsearch-user", user);
+                }
+                let ended = program.run();
+                assert_eq!(ended.code, Some(2), "{flag} {between:?}\n{}", ended.output);
+                let name = flag.trim_start_matches("--elasticsearch-").replace('-', "_");
+                let expected = format!("elasticsearch.{name}: expected one line of text");
+                assert!(ended.output.contains(&expected), "{flag}: {}", ended.output);
+                assert_silent(&ended.output, &flag);
+            }
+        }
+    }
+    // White space at the ends of a file is left out.
+    fs::write(&path, "key\n\n").expect("a file");
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let ended = scene
+        .program("omphalos", &["search", "x", "--elasticsearch-url", &url])
+        .option("--elasticsearch-api-key-file", path.display())
+        .run();
+    assert!(ended.output.contains("connection refused"), "{}", ended.output);
+}
+
+/// The kind of fault: a variable that is no text counts as one that is not set.
+#[test]
+fn a_variable_that_is_no_text_is_refused_by_its_name() {
+    let scene = Scene::new();
+    for (name, words) in [
+        ("omphalos-shipper", &["check"][..]),
+        ("omphalos-indexer", &["check"]),
+        ("omphalos", &["search", "x"]),
+        ("omphalos", &["audit", "x"]),
+        ("omphalos", &["dead", "list"]),
+        ("omphalos", &["run"]),
+    ] {
+        let variable = match words[0] {
+            "search" => "OMPHALOS_ELASTICSEARCH_URL",
+            _ => "OMPHALOS_AMQP_URL",
+        };
+        let set = format!("{variable}=$(printf 'amqp://u:HunterZwei99@h/\\377')");
+        let shell = ["sh", "-c", &format!("{set}; export {variable}; exec \"$@\""), "sh"];
+        let ended = scene.program(name, words).under(&shell).run();
+        assert_eq!(ended.code, Some(2), "{name} {words:?}\n{}", ended.output);
+        let expected = format!("{variable}: expected text in UTF-8");
+        assert!(ended.output.contains(&expected), "{name} {words:?}\n{}", ended.output);
+        assert_silent(&ended.output, name);
+    }
 }

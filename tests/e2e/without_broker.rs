@@ -77,8 +77,13 @@ impl Site {
     }
 
     fn dead(&self, words: &[&str]) -> String {
+        self.dead_with(words, 0)
+    }
+
+    /// The same with an exit code.
+    fn dead_with(&self, words: &[&str], code: i32) -> String {
         let done = self.alone.with_state("dead").args(words).run();
-        assert_eq!(done.code, Some(0), "{}", done.output);
+        assert_eq!(done.code, Some(code), "{}", done.output);
         // The output of all runs is in one file.
         fs::remove_file(self.alone.directory.path().join("dead.out")).expect("the output");
         done.output
@@ -113,7 +118,7 @@ fn what_run_could_not_index_is_listed_replayed_and_dropped_while_it_runs_and_aft
     assert!(site.dead(&["show"]).contains("\"note\": \"x\""));
 
     // The cause is there still: they come back, each once.
-    let again = site.dead(&["replay", "--all"]);
+    let again = site.dead_with(&["replay", "--all"], 1);
     assert!(
         again.contains(
             "200 dead letters replayed: 0 indexed, 0 there already, 200 refused again and kept"
@@ -138,7 +143,7 @@ fn what_run_could_not_index_is_listed_replayed_and_dropped_while_it_runs_and_aft
     wait_for_dead(&process, 250);
     elastic.wait_for_count(450);
     assert_eq!(process.terminate(), Some(0));
-    let alone = site.dead(&["replay", "--type", "strict_dynamic_mapping_exception"]);
+    let alone = site.dead_with(&["replay", "--type", "strict_dynamic_mapping_exception"], 1);
     assert!(
         alone.contains("50 dead letters replayed: 0 indexed, 0 there already, 50 refused"),
         "{alone}"
@@ -170,6 +175,44 @@ fn a_store_that_is_open_elsewhere_is_said_with_what_to_do() {
     {
         assert!(refused.output.contains(expected), "{}", refused.output);
     }
+}
+
+/// The kind of fault: a command that could not do all of it ends as if it had.
+#[test]
+fn what_dead_cannot_do_is_in_its_exit_code() {
+    let site = Site::new();
+    let directory = site.alone.directory.path();
+    let file = directory.join("letters.ndjson");
+    let dead = |words: &[&str], option: &str, path: &Path| {
+        let output = directory.join("dead.out");
+        let program = Program::new("omphalos", &output).arg("dead").args(words);
+        let done = program.option(option, path.display()).run();
+        fs::remove_file(output).expect("the output");
+        done
+    };
+    letters(&file, 0..3);
+    let whole = dead(&["list"], "--dead-file", &file);
+    assert_eq!(whole.code, Some(0), "{}", whole.output);
+    let text = fs::read_to_string(&file).expect("letters");
+    fs::write(&file, format!("{text}{{\"x-omph\n")).expect("letters");
+    for words in [&["list"][..], &["show"], &["drop", "--id", "B", "--yes"]] {
+        let done = dead(words, "--dead-file", &file);
+        assert_eq!(done.code, Some(1), "{words:?}: {}", done.output);
+        assert!(done.output.contains("1 lines of"), "{words:?}: {}", done.output);
+    }
+    let nowhere = directory.join("nowhere");
+    for (option, expected) in
+        [("--state-dir", "state_dir: there is no directory"), ("--dead-file", "there is no")]
+    {
+        for words in [&["list"][..], &["show"], &["replay", "--all"], &["drop", "--all", "--yes"]] {
+            let done = dead(words, option, &nowhere);
+            assert_eq!(done.code, Some(2), "{words:?} {option}: {}", done.output);
+            assert!(done.output.contains(expected), "{words:?} {option}: {}", done.output);
+        }
+    }
+    // Nothing was refused yet.
+    fs::create_dir(&nowhere).expect("a directory");
+    assert_eq!(dead(&["list"], "--state-dir", &nowhere).code, Some(0));
 }
 
 /// Dead letters of so many orders, as a process writes them.
@@ -232,7 +275,7 @@ fn a_replay_that_is_killed_loses_and_repeats_nothing() {
         .option("--dead-file", file.display())
         .option("--elasticsearch-url", store.url())
         .run();
-    assert_eq!(replayed.code, Some(0), "{}", replayed.output);
+    assert_eq!(replayed.code, Some(1), "{}", replayed.output);
     let expected = "5000 refused again and kept";
     assert!(replayed.output.contains(expected), "{}", replayed.output);
     elastic.wait_for_count(5_000);
@@ -306,4 +349,53 @@ fn an_audit_of_run_knows_its_dead_letters_and_what_is_under_way_and_brings_back_
         repaired.output
     );
     assert_eq!(elastic.count(), Ok(2_030));
+}
+
+#[test]
+fn an_audit_asks_the_store_that_the_settings_name_as_a_search_does() {
+    let alone = Alone::new();
+    let directory = alone.directory.path();
+    let mut log = LogFile::create(&directory.join("access.log"));
+    log.append(50);
+    let settings = directory.join("omphalos.toml");
+    let text = format!(
+        "state_dir = {:?}\n[store]\nlisten = {:?}\n[[monitor]]\npaths = [{:?}]\nparser = \"combined\"\n",
+        directory.join("state"),
+        alone.url.trim_start_matches("http://"),
+        log.path()
+    );
+    fs::write(&settings, text).expect("settings");
+    let process = Program::new("omphalos", &directory.join("run.out"))
+        .arg("run")
+        .option("--config", settings.display())
+        .args(["--checkpoint-interval", "20ms"])
+        .start();
+    alone.elastic().wait_for_count(50);
+    let output = directory.join("audit.out");
+    let audit = |more: &[String]| {
+        let done = Program::new("omphalos", &output)
+            .arg("audit")
+            .arg(log.path().display())
+            .args(more)
+            .run();
+        fs::remove_file(&output).expect("the output");
+        done
+    };
+    let config = ["--config".to_owned(), settings.display().to_string()];
+    eventually("all is delivered", || {
+        let whole = audit(&config);
+        holds(whole.output.contains("found                    50"), whole.output)
+    });
+    let documents = alone.elastic().documents(&["log.offset"]);
+    let offsets = documents.iter().take(3).map(|(_, document)| &document["log"]["offset"]);
+    delete_at(&alone.elastic(), offsets.map(|offset| offset.as_u64().expect("an offset")));
+    let repaired = audit(&[&config[..], &["--repair".to_owned()]].concat());
+    assert_eq!(repaired.code, Some(0), "{}", repaired.output);
+    assert!(repaired.output.contains("shipped 3 missing documents"), "{}", repaired.output);
+    let state = directory.join("state").display().to_string();
+    let listen = alone.url.trim_start_matches("http://").to_owned();
+    let flags = ["--state-dir", &state, "--parser", "combined", "--store-listen", &listen];
+    let flagged = audit(&flags.map(str::to_owned));
+    assert_eq!(flagged.code, Some(0), "{}", flagged.output);
+    drop(process);
 }

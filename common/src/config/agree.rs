@@ -21,7 +21,7 @@ pub fn load_shown_defaults<T: HasRows>(
     let command = add_flags(Command::new("defaults"), settings).no_binary_name(true);
     let matches = command.try_get_matches_from(given.chain(flags));
     let matches = matches.map_err(|error| ConfigError::invalid(error.to_string()))?;
-    load_with(None, settings, &matches, |_| None)
+    load_with(None, settings, &matches, |_| None::<String>)
 }
 
 /// The rows of `T` that it has no place for: none, which tests see to.

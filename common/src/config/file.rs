@@ -61,6 +61,13 @@ pub(super) fn tables_of<T: HasRows>(text: &str) -> Result<Tables<'_>, String> {
     let table = all.into_iter().filter(|(name, _)| !is_anothers(name.get_ref(), &rows)).collect();
     refuse_unknown(&table, &rows, text)?;
     let tables = Tables(table);
+    for row in &rows {
+        for value in tables.texts_of(row) {
+            let refuse =
+                |message| at(text, Some(value.span()), &format!("`{}`: {message}", row.key));
+            row.check(value.get_ref()).map_err(refuse)?;
+        }
+    }
     match T::read(&tables) {
         Ok(_) => Ok(tables),
         Err(error) => {
@@ -91,7 +98,7 @@ fn mistake(row: &Setting, value: &DeValue<'_>, reason: &str) -> String {
     let found = match (row.kind, value) {
         (Kind::Text, DeValue::String(_)) => return format!("`{}`: {reason}", row.key),
         (Kind::List, DeValue::String(_)) => "a text".to_owned(),
-        (_, DeValue::String(text)) => format!("{text:?}"),
+        (_, DeValue::String(text)) => super::setting::found(text),
         (_, DeValue::Integer(number)) => format!("the number {}", number.as_str()),
         (_, DeValue::Float(_)) => "a number with decimals".to_owned(),
         (_, DeValue::Boolean(is_true)) => is_true.to_string(),
@@ -172,7 +179,8 @@ impl Names<'_> {
             || format!("expected one of {}", self.listed()),
             |known| format!("did you mean `{known}`?"),
         );
-        Err(at(text, Some(unknown.span()), &format!("unknown setting `{name}`{place}; {advice}")))
+        let name = shown_name(name);
+        Err(at(text, Some(unknown.span()), &format!("unknown setting{name}{place}; {advice}")))
     }
 
     /// Each once: rooms of several programs may have the same.
@@ -211,6 +219,15 @@ fn setting_at<'t, 'a>(
             _ => itself(),
         }
     })
+}
+
+/// What is said of a name that nobody knows: nothing where it does not look like one, and may be a
+/// password.
+fn shown_name(name: &str) -> String {
+    const LONGEST: usize = 32;
+    let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-';
+    let is_name = name.len() <= LONGEST && name.bytes().all(is_of_name);
+    if is_name { format!(" `{name}`") } else { String::new() }
 }
 
 /// How alike names must be for one to be proposed for the other (Jaro-Winkler, 0 to 1).

@@ -1,5 +1,6 @@
 //! Reading settings: file first, then environment, then flags, each over the one before.
 
+use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -84,6 +85,8 @@ pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
         arg = match setting.kind {
             Kind::List => arg.action(ArgAction::Append),
             Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            // An offset from Greenwich may begin with it.
+            Kind::Text if setting.leaf() == Some("time_zone") => arg.allow_hyphen_values(true),
             _ => arg,
         };
         command.arg(arg)
@@ -94,16 +97,16 @@ pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
 ///
 /// # Errors
 /// When the file cannot be read, or a value is unknown or of the wrong kind.
-pub fn load<T: HasRows>(
+pub fn load<T: HasRows, V: Into<OsString>>(
     settings: &[Setting],
     matches: &ArgMatches,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Option<V>,
     variables: impl Iterator<Item = String>,
 ) -> Result<Loaded<T>, ConfigError> {
     let file = matches
         .get_one::<PathBuf>("config")
         .cloned()
-        .or_else(|| environment("OMPHALOS_CONFIG").map(PathBuf::from));
+        .or_else(|| environment("OMPHALOS_CONFIG").map(|path| PathBuf::from(path.into())));
     let warnings = misspelt(settings, variables);
     let settings = load_with(file.as_deref(), settings, matches, environment)?;
     Ok(Loaded { settings, warnings })
@@ -113,18 +116,19 @@ pub fn load<T: HasRows>(
 ///
 /// # Errors
 /// When the file cannot be read, or a value is unknown or of the wrong kind.
-pub fn load_with<T: HasRows>(
+pub fn load_with<T: HasRows, V: Into<OsString>>(
     path: Option<&Path>,
     settings: &[Setting],
     matches: &ArgMatches,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Option<V>,
 ) -> Result<T, ConfigError> {
     let of_environment = settings.iter().filter_map(|setting| {
         let origin = setting.variable();
-        environment(&origin).map(|text| Given::Text { setting, text, origin })
+        environment(&origin).map(|value| Given::of_variable(setting, value.into(), origin))
     });
+    let of_environment: Result<Vec<_>, _> = of_environment.collect();
     let of_flags = settings.iter().filter_map(|setting| Given::of_flag(setting, matches));
-    let levels: [Vec<Given<'_>>; 2] = [of_environment.collect(), of_flags.collect()];
+    let levels: [Vec<Given<'_>>; 2] = [of_environment?, of_flags.collect()];
     let text = path.map(file::read).transpose()?;
     let mut tables = match (path, &text) {
         (Some(path), Some(text)) => file::tables_of::<T>(text)
@@ -163,6 +167,19 @@ enum Given<'s> {
 }
 
 impl<'s> Given<'s> {
+    fn of_variable(
+        setting: &'s Setting,
+        value: OsString,
+        origin: String,
+    ) -> Result<Self, ConfigError> {
+        match value.into_string() {
+            Ok(text) => Ok(Self::Text { setting, text, origin }),
+            Err(_) => Err(ConfigError::invalid(format!(
+                "{origin}: expected text in UTF-8, found other bytes; write it anew, or use the configuration file"
+            ))),
+        }
+    }
+
     fn of_flag(setting: &'s Setting, matches: &ArgMatches) -> Option<Self> {
         // A subcommand that takes no positional arguments does not know them.
         let texts = matches.try_get_many::<String>(setting.key).ok().flatten()?;
@@ -199,6 +216,10 @@ impl<'s> Given<'s> {
         let value = match self {
             Self::Arguments { setting, name, texts } => {
                 refuse_both(tables, setting, name)?;
+                for text in texts {
+                    let refuse = |message| ConfigError::invalid(format!("{name}: {message}"));
+                    setting.check(text).map_err(refuse)?;
+                }
                 list(texts.iter().map(String::as_str))
             }
             Self::Text { setting, text, origin } => {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use crate::masked::is_harmless;
+
 /// What kind of value a setting has: how its text in a flag or variable is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -217,12 +219,33 @@ impl Setting {
         }
     }
 
+    /// Whether a text may be the value of this setting: a URL that may have a password in it is none of
+    /// most, and stands there by mistake.
+    ///
+    /// # Errors
+    /// What was expected and what was found, as the end of a sentence, without the URL.
+    pub(super) fn check(&self, text: &str) -> Result<(), String> {
+        let takes_any =
+            matches!(self.leaf(), Some("url" | "password" | "api_key" | "multiline_pattern"));
+        if takes_any || is_harmless(text) {
+            return Ok(());
+        }
+        let expected = match self.kind {
+            Kind::Text | Kind::List => "no URL".to_owned(),
+            kind => kind.expected(),
+        };
+        Err(format!(
+            "expected {expected}, found one that may have a password in it; URLs of servers belong in amqp.url and elasticsearch.url"
+        ))
+    }
+
     /// Reads the text of a flag or of an environment variable.
     ///
     /// # Errors
     /// What was expected and what was found, as the end of a sentence.
     pub(super) fn parse<'t>(&self, text: &'t str) -> Result<DeValue<'t>, String> {
-        let expected = || format!("expected {}, found {text:?}", self.kind.expected());
+        self.check(text)?;
+        let expected = || format!("expected {}, found {}", self.kind.expected(), found(text));
         let same = || DeValue::String(Cow::Borrowed(text));
         match self.kind {
             Kind::Text => Ok(same()),
@@ -238,6 +261,18 @@ impl Setting {
             Kind::Choice(words) if words.contains(&text) => Ok(same()),
             Kind::Choice(_) => Err(expected()),
         }
+    }
+}
+
+/// What is said of a text that is no value of its setting: all of it, where it is short and no URL. A
+/// longer one is no slip of the keyboard, but something that belongs elsewhere.
+pub(super) fn found(text: &str) -> String {
+    const SHORT: usize = 32;
+    let length = text.chars().count();
+    match () {
+        () if !is_harmless(text) => "a URL".to_owned(),
+        () if length > SHORT => format!("a text of {length} characters"),
+        () => format!("{text:?}"),
     }
 }
 

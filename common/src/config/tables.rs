@@ -90,6 +90,18 @@ impl<'a> Tables<'a> {
         }
     }
 
+    /// The texts that there are for the setting, in all tables that have it.
+    pub(super) fn texts_of(&self, setting: &Setting) -> Vec<Spanned<&str>> {
+        let Some(place) = self.0.get(setting.top()) else { return Vec::new() };
+        let Some(leaf) = setting.leaf() else { return texts(place) };
+        let tables = match place.get_ref() {
+            DeValue::Array(tables) => tables.iter().collect(),
+            _ => vec![place],
+        };
+        let values = tables.into_iter().filter_map(|table| table.get_ref().get(leaf));
+        values.flat_map(texts).collect()
+    }
+
     /// Whether there is something for the setting.
     pub(super) fn has(&self, setting: &Setting) -> bool {
         let Some(place) = self.0.get(setting.top()) else { return false };
@@ -100,6 +112,15 @@ impl<'a> Tables<'a> {
             }
             table => table.get(leaf).is_some(),
         }
+    }
+}
+
+/// The texts that a value is, or has in it.
+fn texts<'t>(value: &'t Spanned<DeValue<'_>>) -> Vec<Spanned<&'t str>> {
+    match value.get_ref() {
+        DeValue::String(text) => vec![Spanned::new(value.span(), text.as_ref())],
+        DeValue::Array(elements) => elements.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 

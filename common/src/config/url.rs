@@ -9,6 +9,7 @@
 use url::{Host, Url};
 
 use super::ConfigError;
+use crate::masked::masked;
 
 /// What a setting expects of its URLs.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct ServerUrl {
     pub schemes: &'static [&'static str],
     /// What one looks like, for errors.
     pub example: &'static str,
+    /// What to do instead, where one may have no query.
+    pub instead_of_query: Option<&'static str>,
 }
 
 const ENCODE: &str = "in user and password, write %40 for @, %2F for /, %23 for #, %3F for ?, %2C for a comma, and %25 for %";
@@ -57,6 +60,12 @@ impl ServerUrl {
         }
         let url = Url::parse(text)
             .map_err(|error| self.refuse(&shown(text), &format!("{error}; {ENCODE}")))?;
+        if url.fragment().is_some() {
+            return Err(self.refuse("one with a fragment (#)", ENCODE));
+        }
+        if let Some(instead) = self.instead_of_query.filter(|_| url.query().is_some()) {
+            return Err(self.refuse("one with a query (?)", instead));
+        }
         match url.host() {
             Some(Host::Domain("")) | None => Err(self.refuse(&shown(text), "it has no host")),
             Some(_) => Ok(url),
@@ -90,9 +99,15 @@ fn is_port(text: &str) -> bool {
     text.trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// An URL from behind its user and password, which must not reach a log: its host and what follows.
-pub fn without_credentials(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, host)| host)
+/// An URL from behind its user and password, which must not reach a log: its host and what follows, but
+/// for what may be a key.
+pub fn without_credentials(url: &str) -> String {
+    let host = url.rsplit_once('@').map_or(url, |(_, host)| host);
+    if host.contains("://") {
+        return masked(host).into_owned();
+    }
+    let masked = masked(&format!("x://{host}")).into_owned();
+    masked.strip_prefix("x://").unwrap_or("…").to_owned()
 }
 
 #[cfg(test)]
@@ -104,6 +119,7 @@ mod tests {
         key: "amqp.url",
         schemes: &["amqp", "amqps"],
         example: "amqp://USER:PASSWORD@HOST:PORT/VHOST",
+        instead_of_query: None,
     };
 
     fn read(texts: &[&str]) -> Result<Vec<Url>, String> {
@@ -147,6 +163,7 @@ mod tests {
             (&["amqp://u:pa#ss"], "found amqp://…: invalid port number"),
             (&["amqp:h"], "found something else: it has no scheme"),
             (&["http://u:p@h:80/"], "found \"…@h:80/\": another scheme"),
+            (&["amqp://u:p@h/v#ss"], "found one with a fragment (#): in user and password, write"),
             (&["amqp:///v"], "it has no host"),
             (&[], "expected at least one URL, found none"),
         ] {

@@ -12,6 +12,7 @@ use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
+use super::setting::found;
 
 /// A number of bytes, written `1048576`, `"64KiB"`, `"8MiB"` or `"2GB"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +34,7 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse::<ByteSize>() {
             Ok(size) => Ok(Self(size.as_u64())),
-            Err(_) => Err(format!("expected {}, found {text:?}", Self::EXAMPLE)),
+            Err(_) => Err(format!("expected {}, found {}", Self::EXAMPLE, found(text))),
         }
     }
 }
@@ -62,7 +63,7 @@ impl FromStr for Period {
         span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
             .and_then(|duration| Duration::try_from(duration).ok())
             .map(Self)
-            .ok_or_else(|| format!("expected {}, found {text:?}", Self::EXAMPLE))
+            .ok_or_else(|| format!("expected {}, found {}", Self::EXAMPLE, found(text)))
     }
 }
 
@@ -161,10 +162,16 @@ pub fn read_secret(
     value: Option<String>,
     file: Option<&Path>,
 ) -> Result<Option<String>, ConfigError> {
-    match file {
-        None => Ok(value),
-        Some(path) => read_secret_file(key, value.is_some(), path).map(Some),
+    let (name, secret) = match file {
+        None => (key.to_owned(), value),
+        Some(path) => (format!("{key}_file"), Some(read_secret_file(key, value.is_some(), path)?)),
+    };
+    if secret.as_ref().is_some_and(|secret| secret.chars().any(char::is_control)) {
+        return Err(ConfigError::invalid(format!(
+            "{name}: expected one line of text, found a line end or another control character in it; of a file, white space at both ends is left out, and nothing else"
+        )));
     }
+    Ok(secret)
 }
 
 /// What the file at `path`, which `key`_file names, holds, without white space at its ends.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::masked::masked;
+
 /// A part that has not shown itself for so long is stuck.
 const STUCK_AFTER: Duration = Duration::from_mins(1);
 
@@ -20,7 +22,8 @@ struct Parts {
 impl Health {
     /// `part` cannot do its job, and why.
     pub fn problem(&self, part: &'static str, reason: impl Into<String>) {
-        self.parts().problems.insert(part, reason.into());
+        let reason = masked(&reason.into()).into_owned();
+        self.parts().problems.insert(part, reason);
     }
 
     /// `part` can do its job.

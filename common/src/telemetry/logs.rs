@@ -1,12 +1,13 @@
 //! Our own log: to standard error, for people or as JSON.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::Subscriber;
+use tracing_subscriber::fmt::{MakeWriter, Subscriber};
 
 use crate::config::ConfigError;
+use crate::masked::{masked, masked_json};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -41,10 +42,10 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
             "log_level: expected trace, debug, info, warn, error or off, found {level:?}: {error}"
         ))
     })?;
-    let logs = Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = Subscriber::builder().with_env_filter(filter).with_writer(Masking(format));
     let started = match format {
         LogFormat::Human => {
-            let logs = logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).finish();
+            let logs = logs.with_ansi(io::stderr().is_terminal()).with_target(false).finish();
             tracing::subscriber::set_global_default(logs)
         }
         LogFormat::Json => {
@@ -53,4 +54,32 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
         }
     };
     started.map_err(|error| ConfigError::invalid(format!("logging is started twice: {error}")))
+}
+
+/// Standard error, without what must not be said. A line comes whole: tracing gathers it first.
+#[derive(Clone, Copy)]
+struct Masking(LogFormat);
+
+impl MakeWriter<'_> for Masking {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
+    }
+}
+
+impl Write for Masking {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = match self.0 {
+            LogFormat::Human => masked(&text),
+            LogFormat::Json => masked_json(&text),
+        };
+        io::stderr().lock().write_all(text.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

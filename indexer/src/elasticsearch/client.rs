@@ -431,6 +431,12 @@ mod tests {
         }
         assert_eq!(proxy("http://es1:9200").unwrap(), "the proxy of http_proxy, proxy:3128");
         assert_eq!(proxy("https://es1:9200").unwrap(), "the proxy of all_proxy, proxy:3128");
+        for value in ["http://u:secret", "u:secret", "u:secret@", "http://proxy/?u=secret"] {
+            let url = Url::parse("http://es1:9200").unwrap();
+            let shown = proxy_to(&url, |_| Some(value.to_owned())).unwrap();
+            assert!(shown.starts_with("the proxy of http_proxy, "), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
+        }
     }
 
     #[test]

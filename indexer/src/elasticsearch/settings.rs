@@ -73,6 +73,7 @@ const URL: ServerUrl = ServerUrl {
     key: "elasticsearch.url",
     schemes: &["http", "https"],
     example: "http://HOST:9200 or https://…",
+    instead_of_query: Some("give a key with elasticsearch.api_key or elasticsearch.api_key_file"),
 };
 
 impl ElasticsearchSettings {
@@ -93,7 +94,8 @@ impl ElasticsearchSettings {
     /// Those of [`Self::urls`].
     pub fn shown(&self) -> Result<String, ConfigError> {
         let urls = self.urls()?;
-        let shown = urls.iter().map(|url| without_credentials(url.as_str()).trim_end_matches('/'));
+        let shown = urls.iter().map(|url| without_credentials(url.as_str()));
+        let shown = shown.map(|url| url.trim_end_matches('/').to_owned());
         Ok(shown.collect::<Vec<_>>().join(", "))
     }
 }

@@ -134,6 +134,7 @@ impl Auditor<'_> {
         let (reading, portions) = target.read(ids, PORTION_BYTES, turn)?;
         let paths = paths_of(target);
         let knows_untimed = target.recalled.as_ref().is_some_and(|known| known.untimed().is_some());
+        let delivered_to = delivered_to(target);
         let asked = stream::unfold(portions, |mut portions| async {
             portions.recv().await.map(|portion| (portion, portions))
         })
@@ -142,7 +143,10 @@ impl Auditor<'_> {
             async move {
                 let sought = sought?;
                 let Portion { dataset, documents, .. } = &sought.0;
-                let untimed = documents.iter().find(|document| document.is_untimed);
+                // What was not shipped yet has no id that could be known.
+                let untimed = documents
+                    .iter()
+                    .find(|document| document.is_untimed && document.start < delivered_to);
                 if let Some(document) = untimed.filter(|_| !knows_untimed) {
                     return Err(unknowable(target, document, self.why_unknown).into());
                 }
@@ -198,7 +202,20 @@ fn paths_of(target: &Target) -> Vec<String> {
     paths
 }
 
+/// Up to where the shipper says that the file is delivered; to its end where it says nothing.
+fn delivered_to(target: &Target) -> u64 {
+    target.recalled.as_ref().map_or(u64::MAX, Recalled::delivered_to)
+}
+
 fn unknowable(target: &Target, document: &Document, why: &str) -> ConfigError {
+    if target.recalled.is_some() {
+        return ConfigError::invalid(format!(
+            "{}: the line at byte {} has no time that parser = {:?} can read, but its shipper's checkpoint says that every line had one; give the --parser that the shipper was given",
+            target.path.display(),
+            document.start,
+            target.monitor.recipe.parser.name()
+        ));
+    }
     ConfigError::invalid(format!(
         "{}: the line at byte {} has no time of its own, so its id is made of a random number that only the checkpoint of its shipper knows, and {why}; give the shipper's state directory with --state-dir, which may be in use, or the --parser that finds the times",
         target.path.display(),
@@ -243,8 +260,7 @@ struct Notes {
 
 impl Notes {
     fn new(target: &Target) -> anyhow::Result<Self> {
-        let delivered_to = target.recalled.as_ref().map_or(u64::MAX, Recalled::delivered_to);
-        let absent = new_list()?;
+        let (delivered_to, absent) = (delivered_to(target), new_list()?);
         Ok(Self { documents: 0, found: 0, absent, open: None, delivered_to, read_to: 0 })
     }
 

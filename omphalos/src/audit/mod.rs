@@ -40,6 +40,7 @@ use omphalos_indexer::elasticsearch::{Client, IndexNames};
 use omphalos_shipper::config::TransportKind;
 use omphalos_shipper::monitor::Compression;
 use serde_json::json;
+use tracing::warn;
 
 use broker::{Mq, Publisher};
 use file::{Audited, Auditor};
@@ -108,6 +109,9 @@ impl Session {
             let name = target.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let is_archive = Compression::of(&target.path).is_some();
             let bytes = target.path.metadata().ok().filter(|_| !is_archive);
+            if let Some(note) = target.note_of_formats() {
+                warn!("{note}");
+            }
             self.progress.begin(name, bytes.map(|found| found.len()));
             let auditor = Auditor {
                 asker: &self.asker,

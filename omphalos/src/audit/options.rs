@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::clock::now_millis;
-use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, load, load_with};
+use omphalos_common::config::{
+    About, ConfigError, HasRows, Period, Setting, add_flags, load, load_with,
+};
 use omphalos_common::ids::IdScheme;
 use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_indexer::config as indexer;
@@ -22,6 +24,7 @@ use omphalos_transport::batch::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
 use super::target::Target;
+use crate::run::StoreSettings;
 
 const EXAMPLES: &str = "\
 Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
@@ -90,7 +93,7 @@ pub fn command() -> Command {
         .arg(switch("repair", "Ship what is missing, through the broker, or straight to Elasticsearch if none is named, and wait until it is found"))
         .arg(timeout)
         .arg(switch("json", "Print one JSON object"));
-    add_flags(audit, &[shipper_rows(), indexer_rows()].concat())
+    add_flags(audit, &[shipper_rows(), indexer_rows(), store_rows()].concat())
 }
 
 /// What documents and ids depend on, with the settings of the broker, none of which is taken for
@@ -111,13 +114,24 @@ fn indexer_rows() -> Vec<Setting> {
     rows
 }
 
+/// Where documents are if no Elasticsearch is named.
+fn store_rows() -> Vec<Setting> {
+    let mut rows = StoreSettings::rows();
+    rows.retain(|row| row.is_about(&[About::Place]));
+    for row in &mut rows {
+        *row = row
+            .help("Address of the embedded store, which is asked where no Elasticsearch is named.");
+    }
+    rows
+}
+
 impl Options {
     /// Reads flags, environment and files.
     ///
     /// # Errors
     /// When something cannot be used; the message names it.
     pub fn read(given: &ArgMatches) -> anyhow::Result<Self> {
-        let read = |name: &str| std::env::var(name).ok();
+        let read = |name: &str| std::env::var_os(name);
         let rows = shipper_rows();
         let mut shipper: shipper::Settings = load(&rows, given, read, std::iter::empty())?.settings;
         let by_itself = shipper::Settings::default().state_dir;
@@ -133,7 +147,13 @@ impl Options {
             .flatten()
             .next()
             .or_else(|| read("OMPHALOS_CONFIG").map(PathBuf::from));
-        let indexer: indexer::Settings = load_with(file.as_deref(), &indexer_rows(), given, read)?;
+        let mut indexer: indexer::Settings =
+            load_with(file.as_deref(), &indexer_rows(), given, read)?;
+        if indexer.elasticsearch.url.is_none() {
+            // The store, where it listens; by default that is where Elasticsearch would.
+            let store: StoreSettings = load_with(file.as_deref(), &store_rows(), given, read)?;
+            indexer.elasticsearch.url = Some(vec![format!("http://{}", store.listen)]);
+        }
         indexer.check()?;
         check_ids(&shipper)?;
         let (entries, why_unknown) = checkpoint(&shipper.state_dir, is_named)?;

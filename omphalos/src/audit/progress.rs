@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use omphalos_common::program::complain;
 
 /// Trouble that goes on is said again after so long.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
@@ -66,7 +67,7 @@ impl Progress {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.is_none_or(|at| at.elapsed() > SAY_AGAIN) {
             *said = Some(Instant::now());
-            self.bar.suspend(|| eprintln!("omphalos: {problem}; trying again"));
+            self.bar.suspend(|| complain("omphalos", &format!("{problem}; trying again")));
         }
     }
 

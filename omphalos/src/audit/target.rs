@@ -34,6 +34,22 @@ pub struct Target {
 }
 
 impl Target {
+    /// What to say where the shipper read it with other parsers than the one that is set.
+    pub fn note_of_formats(&self) -> Option<String> {
+        let parsers = self.recalled.as_ref().map(Recalled::parsers).unwrap_or_default();
+        let set = self.monitor.recipe.parser;
+        if parsers.iter().all(|parser| *parser == set) {
+            return None;
+        }
+        let parsers: Vec<_> = parsers.iter().map(|parser| format!("{:?}", parser.name())).collect();
+        Some(format!(
+            "{}: the shipper's checkpoint says that it was read with parser = {}; what is delivered is looked for as that, and only what is not with parser = {:?}",
+            self.path.display(),
+            parsers.join(", then "),
+            set.name()
+        ))
+    }
+
     /// Begins to read it, with ids that are made so; what `turn` makes of each batch of `batch_bytes`
     /// comes out of the channel.
     ///

@@ -15,6 +15,7 @@ use clap::ArgMatches;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
+use omphalos_common::program::complain;
 use omphalos_indexer::collector::{DEAD_FILE_NAME, DeadFile, FileLetter, read_lines};
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::Sums;
@@ -42,6 +43,8 @@ struct Replay {
     same: Vec<(u64, u64)>,
     /// Those that cannot be replayed.
     garbled: u64,
+    /// Lines that are no letters.
+    unreadable: u64,
 }
 
 impl Letters {
@@ -54,8 +57,11 @@ impl Letters {
         self.file.path().display().to_string()
     }
 
-    /// The letters with their numbers; says how many lines are none.
-    fn each(&self, mut take: impl FnMut(u64, FileLetter) -> io::Result<()>) -> anyhow::Result<()> {
+    /// The letters with their numbers; returns how many lines are none.
+    fn each(
+        &self,
+        mut take: impl FnMut(u64, FileLetter) -> anyhow::Result<()>,
+    ) -> anyhow::Result<u64> {
         let lines = read_lines(self.file.path())
             .with_context(|| format!("cannot read {}", self.shown()))?;
         let mut unreadable = 0_u64;
@@ -67,13 +73,18 @@ impl Letters {
             };
             take(number, letter)?;
         }
-        if unreadable > 0 {
-            eprintln!(
-                "omphalos: {unreadable} lines of {} are no dead letters, such as what a process that was killed had begun to write; they stay as they are",
-                self.shown()
-            );
+        Ok(unreadable)
+    }
+
+    /// Not all could be done where lines are no letters: it is the last word, behind what was done.
+    fn check_all(&self, unreadable: u64) -> anyhow::Result<()> {
+        if unreadable == 0 {
+            return Ok(());
         }
-        Ok(())
+        anyhow::bail!(
+            "{unreadable} lines of {} are no dead letters, such as what a process that was killed had begun to write; they stay as they are: look at them, and take them out with an editor while no process writes there",
+            self.shown()
+        )
     }
 
     /// Lists those that are meant.
@@ -83,7 +94,7 @@ impl Letters {
     pub fn list(&self, selection: &Selection, given: &ArgMatches) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
         let (mut list, mut more) = (List::of(given), 0);
-        self.each(|_, letter| {
+        let unreadable = self.each(|_, letter| {
             if !list.has_room() {
                 more += 1;
             } else if selection.has(&letter) {
@@ -91,7 +102,8 @@ impl Letters {
             }
             Ok(())
         })?;
-        Ok(list.end(&mut out, more)?)
+        list.end(&mut out, more)?;
+        self.check_all(unreadable)
     }
 
     /// Shows those that are meant whole.
@@ -100,12 +112,13 @@ impl Letters {
     /// When the file cannot be read.
     pub fn show(&self, selection: &Selection) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
-        self.each(|_, letter| {
+        let unreadable = self.each(|_, letter| {
             if selection.has(&letter) {
                 show(&mut out, &letter)?;
             }
             Ok(())
-        })
+        })?;
+        self.check_all(unreadable)
     }
 
     /// Deletes those that are meant.
@@ -115,7 +128,7 @@ impl Letters {
     pub fn drop(&self, selection: &Selection) -> anyhow::Result<()> {
         let _alone = self.alone()?;
         let mut dropped = HashSet::new();
-        self.each(|number, letter| {
+        let unreadable = self.each(|number, letter| {
             if selection.has(&letter) {
                 dropped.insert(number);
             }
@@ -123,7 +136,7 @@ impl Letters {
         })?;
         self.take_out(&dropped, [])?;
         println!("{} dead letters dropped", dropped.len());
-        Ok(())
+        self.check_all(unreadable)
     }
 
     /// Indexes those that are meant.
@@ -153,8 +166,17 @@ impl Letters {
         let done = replay.all_done();
         self.take_out(&done, replay.refused_again(&again.join(DEAD_FILE_NAME))?)?;
         remove_dir_all(&again).with_context(|| format!("cannot remove {}", again.display()))?;
-        tell(done.len(), sums?);
+        let sums = sums?;
+        tell(done.len(), sums);
         sent?;
+        self.check_all(replay.unreadable)?;
+        if sums.dead > 0 {
+            anyhow::bail!(
+                "{} dead letters were refused again and are in {} still; fix the cause first: omphalos dead list says why",
+                sums.dead,
+                self.shown()
+            );
+        }
         if replay.garbled > 0 {
             anyhow::bail!(
                 "{} dead letters cannot be replayed, see above; they are in {} still",
@@ -194,7 +216,9 @@ impl Letters {
             .with_context(|| format!("cannot read {}", self.shown()))?;
         for (number, line) in (0..).zip(lines) {
             let line = line.with_context(|| format!("cannot read {}", self.shown()))?;
-            let letter = FileLetter::parse(&line).filter(|letter| selection.has(letter));
+            let letter = FileLetter::parse(&line);
+            replay.unreadable += u64::from(letter.is_none());
+            let letter = letter.filter(|letter| selection.has(letter));
             let Some(message) = letter.and_then(|letter| replay.message(number, &letter)) else {
                 continue;
             };
@@ -293,7 +317,7 @@ impl Replay {
             }
             Err(reason) => {
                 self.garbled += 1;
-                eprintln!("omphalos: {reason}");
+                complain("omphalos", &reason);
                 None
             }
         }

@@ -97,6 +97,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
             runtime.block_on(queue::run(&settings.shipper.amqp, action, &selection, given))
         }
         Place::File(path) => {
+            place::check(&path, given.contains_id("dead-file"))?;
             let letters = Letters::new(&path);
             match action {
                 "list" => letters.list(&selection, given),

@@ -54,9 +54,31 @@ pub fn rows() -> Vec<Setting> {
 /// # Errors
 /// When something cannot be used.
 pub fn settings(given: &ArgMatches) -> Result<Settings, ConfigError> {
-    let read = |name: &str| std::env::var(name).ok();
-    let Loaded { settings, .. } = load::<Settings>(&rows(), given, read, std::iter::empty())?;
+    let read = |name: &str| std::env::var_os(name);
+    let Loaded { settings, .. } = load::<Settings, _>(&rows(), given, read, std::iter::empty())?;
     Ok(settings)
+}
+
+/// Makes sure that dead letters can be in this file: an empty one need not be there, but its directory
+/// has to be; and the file, where it `is_named`.
+///
+/// # Errors
+/// When it is not there.
+pub fn check(file: &Path, is_named: bool) -> Result<(), ConfigError> {
+    if is_named && !file.exists() {
+        return Err(ConfigError::invalid(format!(
+            "--dead-file: there is no {}; name the file of a process that has dead letters",
+            file.display()
+        )));
+    }
+    let directory = file.parent().unwrap_or(file);
+    if !is_named && !directory.is_dir() {
+        return Err(ConfigError::invalid(format!(
+            "state_dir: there is no directory {}; name that of the process that has dead letters, with --state-dir",
+            directory.display()
+        )));
+    }
+    Ok(())
 }
 
 impl Place {

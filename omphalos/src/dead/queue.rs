@@ -1,6 +1,7 @@
 //! Dead letters in the broker's queue.
 
 use clap::ArgMatches;
+use omphalos_common::program::complain;
 use omphalos_transport::amqp::{AmqpSettings, Broker, DeadQueue, Replayed, Topology};
 
 use super::letter::{List, Selection, show};
@@ -64,7 +65,7 @@ async fn replay(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<
             Ok(Replayed::Published) => published += 1,
             Ok(Replayed::Refused(reason)) => {
                 refused += 1;
-                eprintln!("omphalos: {reason}");
+                complain("omphalos", &reason);
             }
             Err(error) => break Err(error),
         }

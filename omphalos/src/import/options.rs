@@ -1,11 +1,12 @@
 //! What is asked for: the settings of `omphalos run` that an import has a use for.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Command};
-use omphalos_common::config::{About, ConfigError, Setting, add_flags, load, path_of};
-use omphalos_shipper::monitor::{Start, UNREAD_ARCHIVES};
+use omphalos_common::config::{About, ConfigError, Setting, add_flags, load, path_of, path_text};
+use omphalos_shipper::monitor::{MonitorSettings, Start, UNREAD_ARCHIVES, Watched, scan};
 
 use super::sizes::size;
 use crate::audit::table_of;
@@ -43,7 +44,7 @@ fn rows() -> Vec<Setting> {
     rows.retain(|row| !row.is_about(&[About::Daemon]));
     for row in &mut rows {
         *row = match row.key {
-            "monitor.paths" => row.help("Files, also .gz and .zst; each is read whole, however old it is."),
+            "monitor.paths" => row.help("Files and patterns with * ? [ ] ** {a,b}, also of .gz and .zst; each file is read whole, however old it is."),
             "state_dir" => row.help(
                 "State directory of the process whose store is filled; the import keeps its own state in the directory import below it.",
             ),
@@ -70,8 +71,8 @@ impl Options {
     pub fn read(given: &ArgMatches) -> Result<Self, ConfigError> {
         let read = |name: &str| match name {
             // The bar is better company than what a daemon says.
-            "OMPHALOS_LOG_LEVEL" => Some(std::env::var(name).unwrap_or("warn".to_owned())),
-            _ => std::env::var(name).ok(),
+            "OMPHALOS_LOG_LEVEL" => Some(std::env::var_os(name).unwrap_or("warn".into())),
+            _ => std::env::var_os(name),
         };
         let names = given.get_many::<String>("monitor.paths").unwrap_or_default();
         let names: Vec<String> = names.cloned().collect();
@@ -83,7 +84,7 @@ impl Options {
         let mut settings: Settings = load(&rows, given, read, std::iter::empty())?.settings;
         let mut bytes = 0;
         let (mut tables, mut files) = (Vec::new(), Vec::new());
-        for name in &names {
+        for name in &expanded(&names)? {
             let (path, length) = file(name)?;
             bytes += length;
             let mut table = table_of(&settings.shipper.monitor, &path).map_err(|_| {
@@ -102,6 +103,33 @@ impl Options {
         settings.shipper.monitor = tables;
         Ok(Self { settings, files, bytes })
     }
+}
+
+/// The names, and for each pattern those of the files that match it, as in settings; each once.
+fn expanded(names: &[String]) -> Result<Vec<String>, ConfigError> {
+    let mut all = Vec::new();
+    for name in names {
+        let is_there = std::fs::symlink_metadata(path_of(name)).is_ok();
+        if is_there || !name.contains(['*', '?', '[', '{']) {
+            all.push(name.clone());
+            continue;
+        }
+        let bad = |error| ConfigError::invalid(format!("{name}: {error}"));
+        let watched = Watched::new(std::slice::from_ref(name), &MonitorSettings::default().exclude);
+        let found = scan(&[watched.map_err(bad)?]);
+        if let Some((path, error)) = found.unreadable.first() {
+            return Err(ConfigError::invalid(format!("cannot read {}: {error}", path.display())));
+        }
+        if found.found.is_empty() {
+            return Err(ConfigError::invalid(format!(
+                "cannot read {name}: no file has this name, or matches it as a pattern"
+            )));
+        }
+        all.extend(found.found.iter().map(|found| path_text(found.path.as_os_str())));
+    }
+    let mut known = HashSet::new();
+    all.retain(|name| known.insert(name.clone()));
+    Ok(all)
 }
 
 /// The absolute path of a file, and how many bytes of lines are in it.

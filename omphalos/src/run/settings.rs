@@ -141,6 +141,21 @@ impl Default for Settings {
     }
 }
 
+impl HasRows for StoreSettings {
+    fn rows() -> Vec<Setting> {
+        STORE_SETTINGS.to_vec()
+    }
+
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        #[derive(Deserialize)]
+        struct Of {
+            store: Option<StoreSettings>,
+        }
+        let Of { store } = tables.part(STORE_SETTINGS)?;
+        Ok(store.unwrap_or_default())
+    }
+}
+
 impl HasRows for Settings {
     fn rows() -> Vec<Setting> {
         all_settings()

@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use omphalos_common::program::complain;
 use omphalos_common::retry::Retry;
 use omphalos_indexer::elasticsearch::Fault;
 
@@ -134,7 +135,7 @@ impl<'a> Follower<'a> {
                 }
                 Err(problem) => {
                     if !std::mem::replace(&mut self.is_troubled, true) {
-                        eprintln!("omphalos: {problem}; trying again, for ever");
+                        complain("omphalos", &format!("{problem}; trying again, for ever"));
                     }
                     tokio::time::sleep(self.retry.next_wait()).await;
                 }

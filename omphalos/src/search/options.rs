@@ -148,7 +148,7 @@ impl Options {
     /// # Errors
     /// When something cannot be used; the message names it.
     pub fn read(given: &ArgMatches) -> Result<(Self, Form), ConfigError> {
-        let read = |name: &str| std::env::var(name).ok();
+        let read = |name: &str| std::env::var_os(name);
         let settings: Settings = load(&rows(), given, read, std::iter::empty())?.settings;
         let words: Vec<&str> =
             given.get_many::<String>("query").unwrap_or_default().map(String::as_str).collect();

@@ -74,8 +74,9 @@ impl<'a> Who<'a> {
     fn is_certain(&self, address: &Address<'_>, virtual_host: bool) -> bool {
         let is_client = self.client == b"-" || !address.is_unknown();
         // Two names may be those of a virtual host and of a client.
-        let is_identity =
-            self.identity == b"-" || is_word(self.identity) && address.kind != AddressKind::Name;
+        // With a domain, it is more likely the first word of a user's name behind a missing identity.
+        let is_plain = is_word(self.identity) && memchr(b'\\', self.identity).is_none();
+        let is_identity = self.identity == b"-" || is_plain && address.kind != AddressKind::Name;
         is_client && is_identity && (!virtual_host || self.has_host(address))
     }
 

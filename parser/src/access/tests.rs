@@ -144,6 +144,8 @@ fn what_may_be_another_field_is_refused() {
         ("203.0.113.7 - bob 10.0.0.1", own, own_and_host),
         (r"203.0.113.7 - CORP\bob 8A7F", own, own_and_host),
         (r"203.0.113.7 - CORP\bob -", own, own_and_host),
+        (r"203.0.113.7 CORP\bob smith", own, own_and_host),
+        (r"www.example.com 203.0.113.7 CORP\bob smith", own, own_and_host),
         ("203.0.113.7 - \"a\"b\"", own, own_and_host),
         ("unknown, 10.0.0.1 - -", own, own_and_host),
         ("203.0.113.7, host.example - -", own, own_and_host),

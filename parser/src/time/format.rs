@@ -20,7 +20,7 @@ pub enum TimeFormat {
     Clf,
     /// That of mails: `Sun, 22 Nov 2026 12:15:00 +0100`.
     Rfc2822,
-    /// Seconds since 1970, perhaps with decimals.
+    /// Seconds since 1970; as the three below, perhaps with decimals or an exponent.
     Seconds,
     /// Milliseconds since 1970.
     Millis,
@@ -28,8 +28,7 @@ pub enum TimeFormat {
     Micros,
     /// Nanoseconds since 1970.
     Nanos,
-    /// One of the four above, whichever gives a year that a log may have (1990 to 2099); also with
-    /// decimals or an exponent.
+    /// One of the four above, whichever gives a year that a log may have (1990 to 2099).
     Epoch,
     /// Any of these, or another form that people read as a time.
     Any,
@@ -95,29 +94,22 @@ impl Calendar {
 
 /// A number of units since 1970, of a unit that is known.
 fn read_epoch(format: TimeFormat, text: &str) -> Option<Time> {
-    let Ok(number) = text.parse::<i64>() else {
-        let Number { whole, nanos } = Number::read(text)?;
-        let time = Time { seconds: whole, nanos }.if_believed();
-        return time.filter(|_| format == TimeFormat::Seconds);
+    let unit = match format {
+        TimeFormat::Millis => 1_000,
+        TimeFormat::Micros => 1_000_000,
+        TimeFormat::Nanos => 1_000_000_000,
+        _ => 1,
     };
-    let timestamp = match format {
-        TimeFormat::Millis => Timestamp::from_millisecond(number),
-        TimeFormat::Micros => Timestamp::from_microsecond(number),
-        TimeFormat::Nanos => Timestamp::from_nanosecond(i128::from(number)),
-        _ => Timestamp::from_second(number),
-    };
-    Time::from_timestamp(timestamp.ok()?)?.if_believed()
+    Number::read(text)?.in_units(unit)?.if_believed()
 }
 
 /// A number of a unit that its size tells. That of each unit is a thousand times that of the one
 /// before it, which leaves no doubt between 1990 and 2099.
 pub(super) fn read_number(text: &str) -> Option<Time> {
-    let Number { whole, nanos } = Number::read(text)?;
+    let number = Number::read(text)?;
     let units = [1, 1_000, 1_000_000, 1_000_000_000_i64];
-    let unit = units.into_iter().find(|unit| BELIEVED.contains(&(whole / unit)))?;
-    let below_second = i128::from(whole % unit) * 1_000_000_000 + i128::from(nanos);
-    let nanos = u32::try_from(below_second / i128::from(unit)).ok()?;
-    Some(Time { seconds: whole / unit, nanos })
+    let unit = units.into_iter().find(|unit| BELIEVED.contains(&(number.whole / unit)))?;
+    number.in_units(unit)
 }
 
 /// A number as JSON writes it, which is not negative.
@@ -145,11 +137,26 @@ impl Number {
         // The point is moved: a zero more before or behind it changes nothing.
         let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let point = isize::try_from(whole.len()).ok()? + isize::from(exponent.parse::<i8>().ok()?);
-        let point = usize::try_from(point).ok().filter(|point| *point <= Self::MOST_DIGITS)?;
         let digits = format!("{whole}{decimals}");
+        if digits.is_empty() {
+            return None;
+        }
+        let Ok(point) = usize::try_from(point) else {
+            return Self::of_digits("", &format!("{}{digits}", "0".repeat(point.unsigned_abs())));
+        };
+        if point > Self::MOST_DIGITS {
+            return None;
+        }
         let padded = format!("{digits:0<point$}");
         let (whole, decimals) = padded.split_at_checked(point)?;
-        (!digits.is_empty()).then(|| Self::of_digits(whole, decimals)).flatten()
+        Self::of_digits(whole, decimals)
+    }
+
+    /// The time that this is, where a second has so many of its units.
+    fn in_units(&self, unit: i64) -> Option<Time> {
+        let below_second = i128::from(self.whole % unit) * 1_000_000_000 + i128::from(self.nanos);
+        let nanos = u32::try_from(below_second / i128::from(unit)).ok()?;
+        Some(Time { seconds: self.whole / unit, nanos })
     }
 
     /// What stands before and behind a point, of which one may be nothing.
@@ -193,7 +200,13 @@ mod tests {
             (TimeFormat::Seconds, "1795349700.5000000009", half_past),
             (TimeFormat::Seconds, "noon", None),
             (TimeFormat::Millis, "1795349700500", half_past),
-            (TimeFormat::Millis, "1795349700500.5", None),
+            (TimeFormat::Seconds, "1.7953497005E9", half_past),
+            (TimeFormat::Seconds, "99999999999999", None),
+            (TimeFormat::Millis, "1795349700500.5x", None),
+            (TimeFormat::Millis, "noon", None),
+            (TimeFormat::Millis, "-0.5", None),
+            (TimeFormat::Millis, "5e-1", Some(Time { seconds: 0, nanos: 500_000 })),
+            (TimeFormat::Millis, "5e-4", Some(Time { seconds: 0, nanos: 500 })),
             (TimeFormat::Micros, "1795349700500000", half_past),
             (TimeFormat::Nanos, "1795349700500000000", half_past),
             (TimeFormat::Nanos, "-1", None),
@@ -257,6 +270,38 @@ mod tests {
     }
 
     proptest! {
+        /// The kind of fault: a unit that is set refuses ways to write a number that are read where it
+        /// is not. In each unit a number is read in each way, to the nanosecond.
+        #[test]
+        fn a_number_is_the_same_in_every_unit_and_however_it_is_written(
+            seconds in 0..9_000_000_000_i64,
+            nanos in 0..1_000_000_000_u32,
+            shift in -12..12_i32,
+        ) {
+            for (format, digits) in [
+                (TimeFormat::Seconds, 0_i32),
+                (TimeFormat::Millis, 3),
+                (TimeFormat::Micros, 6),
+                (TimeFormat::Nanos, 9),
+            ] {
+                let all = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+                let expected = Some(Time { seconds, nanos });
+                // The point stands before so many of the digits of `all`, and the exponent says so.
+                let places = usize::try_from(9 - digits + shift).unwrap_or(0);
+                let shift = i32::try_from(places).unwrap() - (9 - digits);
+                let padded = format!("{all:0>width$}", width = places + 1);
+                let (whole, decimals) = padded.split_at(padded.len() - places);
+                let number = if decimals.is_empty() { whole.to_owned() } else { format!("{whole}.{decimals}") };
+                let written = [format!("{number}e{shift}"), format!("{number}E{shift:+}")];
+                for text in written {
+                    prop_assert_eq!(read(format, &text), expected, "{:?} {}", format, text);
+                }
+                if shift == 0 {
+                    prop_assert_eq!(read(format, &number), expected, "{:?} {}", format, number);
+                }
+            }
+        }
+
         #[test]
         fn times_come_back(nanoseconds in any::<i64>(), hours in -12..14i8) {
             let timestamp = Timestamp::from_nanosecond(nanoseconds.into()).unwrap();

@@ -147,6 +147,7 @@ impl Log {
             input: 0,
             shown_path: Arc::from(path.to_string_lossy()),
             format: FileFormat::Known(self.kind),
+            choice: None,
             scribe: recipe.scribe(Origin { host_name: "web1", host_id: "host", path: shown }),
             dataset: Arc::from("test"),
             names: Names::of(&logical_path(path)),

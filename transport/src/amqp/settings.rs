@@ -165,6 +165,7 @@ const URL: ServerUrl = ServerUrl {
     key: "amqp.url",
     schemes: &["amqp", "amqps"],
     example: "amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…",
+    instead_of_query: None,
 };
 
 /// `amqp://HOST:PORT/VHOST`: a URL without what must not reach a log.
@@ -180,7 +181,29 @@ pub(super) fn show(url: &AMQPUri) -> String {
 
 fn broker_url(url: &Url) -> Result<AMQPUri, ConfigError> {
     let refuse = |reason: String| ConfigError::invalid(format!("amqp.url: {reason}"));
-    let mut uri = url.as_str().parse::<AMQPUri>().map_err(refuse)?;
+    for (name, value) in url.query_pairs() {
+        let is_number = match &*name {
+            "heartbeat" | "channel_max" => value.parse::<u16>().is_ok(),
+            "frame_max" => value.parse::<u32>().is_ok(),
+            "connection_timeout" => value.parse::<u64>().is_ok(),
+            _ => continue,
+        };
+        if !is_number {
+            return Err(refuse(format!(
+                "expected a whole number for {name} behind the ?, found something else"
+            )));
+        }
+    }
+    let uri = url.as_str().parse::<AMQPUri>();
+    let has_mechanism = url.query_pairs().any(|(name, _)| name == "auth_mechanism");
+    let mut uri = uri.map_err(|reason| {
+        // It repeats what it does not know.
+        refuse(if has_mechanism {
+            "its auth_mechanism is none that is known".to_owned()
+        } else {
+            reason
+        })
+    })?;
     // `AMQPUri` reads names only, and takes everything else for localhost.
     match url.host() {
         Some(Host::Ipv4(address)) => uri.authority.host = address.to_string(),
@@ -252,6 +275,22 @@ mod tests {
             let error = urls(Some(&[text]), None).unwrap_err();
             assert!(error.starts_with("amqp.url: expected amqp://"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_the_question_mark_is_named_when_it_cannot_be_read() {
+        for (query, expected) in [
+            ("heartbeat=secret", "expected a whole number for heartbeat behind the ?"),
+            ("frame_max=secret", "expected a whole number for frame_max behind the ?"),
+            ("x=1&channel_max=70000", "expected a whole number for channel_max behind the ?"),
+            ("connection_timeout=secret", "expected a whole number for connection_timeout behind"),
+            ("auth_mechanism=secret", "its auth_mechanism is none that is known"),
+        ] {
+            let error = urls(Some(&[&format!("amqp://h/v?{query}")]), None).unwrap_err();
+            assert!(error.starts_with(&format!("amqp.url: {expected}")), "{query}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        assert!(urls(Some(&["amqp://h/v?heartbeat=5&x=y"]), None).is_ok());
     }
 
     #[test]

@@ -195,7 +195,7 @@ fn no_error_repeats_a_line_of_the_file() {
 fn a_file_that_cannot_be_read_gives_its_reason_once() {
     let matches = add_flags(Command::new("test"), SETTINGS).get_matches_from(["test"]);
     let path = Path::new("/nowhere/x.toml");
-    let error = load_with::<Sample>(Some(path), SETTINGS, &matches, |_| None).unwrap_err();
+    let error = load_with::<Sample, String>(Some(path), SETTINGS, &matches, |_| None).unwrap_err();
     assert_eq!(
         format!("{:#}", anyhow::Error::from(error)),
         "cannot read the configuration file /nowhere/x.toml: No such file or directory (os \

@@ -152,8 +152,9 @@ impl Monitor {
         if let Some((failures, lines)) = tail.tells_of_misfit(&counts) {
             let looks = tail.looks_like();
             let looks = looks.map_or("see what they become: omphalos parse".to_owned(), looks_like);
+            let which = if tail.begun_at() == 0 { "of the first" } else { "of the next" };
             warn!(
-                "{}: {failures} of the first {lines} lines cannot be read with the parser that is set; {looks}",
+                "{}: {failures} {which} {lines} lines cannot be read with the parser that is set; {looks}",
                 tail.path.display()
             );
         }

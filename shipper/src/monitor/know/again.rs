@@ -14,10 +14,11 @@ use omphalos_parser::ParserKind;
 
 use crate::monitor::know::matching::fits;
 use crate::monitor::position::checkpoint;
-use crate::monitor::position::entry::{Entry, Mark};
+use crate::monitor::position::entry::{Entry, Former, Mark};
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::position::state::{FILE_NAMES, StateDir, StateError};
 use crate::monitor::read::content::Content;
+use crate::monitor::read::formats::Formats;
 
 /// Why a checkpoint cannot be looked into.
 #[derive(thiserror::Error, Debug)]
@@ -80,9 +81,16 @@ impl Recalled {
         self.0.ids()
     }
 
-    /// The format of its lines, if that is known.
+    /// The format that its lines were begun with, if that is known.
     pub fn parser(&self) -> Option<ParserKind> {
         self.0.parser()
+    }
+
+    /// The formats that its lines were read with, one after another, where the checkpoint says so.
+    pub fn parsers(&self) -> Vec<ParserKind> {
+        let formats = Formats::of(&self.0);
+        let former = self.0.formats.iter().filter_map(|one| ParserKind::from_name(&one.parser));
+        former.chain(formats.last()).collect()
     }
 
     /// What it was called when it was last seen.
@@ -130,7 +138,15 @@ pub fn begin_again(
     let known = recalled.map(|recalled| &recalled.0);
     // An archive that was changed just now has to wait, and what is old is forgotten meanwhile.
     let unread = Entry::unread(path, FileKey::from(&fs::metadata(path)?), ids, millis / 1000);
+    // What is delivered keeps its format, whatever is set for what comes after.
+    let formats = known.map(|entry| {
+        let begun = entry.formats.last().map_or(0, |former| former.end);
+        let last = entry.parser.iter().filter(|_| entry.offset > begun);
+        let last = last.map(|parser| Former { end: entry.offset, parser: parser.clone() });
+        entry.formats.iter().cloned().chain(last).collect()
+    });
     Ok(Entry {
+        formats: formats.unwrap_or_default(),
         source: known.and_then(|entry| entry.source),
         untimed: known.and_then(|entry| entry.untimed).or(Some(untimed)),
         marks: vec![Mark { end: u64::MAX, millis }],

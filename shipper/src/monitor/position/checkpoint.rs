@@ -72,7 +72,7 @@ mod tests {
     use omphalos_common::event::SourceId;
 
     use super::*;
-    use crate::monitor::position::entry::{Mark, Stamp};
+    use crate::monitor::position::entry::{Former, Mark, Stamp};
     use crate::monitor::position::identity::{FileKey, Fingerprint};
     use crate::monitor::position::state::StateDir;
     use proptest::prelude::*;
@@ -92,6 +92,7 @@ mod tests {
             marks: vec![Mark { end: 10, millis: 20 }],
             splits: vec![11],
             complete: Some(Stamp { bytes: 1, modified: 2 }),
+            formats: vec![Former { end: 3, parser: "raw".to_owned() }],
             parser: Some("json".to_owned()),
             seen: 100,
         }

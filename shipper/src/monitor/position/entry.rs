@@ -51,7 +51,11 @@ pub struct Entry {
     /// as long as it is like that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<Stamp>,
-    /// The format of its lines, by its name in settings: a file keeps the one that was found out.
+    /// Which lines have another format than those that follow: those of before another was set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<Former>,
+    /// The format of its lines, or of those that follow, by its name in settings: a file keeps the one
+    /// that was found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parser: Option<String>,
     /// When the file was last seen, in seconds since the epoch.
@@ -76,6 +80,7 @@ impl Entry {
             marks: Vec::new(),
             splits: Vec::new(),
             complete: None,
+            formats: Vec::new(),
             parser: None,
             seen,
         }
@@ -84,7 +89,8 @@ impl Entry {
     /// The format that its lines were begun with: what was set or found out, or raw text where that was
     /// by a shipper that did not say; `None` where nothing was read.
     pub fn parser(&self) -> Option<ParserKind> {
-        let said = self.parser.as_deref().and_then(ParserKind::from_name);
+        let first = self.formats.first().map(|former| &former.parser).or(self.parser.as_ref());
+        let said = first.and_then(|name| ParserKind::from_name(name));
         said.or((self.offset > 0).then_some(ParserKind::Raw))
     }
 
@@ -114,6 +120,15 @@ impl Entry {
     pub fn blank(path: &Path, key: FileKey) -> Self {
         Self::unread(path, key, IdScheme::OfHost, 0)
     }
+}
+
+/// Lines before `end`, and after the previous one's, were read with a format of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// Offset.
+    pub end: u64,
+    /// Its name in settings.
+    pub parser: String,
 }
 
 /// What tells that a file has not changed.

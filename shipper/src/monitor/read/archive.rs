@@ -19,7 +19,8 @@ const TAR_BLOCK: usize = 512;
 /// Where it says what it is, and how: POSIX, GNU.
 const TAR_MARK: std::ops::Range<usize> = 257..265;
 const TAR_MARKS: [&[u8]; 2] = [b"ustar\x0000", b"ustar  \0"];
-const TAR: &str = "it is a tar archive, which holds files and not lines; unpack it (tar -xf) and name the files that were in it";
+/// What is said of one.
+pub const TAR: &str = "it is a tar archive, which holds files and not lines; unpack it (tar -xf) and name the files that were in it";
 const TRAILING: &str = "behind its end stands something that is no archive";
 
 /// How a file is compressed.
@@ -62,6 +63,11 @@ impl Compression {
     }
 }
 
+/// Whether text begins as a tar archive does.
+pub fn is_tar(text: &[u8]) -> bool {
+    text.get(TAR_MARK).is_some_and(|mark| TAR_MARKS.contains(&mark))
+}
+
 /// A compressed file.
 #[derive(Debug)]
 pub struct Archive {
@@ -77,6 +83,16 @@ impl Archive {
     /// The archive in this file.
     pub fn new(file: File, compression: Compression) -> Self {
         Self { file, compression, window: None, stamp: None }
+    }
+
+    /// A file that is not read, and why.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn refused(file: File, reason: String) -> io::Result<Self> {
+        let mut archive = Self::new(file, Compression::Gzip);
+        archive.window = Some(Window::ended(archive.decoder()?, Outlook::Refused(reason)));
+        Ok(archive)
     }
 
     /// The file.
@@ -128,9 +144,8 @@ impl Archive {
         let mut window = Window::new(self.decoder()?);
         let mut block = [0; TAR_BLOCK];
         let length = window.read_up_to(&mut block, 0)?;
-        let mark = block.get(..length).and_then(|block| block.get(TAR_MARK));
-        if mark.is_some_and(|mark| TAR_MARKS.contains(&mark)) {
-            return Ok(Window::ended(self.decoder()?, Outlook::Damaged(TAR.to_owned())));
+        if block.get(..length).is_some_and(is_tar) {
+            return Ok(Window::ended(self.decoder()?, Outlook::Refused(TAR.to_owned())));
         }
         Ok(window)
     }

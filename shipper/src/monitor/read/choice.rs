@@ -74,20 +74,16 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// What is known of the format of the file that is called `path`: what the settings say, or that it
-    /// is to be found out.
-    pub fn of(input: &Input, host: &Host, path: &Path, choices: &Choices) -> FileFormat {
-        if let Some(kind) = input.parser {
-            return FileFormat::Known(kind);
-        }
-        FileFormat::Undecided(Box::new(Self {
+    /// That of the file that is called `path`.
+    pub fn new(input: &Input, host: &Host, path: &Path, choices: &Choices) -> Self {
+        Self {
             recipe: input.recipe.clone(),
             settings: input.recipe_settings.clone(),
             host_name: host.name.clone(),
             host_id: host.id.clone(),
             path: path.to_owned(),
             choices: choices.clone(),
-        }))
+        }
     }
 
     /// The format of a line that is alone.
@@ -115,13 +111,16 @@ impl Choice {
         self.kind(kind).map(Some)
     }
 
-    /// The format that was found out before.
+    /// What is read with a format that was found out, or set, before.
     ///
     /// # Errors
     /// What cannot be: the settings were checked.
     pub fn kind(&self, kind: ParserKind) -> io::Result<Chosen> {
-        let settings = RecipeSettings { parser: kind, ..self.settings.clone() };
-        let recipe = settings.recipe().map_err(|error| Broken::error(error.to_string()))?;
+        let recipe = self
+            .settings
+            .with_parser(kind)
+            .recipe()
+            .map_err(|error| Broken::error(error.to_string()))?;
         let origin = Origin {
             host_name: &self.host_name,
             host_id: &self.host_id,

@@ -34,12 +34,14 @@ pub enum Outlook {
     Cut,
     /// An archive that cannot be read on, and why.
     Damaged(String),
+    /// What is no text, and what to do.
+    Refused(String),
 }
 
 impl Outlook {
     /// Whether nothing more will come.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Complete | Self::Damaged(_))
+        matches!(self, Self::Complete | Self::Damaged(_) | Self::Refused(_))
     }
 }
 
@@ -64,6 +66,20 @@ impl Content {
         Ok(match Compression::of(path) {
             None => Self::Plain(file),
             Some(compression) => Self::Archive(Archive::new(file, compression)),
+        })
+    }
+
+    /// The same, of which nothing is read, and why.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn refused(self, reason: String) -> io::Result<Self> {
+        Ok(match self {
+            Self::Plain(file) => Self::Archive(Archive::refused(file, reason)?),
+            Self::Pipe(window) => {
+                Self::Pipe(Window::ended(window.reader, Outlook::Refused(reason)))
+            }
+            archive @ Self::Archive(_) => archive,
         })
     }
 

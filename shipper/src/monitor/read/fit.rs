@@ -10,6 +10,7 @@ use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Origin, Recipe, Scribe};
 
 use crate::monitor::read::content::Content;
+use crate::monitor::read::foreign;
 
 /// How much of the beginning of a file is looked at.
 pub const HEAD_BYTES: usize = 64 * 1024;
@@ -44,6 +45,11 @@ pub fn misfit(path: &Path, recipe: &Recipe) -> io::Result<Option<String>> {
     let mut content = Content::open(path)?;
     let mut head = vec![0; HEAD_BYTES];
     let head = content.read_up_to(&mut head, 0)?;
+    if content.is_seekable()
+        && let Some(reason) = foreign::refusal(head, false)
+    {
+        return Ok(Some(reason));
+    }
     let mut scribe: Scribe<()> = recipe.scribe(Origin { host_name: "", host_id: "", path: b"" });
     scribe.see_beginning(head);
     if scribe.is_joining() {

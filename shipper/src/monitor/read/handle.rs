@@ -44,6 +44,19 @@ impl Handle {
         Ok(content)
     }
 
+    /// Reads nothing of the file, which `reason` says why.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn refuse(&mut self, path: &Path, reason: String) -> io::Result<()> {
+        self.get(path)?;
+        let Some(content) = self.content.take() else { return Ok(()) };
+        let content = content.refused(reason)?;
+        self.is_archive = matches!(content, Content::Archive(_));
+        self.content = Some(content);
+        Ok(())
+    }
+
     /// Takes the file away, if it is open.
     pub fn take(&mut self) -> Option<Content> {
         self.content.take()

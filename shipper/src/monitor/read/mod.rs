@@ -5,6 +5,8 @@ pub mod choice;
 pub mod content;
 pub mod directives;
 pub mod fit;
+pub mod foreign;
+pub mod formats;
 pub mod handle;
 pub mod head;
 pub mod pipe;

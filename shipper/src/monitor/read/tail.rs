@@ -30,8 +30,9 @@ use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
-use crate::monitor::read::choice::FileFormat;
+use crate::monitor::read::choice::{Choice, FileFormat};
 use crate::monitor::read::content::{Content, Outlook};
+use crate::monitor::read::formats::Formats;
 use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
 use crate::monitor::read::place::Place;
@@ -62,6 +63,8 @@ pub struct Setup {
     pub shown_path: Arc<str>,
     /// The format of its lines.
     pub format: FileFormat,
+    /// What makes what it is read with, where lines before had another format.
+    pub choice: Option<Box<Choice>>,
     /// What makes documents of its lines.
     pub scribe: Scribe<Position>,
     /// The cleaned dataset.
@@ -87,6 +90,12 @@ pub struct Tail {
     /// The cleaned dataset of its lines.
     pub dataset: Arc<str>,
     format: FileFormat,
+    /// The formats of its lines, where the checkpoint says so.
+    formats: Formats,
+    /// What makes what the next lines are read with, where they have another format than these.
+    choice: Option<Box<Choice>>,
+    /// Up to where lines have the present format, where others follow.
+    format_end: Option<u64>,
     scribe: Scribe<Position>,
     handle: Handle,
     shown_path: Arc<str>,
@@ -119,6 +128,8 @@ pub struct Tail {
     nothing_to: u64,
     /// Whether more could come when it was last read: known without its descriptor too.
     outlook: Outlook,
+    /// Where this process began to read it.
+    begun_at: u64,
     /// How many lines of it were read by this process, and how many of them not understood.
     lines: u64,
     failures: u64,
@@ -344,7 +355,7 @@ impl Tail {
 
     /// Whether it cannot be read to its end.
     pub fn is_damaged(&self) -> bool {
-        matches!(self.outlook, Outlook::Damaged(_))
+        matches!(self.outlook, Outlook::Damaged(_) | Outlook::Refused(_))
     }
 
     /// Whether its lines may be pieces of longer ones.
@@ -360,6 +371,11 @@ impl Tail {
     /// How long the file was when it was last read, at least.
     pub fn known_size(&self) -> u64 {
         self.known_size
+    }
+
+    /// Where this process began to read it.
+    pub fn begun_at(&self) -> u64 {
+        self.begun_at
     }
 
     /// Where the next line to read begins.
@@ -458,7 +474,8 @@ impl Tail {
             marks: Vec::new(),
             splits: splits.copied().collect(),
             complete: None,
-            parser: self.format.kind().map(|kind| kind.name().to_owned()),
+            formats: self.formats.former(),
+            parser: self.last_format().map(|kind| kind.name().to_owned()),
             seen,
         };
         self.clock.note(&mut entry);

@@ -1,11 +1,17 @@
 //! The format of a file is found out from its first line, once, and kept: whatever is read later,
 //! whoever reads it.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::sync_channel;
 
+use omphalos_common::event::SourceId;
+use omphalos_parser::scribe::multiline::MultilineKind;
 use proptest::prelude::*;
 
 use super::rig::Rig;
+use crate::monitor::position::checkpoint;
+use crate::monitor::{begin_again, peek, recall};
+use omphalos_parser::ParserKind;
 
 const JSON: &str = "{\"@timestamp\":\"2026-11-28T10:00:00Z\",\"message\":\"a\"}\n";
 const CLF: &str = "198.51.100.1 - - [28/Nov/2026:12:00:01 +0000] \"GET / HTTP/1.1\" 200 10\n";
@@ -21,7 +27,7 @@ fn datasets(rig: &Rig) -> Vec<String> {
 
 fn rig() -> Rig {
     let mut rig = Rig::new(&["*.log"]);
-    rig.recipe().parser = omphalos_parser::ParserKind::Auto;
+    rig.recipe().parser = ParserKind::Auto;
     rig
 }
 
@@ -137,7 +143,7 @@ fn what_was_there_before_the_first_start_says_what_follows_it() {
 #[test]
 fn a_pipe_is_read_as_what_it_is() {
     let mut rig = Rig::new(&["-"]);
-    rig.recipe().parser = omphalos_parser::ParserKind::Auto;
+    rig.recipe().parser = ParserKind::Auto;
     let (pieces, received) = sync_channel(4);
     rig.pipe = Some(received);
     rig.start();
@@ -145,6 +151,31 @@ fn a_pipe_is_read_as_what_it_is() {
     drop(pieces);
     rig.finish();
     assert_eq!(datasets(&rig), ["json"]);
+}
+
+/// The kind of fault: what a file was begun with is overwritten when another format is set once.
+#[test]
+fn another_format_is_for_what_comes_after_and_what_was_begun_with_comes_back() {
+    let mut rig = rig();
+    let kinds = [ParserKind::Auto, ParserKind::Combined, ParserKind::Auto, ParserKind::Raw];
+    for (kind, text) in kinds.into_iter().zip([JSON, CLF, JSON, TEXT]) {
+        rig.recipe().parser = kind;
+        rig.append("a.log", text);
+        rig.start();
+        rig.settle();
+        rig.stop();
+    }
+    // Nothing is read with these.
+    for kind in [ParserKind::Json, ParserKind::Combined, ParserKind::Auto] {
+        rig.recipe().parser = kind;
+        rig.start();
+        rig.settle();
+        rig.stop();
+    }
+    rig.append("a.log", JSON);
+    rig.start();
+    rig.settle();
+    assert_eq!(datasets(&rig), ["json", "access", "json", "raw", "json"]);
 }
 
 proptest! {
@@ -177,4 +208,85 @@ proptest! {
         all.dedup();
         prop_assert_eq!(all.len(), 1, "{:?}", all);
     }
+
+    /// Whoever reads the file again with what the checkpoint says gets the documents that were delivered,
+    /// whatever was set when, and whatever is set now.
+    #[test]
+    fn what_is_read_again_is_what_was_delivered_whatever_was_set(
+        steps in proptest::collection::vec((kind(), proptest::collection::vec(line(), 0..4), 0..3_u8), 1..6),
+        joins in any::<bool>(),
+    ) {
+        let mut rig = rig();
+        if joins {
+            rig.recipe().multiline = MultilineKind::Indent;
+        }
+        let is_whole = steps.iter().all(|(.., ends)| *ends == 0);
+        for (kind, lines, ends) in steps {
+            rig.recipe().parser = kind;
+            rig.append("a.log", lines.concat());
+            rig.start();
+            rig.look();
+            match ends {
+                0 => {
+                    rig.settle();
+                    rig.stop();
+                }
+                1 => {
+                    rig.confirm_all();
+                    rig.crash();
+                }
+                _ => rig.crash(),
+            }
+        }
+        rig.once = true;
+        rig.start();
+        rig.finish();
+        let delivered = told(&rig);
+        let path = rig.path("a.log");
+        let entries = peek(&rig.settings.state_dir).unwrap().unwrap_or_default();
+        let Some(recalled) = recall(&entries, &path, &path).unwrap() else {
+            prop_assert!(delivered.is_empty());
+            return Ok(());
+        };
+        for kind in KINDS {
+            let ids = recalled.ids().unwrap();
+            let again = begin_again(&path, Some(&recalled), ids, SourceId::from_random(1), 0).unwrap();
+            let state = rig.open_state();
+            state.save(&checkpoint::serialize(vec![again]).unwrap()).unwrap();
+            drop(state);
+            rig.shipped.clear();
+            rig.recipe().parser = kind;
+            rig.start();
+            rig.finish();
+            // A crash may forget what was confirmed, and it is delivered once more, as what is set then.
+            let again = told(&rig);
+            prop_assert!(again.is_subset(&delivered), "{:?} and not {:?}: {:?}", again, delivered, kind);
+            prop_assert!(!is_whole || again == delivered, "{:?}, not {:?}: {:?}", again, delivered, kind);
+        }
+    }
+}
+
+const KINDS: [ParserKind; 5] =
+    [ParserKind::Auto, ParserKind::Raw, ParserKind::Json, ParserKind::Clf, ParserKind::W3c];
+
+fn kind() -> impl Strategy<Value = ParserKind> {
+    proptest::sample::select(KINDS.to_vec())
+}
+
+fn line() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![JSON, CLF, W3C, TEXT, " indented\n", "\n"])
+}
+
+/// What became of the lines by where they stand: dataset, whether it was understood, and the id where
+/// that is made of a time of its own.
+fn told(rig: &Rig) -> BTreeSet<(u64, String, bool, Option<String>)> {
+    let told = rig.shipped.iter().map(|shipped| {
+        let document = &shipped.document;
+        let dataset = document["event"]["dataset"].as_str().unwrap().to_owned();
+        let is_timed = !shipped.has_tag("time_assumed") && dataset != "raw";
+        let id = is_timed.then(|| format!("{:?}", shipped.id));
+        let offset = document["log"]["offset"].as_u64().unwrap();
+        (offset, dataset, shipped.has_tag("parse_failure"), id)
+    });
+    told.collect()
 }

@@ -235,3 +235,53 @@ fn standard_input_that_cannot_be_read_to_its_end_is_not_taken_for_one_that_ended
     assert_eq!(missed, ["-: is a directory; 2 lines were read of its 7 bytes of text before that"]);
     assert_eq!(rig.lines(), ["one", "two"]);
 }
+
+/// The kind of fault: what is no text is read as lines, because its name does not say what it is.
+#[test]
+fn what_is_no_text_is_refused_by_its_content_whatever_it_is_called() {
+    let mut tar = vec![b'a'; 512];
+    tar[257..265].copy_from_slice(b"ustar\x0000");
+    for (bytes, expected) in [
+        (gzip(FIRST.as_bytes()), "compressed with gzip"),
+        (zstd(FIRST.as_bytes()), "compressed with zstd"),
+        (tar, "it is a tar archive"),
+        (b"BZh91AY&SY\x01\x02\n\x03\n".to_vec(), "compressed with bzip2"),
+        (b"\xfd7zXZ\x00\x00\n\n".to_vec(), "compressed with xz"),
+        (b"PK\x03\x04\n\n".to_vec(), "a zip archive"),
+    ] {
+        for name in ["app.log", "app.tgz", "app.tar", "app"] {
+            let (rig, ended) = pass(name, &bytes);
+            assert_eq!(rig.lines(), [""; 0], "{name} {expected}");
+            let Ended::Incomplete(missed) = ended else { panic!("{name} {expected}: {ended:?}") };
+            let path = rig.path(name).display().to_string();
+            assert!(missed.len() == 1 && missed[0].starts_with(&path), "{missed:?}");
+            assert!(missed[0].contains(expected) && missed[0].contains("unpack it"), "{missed:?}");
+        }
+        let mut rig = Rig::new(&["-"]);
+        rig.once = true;
+        let (pieces, received) = sync_channel(4);
+        rig.pipe = Some(received);
+        rig.start();
+        pieces.send(Ok(bytes)).unwrap();
+        drop(pieces);
+        rig.touch("-");
+        let ended = rig.finish();
+        assert_eq!(rig.lines(), [""; 0], "{expected}");
+        let Ended::Incomplete(missed) = ended else { panic!("{expected}: {ended:?}") };
+        assert!(missed[0].contains("unpack it"), "{missed:?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_refused_is_read_when_it_has_text() {
+    let mut rig = Rig::new(&["app.log"]);
+    rig.append("app.log", gzip(FIRST.as_bytes()));
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), [""; 0]);
+    fs::write(rig.path("app.log"), FIRST.repeat(20)).unwrap();
+    rig.touch("app.log");
+    rig.rescan();
+    rig.settle();
+    assert_eq!(rig.lines().len(), 40);
+}

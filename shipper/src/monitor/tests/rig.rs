@@ -187,7 +187,7 @@ impl Rig {
     }
 
     /// The lock of a monitor that is gone is given back by its thread, a moment later.
-    fn open_state(&self) -> StateDir {
+    pub fn open_state(&self) -> StateDir {
         let patience = Instant::now() + Duration::from_secs(30);
         loop {
             match StateDir::open(&self.settings.state_dir) {

@@ -17,7 +17,7 @@ use crate::monitor::position::clock::Names;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
 use crate::monitor::read::archive::Compression;
-use crate::monitor::read::choice::Choice;
+use crate::monitor::read::choice::{Choice, FileFormat};
 use crate::monitor::read::content::{Content, Outlook};
 use crate::monitor::read::place::{Place, last_line_end};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
@@ -388,11 +388,17 @@ impl Files {
         let logical = logical_path(path);
         let is_auto = matches!(settings.logical_path, LogicalPath::Auto);
         let may_be_numbered = is_auto && logical != path && !logical.exists();
+        let choice = Choice::new(settings, &self.host, path, &self.choices);
+        let (format, choice) = match settings.parser {
+            Some(kind) => (FileFormat::Known(kind), Some(Box::new(choice))),
+            None => (FileFormat::Undecided(Box::new(choice)), None),
+        };
         Ok(Setup {
             id,
             input,
             dataset: Arc::clone(&settings.clean_dataset),
-            format: Choice::of(settings, &self.host, path, &self.choices),
+            format,
+            choice,
             shown_path: Arc::from(path.to_string_lossy()),
             scribe: settings.recipe.scribe(origin),
             names: Names {

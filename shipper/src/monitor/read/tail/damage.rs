@@ -15,6 +15,7 @@ impl Tail {
         let why = match &self.outlook {
             Outlook::Damaged(why) if self.is_archive() => format!("the archive is damaged: {why}"),
             Outlook::Damaged(why) => why.clone(),
+            Outlook::Refused(why) => return Some(format!("nothing of it is read: {why}")),
             Outlook::Cut => "the archive ends in the middle".to_owned(),
             Outlook::Open | Outlook::Complete => return None,
         };

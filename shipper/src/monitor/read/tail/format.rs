@@ -3,10 +3,12 @@
 
 use std::io;
 
+use omphalos_common::numbers::at_most;
 use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::Counts;
 
 use super::Tail;
+use super::reading::Tools;
 use crate::monitor::read::choice::{Chosen, FileFormat};
 use crate::monitor::read::{directives, fit};
 
@@ -34,6 +36,48 @@ impl Tail {
         let FileFormat::New(kind) = self.format else { return false };
         self.format = FileFormat::Known(kind);
         true
+    }
+
+    /// The format of what comes last, as far as it is known.
+    pub(super) fn last_format(&self) -> Option<ParserKind> {
+        self.formats.last().or_else(|| self.format.kind())
+    }
+
+    /// Of `data`, where the next line begins, what has the present format; none where nothing is left.
+    pub(super) fn of_this_format<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
+        let Some(end) = self.format_end else { return Some(data) };
+        let left = end.checked_sub(self.next.offset).filter(|left| *left > 0)?;
+        Some(data.get(..at_most(left, data.len())).unwrap_or(data))
+    }
+
+    /// Goes on with the format of what comes next.
+    pub(super) fn change_format(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
+        self.end_all_events(tools)?;
+        let (offset, end) = (self.next.offset, self.format_end.unwrap_or_default());
+        // What has no line end there is not as it was.
+        self.take_format_of(offset.max(end))?;
+        let content = self.handle.get(&self.path)?;
+        if self.scribe.has_directives() && content.is_seekable() {
+            for line in directives::before(content, offset)? {
+                self.scribe.recall(&line);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads with the format of what stands at `offset`.
+    pub(super) fn take_format_of(&mut self, offset: u64) -> io::Result<()> {
+        let ahead = self.formats.at(offset);
+        self.format_end = ahead.map(|(_, end)| end).filter(|_| self.choice.is_some());
+        let kind = ahead.map(|(kind, _)| kind).or(self.formats.last());
+        let (Some(choice), Some(kind)) = (&self.choice, kind) else { return Ok(()) };
+        let Chosen { scribe, dataset, .. } = choice.kind(kind)?;
+        self.scribe.adopt(scribe);
+        self.dataset = dataset;
+        if let FileFormat::Known(known) | FileFormat::New(known) = &mut self.format {
+            *known = kind;
+        }
+        Ok(())
     }
 
     /// The format of a line without an end, if it is still to be found out.

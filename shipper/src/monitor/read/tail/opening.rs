@@ -6,8 +6,9 @@ use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
 use omphalos_parser::scribe::padding;
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tracing::warn;
 
 use super::{Reach, Setup, Tail, Told};
 use crate::monitor::broken;
@@ -15,9 +16,10 @@ use crate::monitor::know::matching;
 use crate::monitor::position::clock::Clock;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::progress::Progress;
-use crate::monitor::read::choice::{Chosen, FileFormat};
+use crate::monitor::read::choice::FileFormat;
 use crate::monitor::read::content::{Content, Outlook};
 use crate::monitor::read::directives;
+use crate::monitor::read::formats::{Change, Formats, MOST_CHANGES};
 use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
 use crate::monitor::read::place::{Place, last_line_end};
@@ -40,7 +42,8 @@ impl Tail {
     ) -> io::Result<Self> {
         let key = content.key()?;
         let clock = clock_of(&setup.ids, entry)?;
-        let setup = as_begun(setup, entry)?;
+        let (setup, formats) = as_begun(setup, &path, entry)?;
+        let ahead = formats.at(entry.map_or(0, |entry| entry.offset));
         let mut tail = Self {
             id: setup.id,
             input: setup.input,
@@ -50,6 +53,9 @@ impl Tail {
             progress: Progress::default(),
             dataset: setup.dataset,
             format: setup.format,
+            formats,
+            format_end: ahead.map(|(_, end)| end).filter(|_| setup.choice.is_some()),
+            choice: setup.choice,
             scribe: setup.scribe,
             handle: Handle::new(key, content),
             names: setup.names,
@@ -70,6 +76,7 @@ impl Tail {
             unfinished: Unfinished::default(),
             nothing_to: 0,
             outlook: Outlook::Open,
+            begun_at: 0,
             lines: 0,
             failures: 0,
             told: Told::default(),
@@ -98,6 +105,10 @@ impl Tail {
         // repeats have the same ids.
         let again = self.scribe.has_directives() && !content.is_seekable();
         let offset = if again { 0 } else { offset };
+        if again {
+            self.take_format_of(0)?;
+        }
+        let content = self.handle.get(&self.path)?;
         self.head = Head::read(content, seen.max(offset))?;
         let mut mark = [0; MARK_BYTES];
         self.scribe.see_beginning(content.read_up_to(&mut mark, 0)?);
@@ -118,21 +129,53 @@ impl Tail {
             self.scribe.recall_pieces(&before);
         }
         self.next = Place::find(content, offset)?;
+        self.begun_at = offset;
         self.head.settle(offset);
         self.progress = Progress::new(self.position());
         Ok(())
     }
 }
 
-/// A file keeps the format that it was begun with.
-fn as_begun(mut setup: Setup, entry: Option<&Entry>) -> io::Result<Setup> {
-    if let Some(begun) = entry.and_then(Entry::parser)
-        && let FileFormat::Undecided(choice) = &setup.format
-    {
-        let Chosen { kind, scribe, dataset } = choice.kind(begun)?;
-        (setup.format, setup.scribe, setup.dataset) = (FileFormat::Known(kind), scribe, dataset);
+/// A file keeps the format that it was begun with; one that is set is for what comes after what is
+/// delivered.
+fn as_begun(mut setup: Setup, path: &Path, entry: Option<&Entry>) -> io::Result<(Setup, Formats)> {
+    let mut formats = entry.map(Formats::of).unwrap_or_default();
+    let Some(entry) = entry else { return Ok((setup, formats)) };
+    let set = setup.format.kind();
+    let Some(wanted) = set.or_else(|| entry.parser()) else { return Ok((setup, formats)) };
+    let change = formats.change(entry.offset, wanted);
+    let (path, is_new) = (path.display(), matches!(change, Change::From(_)));
+    match change {
+        Change::None => {}
+        Change::From(former) => warn!(
+            "{path}: its lines up to byte {} were read with parser = {:?}; what comes after is read with parser = {:?}, and has documents and ids of that",
+            entry.offset,
+            former.name(),
+            wanted.name()
+        ),
+        Change::Refused(kept) => warn!(
+            "{path}: it was read with {MOST_CHANGES} other parsers by turns; parser = {:?} is kept for it instead of {:?}",
+            kept.name(),
+            wanted.name()
+        ),
     }
-    Ok(setup)
+    let last = formats.last().unwrap_or(wanted);
+    let ahead = formats.at(entry.offset);
+    let kind = ahead.map_or(last, |(kind, _)| kind);
+    let format = if is_new { FileFormat::New(kind) } else { FileFormat::Known(kind) };
+    let choice = match std::mem::replace(&mut setup.format, format) {
+        FileFormat::Undecided(choice) => Some(choice),
+        FileFormat::Known(_) | FileFormat::New(_) => setup.choice.take(),
+    };
+    if set != Some(kind)
+        && let Some(choice) = &choice
+    {
+        let chosen = choice.kind(kind)?;
+        (setup.scribe, setup.dataset) = (chosen.scribe, chosen.dataset);
+    }
+    // Of a stream that is read from its beginning again, what is before has it, too.
+    setup.choice = choice.filter(|_| formats.have_changed());
+    Ok((setup, formats))
 }
 
 /// A file keeps the ids that it was begun with; a new one gets those of new files.

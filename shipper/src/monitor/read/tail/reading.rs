@@ -17,6 +17,7 @@ use crate::monitor::broken;
 use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::position::progress::Position;
+use crate::monitor::read::foreign;
 use crate::monitor::read::place::Place;
 use crate::monitor::read::tail::{Reach, Tail};
 use omphalos_parser::scribe::padding;
@@ -170,26 +171,24 @@ impl Tail {
             return Ok(Look::Rewritten);
         };
         self.known_size = self.next.offset + data.len() as u64;
-        if self.next.offset == 0 && !data.is_empty() {
-            self.scribe.see_beginning(data);
+        if let Some(look) = self.learn(data, length == room, tools)? {
+            return Ok(look);
         }
         let charset = self.scribe.charset();
-        if self.is_undecided() && !data.is_empty() {
-            let is_all = length == room || self.handle.outlook().is_final();
-            if self.choose(data, is_all)? {
-                // Its lines go into the batch of another dataset.
-                return Ok(Look::More);
-            }
-            if charset.line_ends(data).next().is_some() {
-                // Nothing but blank lines, or pieces of a line: they are read when there is more.
-                return self.stop_at_text(0, tools);
-            }
-        }
         let data = charset.whole_units(data);
         let seen_end = self.next.offset + data.len() as u64;
-        let consumed = self.at_work(seen_end, tools).take_lines(data)?;
+        let Some(of_format) = self.of_this_format(data) else {
+            self.change_format(tools)?;
+            // What comes next goes into the batch of another dataset.
+            return Ok(Look::More);
+        };
+        let consumed = self.at_work(seen_end, tools).take_lines(of_format)?;
         if !consumed.is_empty() {
             self.advance(consumed, tools)?;
+            return Ok(Look::More);
+        }
+        if of_format.len() < data.len() {
+            self.change_format(tools)?;
             return Ok(Look::More);
         }
         let is_end = length < room;
@@ -218,6 +217,43 @@ impl Tail {
         // A line longer than the buffer: again, with room for the longest one allowed.
         buffer.resize((self.scribe.most_bytes() + 2) * charset.unit() + GUARD_BYTES, 0);
         self.read_lines(buffer, tools)
+    }
+
+    /// Finds out what the lines are of which `data` are the next, as far as that is not known; what the
+    /// read came to, where they are not taken in now. There may be more behind them, if the buffer
+    /// `is_full`.
+    fn learn(
+        &mut self,
+        data: &[u8],
+        is_full: bool,
+        tools: &mut Tools<'_>,
+    ) -> io::Result<Option<Look>> {
+        if data.is_empty() {
+            return Ok(None);
+        }
+        if self.next.offset == 0 {
+            if !self.is_archive()
+                && let Some(reason) = foreign::refusal(data, self.is_pipe())
+            {
+                self.known_size = 0;
+                self.handle.refuse(&self.path, reason)?;
+                return Ok(Some(Look::More));
+            }
+            self.scribe.see_beginning(data);
+        }
+        if !self.is_undecided() {
+            return Ok(None);
+        }
+        let is_all = is_full || self.handle.outlook().is_final();
+        if self.choose(data, is_all)? {
+            // Its lines go into the batch of another dataset.
+            return Ok(Some(Look::More));
+        }
+        if self.scribe.charset().line_ends(data).next().is_some() {
+            // Nothing but blank lines, or pieces of a line: they are read when there is more.
+            return self.stop_at_text(0, tools).map(Some);
+        }
+        Ok(None)
     }
 
     pub(super) fn at_work<'a>(&'a mut self, seen_end: u64, tools: &'a mut Tools<'_>) -> Work<'a> {
