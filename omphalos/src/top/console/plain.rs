@@ -17,7 +17,7 @@ use super::{Options, draw, export, model_of, watch_data};
 use crate::top::figures::{Figures, Reading};
 
 /// What is written is to be read: not more often than this.
-const LEAST: Duration = Duration::from_secs(1);
+const LEAST: Duration = Duration::from_secs(5);
 /// How wide the text is.
 const WIDTH: u16 = 100;
 /// Rows of the text beside those of the table.
@@ -36,6 +36,7 @@ pub fn run(figures: &Arc<dyn Figures>, options: &Options) -> anyhow::Result<()> 
     loop {
         let mut model = model_of(options);
         model.has_lines = false;
+        model.selection.set_page(usize::from(rows_of(options)), 0);
         let data = Snapshot::ask(&**figures, model.wanted());
         model.see(&data);
         watch_data(&mut watch, &data);
@@ -62,8 +63,7 @@ fn shown(options: &Options, model: &super::Model, data: &Snapshot, watch: &Watch
     let variable = |name: &str| std::env::var(name).ok();
     let theme = Theme::new(Depth::None, false, is_unicode(&variable));
     let zone = TimeZone::system();
-    let rows = u16::try_from(options.rows.unwrap_or(20)).unwrap_or(u16::MAX).min(200);
-    let area = Rect::new(0, 0, WIDTH, rows.saturating_add(AROUND));
+    let area = Rect::new(0, 0, WIDTH, rows_of(options).saturating_add(AROUND));
     let mut screen = Buffer::empty(area);
     let scene =
         draw::Scene { model, data, watch, theme: &theme, zone: &zone, title: &options.title };
@@ -79,4 +79,9 @@ fn shown(options: &Options, model: &super::Model, data: &Snapshot, watch: &Watch
     let mut text = lines.join("\n").trim_end().to_owned();
     text.push('\n');
     text
+}
+
+/// How many rows the table has.
+fn rows_of(options: &Options) -> u16 {
+    u16::try_from(options.rows.unwrap_or(20)).unwrap_or(u16::MAX).min(200)
 }

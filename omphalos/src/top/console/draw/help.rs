@@ -19,7 +19,7 @@ const KEYS: [Entry; 34] = [
     ("i", "the sources, one by one"),
     ("", "Choose"),
     ("tab, 1-9", "dimension"),
-    ("d", "list of dimensions, or any field"),
+    ("d", "all dimensions, or any field"),
     ("w", "window: 1, 5, 15, 60 min, all"),
     ("s S", "sort by the next column, turn"),
     ("h b e l c", "hits bytes errors p95 clients"),
@@ -41,7 +41,7 @@ const KEYS: [Entry; 34] = [
     ("rate", "on average in the window;"),
     ("", "above: in the last full step"),
     ("share", "of what is sorted by"),
-    ("trend", "hits in the course of the window"),
+    ("trend", "hits in the course of time"),
     ("rule", "statuses: 2xx 3xx 4xx 5xx"),
 ];
 
@@ -69,7 +69,9 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect, first: usize
     let rows = if is_double { entries.len().div_ceil(2) } else { entries.len() };
     let width = if is_double { 2 * WIDE.0 + 4 } else { WIDE.0 + 4 };
     let frame = middle(area, width, cells(rows + 2));
-    let mut inner = canvas.framed(frame, &("help".to_owned(), theme.accent), theme.dim);
+    let is_cut = frame.height < cells(rows + 2);
+    let title = if is_cut { "help, up and down for more" } else { "help" };
+    let mut inner = canvas.framed(frame, &(title.to_owned(), theme.accent), theme.dim);
     // There is always something of it to be seen.
     let first = first.min(rows.saturating_sub(usize::from(inner.height)));
     if is_double {

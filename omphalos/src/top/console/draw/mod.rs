@@ -68,10 +68,16 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) -> usize {
 fn everything(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect) -> usize {
     let mut rest = area;
     let is_tall = area.height >= 20;
-    status::draw(canvas, scene, take_bottom(&mut rest, 1));
+    let bottom = take_bottom(&mut rest, 1);
     header::draw(canvas, scene, &mut rest);
     notices::draw(canvas, scene, &mut rest, if is_tall { 3 } else { 1 });
     alerts::draw(canvas, scene, &mut rest, if is_tall { area.height / 6 } else { 1 });
+    let page = view(canvas, scene, rest);
+    status::draw(canvas, scene, bottom);
+    page
+}
+
+fn view(canvas: &mut Canvas<'_>, scene: &Scene<'_>, rest: Rect) -> usize {
     match &scene.model.view {
         View::Table => table_and_lines(canvas, scene, rest),
         View::Key(name) => {
@@ -94,8 +100,10 @@ fn table_and_lines(canvas: &mut Canvas<'_>, scene: &Scene<'_>, mut rest: Rect) -
         table::tabs(canvas, scene, take_top(&mut rest, 1));
     }
     let has_room = scene.model.has_lines && rest.height >= 12;
-    let third = if has_room { (rest.height / 3).min(14) } else { 0 };
-    let below = take_bottom(&mut rest, third);
+    // A third of it, and what the rows leave.
+    let left = rest.height.saturating_sub(cells(scene.data.rows().len()).max(8) + 2);
+    let below = if has_room { (rest.height / 3).max(left.min(rest.height / 2)) } else { 0 };
+    let below = take_bottom(&mut rest, below);
     let page = table::draw(canvas, scene, rest);
     if has_room {
         lines::draw(canvas, scene, below, &scene.data.lines, 0);

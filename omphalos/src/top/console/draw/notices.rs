@@ -124,6 +124,11 @@ pub fn reasons(scene: &Scene<'_>) -> Vec<String> {
         [format!("none of {all} was understood"), "is the format right?".to_owned()]
     } else if let Some(failed) = failed(scene) {
         ["nothing can be read".to_owned(), failed]
+    } else if !model.filter.is_empty() {
+        [
+            "no line yet that the filter means".to_owned(),
+            format!("{}: esc takes it away", model.filter),
+        ]
     } else if let Some(notice) = &feed.notice {
         [notice.clone(), String::new()]
     } else {

@@ -26,13 +26,15 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, row: Rect) {
         }
         None => {}
     }
+    if scene.model.filter.is_empty() {
+        canvas.put_parts(rest, &hints);
+        return;
+    }
     let taken = canvas.put_parts_right(rest, &hints);
     take_right(&mut rest, taken.saturating_add(2));
-    if !scene.model.filter.is_empty() {
-        let taken = canvas.put(rest, "filter ", theme.dim);
-        take_left(&mut rest, taken);
-        canvas.put(rest, &scene.model.filter, theme.accent);
-    }
+    let taken = canvas.put(rest, "filter ", theme.dim);
+    take_left(&mut rest, taken);
+    canvas.put(rest, &scene.model.filter, theme.accent);
 }
 
 /// Keys, and what they do, as many as there is room for.
@@ -75,15 +77,15 @@ fn filter(canvas: &mut Canvas<'_>, scene: &Scene<'_>, row: Rect, typed: (&Entry,
     let mut rest = row;
     let taken = canvas.put(rest, "/ ", scene.theme.accent);
     take_left(&mut rest, taken);
-    let Some(problem) = problem else {
-        return line(canvas, scene, rest, entry);
-    };
-    // Both have room: what is typed is short where it is not understood.
-    let text = format!(" {} {problem}", scene.theme.signs.notice);
-    let half = rest.width / 2;
-    let why = take_right(&mut rest, half);
     line(canvas, scene, rest, entry);
-    canvas.put(why, &text, scene.theme.failed);
+    if let Some(problem) = problem {
+        // Right above what it is about.
+        let above = Rect { y: row.y.saturating_sub(1), ..row };
+        canvas.clear(above);
+        let why = problem.strip_prefix("the filter cannot be used ").unwrap_or(problem);
+        let text = format!("{} {why}", scene.theme.signs.notice);
+        canvas.put(above, &text, scene.theme.failed);
+    }
 }
 
 /// A line that is being typed, with its cursor, which is always on the screen.

@@ -10,11 +10,12 @@ use super::paint::{Canvas, Part, inside, take_left, take_top};
 use super::{Scene, notices};
 use crate::top::console::number::{about, bytes, percent, rate, share, sum, time, took};
 use crate::top::console::sort::Column;
+use crate::top::console::text::columns;
 use crate::top::console::thresholds::{Mark, Measure};
 
-/// The name has at least so many columns, and beyond the second number others may have some as well.
-const NAME: (u16, u16) = (12, 24);
-/// Columns from the least to the most, and how wide they are, in the order in which they appear.
+/// The name has at least so many columns, and the second number before any but the first two others.
+const NAME: (u16, u16) = (12, 20);
+/// How wide columns are, in the order in which they appear.
 const WIDTHS: [(Column, u16); 8] = [
     (Column::Hits, 10),
     (Column::Share, 8),
@@ -22,7 +23,7 @@ const WIDTHS: [(Column, u16); 8] = [
     (Column::Trend, 13),
     (Column::Bytes, 10),
     (Column::Errors, 8),
-    (Column::Clients, 8),
+    (Column::Clients, 9),
     (Column::Latency, 9),
 ];
 /// Which are left out last.
@@ -30,54 +31,77 @@ const IMPORTANT: [Column; 8] = [
     Column::Hits,
     Column::Share,
     Column::Latency,
-    Column::Errors,
-    Column::Bytes,
-    Column::Rate,
     Column::Trend,
+    Column::Errors,
+    Column::Rate,
+    Column::Bytes,
     Column::Clients,
 ];
-/// How much wider a share is with its bar.
-const BAR: (u16, u16) = (10, 24);
+/// How much wider a share is with its bar: at least, and at most.
+const BAR: (u16, u16) = (8, 24);
+/// How much wider a trend can be.
+const LONG_TREND: u16 = 12;
 
 /// The columns that have room, and how wide they are; what is left is the name's.
-pub fn wide_columns(width: u16, sorted: Column) -> Vec<(Column, u16)> {
+fn wide_columns(width: u16, sorted: Column) -> Vec<(Column, u16)> {
     let wide = |column: Column| {
         WIDTHS.iter().find(|(known, _)| *known == column).map_or(0, |(_, wide)| *wide)
     };
     let mut chosen: Vec<Column> = Vec::new();
-    let mut used = NAME.0;
+    let mut used = 0;
+    let mut bar = 0;
     let first = Some(sorted).filter(|column| *column != Column::Name);
     for column in first.into_iter().chain(IMPORTANT) {
-        // Once names are short, only what says the most is worth a column.
-        let least = if chosen.len() < 3 { 0 } else { NAME.1 - NAME.0 };
-        let fits = used + wide(column) + least <= width;
-        if !chosen.contains(&column) && fits {
-            used += wide(column);
-            chosen.push(column);
+        let name = if chosen.len() < 2 { NAME.0 } else { NAME.1 };
+        if chosen.contains(&column) || used + wide(column) + name > width {
+            continue;
+        }
+        used += wide(column);
+        chosen.push(column);
+        // With three columns there are enough numbers: what follows is to be seen and not to be read.
+        if chosen.len() == 3 && chosen.contains(&Column::Share) && used + BAR.0 + name <= width {
+            bar = BAR.0;
+            used += bar;
         }
     }
-    // What is left is for the name first, and then for the bar.
-    let left = width.saturating_sub(used + NAME.1);
-    let bar = if left >= BAR.0 { (left / 3).clamp(BAR.0, BAR.1) } else { 0 };
-    let more = |column: Column| if column == Column::Share { bar } else { 0 };
+    // What is left makes bars and trends longer, but names most of all.
+    let left = width.saturating_sub(used + 2 * NAME.1);
+    let more = |column: Column| match column {
+        Column::Share if bar > 0 => (bar + left / 4).min(BAR.1),
+        Column::Trend => (left / 4).min(LONG_TREND),
+        _ => 0,
+    };
     let columns = WIDTHS.iter().filter(|(column, _)| chosen.contains(column));
     columns.map(|(column, wide)| (*column, wide + more(*column))).collect()
 }
 
-/// Draws the dimensions that can be gone to.
+/// Draws the dimensions that can be gone to; the one that is shown is always among them.
 pub fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, row: Rect) {
     let (theme, current) = (scene.theme, &scene.model.dimension);
-    let mut parts: Vec<Part> = Vec::new();
+    let gap = if row.width >= 92 { "  " } else { " " };
+    let mut tabs: Vec<[Part; 2]> = Vec::new();
     for (number, dimension) in (1..).zip(&Dimension::USUAL) {
         let style = if dimension == current { theme.accent } else { theme.dim };
-        parts.push((format!("{number} "), theme.dim));
-        parts.push((format!("{}  ", dimension.name()), style));
+        tabs.push([
+            (format!("{number} "), theme.dim),
+            (format!("{}{gap}", dimension.name()), style),
+        ]);
     }
     if !Dimension::USUAL.contains(current) {
-        parts.insert(0, (format!("{}  ", current.name()), theme.accent));
+        let name = (format!("{}{gap}", current.name()), theme.accent);
+        tabs.insert(0, [(String::new(), theme.dim), name]);
     }
+    let row = inside(row, 1);
+    let at = Dimension::USUAL.iter().position(|dimension| dimension == current).unwrap_or(0);
+    let wide =
+        |tabs: &[[Part; 2]]| tabs.iter().flatten().map(|(text, _)| columns(text)).sum::<usize>();
+    let mut first = 0;
+    while first < at && wide(tabs.get(first..=at).unwrap_or_default()) > usize::from(row.width) {
+        first += 1;
+    }
+    let mut parts: Vec<Part> = tabs.into_iter().skip(first).flatten().collect();
     parts.push(("d more".to_owned(), theme.dim));
-    canvas.put_parts(inside(row, 2), &parts);
+    canvas.put_parts(row, &parts);
 }
 
 /// Draws the table, and says how many rows it has room for.

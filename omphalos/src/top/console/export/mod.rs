@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_file_is_never_written_over_another() {
         let directory = tempfile::tempdir().unwrap();
-        let write = |content| write(directory.path(), "20261129-160000", Kind::Csv, content);
+        let write = |content: &str| write(directory.path(), "20261129-160000", Kind::Csv, content);
         let (first, second) = (write("one").unwrap(), write("two").unwrap());
         assert!(first.ends_with("omphalos-top-20261129-160000.csv"));
         assert!(second.ends_with("omphalos-top-20261129-160000-2.csv"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use omphalos_live::{Dimension, Filter, FilterProblem};
+use omphalos_live::{Dimension, Filter};
 
 use super::{Effects, Entry, Message, Mode, Model, View};
 use crate::top::console::data::Snapshot;
@@ -74,7 +74,7 @@ impl Model {
                 self.use_filter(&filter)
             }
             Err(problem) => {
-                self.message = Some(Message::Failed(problem.to_string()));
+                self.message = Some(Message::Failed(problem));
                 Effects::default()
             }
         }
@@ -85,12 +85,15 @@ impl Model {
 ///
 /// # Errors
 /// When there is no such filter.
-pub fn filter_of(
+fn filter_of(
     dimension: &Dimension,
     text: &str,
     is_cut: bool,
     others: &str,
-) -> Result<String, FilterProblem> {
+) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("an empty text cannot be filtered by".to_owned());
+    }
     let this = match dimension {
         // It is no field: these are the paths that begin with it.
         Dimension::Section => format!("path:({} OR {}/*)", quoted(text), escaped(text)),
@@ -109,8 +112,7 @@ pub fn filter_of(
         others if others.contains(" OR ") || others.contains("||") => format!("({others}) {this}"),
         others => format!("{others} {this}"),
     };
-    Filter::new(&filter)?;
-    Ok(filter)
+    Filter::new(&filter).map(|_| filter).map_err(|problem| problem.to_string())
 }
 
 fn field_name(dimension: &Dimension) -> &str {
