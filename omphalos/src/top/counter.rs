@@ -16,6 +16,8 @@ pub struct Counter {
     live: Mutex<Live>,
     /// How many questions wait. Whoever has lines steps aside for them, because the lock is not fair.
     asking: AtomicUsize,
+    /// How often the figures were forgotten because all lines are read once more.
+    rounds: AtomicUsize,
 }
 
 impl Counter {
@@ -24,7 +26,23 @@ impl Counter {
     /// # Errors
     /// When the settings cannot be used.
     pub fn new(settings: Settings) -> Result<Self, SettingsProblem> {
-        Ok(Self { live: Mutex::new(Live::new(settings)?), asking: AtomicUsize::new(0) })
+        Ok(Self {
+            live: Mutex::new(Live::new(settings)?),
+            asking: AtomicUsize::new(0),
+            rounds: AtomicUsize::new(0),
+        })
+    }
+
+    /// The present round: whoever began in another one has nothing to count any more.
+    pub fn round(&self) -> usize {
+        self.rounds.load(Ordering::Acquire)
+    }
+
+    /// Ends the round, and then lets `forget` forget the figures: who is counting a line of the old
+    /// round is waited for, and counts no other.
+    pub fn end_round(&self, forget: &dyn Fn()) {
+        self.asked(|_| self.rounds.fetch_add(1, Ordering::AcqRel));
+        forget();
     }
 
     /// Lets `count` put lines in.

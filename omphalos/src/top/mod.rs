@@ -3,8 +3,9 @@
 //! Sources ([`source`]) read lines and put them into the collectors ([`counter`]); a console, or
 //! [`text`] for scripts, asks them ([`figures`]). Nothing that shows figures holds up what counts them.
 
+mod console;
 mod counter;
-pub mod figures;
+mod figures;
 mod options;
 mod source;
 mod text;
@@ -22,6 +23,7 @@ use omphalos_live::Scope;
 use tokio::time::{MissedTickBehavior, interval};
 
 use counter::Counter;
+use figures::Figures;
 use options::{From, Options, Screen};
 use source::Source;
 use source::files::Files;
@@ -75,8 +77,8 @@ fn start(options: &Options, counter: &Arc<Counter>) -> anyhow::Result<(Arc<dyn S
     match &options.from {
         From::Files(inputs) => {
             let host = options.host.clone();
-            let files = Files::start(inputs.clone(), host, options.manner, counter)?;
-            Ok((Arc::new(files.ledger()), tokio::spawn(files.read())))
+            let (files, shelf) = Files::start(inputs.clone(), host, options.manner, counter)?;
+            Ok((Arc::new(shelf), tokio::spawn(files.read())))
         }
         From::Fleet(settings, sample) => {
             let fleet = Arc::new(Fleet::new(settings)?);
@@ -114,7 +116,28 @@ async fn show(options: &Options, watched: &Arc<Watched>, reading: Reading) -> an
             }
             Ok(true)
         }
-        Screen::Full | Screen::Classic => Ok(true),
+        Screen::Full | Screen::Classic => {
+            let figures: Arc<dyn Figures> = Arc::<Watched>::clone(watched);
+            let console = console_of(options);
+            tokio::task::spawn_blocking(move || console::run(figures, console)).await??;
+            Ok(true)
+        }
+    }
+}
+
+fn console_of(options: &Options) -> console::Options {
+    let filter = options.live.filter.as_ref().map(|filter| filter.text().to_owned());
+    console::Options {
+        title: options.shown.clone(),
+        dimension: options.dimension.clone(),
+        sort: options.by,
+        rows: options.rows,
+        refresh: options.refresh,
+        filter: filter.unwrap_or_default(),
+        classic: options.screen == Screen::Classic,
+        thresholds: options.thresholds,
+        colours: options.colours,
+        background: options.background,
     }
 }
 

@@ -12,6 +12,8 @@ use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::{Host, Input, MonitorSettings, Start};
 use omphalos_transport::amqp::{AmqpSettings, SHARES, Sample};
 
+use super::console::thresholds::Thresholds;
+use super::console::{Background, Colours};
 use super::source::files::Manner;
 
 const EXAMPLES: &str = "\
@@ -40,19 +42,6 @@ pub enum Screen {
     Text(Option<u32>),
     /// The same as JSON.
     Json(Option<u32>),
-}
-
-/// From which figures on something is red, until they fall below.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Bytes of all lines in the window.
-    pub total_bytes: Option<u64>,
-    /// Lines in the window.
-    pub total_hits: Option<u64>,
-    /// Bytes of one section.
-    pub section_bytes: Option<u64>,
-    /// Lines of one section.
-    pub section_hits: Option<u64>,
 }
 
 /// Where lines come from.
@@ -85,6 +74,10 @@ pub struct Options {
     pub refresh: Duration,
     /// From when on something is red.
     pub thresholds: Thresholds,
+    /// In how many colours.
+    pub colours: Colours,
+    /// What is behind the text.
+    pub background: Background,
     /// What is read, for people.
     pub shown: String,
 }
@@ -208,6 +201,8 @@ fn with_own(command: Command) -> Command {
             value("batch", "N", "Print the figures of the window N times, one each refresh, and end")
                 .value_parser(value_parser!(u32).range(1..)),
         )
+        .arg(value("color", "WHEN", "Colours: auto, never, 16, 256 or true [default: auto]").value_parser(colours))
+        .arg(value("background", "SHADE", "What is behind the text: auto, light or dark [default: auto]").value_parser(background))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, one object a line; with --once unless --batch is given"))
         .arg(threshold("total-size", "SIZE", "All bytes of the window are red from here on").value_parser(bytes))
         .arg(threshold("total-hits", "HITS", "All lines of the window are red from here on").value_parser(hits()))
@@ -260,6 +255,8 @@ impl Options {
             rows,
             refresh,
             thresholds,
+            colours: given.get_one("color").copied().unwrap_or_default(),
+            background: given.get_one("background").copied().unwrap_or_default(),
             shown,
         })
     }
@@ -369,11 +366,31 @@ fn step_of(window: Duration) -> Duration {
 fn thresholds(given: &ArgMatches) -> Thresholds {
     let one = |name: &str| given.get_one::<u64>(name).copied();
     Thresholds {
-        total_bytes: one("total-size"),
         total_hits: one("total-hits"),
-        section_bytes: one("size"),
-        section_hits: one("hits"),
+        total_size: one("total-size"),
+        hits: one("hits"),
+        size: one("size"),
     }
+}
+
+fn colours(text: &str) -> Result<Colours, String> {
+    Ok(match text {
+        "auto" => Colours::Auto,
+        "never" => Colours::Never,
+        "16" => Colours::Of16,
+        "256" => Colours::Of256,
+        "true" => Colours::True,
+        _ => return Err("expected auto, never, 16, 256 or true".to_owned()),
+    })
+}
+
+fn background(text: &str) -> Result<Background, String> {
+    Ok(match text {
+        "auto" => Background::Auto,
+        "light" => Background::Light,
+        "dark" => Background::Dark,
+        _ => return Err("expected auto, light or dark".to_owned()),
+    })
 }
 
 #[cfg(test)]

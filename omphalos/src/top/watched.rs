@@ -29,7 +29,8 @@ impl Figures for Watched {
     }
 
     fn set_filter(&self, filter: Option<Filter>) {
-        self.counter.set_filter(filter);
+        // Also lines that were there before the filter are counted by it.
+        self.source.begin_again(&|| self.counter.set_filter(filter.clone()));
     }
 
     fn count(&self, dimension: Dimension) -> Result<(), String> {

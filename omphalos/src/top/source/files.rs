@@ -7,12 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use omphalos_common::clock::now_millis;
 use omphalos_common::config::{Period, Size};
 use omphalos_live::{DocumentReader, Pace, Place, with_event};
 use omphalos_parser::Documents;
 use omphalos_shipper::monitor::{ClosedBatch, Host, Input, Owner, PIPE};
 use omphalos_transport::batch::BatchSettings;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::Source;
 use super::pacing::Pacing;
@@ -28,6 +29,8 @@ const FLUSH: Duration = Duration::from_millis(100);
 const BLOCK: i64 = 2_000_000_000;
 /// So many blocks are needed to say so.
 const BLOCKS: u64 = 3;
+/// A newest line that is older was not written now, in milliseconds.
+const RECENT_MILLIS: i64 = 60_000;
 /// So many files are told apart; the lines of others are counted together.
 const MOST_FILES: usize = 256;
 
@@ -58,6 +61,8 @@ struct Account {
     last: Instant,
     /// Times of the oldest and newest line since lines came last, in nanoseconds.
     span: Option<(i64, i64)>,
+    /// The time of its newest line, in nanoseconds.
+    newest: i64,
     /// How often lines of a long time came at once, and how often others did.
     blocks: u64,
     others: u64,
@@ -68,11 +73,27 @@ struct Account {
 
 /// Files that are being read.
 pub struct Files {
-    ledger: Ledger,
-    reading: Option<FileReading>,
+    plan: Plan,
+    reading: FileReading,
     batches: mpsc::Receiver<Vec<Owner>>,
+    anew: Arc<Notify>,
+}
+
+/// What is read, and how.
+struct Plan {
+    inputs: Vec<Input>,
+    host: Host,
+    manner: Manner,
     counter: Arc<Counter>,
-    follows: bool,
+    ledger: Ledger,
+}
+
+/// How files are, and the way to have them read once more.
+pub struct Shelf {
+    ledger: Ledger,
+    counter: Arc<Counter>,
+    anew: Arc<Notify>,
+    can_begin_again: bool,
 }
 
 impl Files {
@@ -85,61 +106,92 @@ impl Files {
         host: Host,
         manner: Manner,
         counter: Arc<Counter>,
-    ) -> anyhow::Result<Self> {
-        let ledger = Ledger::default();
+    ) -> anyhow::Result<(Self, Shelf)> {
+        let (ledger, anew) = (Ledger::default(), Arc::new(Notify::new()));
         let has_pipe = inputs.iter().any(|input| input.has_pipe);
-        let source = Read {
-            pipe: has_pipe.then(|| Box::new(stdin()) as Box<dyn std::io::Read + Send>),
-            says_untimed: false,
-            follows: manner.follows,
-            documents: watching(manner, ledger.clone(), Arc::clone(&counter)),
-            ..Read::once(inputs, host)
+        let shelf = Shelf {
+            ledger: ledger.clone(),
+            counter: Arc::clone(&counter),
+            anew: Arc::clone(&anew),
+            can_begin_again: !has_pipe,
         };
-        counter.set_pace(Pace::Lines);
+        let plan = Plan { inputs, host, manner, counter, ledger };
+        let pipe = has_pipe.then(|| Box::new(stdin()) as Box<dyn std::io::Read + Send>);
+        let (reading, batches) = plan.begin(pipe)?;
+        Ok((Self { plan, reading, batches, anew }, shelf))
+    }
+
+    /// Reads to the end, or for ever; whether all of it could be read.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn read(mut self) -> anyhow::Result<bool> {
+        loop {
+            tokio::select! {
+                owners = self.batches.recv() => {
+                    let Some(owners) = owners else { break };
+                    self.reading.confirm(owners);
+                    self.plan.settle_pace();
+                }
+                () = self.anew.notified() => {
+                    (self.reading, self.batches) = self.plan.begin(None)?;
+                }
+            }
+        }
+        let finished = self.reading.finish().await?;
+        self.plan.ledger.end();
+        Ok(!finished.is_cut)
+    }
+}
+
+impl Plan {
+    fn begin(
+        &self,
+        pipe: Option<Box<dyn std::io::Read + Send>>,
+    ) -> anyhow::Result<(FileReading, mpsc::Receiver<Vec<Owner>>)> {
+        let source = Read {
+            pipe,
+            says_untimed: false,
+            follows: self.manner.follows,
+            documents: watching(self.manner, self.ledger.clone(), Arc::clone(&self.counter)),
+            ..Read::once(self.inputs.clone(), self.host.clone())
+        };
+        self.counter.set_pace(Pace::Lines);
         let batch = BatchSettings {
             bytes: Size(BATCH_LINES),
             flush_interval: Period(FLUSH),
             ..BatchSettings::default()
         };
-        let noted = ledger.clone();
-        let (reading, batches) = FileReading::start(source, &batch, move |closed| {
+        let noted = self.ledger.clone();
+        FileReading::start(source, &batch, move |closed| {
             noted.note(closed);
             std::mem::take(&mut closed.owners)
-        })?;
-        Ok(Self { ledger, reading: Some(reading), batches, counter, follows: manner.follows })
+        })
     }
 
-    /// What is known of each file.
-    pub fn ledger(&self) -> Ledger {
-        self.ledger.clone()
-    }
-
-    /// Reads to the end, or for ever.
-    ///
-    /// # Errors
-    /// When some of it could not be read.
-    pub async fn read(mut self) -> anyhow::Result<bool> {
-        let Some(reading) = self.reading.take() else { return Ok(true) };
-        let mut has_caught_up = false;
-        while let Some(owners) = self.batches.recv().await {
-            reading.confirm(owners);
-            if self.follows && !has_caught_up && self.ledger.has_caught_up() {
-                has_caught_up = true;
-                self.counter.set_pace(Pace::Clock);
-            }
-        }
-        let finished = reading.finish().await?;
-        self.ledger.end();
-        Ok(!finished.is_cut)
+    /// Lines that come as they are written move time together with the clock; old ones do it alone, or
+    /// the last of them would leave the window while nothing comes.
+    fn settle_pace(&self) {
+        let newest = now_millis().saturating_sub(self.ledger.newest() / 1_000_000);
+        let is_now = self.manner.follows
+            && self.manner.replay.is_none()
+            && newest < RECENT_MILLIS
+            && self.ledger.has_caught_up();
+        self.counter.set_pace(if is_now { Pace::Clock } else { Pace::Lines });
     }
 }
 
-/// Counts each event, and writes no document.
+/// Counts each event, and writes no document. What was begun before the figures were forgotten counts
+/// no more.
 fn watching(manner: Manner, ledger: Ledger, counter: Arc<Counter>) -> Documents {
     let mut reader = DocumentReader::default();
     let mut pacing = manner.replay.map(Pacing::new);
+    let round = counter.round();
     let mut at = 0;
     Documents::shown_to(Box::new(move |event, place| {
+        if counter.round() != round {
+            return;
+        }
         if let Some(pacing) = &mut pacing {
             pacing.wait_for(event.time.as_nanos());
         }
@@ -149,8 +201,25 @@ fn watching(manner: Manner, ledger: Ledger, counter: Arc<Counter>) -> Documents 
             source: Some(&place.path),
             dataset: Some(place.dataset.as_bytes()),
         };
-        with_event(event, &place, &mut reader, |hit| counter.fill(|live| live.take(hit)));
+        with_event(event, &place, &mut reader, |hit| {
+            counter.fill(|live| counter.round() == round && live.take(hit));
+        });
     }))
+}
+
+impl Source for Shelf {
+    fn states(&self) -> Vec<SourceState> {
+        self.ledger.lock().iter().map(Account::state).collect()
+    }
+
+    fn begin_again(&self, forget: &dyn Fn()) {
+        if !self.can_begin_again {
+            return forget();
+        }
+        self.counter.end_round(forget);
+        self.ledger.lock().clear();
+        self.anew.notify_one();
+    }
 }
 
 impl Ledger {
@@ -163,6 +232,7 @@ impl Ledger {
             account.failures += u64::from(is_failure);
             let (oldest, newest) = account.span.unwrap_or((time, time));
             account.span = Some((oldest.min(time), newest.max(time)));
+            account.newest = account.newest.max(time);
         }
         at
     }
@@ -194,6 +264,11 @@ impl Ledger {
         self.lock().iter().all(|account| account.is_read || account.behind().is_none())
     }
 
+    /// The time of the newest line, in nanoseconds.
+    fn newest(&self) -> i64 {
+        self.lock().iter().map(|account| account.newest).max().unwrap_or(0)
+    }
+
     fn end(&self) {
         for account in self.lock().iter_mut() {
             account.has_ended = true;
@@ -202,12 +277,6 @@ impl Ledger {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Account>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Source for Ledger {
-    fn states(&self) -> Vec<SourceState> {
-        self.lock().iter().map(Account::state).collect()
     }
 }
 
@@ -236,6 +305,7 @@ impl Account {
             offset: 0,
             last: Instant::now(),
             span: None,
+            newest: 0,
             blocks: 0,
             others: 0,
             is_read: false,
