@@ -164,10 +164,7 @@ impl Snapshot {
     fn ask_trends(&mut self, figures: &dyn Figures) {
         let Self { wanted, top: Some(top), trends, .. } = self else { return };
         sort_rows(&mut top.rows, wanted.sort, trends);
-        let range = match wanted.sort.is_by_trend() {
-            true => 0..MOST_TRENDS,
-            false => wanted.trends.clone(),
-        };
+        let range = if wanted.sort.is_by_trend() { 0..MOST_TRENDS } else { wanted.trends.clone() };
         let asked = top.rows.iter().skip(range.start).take(range.len().min(MOST_TRENDS));
         for id in asked.filter_map(|row| row.key.as_ref().map(|key| key.id)) {
             let question = Question::Key {
@@ -193,7 +190,8 @@ impl Snapshot {
             if let Answer::Key(detail) = figures.ask(&question) {
                 self.detail = Some(detail);
             }
-        } else if lines > 0
+        }
+        if lines > 0
             && let Answer::Lines { lines } = figures.ask(&Question::Lines { most: lines })
         {
             self.lines = lines;

@@ -40,7 +40,7 @@ use data::{Snapshot, Wanted};
 use draw::Scene;
 use events::{Event, MOST_WAITING, Signals};
 use export::Kind;
-use model::{Effects, Message, Mode, Model};
+use model::{Effects, Form, Message, Mode, Model};
 use sort::{Column, Sort};
 use terminal::Screen;
 pub use theme::{Background, Colours};
@@ -49,6 +49,8 @@ use thresholds::{Thresholds, Traffic, Watch};
 
 /// A filter is used when nothing was typed for so long.
 const TYPED: Duration = Duration::from_millis(400);
+/// So long a frame waits for what a key asked for, so that the table does not vanish in between.
+const AWAITED: Duration = Duration::from_millis(30);
 /// So often it is looked whether the terminal is still there: nothing else tells where no signal comes.
 const LOOK: Duration = Duration::from_secs(1);
 /// Events that are taken before a frame is drawn.
@@ -85,7 +87,7 @@ pub struct Options {
 /// When the terminal cannot be used, or is gone.
 pub fn run(figures: Arc<dyn Figures>, options: Options) -> anyhow::Result<()> {
     if !terminal::is_capable() {
-        return plain::run(&figures, &options);
+        return plain::run(&*figures, &options);
     }
     let (sender, events) = sync_channel(MOST_WAITING);
     let (_running, ended) = sync_channel(0);
@@ -96,7 +98,7 @@ pub fn run(figures: Arc<dyn Figures>, options: Options) -> anyhow::Result<()> {
     events::read_keys(sender.clone()).context("no thread can be started")?;
     let model = model_of(&options);
     let wanted = model.wanted();
-    let asker = Asker::start(Arc::clone(&figures), wanted.clone(), options.refresh, sender)
+    let asker = Asker::start(figures, wanted.clone(), options.refresh, sender)
         .context("no thread can be started")?;
     let (theme, is_light) = theme_of(&options);
     let mut console = Console {
@@ -106,6 +108,7 @@ pub fn run(figures: Arc<dyn Figures>, options: Options) -> anyhow::Result<()> {
         title: options.title,
         use_at: None,
         is_dirty: true,
+        draw_at: None,
         size: Rect::ZERO,
         asker,
         wanted,
@@ -121,7 +124,7 @@ fn model_of(options: &Options) -> Model {
     let sort = Sort::new(Column::of(options.sort));
     let mut model = Model::new(options.dimension.clone(), sort, options.rows);
     options.filter.clone_into(&mut model.filter);
-    model.is_classic = options.classic;
+    model.form = if options.classic { Form::Classic } else { Form::Full };
     model.has_thresholds = options.thresholds.any_section();
     model
 }
@@ -159,13 +162,16 @@ struct Console {
     /// When what is typed is used.
     use_at: Option<Instant>,
     is_dirty: bool,
+    /// When to draw at the latest, where what was asked for is awaited.
+    draw_at: Option<Instant>,
     size: Rect,
 }
 
 impl Console {
     fn run(&mut self, screen: &mut Screen, events: &Receiver<Event>) -> anyhow::Result<()> {
         loop {
-            if std::mem::take(&mut self.is_dirty) {
+            if self.is_dirty && self.draw_at.is_none_or(|at| at <= Instant::now()) {
+                (self.is_dirty, self.draw_at) = (false, None);
                 self.draw(screen).context("the terminal cannot be drawn on")?;
             }
             let mut next = match events.recv_timeout(self.patience()) {
@@ -187,7 +193,7 @@ impl Console {
                 self.is_dirty = true;
                 self.follow(effects, screen)?;
             }
-            if !screen.is_there() {
+            if !terminal::is_there() {
                 bail!("the terminal is gone");
             }
         }
@@ -195,7 +201,8 @@ impl Console {
 
     /// How long to wait for an event.
     fn patience(&self) -> Duration {
-        self.use_at.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()).min(LOOK))
+        let due = [self.use_at, self.draw_at].into_iter().flatten().min();
+        due.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()).min(LOOK))
     }
 
     /// Takes an event; true at the end.
@@ -213,13 +220,20 @@ impl Console {
                 watch_data(&mut self.watch, &data);
                 self.data = *data;
                 self.model.see(&self.data);
+                if !self.model.awaits(&self.data) {
+                    self.draw_at = None;
+                }
                 self.order();
             }
             Event::Key(key) => {
+                let awaited = self.model.awaits(&self.data);
                 let effects = self.model.on(&key, &self.data);
                 self.is_dirty = true;
                 if effects.quit {
                     return Ok(true);
+                }
+                if !awaited && self.model.awaits(&self.data) {
+                    self.draw_at = Some(Instant::now() + AWAITED);
                 }
                 self.follow(effects, screen)?;
             }

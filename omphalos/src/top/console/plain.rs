@@ -1,7 +1,6 @@
 //! For terminals that nothing can be drawn on, and for pipes: the screen as text, again and again.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ const AROUND: u16 = 12;
 ///
 /// # Errors
 /// When nothing can be written.
-pub fn run(figures: &Arc<dyn Figures>, options: &Options) -> anyhow::Result<()> {
+pub fn run(figures: &dyn Figures, options: &Options) -> anyhow::Result<()> {
     let (sender, events) = sync_channel(MOST_WAITING);
     let (_running, ended) = sync_channel(0);
     Signals::new()?.watch(sender, ended)?;
@@ -37,7 +36,7 @@ pub fn run(figures: &Arc<dyn Figures>, options: &Options) -> anyhow::Result<()> 
         let mut model = model_of(options);
         model.has_lines = false;
         model.selection.set_page(usize::from(rows_of(options)), 0);
-        let data = Snapshot::ask(&**figures, model.wanted());
+        let data = Snapshot::ask(figures, model.wanted());
         model.see(&data);
         watch_data(&mut watch, &data);
         let text = shown(options, &model, &data, &watch);

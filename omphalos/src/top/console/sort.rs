@@ -103,35 +103,44 @@ impl Sort {
     }
 }
 
-/// Puts rows in order.
+/// Puts rows in order. Those of which it is not known by what they are sorted come last, whichever way.
 pub fn sort_rows(rows: &mut [Row], sort: Sort, trends: &HashMap<KeyId, Series>) {
-    let number = |row: &Row| match sort.column {
-        Column::Bytes => row.bytes.value,
-        Column::Errors => row.errors.value,
-        Column::Clients => row.clients.count,
-        Column::Latency => row.latency.map_or(0, |latency| latency.p95),
-        _ => row.hits.value,
-    };
     let name = |row: &Row| row.key.as_ref().map(|key| key.text.clone()).unwrap_or_default();
-    let compare = |one: &Row, other: &Row| match sort.column {
-        Column::Name => name(one).cmp(&name(other)),
-        Column::Trend => growth_of(other, trends).total_cmp(&growth_of(one, trends)),
-        _ => number(other).cmp(&number(one)),
-    };
+    let p95 = |row: &Row| row.latency.map(|latency| latency.p95);
+    let trend = |row: &Row| row.key.as_ref().and_then(|key| trends.get(&key.id)).map(growth);
     let turned = |order: Ordering| if sort.is_reversed { order.reverse() } else { order };
+    let compare = |one: &Row, other: &Row| match sort.column {
+        Column::Name => turned(name(one).cmp(&name(other))),
+        Column::Trend => {
+            heaviest(trend(one), trend(other), |one, other| turned(other.total_cmp(one)))
+        }
+        Column::Latency => heaviest(p95(one), p95(other), |one, other| turned(other.cmp(one))),
+        Column::Bytes => turned(other.bytes.value.cmp(&one.bytes.value)),
+        Column::Errors => turned(other.errors.value.cmp(&one.errors.value)),
+        Column::Clients => turned(other.clients.count.cmp(&one.clients.count)),
+        Column::Hits | Column::Share | Column::Rate => {
+            turned(other.hits.value.cmp(&one.hits.value))
+        }
+    };
     rows.sort_by(|one, other| {
-        let order = turned(compare(one, other));
         // Those with more lines first where there is no difference, and then by name, so that rows
         // keep their places.
-        order
+        compare(one, other)
             .then_with(|| other.hits.value.cmp(&one.hits.value))
             .then_with(|| name(one).cmp(&name(other)))
     });
 }
 
-fn growth_of(row: &Row, trends: &HashMap<KeyId, Series>) -> f64 {
-    let series = row.key.as_ref().and_then(|key| trends.get(&key.id));
-    series.map_or(f64::NEG_INFINITY, growth)
+/// What is known before what is not.
+fn heaviest<T>(
+    one: Option<T>,
+    other: Option<T>,
+    compare: impl FnOnce(&T, &T) -> Ordering,
+) -> Ordering {
+    match (one, other) {
+        (Some(one), Some(other)) => compare(&one, &other),
+        (one, other) => other.is_some().cmp(&one.is_some()),
+    }
 }
 
 /// From -1, all lines came in the older half, to 1, all came in the newer one.

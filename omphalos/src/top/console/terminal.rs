@@ -40,6 +40,11 @@ pub fn is_capable() -> bool {
     io::stdout().is_terminal() && !term.is_empty() && term != "dumb"
 }
 
+/// Whether the terminal that was entered is still there.
+pub fn is_there() -> bool {
+    OUTPUT.get().is_some_and(File::is_terminal)
+}
+
 /// The terminal while it is drawn on.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Gathered>>,
@@ -116,11 +121,6 @@ impl Screen {
         let text = text.get(..end.unwrap_or(0)).unwrap_or_default();
         write!(self.gathered, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
         self.present()
-    }
-
-    /// Whether the terminal is still there.
-    pub fn is_there(&self) -> bool {
-        OUTPUT.get().is_some_and(File::is_terminal)
     }
 
     fn present(&mut self) -> io::Result<()> {

@@ -92,6 +92,7 @@ mod tests {
             ("a\u{2066}b\u{2069}\u{200b}", "a\u{fffd}b\u{fffd}\u{fffd}"),
             ("e\u{301}\u{301}\u{301}\u{301}", "e\u{301}\u{301}"),
             ("\u{301}a", "a"),
+            ("👩\u{200d}👩", "👩\u{fffd}👩"),
             ("❤\u{fe0f}", "❤"),
         ] {
             assert_eq!(clean(text), expected, "{text:?}");

@@ -31,7 +31,7 @@ const KEYS: [Entry; 34] = [
     ("f", "only lines like this row"),
     ("", "status:[500 TO *] path:/api/*"),
     ("", "Take away"),
-    ("y Y", "copy the name, the row"),
+    ("y Y", "copy the name, or the row"),
     ("x", "export: text, CSV, JSON, SVG"),
     ("q, ctrl-c", "quit"),
     ("ctrl-l", "draw anew"),
@@ -64,8 +64,8 @@ const WIDE: (u16, u16) = (46, 15);
 /// Draws it, from this row on.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect, first: usize) {
     let theme = scene.theme;
-    let entries: &[Entry] = if scene.model.is_classic { &CLASSIC } else { &KEYS };
-    let is_double = !scene.model.is_classic && area.width >= 2 * WIDE.0 + 6;
+    let entries: &[Entry] = if scene.model.is_classic() { &CLASSIC } else { &KEYS };
+    let is_double = !scene.model.is_classic() && area.width >= 2 * WIDE.0 + 6;
     let rows = if is_double { entries.len().div_ceil(2) } else { entries.len() };
     let width = if is_double { 2 * WIDE.0 + 4 } else { WIDE.0 + 4 };
     let frame = middle(area, width, cells(rows + 2));

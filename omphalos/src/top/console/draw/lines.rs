@@ -25,7 +25,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect, lines: &[Lin
         }
         canvas.put(row, &line.text, theme.text);
     }
-    if lines.is_empty() {
+    if lines.is_empty() && scene.data.wanted.lines > 0 {
         canvas.put(inside(rest, 2), "none yet", theme.dim);
     }
 }

@@ -50,7 +50,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) -> usize {
         too_small(&mut canvas, scene, area);
         return 0;
     }
-    let page = if scene.model.is_classic {
+    let page = if scene.model.is_classic() {
         classic::draw(&mut canvas, scene, area)
     } else {
         everything(&mut canvas, scene, area)

@@ -15,7 +15,7 @@ use crate::top::console::text::columns;
 use crate::top::figures::{Reading, SourceState};
 
 /// A source from which nothing came for so long is said to be silent.
-const SILENT: Duration = Duration::from_secs(60);
+const SILENT: Duration = Duration::from_mins(1);
 /// A source that is so far behind is said to be.
 const BEHIND: u64 = 1 << 20;
 

@@ -46,9 +46,9 @@ fn harmless(json: &str) -> String {
             safe.push(character);
             continue;
         }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            safe += &format!("\\u{unit:04x}");
-        }
+        let mut units = [0; 2];
+        let units = character.encode_utf16(&mut units).iter();
+        safe.extend(units.map(|unit| format!("\\u{unit:04x}")));
     }
     safe
 }

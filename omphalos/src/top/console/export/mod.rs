@@ -98,14 +98,15 @@ pub fn text(screen: &Buffer) -> String {
 /// A row as one line, its parts apart by tabulators.
 pub fn row_text(row: &Row) -> String {
     let name = row.key.as_ref().map(|key| clean(&key.text)).unwrap_or_default();
-    let mut text = format!(
-        "{name}\t{} hits\t{} bytes\t{} errors\t{} clients",
-        row.hits.value, row.bytes.value, row.errors.value, row.clients.count
-    );
-    if let Some(latency) = row.latency {
-        text += &format!("\tp95 {} ns", latency.p95);
-    }
-    text
+    let latency = row.latency.map(|latency| format!("\tp95 {} ns", latency.p95));
+    format!(
+        "{name}\t{} hits\t{} bytes\t{} errors\t{} clients{}",
+        row.hits.value,
+        row.bytes.value,
+        row.errors.value,
+        row.clients.count,
+        latency.unwrap_or_default()
+    )
 }
 
 /// How many cells a sign takes, at least one.

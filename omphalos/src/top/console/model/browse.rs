@@ -9,13 +9,14 @@ use crate::top::console::data::Snapshot;
 use crate::top::console::export::{Kind, row_text};
 use crate::top::console::key::Key;
 use crate::top::console::sort::{Column, Sort, sort_rows};
+use crate::top::console::text::clean;
 
 /// Windows that are gone through; then comes all since the start.
 const WINDOWS: [Duration; 4] = [
     Duration::from_mins(1),
     Duration::from_mins(5),
     Duration::from_mins(15),
-    Duration::from_mins(60),
+    Duration::from_hours(1),
 ];
 
 impl Model {
@@ -183,11 +184,19 @@ impl Model {
     }
 
     fn copy(&mut self, data: &Snapshot, whole: bool) -> Effects {
+        if self.view == View::Lines {
+            let line = data.lines.get(self.top_line).map(|line| clean(&line.text));
+            self.message = Some(match line {
+                Some(_) => Message::Done("copied the first line".to_owned()),
+                None => Message::Failed("there is no line to copy".to_owned()),
+            });
+            return Effects { copy: line, ..Effects::default() };
+        }
         let Some(row) = self.chosen(data) else {
             self.message = Some(Message::Failed("there is no row to copy".to_owned()));
             return Effects::default();
         };
-        let name = row.key.as_ref().map(|key| super::super::text::clean(&key.text));
+        let name = row.key.as_ref().map(|key| clean(&key.text));
         let text = if whole { row_text(row) } else { name.unwrap_or_default() };
         self.message = Some(Message::Done(format!("copied {text}")));
         Effects { copy: Some(text), ..Effects::default() }

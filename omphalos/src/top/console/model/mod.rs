@@ -23,6 +23,15 @@ const ROWS: usize = 200;
 /// Lines that are asked for, where they have the screen and where they share it.
 const LINES: [usize; 2] = [500, 40];
 
+/// Which console it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// All of it.
+    Full,
+    /// The old one, with its own screen and keys.
+    Classic,
+}
+
 /// What has the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum View {
@@ -121,8 +130,8 @@ pub struct Model {
     pub rows: usize,
     /// Whether sections are compared with thresholds.
     pub has_thresholds: bool,
-    /// Whether it is the old console.
-    pub is_classic: bool,
+    /// Which console it is.
+    pub form: Form,
     /// The dimension that the old console goes back to.
     home: Dimension,
 }
@@ -147,8 +156,13 @@ impl Model {
             message: None,
             rows: rows.unwrap_or(ROWS),
             has_thresholds: false,
-            is_classic: false,
+            form: Form::Full,
         }
+    }
+
+    /// Whether it is the old console.
+    pub fn is_classic(&self) -> bool {
+        self.form == Form::Classic
     }
 
     /// Takes a key.
@@ -160,7 +174,7 @@ impl Model {
             _ => {}
         }
         match self.mode.clone() {
-            Mode::Browse if self.is_classic => self.on_classic(key, data),
+            Mode::Browse if self.is_classic() => self.on_classic(key, data),
             Mode::Browse => self.on_browse(key, data),
             Mode::Filter { entry, before, .. } => self.on_filter(key, entry, before),
             Mode::Dimensions(at) => self.on_dimensions(key, at, data),
@@ -183,6 +197,15 @@ impl Model {
         data.wanted.dimension == self.dimension && data.wanted.scope == self.scope
     }
 
+    /// Whether there is nothing to be seen yet of what is to be shown.
+    pub fn awaits(&self, data: &Snapshot) -> bool {
+        let other_key = match &self.view {
+            View::Key(name) => data.wanted.key != Some(name.id),
+            _ => false,
+        };
+        !self.shows(data) || other_key
+    }
+
     /// What is to be asked.
     pub fn wanted(&self) -> Wanted {
         let first = self.selection.first();
@@ -198,17 +221,17 @@ impl Model {
             scope: self.scope,
             key,
             trends: match self.view {
-                View::Table if !self.is_classic => first..first + self.selection.page(),
+                View::Table if !self.is_classic() => first..first + self.selection.page(),
                 _ => 0..0,
             },
             lines: match self.view {
                 View::Lines => alone,
                 View::Key(_) => beside,
-                View::Table if self.has_lines && !self.is_classic => beside,
+                View::Table if self.has_lines && !self.is_classic() => beside,
                 View::Table | View::Sources => 0,
             },
             sections: self.has_thresholds,
-            is_classic: self.is_classic,
+            is_classic: self.is_classic(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::top::console::sort::{Column, Sort};
 use crate::top::figures::{Feed, Figures};
 
 /// Nothing in these tests takes so long.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn wanted() -> Wanted {
     Model::new(Dimension::Section, Sort::new(Column::Hits), None).wanted()

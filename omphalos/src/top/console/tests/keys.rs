@@ -7,7 +7,7 @@ use omphalos_live::{Dimension, Filter, Scope};
 use super::{Bench, Fake, names};
 use crate::top::console::export::Kind;
 use crate::top::console::key::Key;
-use crate::top::console::model::{Message, Mode, View};
+use crate::top::console::model::{Form, Message, Mode, View};
 use crate::top::console::sort::Column;
 
 #[test]
@@ -262,7 +262,7 @@ fn any_way_out_is_a_way_out() {
 
 #[test]
 fn the_old_console_has_its_own_keys() {
-    let mut bench = Bench::with(Fake::busy(), |bench| bench.model.is_classic = true);
+    let mut bench = Bench::with(Fake::busy(), |bench| bench.model.form = Form::Classic);
     for (key, column, dimension) in [
         ('b', Column::Bytes, Dimension::Section),
         ('b', Column::Bytes, Dimension::Section),
@@ -295,6 +295,8 @@ fn a_pause_and_the_lines_are_turned_on_and_off() {
     assert!(bench.model.wanted().lines > 0);
     bench.press(&Key::Char('v'));
     assert_eq!(bench.model.view, View::Lines);
+    let first = bench.data.lines[0].text.clone();
+    assert_eq!(bench.press(&Key::Char('y')).copy, Some(first));
     bench.press(&Key::Char('v'));
     assert_eq!((&bench.model.view, bench.model.wanted().lines), (&View::Table, 0));
     bench.press(&Key::Char('v'));

@@ -95,7 +95,8 @@ impl Fake {
     fn hostile(texts: &[String]) -> Self {
         let fake = Self::new();
         for (number, text) in (0..).zip(texts) {
-            let text = Some(text.as_bytes());
+            let bytes = text.as_bytes();
+            let text = Some(bytes);
             let hit = Hit {
                 time: NOON + number * APART,
                 path: text,
@@ -108,7 +109,7 @@ impl Fake {
                 referrer: text,
                 agent: text,
                 virtual_host: text,
-                line: text.unwrap_or_default(),
+                line: bytes,
                 ..Hit::default()
             };
             fake.live.lock().unwrap().take(&hit);
@@ -270,4 +271,27 @@ fn rows_that_are_as_heavy_keep_their_places() {
     rows.reverse();
     super::sort::sort_rows(&mut rows, Sort::new(Column::Hits), &HashMap::new());
     assert_eq!(rows, before);
+}
+
+#[test]
+fn what_is_not_known_comes_last_whichever_way_it_is_sorted() {
+    let bench = Bench::new(Fake::busy());
+    let mut rows = bench.data.rows().to_vec();
+    rows[1].latency = None;
+    let unknown = rows[1].clone();
+    let trends: HashMap<_, _> = bench
+        .data
+        .trends
+        .clone()
+        .into_iter()
+        .filter(|(id, _)| unknown.key.as_ref().is_some_and(|key| key.id != *id))
+        .collect();
+    assert_eq!(trends.len() + 1, rows.len());
+    for column in [Column::Latency, Column::Trend] {
+        let down = Sort::new(column);
+        super::sort::sort_rows(&mut rows, down, &trends);
+        assert_eq!(rows.last(), Some(&unknown), "{column:?}");
+        super::sort::sort_rows(&mut rows, down.reversed(), &trends);
+        assert_eq!(rows.last(), Some(&unknown), "{column:?}");
+    }
 }

@@ -9,7 +9,7 @@ use omphalos_live::{Dimension, Filter};
 
 use super::{Bench, Fake, LINES, source};
 use crate::top::console::key::Key;
-use crate::top::console::model::Mode;
+use crate::top::console::model::{Form, Mode};
 use crate::top::console::theme::{Depth, Theme};
 use crate::top::console::thresholds::{Thresholds, Watch};
 use crate::top::figures::{Feed, Figures, Reading, SourceState};
@@ -118,7 +118,7 @@ fn a_filter_that_is_none_says_why_where_it_is_typed() {
 #[test]
 fn the_old_console_looks_as_it_did() {
     let mut bench = Bench::with(Fake::busy(), |bench| {
-        bench.model.is_classic = true;
+        bench.model.form = Form::Classic;
         bench.model.has_thresholds = true;
         let thresholds = Thresholds { hits: Some(1_500), ..Thresholds::default() };
         bench.watch = Watch::new(thresholds);
