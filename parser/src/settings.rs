@@ -1,10 +1,11 @@
 //! What a `[[monitor]]` table says of lines and documents: the rows, the form they are read in, and
 //! the check that makes a [`Recipe`] of them.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::scribe::Recipe;
 use crate::scribe::charset::EncodingSetting;
@@ -23,7 +24,7 @@ pub const RECIPE_SETTINGS: [&[Setting]; 3] = [FORMAT, TEXT, LINE];
 
 const FORMAT: &[Setting] = &[
     row("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines; auto finds it out from the first line of each file, and raw is any text.")
-        .default("raw")
+        .default("auto")
         .flag("parser"),
     row(
         "monitor.dataset",
@@ -115,10 +116,58 @@ pub struct RecipeSettings {
     pub max_line_bytes: Size,
 }
 
+/// What is said of the times in lines, as it is written in settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the rows above say what each is")]
+pub struct TimeSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+/// What of a recipe ids depend on: by which format lines are read, and their times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRule {
+    /// The format.
+    pub parser: ParserKind,
+    /// The rule of times; `None` where nobody wrote it down.
+    pub times: Option<TimeSettings>,
+}
+
+impl LineRule {
+    /// Whether lines are the same by both, as far as that is known.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let is_known = self.times.is_some() && other.times.is_some();
+        self.parser == other.parser && (!is_known || self.times == other.times)
+    }
+}
+
+impl fmt::Display for LineRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "parser = {:?}", self.parser.name())?;
+        let Some(times) = &self.times else { return Ok(()) };
+        let names = [
+            ("time_field", &times.field),
+            ("time_format", &times.format),
+            ("time_zone", &times.zone),
+        ];
+        for (name, value) in names {
+            if let Some(value) = value {
+                write!(formatter, ", {name} = {value:?}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Default for RecipeSettings {
     fn default() -> Self {
         Self {
-            parser: ParserKind::Raw,
+            parser: ParserKind::Auto,
             dataset: None,
             time_field: None,
             time_format: None,
@@ -167,7 +216,8 @@ impl RecipeSettings {
     /// What is said of times, which only formats may have that have a use for it.
     fn times(&self) -> Result<TimeRule, ConfigError> {
         let of_members = [("time_field", &self.time_field), ("time_format", &self.time_format)];
-        let is_json = self.parser == ParserKind::Json;
+        // What is found out may have a use for all of them.
+        let is_json = matches!(self.parser, ParserKind::Json | ParserKind::Auto);
         let has_zone = is_json || self.parser == ParserKind::W3c;
         let useless = of_members.into_iter().find(|(_, set)| set.is_some() && !is_json);
         let useless = useless.map(|(name, _)| (name, "json"));
@@ -195,6 +245,25 @@ impl RecipeSettings {
             time_format: settings.time_format.filter(|_| is_json),
             time_zone: settings.time_zone.filter(|_| has_zone),
             ..settings
+        }
+    }
+
+    /// By what lines of this format are read.
+    pub fn rule(&self, parser: ParserKind) -> LineRule {
+        let Self { time_field, time_format, time_zone, .. } = self.with_parser(parser);
+        let times = TimeSettings { field: time_field, format: time_format, zone: time_zone };
+        LineRule { parser, times: Some(times) }
+    }
+
+    /// These for lines that are read by `rule`.
+    #[must_use]
+    pub fn with_rule(&self, rule: &LineRule) -> Self {
+        let settings = self.with_parser(rule.parser);
+        match rule.times.clone() {
+            Some(TimeSettings { field, format, zone }) => {
+                Self { time_field: field, time_format: format, time_zone: zone, ..settings }
+            }
+            None => settings,
         }
     }
 

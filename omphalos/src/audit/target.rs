@@ -36,17 +36,17 @@ pub struct Target {
 impl Target {
     /// What to say where the shipper read it with other parsers than the one that is set.
     pub fn note_of_formats(&self) -> Option<String> {
-        let parsers = self.recalled.as_ref().map(Recalled::parsers).unwrap_or_default();
-        let set = self.monitor.recipe.parser;
-        if parsers.iter().all(|parser| *parser == set) {
+        let rules = self.recalled.as_ref().map(Recalled::rules).unwrap_or_default();
+        let recipe = &self.monitor.recipe;
+        let set = recipe.rule(recipe.parser);
+        if rules.iter().all(|rule| rule.agrees(&set)) {
             return None;
         }
-        let parsers: Vec<_> = parsers.iter().map(|parser| format!("{:?}", parser.name())).collect();
+        let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
         Some(format!(
-            "{}: the shipper's checkpoint says that it was read with parser = {}; what is delivered is looked for as that, and only what is not with parser = {:?}",
+            "{}: the shipper's checkpoint says that it was read with {}; what is delivered is looked for as that, and only what is not with {set}",
             self.path.display(),
-            parsers.join(", then "),
-            set.name()
+            rules.join(", then ")
         ))
     }
 

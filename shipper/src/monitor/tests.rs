@@ -42,6 +42,7 @@ use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::Rule;
 use omphalos_parser::scribe::{Origin, Recipe};
+use omphalos_parser::settings::LineRule;
 use omphalos_parser::{Documents, ParserKind};
 
 /// A file in a directory of its own, and how it is read.
@@ -146,7 +147,7 @@ impl Log {
             id: TailId(1),
             input: 0,
             shown_path: Arc::from(path.to_string_lossy()),
-            format: FileFormat::Known(self.kind),
+            format: FileFormat::Known(LineRule { parser: self.kind, times: None }),
             choice: None,
             scribe: recipe.scribe(Origin { host_name: "web1", host_id: "host", path: shown }),
             dataset: Arc::from("test"),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
 use omphalos_parser::ParserKind;
+use omphalos_parser::settings::LineRule;
 
 use crate::monitor::know::matching::fits;
 use crate::monitor::position::checkpoint;
@@ -18,7 +19,6 @@ use crate::monitor::position::entry::{Entry, Former, Mark};
 use crate::monitor::position::identity::{FileKey, logical_path};
 use crate::monitor::position::state::{FILE_NAMES, StateDir, StateError};
 use crate::monitor::read::content::Content;
-use crate::monitor::read::formats::Formats;
 
 /// Why a checkpoint cannot be looked into.
 #[derive(thiserror::Error, Debug)]
@@ -83,14 +83,12 @@ impl Recalled {
 
     /// The format that its lines were begun with, if that is known.
     pub fn parser(&self) -> Option<ParserKind> {
-        self.0.parser()
+        self.0.first_rule().map(|rule| rule.parser)
     }
 
-    /// The formats that its lines were read with, one after another, where the checkpoint says so.
-    pub fn parsers(&self) -> Vec<ParserKind> {
-        let formats = Formats::of(&self.0);
-        let former = self.0.formats.iter().filter_map(|one| ParserKind::from_name(&one.parser));
-        former.chain(formats.last()).collect()
+    /// By what its lines were read, one after another, where the checkpoint says so.
+    pub fn rules(&self) -> Vec<LineRule> {
+        self.0.formats.iter().filter_map(Former::rule).chain(self.0.last_rule()).collect()
     }
 
     /// What it was called when it was last seen.
@@ -142,7 +140,13 @@ pub fn begin_again(
     let formats = known.map(|entry| {
         let begun = entry.formats.last().map_or(0, |former| former.end);
         let last = entry.parser.iter().filter(|_| entry.offset > begun);
-        let last = last.map(|parser| Former { end: entry.offset, parser: parser.clone() });
+        let times = &entry.times;
+        let former = |parser: &String| Former {
+            end: entry.offset,
+            parser: parser.clone(),
+            times: times.clone(),
+        };
+        let last = last.map(former);
         entry.formats.iter().cloned().chain(last).collect()
     });
     Ok(Entry {

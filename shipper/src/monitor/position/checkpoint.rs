@@ -71,6 +71,8 @@ mod tests {
 
     use omphalos_common::event::SourceId;
 
+    use omphalos_parser::settings::TimeSettings;
+
     use super::*;
     use crate::monitor::position::entry::{Former, Mark, Stamp};
     use crate::monitor::position::identity::{FileKey, Fingerprint};
@@ -92,8 +94,9 @@ mod tests {
             marks: vec![Mark { end: 10, millis: 20 }],
             splits: vec![11],
             complete: Some(Stamp { bytes: 1, modified: 2 }),
-            formats: vec![Former { end: 3, parser: "raw".to_owned() }],
+            formats: vec![Former { end: 3, parser: "raw".to_owned(), times: None }],
             parser: Some("json".to_owned()),
+            times: Some(TimeSettings { zone: Some("+01:00".to_owned()), ..Default::default() }),
             seen: 100,
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::{IdScheme, KeyPrint};
 use omphalos_parser::ParserKind;
+use omphalos_parser::settings::{LineRule, TimeSettings};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::monitor::position::identity::{FileKey, Fingerprint};
@@ -58,6 +59,9 @@ pub struct Entry {
     /// that was found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parser: Option<String>,
+    /// What was set of the times of the same lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<TimeSettings>,
     /// When the file was last seen, in seconds since the epoch.
     pub seen: i64,
 }
@@ -82,16 +86,22 @@ impl Entry {
             complete: None,
             formats: Vec::new(),
             parser: None,
+            times: None,
             seen,
         }
     }
 
-    /// The format that its lines were begun with: what was set or found out, or raw text where that was
-    /// by a shipper that did not say; `None` where nothing was read.
-    pub fn parser(&self) -> Option<ParserKind> {
-        let first = self.formats.first().map(|former| &former.parser).or(self.parser.as_ref());
-        let said = first.and_then(|name| ParserKind::from_name(name));
-        said.or((self.offset > 0).then_some(ParserKind::Raw))
+    /// By what its lines were begun to be read: the format that was set or found out, or raw text where
+    /// that was by a shipper that did not say; `None` where nothing was read.
+    pub fn first_rule(&self) -> Option<LineRule> {
+        let said = self.formats.first().map_or_else(|| self.last_rule(), Former::rule);
+        let raw = LineRule { parser: ParserKind::Raw, times: None };
+        said.or((self.offset > 0).then_some(raw))
+    }
+
+    /// By what the lines behind those of `formats` are read, where that is known.
+    pub fn last_rule(&self) -> Option<LineRule> {
+        rule(self.parser.as_deref()?, self.times.as_ref())
     }
 
     /// What makes the ids of its lines; `None` when only a later program knows.
@@ -129,6 +139,20 @@ pub struct Former {
     pub end: u64,
     /// Its name in settings.
     pub parser: String,
+    /// What was set of times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<TimeSettings>,
+}
+
+impl Former {
+    /// By what the lines were read; `None` where only a later program knows the format.
+    pub fn rule(&self) -> Option<LineRule> {
+        rule(&self.parser, self.times.as_ref())
+    }
+}
+
+fn rule(parser: &str, times: Option<&TimeSettings>) -> Option<LineRule> {
+    Some(LineRule { parser: ParserKind::from_name(parser)?, times: times.cloned() })
 }
 
 /// What tells that a file has not changed.

@@ -10,7 +10,7 @@ use omphalos_common::event::clean_name;
 use omphalos_parser::ParserKind;
 use omphalos_parser::detect::detect_in;
 use omphalos_parser::scribe::{Origin, Recipe, Scribe};
-use omphalos_parser::settings::RecipeSettings;
+use omphalos_parser::settings::{LineRule, RecipeSettings};
 use tracing::{debug, info};
 
 use crate::monitor::broken::Broken;
@@ -35,18 +35,18 @@ impl Choices {
 /// What is known of the format of a file.
 pub enum FileFormat {
     /// It is set, or was found out before.
-    Known(ParserKind),
+    Known(LineRule),
     /// It was found out, which must be saved before lines leave.
-    New(ParserKind),
+    New(LineRule),
     /// It is still to be found out.
     Undecided(Box<Choice>),
 }
 
 impl FileFormat {
     /// It, if it is known.
-    pub fn kind(&self) -> Option<ParserKind> {
+    pub fn rule(&self) -> Option<&LineRule> {
         match self {
-            Self::Known(kind) | Self::New(kind) => Some(*kind),
+            Self::Known(rule) | Self::New(rule) => Some(rule),
             Self::Undecided(_) => None,
         }
     }
@@ -54,8 +54,8 @@ impl FileFormat {
 
 /// What a file is read with once its format is known.
 pub struct Chosen {
-    /// The format.
-    pub kind: ParserKind,
+    /// The format, and the rule of times.
+    pub rule: LineRule,
     /// What makes documents of its lines.
     pub scribe: Scribe<Position>,
     /// The cleaned dataset.
@@ -108,17 +108,22 @@ impl Choice {
         } else {
             debug!(%path, parser, "{why}; it is kept for this file");
         }
-        self.kind(kind).map(Some)
+        self.chosen(self.settings.rule(kind)).map(Some)
     }
 
-    /// What is read with a format that was found out, or set, before.
+    /// By what lines of this format are read, as the settings are now.
+    pub fn rule(&self, parser: ParserKind) -> LineRule {
+        self.settings.rule(parser)
+    }
+
+    /// What is read by a rule that was found out, or set, before.
     ///
     /// # Errors
     /// What cannot be: the settings were checked.
-    pub fn kind(&self, kind: ParserKind) -> io::Result<Chosen> {
+    pub fn chosen(&self, rule: LineRule) -> io::Result<Chosen> {
         let recipe = self
             .settings
-            .with_parser(kind)
+            .with_rule(&rule)
             .recipe()
             .map_err(|error| Broken::error(error.to_string()))?;
         let origin = Origin {
@@ -127,6 +132,6 @@ impl Choice {
             path: self.path.as_os_str().as_encoded_bytes(),
         };
         let dataset = Arc::from(clean_name(&recipe.dataset));
-        Ok(Chosen { kind, scribe: recipe.scribe(origin), dataset })
+        Ok(Chosen { rule, scribe: recipe.scribe(origin), dataset })
     }
 }

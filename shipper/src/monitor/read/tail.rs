@@ -39,6 +39,7 @@ use crate::monitor::read::place::Place;
 use crate::monitor::read::unfinished::Unfinished;
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Counts, Scribe};
+use omphalos_parser::settings::LineRule;
 
 /// One content of one file: another number after each truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,6 +74,16 @@ pub struct Setup {
     pub names: Names,
     /// What makes the ids of its lines: one of these.
     pub ids: IdMakers,
+}
+
+impl Setup {
+    /// By what lines of the same format are read as the settings are now.
+    pub fn rule_now(&self, rule: LineRule) -> LineRule {
+        match &self.format {
+            FileFormat::Undecided(choice) => choice.rule(rule.parser),
+            FileFormat::Known(_) | FileFormat::New(_) => rule,
+        }
+    }
 }
 
 /// A file being read.
@@ -475,7 +486,8 @@ impl Tail {
             splits: splits.copied().collect(),
             complete: None,
             formats: self.formats.former(),
-            parser: self.last_format().map(|kind| kind.name().to_owned()),
+            parser: self.last_rule().map(|rule| rule.parser.name().to_owned()),
+            times: self.last_rule().and_then(|rule| rule.times.clone()),
             seen,
         };
         self.clock.note(&mut entry);

@@ -390,7 +390,7 @@ impl Files {
         let may_be_numbered = is_auto && logical != path && !logical.exists();
         let choice = Choice::new(settings, &self.host, path, &self.choices);
         let (format, choice) = match settings.parser {
-            Some(kind) => (FileFormat::Known(kind), Some(Box::new(choice))),
+            Some(kind) => (FileFormat::Known(choice.rule(kind)), Some(Box::new(choice))),
             None => (FileFormat::Undecided(Box::new(choice)), None),
         };
         Ok(Setup {

@@ -6,6 +6,7 @@ use std::io;
 use omphalos_common::numbers::at_most;
 use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::Counts;
+use omphalos_parser::settings::LineRule;
 
 use super::Tail;
 use super::reading::Tools;
@@ -33,14 +34,14 @@ impl Tail {
     /// Whether its format was found out since this was asked last: that must be saved before lines
     /// leave.
     pub fn take_new_choice(&mut self) -> bool {
-        let FileFormat::New(kind) = self.format else { return false };
-        self.format = FileFormat::Known(kind);
+        let FileFormat::New(rule) = &self.format else { return false };
+        self.format = FileFormat::Known(rule.clone());
         true
     }
 
     /// The format of what comes last, as far as it is known.
-    pub(super) fn last_format(&self) -> Option<ParserKind> {
-        self.formats.last().or_else(|| self.format.kind())
+    pub(super) fn last_rule(&self) -> Option<&LineRule> {
+        self.formats.last().or_else(|| self.format.rule())
     }
 
     /// Of `data`, where the next line begins, what has the present format; none where nothing is left.
@@ -68,14 +69,14 @@ impl Tail {
     /// Reads with the format of what stands at `offset`.
     pub(super) fn take_format_of(&mut self, offset: u64) -> io::Result<()> {
         let ahead = self.formats.at(offset);
-        self.format_end = ahead.map(|(_, end)| end).filter(|_| self.choice.is_some());
-        let kind = ahead.map(|(kind, _)| kind).or(self.formats.last());
-        let (Some(choice), Some(kind)) = (&self.choice, kind) else { return Ok(()) };
-        let Chosen { scribe, dataset, .. } = choice.kind(kind)?;
+        self.format_end = ahead.as_ref().map(|(_, end)| *end).filter(|_| self.choice.is_some());
+        let rule = ahead.map(|(rule, _)| rule).or_else(|| self.formats.last().cloned());
+        let (Some(choice), Some(rule)) = (&self.choice, rule) else { return Ok(()) };
+        let Chosen { rule, scribe, dataset } = choice.chosen(rule)?;
         self.scribe.adopt(scribe);
         self.dataset = dataset;
         if let FileFormat::Known(known) | FileFormat::New(known) = &mut self.format {
-            *known = kind;
+            *known = rule;
         }
         Ok(())
     }
@@ -103,14 +104,14 @@ impl Tail {
         }
         let beginning = if head.is_empty() { data } else { &head };
         let Some(chosen) = choice.by(beginning, is_all)? else { return Ok(false) };
-        let Chosen { kind, scribe, dataset } = chosen;
+        let Chosen { rule, scribe, dataset } = chosen;
         self.scribe.adopt(scribe);
         if self.scribe.has_directives() && offset > 0 {
             for line in directives::before(content, offset)? {
                 self.scribe.recall(&line);
             }
         }
-        (self.format, self.dataset) = (FileFormat::New(kind), dataset);
+        (self.format, self.dataset) = (FileFormat::New(rule), dataset);
         Ok(true)
     }
 

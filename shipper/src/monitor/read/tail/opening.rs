@@ -141,36 +141,34 @@ impl Tail {
 fn as_begun(mut setup: Setup, path: &Path, entry: Option<&Entry>) -> io::Result<(Setup, Formats)> {
     let mut formats = entry.map(Formats::of).unwrap_or_default();
     let Some(entry) = entry else { return Ok((setup, formats)) };
-    let set = setup.format.kind();
-    let Some(wanted) = set.or_else(|| entry.parser()) else { return Ok((setup, formats)) };
-    let change = formats.change(entry.offset, wanted);
+    let begun = || entry.first_rule().map(|rule| setup.rule_now(rule));
+    let Some(wanted) = setup.format.rule().cloned().or_else(begun) else {
+        return Ok((setup, formats));
+    };
+    let change = formats.change(entry.offset, &wanted);
     let (path, is_new) = (path.display(), matches!(change, Change::From(_)));
     match change {
         Change::None => {}
         Change::From(former) => warn!(
-            "{path}: its lines up to byte {} were read with parser = {:?}; what comes after is read with parser = {:?}, and has documents and ids of that",
-            entry.offset,
-            former.name(),
-            wanted.name()
+            "{path}: its lines up to byte {} were read with {former}; what comes after is read with {wanted}, and has documents and ids of that",
+            entry.offset
         ),
         Change::Refused(kept) => warn!(
-            "{path}: it was read with {MOST_CHANGES} other parsers by turns; parser = {:?} is kept for it instead of {:?}",
-            kept.name(),
-            wanted.name()
+            "{path}: it was read with {MOST_CHANGES} other formats by turns; {kept} is kept for it instead of {wanted}"
         ),
     }
-    let last = formats.last().unwrap_or(wanted);
+    let last = formats.last().unwrap_or(&wanted);
     let ahead = formats.at(entry.offset);
-    let kind = ahead.map_or(last, |(kind, _)| kind);
-    let format = if is_new { FileFormat::New(kind) } else { FileFormat::Known(kind) };
+    let rule = ahead.map_or_else(|| last.clone(), |(rule, _)| rule);
+    let is_set = setup.format.rule() == Some(&rule);
+    let format =
+        if is_new { FileFormat::New(rule.clone()) } else { FileFormat::Known(rule.clone()) };
     let choice = match std::mem::replace(&mut setup.format, format) {
         FileFormat::Undecided(choice) => Some(choice),
         FileFormat::Known(_) | FileFormat::New(_) => setup.choice.take(),
     };
-    if set != Some(kind)
-        && let Some(choice) = &choice
-    {
-        let chosen = choice.kind(kind)?;
+    if !is_set && let Some(choice) = &choice {
+        let chosen = choice.chosen(rule)?;
         (setup.scribe, setup.dataset) = (chosen.scribe, chosen.dataset);
     }
     // Of a stream that is read from its beginning again, what is before has it, too.
