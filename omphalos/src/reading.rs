@@ -118,11 +118,6 @@ impl Reading {
         Ok((reading, passed_on))
     }
 
-    /// What is counted.
-    pub fn metrics(&self) -> &ShipperMetrics {
-        &self.metrics
-    }
-
     /// Notes that what these stand for is dealt with.
     pub fn confirm(&self, owners: Vec<Owner>) {
         self.inbox.put(|news| news.confirmed.extend(owners));

@@ -213,11 +213,6 @@ impl ShipperMetrics {
         info!(read = lines, confirmed, skipped, joined, in_flight, held, "counts since the start");
     }
 
-    /// How far each file was behind when that was measured last; the furthest first.
-    pub fn lags(&self) -> Vec<FileLag> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// How far each file is behind, measured now.
     pub fn report(&self, mut files: Vec<FileLag>, unreadable: usize) {
         self.unreadable.set(i64::try_from(unreadable).unwrap_or(i64::MAX));

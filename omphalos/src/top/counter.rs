@@ -5,9 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use omphalos_live::{
-    Answer, Dimension, Filter, KeyId, Live, Pace, Question, Settings, SettingsProblem,
-};
+use omphalos_live::{Answer, Dimension, Filter, Live, Pace, Question, Settings, SettingsProblem};
 
 /// The collectors, from any thread. A lock taken for each line costs nothing that can be measured, and
 /// lets a question in between any two lines.
@@ -63,11 +61,6 @@ impl Counter {
     /// Answers a question.
     pub fn ask(&self, question: &Question) -> Answer {
         self.asked(|live| live.ask(question))
-    }
-
-    /// The id of the key with this text.
-    pub fn key_id(&self, text: &str) -> KeyId {
-        self.asked(|live| live.key_id(text.as_bytes()))
     }
 
     /// Begins anew with another filter.

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use omphalos_live::{Answer, Dimension, Filter, KeyId, Question};
+use omphalos_live::{Answer, Dimension, Filter, Question};
 
 /// The collectors and their sources, from any thread. Nothing here waits for a source.
 pub trait Figures: Send + Sync {
     /// Answers a question.
     fn ask(&self, question: &Question) -> Answer;
-
-    /// The id of the key with this text, in any dimension.
-    fn key_id(&self, text: &str) -> KeyId;
 
     /// Counts the lines from now on that `filter` means; what was counted before is forgotten.
     fn set_filter(&self, filter: Option<Filter>);

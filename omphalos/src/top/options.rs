@@ -1,20 +1,23 @@
 //! What is asked for on the command line: the words of `omphalos top`, and those of the httptop that it
 //! continues.
 
+mod values;
+
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use omphalos_common::config::{About, ConfigError, Period, Setting, Size, add_flags, load};
+use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 use omphalos_common::ids::IdKeys;
 use omphalos_live::{By, Dimension, Filter, Settings as LiveSettings};
 use omphalos_shipper::config::{Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::{Host, Input, MonitorSettings, Start};
-use omphalos_transport::amqp::{AmqpSettings, SHARES, Sample};
+use omphalos_transport::amqp::{AmqpSettings, Sample};
 
 use super::console::thresholds::Thresholds;
 use super::console::{Background, Colours};
 use super::source::files::Manner;
+use values::{background, by, bytes, colours, period, sample, speed};
 
 const EXAMPLES: &str = "\
 Reads files to their ends and then what is added to them, as the shipper does: patterns, rotation,
@@ -113,29 +116,6 @@ fn rows() -> Vec<Setting> {
     rows
 }
 
-fn period(text: &str) -> Result<Duration, String> {
-    // The original's are seconds without a unit.
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    text.parse::<Period>().map(|period| period.0).map_err(|error| error.to_string())
-}
-
-fn bytes(text: &str) -> Result<u64, String> {
-    text.parse::<Size>().map(|size| size.0).map_err(|error| error.to_string())
-}
-
-fn by(text: &str) -> Result<By, String> {
-    Ok(match text {
-        "hits" => By::Hits,
-        "bytes" => By::Bytes,
-        "errors" => By::Errors,
-        "latency" => By::Latency,
-        "clients" => By::Clients,
-        _ => return Err("expected hits, bytes, errors, latency or clients".to_owned()),
-    })
-}
-
 /// `omphalos top`.
 pub fn command() -> Command {
     with_own(
@@ -209,15 +189,6 @@ fn with_own(command: Command) -> Command {
         .arg(threshold("size", "SIZE", "The bytes of a section are red from here on").value_parser(bytes))
         .arg(threshold("hits", "HITS", "The lines of a section are red from here on").value_parser(hits()));
     add_flags(command, &rows()).mut_arg("monitor.parser", |parser| parser.short('p'))
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    let speed: f64 = text.trim_end_matches('x').parse().map_err(|_| expected_speed())?;
-    if speed.is_finite() && speed >= 0.001 { Ok(speed) } else { Err(expected_speed()) }
-}
-
-fn expected_speed() -> String {
-    "expected a factor of 0.001 or more, such as 1 or 60".to_owned()
 }
 
 impl Options {
@@ -295,14 +266,6 @@ fn from(
     Ok((From::Fleet(Box::new(settings.amqp.clone()), sample.unwrap_or(Sample::ALL)), shown))
 }
 
-/// One of so many messages.
-fn sample(text: &str) -> Result<Sample, String> {
-    let expected = || format!("expected 1, 1/2, 1/4, 1/8 or 1/{SHARES}, found {text:?}");
-    let part = text.strip_prefix("1/").unwrap_or(text).parse::<u8>().map_err(|_| expected())?;
-    let shares = SHARES.checked_div(part).filter(|shares| shares * part == SHARES);
-    shares.and_then(Sample::of).ok_or_else(expected)
-}
-
 fn is_once(given: &ArgMatches) -> bool {
     given.get_flag("once") || given.get_flag("json") && !given.contains_id("batch")
 }
@@ -359,7 +322,7 @@ fn step_of(window: Duration) -> Duration {
     let seconds = window.as_secs();
     let step = [1, 2, 5, 10, 15, 30, 60, 120, 300]
         .into_iter()
-        .find(|step| seconds / step <= 120 && seconds % step == 0);
+        .find(|step| seconds / step <= 120 && seconds.is_multiple_of(*step));
     Duration::from_secs(step.unwrap_or(1))
 }
 
@@ -373,26 +336,6 @@ fn thresholds(given: &ArgMatches) -> Thresholds {
     }
 }
 
-fn colours(text: &str) -> Result<Colours, String> {
-    Ok(match text {
-        "auto" => Colours::Auto,
-        "never" => Colours::Never,
-        "16" => Colours::Of16,
-        "256" => Colours::Of256,
-        "true" => Colours::True,
-        _ => return Err("expected auto, never, 16, 256 or true".to_owned()),
-    })
-}
-
-fn background(text: &str) -> Result<Background, String> {
-    Ok(match text {
-        "auto" => Background::Auto,
-        "light" => Background::Light,
-        "dark" => Background::Dark,
-        _ => return Err("expected auto, light or dark".to_owned()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,14 +346,5 @@ mod tests {
         {
             assert_eq!(step_of(Duration::from_secs(window)), Duration::from_secs(step), "{window}");
         }
-    }
-
-    #[test]
-    fn periods_are_seconds_unless_they_say_otherwise() {
-        assert_eq!(period("120"), Ok(Duration::from_secs(120)));
-        assert_eq!(period("5m"), Ok(Duration::from_mins(5)));
-        assert!(period("soon").is_err());
-        assert_eq!(speed("60x"), Ok(60.0));
-        assert!(speed("0").is_err() && speed("NaN").is_err() && speed("inf").is_err());
     }
 }

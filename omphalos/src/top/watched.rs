@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use omphalos_live::{Answer, Dimension, Filter, KeyId, Question};
+use omphalos_live::{Answer, Dimension, Filter, Question};
 
 use super::counter::Counter;
 use super::figures::{Feed, Figures};
@@ -22,10 +22,6 @@ pub struct Watched {
 impl Figures for Watched {
     fn ask(&self, question: &Question) -> Answer {
         self.counter.ask(question)
-    }
-
-    fn key_id(&self, text: &str) -> KeyId {
-        self.counter.key_id(text)
     }
 
     fn set_filter(&self, filter: Option<Filter>) {

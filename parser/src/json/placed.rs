@@ -25,19 +25,19 @@ enum Place {
 
 fn place(path: &str, raw: &RawValue) -> Place {
     let has_inside = is_object(raw) || has_objects(raw);
+    if raw.get() == "null" {
+        return Place::Free;
+    }
     match role(path) {
-        _ if raw.get() == "null" => Place::Free,
-        Role::Free => Place::Free,
-        Role::Nowhere => Place::Taken,
+        Role::Free | Role::Field(FieldType::Opaque) => Place::Free,
         // Tags are texts.
-        Role::Field(_) if has_inside && path == "tags" => Place::Taken,
-        Role::Field(kind) if has_inside && kind.is_text() => Place::Text,
-        Role::Field(kind) if has_inside && kind != FieldType::Opaque => Place::Taken,
-        Role::Field(_) => Place::Free,
+        Role::Field(kind) if has_inside && kind.is_text() && path != "tags" => Place::Text,
+        Role::Field(_) if !has_inside => Place::Free,
         Role::Object(_) if is_object(raw) => Place::Object,
+        // Of several objects only the server knows what it makes.
         Role::Object(_) if has_inside => Place::Free,
         Role::Object(Some(member)) => Place::Below(member),
-        Role::Object(None) => Place::Taken,
+        Role::Nowhere | Role::Field(_) | Role::Object(None) => Place::Taken,
     }
 }
 

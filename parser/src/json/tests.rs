@@ -31,11 +31,9 @@ fn clashes(path: &str, value: &Value) -> bool {
     };
     match (if path.is_empty() { Role::Object(None) } else { role(path) }, value) {
         (Role::Field(FieldType::Opaque), _) | (_, Value::Null) => false,
-        (Role::Nowhere, _) => true,
         (Role::Field(_), value) => value.to_string().contains('{') && !value.is_string(),
         (Role::Free | Role::Object(_), Value::Object(object)) => below(object),
-        (Role::Object(_), _) => true,
-        (Role::Free, _) => false,
+        (role, _) => role != Role::Free,
     }
 }
 

@@ -127,7 +127,7 @@ impl SourceFilter {
             Json::Array(items) => Some(Json::Array(
                 items.into_iter().filter_map(|item| self.prune(item, path, is_in)).collect(),
             )),
-            leaf => is_in.then_some(leaf),
+            leaf @ Json::Leaf(_) => is_in.then_some(leaf),
         }
     }
 }

@@ -76,8 +76,6 @@ pub struct Signs {
     pub pointer: &'static str,
     /// Before a notice.
     pub notice: &'static str,
-    /// Between things in a row.
-    pub dot: &'static str,
     /// Of a rule, and a heavy one.
     pub rules: [&'static str; 2],
     /// Of a box: corners from the top left clockwise, and its sides.
@@ -98,7 +96,6 @@ static UNICODE: Signs = Signs {
     arrows: ["▲", "▼"],
     pointer: "▌",
     notice: "●",
-    dot: "·",
     rules: ["─", "━"],
     corners: ["╭", "╮", "╯", "╰"],
     side: "│",
@@ -114,7 +111,6 @@ static ASCII: Signs = Signs {
     arrows: ["^", "v"],
     pointer: ">",
     notice: "*",
-    dot: "-",
     rules: ["-", "="],
     corners: ["+", "+", "+", "+"],
     side: "|",

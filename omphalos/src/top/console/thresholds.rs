@@ -23,16 +23,6 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// Whether any is set.
-    pub fn any(self) -> bool {
-        self.any_total() || self.any_section()
-    }
-
-    /// Whether one of those for all traffic is set.
-    fn any_total(self) -> bool {
-        self.total_hits.is_some() || self.total_size.is_some()
-    }
-
     /// Whether one of those for sections is set.
     pub fn any_section(self) -> bool {
         self.hits.is_some() || self.size.is_some()
@@ -244,7 +234,7 @@ mod tests {
         let most = Traffic { hits: u64::MAX, size: u64::MAX };
         watch.see(most, &[("/".to_owned(), most)], 1);
         assert_eq!(watch.total(Measure::Hits), Mark::Normal);
-        assert!(!Thresholds::default().any());
+        assert!(!Thresholds::default().any_section());
     }
 
     #[test]

@@ -35,6 +35,10 @@ impl Pacing {
         }
         let pause = Duration::from_nanos(ahead).div_f64(self.speed).min(LONGEST_PAUSE);
         let due = at + pause;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "there is no condition but the time of the line"
+        )]
         thread::sleep(due.saturating_duration_since(now));
         // Counted from when it was due and not from now, so that delays do not add up; unless the reader
         // cannot keep up.

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use omphalos_live::{Answer, Dimension, Filter, KeyId, Question};
+use omphalos_live::{Answer, Dimension, Filter, Question};
 
 use super::{Fake, LINES};
 use crate::top::console::asker::Asker;
@@ -82,10 +82,6 @@ impl Figures for Slow {
         }
         drop(open);
         self.fake.ask(question)
-    }
-
-    fn key_id(&self, text: &str) -> KeyId {
-        self.fake.key_id(text)
     }
 
     fn set_filter(&self, filter: Option<Filter>) {

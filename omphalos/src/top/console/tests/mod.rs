@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use omphalos_live::{Answer, Dimension, Filter, Hit, KeyId, Live, Pace, Question, Settings};
+use omphalos_live::{Answer, Dimension, Filter, Hit, Live, Pace, Question, Settings};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -129,10 +129,6 @@ impl Fake {
 impl Figures for Fake {
     fn ask(&self, question: &Question) -> Answer {
         self.live.lock().unwrap().ask(question)
-    }
-
-    fn key_id(&self, text: &str) -> KeyId {
-        self.live.lock().unwrap().key_id(text.as_bytes())
     }
 
     fn set_filter(&self, filter: Option<Filter>) {
