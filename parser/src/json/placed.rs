@@ -83,7 +83,7 @@ pub fn write<'a>(
     }
 }
 
-/// Puts into `kept` what [`write`] would put there of this member.
+/// Puts into `kept` what [`write()`] would put there of this member.
 pub fn keep<'a>(kept: &mut Kept<&'a RawValue>, path: &str, raw: &'a RawValue) {
     match place(path, raw) {
         Place::Free | Place::Text | Place::Below(_) => {}
