@@ -197,6 +197,12 @@ impl Monitor {
     /// Ships what has no end yet, of files that are read once.
     pub(super) fn read_rest(&mut self) {
         for id in self.files.ids() {
+            if self.files.get_mut(id).is_some_and(Tail::decide) {
+                // Once to decide, and once into the batch of its dataset.
+                for _ in 0..2 {
+                    self.read_one(id);
+                }
+            }
             // Where that is found out first, the format of a line without an end.
             let is_undecided = self.files.get_mut(id).is_some_and(|tail| tail.is_undecided());
             for _ in 0..=u8::from(is_undecided) {

@@ -37,6 +37,7 @@ use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
 use crate::monitor::read::place::Place;
 use crate::monitor::read::unfinished::Unfinished;
+use format::Begun;
 use omphalos_parser::scribe::charset::Charset;
 use omphalos_parser::scribe::{Counts, Scribe};
 use omphalos_parser::settings::LineRule;
@@ -135,6 +136,8 @@ pub struct Tail {
     /// In what only goes forward: in padding that is longer than the buffer.
     padded: Option<Padded>,
     unfinished: Unfinished,
+    /// Pieces of a first line, whose format is not known as long as it is not whole.
+    begun: Begun,
     /// Up to where there is nothing to ship, at the end; 0 if there is something.
     nothing_to: u64,
     /// Whether more could come when it was last read: known without its descriptor too.
@@ -435,7 +438,7 @@ impl Tail {
     }
 
     fn event_since(&self) -> Option<Instant> {
-        self.scribe.waiting_since()
+        self.scribe.waiting_since().or_else(|| self.begun.since().filter(|_| self.is_undecided()))
     }
 
     /// Notes that a chunk of this file is confirmed.

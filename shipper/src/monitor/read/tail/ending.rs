@@ -142,6 +142,10 @@ impl Tail {
         tools: &mut Tools<'_>,
     ) -> io::Result<()> {
         if self.event_since().is_some_and(|since| since + waits.event <= now) {
+            if self.decide() {
+                // It stays due, so that it is read at once.
+                return Ok(());
+            }
             let end = self.next.offset;
             self.end_events(end, tools);
             self.splits.push_back(end);

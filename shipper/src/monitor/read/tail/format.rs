@@ -2,6 +2,7 @@
 //! it is.
 
 use std::io;
+use std::time::Instant;
 
 use omphalos_common::numbers::at_most;
 use omphalos_parser::ParserKind;
@@ -13,7 +14,46 @@ use super::reading::Tools;
 use crate::monitor::read::choice::{Chosen, FileFormat};
 use crate::monitor::read::{directives, fit};
 
+/// Pieces of a first line that is not whole: nobody knows its format yet.
+#[derive(Debug, Default)]
+pub struct Begun {
+    /// How many bytes of them there are, and since when.
+    pieces: Option<(usize, Instant)>,
+    /// Whether they are to be read as what they look like, because no more will come.
+    decides: bool,
+}
+
+impl Begun {
+    /// There are so many bytes of them.
+    pub fn seen(&mut self, length: usize) {
+        if self.pieces.is_none_or(|(seen, _)| seen != length) {
+            self.pieces = Some((length, Instant::now()));
+        }
+    }
+
+    /// Since when no more of them came.
+    pub fn since(&self) -> Option<Instant> {
+        self.pieces.map(|(_, since)| since)
+    }
+
+    /// Whether the next read decides; whatever it finds, it is not asked again.
+    pub fn take_decision(&mut self) -> bool {
+        if self.decides {
+            *self = Self::default();
+            return true;
+        }
+        false
+    }
+}
+
 impl Tail {
+    /// Has the next read decide what the pieces are that stand there, if there are any: no more will
+    /// come. Returns whether there are.
+    pub fn decide(&mut self) -> bool {
+        self.begun.decides = self.is_undecided() && self.begun.pieces.is_some();
+        self.begun.decides
+    }
+
     /// Whether it is to be said that its lines are of another format than is set: once, when some were
     /// read and nine of ten were not understood. Returns how many of how many were not.
     pub fn tells_of_misfit(&mut self, counts: &Counts) -> Option<(u64, u64)> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::warn;
 
+use super::format::Begun;
 use super::{Reach, Setup, Tail, Told};
 use crate::monitor::broken;
 use crate::monitor::know::matching;
@@ -74,6 +75,7 @@ impl Tail {
             padding_end: 0,
             padded: None,
             unfinished: Unfinished::default(),
+            begun: Begun::default(),
             nothing_to: 0,
             outlook: Outlook::Open,
             begun_at: 0,

@@ -244,13 +244,18 @@ impl Tail {
         if !self.is_undecided() {
             return Ok(None);
         }
-        let is_all = is_full || self.handle.outlook().is_final();
+        let decides = self.begun.take_decision();
+        let is_all = is_full || decides || self.handle.outlook().is_final();
         if self.choose(data, is_all)? {
             // Its lines go into the batch of another dataset.
             return Ok(Some(Look::More));
         }
         if self.scribe.charset().line_ends(data).next().is_some() {
-            // Nothing but blank lines, or pieces of a line: they are read when there is more.
+            // Nothing but blank lines, or pieces of a line: they are read when there is more, or when
+            // that has not come for long.
+            if !decides && self.scribe.has_pieces() {
+                self.begun.seen(data.len());
+            }
             return self.stop_at_text(0, tools).map(Some);
         }
         Ok(None)
