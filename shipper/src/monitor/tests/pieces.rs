@@ -10,6 +10,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use omphalos_common::config::Period;
+use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::container::Container;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -53,9 +54,10 @@ struct World {
 }
 
 impl World {
-    fn new(container: Container, waits: bool) -> Self {
+    fn new(container: Container, parser: ParserKind, waits: bool) -> Self {
         let mut rig = Rig::new(&["0.log*"]);
         rig.recipe().container = container;
+        rig.recipe().parser = parser;
         let timeout = if waits { Duration::from_hours(1) } else { Duration::ZERO };
         rig.input().multiline_timeout = Period(timeout);
         rig.append("0.log", "");
@@ -145,10 +147,11 @@ proptest! {
     #[test]
     fn a_document_of_a_container_is_a_whole_line_or_says_that_it_is_not(
         container in prop_oneof![Just(Container::Cri), Just(Container::Docker)],
+        parser in prop_oneof![Just(ParserKind::Auto), Just(ParserKind::Raw)],
         waits in any::<bool>(),
         actions in vec(action(), 1..25),
     ) {
-        let mut world = World::new(container, waits);
+        let mut world = World::new(container, parser, waits);
         for action in actions {
             world.follow(action);
         }
@@ -183,4 +186,25 @@ fn a_line_whose_pieces_are_in_two_files_is_two_documents_that_say_so() {
     let expected = [("a whole line", false), ("and the end", true), ("the beginning ", true)];
     assert_eq!(found, expected.map(|(text, is_split)| (text.to_owned(), is_split)));
     assert_eq!(rig.metric("lines_split"), 2);
+}
+
+/// As long as it is not whole, nobody knows the format of a first line.
+#[test]
+fn a_piece_that_is_alone_is_shipped_by_a_single_pass_too() {
+    for container in [Container::Cri, Container::Docker] {
+        let mut rig = Rig::new(&["0.log"]);
+        rig.recipe().container = container;
+        rig.once = true;
+        let line = match container {
+            Container::Docker => {
+                "{\"log\":\"a piece\",\"stream\":\"stdout\",\"time\":\"2026-11-22T10:00:00Z\"}\n"
+            }
+            _ => "2026-11-22T10:00:00Z stdout P a piece\n",
+        };
+        rig.append("0.log", line);
+        rig.start();
+        rig.finish();
+        let [shipped] = &rig.shipped[..] else { panic!("{} documents", rig.shipped.len()) };
+        assert_eq!(shipped.document["message"], "a piece");
+    }
 }

@@ -250,13 +250,16 @@ impl Tail {
             // Its lines go into the batch of another dataset.
             return Ok(Some(Look::More));
         }
-        if self.scribe.charset().line_ends(data).next().is_some() {
+        if let Some(end) = self.scribe.charset().line_ends(data).last() {
             // Nothing but blank lines, or pieces of a line: they are read when there is more, or when
-            // that has not come for long.
+            // that has not come for long. By what stands there the file is known again.
+            self.head.see(self.next.offset, data.get(..end).unwrap_or(data))?;
+            let look = self.stop_at_text(0, tools)?;
             if !decides && self.scribe.has_pieces() {
                 self.begun.seen(data.len());
+                self.nothing_to = 0;
             }
-            return self.stop_at_text(0, tools).map(Some);
+            return Ok(Some(look));
         }
         Ok(None)
     }
