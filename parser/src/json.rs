@@ -7,6 +7,7 @@ mod placed;
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserializer as _;
@@ -67,6 +68,8 @@ impl JsonParser {
 #[derive(Debug, Default)]
 pub struct JsonFields<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Those whose name is that of one before.
+    repeated: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl Parse for JsonParser {
@@ -95,9 +98,7 @@ impl Parse for JsonParser {
         let Some(mut fields) = read_object(text) else {
             return failed("the line is not a JSON object");
         };
-        if fields.has_a_name_twice() {
-            return failed("the object has a member twice");
-        }
+        fields.part_repeated();
         let time = fields.take_time(calendar, &self.times);
         Parsed::Event { time, is_zone_assumed: false, fields: Fields::Json(fields), problem: None }
     }
@@ -117,7 +118,7 @@ fn read_object(text: &str) -> Option<JsonFields<'_>> {
             while let Some(Key(key)) = map.next_key()? {
                 members.push((key, map.next_value()?));
             }
-            Ok(JsonFields { members })
+            Ok(JsonFields { members, repeated: Vec::new() })
         }
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -152,11 +153,17 @@ impl<'de> serde::Deserialize<'de> for Key<'de> {
 }
 
 impl JsonFields<'_> {
-    /// Elasticsearch refuses such a document; as a message it is at least found.
-    fn has_a_name_twice(&self) -> bool {
+    /// Puts members aside whose name is that of one before: Elasticsearch refuses a name given twice.
+    fn part_repeated(&mut self) {
         let mut names: Vec<&str> = self.members.iter().map(|(key, _)| key.as_ref()).collect();
         names.sort_unstable();
-        names.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
+        if !names.windows(2).any(|pair| matches!(pair, [left, right] if left == right)) {
+            return;
+        }
+        let mut seen = HashSet::new();
+        let members = std::mem::take(&mut self.members);
+        let is_new = |member: &(Cow<'_, str>, _)| seen.insert(member.0.to_string());
+        (self.members, self.repeated) = members.into_iter().partition(is_new);
     }
 
     /// The time of the event, if a member tells it. Its own `@timestamp` is taken out then, or if it is
@@ -263,6 +270,9 @@ impl JsonFields<'_> {
                     None => kept.push(key, *raw),
                 },
             }
+        }
+        for (key, raw) in &self.repeated {
+            kept.push(key, *raw);
         }
         match theirs {
             Some(raw) if kept.is_empty() => push_member(out, UNMERGED, raw),

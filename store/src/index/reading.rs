@@ -2,6 +2,7 @@
 //! turned into values.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -258,7 +259,13 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
         }
         sink.depth += 1;
         let length = sink.path.len();
+        let mut names = Names::default();
         while let Some(name) = members.next_key_seed(Name)? {
+            if !names.are_new(&name) {
+                return Err(
+                    sink.fail(refused(format!("failed to parse: Duplicate field '{name}'")))
+                );
+            }
             if length > 0 {
                 sink.path.push('.');
             }
@@ -268,6 +275,32 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
         }
         sink.depth -= 1;
         Ok(())
+    }
+}
+
+/// The names of an object: Elasticsearch refuses a document that has one twice, at any depth.
+#[derive(Default)]
+struct Names<'de> {
+    few: Vec<Cow<'de, str>>,
+    /// All of them, where there are many.
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Names<'de> {
+    /// So many are compared one by one.
+    const FEW: usize = 24;
+
+    /// Whether this one is new; it is not afterwards.
+    fn are_new(&mut self, name: &Cow<'de, str>) -> bool {
+        if self.few.len() < Self::FEW {
+            let is_new = !self.few.contains(name);
+            self.few.push(name.clone());
+            return is_new;
+        }
+        if self.many.is_empty() {
+            self.many.extend(self.few.iter().cloned());
+        }
+        self.many.insert(name.clone())
     }
 }
 

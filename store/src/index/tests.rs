@@ -69,6 +69,25 @@ fn what_does_not_fit_is_refused_with_the_field() {
     assert!(document(&index, "x", &deep).is_err());
 }
 
+#[test]
+fn a_name_given_twice_is_refused_at_any_depth() {
+    let directory = TempDir::new().unwrap();
+    let index = index(&directory);
+    let many: Vec<String> = (0..100).map(|number| format!("\"m{number}\":1")).collect();
+    let many = many.join(",");
+    for twice in [
+        r#"{"z":1,"z":1}"#,
+        r#"{"a":{"b":1,"b":2}}"#,
+        r#"{"a":[{"b":1,"\u0062":2}]}"#,
+        &format!("{{\"o\":{{{many},\"m50\":2}}}}"),
+    ] {
+        let error = document(&index, "x", twice).unwrap_err();
+        assert!(error.reason.starts_with("failed to parse: Duplicate field"), "{}", error.reason);
+    }
+    let once = format!("{{\"o\":{{{many}}},\"a\":{{\"m50\":1}}}}");
+    document(&index, "x", &once).unwrap();
+}
+
 /// What a random request does to one of few ids.
 #[derive(Debug, Clone)]
 enum Act {

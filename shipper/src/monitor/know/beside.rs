@@ -155,11 +155,13 @@ pub fn find_beside(
             }
         }
     }
-    // Of several the one that was written last: copies may have been made at different times, and
-    // files that begin alike may stand here since earlier rotations.
-    let mut last: Option<((i64, u64), PathBuf, Content)> = None;
+    // Of several one that has something that was not read, and the one that was written last: copies may
+    // have been made at different times, also archives of copies, and files that begin alike may stand
+    // here since earlier rotations.
+    let mut last: Option<((bool, i64, u64), PathBuf, Content)> = None;
     for (path, mut content) in fitting {
-        let rank = (modified(&content)?, length(&mut content)?);
+        let has_more = !content.read_up_to(&mut [0], entry.offset)?.is_empty();
+        let rank = (has_more, modified(&content)?, length(&mut content)?);
         if last.as_ref().is_none_or(|(other, ..)| rank > *other) {
             last = Some((rank, path, content));
         }

@@ -15,7 +15,9 @@ use omphalos_common::event::DocumentId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::RngSeed;
+use proptest::test_runner::TestRunner;
 
 use super::rig::Rig;
 use omphalos_parser::ParserKind;
@@ -494,4 +496,27 @@ proptest! {
         }
         world.finish();
     }
+}
+
+/// Found by chance: an archive of an earlier copy is the newest file of those that go on where the log
+/// ended, and has nothing more.
+#[test]
+fn of_several_copies_of_a_truncated_log_the_one_that_has_more_is_read() {
+    let mut runner = TestRunner::deterministic();
+    let mut tree = any::<Index>().new_tree(&mut runner).unwrap();
+    while tree.simplify() {}
+    let first = tree.current();
+    let mut world = World::new(Setting { timed: true, all_names: false, long: false });
+    for action in [
+        Action::Append(1),
+        Action::Look,
+        Action::Copy,
+        Action::Append(1),
+        Action::CopyTruncate,
+        Action::CopyTruncate,
+        Action::Compress(first),
+    ] {
+        world.follow(&action);
+    }
+    world.finish();
 }
