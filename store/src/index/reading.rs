@@ -261,7 +261,7 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
         let length = sink.path.len();
         let mut names = Names::default();
         while let Some(name) = members.next_key_seed(Name)? {
-            if !names.are_new(&name) {
+            if !names.is_new(name.clone()) {
                 return Err(
                     sink.fail(refused(format!("failed to parse: Duplicate field '{name}'")))
                 );
@@ -291,16 +291,16 @@ impl<'de> Names<'de> {
     const FEW: usize = 24;
 
     /// Whether this one is new; it is not afterwards.
-    fn are_new(&mut self, name: &Cow<'de, str>) -> bool {
+    fn is_new(&mut self, name: Cow<'de, str>) -> bool {
         if self.few.len() < Self::FEW {
-            let is_new = !self.few.contains(name);
-            self.few.push(name.clone());
-            return is_new;
+            let is_first = !self.few.contains(&name);
+            self.few.push(name);
+            return is_first;
         }
         if self.many.is_empty() {
             self.many.extend(self.few.iter().cloned());
         }
-        self.many.insert(name.clone())
+        self.many.insert(name)
     }
 }
 
