@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::tell;
 use omphalos_shipper::metrics::ShipperMetrics;
 use tokio::task::JoinHandle;
 
@@ -18,7 +19,7 @@ pub struct Progress(JoinHandle<()>);
 impl Progress {
     /// Begins: so many files with so many bytes, about.
     pub fn start(files: usize, bytes: u64, metrics: ShipperMetrics, stop: Shutdown) -> Self {
-        eprintln!("importing {files} {}", if files == 1 { "file" } else { "files" });
+        tell!("importing {files} {}", if files == 1 { "file" } else { "files" });
         let bar = ProgressBar::new(bytes);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
