@@ -72,7 +72,8 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     };
     let watch = Watch::default();
     let stop = Shutdown::new();
-    let progress = Progress::start(files.len(), bytes, watch.shipper.clone(), stop.clone());
+    let ends = (stop.clone(), shutdown.clone());
+    let progress = Progress::start((files.len(), bytes), watch.shipper.clone(), ends);
     let result = chain.run(watch.clone(), shutdown.clone()).await;
     stop.cancel();
     progress.end().await;
