@@ -10,6 +10,7 @@ pub mod masked;
 pub mod numbers;
 pub mod program;
 pub mod retry;
+pub mod said;
 pub mod shutdown;
 pub mod state_dir;
 pub mod telemetry;

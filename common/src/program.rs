@@ -2,7 +2,7 @@
 //! our own log begins, the runtime starts, a signal stops the work, and a failure becomes a message
 //! and an exit code: 0 done, 1 failed, 2 usage or configuration.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -17,8 +17,10 @@ use crate::config::{
     to_optional_listen,
 };
 use crate::masked::masked;
+use crate::said;
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
+use crate::tell;
 
 /// Exit code for work that could not be done.
 pub const FAILED: u8 = 1;
@@ -125,7 +127,7 @@ impl Daemon {
 /// Asks the process that runs with the same settings how it is.
 async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     ask_ready(address_to_ask(listen)?).await?;
-    println!("ready");
+    writeln!(std::io::stdout(), "ready")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -162,7 +164,7 @@ pub fn conclude(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
 
 /// Says on standard error what is wrong, without what must not be said.
 pub fn complain(program: &str, what: &str) {
-    eprintln!("{program}: {}", masked(what));
+    tell!("{program}: {}", masked(what));
 }
 
 /// What the command line says; or the exit code where it says nothing that can be done, or asks for
@@ -180,7 +182,7 @@ pub fn arguments(command: Command) -> Result<ArgMatches, ExitCode> {
         let text = error.render();
         let is_terminal = std::io::stderr().is_terminal();
         let text = if is_terminal { text.ansi().to_string() } else { text.to_string() };
-        eprint!("{}", masked(&text));
+        said::write(masked(&text).as_bytes());
         ExitCode::from(MISUSED)
     })
 }

@@ -1,6 +1,7 @@
 //! `omphalos-indexer check`: connects to both sides, declares, and says what it found.
 
-use omphalos_common::config::ConfigError;
+use std::io::{Write, stdout};
+
 use omphalos_common::masked::masked;
 use omphalos_transport::amqp::{Broker, Topology};
 use omphalos_transport::udp::ReceiveOptions;
@@ -11,41 +12,38 @@ use crate::elasticsearch::Client;
 /// Prints one line for each thing that was checked; whether all are well.
 ///
 /// # Errors
-/// [`ConfigError`] when the settings themselves cannot be used.
-pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
+/// `ConfigError` when the settings themselves cannot be used; others when nothing can be printed.
+pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
     settings.check()?;
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
     let udp = settings.udp_receivers()?;
-    println!("ok       settings are valid");
+    writeln!(stdout(), "ok       settings are valid")?;
     let mut well = true;
     let mut tell = |found: Result<String, String>| match found {
-        Ok(found) => println!("ok       {}", masked(&found)),
+        Ok(found) => writeln!(stdout(), "ok       {}", masked(&found)),
         Err(problem) => {
-            println!("problem  {}", masked(&problem));
             well = false;
+            writeln!(stdout(), "problem  {}", masked(&problem))
         }
     };
     if settings.receives_amqp() {
         let broker = Broker::new(&settings.amqp, "omphalos-indexer check")?;
         for turn in 0..broker.url_count() {
-            tell(check_broker(settings, &broker, turn).await);
+            tell(check_broker(settings, &broker, turn).await)?;
         }
     }
     for options in &udp {
-        tell(check_socket(options));
+        tell(check_socket(options))?;
     }
     match client.info().await {
-        Ok(info) => println!(
-            "ok       {}: {} {}, cluster {:?}",
+        Ok(info) => tell(Ok(format!(
+            "{}: {} {}, cluster {:?}",
             client.shown(),
             info.product,
             info.version,
             info.cluster
-        ),
-        Err(fault) => {
-            println!("problem  {}", masked(&fault.to_string()));
-            well = false;
-        }
+        )))?,
+        Err(fault) => tell(Err(fault.to_string()))?,
     }
     Ok(well)
 }

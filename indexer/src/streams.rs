@@ -1,6 +1,7 @@
 //! `omphalos-indexer streams`: the account of what came over UDP, and what did not.
 
 use std::fmt::Write as _;
+use std::io::{Write, stdout};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use omphalos_transport::udp::{Ledger, LedgerFile, StreamAccount, Totals};
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub fn print(state_dir: &Path, as_json: bool) -> Result<(), ConfigError> {
+pub fn print(state_dir: &Path, as_json: bool) -> anyhow::Result<()> {
     let file = LedgerFile::new(state_dir);
     let ledger = file.load().map_err(|error| ConfigError::invalid(error.to_string()))?;
     let ledger = ledger.ok_or_else(|| {
@@ -22,9 +23,10 @@ pub fn print(state_dir: &Path, as_json: bool) -> Result<(), ConfigError> {
     })?;
     if as_json {
         let text = serde_json::to_string_pretty(&ledger);
-        println!("{}", text.map_err(|error| ConfigError::invalid(error.to_string()))?);
+        let text = text.map_err(|error| ConfigError::invalid(error.to_string()))?;
+        writeln!(stdout(), "{text}")?;
     } else {
-        print!("{}", table(&ledger));
+        stdout().write_all(table(&ledger).as_bytes())?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! - `memory`: the process after ten million lines, each with a path and a client of its own.
 //! - `hostile`: the process after two million lines of which every field is long and its own.
 //! - `recall`: the heaviest of a million keys, against all of them counted.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a tool for developers")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

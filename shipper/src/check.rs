@@ -1,6 +1,7 @@
 //! `omphalos-shipper check`: does everything up to shipping, and says what it found.
 
-use omphalos_common::config::ConfigError;
+use std::io::{self, Write};
+
 use omphalos_common::ids::IdKeys;
 use omphalos_common::masked::masked;
 
@@ -13,12 +14,12 @@ use crate::road;
 /// Prints one line for each thing that was checked; whether all are well.
 ///
 /// # Errors
-/// [`ConfigError`] when the settings themselves cannot be used.
-pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
+/// `ConfigError` when the settings themselves cannot be used; others when nothing can be printed.
+pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    let mut report = Report { well: true };
-    Report::good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
+    let mut report = Report { well: true, said: Ok(()) };
+    report.good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
     let watched: Vec<_> = inputs.iter().map(|input| input.watched.clone()).collect();
     let found = scan(&watched);
     for (path, error) in &found.unreadable {
@@ -28,27 +29,28 @@ pub async fn check(settings: &Settings) -> Result<bool, ConfigError> {
         report.bad(&format!("{} is {kind}, not a regular file", path.display()));
     }
     for path in &found.missing {
-        Report::note(&format!("{} is not there yet; it will be waited for", path.display()));
+        report.note(&format!("{} is not there yet; it will be waited for", path.display()));
     }
     for pattern in &found.empty {
-        Report::note(&format!("{pattern} matches no file yet"));
+        report.note(&format!("{pattern} matches no file yet"));
     }
     for file in &found.found {
         let recipe = inputs.get(file.input).map(|input| &input.recipe);
         match recipe.map_or(Ok(None), |recipe| misfit(&file.path, recipe)) {
             Ok(None) => {}
-            Ok(Some(text)) => Report::note(&format!("{}: {text}", file.path.display())),
+            Ok(Some(text)) => report.note(&format!("{}: {text}", file.path.display())),
             Err(error) => report.bad(&format!("{}: {error}", file.path.display())),
         }
     }
-    Report::good(&format!("{} files found", found.found.len()));
+    report.good(&format!("{} files found", found.found.len()));
     check_state(settings, &keys, &mut report);
     for finding in road::plan(settings, None)?.check().await {
         match finding {
-            Ok(text) => Report::good(&text),
+            Ok(text) => report.good(&text),
             Err(text) => report.bad(&text),
         }
     }
+    report.said?;
     Ok(report.well)
 }
 
@@ -59,7 +61,7 @@ fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
     });
     match opened {
         Ok(remembered) => {
-            Report::good(&format!(
+            report.good(&format!(
                 "state directory {} can be written; {} files in the checkpoint",
                 settings.state_dir.display(),
                 remembered.entries.len()
@@ -69,7 +71,7 @@ fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
             }
         }
         Err(error @ StateError::Locked { .. }) => {
-            Report::note(&format!(
+            report.note(&format!(
                 "{error}; this is no problem if that shipper is the one that these settings are for"
             ));
         }
@@ -79,19 +81,27 @@ fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
 
 struct Report {
     well: bool,
+    /// Whether all of it could be printed.
+    said: io::Result<()>,
 }
 
 impl Report {
-    fn good(text: &str) {
-        println!("ok       {}", masked(text));
+    fn good(&mut self, text: &str) {
+        self.line("ok", text);
     }
 
-    fn note(text: &str) {
-        println!("note     {}", masked(text));
+    fn note(&mut self, text: &str) {
+        self.line("note", text);
     }
 
     fn bad(&mut self, text: &str) {
-        println!("problem  {}", masked(text));
+        self.line("problem", text);
         self.well = false;
+    }
+
+    fn line(&mut self, what: &str, text: &str) {
+        if self.said.is_ok() {
+            self.said = writeln!(io::stdout(), "{what:<9}{}", masked(text));
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! `make chaos`: the whole chain under faults that are drawn from a seed; see `tests/src/chaos`.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a tool for developers")]
 #![allow(clippy::expect_used, reason = "a harness that cannot set its scene says so by panicking")]
 
 use std::fs;

@@ -2,6 +2,7 @@
 //! two `kill -9` on the way; then the counts, and a search.
 //!
 //! All it makes is in `target/demo/`, and is removed at the end unless something failed.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a tool for developers")]
 
 mod directory;
 mod end;

@@ -2,11 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
 
+use crate::circumstances::directory;
 use crate::run::Alone;
 
 /// A plain file, a .gz and a .zst, with numbered lines that go on from one to the next.
@@ -311,4 +313,28 @@ fn patterns_are_those_of_settings_and_what_is_not_there_is_refused_alike() {
         assert_eq!(code, Some(2), "{name}: {output}");
         assert!(output.contains("cannot read ") && output.contains("nope"), "{name}: {output}");
     }
+}
+
+/// While Elasticsearch is away there is nothing to finish: who stops an import then hears so at once,
+/// and does not wait as long as a daemon would.
+#[test]
+fn an_import_that_is_stopped_says_so_at_once_and_ends_soon() {
+    let directory = directory();
+    let file = directory.path().join("a.log");
+    fs::write(&file, "one\ntwo\n").expect("a file");
+    let mut import = Program::new("omphalos", &directory.path().join("import.out"))
+        .arg("import")
+        .arg(file.display())
+        .args(["--elasticsearch-url", "http://127.0.0.1:1", "--log-level", "info"])
+        .option("--state-dir", directory.path().join("state").display())
+        .start();
+    import.wait_for_log("connection refused");
+    import.signal("-INT");
+    let told = Instant::now();
+    import.wait_for_log("stopping: waiting a moment for the answers");
+    assert!(told.elapsed() < Duration::from_secs(1), "{}", import.log());
+    let code = import.wait().code();
+    assert!(told.elapsed() < Duration::from_secs(6), "{:?}: {}", told.elapsed(), import.log());
+    assert_eq!(code, Some(1), "{}", import.log());
+    assert!(import.log().contains("the same command goes on where it stopped"), "{}", import.log());
 }

@@ -3,6 +3,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "test code says what went wrong by panicking"
 )]
@@ -38,6 +40,7 @@ mod metrics;
 mod mounts;
 mod parsing;
 mod permissions;
+mod redirects;
 mod rotation;
 mod run;
 mod scenarios;

@@ -1,10 +1,16 @@
-//! Signals, and what stops with them.
+//! Signals, and what stops with them: also where nobody hears any more what is said of it.
+//!
+//! What is written to standard error fails when the terminal is closed (EIO), when the reader of a pipe
+//! has gone (EPIPE), and when the disk is full (ENOSPC). Whoever logs then must not fail: the task that
+//! waits for signals logs, too.
 
 use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use omphalos_tests::program::binary;
-use omphalos_tests::{LogFile, Program, eventually, holds};
+use omphalos_tests::{LogFile, Port, Program, eventually, holds};
 
 use crate::circumstances::directory;
 
@@ -87,4 +93,124 @@ fn a_terminal_that_is_closed_stops_what_runs_in_it_as_ctrl_c_does() {
     terminal.wait().expect("ended");
     eventually("it ends in peace", || holds(read().contains("stopped; everything"), read()));
     assert!(read().contains("SIGHUP"), "{}", read());
+}
+
+/// A program of each kind, with where it listens and what it is given.
+struct Daemon {
+    name: &'static str,
+    arguments: Vec<String>,
+    listens: Port,
+}
+
+/// They keep their state below `directory`; neither a broker nor Elasticsearch is there, so that they
+/// have something to say at all times.
+fn daemons(directory: &Path) -> Vec<Daemon> {
+    let log = directory.join("access.log");
+    fs::write(&log, "one\n").expect("a log");
+    let log = log.display().to_string();
+    let store = format!("--store-listen=127.0.0.1:{}", Port::reserve().number());
+    let amqp = "--amqp-url=amqp://guest:guest@127.0.0.1:1/";
+    let all: [(&'static str, &[&str]); 4] = [
+        ("omphalos-shipper", &[&log, "--transport=null"]),
+        ("omphalos-shipper", &[&log, amqp, "--stop-grace=1s"]),
+        ("omphalos-indexer", &[amqp, "--elasticsearch-url=http://127.0.0.1:1"]),
+        ("omphalos", &["run", &log, &store]),
+    ];
+    let daemon = |(number, (name, given)): (usize, (&'static str, &[&str]))| {
+        let listens = Port::reserve();
+        let mut arguments: Vec<String> = given.iter().map(|one| (*one).to_owned()).collect();
+        arguments.push(format!("--state-dir={}", directory.join(number.to_string()).display()));
+        arguments.push(format!("--listen=127.0.0.1:{}", listens.number()));
+        Daemon { name, arguments, listens }
+    };
+    all.into_iter().enumerate().map(daemon).collect()
+}
+
+impl Daemon {
+    /// Signals are heard before anybody is listened to.
+    fn wait_until_it_listens(&self) {
+        eventually(&format!("{} {:?} listens", self.name, self.arguments), || {
+            TcpStream::connect(("127.0.0.1", self.listens.number()))
+        });
+    }
+}
+
+#[test]
+fn a_signal_ends_it_also_where_nothing_can_be_said() {
+    let directory = directory();
+    for unheard in ["2>/dev/full", "2> >(exec true)"] {
+        let shell = format!("exec \"$0\" \"$@\" {unheard}");
+        for daemon in daemons(directory.path()) {
+            let mut program = Program::new(daemon.name, &directory.path().join("output"))
+                .under(&["bash", "-c", &shell])
+                .args(&daemon.arguments)
+                .start();
+            daemon.wait_until_it_listens();
+            let code = program.terminate();
+            assert_eq!(code, Some(0), "{} {:?} {unheard}", daemon.name, daemon.arguments);
+        }
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_also_where_nothing_can_be_said() {
+    let directory = directory();
+    let mut daemon = daemons(directory.path()).swap_remove(1);
+    daemon.arguments.retain(|argument| !argument.starts_with("--stop-grace"));
+    let mut shipper = Program::new(daemon.name, &directory.path().join("output"))
+        .under(&["bash", "-c", "exec \"$0\" \"$@\" 2>/dev/full"])
+        .args(&daemon.arguments)
+        .args(["--stop-grace", "10m"])
+        .start();
+    daemon.wait_until_it_listens();
+    // Whichever is first: the other one is the second.
+    shipper.signal("-TERM");
+    shipper.signal("-INT");
+    assert_eq!(shipper.wait().code(), Some(1));
+}
+
+/// A process that is not ours; it ends with the test.
+struct Stranger(String);
+
+impl Stranger {
+    fn has_ended(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0));
+        // Nobody may be there to take its exit code.
+        status.map_or(true, |status| status.contains("State:\tZ"))
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            Command::new("kill").args(["-9", &self.0]).status().ok();
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_what_speaks_to_it() {
+    let directory = directory();
+    for (number, daemon) in daemons(directory.path()).iter().enumerate() {
+        let noted = directory.path().join(format!("pid-{number}"));
+        let command = format!(
+            "echo $$ >{}; exec {} {}",
+            noted.display(),
+            binary(daemon.name).display(),
+            daemon.arguments.join(" ")
+        );
+        let mut terminal = Command::new("script")
+            .args(["--quiet", "--command", &command, "/dev/null"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("script of util-linux");
+        daemon.wait_until_it_listens();
+        let process = Stranger(fs::read_to_string(&noted).expect("its id").trim().to_owned());
+        terminal.kill().expect("killed");
+        terminal.wait().expect("ended");
+        eventually(&format!("{} {:?} ends", daemon.name, daemon.arguments), || {
+            holds(process.has_ended(), &process.0)
+        });
+    }
 }

@@ -8,6 +8,7 @@ use tracing_subscriber::fmt::{MakeWriter, Subscriber};
 
 use crate::config::ConfigError;
 use crate::masked::{masked, masked_json};
+use crate::said;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
         ))
     })?;
     let logs = Subscriber::builder().with_env_filter(filter).with_writer(Masking(format));
+    // It would say with `eprintln!` that it could not write, which panics where there is no terminal
+    // any more.
+    let logs = logs.log_internal_errors(false);
     let started = match format {
         LogFormat::Human => {
             let logs = logs.with_ansi(io::stderr().is_terminal()).with_target(false).finish();
@@ -56,7 +60,8 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
     started.map_err(|error| ConfigError::invalid(format!("logging is started twice: {error}")))
 }
 
-/// Standard error, without what must not be said. A line comes whole: tracing gathers it first.
+/// Standard error, without what must not be said. A line comes whole: tracing gathers it first. It
+/// takes every line: who logs must go on where the log cannot be written.
 #[derive(Clone, Copy)]
 struct Masking(LogFormat);
 
@@ -75,11 +80,11 @@ impl Write for Masking {
             LogFormat::Human => masked(&text),
             LogFormat::Json => masked_json(&text),
         };
-        io::stderr().lock().write_all(text.as_bytes())?;
+        said::write(text.as_bytes());
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError, create_dir, remove_dir_all};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -135,7 +135,7 @@ impl Letters {
             Ok(())
         })?;
         self.take_out(&dropped, [])?;
-        println!("{} dead letters dropped", dropped.len());
+        writeln!(io::stdout(), "{} dead letters dropped", dropped.len())?;
         self.check_all(unreadable)
     }
 
@@ -167,8 +167,9 @@ impl Letters {
         self.take_out(&done, replay.refused_again(&again.join(DEAD_FILE_NAME))?)?;
         remove_dir_all(&again).with_context(|| format!("cannot remove {}", again.display()))?;
         let sums = sums?;
-        tell(done.len(), sums);
+        let told = tell(done.len(), sums);
         sent?;
+        told?;
         self.check_all(replay.unreadable)?;
         if sums.dead > 0 {
             anyhow::bail!(
@@ -266,10 +267,11 @@ impl Letters {
 }
 
 /// The last word.
-fn tell(replayed: usize, Sums { indexed, duplicate, dead }: Sums) {
-    println!(
+fn tell(replayed: usize, Sums { indexed, duplicate, dead }: Sums) -> io::Result<()> {
+    writeln!(
+        io::stdout(),
         "{replayed} dead letters replayed: {indexed} indexed, {duplicate} there already, {dead} refused again and kept"
-    );
+    )
 }
 
 /// Notes a verdict.

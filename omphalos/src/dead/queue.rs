@@ -1,5 +1,7 @@
 //! Dead letters in the broker's queue.
 
+use std::io::Write;
+
 use clap::ArgMatches;
 use omphalos_common::program::complain;
 use omphalos_transport::amqp::{AmqpSettings, Broker, DeadQueue, Replayed, Topology};
@@ -70,9 +72,10 @@ async fn replay(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<
             Err(error) => break Err(error),
         }
     };
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{published} dead letters published again; those that are refused once more come back"
-    );
+    )?;
     ended?;
     if refused > 0 {
         anyhow::bail!(
@@ -90,6 +93,6 @@ async fn drop_them(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Resu
             count += 1;
         }
     }
-    println!("{count} dead letters dropped");
+    writeln!(std::io::stdout(), "{count} dead letters dropped")?;
     Ok(())
 }

@@ -19,6 +19,7 @@ use indicatif::HumanBytes;
 use omphalos_common::config::{ConfigError, Size, listen_address};
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
+use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_parser::ParserKind;
 use omphalos_parser::settings::RecipeSettings;
@@ -136,9 +137,9 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
         ElasticsearchSettings { url: Some(vec![url.clone()]), ..ElasticsearchSettings::default() };
     let client = Client::new(&elasticsearch, false)?.for_reading();
     let demo = Demo { client, watch, writer, begun, colour: colour() };
-    eprintln!("A shop's access log is being written, read, and stored, all in this process:\n");
-    eprintln!("  log     {}", demo.writer.path().display());
-    eprintln!("  store   {url}  (Elasticsearch's HTTP API)");
+    tell!("A shop's access log is being written, read, and stored, all in this process:\n");
+    tell!("  log     {}", demo.writer.path().display());
+    tell!("  store   {url}  (Elasticsearch's HTTP API)");
     let end = given.get_one::<u64>("seconds").map(|seconds| begun + Duration::from_secs(*seconds));
     let result = demo.show(&url, end, (&shutdown, &mut chain)).await;
     stop_chain.cancel();
@@ -161,7 +162,7 @@ async fn listen(wanted: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
         Err(error) => {
             let listener = TcpListener::bind(SocketAddr::new(USUAL.ip(), 0)).await?;
             let address = listener.local_addr()?;
-            eprintln!("{USUAL} cannot be used ({error}): the store listens at {address}\n");
+            tell!("{USUAL} cannot be used ({error}): the store listens at {address}\n");
             Ok(listener)
         }
     }
@@ -239,12 +240,12 @@ impl Demo {
         let zone = jiff::tz::TimeZone::UTC;
         let line = Lines { colour: self.colour, zone, width: None }.line(&document);
         let took = self.begun.elapsed().as_secs_f64();
-        eprintln!("\nThe first line was found {took:.1} s after the start:\n\n  {line}\n");
-        eprintln!("Try, in another terminal:\n");
+        tell!("\nThe first line was found {took:.1} s after the start:\n\n  {line}\n");
+        tell!("Try, in another terminal:\n");
         for line in to_try(url) {
-            eprintln!("  {line}");
+            tell!("  {line}");
         }
-        eprintln!();
+        tell!();
         Ok(true)
     }
 
@@ -285,15 +286,15 @@ impl Demo {
 /// Says whether each line is there once.
 fn compare(written: Tally, stored: Tally) -> anyhow::Result<()> {
     use crate::search::grouped;
-    eprintln!("  lines written        {:>10}", grouped(written.count()));
-    eprintln!("  documents stored     {:>10}", grouped(stored.count()));
-    eprintln!("  most memory          {:>10}", HumanBytes(memory().1).to_string());
+    tell!("  lines written        {:>10}", grouped(written.count()));
+    tell!("  documents stored     {:>10}", grouped(stored.count()));
+    tell!("  most memory          {:>10}", HumanBytes(memory().1).to_string());
     if written != stored {
         anyhow::bail!(
             "what is stored is not what was written: lines are missing, or are there twice"
         );
     }
-    eprintln!("\nEvery line is stored, and each once.");
+    tell!("\nEvery line is stored, and each once.");
     Ok(())
 }
 

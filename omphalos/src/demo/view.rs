@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use omphalos_common::tell;
 
 use super::figures::Figures;
 use super::traffic::Happening;
@@ -60,7 +61,7 @@ impl View {
             self.bar.tick();
         } else if self.said.is_none_or(|said| scene.elapsed >= said + CALM) {
             self.said = Some(scene.elapsed);
-            eprintln!("{}", plain(scene));
+            tell!("{}", plain(scene));
         }
     }
 

@@ -14,6 +14,7 @@ use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
+use omphalos_common::tell;
 use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_shipper::host::keep_id;
@@ -71,7 +72,8 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     };
     let watch = Watch::default();
     let stop = Shutdown::new();
-    let progress = Progress::start(files.len(), bytes, watch.shipper.clone(), stop.clone());
+    let ends = (stop.clone(), shutdown.clone());
+    let progress = Progress::start((files.len(), bytes), watch.shipper.clone(), ends);
     let result = chain.run(watch.clone(), shutdown.clone()).await;
     stop.cancel();
     progress.end().await;
@@ -80,7 +82,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     }
     report(&watch, is_remote, if result.is_ok() { bytes } else { 0 }, &settings);
     if shutdown.is_cancelled() {
-        eprintln!("stopped; the same command goes on where it stopped");
+        tell!("stopped; the same command goes on where it stopped");
     }
     result?;
     let is_whole = !shutdown.is_cancelled() && watch.indexer.totals().dead == 0;
@@ -93,16 +95,16 @@ fn say_where(settings: &Settings, is_opened: bool) -> Result<(), ConfigError> {
     match &settings.indexer.elasticsearch.url {
         Some(urls) if is_opened => {
             let store = store_options(settings, &settings.store());
-            eprintln!(
+            tell!(
                 "into the store in {}, which is served at {} meanwhile, as {prefix}-*",
                 store.directory.display(),
                 urls.join(", ")
             );
         }
         Some(_) => {
-            eprintln!("into {}, as {prefix}-*", settings.indexer.elasticsearch.shown()?);
+            tell!("into {}, as {prefix}-*", settings.indexer.elasticsearch.shown()?);
         }
-        None => eprintln!("into the exchange {} of the broker", settings.shipper.amqp.exchange),
+        None => tell!("into the exchange {} of the broker", settings.shipper.amqp.exchange),
     }
     Ok(())
 }
@@ -203,10 +205,10 @@ fn unusable(directory: &Path, error: &std::io::Error) -> ConfigError {
 /// it is said what could not be read.
 fn report(watch: &Watch, is_remote: bool, bytes: u64, settings: &Settings) {
     let (read, became) = (watch.shipper.totals(), watch.indexer.totals());
-    let row = |name: &str, number: u64| eprintln!("  {name:<14}{:>14}", grouped(number));
+    let row = |name: &str, number: u64| tell!("  {name:<14}{:>14}", grouped(number));
     row("lines read", read.lines);
     if read.lines == 0 && bytes > 0 {
-        eprintln!(
+        tell!(
             "nothing is new: all of it was imported before. To import it again, delete {}; what is there already is refused as a duplicate",
             settings.state_dir().display()
         );
@@ -225,6 +227,6 @@ fn report(watch: &Watch, is_remote: bool, bytes: u64, settings: &Settings) {
     row("duplicate", became.duplicate);
     row("dead letters", became.dead);
     if became.dead > 0 {
-        eprintln!("  why: {}", settings.state_dir().join(DEAD_FILE_NAME).display());
+        tell!("  why: {}", settings.state_dir().join(DEAD_FILE_NAME).display());
     }
 }

@@ -29,6 +29,10 @@ Examples:
   omphalos import old/*.log --parser json --dataset shop --elasticsearch-url http://es1:9200 \\
       --index-period month --index-outlier-past-days 4000";
 
+/// Somebody waits for the end: less than for a daemon, since what has no answer by then is read again
+/// by the same command.
+const STOP_GRACE: &str = "2s";
+
 /// What is asked for.
 pub struct Options {
     /// With a `[[monitor]]` table for each file.
@@ -49,6 +53,7 @@ fn rows() -> Vec<Setting> {
                 "State directory of the process whose store is filled; the import keeps its own state in the directory import below it.",
             ),
             "log_level" => row.default("warn"),
+            "stop_grace" => row.default(STOP_GRACE),
             _ => *row,
         };
     }
@@ -72,6 +77,7 @@ impl Options {
         let read = |name: &str| match name {
             // The bar is better company than what a daemon says.
             "OMPHALOS_LOG_LEVEL" => Some(std::env::var_os(name).unwrap_or("warn".into())),
+            "OMPHALOS_STOP_GRACE" => Some(std::env::var_os(name).unwrap_or(STOP_GRACE.into())),
             _ => std::env::var_os(name),
         };
         let names = given.get_many::<String>("monitor.paths").unwrap_or_default();

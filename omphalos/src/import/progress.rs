@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::tell;
 use omphalos_shipper::metrics::ShipperMetrics;
 use tokio::task::JoinHandle;
 
@@ -12,21 +13,35 @@ const PAUSE: Duration = Duration::from_millis(200);
 const TEMPLATE: &str =
     "  {wide_bar} {percent:>3} %  {bytes} of about {total_bytes}  {msg}  {eta} left";
 
+/// Said when the import is told to stop, since the answers that it still waits for may not come.
+const STOPPING: &str = "stopping: waiting a moment for the answers to what was sent; what is indexed is kept, and the rest is read again by the same command; a second signal stops at once";
+
 /// A task that moves the bar.
 pub struct Progress(JoinHandle<()>);
 
 impl Progress {
     /// Begins: so many files with so many bytes, about.
-    pub fn start(files: usize, bytes: u64, metrics: ShipperMetrics, stop: Shutdown) -> Self {
-        eprintln!("importing {files} {}", if files == 1 { "file" } else { "files" });
+    ///
+    /// It is taken away at `stop`; at `shutdown` it says that the import ends, and how.
+    pub fn start(
+        (files, bytes): (usize, u64),
+        metrics: ShipperMetrics,
+        (stop, shutdown): (Shutdown, Shutdown),
+    ) -> Self {
+        tell!("importing {files} {}", if files == 1 { "file" } else { "files" });
         let bar = ProgressBar::new(bytes);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
         Self(tokio::spawn(async move {
+            let mut is_stopping = false;
             while !stop.is_cancelled() {
                 tokio::select! {
                     () = stop.cancelled() => {}
+                    () = shutdown.cancelled(), if !is_stopping => {
+                        is_stopping = true;
+                        bar.suspend(|| tell!("{STOPPING}"));
+                    }
                     () = tokio::time::sleep(PAUSE) => {}
                 }
                 let done = metrics.totals();

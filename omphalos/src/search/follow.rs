@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use omphalos_common::program::complain;
 use omphalos_common::retry::Retry;
+use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::Fault;
 
 use super::asking::{Asker, Hit, Order, Wanted};
@@ -130,7 +131,7 @@ impl<'a> Follower<'a> {
                 Ok(()) => {
                     self.retry.reset();
                     if std::mem::take(&mut self.is_troubled) {
-                        eprintln!("omphalos: {} answers again", self.asker.shown());
+                        tell!("omphalos: {} answers again", self.asker.shown());
                     }
                 }
                 Err(problem) => {

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
+use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, Fault};
 
 use asking::{Asker, Hit, Order, Wanted};
@@ -84,17 +85,17 @@ async fn say_total(options: &Options, asker: &Asker, shown: u64, total: u64) -> 
     let total_shown = grouped(total);
     match (shown, total) {
         (_, 0) => {
-            eprintln!("nothing matches in {}", asker.asked());
+            tell!("nothing matches in {}", asker.asked());
             for hint in hints::hints(&options.query, &asker.fields().await?) {
-                eprintln!("  {hint}");
+                tell!("  {hint}");
             }
         }
-        (_, 1) => eprintln!("1 line matches"),
-        (shown, total) if shown < total => eprintln!(
+        (_, 1) => tell!("1 line matches"),
+        (shown, total) if shown < total => tell!(
             "{total_shown} lines match; these are the newest {} (--limit N for more)",
             grouped(shown)
         ),
-        _ => eprintln!("{total_shown} lines match"),
+        _ => tell!("{total_shown} lines match"),
     }
     Ok(())
 }
