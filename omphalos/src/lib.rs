@@ -13,6 +13,7 @@ mod parse;
 mod reading;
 pub mod run;
 mod search;
+mod store_owner;
 mod top;
 
 use std::process::ExitCode;

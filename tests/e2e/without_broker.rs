@@ -399,3 +399,47 @@ fn an_audit_asks_the_store_that_the_settings_name_as_a_search_does() {
     assert_eq!(flagged.code, Some(0), "{}", flagged.output);
     drop(process);
 }
+
+/// Whoever writes to a store that listens where it was told, makes sure that it is that of the state
+/// directory: `import`, `dead replay`, and `audit`, whose report would be of another store as well.
+#[test]
+fn a_store_of_another_state_directory_is_neither_audited_nor_repaired() {
+    let (ours, other) = (Alone::new(), Alone::new());
+    let mut log = LogFile::create(&ours.directory.path().join("access.log"));
+    log.append(20);
+    let mut running = ours
+        .with_state("run")
+        .arg(log.path().display())
+        .args(["--parser", "combined", "--checkpoint-interval", "20ms"])
+        .start();
+    let mut foreign = other.with_state("run").start();
+    foreign.wait_for_log("the store in");
+    ours.elastic().wait_for_count(20);
+    let listen = |alone: &Alone| alone.url.trim_start_matches("http://").to_owned();
+    let output = ours.directory.path().join("audit.out");
+    let audit = |listen: &str, more: &[&str]| {
+        let done = Program::new("omphalos", &output)
+            .args(["audit", &log.path().display().to_string(), "--parser", "combined"])
+            .option("--state-dir", ours.directory.path().join("state").display())
+            .option("--store-listen", listen)
+            .args(more)
+            .run();
+        fs::remove_file(&output).expect("the output");
+        done
+    };
+    for more in [&[][..], &["--repair"]] {
+        let refused = audit(&listen(&other), more);
+        assert_eq!(refused.code, Some(2), "{}", refused.output);
+        let expected = format!("what listens on {} is not the store in", listen(&other));
+        assert!(refused.output.contains(&expected), "{}", refused.output);
+    }
+    assert_eq!(other.elastic().count(), Ok(0));
+    eventually("all is delivered", || {
+        let whole = audit(&listen(&ours), &["--repair"]);
+        holds(
+            whole.code == Some(0) && whole.output.contains("found                    20"),
+            whole.output,
+        )
+    });
+    assert_eq!((running.terminate(), foreign.terminate()), (Some(0), Some(0)));
+}

@@ -23,6 +23,7 @@ mod repair;
 mod report;
 mod schemes;
 mod searching;
+mod store;
 mod target;
 
 pub use asking::Asker;
@@ -103,6 +104,9 @@ impl Session {
 
     /// Whether everything is there, in the end.
     async fn run(mut self) -> anyhow::Result<bool> {
+        if let Some(store) = &self.options.store {
+            store.check_owner().await?;
+        }
         self.look_at_queue().await?;
         let mut audited = Vec::new();
         for target in std::mem::take(&mut self.options.targets) {

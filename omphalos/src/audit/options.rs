@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::clock::now_millis;
-use omphalos_common::config::{
-    About, ConfigError, HasRows, Period, Setting, add_flags, load, load_with,
-};
+use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, load, load_with};
 use omphalos_common::ids::IdScheme;
 use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_indexer::config as indexer;
@@ -23,8 +21,8 @@ use omphalos_transport::batch::COMPRESSION_LEVEL;
 use omphalos_transport::batch::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
+use super::store::{AskedStore, store_rows};
 use super::target::Target;
-use crate::run::StoreSettings;
 
 const EXAMPLES: &str = "\
 Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
@@ -49,6 +47,8 @@ pub struct Options {
     pub why_unknown: String,
     /// The dead letters of a process without a broker, where there is a file of them.
     pub dead_file: Option<PathBuf>,
+    /// The store, if no Elasticsearch is named.
+    pub store: Option<AskedStore>,
     /// Whether to ship what is missing, and how long to wait for it.
     pub repair: Option<Duration>,
     /// Whether to print JSON.
@@ -114,17 +114,6 @@ fn indexer_rows() -> Vec<Setting> {
     rows
 }
 
-/// Where documents are if no Elasticsearch is named.
-fn store_rows() -> Vec<Setting> {
-    let mut rows = StoreSettings::rows();
-    rows.retain(|row| row.is_about(&[About::Place]));
-    for row in &mut rows {
-        *row = row
-            .help("Address of the embedded store, which is asked where no Elasticsearch is named.");
-    }
-    rows
-}
-
 impl Options {
     /// Reads flags, environment and files.
     ///
@@ -149,10 +138,11 @@ impl Options {
             .or_else(|| read("OMPHALOS_CONFIG").map(PathBuf::from));
         let mut indexer: indexer::Settings =
             load_with(file.as_deref(), &indexer_rows(), given, read)?;
+        let mut store = None;
         if indexer.elasticsearch.url.is_none() {
-            // The store, where it listens; by default that is where Elasticsearch would.
-            let store: StoreSettings = load_with(file.as_deref(), &store_rows(), given, read)?;
-            indexer.elasticsearch.url = Some(vec![format!("http://{}", store.listen)]);
+            let asked = AskedStore::read(given, file.as_deref(), &shipper.state_dir)?;
+            indexer.elasticsearch.url = Some(vec![asked.url()]);
+            store = Some(asked);
         }
         indexer.check()?;
         check_ids(&shipper)?;
@@ -182,6 +172,7 @@ impl Options {
             amqp,
             why_unknown,
             dead_file,
+            store,
             repair,
             json: given.get_flag("json"),
         })
