@@ -6,6 +6,7 @@
 
 mod audit;
 mod dead;
+mod dead_files;
 mod demo;
 mod import;
 mod local_road;

@@ -154,7 +154,7 @@ impl Session {
         if audited.iter().all(|one| one.absent.is_empty()) {
             return Ok(());
         }
-        if let Some(path) = &self.options.dead_file {
+        for path in &self.options.dead_files {
             let mut source = Source::file(path)?;
             letters::find(&mut source, audited, &mut self.groups, &self.progress).await?;
         }
@@ -186,7 +186,7 @@ impl Session {
                 grouped(waiting.into()),
                 mq.queue()
             ),
-            (None, _) if is_missing && self.options.dead_file.is_none() => writeln!(
+            (None, _) if is_missing && self.options.dead_files.is_empty() => writeln!(
                 out,
                 "the queue and its dead letters were not looked at: give --amqp-url for that"
             ),

@@ -26,8 +26,8 @@ use options::Options;
 pub use options::command;
 use progress::Progress;
 
-/// Below the state directory.
-const REMEMBERED: &str = "import";
+/// Where imports keep what they remember, and their dead letters: below the state directory.
+pub const REMEMBERED: &str = "import";
 /// How long the name of a directory below that may be, in bytes.
 const LONGEST_NAME: usize = 120;
 
@@ -139,7 +139,10 @@ pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> 
 
 /// Where what was imported is remembered, below the state directory: of each place that documents go
 /// to by itself, because what is in one is not in another.
-fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, ConfigError> {
+///
+/// # Errors
+/// When the settings do not say where.
+pub fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, ConfigError> {
     let (shipper, indexer) = (&settings.shipper, &settings.indexer);
     let place = match &indexer.elasticsearch.url {
         _ if is_remote => format!("{}-{}", shipper.amqp.shown()?, shipper.amqp.exchange),
@@ -193,6 +196,7 @@ fn report(watch: &Watch, is_remote: bool, bytes: u64, settings: &Settings) {
     row("duplicate", became.duplicate);
     row("dead letters", became.dead);
     if became.dead > 0 {
-        eprintln!("  why: {}", settings.state_dir().join(DEAD_FILE_NAME).display());
+        let file = settings.state_dir().join(DEAD_FILE_NAME);
+        eprintln!("  why: {}; omphalos dead list shows them", file.display());
     }
 }
