@@ -6,6 +6,7 @@
 
 mod audit;
 mod dead;
+mod dead_files;
 mod demo;
 mod import;
 mod local_road;
@@ -13,6 +14,7 @@ mod parse;
 mod reading;
 pub mod run;
 mod search;
+mod store_owner;
 mod top;
 
 use std::process::ExitCode;

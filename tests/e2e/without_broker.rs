@@ -399,3 +399,109 @@ fn an_audit_asks_the_store_that_the_settings_name_as_a_search_does() {
     assert_eq!(flagged.code, Some(0), "{}", flagged.output);
     drop(process);
 }
+
+/// Whoever writes to a store that listens where it was told, makes sure that it is that of the state
+/// directory: `import`, `dead replay`, and `audit`, whose report would be of another store as well.
+#[test]
+fn a_store_of_another_state_directory_is_neither_audited_nor_repaired() {
+    let (ours, other) = (Alone::new(), Alone::new());
+    let mut log = LogFile::create(&ours.directory.path().join("access.log"));
+    log.append(20);
+    let mut running = ours
+        .with_state("run")
+        .arg(log.path().display())
+        .args(["--parser", "combined", "--checkpoint-interval", "20ms"])
+        .start();
+    let mut foreign = other.with_state("run").start();
+    foreign.wait_for_log("the store in");
+    ours.elastic().wait_for_count(20);
+    let listen = |alone: &Alone| alone.url.trim_start_matches("http://").to_owned();
+    let output = ours.directory.path().join("audit.out");
+    let audit = |listen: &str, more: &[&str]| {
+        let done = Program::new("omphalos", &output)
+            .args(["audit", &log.path().display().to_string(), "--parser", "combined"])
+            .option("--state-dir", ours.directory.path().join("state").display())
+            .option("--store-listen", listen)
+            .args(more)
+            .run();
+        fs::remove_file(&output).expect("the output");
+        done
+    };
+    for more in [&[][..], &["--repair"]] {
+        let refused = audit(&listen(&other), more);
+        assert_eq!(refused.code, Some(2), "{}", refused.output);
+        let expected = format!("what listens on {} is not the store in", listen(&other));
+        assert!(refused.output.contains(&expected), "{}", refused.output);
+    }
+    assert_eq!(other.elastic().count(), Ok(0));
+    eventually("all is delivered", || {
+        let whole = audit(&listen(&ours), &["--repair"]);
+        holds(
+            whole.code == Some(0) && whole.output.contains("found                    20"),
+            whole.output,
+        )
+    });
+    assert_eq!((running.terminate(), foreign.terminate()), (Some(0), Some(0)));
+}
+
+/// An import keeps its dead letters apart from those of the process beside it, and one into another
+/// place apart from both: whoever looks for dead letters looks for all, and what is replayed goes
+/// where it belongs.
+#[test]
+fn dead_letters_of_imports_are_found_replayed_and_dropped_with_those_of_the_process() {
+    let site = Site::new();
+    let mut process = site.run();
+    process.wait_for_log("the store in");
+    site.alone.elastic().must(Method::PUT, INDEX, &strict());
+    site.write(0..10);
+    wait_for_dead(&process, 5);
+    let directory = site.alone.directory.path();
+    let old = directory.join("old.json");
+    fs::write(&old, lines(100..120)).expect("a file");
+    let format = ["--parser", "json", "--dataset", "app"];
+    let import = || site.alone.with_state("import").arg(old.display()).args(format);
+    let imported = import().run();
+    assert_eq!(imported.code, Some(1), "{}", imported.output);
+    let other = Embedded::start();
+    let elsewhere = Elastic::new(&other.url(), "omphalos");
+    elsewhere.must(Method::PUT, INDEX, &strict());
+    let imported = import().option("--elasticsearch-url", other.url()).run();
+    assert_eq!(imported.code, Some(1), "{}", imported.output);
+
+    let own = directory.join("state/dead-letters.ndjson");
+    let beside = directory.join("state/import/dead-letters.ndjson");
+    let letters = |file: &Path, listed: &str| {
+        let line = format!("    in {}", file.display());
+        listed.lines().filter(|found| **found == line).count()
+    };
+    let listed = site.dead(&["list"]);
+    assert!(listed.ends_with("\n25 dead letters\n"), "{listed}");
+    assert_eq!((letters(&own, &listed), letters(&beside, &listed)), (5, 10), "{listed}");
+    let as_json = site.dead(&["list", "--json"]);
+    let in_file = format!("\"file\":\"{}\"", beside.display());
+    assert_eq!(as_json.matches(&in_file).count(), 10, "{as_json}");
+    let audited = site.alone.with_state("audit").arg(old.display()).args(format).run();
+    assert_eq!(audited.code, Some(0), "{}", audited.output);
+    assert!(audited.output.contains("dead-lettered            10"), "{}", audited.output);
+
+    let id = ids(&beside).remove(0);
+    // The same document was refused in both places.
+    let dropped = site.dead(&["drop", "--id", &id, "--yes"]);
+    assert!(dropped.ends_with("2 dead letters dropped\n"), "{dropped}");
+    assert_eq!(ids(&beside).len(), 9);
+    site.allow_notes();
+    let replayed = site.dead_with(&["replay", "--all"], 1);
+    assert!(
+        replayed.contains("14 dead letters replayed: 14 indexed, 0 there already, 0 refused"),
+        "{replayed}"
+    );
+    assert!(replayed.contains("9 dead letters in "), "those of elsewhere stay: {replayed}");
+    assert_eq!((ids(&own).len(), ids(&beside).len(), elsewhere.count()), (0, 0, Ok(10)));
+    let there = ["replay", "--all", "--elasticsearch-url", &other.url()];
+    let refused = site.dead_with(&there, 1);
+    assert!(
+        refused.contains("9 dead letters replayed: 0 indexed, 0 there already, 9"),
+        "{refused}"
+    );
+    assert_eq!(process.terminate(), Some(0));
+}

@@ -23,6 +23,7 @@ mod repair;
 mod report;
 mod schemes;
 mod searching;
+mod store;
 mod target;
 
 pub use asking::Asker;
@@ -103,6 +104,9 @@ impl Session {
 
     /// Whether everything is there, in the end.
     async fn run(mut self) -> anyhow::Result<bool> {
+        if let Some(store) = &self.options.store {
+            store.check_owner().await?;
+        }
         self.look_at_queue().await?;
         let mut audited = Vec::new();
         for target in std::mem::take(&mut self.options.targets) {
@@ -150,7 +154,7 @@ impl Session {
         if audited.iter().all(|one| one.absent.is_empty()) {
             return Ok(());
         }
-        if let Some(path) = &self.options.dead_file {
+        for path in &self.options.dead_files {
             let mut source = Source::file(path)?;
             letters::find(&mut source, audited, &mut self.groups, &self.progress).await?;
         }
@@ -182,7 +186,7 @@ impl Session {
                 grouped(waiting.into()),
                 mq.queue()
             ),
-            (None, _) if is_missing && self.options.dead_file.is_none() => writeln!(
+            (None, _) if is_missing && self.options.dead_files.is_empty() => writeln!(
                 out,
                 "the queue and its dead letters were not looked at: give --amqp-url for that"
             ),

@@ -6,11 +6,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::clock::now_millis;
-use omphalos_common::config::{
-    About, ConfigError, HasRows, Period, Setting, add_flags, load, load_with,
-};
+use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, load, load_with};
 use omphalos_common::ids::IdScheme;
-use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_indexer::config as indexer;
 use omphalos_parser::ParserKind;
 use omphalos_shipper::config::{self as shipper, TransportKind};
@@ -23,8 +20,9 @@ use omphalos_transport::batch::COMPRESSION_LEVEL;
 use omphalos_transport::batch::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
+use super::store::{AskedStore, store_rows};
 use super::target::Target;
-use crate::run::StoreSettings;
+use crate::dead_files;
 
 const EXAMPLES: &str = "\
 Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
@@ -47,8 +45,10 @@ pub struct Options {
     pub amqp: Option<AmqpSettings>,
     /// Why there may be nothing in a checkpoint about a file.
     pub why_unknown: String,
-    /// The dead letters of a process without a broker, where there is a file of them.
-    pub dead_file: Option<PathBuf>,
+    /// The dead letters of a process without a broker and of imports, where there are files of them.
+    pub dead_files: Vec<PathBuf>,
+    /// The store, if no Elasticsearch is named.
+    pub store: Option<AskedStore>,
     /// Whether to ship what is missing, and how long to wait for it.
     pub repair: Option<Duration>,
     /// Whether to print JSON.
@@ -89,7 +89,7 @@ pub fn command() -> Command {
         .arg(path("as", "PATH", "The path by which the shipper knows FILE, if it was moved"))
         .arg(host_id)
         .arg(path("indexer-config", "FILE", "Read the indexer's settings from this TOML file"))
-        .arg(path("dead-file", "FILE", "Look for dead letters in this file, written by a process without a broker; by default dead-letters.ndjson in the state directory"))
+        .arg(path("dead-file", "FILE", "Look for dead letters in this file, written by a process without a broker; by default dead-letters.ndjson in the state directory, and those of imports below it"))
         .arg(switch("repair", "Ship what is missing, through the broker, or straight to Elasticsearch if none is named, and wait until it is found"))
         .arg(timeout)
         .arg(switch("json", "Print one JSON object"));
@@ -111,17 +111,6 @@ fn shipper_rows() -> Vec<Setting> {
 fn indexer_rows() -> Vec<Setting> {
     let mut rows = indexer::all_settings();
     rows.retain(|row| row.is_about(&[About::Place, About::Identity]));
-    rows
-}
-
-/// Where documents are if no Elasticsearch is named.
-fn store_rows() -> Vec<Setting> {
-    let mut rows = StoreSettings::rows();
-    rows.retain(|row| row.is_about(&[About::Place]));
-    for row in &mut rows {
-        *row = row
-            .help("Address of the embedded store, which is asked where no Elasticsearch is named.");
-    }
     rows
 }
 
@@ -149,10 +138,11 @@ impl Options {
             .or_else(|| read("OMPHALOS_CONFIG").map(PathBuf::from));
         let mut indexer: indexer::Settings =
             load_with(file.as_deref(), &indexer_rows(), given, read)?;
+        let mut store = None;
         if indexer.elasticsearch.url.is_none() {
-            // The store, where it listens; by default that is where Elasticsearch would.
-            let store: StoreSettings = load_with(file.as_deref(), &store_rows(), given, read)?;
-            indexer.elasticsearch.url = Some(vec![format!("http://{}", store.listen)]);
+            let asked = AskedStore::read(given, file.as_deref(), &shipper.state_dir)?;
+            indexer.elasticsearch.url = Some(vec![asked.url()]);
+            store = Some(asked);
         }
         indexer.check()?;
         check_ids(&shipper)?;
@@ -174,14 +164,15 @@ impl Options {
             )
             .into());
         }
-        let dead_file = dead_file(given, &shipper.state_dir);
+        let dead_files = dead_files(given, &shipper.state_dir)?;
         Ok(Self {
             targets: targets(given, &shipper, &host, &entries)?,
             shipper,
             indexer,
             amqp,
             why_unknown,
-            dead_file,
+            dead_files,
+            store,
             repair,
             json: given.get_flag("json"),
         })
@@ -213,10 +204,14 @@ fn likeliest(directories: [PathBuf; 2]) -> PathBuf {
     if !is_there(&first) && is_there(&second) { second } else { first }
 }
 
-/// The file of dead letters: the one that is named, or else the one beside the checkpoint.
-fn dead_file(given: &ArgMatches, state_dir: &Path) -> Option<PathBuf> {
-    let named = given.get_one::<PathBuf>("dead-file").cloned();
-    named.or_else(|| Some(state_dir.join(DEAD_FILE_NAME)).filter(|path| path.is_file()))
+/// The files of dead letters: the one that is named, or else those in the state directory.
+fn dead_files(given: &ArgMatches, state_dir: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    if let Some(named) = given.get_one::<PathBuf>("dead-file") {
+        return Ok(vec![named.clone()]);
+    }
+    let mut files = dead_files::of_imports(state_dir)?;
+    files.extend(Some(dead_files::of_process(state_dir)).filter(|file| file.is_file()));
+    Ok(files)
 }
 
 /// The entries of the shipper's checkpoint; or why there are none.

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bytes::Bytes;
-use clap::ArgMatches;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
@@ -24,12 +23,40 @@ use omphalos_transport::wire::{CONTENT_TYPE_BATCH, SingleFiling, encode_single};
 use omphalos_transport::{About, Message};
 use tokio::signal::ctrl_c;
 
-use super::letter::{List, Selection, show};
+use super::letter::{Filed, List, Selection, show};
+use crate::dead_files::REPLAY;
 use crate::local_road::{LocalRoad, WINDOW};
 
 /// The file.
 pub struct Letters {
     file: DeadFile,
+}
+
+/// What became of letters, of one file or several.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// How many have a verdict.
+    pub letters: usize,
+    sums: Sums,
+    /// What could not be done.
+    pub left: Vec<String>,
+}
+
+impl Replayed {
+    fn add(&mut self, letters: usize, sums: Sums) {
+        self.letters += letters;
+        self.sums.indexed += sums.indexed;
+        self.sums.duplicate += sums.duplicate;
+        self.sums.dead += sums.dead;
+    }
+
+    /// Says it.
+    pub fn tell(&self) {
+        let Self { letters, sums: Sums { indexed, duplicate, dead }, .. } = self;
+        println!(
+            "{letters} dead letters replayed: {indexed} indexed, {duplicate} there already, {dead} refused again and kept"
+        );
+    }
 }
 
 /// What is done with letters by their numbers.
@@ -60,7 +87,7 @@ impl Letters {
     /// The letters with their numbers; returns how many lines are none.
     fn each(
         &self,
-        mut take: impl FnMut(u64, FileLetter) -> anyhow::Result<()>,
+        mut take: impl FnMut(u64, Filed<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<u64> {
         let lines = read_lines(self.file.path())
             .with_context(|| format!("cannot read {}", self.shown()))?;
@@ -71,29 +98,30 @@ impl Letters {
                 unreadable += 1;
                 continue;
             };
-            take(number, letter)?;
+            take(number, Filed { letter, file: self.file.path() })?;
         }
         Ok(unreadable)
     }
 
-    /// Not all could be done where lines are no letters: it is the last word, behind what was done.
-    fn check_all(&self, unreadable: u64) -> anyhow::Result<()> {
-        if unreadable == 0 {
-            return Ok(());
-        }
-        anyhow::bail!(
-            "{unreadable} lines of {} are no dead letters, such as what a process that was killed had begun to write; they stay as they are: look at them, and take them out with an editor while no process writes there",
+    /// What is to be said where lines are no letters.
+    fn unreadable(&self, lines: u64) -> Option<String> {
+        (lines > 0).then(|| format!(
+            "{lines} lines of {} are no dead letters, such as what a process that was killed had begun to write; they stay as they are: look at them, and take them out with an editor while no process writes there",
             self.shown()
-        )
+        ))
     }
 
-    /// Lists those that are meant.
+    /// Lists those that are meant; returns how many were not looked at, and what could not be done.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn list(&self, selection: &Selection, given: &ArgMatches) -> anyhow::Result<()> {
+    pub fn list(
+        &self,
+        selection: &Selection,
+        list: &mut List,
+    ) -> anyhow::Result<(u64, Option<String>)> {
         let mut out = io::stdout().lock();
-        let (mut list, mut more) = (List::of(given), 0);
+        let mut more = 0;
         let unreadable = self.each(|_, letter| {
             if !list.has_room() {
                 more += 1;
@@ -102,15 +130,14 @@ impl Letters {
             }
             Ok(())
         })?;
-        list.end(&mut out, more)?;
-        self.check_all(unreadable)
+        Ok((more, self.unreadable(unreadable)))
     }
 
-    /// Shows those that are meant whole.
+    /// Shows those that are meant whole; returns what could not be done.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn show(&self, selection: &Selection) -> anyhow::Result<()> {
+    pub fn show(&self, selection: &Selection) -> anyhow::Result<Option<String>> {
         let mut out = io::stdout().lock();
         let unreadable = self.each(|_, letter| {
             if selection.has(&letter) {
@@ -118,14 +145,14 @@ impl Letters {
             }
             Ok(())
         })?;
-        self.check_all(unreadable)
+        Ok(self.unreadable(unreadable))
     }
 
-    /// Deletes those that are meant.
+    /// Deletes those that are meant; returns how many, and what could not be done.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn drop(&self, selection: &Selection) -> anyhow::Result<()> {
+    pub fn drop(&self, selection: &Selection) -> anyhow::Result<(usize, Option<String>)> {
         let _alone = self.alone()?;
         let mut dropped = HashSet::new();
         let unreadable = self.each(|number, letter| {
@@ -135,18 +162,31 @@ impl Letters {
             Ok(())
         })?;
         self.take_out(&dropped, [])?;
-        writeln!(io::stdout(), "{} dead letters dropped", dropped.len())?;
-        self.check_all(unreadable)
+        Ok((dropped.len(), self.unreadable(unreadable)))
     }
 
-    /// Indexes those that are meant.
+    /// How many are meant.
     ///
     /// # Errors
-    /// When the file cannot be written, or the indexer failed, or not all could be replayed.
+    /// When the file cannot be read.
+    pub fn count(&self, selection: &Selection) -> anyhow::Result<u64> {
+        let mut count = 0;
+        self.each(|_, letter| {
+            count += u64::from(selection.has(&letter));
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// Indexes those that are meant, and adds to `all` what became of them.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the indexer failed.
     pub async fn replay(
         &self,
         selection: &Selection,
         settings: indexer::Settings,
+        all: &mut Replayed,
     ) -> anyhow::Result<()> {
         let _alone = self.alone()?;
         let again = self.begin_again()?;
@@ -167,23 +207,22 @@ impl Letters {
         self.take_out(&done, replay.refused_again(&again.join(DEAD_FILE_NAME))?)?;
         remove_dir_all(&again).with_context(|| format!("cannot remove {}", again.display()))?;
         let sums = sums?;
-        let told = tell(done.len(), sums);
+        all.add(done.len(), sums);
         sent?;
-        told?;
-        self.check_all(replay.unreadable)?;
+        all.left.extend(self.unreadable(replay.unreadable));
         if sums.dead > 0 {
-            anyhow::bail!(
+            all.left.push(format!(
                 "{} dead letters were refused again and are in {} still; fix the cause first: omphalos dead list says why",
                 sums.dead,
                 self.shown()
-            );
+            ));
         }
         if replay.garbled > 0 {
-            anyhow::bail!(
+            all.left.push(format!(
                 "{} dead letters cannot be replayed, see above; they are in {} still",
                 replay.garbled,
                 self.shown()
-            );
+            ));
         }
         Ok(())
     }
@@ -191,7 +230,7 @@ impl Letters {
     /// The directory, empty, for what is refused again. What a replay that was killed left in it is in
     /// the file still.
     fn begin_again(&self) -> Result<PathBuf, ConfigError> {
-        let directory = self.file.directory().join("replay");
+        let directory = self.file.directory().join(REPLAY);
         let made = match remove_dir_all(&directory) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => create_dir(&directory),
@@ -217,10 +256,15 @@ impl Letters {
             .with_context(|| format!("cannot read {}", self.shown()))?;
         for (number, line) in (0..).zip(lines) {
             let line = line.with_context(|| format!("cannot read {}", self.shown()))?;
-            let letter = FileLetter::parse(&line);
-            replay.unreadable += u64::from(letter.is_none());
-            let letter = letter.filter(|letter| selection.has(letter));
-            let Some(message) = letter.and_then(|letter| replay.message(number, &letter)) else {
+            let Some(letter) = FileLetter::parse(&line) else {
+                replay.unreadable += 1;
+                continue;
+            };
+            let filed = Filed { letter, file: self.file.path() };
+            if !selection.has(&filed) {
+                continue;
+            }
+            let Some(message) = replay.message(number, &filed.letter) else {
                 continue;
             };
             let receipt = road.send(message).await;
@@ -264,14 +308,6 @@ impl Letters {
             Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
         }
     }
-}
-
-/// The last word.
-fn tell(replayed: usize, Sums { indexed, duplicate, dead }: Sums) -> io::Result<()> {
-    writeln!(
-        io::stdout(),
-        "{replayed} dead letters replayed: {indexed} indexed, {duplicate} there already, {dead} refused again and kept"
-    )
 }
 
 /// Notes a verdict.

@@ -1,6 +1,7 @@
 //! What is shown of a dead letter, wherever it is kept, and which ones are meant.
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::ArgMatches;
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ pub trait Letter {
     fn body(&self) -> &[u8];
     /// Content type of the body, where it is known.
     fn content_type(&self) -> Option<&str>;
+    /// The file that it is in, if it is in none of a broker's queues.
+    fn file(&self) -> Option<&Path>;
 }
 
 impl Letter for DeadMessage {
@@ -34,19 +37,35 @@ impl Letter for DeadMessage {
     fn content_type(&self) -> Option<&str> {
         self.content_type()
     }
+
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 }
 
-impl Letter for FileLetter {
+/// A letter in a file.
+pub struct Filed<'a> {
+    /// The letter.
+    pub letter: FileLetter,
+    /// Where it is.
+    pub file: &'a Path,
+}
+
+impl Letter for Filed<'_> {
     fn header(&self, header: Header) -> Option<&str> {
-        self.header(header)
+        self.letter.header(header)
     }
 
     fn body(&self) -> &[u8] {
-        self.body()
+        self.letter.body()
     }
 
     fn content_type(&self) -> Option<&str> {
         None
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(self.file)
     }
 }
 
@@ -132,7 +151,11 @@ fn write_line(out: &mut impl Write, letter: &impl Letter) -> std::io::Result<()>
         get(header::INDEX),
         get(header::STATUS),
         get(header::TYPE)
-    )
+    )?;
+    match letter.file() {
+        Some(file) => writeln!(out, "    in {}", file.display()),
+        None => Ok(()),
+    }
 }
 
 /// A whole letter.
@@ -167,5 +190,6 @@ fn summary(letter: &impl Letter) -> Value {
         "message_id": get(header::MESSAGE_ID),
         "content_type": letter.content_type(),
         "bytes": letter.body().len(),
+        "file": letter.file().map(|file| file.display().to_string()),
     })
 }

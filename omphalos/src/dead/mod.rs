@@ -1,7 +1,8 @@
 //! `omphalos dead`: look at dead letters, index them again, or drop them; in the queue of a broker
-//! (`queue`), or in the file of a process without one (`file`).
+//! (`queue`), or in the files of a process without one and of imports (`files`, of which each is a `file`).
 
 mod file;
+mod files;
 mod letter;
 mod place;
 mod queue;
@@ -12,9 +13,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, add_flags};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 
-use file::Letters;
+use files::Files;
 use letter::Selection;
-use place::{Place, Target};
+use place::Place;
 
 /// The subcommand.
 pub fn command() -> Command {
@@ -58,7 +59,7 @@ pub fn command() -> Command {
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
         .global(true)
-        .help("Dead letters in this file, such as one that was moved away; by default dead-letters.ndjson in the state directory, if no broker is named");
+        .help("Dead letters in this file, such as one that was moved away; by default dead-letters.ndjson in the state directory and those of imports below it, if no broker is named");
     add_flags(dead.arg(file), &place::rows())
 }
 
@@ -92,29 +93,23 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = match Place::of(&settings, given.get_one::<PathBuf>("dead-file")) {
-        Place::Queue => {
+    let files = match Place::of(&settings, given.get_one::<PathBuf>("dead-file")) {
+        Place::Queue => None,
+        Place::File(file) => Some(Files::named(file)?),
+        Place::Directory(state_dir) => Some(Files::of(&state_dir)?),
+    };
+    let result = match (files, action) {
+        (None, _) => {
             runtime.block_on(queue::run(&settings.shipper.amqp, action, &selection, given))
         }
-        Place::File(path) => {
-            place::check(&path, given.contains_id("dead-file"))?;
-            let letters = Letters::new(&path);
-            match action {
-                "list" => letters.list(&selection, given),
-                "show" => letters.show(&selection),
-                "drop" => letters.drop(&selection),
-                _ => runtime.block_on(async {
-                    // What the indexer waits for.
-                    init_logs(LogFormat::Human, "warn")?;
-                    let Target { indexer, embedded } = Target::of(settings, &path).await?;
-                    let replayed = letters.replay(&selection, indexer).await;
-                    if let Some(embedded) = embedded {
-                        embedded.close().await?;
-                    }
-                    replayed
-                }),
-            }
-        }
+        (Some(files), "list") => files.list(&selection, given),
+        (Some(files), "show") => files.show(&selection),
+        (Some(files), "drop") => files.drop(&selection),
+        (Some(files), _) => runtime.block_on(async {
+            // What the indexer waits for.
+            init_logs(LogFormat::Human, "warn")?;
+            files.replay(&selection, settings).await
+        }),
     };
     runtime.shutdown_background();
     result

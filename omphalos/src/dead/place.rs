@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use omphalos_common::config::{ConfigError, Loaded, Setting, load};
-use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_indexer::config as indexer;
 
-use crate::import;
 use crate::run::chain::Embedded;
 use crate::run::{Settings, all_settings, store_options};
+use crate::{dead_files, import};
 
 /// The tables that say where dead letters are, and where their documents belong.
 const TABLES: [&str; 5] = ["state_dir", "amqp", "elasticsearch", "index", "store"];
@@ -19,8 +18,10 @@ const TABLES: [&str; 5] = ["state_dir", "amqp", "elasticsearch", "index", "store
 pub enum Place {
     /// In the queue.
     Queue,
-    /// In this file.
+    /// In this file, which is named.
     File(PathBuf),
+    /// In the files of this state directory.
+    Directory(PathBuf),
 }
 
 /// Where the documents of letters in a file go.
@@ -38,7 +39,7 @@ pub fn rows() -> Vec<Setting> {
     for row in &mut rows {
         *row = match row.key {
             "state_dir" => row.help(
-                "State directory of a process without a broker, which has its dead letters.",
+                "State directory of a process without a broker, which has its dead letters and those of imports.",
             ),
             "amqp.url" => row.default("").help(
                 "Broker URLs, tried in turn: dead letters are in its queue, and are published to it.",
@@ -59,28 +60,6 @@ pub fn settings(given: &ArgMatches) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
-/// Makes sure that dead letters can be in this file: an empty one need not be there, but its directory
-/// has to be; and the file, where it `is_named`.
-///
-/// # Errors
-/// When it is not there.
-pub fn check(file: &Path, is_named: bool) -> Result<(), ConfigError> {
-    if is_named && !file.exists() {
-        return Err(ConfigError::invalid(format!(
-            "--dead-file: there is no {}; name the file of a process that has dead letters",
-            file.display()
-        )));
-    }
-    let directory = file.parent().unwrap_or(file);
-    if !is_named && !directory.is_dir() {
-        return Err(ConfigError::invalid(format!(
-            "state_dir: there is no directory {}; name that of the process that has dead letters, with --state-dir",
-            directory.display()
-        )));
-    }
-    Ok(())
-}
-
 impl Place {
     /// By what is named: a file, a broker, a state directory; else what is there in the directories
     /// that programs use by themselves, and the broker of this machine.
@@ -91,7 +70,6 @@ impl Place {
     }
 
     fn among(settings: &Settings, named: Option<&PathBuf>, defaults: &[PathBuf]) -> Self {
-        let in_directory = |directory: &Path| directory.join(DEAD_FILE_NAME);
         if let Some(file) = named {
             return Self::File(file.clone());
         }
@@ -99,10 +77,13 @@ impl Place {
             return Self::Queue;
         }
         if settings.state_dir() != Settings::default().state_dir() {
-            return Self::File(in_directory(settings.state_dir()));
+            return Self::Directory(settings.state_dir().to_owned());
         }
-        let mut files = defaults.iter().map(|directory| in_directory(directory));
-        files.find(|file| file.exists()).map_or(Self::Queue, Self::File)
+        let has_some = |directory: &&PathBuf| {
+            dead_files::of_process(directory).exists()
+                || dead_files::of_imports(directory).is_ok_and(|files| !files.is_empty())
+        };
+        defaults.iter().find(has_some).cloned().map_or(Self::Queue, Self::Directory)
     }
 }
 
@@ -133,6 +114,7 @@ impl Target {
 mod tests {
     use super::*;
     use omphalos_common::config::from_text;
+    use omphalos_indexer::collector::DEAD_FILE_NAME;
 
     #[test]
     fn what_is_named_says_where_they_are_and_else_what_is_there() {
@@ -147,15 +129,20 @@ mod tests {
             defaults,
         ) {
             Place::Queue => None,
-            Place::File(path) => Some(path),
+            Place::File(path) | Place::Directory(path) => Some(path),
         };
         let file = PathBuf::from("/f");
         let broker = "[amqp]\nurl = [\"amqp://h\"]\n";
         let state = "state_dir = \"/s\"\n";
         assert_eq!(place(broker, Some(&file), &defaults), Some(file));
         assert_eq!(place(&format!("{state}{broker}"), None, &defaults), None);
-        assert_eq!(place(state, None, &defaults), Some(PathBuf::from("/s").join(DEAD_FILE_NAME)));
-        assert_eq!(place("", None, &defaults), Some(with.join(DEAD_FILE_NAME)));
+        assert_eq!(place(state, None, &defaults), Some(PathBuf::from("/s")));
+        assert_eq!(place("", None, &defaults), Some(with));
         assert_eq!(place("", None, &defaults[..1]), None);
+        // An import alone may have some.
+        std::fs::create_dir_all(without.join("import")).unwrap();
+        assert_eq!(place("", None, &defaults[..1]), None);
+        std::fs::write(without.join("import").join(DEAD_FILE_NAME), "").unwrap();
+        assert_eq!(place("", None, &defaults[..1]), Some(without));
     }
 }

@@ -6,7 +6,6 @@ mod options;
 mod progress;
 mod sizes;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,21 +15,20 @@ use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
 use omphalos_common::tell;
 use omphalos_indexer::collector::DEAD_FILE_NAME;
-use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_shipper::host::keep_id;
-use omphalos_store::disk::known_identity;
 use tokio::net::TcpListener;
 
+use crate::run::Settings;
 use crate::run::chain::{Chain, Embedded, Watch};
 use crate::run::store_options;
-use crate::run::{Settings, StoreSettings};
 use crate::search::grouped;
+use crate::store_owner::{check_owner, url_of};
 use options::Options;
 pub use options::command;
 use progress::Progress;
 
-/// Below the state directory.
-const REMEMBERED: &str = "import";
+/// Where imports keep what they remember, and their dead letters: below the state directory.
+pub const REMEMBERED: &str = "import";
 /// How long the name of a directory below that may be, in bytes.
 const LONGEST_NAME: usize = 120;
 
@@ -126,8 +124,8 @@ pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> 
             (embedded.url(), Some(embedded))
         }
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            check_owner(settings, &store).await?;
-            (url(store.listen), None)
+            check_owner(store.listen, &store_options(settings, &store).directory).await?;
+            (url_of(store.listen), None)
         }
         Err(error) => {
             return Err(ConfigError::invalid(format!(
@@ -141,39 +139,12 @@ pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> 
     Ok(embedded)
 }
 
-/// Makes sure that what listens where the store should is the store of this state directory: it would
-/// take the documents of anybody.
-async fn check_owner(settings: &Settings, store: &StoreSettings) -> anyhow::Result<()> {
-    let directory = store_options(settings, store).directory;
-    let asked = ElasticsearchSettings {
-        url: Some(vec![url(store.listen)]),
-        ..ElasticsearchSettings::default()
-    };
-    let found = Client::new(&asked, false)?.info().await;
-    let uuid = found.as_ref().ok().and_then(|info| info.uuid.as_deref());
-    if uuid.is_some() && uuid == known_identity(&directory).as_deref() {
-        return Ok(());
-    }
-    let what = match &found {
-        Ok(info) => format!("{} {}, cluster {}", info.product, info.version, info.cluster),
-        Err(fault) => fault.to_string(),
-    };
-    Err(ConfigError::invalid(format!(
-        "store.listen: what listens on {} is not the store in {} ({what}); name the state directory of the process that serves it (--state-dir), another address (--store-listen), or, if documents are to go there, --elasticsearch-url {}",
-        store.listen,
-        directory.display(),
-        url(store.listen)
-    ))
-    .into())
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
-}
-
 /// Where what was imported is remembered, below the state directory: of each place that documents go
 /// to by itself, because what is in one is not in another.
-fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, ConfigError> {
+///
+/// # Errors
+/// When the settings do not say where.
+pub fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, ConfigError> {
     let (shipper, indexer) = (&settings.shipper, &settings.indexer);
     let place = match &indexer.elasticsearch.url {
         _ if is_remote => format!("{}-{}", shipper.amqp.shown()?, shipper.amqp.exchange),
@@ -227,6 +198,7 @@ fn report(watch: &Watch, is_remote: bool, bytes: u64, settings: &Settings) {
     row("duplicate", became.duplicate);
     row("dead letters", became.dead);
     if became.dead > 0 {
-        tell!("  why: {}", settings.state_dir().join(DEAD_FILE_NAME).display());
+        let file = settings.state_dir().join(DEAD_FILE_NAME);
+        tell!("  why: {}; omphalos dead list shows them", file.display());
     }
 }

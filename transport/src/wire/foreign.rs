@@ -1,6 +1,9 @@
 //! Documents from someone else's producer: plain JSON or NDJSON, checked in full because nothing
 //! vouches for them, and given the id, the day and the time that the shipper gives to ours.
 
+mod anew;
+mod time;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -12,6 +15,8 @@ use omphalos_common::event::{clean_name, content_id, day_of};
 
 use super::decode::to_u32;
 use super::{Document, Envelope, Parcel, WireError};
+use anew::NewTime;
+use time::OwnTime;
 
 /// The two fields of a foreign document that decide where it is filed.
 #[derive(Deserialize)]
@@ -90,25 +95,28 @@ fn push(
     line: usize,
 ) -> Result<(), WireError> {
     let refuse = |reason: String| WireError::Document { line, reason };
-    let [b'{', members @ ..] = document else {
+    if !document.starts_with(b"{") {
         return Err(refuse("it does not begin with {".to_owned()));
-    };
+    }
     // As text, because the parser does not look into the strings that it skips.
     let text = std::str::from_utf8(document).map_err(|error| refuse(error.to_string()))?;
     let filing: Filing<'_> =
         serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
-    let own_time = filing.timestamp.and_then(|raw| own_time(raw.get()));
+    let own = filing.timestamp.and_then(|raw| time::read(raw.get()));
+    let own_time = own.map(OwnTime::seconds);
     let id = content_id(own_time.unwrap_or(0), &identity(envelope, line, document));
     let dataset = dataset_of(&filing, envelope.default_dataset);
     let start = parcel.text.len();
-    if filing.timestamp.is_some() {
-        parcel.text.extend_from_slice(document);
-    } else {
-        let seconds = envelope.timestamp.unwrap_or(envelope.now);
-        let time = Timestamp::from_second(seconds).map_err(|_| {
-            refuse(format!("it has no @timestamp, and that of its message, {seconds}, is none in seconds since the epoch"))
-        })?;
-        push_with_time(&mut parcel.text, members, time);
+    let new_time = match own {
+        Some(OwnTime::Plain(_)) => None,
+        Some(OwnTime::Odd(time)) => Some(NewTime { time, is_assumed: false }),
+        None => Some(assumed(envelope).map_err(refuse)?),
+    };
+    match new_time {
+        None => parcel.text.extend_from_slice(document),
+        Some(time) => {
+            anew::write(&mut parcel.text, text, time).map_err(|error| refuse(error.to_string()))?;
+        }
     }
     let end = parcel.text.len();
     if end > super::MAX_DECODED_BYTES {
@@ -139,14 +147,14 @@ fn identity(envelope: &Envelope<'_>, line: usize, document: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Kibana and every search by time need `@timestamp`, so a document without one gets the time of
-/// its message, or that of its arrival.
-fn push_with_time(text: &mut Vec<u8>, members: &[u8], time: Timestamp) {
-    text.extend_from_slice(format!(r#"{{"@timestamp":"{time}""#).as_bytes());
-    if !members.trim_ascii_start().starts_with(b"}") {
-        text.push(b',');
-    }
-    text.extend_from_slice(members);
+/// Kibana and every search by time need `@timestamp`, so a document without one that can be read gets
+/// the time of its message, or that of its arrival.
+fn assumed(envelope: &Envelope<'_>) -> Result<NewTime, String> {
+    let seconds = envelope.timestamp.unwrap_or(envelope.now);
+    let time = Timestamp::from_second(seconds).map_err(|_| {
+        format!("it has no @timestamp that can be read, and that of its message, {seconds}, is none in seconds since the epoch")
+    })?;
+    Ok(NewTime { time, is_assumed: true })
 }
 
 fn dataset_of(filing: &Filing<'_>, default: &str) -> Arc<str> {
@@ -162,19 +170,4 @@ fn dataset_of(filing: &Filing<'_>, default: &str) -> Arc<str> {
         Some(name) => Arc::from(clean_name(&name)),
         None => Arc::from(default),
     }
-}
-
-/// `@timestamp` as Elasticsearch's default date format reads it: RFC 3339 (perhaps a date alone)
-/// or milliseconds since the epoch. `None` for anything else.
-fn own_time(raw: &str) -> Option<i64> {
-    if let Ok(milliseconds) = raw.parse::<i64>() {
-        return Some(milliseconds.div_euclid(1000));
-    }
-    let text: Cow<'_, str> = serde_json::from_str(raw).ok()?;
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(timestamp.as_second());
-    }
-    let without_zone = text.parse::<jiff::civil::DateTime>().ok()?;
-    let utc = without_zone.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?;
-    Some(utc.timestamp().as_second())
 }

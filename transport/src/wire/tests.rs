@@ -166,12 +166,52 @@ fn foreign_documents_get_an_id_a_day_and_a_time() {
     let ndjson = b"{\"a\":1}\n\n{\"@timestamp\":1795000000123,\"event.dataset\":\"x\"}\r\n{}\n";
     let parcel = decode(&envelope(CONTENT_TYPE_NDJSON, ""), ndjson).unwrap();
     assert_eq!(parcel.documents.len(), 3);
-    assert_eq!(text_of(&parcel, 0), r#"{"@timestamp":"2026-11-18T11:06:40Z","a":1}"#);
+    assert_eq!(
+        text_of(&parcel, 0),
+        r#"{"@timestamp":"2026-11-18T11:06:40Z","tags":["time_assumed"],"a":1}"#
+    );
     assert_eq!(parcel.documents[0].day, None);
     assert_eq!(&*parcel.documents[0].dataset, "external");
     assert_eq!(parcel.documents[1].day, Some(20_775));
     assert_eq!(&*parcel.documents[1].dataset, "x");
-    assert_eq!(text_of(&parcel, 2), r#"{"@timestamp":"2026-11-18T11:06:40Z"}"#);
+    assert_eq!(
+        text_of(&parcel, 2),
+        r#"{"@timestamp":"2026-11-18T11:06:40Z","tags":["time_assumed"]}"#
+    );
+}
+
+/// Whatever stands as `@timestamp`, the index and the document say the same, or it is an outlier
+/// whose time is marked as not its own.
+#[test]
+fn index_and_document_of_someone_else_agree_about_the_time() {
+    for (own, expected, day) in [
+        (r#""2026-11-28T12:30:00Z""#, r#""2026-11-28T12:30:00Z""#, Some(20_785)),
+        (r#""2026-11-28 12:30:00""#, r#""2026-11-28T12:30:00Z""#, Some(20_785)),
+        ("1795869000000", "1795869000000", Some(20_785)),
+        ("1795869000", r#""2026-11-28T12:30:00Z""#, Some(20_785)),
+        (r#""1795869000""#, r#""2026-11-28T12:30:00Z""#, Some(20_785)),
+    ] {
+        let body = format!(r#"{{"@timestamp":{own},"a":1}}"#);
+        let parcel = decode(&envelope(CONTENT_TYPE_JSON, ""), body.as_bytes()).unwrap();
+        assert_eq!(parcel.documents[0].day, day, "{own}");
+        assert_eq!(text_of(&parcel, 0), format!(r#"{{"@timestamp":{expected},"a":1}}"#));
+    }
+    for (own, kept) in [
+        ("null", ""),
+        ("7", r#","unmerged":{"@timestamp":7}"#),
+        (r#""noon""#, r#","unmerged":{"@timestamp":"noon"}"#),
+        (r#"["2026-11-28"]"#, r#","unmerged":{"@timestamp":["2026-11-28"]}"#),
+    ] {
+        let body = format!(r#"{{"@timestamp":{own},"time":"2026-11-28T12:30:00Z","tags":["x"]}}"#);
+        let parcel = decode(&envelope(CONTENT_TYPE_JSON, ""), body.as_bytes()).unwrap();
+        assert_eq!(parcel.documents[0].day, None, "{own}");
+        assert_eq!(
+            text_of(&parcel, 0),
+            format!(
+                r#"{{"@timestamp":"2026-11-18T11:06:40Z","tags":["time_assumed","x"]{kept},"time":"2026-11-28T12:30:00Z"}}"#
+            )
+        );
+    }
 }
 
 #[test]
