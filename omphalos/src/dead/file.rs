@@ -51,11 +51,15 @@ impl Replayed {
     }
 
     /// Says it.
-    pub fn tell(&self) {
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn tell(&self) -> io::Result<()> {
         let Self { letters, sums: Sums { indexed, duplicate, dead }, .. } = self;
-        println!(
+        writeln!(
+            io::stdout(),
             "{letters} dead letters replayed: {indexed} indexed, {duplicate} there already, {dead} refused again and kept"
-        );
+        )
     }
 }
 

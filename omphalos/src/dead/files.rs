@@ -1,5 +1,6 @@
 //! Dead letters in files: that of a process, and those of the imports beside it; or one that is named.
 
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
@@ -65,7 +66,7 @@ impl Files {
             unseen += more;
             left.extend(unreadable);
         }
-        list.end(&mut std::io::stdout().lock(), unseen)?;
+        list.end(&mut stdout().lock(), unseen)?;
         nothing(&left)
     }
 
@@ -93,7 +94,7 @@ impl Files {
             left.extend(unreadable);
             anyhow::Ok(())
         });
-        println!("{dropped} dead letters dropped");
+        writeln!(stdout(), "{dropped} dead letters dropped")?;
         ended?;
         nothing(&left)
     }
@@ -120,7 +121,7 @@ impl Files {
             }
         }
         if ended.is_ok() || all.letters > 0 {
-            all.tell();
+            all.tell()?;
         }
         if let Some(embedded) = embedded {
             embedded.close().await?;
