@@ -125,30 +125,22 @@ fn every_program_refuses_a_redirect_and_says_where_it_points() {
     let (file, url) = (log.as_str(), herald.as_str());
     for (name, arguments) in [
         ("omphalos", vec!["search", "a", "--url", url]),
-        (
-            "omphalos",
-            vec!["audit", file, "--parser", "json", "--host-id", "h", "--elasticsearch", url],
-        ),
-        (
-            "omphalos",
-            vec![
-                "import",
-                file,
-                "--parser",
-                "json",
-                "--state-dir",
-                &state,
-                "--elasticsearch-url",
-                url,
-            ],
-        ),
+        ("omphalos", vec!["audit", file, "--parser", "json", "--elasticsearch", url]),
         ("omphalos-indexer", vec!["check", "--elasticsearch-url", url]),
     ] {
         let output = directory.path().join(format!("{name}-{}.log", arguments[0]));
-        let ended = Program::new(name, &output).args(&arguments).run();
+        let program = Program::new(name, &output).args(&arguments);
+        let ended = program.variable("OMPHALOS_STATE_DIR", &state).run();
         assert_ne!(ended.code, Some(0), "{arguments:?}: {}", ended.output);
         let expected = format!("redirects to {}/", stranger.url);
         assert!(ended.output.contains(&expected), "{arguments:?}: {}", ended.output);
     }
+    let mut import = Program::new("omphalos", &directory.path().join("import.log"))
+        .args(["import", file, "--parser", "json", "--elasticsearch-url", url])
+        .option("--state-dir", &state)
+        .start();
+    import.wait_for_log(&format!("redirects to {}/", stranger.url));
+    import.signal("-INT");
+    assert_ne!(import.wait().code(), Some(0), "{}", import.log());
     assert_eq!(stranger.visits(), 0);
 }
