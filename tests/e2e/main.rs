@@ -40,7 +40,6 @@ mod metrics;
 mod mounts;
 mod parsing;
 mod permissions;
-mod redirects;
 mod rotation;
 mod run;
 mod scenarios;

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use elasticsearch::http::transport::Transport;
 use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::warn;
-
-use super::transport::Transport;
 
 /// How long a node that did not answer is left alone.
 const REST: Duration = Duration::from_secs(10);
@@ -96,15 +95,10 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::elasticsearch::transport::Way;
-    use url::Url;
 
     fn nodes(count: usize) -> Nodes {
         let node = |number: usize| {
-            let url = Url::parse("http://127.0.0.1:1").unwrap();
-            let (credentials, authorities, timeout) = (None, Vec::new(), REST);
-            let way = Way { credentials, authorities, is_direct: true, timeout };
-            let transport = Transport::new(url, way).unwrap();
+            let transport = Transport::single_node("http://127.0.0.1:1").unwrap();
             Node::new(transport, number.to_string())
         };
         Nodes::new((0..count).map(node).collect())
