@@ -40,6 +40,7 @@ mod metrics;
 mod mounts;
 mod parsing;
 mod permissions;
+mod redirects;
 mod rotation;
 mod run;
 mod scenarios;

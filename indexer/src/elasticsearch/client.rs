@@ -225,7 +225,13 @@ impl Client {
             let (headers, body) = (headers.clone(), body.clone());
             let sent = node.transport.send(method, path, headers, None::<&()>, body, None).await;
             let answer = match sent {
-                Ok(response) => read(response).await,
+                Ok(response) => {
+                    if let Some(other) = other_server(&node.shown, response.url()) {
+                        node.answered();
+                        return Err(redirected(&node.shown, &other));
+                    }
+                    read(response).await
+                }
                 Err(error) => Err(error),
             };
             match answer {
@@ -319,6 +325,20 @@ async fn read(response: Response) -> Result<(StatusCode, Option<Bytes>), elastic
         return Ok((status, None));
     }
     Ok((status, Some(response.bytes().await?)))
+}
+
+/// The server that answered, if a redirect led to another than the one that is asked. The client of the
+/// crate follows redirects and cannot be told not to; but whatever uses a server asks for its version
+/// first, and sends no document to one that is somebody else's.
+fn other_server(asked: &str, answered: &Url) -> Option<String> {
+    let asked = Url::parse(asked).ok()?;
+    (asked.origin() != answered.origin()).then(|| answered.origin().ascii_serialization())
+}
+
+fn redirected(asked: &str, other: &str) -> Fault {
+    Fault::Hold(format!(
+        "{asked} redirects to {other}, which nobody named; if that is the server that is meant, write {other} in elasticsearch.url"
+    ))
 }
 
 /// Whether a server is on this machine: no proxy can be meant for it.
