@@ -380,27 +380,17 @@ fn about_all(clients: &Uniques) -> About {
 }
 
 fn quantiles(latency: &KeyLatency) -> Option<Quantiles> {
-    let lines = latency.count();
-    (lines > 0).then(|| Quantiles {
-        lines,
-        p50: latency.at(500),
-        p95: latency.at(950),
-        p99: latency.at(990),
-        max: latency.most(),
-        error: KEY_LATENCY_WITHIN,
-    })
+    quantiles_by(latency.count(), |rank| latency.at(rank), latency.most(), KEY_LATENCY_WITHIN)
 }
 
 fn quantiles_of_all(latency: &Latency) -> Option<Quantiles> {
-    let lines = latency.count();
-    (lines > 0).then(|| Quantiles {
-        lines,
-        p50: latency.at(500),
-        p95: latency.at(950),
-        p99: latency.at(990),
-        max: latency.most(),
-        error: LATENCY_WITHIN,
-    })
+    quantiles_by(latency.count(), |rank| latency.at(rank), latency.most(), LATENCY_WITHIN)
+}
+
+/// What so many lines took, of which `at` says the one that is so many thousandths from the shortest.
+fn quantiles_by(lines: u64, at: impl Fn(u64) -> u64, max: u64, error: f64) -> Option<Quantiles> {
+    let is_any = lines > 0;
+    is_any.then(|| Quantiles { lines, p50: at(500), p95: at(950), p99: at(990), max, error })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a speed for people")]

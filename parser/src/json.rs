@@ -240,7 +240,7 @@ impl JsonFields<'_> {
         for (name, value) in inner.members {
             if !names.iter().any(|own| collide(own, &name)) {
                 // What has no place is kept when the rest is written.
-                placed::write(out, &mut Kept::new(), &format!("{object}.{name}"), &name, value);
+                placed::write_in(out, &mut Kept::new(), object, &name, value);
             }
         }
     }
@@ -259,11 +259,10 @@ impl JsonFields<'_> {
                 Place::Object(names) => match read_object(raw.get()) {
                     Some(inner) => {
                         for (name, value) in inner.members {
-                            let path = format!("{key}.{name}");
                             if names.iter().any(|own| collide(own, &name)) {
-                                kept.push(&path, value);
+                                kept.push(&format!("{key}.{name}"), value);
                             } else {
-                                placed::keep(&mut kept, &path, value);
+                                placed::keep_in(&mut kept, key, &name, value);
                             }
                         }
                     }

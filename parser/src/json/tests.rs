@@ -1,7 +1,8 @@
-use omphalos_common::ecs::{FIELDS, FieldType, Role, role};
+use omphalos_common::ecs::{BARE_VALUES, FIELDS, FieldType, Role, role};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::placed::is_inner_object;
 use super::{JsonParser, is_in_template};
 use crate::document::{Documents, Event, Frame, Shape};
 use crate::fields::{List, split_first};
@@ -18,6 +19,19 @@ fn the_names_that_are_looked_up_are_those_of_the_table() {
         assert_eq!(role(name), Role::Free);
         assert!(!is_in_template(name), "{name}");
     }
+}
+
+#[test]
+fn what_need_not_be_looked_up_has_its_place() {
+    let mut inner: Vec<&str> = Vec::new();
+    for (name, _) in FIELDS {
+        let parts: Vec<&str> = name.split('.').collect();
+        let [root, between @ .., _] = &parts[..] else { continue };
+        inner.extend(between);
+        let is_flat = BARE_VALUES.iter().any(|(object, _)| object == root);
+        assert!(!is_flat || between.is_empty(), "{name}: an object of it would not be looked into");
+    }
+    assert!(inner.iter().all(|name| is_inner_object(name)), "{inner:?}");
 }
 
 /// Whether Elasticsearch refuses `value` under `path`: what its parser does with objects and values
