@@ -7,7 +7,7 @@
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use omphalos_tests::program::binary;
 use omphalos_tests::{LogFile, Port, Program, eventually, holds};
@@ -68,6 +68,16 @@ fn stopping_while_starting_is_no_failure() {
     }
 }
 
+/// Runs a command of the shell in a terminal, whose other end script(1) holds.
+fn in_terminal(command: &str) -> Child {
+    Command::new("script")
+        .args(["--quiet", "--command", command, "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("script of util-linux")
+}
+
 #[test]
 fn a_terminal_that_is_closed_stops_what_runs_in_it_as_ctrl_c_does() {
     let directory = directory();
@@ -81,13 +91,7 @@ fn a_terminal_that_is_closed_stops_what_runs_in_it_as_ctrl_c_does() {
         said.display()
     );
     let read = || fs::read_to_string(&said).unwrap_or_default();
-    // script(1) holds the other end of the terminal.
-    let mut terminal = Command::new("script")
-        .args(["--quiet", "--command", &command, "/dev/null"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("script of util-linux");
+    let mut terminal = in_terminal(&command);
     eventually("the shipper reads", || holds(read().contains("reading"), read()));
     terminal.kill().expect("killed");
     terminal.wait().expect("ended");
@@ -199,12 +203,7 @@ fn a_terminal_that_is_closed_ends_what_speaks_to_it() {
             binary(daemon.name).display(),
             daemon.arguments.join(" ")
         );
-        let mut terminal = Command::new("script")
-            .args(["--quiet", "--command", &command, "/dev/null"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("script of util-linux");
+        let mut terminal = in_terminal(&command);
         daemon.wait_until_it_listens();
         let process = Stranger(fs::read_to_string(&noted).expect("its id").trim().to_owned());
         terminal.kill().expect("killed");

@@ -1,12 +1,14 @@
 //! `omphalos top`: the traffic of files, live.
 //!
 //! Sources ([`source`]) read lines and put them into the collectors ([`counter`]); a console, or
-//! [`text`] for scripts, asks them ([`figures`]). Nothing that shows figures holds up what counts them.
+//! [`printed`] for scripts, asks them ([`figures`]). Nothing that shows figures holds up what counts them.
 
 mod console;
 mod counter;
 mod figures;
+mod number;
 mod options;
+mod printed;
 mod source;
 mod text;
 mod watched;
@@ -25,10 +27,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use counter::Counter;
 use figures::Figures;
 use options::{From, Options, Screen};
+use printed::{Figured, Wanted};
 use source::Source;
 use source::files::Files;
 use source::fleet::Fleet;
-use text::{Figured, Wanted};
 use watched::Watched;
 
 /// How often the clock moves the collectors.

@@ -1,202 +1,80 @@
-//! Figures as plain text or JSON, for scripts and for terminals that can do nothing.
+//! Texts of strangers: what stands in a log does nothing to a terminal, and is cut by the columns that
+//! it takes.
 
-use std::fmt::Write;
+use unicode_width::UnicodeWidthChar;
 
-use indicatif::HumanBytes;
-use jiff::Timestamp;
-use omphalos_live::{Answer, By, Dimension, Quantiles, Question, Row, Scope, Sum, Summary, Top};
-use serde::Serialize;
-use unicode_width::UnicodeWidthStr;
+/// Marks that take no column, in a row, that a character may have. Real scripts need no more.
+const MOST_MARKS: usize = 2;
 
-use super::figures::{Feed, Figures};
-use crate::search::grouped;
-
-/// What is printed.
-pub struct Wanted<'a> {
-    /// Which lines.
-    pub scope: Scope,
-    /// What is counted.
-    pub dimension: &'a Dimension,
-    /// The order.
-    pub by: By,
-    /// So many rows.
-    pub rows: usize,
-}
-
-/// The figures of a moment.
-#[derive(Debug, Serialize)]
-pub struct Figured {
-    summary: Option<Summary>,
-    statuses: Option<Top>,
-    methods: Option<Top>,
-    top: Option<Top>,
-    /// Lines that were not understood.
-    failures: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notice: Option<String>,
-}
-
-impl Figured {
-    /// Asks for them.
-    pub fn ask(figures: &dyn Figures, wanted: &Wanted<'_>) -> Self {
-        let Feed { sources, notice } = figures.feed();
-        let summary = match figures.ask(&Question::Summary { scope: wanted.scope }) {
-            Answer::Summary(summary) => Some(*summary),
-            _ => None,
-        };
-        let top = |dimension: &Dimension, by, most| {
-            let (dimension, scope) = (dimension.clone(), wanted.scope);
-            let question = Question::Top { dimension, by, most, least_hits: 0, scope };
-            match figures.ask(&question) {
-                Answer::Top(top) => Some(top),
-                _ => None,
+/// `text` on one line, harmless, and no wider than `width` columns; what is cut ends in `ellipsis`.
+pub fn shown(text: &str, width: usize, ellipsis: &str) -> String {
+    let is_ascii = ellipsis.is_ascii();
+    let room = width.saturating_sub(ellipsis.len().min(columns(ellipsis)));
+    let mut shown = String::new();
+    // What is left when there is no room for all of it, and the ellipsis has to follow.
+    let mut kept = 0;
+    let (mut taken, mut marks) = (0, 0);
+    for character in text.chars() {
+        let Some(character) = harmless(character, is_ascii) else { continue };
+        let wide = character.width().unwrap_or(0);
+        marks = if wide == 0 { marks + 1 } else { 0 };
+        if marks > MOST_MARKS || (wide == 0 && shown.is_empty()) {
+            continue;
+        }
+        if taken + wide > width {
+            shown.truncate(kept);
+            if columns(ellipsis) <= width {
+                shown.push_str(ellipsis);
             }
-        };
-        Self {
-            summary,
-            statuses: top(&Dimension::Status, By::Hits, 5),
-            methods: top(&Dimension::Method, By::Hits, 5),
-            top: top(wanted.dimension, wanted.by, wanted.rows),
-            failures: sources.iter().map(|source| source.failures).sum(),
-            notice,
+            return shown;
+        }
+        taken += wide;
+        shown.push(character);
+        if taken <= room {
+            kept = shown.len();
         }
     }
-
-    /// One line of JSON.
-    ///
-    /// # Errors
-    /// When they cannot be written as JSON.
-    pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
-
-    /// For people.
-    pub fn text(&self) -> String {
-        let mut out = String::new();
-        if let Some(summary) = &self.summary {
-            write_summary(&mut out, summary, self.failures);
-        }
-        let rows = [("status", &self.statuses), ("method", &self.methods)];
-        for (name, top) in rows {
-            if let Some(top) = top.as_ref().filter(|top| !top.rows.is_empty()) {
-                let parts: Vec<String> = top.rows.iter().map(brief).collect();
-                line(&mut out, name, &parts.join("   "));
-            }
-        }
-        if let Some(notice) = &self.notice {
-            line(&mut out, "note", notice);
-        }
-        if let Some(top) = self.top.as_ref().filter(|top| !top.rows.is_empty()) {
-            out.push('\n');
-            write_table(&mut out, top);
-        }
-        out
-    }
+    shown
 }
 
-fn line(out: &mut String, name: &str, text: &str) {
-    // Writing to a string cannot fail.
-    writeln!(out, "{name:<9}{text}").unwrap_or_default();
+/// All of `text` on one line, harmless.
+pub fn clean(text: &str) -> String {
+    shown(text, usize::MAX, "…")
 }
 
-fn write_summary(out: &mut String, summary: &Summary, failures: u64) {
-    if let (Some(from), Some(to)) = (summary.from, summary.to) {
-        line(out, "time", &format!("{} to {}", shown_time(from), shown_time(to)));
-    }
-    let per_second = format!("{:.1} a second", summary.rate.hits);
-    line(out, "hits", &format!("{} ({per_second})", grouped(summary.hits)));
-    line(out, "bytes", &HumanBytes(summary.bytes).to_string());
-    let about = if summary.clients.error > 0.0 { "≈" } else { "" };
-    line(out, "clients", &format!("{about}{}", grouped(summary.clients.count)));
-    let share = percent(summary.errors, summary.hits);
-    line(out, "errors", &format!("{} ({share} %)", grouped(summary.errors)));
-    if let Some(latency) = &summary.latency {
-        let Quantiles { p50, p95, p99, max, .. } = latency;
-        let [p50, p95, p99, max] = [p50, p95, p99, max].map(|nanos| shown_span(*nanos));
-        line(out, "latency", &format!("half {p50}, 95 % {p95}, 99 % {p99}, at most {max}"));
-    }
-    let apart = [
-        (summary.late, "late"),
-        (summary.ahead, "ahead of the clock"),
-        (summary.left_out, "left out by the filter"),
-        (failures, "not understood"),
-    ];
-    let apart: Vec<String> = apart
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", grouped(count)))
-        .collect();
-    if !apart.is_empty() {
-        line(out, "lines", &apart.join(", "));
-    }
+/// How many columns `text` takes.
+pub fn columns(text: &str) -> usize {
+    text.chars().filter_map(UnicodeWidthChar::width).sum()
 }
 
-fn shown_time(millis: i64) -> String {
-    Timestamp::from_millisecond(millis).map_or_else(|_| millis.to_string(), |time| time.to_string())
+/// Whether a character would do something to a terminal, or to the text around it.
+pub fn is_harmful(character: char) -> bool {
+    harmless(character, false) != Some(character)
 }
 
-/// A time that something took.
-pub fn shown_span(nanos: u64) -> String {
-    match nanos {
-        0..1_000_000 => format!("{} µs", nanos / 1_000),
-        1_000_000..10_000_000_000 => format!("{} ms", nanos / 1_000_000),
-        _ => format!("{} s", nanos / 1_000_000_000),
-    }
-}
-
-fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "0".to_owned();
-    }
-    let tenths = u128::from(part) * 1_000 / u128::from(whole);
-    format!("{}.{}", tenths / 10, tenths % 10)
-}
-
-fn key(row: &Row) -> String {
-    let Some(key) = &row.key else { return "?".to_owned() };
-    let text: String =
-        key.text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect();
-    if key.is_cut { text + "…" } else { text }
-}
-
-fn brief(row: &Row) -> String {
-    format!("{} {}", key(row), sum(row.hits))
-}
-
-fn sum(sum: Sum) -> String {
-    let about = if sum.at_most_over > 0 { "≈" } else { "" };
-    format!("{about}{}", grouped(sum.value))
-}
-
-const HEADS: [&str; 5] = ["hits", "bytes", "errors", "clients", "95 %"];
-
-fn write_table(out: &mut String, top: &Top) {
-    let cells: Vec<[String; 5]> = top.rows.iter().map(cells).collect();
-    let mut widths = HEADS.map(UnicodeWidthStr::width);
-    for row in &cells {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.width().max(*width);
-        }
-    }
-    let mut write = |cells: &[String; 5], name: &str| {
-        for (cell, width) in cells.iter().zip(widths) {
-            let blanks = " ".repeat(width.saturating_sub(cell.width()));
-            write!(out, "{blanks}{cell}  ").unwrap_or_default();
-        }
-        writeln!(out, "{name}").unwrap_or_default();
+/// What stands for a character; `None` where nothing does.
+fn harmless(character: char, is_ascii: bool) -> Option<char> {
+    let code = u32::from(character);
+    let safe = match character {
+        // Their pictures: a line feed looks like one, and an escape like one.
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + code)?,
+        '\u{7f}' => '\u{2421}',
+        // Selectors of a variant: terminals differ on how wide they make the character before them.
+        '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => return None,
+        // C1, marks and overrides of direction, what is invisible, separators of lines, tags.
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        other => other,
     };
-    write(&HEADS.map(str::to_owned), top.dimension.name());
-    for (row, cells) in top.rows.iter().zip(&cells) {
-        write(cells, &key(row));
-    }
-}
-
-fn cells(row: &Row) -> [String; 5] {
-    let about = |is_about: bool| if is_about { "≈" } else { "" };
-    let bytes = format!("{}{}", about(row.bytes.at_most_over > 0), HumanBytes(row.bytes.value));
-    let clients = format!("{}{}", about(row.clients.error > 0.0), grouped(row.clients.count));
-    let latency = row.latency.map_or_else(String::new, |latency| shown_span(latency.p95));
-    [sum(row.hits), bytes, sum(row.errors), clients, latency]
+    Some(if is_ascii && !safe.is_ascii() { '?' } else { safe })
 }
 
 #[cfg(test)]
@@ -204,12 +82,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_and_spans_are_short() {
-        assert_eq!(percent(1, 3), "33.3");
-        assert_eq!(percent(0, 0), "0");
-        assert_eq!(percent(u64::MAX, u64::MAX), "100.0");
-        assert_eq!(shown_span(999), "0 µs");
-        assert_eq!(shown_span(12_000_000), "12 ms");
-        assert_eq!(shown_span(11_000_000_000), "11 s");
+    fn nothing_in_a_text_is_a_command() {
+        for (text, expected) in [
+            ("/a b", "/a b"),
+            ("\u{1b}[2J", "␛[2J"),
+            ("a\r\nb\tc\0", "a␍␊b␉c␀"),
+            ("\u{9b}31m", "\u{fffd}31m"),
+            ("exe.\u{202e}gpj", "exe.\u{fffd}gpj"),
+            ("a\u{2066}b\u{2069}\u{200b}", "a\u{fffd}b\u{fffd}\u{fffd}"),
+            ("e\u{301}\u{301}\u{301}\u{301}", "e\u{301}\u{301}"),
+            ("\u{301}a", "a"),
+            ("👩\u{200d}👩", "👩\u{fffd}👩"),
+            ("❤\u{fe0f}", "❤"),
+        ] {
+            assert_eq!(clean(text), expected, "{text:?}");
+        }
+        assert_eq!(shown("häß\u{1b}", 9, "..."), "h???");
+    }
+
+    #[test]
+    fn what_is_cut_is_as_wide_as_asked() {
+        for (text, width, expected) in [
+            ("abcdef", 6, "abcdef"),
+            ("abcdefg", 6, "abcde…"),
+            ("漢字漢字", 8, "漢字漢字"),
+            ("漢字漢字", 7, "漢字漢…"),
+            ("漢字漢字", 6, "漢字…"),
+            ("漢字", 1, "…"),
+            ("abc", 0, ""),
+            ("", 3, ""),
+        ] {
+            assert_eq!(shown(text, width, "…"), expected, "{text} {width}");
+        }
+        assert_eq!(shown("abcdefg", 6, "..."), "abc...");
+        assert_eq!(shown("abcdefg", 2, "..."), "");
     }
 }

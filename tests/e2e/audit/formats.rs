@@ -3,27 +3,32 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::Path;
 
 use super::*;
 
 const JSON: &str = "{\"@timestamp\":\"2026-11-28T10:00:00Z\",\"message\":\"a\"}\n";
 const TEXT: &str = "just some text\n";
 
+/// Appends `text` and ships it; returns what the shipper said.
+fn ship(stack: &Stack, path: &Path, arguments: &[&str], text: &str) -> String {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("a file");
+    file.write_all(text.as_bytes()).expect("it is written");
+    let shipped = Program::new("omphalos-shipper", &stack.path("shipper.log"))
+        .arg(path.display())
+        .option("--state-dir", stack.path("state").display())
+        .option("--amqp-url", stack.amqp_url())
+        .args(arguments)
+        .arg("--once")
+        .run();
+    code_of(&shipped, 0).to_owned()
+}
+
 #[test]
 fn every_line_is_found_whichever_parser_was_set_when_it_was_shipped() {
     let stack = Stack::shared();
     let path = stack.path("mixed.log");
-    let ship = |parser: &str, text: &str| {
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("a file");
-        file.write_all(text.as_bytes()).expect("it is written");
-        let shipped = Program::new("omphalos-shipper", &stack.path("shipper.log"))
-            .arg(path.display())
-            .option("--state-dir", stack.path("state").display())
-            .option("--amqp-url", stack.amqp_url())
-            .args(["--parser", parser, "--once"])
-            .run();
-        code_of(&shipped, 0).to_owned()
-    };
+    let ship = |parser: &str, text: &str| ship(&stack, &path, &["--parser", parser], text);
     ship("auto", &JSON.repeat(3));
     // Nothing new: nothing is read with it.
     ship("raw", "");
@@ -45,18 +50,7 @@ fn every_line_is_found_whichever_parser_was_set_when_it_was_shipped() {
 fn every_line_is_found_whichever_zone_was_set_when_it_was_shipped() {
     let stack = Stack::shared();
     let path = stack.path("zones.log");
-    let ship = |arguments: &[&str], text: &str| {
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("a file");
-        file.write_all(text.as_bytes()).expect("it is written");
-        let shipped = Program::new("omphalos-shipper", &stack.path("shipper.log"))
-            .arg(path.display())
-            .option("--state-dir", stack.path("state").display())
-            .option("--amqp-url", stack.amqp_url())
-            .args(arguments)
-            .arg("--once")
-            .run();
-        code_of(&shipped, 0).to_owned()
-    };
+    let ship = |arguments: &[&str], text: &str| ship(&stack, &path, arguments, text);
     let line = "{\"time\":\"2026-11-28 10:00:00\",\"message\":\"a\"}\n";
     ship(&[], &line.repeat(2));
     let said = ship(&["--time-zone", "+05:00"], line);

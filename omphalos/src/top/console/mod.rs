@@ -12,13 +12,11 @@ mod events;
 mod export;
 mod key;
 mod model;
-mod number;
 mod plain;
 mod sort;
 mod terminal;
 #[cfg(test)]
 mod tests;
-mod text;
 mod theme;
 pub mod thresholds;
 

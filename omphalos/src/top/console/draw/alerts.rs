@@ -8,8 +8,8 @@ use ratatui::style::Style;
 use super::Scene;
 use super::paint::{Canvas, inside, take_left, take_right, take_top};
 use crate::search::grouped;
-use crate::top::console::number::{bytes, span, time};
 use crate::top::console::thresholds::{Alarm, Measure};
+use crate::top::number::{bytes, span, time};
 
 /// Draws at most so many rows of them, and takes them off.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, rest: &mut Rect, most: u16) {

@@ -10,9 +10,9 @@ use super::paint::{Canvas, Part, inside, take_left, take_right, take_top};
 use super::table::mark_style;
 use super::{Scene, notices};
 use crate::search::grouped;
-use crate::top::console::number::{bytes, time};
 use crate::top::console::sort::Column;
 use crate::top::console::thresholds::Measure;
+use crate::top::number::{bytes, time};
 
 /// Draws it, and says how many rows of the table it has room for.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect) -> usize {

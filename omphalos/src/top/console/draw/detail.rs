@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::header::{as_float, complete};
 use super::paint::{Canvas, Part, inside, last_row, take_left, take_right, take_top};
 use super::{Scene, lines, table};
-use crate::top::console::number::{about, bytes, percent, rate, sum, time, took};
+use crate::top::number::{about, bytes, percent, rate, sum, time, took};
 
 /// Draws it.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect, name: &KeyName) {

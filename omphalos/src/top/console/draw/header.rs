@@ -8,9 +8,9 @@ use ratatui::style::Style;
 
 use super::Scene;
 use super::paint::{Canvas, Part, cells, inside, take_left, take_right, take_top};
-use crate::top::console::number::{about, byte_rate, bytes, percent, rate, share, span, sum, took};
 use crate::top::console::thresholds::{Mark, Measure};
 use crate::top::figures::Reading;
+use crate::top::number::{about, byte_rate, bytes, percent, rate, share, span, sum, took};
 
 /// Draws it at the top, and takes its rows off.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, rest: &mut Rect) {

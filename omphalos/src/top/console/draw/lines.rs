@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::Scene;
 use super::paint::{Canvas, inside, take_left, take_top};
-use crate::top::console::number::time;
+use crate::top::number::time;
 
 /// Draws them under a rule, from this one on.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect, lines: &[Line], first: usize) {

@@ -10,9 +10,9 @@ use super::Scene;
 use super::header::{counted, window};
 use super::paint::{Canvas, cells, inside, middle, take_left, take_top};
 use crate::search::grouped;
-use crate::top::console::number::{bytes, span};
-use crate::top::console::text::columns;
 use crate::top::figures::{Reading, SourceState};
+use crate::top::number::{bytes, span};
+use crate::top::text::columns;
 
 /// A source from which nothing came for so long is said to be silent.
 const SILENT: Duration = Duration::from_mins(1);

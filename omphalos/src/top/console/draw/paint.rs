@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::top::console::text::{columns, shown};
 use crate::top::console::theme::Signs;
+use crate::top::text::{columns, shown};
 
 /// Where things are drawn, in the signs of the terminal.
 pub struct Canvas<'a> {

@@ -7,8 +7,8 @@ use super::Scene;
 use super::notices::of_source;
 use super::paint::{Canvas, inside, take_left, take_right, take_top};
 use crate::search::grouped;
-use crate::top::console::number::{bytes, span};
 use crate::top::figures::{Reading, SourceState};
+use crate::top::number::{bytes, span};
 
 /// Draws them from the one on that is scrolled to.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect) {

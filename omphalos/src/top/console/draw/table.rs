@@ -8,10 +8,10 @@ use ratatui::style::Style;
 use super::header::{as_float, complete};
 use super::paint::{Canvas, Part, inside, take_left, take_top};
 use super::{Scene, notices};
-use crate::top::console::number::{about, bytes, percent, rate, share, sum, time, took};
 use crate::top::console::sort::Column;
-use crate::top::console::text::columns;
 use crate::top::console::thresholds::{Mark, Measure};
+use crate::top::number::{about, bytes, percent, rate, share, sum, time, took};
+use crate::top::text::columns;
 
 /// The name has at least so many columns, and the second number before any but the first two others.
 const NAME: (u16, u16) = (12, 20);

@@ -3,7 +3,7 @@
 
 use omphalos_live::Row;
 
-use crate::top::console::text::clean;
+use crate::top::text::clean;
 
 const NAMES: [&str; 20] = [
     "key",

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::top::console::data::Snapshot;
 use crate::top::console::model::Model;
-use crate::top::console::text::is_harmful;
+use crate::top::text::is_harmful;
 
 /// What is shown, and what it is about.
 pub fn json(model: &Model, data: &Snapshot, title: &str) -> String {

@@ -15,7 +15,7 @@ pub use csv::csv;
 pub use json::json;
 pub use svg::svg;
 
-use super::text::clean;
+use crate::top::text::clean;
 
 /// Files of the same second that are told apart.
 const MOST_OF_A_SECOND: usize = 100;

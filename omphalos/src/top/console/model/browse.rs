@@ -9,7 +9,7 @@ use crate::top::console::data::Snapshot;
 use crate::top::console::export::{Kind, row_text};
 use crate::top::console::key::Key;
 use crate::top::console::sort::{Column, Sort, sort_rows};
-use crate::top::console::text::clean;
+use crate::top::text::clean;
 
 /// Windows that are gone through; then comes all since the start.
 const WINDOWS: [Duration; 4] = [
