@@ -68,8 +68,24 @@ fn figures_of_a_file_are_those_of_its_lines() {
         text.contains("300") && text.contains("/shop/a") && text.contains("1 not understood"),
         "{text}"
     );
+    let nothing = top(&["--once", "--dimension", "no.such"]);
+    assert!(nothing.contains("no line has a value of no.such"), "{nothing}");
     let clients = top(&["--once", "--by", "clients", "--dimension", "status", "-c", "1"]);
     assert!(clients.contains("status   200 300   503 100"), "{clients}");
+}
+
+#[test]
+fn a_broker_that_cannot_be_reached_is_said_without_its_password() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = Program::new("omphalos", &directory.path().join("top.out"))
+        .arg("top")
+        .option("--amqp-url", "amqp://u:hunter2@127.0.0.1:1/%2f")
+        .args(["--json", "--batch", "2", "--refresh", "1s"])
+        .run();
+    let notice = printed(&run.output).pop().expect("figures")["notice"].take();
+    let notice = notice.as_str().expect("a notice");
+    assert!(notice.contains("amqp://127.0.0.1:1/%2f: connection refused"), "{notice}");
+    assert!(!run.output.contains("hunter2"), "{}", run.output);
 }
 
 #[test]

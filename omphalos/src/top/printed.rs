@@ -70,6 +70,10 @@ impl Figured {
         serde_json::to_string(self)
     }
 
+    fn has_lines(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| summary.hits > 0)
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -89,6 +93,8 @@ impl Figured {
         if let Some(top) = self.top.as_ref().filter(|top| !top.rows.is_empty()) {
             out.push('\n');
             write_table(&mut out, top);
+        } else if let Some(top) = self.top.as_ref().filter(|_| self.has_lines()) {
+            line(&mut out, "note", &format!("no line has a value of {}", top.dimension.name()));
         }
         out
     }

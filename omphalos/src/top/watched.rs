@@ -6,7 +6,7 @@ use std::time::Duration;
 use omphalos_live::{Answer, Dimension, Filter, Question};
 
 use super::counter::Counter;
-use super::figures::{Feed, Figures};
+use super::figures::{Feed, Figures, Reading};
 use super::source::Source;
 
 /// Sources and what is counted of them.
@@ -45,7 +45,12 @@ impl Figures for Watched {
         let sources = self.source.states();
         let lines = sources.iter().map(|source| source.lines).sum();
         let failures: u64 = sources.iter().map(|source| source.failures).sum();
+        let failed = sources.iter().find_map(|source| match &source.state {
+            Reading::Failed(reason) => Some(reason.clone()),
+            Reading::CatchingUp | Reading::Following | Reading::Ended => None,
+        });
         let notice = match (lines, failures) {
+            _ if failed.is_some() => failed,
             (0_u64, _) => Some(format!("no line has come from {} yet", self.shown)),
             (lines, failures) if failures * 2 > lines => Some(format!(
                 "{failures} of {lines} lines are not of the format that was given: try --parser auto"

@@ -1,6 +1,6 @@
 //! One file being read: from an offset that is proven to fit its content, line by line, to its
-//! present end. How lines are read is in `reading.rs`, what becomes of what has no end in `ending.rs`;
-//! here is what is known of the file.
+//! present end. How lines are read is in `reading.rs`, what becomes of what has no end in `ending.rs`,
+//! what the checkpoint says of it in `entry.rs`; here is what is known of the file.
 //!
 //! Every read begins with the bytes before the offset, so that a file that was truncated, or
 //! rewritten past the offset, is noticed at once and for no extra system call. The offset moves
@@ -8,6 +8,7 @@
 
 mod damage;
 mod ending;
+mod entry;
 mod format;
 mod opening;
 mod pieces;
@@ -25,9 +26,9 @@ use std::time::{Duration, Instant};
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdMakers;
 
-use crate::monitor::know::matching::{self, stamp};
+use crate::monitor::know::matching;
 use crate::monitor::position::clock::{Clock, Names};
-use crate::monitor::position::entry::{Entry, Stamp};
+use crate::monitor::position::entry::Stamp;
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
 use crate::monitor::read::choice::{Choice, FileFormat};
@@ -439,73 +440,6 @@ impl Tail {
 
     fn event_since(&self) -> Option<Instant> {
         self.scribe.waiting_since().or_else(|| self.begun.since().filter(|_| self.is_undecided()))
-    }
-
-    /// Notes that a chunk of this file is confirmed.
-    ///
-    /// # Errors
-    /// [`Broken`](crate::monitor::broken::Broken) when it has no such chunk on its way.
-    pub fn confirm(&mut self, number: u64) -> io::Result<()> {
-        self.progress.confirm(number)?;
-        let offset = self.progress.confirmed().offset;
-        self.clock.forget_before(offset);
-        while self.splits.front().is_some_and(|split| *split <= offset) {
-            self.splits.pop_front();
-        }
-        Ok(())
-    }
-
-    /// What the checkpoint says of this file: up to where it is confirmed.
-    pub fn entry(&self, seen: i64) -> Entry {
-        let entry = self.entry_at(self.progress.confirmed(), seen);
-        let complete = self.is_read_archive().then(|| self.metadata().ok()).flatten();
-        Entry { complete: complete.map(|metadata| stamp(&metadata)), ..entry }
-    }
-
-    /// Whether it is an archive of which everything is confirmed.
-    pub fn is_read_archive(&self) -> bool {
-        self.is_archive() && self.progress.is_settled() && self.is_complete()
-    }
-
-    /// The same for where it is read, to find its content elsewhere.
-    pub fn entry_at_offset(&self) -> Entry {
-        self.entry_at(self.position(), 0)
-    }
-
-    fn entry_at(&self, position: Position, seen: i64) -> Entry {
-        let splits = self.splits.iter().filter(|split| **split > position.offset);
-        let mut entry = Entry {
-            path: self.path.clone(),
-            key: self.key,
-            prefix: self.head.fingerprint(),
-            offset: position.offset,
-            guard: position.guard,
-            id_version: 1,
-            id_key: None,
-            source: None,
-            untimed: None,
-            last_time: position.last_time.map(|time| (time.seconds, time.nanos)),
-            marks: Vec::new(),
-            splits: splits.copied().collect(),
-            complete: None,
-            formats: self.formats.former(),
-            parser: self.last_rule().map(|rule| rule.parser.name().to_owned()),
-            times: self.last_rule().and_then(|rule| rule.times.clone()),
-            seen,
-        };
-        self.clock.note(&mut entry);
-        entry
-    }
-
-    /// Where the next line begins.
-    fn position(&self) -> Position {
-        let guard = self.next.guard();
-        Position { offset: self.next.offset, guard, last_time: self.clock.last_time() }
-    }
-
-    /// Up to where everything became a document or is nothing: before what is begun.
-    fn settled_position(&self) -> Position {
-        self.scribe.first_begun().map_or_else(|| self.position(), |(_, mark)| mark)
     }
 
     /// Takes another name for the same file, after a rename.
