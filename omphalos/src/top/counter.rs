@@ -18,6 +18,18 @@ pub struct Counter {
     rounds: AtomicUsize,
 }
 
+/// Settings for a window: small steps, of which it has a whole number.
+pub fn over(window: Duration, settings: Settings) -> Settings {
+    let seconds = window.as_secs();
+    let step = [1, 2, 5, 10, 15, 30, 60, 120, 300]
+        .into_iter()
+        .find(|step| seconds / step <= 120 && seconds.is_multiple_of(*step));
+    let step = Duration::from_secs(step.unwrap_or(1));
+    // Only so many steps can be open at a time.
+    let ahead = (step * 40).min(Duration::from_mins(1));
+    Settings { window, step, ahead, ..settings }
+}
+
 impl Counter {
     /// Without a line.
     ///
@@ -76,12 +88,27 @@ impl Counter {
         self.asked(|live| live.count(dimension))
     }
 
-    /// Looks back so far from now on.
+    /// Looks back so far from now on, if that goes with the same steps; false if it does not.
     ///
     /// # Errors
     /// When a window cannot be so long.
-    pub fn set_window(&self, window: Duration) -> Result<(), SettingsProblem> {
-        self.asked(|live| live.set_window(window))
+    pub fn set_window(&self, window: Duration) -> Result<bool, SettingsProblem> {
+        self.asked(|live| {
+            let wanted = over(window, live.settings().clone());
+            wanted.check()?;
+            let is_kept = wanted.step == live.settings().step;
+            if is_kept { live.set_window(window).map(|()| true) } else { Ok(false) }
+        })
+    }
+
+    /// Begins anew with another window, and the steps that go with it.
+    pub fn begin_window(&self, window: Duration) {
+        self.asked(|live| {
+            // They were checked before.
+            if let Ok(anew) = Live::new(over(window, live.settings().clone())) {
+                *live = anew;
+            }
+        });
     }
 
     /// How far it looks back.
@@ -101,5 +128,45 @@ impl Counter {
 
     fn lock(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omphalos_live::{Hit, NoOthers};
+
+    use super::*;
+
+    /// The console has windows from a minute to an hour, whichever it began with.
+    #[test]
+    fn every_window_can_follow_every_other() {
+        let windows = [60, 120, 300, 900, 3600].map(Duration::from_secs);
+        for first in windows {
+            let counter = Counter::new(over(first, Settings::default())).unwrap();
+            for window in windows {
+                let hit =
+                    Hit { time: 1_795_349_700_000_000_000, others: &NoOthers, ..Hit::default() };
+                counter.fill(|live| live.take(&hit));
+                if !counter.set_window(window).unwrap() {
+                    counter.begin_window(window);
+                }
+                assert_eq!(counter.window(), window);
+            }
+        }
+        let counter = Counter::new(over(windows[0], Settings::default())).unwrap();
+        assert!(counter.set_window(Duration::from_hours(1000)).is_err());
+        assert_eq!(counter.window(), windows[0]);
+    }
+
+    #[test]
+    fn a_window_has_a_whole_number_of_small_steps() {
+        for (window, step) in [(1, 1), (60, 1), (120, 1), (125, 5), (300, 5), (3600, 30), (121, 1)]
+        {
+            assert_eq!(
+                over(Duration::from_secs(window), Settings::default()).step,
+                Duration::from_secs(step),
+                "{window}"
+            );
+        }
     }
 }

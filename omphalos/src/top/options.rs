@@ -16,6 +16,7 @@ use omphalos_transport::amqp::{AmqpSettings, Sample};
 
 use super::console::thresholds::Thresholds;
 use super::console::{Background, Colours};
+use super::counter::over;
 use super::source::files::Manner;
 use values::{background, by, bytes, colours, period, sample, speed};
 
@@ -301,10 +302,7 @@ fn tables(
 
 fn live(given: &ArgMatches, dimension: &Dimension) -> Result<LiveSettings, ConfigError> {
     let window = given.get_one("interval").copied().unwrap_or(Duration::from_mins(2));
-    let step = step_of(window);
-    // Only so many steps can be open at a time.
-    let ahead = (step * 40).min(Duration::from_mins(1));
-    let mut live = LiveSettings { window, step, ahead, ..LiveSettings::default() };
+    let mut live = over(window, LiveSettings::default());
     if !live.dimensions.contains(dimension) {
         live.dimensions.push(dimension.clone());
     }
@@ -317,15 +315,6 @@ fn live(given: &ArgMatches, dimension: &Dimension) -> Result<LiveSettings, Confi
     Ok(live)
 }
 
-/// Small steps, of which a window has a whole number.
-fn step_of(window: Duration) -> Duration {
-    let seconds = window.as_secs();
-    let step = [1, 2, 5, 10, 15, 30, 60, 120, 300]
-        .into_iter()
-        .find(|step| seconds / step <= 120 && seconds.is_multiple_of(*step));
-    Duration::from_secs(step.unwrap_or(1))
-}
-
 fn thresholds(given: &ArgMatches) -> Thresholds {
     let one = |name: &str| given.get_one::<u64>(name).copied();
     Thresholds {
@@ -333,18 +322,5 @@ fn thresholds(given: &ArgMatches) -> Thresholds {
         total_size: one("total-size"),
         hits: one("hits"),
         size: one("size"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_has_a_whole_number_of_small_steps() {
-        for (window, step) in [(1, 1), (60, 1), (120, 1), (125, 5), (300, 5), (3600, 30), (121, 1)]
-        {
-            assert_eq!(step_of(Duration::from_secs(window)), Duration::from_secs(step), "{window}");
-        }
     }
 }

@@ -34,7 +34,11 @@ impl Figures for Watched {
     }
 
     fn set_window(&self, window: Duration) -> Result<(), String> {
-        self.counter.set_window(window).map_err(|problem| problem.to_string())
+        let is_set = self.counter.set_window(window).map_err(|problem| problem.to_string())?;
+        if !is_set {
+            self.source.begin_again(&|| self.counter.begin_window(window));
+        }
+        Ok(())
     }
 
     fn window(&self) -> Duration {
