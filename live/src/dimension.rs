@@ -88,6 +88,17 @@ impl Dimension {
         }
     }
 
+    /// The field in ECS whose values are counted; of a section, that of the path that it begins.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Section => Self::Path.field(),
+            Self::Field(name) => name,
+            known => {
+                NAMES.iter().find(|(other, _, _)| other == known).map_or("", |(_, _, field)| field)
+            }
+        }
+    }
+
     /// Calls `then` with the value that a line has, if it has one.
     #[inline]
     pub fn with_value<R>(&self, hit: &Hit<'_>, then: impl FnOnce(&[u8]) -> R) -> Option<R> {
@@ -150,6 +161,9 @@ mod tests {
         ] {
             assert_eq!(Dimension::named(name), dimension, "{name}");
             assert_eq!(Dimension::named(dimension.name()), dimension, "{name}");
+            assert!(
+                dimension == Dimension::Section || Dimension::named(dimension.field()) == dimension
+            );
         }
         let json = serde_json::to_string(&Dimension::Agent).unwrap();
         assert_eq!(json, "\"agent\"");

@@ -1,6 +1,7 @@
 //! What can be asked of the figures.
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dimension::Dimension;
 
@@ -41,6 +42,14 @@ pub enum By {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyId(pub(crate) u64);
+
+impl KeyId {
+    /// Of this text, for whoever keeps keys of its own: [`crate::Live`] mixes a seed in, and knows its own
+    /// ([`crate::Live::key_id`]).
+    pub fn of(text: &[u8]) -> Self {
+        Self(xxh3_64(text).max(1))
+    }
+}
 
 impl TryFrom<String> for KeyId {
     type Error = String;

@@ -29,6 +29,7 @@ mod files;
 mod filtering;
 mod foreign;
 mod full_disks;
+mod history;
 mod import;
 mod json;
 mod kills;

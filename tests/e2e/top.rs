@@ -1,5 +1,6 @@
 //! `omphalos top`: figures of files and of a fleet, and that watching costs nobody a line.
 
+use omphalos_tests::udp::free_address;
 use omphalos_tests::{Load, LogFile, Program, Stack, eventually, holds};
 use serde_json::Value;
 
@@ -120,4 +121,27 @@ fn whoever_watches_a_fleet_sees_it_and_costs_nobody_a_line() {
     load.stop().assert_indexed_once(&stack.elastic());
     assert!(watcher.is_running(), "{}", watcher.log());
     watcher.kill();
+}
+
+#[test]
+fn what_shippers_send_as_datagrams_can_be_watched_without_an_indexer() {
+    let stack = Stack::shared();
+    let address = free_address();
+    let watcher = Program::new("omphalos", &stack.path("top.out"))
+        .arg("top")
+        .option("--udp", address)
+        .args(["--batch", "100000", "--refresh", "100ms", "--json"])
+        .start();
+    eventually("the watcher listens", || {
+        let figures = printed(&watcher.log());
+        holds(!figures.is_empty(), figures.len())
+    });
+    let mut log = LogFile::create(&stack.path("access.log"));
+    log.append(5_000);
+    let shipped = stack.shipper_over_udp(log.path(), address).arg("--once").run();
+    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+    eventually("the watcher has all lines", || {
+        let seen = printed(&watcher.log()).last().map_or(0, lines);
+        holds(seen == 5_000, seen)
+    });
 }

@@ -241,6 +241,19 @@ impl Asker {
         Ok(value("/first/value").zip(value("/last/value")))
     }
 
+    /// The whole answer to a request that somebody else wrote.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn whole(&self, body: &Value) -> Result<Value, Fault> {
+        let path = format!("{}/_search", self.pattern);
+        let answer = self.client.post(&path, Bytes::from(body.to_string())).await?;
+        // Halves of characters in documents are no reason to show nothing.
+        serde_json::from_slice(&answer)
+            .or_else(|_| serde_json::from_str(&without_halves(&String::from_utf8_lossy(&answer))))
+            .map_err(|error| self.unreadable(error))
+    }
+
     async fn aggregate(&self, query: &Query, aggregations: Value) -> Result<Value, Fault> {
         let body = json!({ "size": 0, "query": query.to_json(), "aggs": aggregations });
         Ok(self.search(&body).await?.aggregations)

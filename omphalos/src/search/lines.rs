@@ -33,6 +33,14 @@ pub struct Lines {
     pub width: Option<usize>,
 }
 
+/// The line of a document where its time is shown apart.
+pub fn line_without_time(document: &Value) -> String {
+    let mut line = String::new();
+    let lines = Lines { colour: false, zone: TimeZone::UTC, width: None };
+    lines.rest(&mut line, document);
+    line.trim_start().to_owned()
+}
+
 impl Lines {
     /// The line of a document, without a line feed.
     pub fn line(&self, document: &Value) -> String {
@@ -40,16 +48,21 @@ impl Lines {
         if has_tag(document, TIME_ASSUMED) {
             add(&mut line, &self.painted(REFUSED, "?"));
         }
-        if let Some(status) = document.pointer("/http/response/status_code") {
-            self.request(&mut line, document, &shown(status));
-        } else if document.pointer("/http/request/method").is_some() {
-            self.request(&mut line, document, "-");
-        } else {
-            self.message(&mut line, document);
-        }
+        self.rest(&mut line, document);
         match self.width {
             Some(width) => cut(&line, width),
             None => line,
+        }
+    }
+
+    /// What stands behind the time.
+    fn rest(&self, line: &mut String, document: &Value) {
+        if let Some(status) = document.pointer("/http/response/status_code") {
+            self.request(line, document, &shown(status));
+        } else if document.pointer("/http/request/method").is_some() {
+            self.request(line, document, "-");
+        } else {
+            self.message(line, document);
         }
     }
 

@@ -18,11 +18,15 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, Fault};
 
-use asking::{Asker, Hit, Order, Wanted};
+use crate::run::Settings;
+pub use asking::Asker;
+use asking::{Hit, Order, Wanted};
 use follow::Follower;
-pub use lines::Lines;
+pub use lines::{Lines, line_without_time};
 pub use options::command;
 use options::{Form, Options, Shape};
+pub use options::{place, time_arg, times};
+pub use query::Query;
 
 /// Runs the subcommand.
 ///
@@ -30,17 +34,24 @@ use options::{Form, Options, Shape};
 /// When the settings cannot be used, or the question cannot be answered.
 pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (options, form) = Options::read(given)?;
-    let mut elasticsearch = options.settings.indexer.elasticsearch.clone();
-    if elasticsearch.url.is_none() {
-        let listen = options.settings.store().listen;
-        elasticsearch.url = Some(vec![format!("http://{listen}")]);
-    }
-    let client = Client::new(&elasticsearch, false)?.for_reading();
-    let asker = Asker::new(client, &options.settings.indexer.index.prefix);
+    let asker = asker(&options.settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let found = runtime.block_on(search(&options, form, &asker));
-    let found = found.map_err(|error| explain(&options, error))?;
+    let found = found.map_err(|error| explain(&options.settings, &options.typed, error))?;
     Ok(ExitCode::from(u8::from(!found)))
+}
+
+/// Whom to ask: the Elasticsearch that is named, or else the embedded store.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn asker(settings: &Settings) -> Result<Asker, ConfigError> {
+    let mut elasticsearch = settings.indexer.elasticsearch.clone();
+    if elasticsearch.url.is_none() {
+        elasticsearch.url = Some(vec![format!("http://{}", settings.store().listen)]);
+    }
+    let client = Client::new(&elasticsearch, false)?.for_reading();
+    Ok(Asker::new(client, &settings.indexer.index.prefix))
 }
 
 /// Prints what is asked for; returns whether there was anything.
@@ -105,13 +116,13 @@ pub fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
-/// Says what to do about a fault.
-fn explain(options: &Options, error: anyhow::Error) -> anyhow::Error {
-    let default = options.settings.indexer.elasticsearch.url.is_none();
+/// Says what to do about a fault of a query as it was typed.
+pub fn explain(settings: &Settings, typed: &str, error: anyhow::Error) -> anyhow::Error {
+    let default = settings.indexer.elasticsearch.url.is_none();
     match error.downcast_ref::<Fault>() {
         Some(Fault::Wrong(problem)) => ConfigError::invalid(format!(
             "the query {:?} cannot be answered: {problem}; see omphalos search --help for how queries are written",
-            options.typed
+            typed
         ))
         .into(),
         Some(Fault::Transient(problem)) if default => anyhow::anyhow!(

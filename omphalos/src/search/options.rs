@@ -52,16 +52,18 @@ pub enum Form {
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
     rows.retain(|row| row.is_about(&[About::Place]));
-    for row in &mut rows {
-        *row = match row.key {
-            "elasticsearch.url" => row.alias("url").help(
-                "Elasticsearch or OpenSearch URLs to search; by default the embedded store at store.listen.",
-            ),
-            "store.listen" => row.help("Address of the embedded store."),
-            _ => *row,
-        };
+    rows.iter().map(place).collect()
+}
+
+/// A row that says where to search, in the words of those who only read.
+pub fn place(row: &Setting) -> Setting {
+    match row.key {
+        "elasticsearch.url" => row.alias("url").help(
+            "Elasticsearch or OpenSearch URLs to search; by default the embedded store at store.listen.",
+        ),
+        "store.listen" => row.help("Address of the embedded store."),
+        _ => *row,
     }
-    rows
 }
 
 fn help() -> String {
@@ -103,9 +105,6 @@ pub fn command() -> Command {
     let switch = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
-    let time = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("TIME").allow_hyphen_values(true).help(help)
-    };
     let query = Arg::new("query")
         .value_name("QUERY")
         .num_args(0..)
@@ -127,8 +126,8 @@ pub fn command() -> Command {
         .about("Search the embedded store or any Elasticsearch, and print matching lines")
         .after_help(help())
         .arg(query)
-        .arg(time("since", "Only lines of this time or later"))
-        .arg(time("until", "Only lines from before this time").conflicts_with("follow"))
+        .arg(time_arg("since", "Only lines of this time or later"))
+        .arg(time_arg("until", "Only lines from before this time").conflicts_with("follow"))
         .arg(limit)
         .arg(switch("follow", "Go on, and print new lines as they are indexed").short('f'))
         .arg(switch("utc", "Read and show times in UTC"))
@@ -155,18 +154,7 @@ impl Options {
         let typed = words.join(" ");
         let zone = if given.get_flag("utc") { TimeZone::UTC } else { TimeZone::system() };
         let now = Timestamp::now().to_zoned_datetime(zone);
-        let time = |name: &str| match given.get_one::<String>(name) {
-            Some(text) => time(name, text, &now).map(Some),
-            None => Ok(None),
-        };
-        let (since, until) = (time("since")?, time("until")?);
-        if let (Some(since), Some(until)) = (since, until)
-            && since >= until
-        {
-            return Err(ConfigError::invalid(format!(
-                "--since {since} is not before --until {until}: nothing can be between"
-            )));
-        }
+        let (since, until) = times(given, &now)?;
         let shape = match () {
             () if given.get_flag("follow") => Shape::Follow,
             () if given.get_flag("histogram") => Shape::Histogram,
@@ -184,6 +172,34 @@ impl Options {
         };
         Ok((options, form))
     }
+}
+
+/// What `--since` and `--until` say.
+///
+/// # Errors
+/// When one is no time, or nothing can be between them.
+pub fn times(
+    given: &ArgMatches,
+    now: &ZonedDateTime,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ConfigError> {
+    let time = |name: &str| match given.get_one::<String>(name) {
+        Some(text) => time(name, text, now).map(Some),
+        None => Ok(None),
+    };
+    let (since, until) = (time("since")?, time("until")?);
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(ConfigError::invalid(format!(
+            "--since {since} is not before --until {until}: nothing can be between"
+        )));
+    }
+    Ok((since, until))
+}
+
+/// A flag for a time.
+pub fn time_arg(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("TIME").allow_hyphen_values(true).help(help)
 }
 
 /// How lines look on what they are printed to.

@@ -1,11 +1,12 @@
 //! `omphalos top`: the traffic of files, live.
 //!
 //! Sources ([`source`]) read lines and put them into the collectors ([`counter`]); a console, or
-//! [`printed`] for scripts, asks them ([`figures`]). Nothing that shows figures holds up what counts them.
+//! [`printed`] for scripts, asks them ([`figures`]). What is stored is asked where it is ([`history`]). Nothing that shows figures holds up what counts them.
 
 mod console;
 mod counter;
 mod figures;
+mod history;
 mod number;
 mod options;
 mod printed;
@@ -26,12 +27,17 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use counter::Counter;
 use figures::Figures;
+use history::{History, Period};
 use options::{From, Options, Screen};
 use printed::{Figured, Wanted};
 use source::Source;
 use source::files::Files;
 use source::fleet::Fleet;
+use source::udp::Datagrams;
 use watched::Watched;
+
+use crate::run::Settings;
+use crate::search::{asker, explain};
 
 /// How often the clock moves the collectors.
 const TICK: Duration = Duration::from_millis(250);
@@ -57,37 +63,54 @@ pub fn run(given: &ArgMatches, is_classic: bool) -> anyhow::Result<ExitCode> {
     let options = Options::read(given, is_classic)?;
     let is_console = matches!(options.screen, Screen::Full | Screen::Classic);
     init_logs(LogFormat::Human, if is_console { "off" } else { "warn" })?;
-    let counter = Arc::new(Counter::new(options.live.clone())?);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let is_whole = runtime.block_on(async {
-        let ticking = tokio::spawn(tick(Arc::clone(&counter)));
-        let (source, reading) = start(&options, &counter)?;
-        let watched = Arc::new(Watched { counter, source, shown: options.shown.clone() });
-        let shown = show(&options, &watched, reading).await;
-        ticking.abort();
-        shown
+        let (figures, reading) = start(&options).await?;
+        show(&options, &figures, reading).await
     })?;
     // What still reads has nothing to keep.
     runtime.shutdown_background();
     Ok(ExitCode::from(u8::from(!is_whole)))
 }
 
-/// Begins to read.
-fn start(options: &Options, counter: &Arc<Counter>) -> anyhow::Result<(Arc<dyn Source>, Reading)> {
-    let counter = Arc::clone(counter);
-    match &options.from {
+/// Begins to read, or to ask.
+async fn start(options: &Options) -> anyhow::Result<(Arc<dyn Figures>, Reading)> {
+    let counter = Arc::new(Counter::new(options.live.clone())?);
+    let counting = Arc::clone(&counter);
+    let (source, reading): (Arc<dyn Source>, Reading) = match &options.from {
         From::Files(inputs) => {
             let host = options.host.clone();
-            let (files, shelf) = Files::start(inputs.clone(), host, options.manner, counter)?;
-            Ok((Arc::new(shelf), tokio::spawn(files.read())))
+            let (files, shelf) = Files::start(inputs.clone(), host, options.manner, counting)?;
+            (Arc::new(shelf), tokio::spawn(files.read()))
         }
         From::Fleet(settings, sample) => {
             let fleet = Arc::new(Fleet::new(settings)?);
-            let watching = Arc::clone(&fleet).watch(*settings.clone(), *sample, counter);
-            Ok((fleet, tokio::spawn(watching)))
+            let watching = Arc::clone(&fleet).watch(*settings.clone(), *sample, counting);
+            (fleet, tokio::spawn(watching))
         }
-    }
+        From::Udp(receive) => {
+            let (datagrams, taking) = Datagrams::start(receive.clone())?;
+            let watching = Arc::clone(&datagrams).watch(taking, counting);
+            (datagrams, tokio::spawn(watching))
+        }
+        From::History(settings, period) => return start_history(options, settings, *period).await,
+    };
+    tokio::spawn(tick(Arc::clone(&counter)));
+    Ok((Arc::new(Watched { counter, source, shown: options.shown.clone() }), reading))
+}
+
+/// Asks once, so that what is wrong is known before a screen opens.
+async fn start_history(
+    options: &Options,
+    settings: &Settings,
+    period: Period,
+) -> anyhow::Result<(Arc<dyn Figures>, Reading)> {
+    let filter = options.live.filter.as_ref().map(|filter| filter.text().to_owned());
+    let typed = filter.clone().unwrap_or_default();
+    let history = History::start(asker(settings)?, period, options.window, filter).await;
+    let history = history.map_err(|fault| explain(settings, &typed, fault.into()))?;
+    Ok((Arc::new(history), tokio::spawn(std::future::ready(Ok(true)))))
 }
 
 async fn tick(counter: Arc<Counter>) {
@@ -102,11 +125,15 @@ async fn tick(counter: Arc<Counter>) {
 type Reading = tokio::task::JoinHandle<anyhow::Result<bool>>;
 
 /// Shows figures until that is enough; whether all was read that should be.
-async fn show(options: &Options, watched: &Arc<Watched>, reading: Reading) -> anyhow::Result<bool> {
+async fn show(
+    options: &Options,
+    figures: &Arc<dyn Figures>,
+    reading: Reading,
+) -> anyhow::Result<bool> {
     match options.screen {
         Screen::Text(None) | Screen::Json(None) => {
             let is_whole = reading.await??;
-            print(options, watched, Scope::Start)?;
+            print(options, &**figures, Scope::Start)?;
             Ok(is_whole)
         }
         Screen::Text(Some(times)) | Screen::Json(Some(times)) => {
@@ -114,12 +141,12 @@ async fn show(options: &Options, watched: &Arc<Watched>, reading: Reading) -> an
             ticks.tick().await;
             for _ in 0..times {
                 ticks.tick().await;
-                print(options, watched, Scope::Window)?;
+                print(options, &**figures, Scope::Window)?;
             }
             Ok(true)
         }
         Screen::Full | Screen::Classic => {
-            let figures: Arc<dyn Figures> = Arc::<Watched>::clone(watched);
+            let figures = Arc::clone(figures);
             let console = console_of(options);
             tokio::task::spawn_blocking(move || console::run(figures, console)).await??;
             Ok(true)
@@ -143,14 +170,14 @@ fn console_of(options: &Options) -> console::Options {
     }
 }
 
-fn print(options: &Options, watched: &Watched, scope: Scope) -> anyhow::Result<()> {
+fn print(options: &Options, figures: &dyn Figures, scope: Scope) -> anyhow::Result<()> {
     let wanted = Wanted {
         scope,
         dimension: &options.dimension,
         by: options.by,
         rows: options.rows.unwrap_or(ROWS),
     };
-    let figured = Figured::ask(watched, &wanted);
+    let figured = Figured::ask(figures, &wanted);
     let text = match options.screen {
         Screen::Json(_) => figured.json()? + "\n",
         _ => figured.text() + "\n",

@@ -5,24 +5,33 @@ mod values;
 
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 use omphalos_common::ids::IdKeys;
 use omphalos_live::{By, Dimension, Filter, Settings as LiveSettings};
-use omphalos_shipper::config::{Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::{Host, Input, MonitorSettings, Start};
 use omphalos_transport::amqp::{AmqpSettings, Sample};
+use omphalos_transport::udp::ReceiveOptions;
 
 use super::console::thresholds::Thresholds;
 use super::console::{Background, Colours};
 use super::counter::over;
+use super::history::Period;
 use super::source::files::Manner;
+use crate::run::{Settings, all_settings};
+use crate::search::{place, time_arg, times};
 use values::{background, by, bytes, colours, period, sample, speed};
 
 const EXAMPLES: &str = "\
 Reads files to their ends and then what is added to them, as the shipper does: patterns, rotation,
 archives, standard input (-), all formats. Nothing is written, and nothing else need run.
+
+With --since it shows what is stored, from Elasticsearch or the embedded store, by their
+aggregations: times are written as for omphalos search.
 
 Times are those of the lines. With --once it prints the figures of all lines and ends.
 
@@ -33,6 +42,7 @@ Examples:
   omphalos top '/var/log/nginx/*.log' --by errors --filter 'status:>=400 AND NOT path:/health'
   zcat old.log.gz | omphalos top - --once --dimension client
   omphalos top access.log.1 --replay 60
+  omphalos top --since 1h --url http://127.0.0.1:9200
   omphalos httptop -p clf -i 120 --total-hits 1000 access.log";
 
 /// How figures are shown.
@@ -54,6 +64,10 @@ pub enum From {
     Files(Vec<Input>),
     /// What a fleet publishes to a broker, or a sample of it.
     Fleet(Box<AmqpSettings>, Sample),
+    /// What shippers send as datagrams.
+    Udp(ReceiveOptions),
+    /// What is stored.
+    History(Box<Settings>, Period),
 }
 
 /// What is asked for.
@@ -66,6 +80,8 @@ pub struct Options {
     pub manner: Manner,
     /// How it is counted.
     pub live: LiveSettings,
+    /// How far the window looks back, if that is said.
+    pub window: Option<Duration>,
     /// How it is shown.
     pub screen: Screen,
     /// What is counted first.
@@ -98,21 +114,30 @@ const OF_BROKER: [&str; 8] = [
     "amqp.connect_timeout",
 ];
 
+/// How datagrams are taken.
+const OF_UDP: [&str; 4] =
+    ["receive.listen", "receive.encoding", "receive.key_file", "receive.buffer"];
+
 /// What figures depend on, besides the lines.
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
     let is_wanted = |row: &Setting| {
-        row.is_about(&[About::Document])
+        row.is_about(&[About::Document, About::Place])
             || row.key == "monitor.paths"
             || OF_BROKER.contains(&row.key)
+            || OF_UDP.contains(&row.key)
     };
     rows.retain(is_wanted);
     for row in &mut rows {
-        if row.key == "monitor.paths" {
-            *row = row.help(
+        *row = match row.key {
+            "monitor.paths" => row.help(
                 "Files, patterns with * ? [ ] **, or - for standard input; also .gz and .zst.",
-            );
-        }
+            ),
+            "receive.listen" => row.alias("udp").help(
+                "Count what shippers send as datagrams to this address, such as 127.0.0.1:5140.",
+            ),
+            _ => place(row),
+        };
     }
     rows
 }
@@ -152,7 +177,7 @@ fn with_own(command: Command) -> Command {
                 .value_parser(period),
         )
         .arg(
-            value("refresh", "PERIOD", "How often figures are drawn, in seconds or as 500ms [default: 1, httptop: 10]")
+            value("refresh", "PERIOD", "How often figures are drawn, in seconds or as 500ms [default: 1, httptop and --since: 10]")
                 .short('r')
                 .value_parser(period),
         )
@@ -170,6 +195,8 @@ fn with_own(command: Command) -> Command {
                 .value_parser(["beginning", "end"]),
         )
         .arg(value("replay", "SPEED", "Play old lines as if they were written now, so many times as fast").value_parser(speed))
+        .arg(time_arg("since", "Show what is stored, from this time on, instead of what comes").conflicts_with_all(["from", "replay", "sample"]))
+        .arg(time_arg("until", "Show what is stored from before this time").requires("since"))
         .arg(value("sample", "PART", "Of a fleet, watch only this part of the messages: 1/2, 1/4, 1/8 or 1/16").value_parser(sample))
         .arg(
             Arg::new("once")
@@ -202,25 +229,32 @@ impl Options {
         let settings: Settings = load(&rows(), given, environment, std::iter::empty())?.settings;
         let manner = Manner { follows: !is_once(given), replay: given.get_one("replay").copied() };
         let (from, shown) = from(&settings, given, is_classic)?;
-        let host =
-            Host::new(host_name(&settings), machine_id().unwrap_or_default(), &IdKeys::default());
+        let host = Host::new(
+            host_name(&settings.shipper),
+            machine_id().unwrap_or_default(),
+            &IdKeys::default(),
+        );
         let text = |name: &str| given.get_one::<String>(name).map_or("", String::as_str);
         let dimension = Dimension::named(text("dimension"));
         let live = live(given, &dimension)?;
         let by = given.get_one("by").copied().unwrap_or_default();
         let rows = given.get_one::<u16>("count").map(|rows| usize::from(*rows));
-        let default = Duration::from_secs(if is_classic { 10 } else { 1 });
+        let is_slow = is_classic || matches!(from, From::History(..));
+        let default = Duration::from_secs(if is_slow { 10 } else { 1 });
         let refresh = given.get_one("refresh").copied().unwrap_or(default);
         if refresh < Duration::from_millis(50) {
             return Err(ConfigError::invalid("--refresh: expected at least 50ms"));
         }
         let thresholds = thresholds(given);
+        let says_window = given.value_source("interval") == Some(ValueSource::CommandLine);
+        let window = Some(live.window).filter(|_| says_window);
         let screen = screen(given, is_classic);
         Ok(Self {
             from,
             host,
             manner,
             live,
+            window,
             screen,
             dimension,
             by,
@@ -234,37 +268,96 @@ impl Options {
     }
 }
 
-/// Files that are named; else a broker that is named, or files of the settings.
+/// What is stored, if a time is given; else files that are named; else an address or a broker that is
+/// named, or files of the settings.
 fn from(
     settings: &Settings,
     given: &ArgMatches,
     is_classic: bool,
 ) -> Result<(From, String), ConfigError> {
-    let sample = given.get_one("sample").copied();
-    let names_broker = settings.amqp.names_broker();
-    let has_files = settings.monitor.iter().any(|table| !table.paths.is_empty());
-    let is_asked = given.contains_id("amqp.url") || given.contains_id("amqp.url_file");
-    if given.contains_id("monitor.paths") || has_files && !is_asked {
-        if sample.is_some() {
-            return Err(ConfigError::invalid("--sample is for fleets: give --amqp-url as well"));
+    let is_named = |name| given.contains_id(name);
+    let has_files = settings.shipper.monitor.iter().any(|table| !table.paths.is_empty());
+    if let Some(period) = period_of(given)? {
+        if is_named("monitor.paths") {
+            return Err(ConfigError::invalid(
+                "--since is for what is stored, not for files: leave one of them out",
+            ));
         }
-        let inputs = MonitorSettings::inputs(&tables(&settings.monitor, given, is_classic))?;
-        let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
-        let shown = shown.join(", ");
-        return Ok((From::Files(inputs), shown));
+        return Ok((From::History(Box::new(settings.clone()), period), shown_period(&period)));
     }
-    if !names_broker {
+    let is_live = ["amqp.url", "amqp.url_file", "receive.listen"].into_iter().any(is_named);
+    if is_named("monitor.paths") || has_files && !is_live {
+        return from_files(settings, given, is_classic);
+    }
+    if is_named("receive.listen") {
+        return from_udp(settings, given);
+    }
+    if !settings.shipper.amqp.names_broker() {
         return Err(ConfigError::invalid(
-            "nothing to watch: name files (omphalos top /var/log/nginx/access.log), or the broker of a fleet (--amqp-url)",
+            "nothing to watch: name files (omphalos top /var/log/nginx/access.log), the broker of a fleet (--amqp-url), or a time from when on to show what is stored (--since 1h)",
         ));
     }
+    check_endless(given, "a fleet")?;
+    let amqp = &settings.shipper.amqp;
+    let sample = given.get_one("sample").copied().unwrap_or(Sample::ALL);
+    Ok((From::Fleet(Box::new(amqp.clone()), sample), amqp.shown()?))
+}
+
+fn from_files(
+    settings: &Settings,
+    given: &ArgMatches,
+    is_classic: bool,
+) -> Result<(From, String), ConfigError> {
+    check_unsampled(given)?;
+    let inputs = MonitorSettings::inputs(&tables(&settings.shipper.monitor, given, is_classic))?;
+    let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
+    let shown = shown.join(", ");
+    Ok((From::Files(inputs), shown))
+}
+
+fn from_udp(settings: &Settings, given: &ArgMatches) -> Result<(From, String), ConfigError> {
+    check_unsampled(given)?;
+    check_endless(given, "what comes as datagrams")?;
+    let mut options = settings.indexer.udp_receivers()?;
+    match options.pop() {
+        Some(only) if options.is_empty() => {
+            let shown = format!("udp {}", only.listen);
+            Ok((From::Udp(only), shown))
+        }
+        _ => Err(ConfigError::invalid("--udp: expected one address, such as 127.0.0.1:5140")),
+    }
+}
+
+fn check_unsampled(given: &ArgMatches) -> Result<(), ConfigError> {
+    if given.contains_id("sample") {
+        return Err(ConfigError::invalid("--sample is for fleets: give --amqp-url as well"));
+    }
+    Ok(())
+}
+
+fn check_endless(given: &ArgMatches, what: &str) -> Result<(), ConfigError> {
     if is_once(given) || given.contains_id("replay") {
-        return Err(ConfigError::invalid(
-            "a fleet has no end and no beginning: --once, --replay and --json without --batch are for files",
-        ));
+        return Err(ConfigError::invalid(format!(
+            "{what} has no end and no beginning: --once, --replay and --json without --batch are for files and what is stored"
+        )));
     }
-    let shown = settings.amqp.shown()?;
-    Ok((From::Fleet(Box::new(settings.amqp.clone()), sample.unwrap_or(Sample::ALL)), shown))
+    Ok(())
+}
+
+fn period_of(given: &ArgMatches) -> Result<Option<Period>, ConfigError> {
+    let now = Timestamp::now().to_zoned_datetime(TimeZone::system());
+    let (since, until) = times(given, &now)?;
+    match since {
+        Some(since) if since >= now.timestamp() => Err(ConfigError::invalid(format!(
+            "--since {since} is not before now: nothing can be stored yet"
+        ))),
+        since => Ok(since.map(|since| Period { since, until })),
+    }
+}
+
+fn shown_period(period: &Period) -> String {
+    let until = period.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
+    format!("{} to {until}", period.since)
 }
 
 fn is_once(given: &ArgMatches) -> bool {

@@ -39,7 +39,6 @@ pub struct Figured {
 impl Figured {
     /// Asks for them.
     pub fn ask(figures: &dyn Figures, wanted: &Wanted<'_>) -> Self {
-        let Feed { sources, notice } = figures.feed();
         let summary = match figures.ask(&Question::Summary { scope: wanted.scope }) {
             Answer::Summary(summary) => Some(*summary),
             _ => None,
@@ -52,11 +51,18 @@ impl Figured {
                 _ => None,
             }
         };
+        let statuses = top(&Dimension::Status, By::Hits, 5);
+        let methods = top(&Dimension::Method, By::Hits, 5);
+        let top = top(wanted.dimension, wanted.by, wanted.rows);
+        // Behind the questions: they show how the sources are.
+        let Feed { sources, notice } = figures.feed();
+        let refused = top.is_none().then(|| figures.count(wanted.dimension.clone()).err());
+        let notice = refused.flatten().or(notice);
         Self {
             summary,
-            statuses: top(&Dimension::Status, By::Hits, 5),
-            methods: top(&Dimension::Method, By::Hits, 5),
-            top: top(wanted.dimension, wanted.by, wanted.rows),
+            statuses,
+            methods,
+            top,
             failures: sources.iter().map(|source| source.failures).sum(),
             notice,
         }

@@ -149,6 +149,17 @@ impl Planner<'_> {
                         ),
                     )
                 })?;
+                let is_figure = one.below.0.get(number).is_some_and(|below| {
+                    matches!(below.kind, Kind::Figure(_))
+                });
+                if !is_figure {
+                    return Err(shard_failure(
+                        "illegal_argument_exception",
+                        format!(
+                            "[terms] ordering by [{name}] is not supported here: only by a figure, such as sum or max"
+                        ),
+                    ));
+                }
                 part.as_ref().map_or_else(|| number.to_string(), |part| format!("{number}.{part}"))
             }
         };

@@ -10,9 +10,10 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::telemetry::Health;
 use omphalos_live::DocumentReader;
 use omphalos_transport::amqp::{AmqpSettings, Broker, Sample, WatchedMessage, Watcher};
-use omphalos_transport::wire::{Envelope, Parcel, decode};
+use omphalos_transport::wire::{Envelope, decode};
 
 use super::Source;
+use super::parcel::count;
 use crate::top::counter::Counter;
 use crate::top::figures::{Reading, SourceState};
 
@@ -104,23 +105,6 @@ impl Fleet {
     fn lock(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Counts the documents of a message; how many of them are lines that were not understood.
-fn count(parcel: &Parcel, reader: &mut DocumentReader, counter: &Counter) -> u64 {
-    let mut failures = 0;
-    for document in &parcel.documents {
-        let range = document.start as usize..document.end as usize;
-        let Some(Ok(read)) = parcel.text.get(range).map(|text| reader.read(text)) else {
-            failures += 1;
-            continue;
-        };
-        let hit = read.hit();
-        let tags = hit.others.field("tags");
-        failures += u64::from(tags.is_some_and(|tags| tags.as_ref() == b"parse_failure"));
-        counter.fill(|live| live.take(&hit));
-    }
-    failures
 }
 
 impl Source for Fleet {

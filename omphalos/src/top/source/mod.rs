@@ -3,6 +3,8 @@
 pub mod files;
 pub mod fleet;
 pub mod pacing;
+mod parcel;
+pub mod udp;
 
 use super::figures::SourceState;
 

@@ -1,0 +1,124 @@
+//! The lines that shippers send as datagrams to this address, where no indexer listens. What comes is
+//! kept on disk only while it is counted.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use omphalos_common::config::ConfigError;
+use omphalos_common::telemetry::Health;
+use omphalos_live::DocumentReader;
+use omphalos_transport::spool::{Spool, SpoolOptions};
+use omphalos_transport::udp::{
+    Accountant, Feed, LedgerFile, ReceiveOptions, Receivers, RecordReader,
+};
+use tempfile::TempDir;
+
+use super::Source;
+use super::parcel::count;
+use crate::top::counter::Counter;
+use crate::top::figures::{Reading, SourceState};
+
+/// Room on disk for what comes faster than it can be counted.
+const SPOOL_BYTES: u64 = 256 << 20;
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// What is known of the datagrams; shared with whoever shows it.
+pub struct Datagrams {
+    shown: String,
+    accountant: Accountant,
+    account: Mutex<Account>,
+}
+
+struct Account {
+    lines: u64,
+    failures: u64,
+    last: Instant,
+}
+
+/// The sockets, and what came through them.
+pub struct Taking {
+    feed: Feed,
+    records: RecordReader,
+    _receivers: Receivers,
+    _directory: TempDir,
+}
+
+impl Datagrams {
+    /// Listens.
+    ///
+    /// # Errors
+    /// When an address cannot be bound, or nothing temporary be written.
+    pub fn start(options: ReceiveOptions) -> anyhow::Result<(Arc<Self>, Taking)> {
+        let directory = tempfile::Builder::new().prefix("omphalos-top-").tempdir()?;
+        let (spool, reader) = Spool::open(SpoolOptions {
+            directory: directory.path().join("spool"),
+            max_bytes: SPOOL_BYTES,
+            segment_bytes: SEGMENT_BYTES,
+        })
+        .map_err(|error| ConfigError::invalid(error.to_string()))?;
+        let file = LedgerFile::new(directory.path());
+        let receivers = Receivers::start(vec![options], spool.clone(), file, Health::default())?;
+        let addresses: Vec<String> =
+            receivers.addresses().iter().map(ToString::to_string).collect();
+        let accountant = receivers.accountant();
+        let records = RecordReader::new(Some(accountant.clone()), "logs")?;
+        let feed = Feed::start(spool, reader)?;
+        let account = Account { lines: 0, failures: 0, last: Instant::now() };
+        let datagrams = Self {
+            shown: format!("udp {}", addresses.join(", ")),
+            accountant,
+            account: Mutex::new(account),
+        };
+        let taking = Taking { feed, records, _receivers: receivers, _directory: directory };
+        Ok((Arc::new(datagrams), taking))
+    }
+
+    /// Counts what comes until the program ends.
+    ///
+    /// # Errors
+    /// Never.
+    pub async fn watch(
+        self: Arc<Self>,
+        mut taking: Taking,
+        counter: Arc<Counter>,
+    ) -> anyhow::Result<bool> {
+        let mut reader = DocumentReader::default();
+        while let Some(delivery) = taking.feed.next().await {
+            let (number, record, answer) = delivery.into_parts();
+            if let Some(content) = taking.records.read(number, &record) {
+                let failures = count(&content.parcel, &mut reader, &counter);
+                let mut account = self.lock();
+                account.lines += content.parcel.documents.len() as u64;
+                account.failures += failures;
+                account.last = Instant::now();
+            }
+            answer.acknowledge();
+        }
+        Ok(true)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Datagrams {
+    fn states(&self) -> Vec<SourceState> {
+        let ledger = self.accountant.ledger();
+        let totals = ledger.totals;
+        let hosts = ledger.streams.len();
+        let account = self.lock();
+        let datagrams = (totals.received + totals.late + totals.repaired()).max(1);
+        let missing = totals.lost() + totals.kernel_drops + totals.all_refused();
+        vec![SourceState {
+            name: format!("{} ({hosts} senders)", self.shown),
+            state: Reading::Following,
+            lines: account.lines,
+            failures: account.failures,
+            dropped: missing * (account.lines / datagrams).max(1),
+            behind: None,
+            silent_for: account.last.elapsed(),
+            in_blocks: false,
+        }]
+    }
+}
