@@ -19,6 +19,7 @@ mod circumstances;
 mod clients;
 mod clocks;
 mod clusters;
+mod console;
 mod dead_letters;
 mod delivery;
 mod demo;

@@ -34,6 +34,7 @@ pub mod scraper;
 pub mod server;
 pub mod stack;
 pub mod tcp_proxy;
+pub mod terminal;
 pub mod udp;
 pub mod udp_proxy;
 pub mod wait;
@@ -56,6 +57,7 @@ pub use scraper::Scraper;
 pub use server::{Engine, Server};
 pub use stack::Stack;
 pub use tcp_proxy::{Link, Side, TcpProxy};
+pub use terminal::Terminal;
 pub use udp_proxy::{Flood, Harm, Hostile, UdpProxy};
 pub use wait::{eventually, holds, rest};
 

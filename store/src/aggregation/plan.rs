@@ -149,9 +149,11 @@ impl Planner<'_> {
                         ),
                     )
                 })?;
-                let is_figure = one.below.0.get(number).is_some_and(|below| {
-                    matches!(below.kind, Kind::Figure(_))
-                });
+                let is_figure = one
+                    .below
+                    .0
+                    .get(number)
+                    .is_some_and(|below| matches!(below.kind, Kind::Figure(_)));
                 if !is_figure {
                     return Err(shard_failure(
                         "illegal_argument_exception",

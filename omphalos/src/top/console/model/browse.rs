@@ -118,8 +118,12 @@ impl Model {
         }
     }
 
-    fn enter(&mut self, data: &Snapshot) {
+    pub(super) fn enter(&mut self, data: &Snapshot) {
         if self.view != View::Table {
+            return;
+        }
+        if !self.shows(data) {
+            self.enters = true;
             return;
         }
         if let Some(key) = self.chosen(data).and_then(|row| row.key.clone()) {

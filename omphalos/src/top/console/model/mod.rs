@@ -134,6 +134,8 @@ pub struct Model {
     pub form: Form,
     /// The dimension that the old console goes back to.
     home: Dimension,
+    /// Whether the first row is to be entered as soon as it is there: its key came before it.
+    enters: bool,
 }
 
 impl Model {
@@ -157,6 +159,7 @@ impl Model {
             rows: rows.unwrap_or(ROWS),
             has_thresholds: false,
             form: Form::Full,
+            enters: false,
         }
     }
 
@@ -168,6 +171,7 @@ impl Model {
     /// Takes a key.
     pub fn on(&mut self, key: &Key, data: &Snapshot) -> Effects {
         self.message = None;
+        self.enters = false;
         match key {
             Key::Interrupt => return Effects { quit: true, ..Effects::default() },
             Key::Redraw => return Effects { redraw: true, ..Effects::default() },
@@ -189,6 +193,9 @@ impl Model {
         self.window = data.window;
         if self.shows(data) {
             self.selection.settle(data.rows());
+            if std::mem::take(&mut self.enters) {
+                self.enter(data);
+            }
         }
     }
 

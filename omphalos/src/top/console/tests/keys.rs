@@ -172,6 +172,26 @@ fn a_row_is_drilled_into_and_filtered_by() {
 }
 
 #[test]
+fn a_row_is_entered_as_soon_as_it_is_there() {
+    let mut bench = Bench::new(Fake::busy());
+    bench.ask();
+    for key in [Key::Char('7'), Key::Enter] {
+        bench.model.on(&key, &bench.data);
+    }
+    assert_eq!(bench.model.view, View::Table, "statuses are not known yet");
+    bench.ask();
+    let View::Key(name) = &bench.model.view else { panic!("{:?}", bench.model.view) };
+    assert_eq!(name.text, "200");
+    // Whoever does something else meanwhile does not want it any more.
+    bench.press(&Key::Escape);
+    for key in [Key::Char('8'), Key::Enter, Key::Char('p')] {
+        bench.model.on(&key, &bench.data);
+    }
+    bench.ask();
+    assert_eq!(bench.model.view, View::Table);
+}
+
+#[test]
 fn the_filter_of_any_row_means_its_lines() {
     use omphalos_live::Hit;
     let texts = [

@@ -1,0 +1,105 @@
+//! The console of `omphalos top` in a real terminal: typed into, drilled, made tiny, and ended in all the
+//! ways in which programs are ended.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use omphalos_tests::terminal::is_running;
+use omphalos_tests::{Terminal, eventually, holds};
+
+/// Lines of the last minute: what is older is not in the window.
+fn add(path: &Path, count: u32, status: u16, target: &str) {
+    let mut log = OpenOptions::new().create(true).append(true).open(path).expect("the log");
+    let now = jiff::Timestamp::now().strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
+    for number in 0..count {
+        let client = number % 9;
+        let line = format!(
+            "192.0.2.{client} - - [{now}] \"GET {target} HTTP/1.1\" {status} 512 \"-\" \"curl\""
+        );
+        writeln!(log, "{line}").expect("a line");
+    }
+}
+
+/// The first row of the table.
+fn first_row(screen: &str) -> &str {
+    screen.lines().find(|line| line.starts_with('▌')).unwrap_or_default()
+}
+
+#[test]
+fn the_console_is_typed_into_drilled_resized_and_left() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("access.log");
+    add(&log, 300, 200, "/shop/cart?x=1");
+    add(&log, 100, 503, "/api/orders");
+    let path = log.to_str().expect("a name");
+    let terminal = Terminal::start("omphalos", &["top", path, "--window", "1h"], (100, 30));
+    terminal.wait_for("both sections are shown", |screen| {
+        first_row(screen).contains("/shop") && screen.contains("/api") && screen.contains("400")
+    });
+
+    terminal.press(&["e"]);
+    terminal.wait_for("it is ordered by errors", |screen| first_row(screen).contains("/api"));
+    terminal.press(&["h", "7"]);
+    terminal.wait_for("statuses are shown", |screen| {
+        first_row(screen).contains("200") && screen.contains("503") && screen.contains("STATUS")
+    });
+    terminal.press(&["1", "Enter"]);
+    terminal.wait_for("all about a section", |screen| screen.contains("section  /shop"));
+    terminal.press(&["Escape"]);
+    terminal.wait_for("the table again", |screen| first_row(screen).contains("/shop"));
+
+    terminal.press(&["/"]);
+    terminal.type_text("status:>=500");
+    terminal.press(&["Enter"]);
+    terminal.wait_for("only errors are counted", |screen| {
+        first_row(screen).contains("/api") && !screen.contains("/shop/cart")
+    });
+    add(&log, 50, 500, "/new/one");
+    terminal.wait_for("lines that come are counted", |screen| screen.contains("/new"));
+
+    for size in [(1, 1), (39, 9), (5, 40), (200, 2)] {
+        terminal.resize(size);
+        terminal.wait_for("nothing but that it is too small", |screen| !screen.contains("/new"));
+    }
+    terminal.resize((40, 10));
+    terminal.wait_for("the least that there is", |screen| screen.contains("/api"));
+    terminal.resize((200, 50));
+    terminal.wait_for("all of it", |screen| first_row(screen).contains("/api"));
+
+    terminal.press(&["?"]);
+    terminal.wait_for("help", |screen| screen.contains("window: 1, 5, 15, 60 min"));
+    // Not in one go: to a terminal that is Alt and a letter.
+    terminal.press(&["Escape"]);
+    terminal.wait_for("the table once more", |screen| first_row(screen).contains("/api"));
+    terminal.press(&["q"]);
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn the_terminal_is_given_back_whatever_ends_the_console() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("access.log");
+    add(&log, 10, 200, "/shop");
+    let path = log.to_str().expect("a name");
+    let start = || {
+        let terminal = Terminal::start("omphalos", &["top", path], (80, 24));
+        terminal.wait_for("it is drawn", |screen| first_row(screen).contains("/shop"));
+        terminal
+    };
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let terminal = start();
+        let pid = terminal.pid().to_string();
+        let sent = std::process::Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill").success());
+        let code = terminal.wait_for_end();
+        assert!(code == 0 || code > 128, "{signal}: {code}");
+    }
+    let terminal = start();
+    terminal.press(&["C-c"]);
+    terminal.wait_for_end();
+    let terminal = start();
+    let pid = terminal.pid();
+    terminal.take_away();
+    eventually("it ends with its terminal", || holds(!is_running(pid), pid));
+}
