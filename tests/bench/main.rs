@@ -5,7 +5,8 @@
 //!
 //! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files, `bench
 //! audit` what is about audits, `bench search` what is about
-//! searching, `bench store` what is about indexing in the embedded store; with other arguments it is the other side of a comparison, run as a process of its own so that it is
+//! searching, `bench store` what is about indexing in the embedded store, `bench top` what is about the console and
+//! its figures; with other arguments it is the other side of a comparison, run as a process of its own so that it is
 //! measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
@@ -28,6 +29,7 @@ mod search;
 mod shipper;
 mod store;
 mod table;
+mod top;
 mod udp;
 
 use std::path::PathBuf;
@@ -47,12 +49,13 @@ fn main() {
         ["audit"] => audit(),
         ["search"] => search(),
         ["store"] => store(),
+        ["top"] => top(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, store, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, store, top, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -73,6 +76,13 @@ fn all() {
     audit::measure(&directory, &log, &mut table);
     search::measure(&directory, &log, &mut table);
     store::measure(&directory, &log, &mut table);
+    top::measure(&directory, &log, &mut table);
+    table.print();
+}
+
+fn top() {
+    let (directory, log, mut table) = begin();
+    top::measure(&directory, &log, &mut table);
     table.print();
 }
 

@@ -3,7 +3,7 @@
 # is about to install otherwise. Debian packages go into the system; the engines' jars and archives into the cache.
 #
 # Usage: install.sh NAME...    with NAME a server, rabbitmq, es9, es7, opensearch,
-#                              or a program, cargo, cc, docker-compose, faketime, logrotate, prometheus, python, shellcheck, tmux
+#                              or a program, cargo, cc, docker-compose, faketime, goaccess, logrotate, prometheus, python, shellcheck, tmux
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos); JAVA_HOME, if a certain JDK is to be used
 # Exits with 1, and a line that says what to do, where something cannot be installed here.
 set -eu
@@ -128,7 +128,7 @@ available() {
     local sbin jdk home
     case $1 in
     # Debian keeps logrotate where only root looks
-    cargo | cc | docker-compose | logrotate | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    cargo | cc | docker-compose | goaccess | logrotate | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
     python) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     # a library, which is all that is wanted of it
     faketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
@@ -148,6 +148,7 @@ install() {
     cc) apt_install "60 MB" gcc libc6-dev ;;
     docker-compose) apt_install "30 MB" docker-compose ;;
     faketime) apt_install "1 MB" faketime ;;
+    goaccess) apt_install "2 MB" goaccess ;;
     logrotate) apt_install "1 MB" logrotate ;;
     prometheus) install_prometheus ;;
     python) apt_install "30 MB" python3 python3-venv ;;
@@ -161,7 +162,7 @@ install() {
 [ $# -gt 0 ] || die "usage: install.sh NAME...; the first lines of this file say which names"
 for name in "$@"; do
     case $name in
-    cargo | cc | docker-compose | faketime | logrotate | prometheus | python | shellcheck | tmux | rabbitmq) ;;
+    cargo | cc | docker-compose | faketime | goaccess | logrotate | prometheus | python | shellcheck | tmux | rabbitmq) ;;
     *) engine_java "$name" >/dev/null ;;
     esac
 done
