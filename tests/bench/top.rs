@@ -1,4 +1,4 @@
-//! `omphalos top`: counting a log, against GoAccess; memory with millions of keys; how soon a key of the
+//! `omphalos top`: counting a log, against `GoAccess`; memory with millions of keys; how soon a key of the
 //! console is answered while lines come; what watching a fleet costs its broker.
 
 mod console;

@@ -121,8 +121,7 @@ pub fn explain(settings: &Settings, typed: &str, error: anyhow::Error) -> anyhow
     let default = settings.indexer.elasticsearch.url.is_none();
     match error.downcast_ref::<Fault>() {
         Some(Fault::Wrong(problem)) => ConfigError::invalid(format!(
-            "the query {:?} cannot be answered: {problem}; see omphalos search --help for how queries are written",
-            typed
+            "the query {typed:?} cannot be answered: {problem}; see omphalos search --help for how queries are written"
         ))
         .into(),
         Some(Fault::Transient(problem)) if default => anyhow::anyhow!(

@@ -58,7 +58,7 @@ impl Console {
         let begun = Instant::now();
         let (noted, counted) = (Arc::clone(&last), Arc::clone(&bytes));
         thread::spawn(move || {
-            let mut buffer = [0; 64 << 10];
+            let mut buffer = vec![0; 64 << 10];
             while let Ok(read @ 1..) = screen.read(&mut buffer) {
                 let now = u64::try_from(begun.elapsed().as_nanos()).expect("not so long");
                 noted.store(now, Ordering::Release);
@@ -102,8 +102,8 @@ fn write_lines(path: &Path, stop: &Arc<AtomicBool>) -> thread::JoinHandle<u64> {
         let begun = Instant::now();
         let mut written = 0;
         while !stop.load(Ordering::Relaxed) {
-            let due = (begun.elapsed().as_secs_f64() * RATE as f64) as u64;
-            while written < due {
+            let due = u128::from(RATE) * begun.elapsed().as_millis() / 1000;
+            while u128::from(written) < due {
                 log.write_all(text.as_bytes()).expect("lines");
                 written += AT_ONCE;
             }
@@ -153,15 +153,15 @@ pub fn measure(directory: &Path, table: &mut Table) {
     console.quit();
     std::fs::remove_file(&path).expect("the log");
     times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((KEYS - 1) as f64 * share) as usize];
+    let at = |percent: usize| times[(KEYS - 1) * percent / 100];
     table.row(
         "a key of the console while lines come in, p99",
-        &format!("{:.1} ms", at(0.99)),
+        &format!("{:.1} ms", at(99)),
         "< 50 ms",
         &format!(
             "half {:.1} ms, longest {:.1} ms, {KEYS} keys, {rate:.0} lines/s, {:.0} % of a core, load {}",
-            at(0.5),
-            at(1.0),
+            at(50),
+            at(100),
             share * 100.0,
             load()
         ),

@@ -33,10 +33,12 @@ pub fn measure(directory: &Path, table: &mut Table) {
     let url = format!("{}/%2f", broker.url());
     let logs: Vec<PathBuf> =
         (0..SHIPPERS).map(|number| directory.join(format!("fleet-{number}.log"))).collect();
-    logs.iter().for_each(|log| drop(File::create(log).expect("a log")));
+    for log in &logs {
+        File::create(log).expect("a log");
+    }
     let _shippers: Vec<Program> = logs.iter().map(|log| shipper(log, &url)).collect();
     let stop = Arc::new(AtomicBool::new(false));
-    let writer = write_lines(logs, &stop);
+    let writer = write_lines(&logs, &stop);
     rest(Duration::from_secs(5));
 
     let share = |process: u32| {
@@ -98,7 +100,7 @@ fn shipper(log: &Path, url: &str) -> Program {
         .start()
 }
 
-fn write_lines(logs: Vec<PathBuf>, stop: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
+fn write_lines(logs: &[PathBuf], stop: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
     let mut generator = Generator::new(5);
     let mut text = String::new();
     (0..RATE / 10).for_each(|_| generator.line(&mut text));
@@ -111,7 +113,9 @@ fn write_lines(logs: Vec<PathBuf>, stop: &Arc<AtomicBool>) -> thread::JoinHandle
         while !stop.load(Ordering::Relaxed) {
             if begun.elapsed().as_millis() / 100 > times {
                 times += 1;
-                logs.iter_mut().for_each(|log| log.write_all(text.as_bytes()).expect("lines"));
+                for log in &mut logs {
+                    log.write_all(text.as_bytes()).expect("lines");
+                }
             }
             rest(Duration::from_millis(5));
         }

@@ -69,8 +69,8 @@ pub struct Found {
 
 /// The figures of all documents.
 pub fn summary_of(answer: &Value, scope: Scope, span: &Span, series: &Series) -> Found {
-    let figures = &answer["aggregations"];
-    let hits = number(&answer["hits"]["total"]["value"]);
+    let figures = at(answer, "/aggregations");
+    let hits = number(at(answer, "/hits/total/value"));
     let bytes = bytes_of(figures);
     #[expect(clippy::cast_precision_loss, reason = "a rate is about right")]
     let each = |count: u64, seconds: f64| count as f64 / seconds;
@@ -88,7 +88,7 @@ pub fn summary_of(answer: &Value, scope: Scope, span: &Span, series: &Series) ->
         to: Some(span.to),
         hits,
         bytes,
-        errors: number(&figures["errors"]["doc_count"]),
+        errors: number(at(figures, "/errors/doc_count")),
         classes: classes_of(figures, hits),
         rate: Rate { hits: each(hits, span.seconds()), bytes: each(bytes, span.seconds()) },
         now,
@@ -98,34 +98,34 @@ pub fn summary_of(answer: &Value, scope: Scope, span: &Span, series: &Series) ->
         ahead: 0,
         left_out: 0,
     };
-    let failures = number(&figures["failures"]["doc_count"]);
-    Found { summary, failures, newest: (hits > 0).then(|| millis(&figures["newest"]["value"])) }
+    let failures = number(at(figures, "/failures/doc_count"));
+    Found { summary, failures, newest: (hits > 0).then(|| millis(at(figures, "/newest/value"))) }
 }
 
 /// The figures of each step, also of those without documents.
 pub fn series_of(figures: &Value, span: &Span) -> Series {
     let step = span.step_millis();
-    let buckets: HashMap<i64, &Value> = list(&figures["steps"]["buckets"])
-        .map(|bucket| (millis(&bucket["key"]).div_euclid(step), bucket))
+    let buckets: HashMap<i64, &Value> = list(at(figures, "/steps/buckets"))
+        .map(|bucket| (millis(at(bucket, "/key")).div_euclid(step), bucket))
         .collect();
     let now = Timestamp::now().as_millisecond();
     let (first, end) = (span.from.div_euclid(step), span.to.saturating_sub(1).div_euclid(step));
     let points = (first..=end).map(|number| {
-        let at = number.saturating_mul(step);
-        let is_open = at.saturating_add(step) > now.min(span.to);
-        point_of(buckets.get(&number).copied().unwrap_or(&Value::Null), at, is_open)
+        let begins = number.saturating_mul(step);
+        let is_open = begins.saturating_add(step) > now.min(span.to);
+        point_of(buckets.get(&number).copied().unwrap_or(&Value::Null), begins, is_open)
     });
     Series { step, points: points.collect() }
 }
 
-fn point_of(bucket: &Value, at: i64, is_open: bool) -> Point {
-    let hits = number(&bucket["doc_count"]);
+fn point_of(bucket: &Value, begins: i64, is_open: bool) -> Point {
+    let hits = number(at(bucket, "/doc_count"));
     Point {
-        at,
+        at: begins,
         is_open,
         hits: exactly(hits),
         bytes: exactly(bytes_of(bucket)),
-        errors: exactly(number(&bucket["errors"]["doc_count"])),
+        errors: exactly(number(at(bucket, "/errors/doc_count"))),
         classes: classes_of(bucket, hits),
         clients: clients_of(bucket),
         latency: latency_of(bucket),
@@ -134,17 +134,17 @@ fn point_of(bucket: &Value, at: i64, is_open: bool) -> Point {
 
 /// What is known of a dimension, without its rows.
 pub fn top_of(answer: &Value, top: &Top<'_>, scope: Scope) -> omphalos_live::Top {
-    let figures = &answer["aggregations"];
-    let keys = &figures["keys"];
-    let others = number(&keys["sum_other_doc_count"]);
-    let least = list(&keys["buckets"]).last();
+    let figures = at(answer, "/aggregations");
+    let keys = at(figures, "/keys");
+    let others = number(at(keys, "/sum_other_doc_count"));
+    let least = list(at(keys, "/buckets")).last();
     let of_least = |count: fn(&Value) -> u64| least.map_or(0, count);
-    let unseen = number(&keys["doc_count_error_upper_bound"]);
+    let unseen = number(at(keys, "/doc_count_error_upper_bound"));
     let missing = if others == 0 {
         Missing::default()
     } else {
         let hits = match top.by {
-            By::Hits => others.min(of_least(|bucket| number(&bucket["doc_count"])) + unseen),
+            By::Hits => others.min(of_least(|bucket| number(at(bucket, "/doc_count"))) + unseen),
             _ => others,
         };
         // Of what is not what the order is by, no more is known.
@@ -156,15 +156,15 @@ pub fn top_of(answer: &Value, top: &Top<'_>, scope: Scope) -> omphalos_live::Top
         scope,
         since: None,
         rows: Vec::new(),
-        keys: number(&figures["known"]["value"]).max(list(&keys["buckets"]).count() as u64),
-        hits: number(&figures["lines"]["value"]),
+        keys: number(at(figures, "/known/value")).max(list(at(keys, "/buckets")).count() as u64),
+        hits: number(at(figures, "/lines/value")),
         missing,
     }
 }
 
 /// The heaviest keys, to be asked for by name.
 pub fn names_of(answer: &Value, top: &Top<'_>, most: usize) -> Vec<String> {
-    let figures = &answer["aggregations"];
+    let figures = at(answer, "/aggregations");
     // How heavy, and what is to be the first of those that are equally heavy.
     let mut weights: HashMap<String, (u64, u64)> = HashMap::new();
     let name = |bucket: &Value| {
@@ -174,17 +174,17 @@ pub fn names_of(answer: &Value, top: &Top<'_>, most: usize) -> Vec<String> {
         }
         String::from_utf8_lossy(section(text.as_bytes())).into_owned()
     };
-    for bucket in list(&figures["keys"]["buckets"]) {
+    for bucket in list(at(figures, "/keys/buckets")) {
         let (weight, beside) = weights.entry(name(bucket)).or_default();
         match top.by {
             By::Bytes => *weight += bytes_of(bucket),
-            By::Latency => *weight = number(&bucket["latency_max"]["value"]).max(*weight),
-            By::Errors => *beside += number(&bucket["doc_count"]),
-            By::Hits | By::Clients => *weight += number(&bucket["doc_count"]),
+            By::Latency => *weight = number(at(bucket, "/latency_max/value")).max(*weight),
+            By::Errors => *beside += number(at(bucket, "/doc_count")),
+            By::Hits | By::Clients => *weight += number(at(bucket, "/doc_count")),
         }
     }
-    for bucket in list(&figures["errors"]["keys"]["buckets"]) {
-        weights.entry(name(bucket)).or_default().0 += number(&bucket["doc_count"]);
+    for bucket in list(at(figures, "/errors/keys/buckets")) {
+        weights.entry(name(bucket)).or_default().0 += number(at(bucket, "/doc_count"));
     }
     let mut weights: Vec<(String, (u64, u64))> = weights.into_iter().collect();
     weights.sort_by(|(name, weight), (other, heavier)| heavier.cmp(weight).then(name.cmp(other)));
@@ -195,10 +195,10 @@ pub fn names_of(answer: &Value, top: &Top<'_>, most: usize) -> Vec<String> {
 
 /// The keys that came back, with their courses, in order.
 pub fn rows_of(keys: &Value, top: &Top<'_>, scope: Scope, span: &Span) -> Vec<Detail> {
-    let unseen = number(&keys["doc_count_error_upper_bound"]);
-    let named = keys["buckets"].as_object().into_iter().flatten();
+    let unseen = number(at(keys, "/doc_count_error_upper_bound"));
+    let named = at(keys, "/buckets").as_object().into_iter().flatten();
     let named = named.map(|(name, bucket)| (name.clone(), bucket));
-    let listed = list(&keys["buckets"]).map(|bucket| (text_of(bucket), bucket));
+    let listed = list(at(keys, "/buckets")).map(|bucket| (text_of(bucket), bucket));
     let mut rows: Vec<Detail> = listed
         .chain(named)
         .map(|(text, bucket)| {
@@ -224,22 +224,22 @@ pub fn rows_of(keys: &Value, top: &Top<'_>, scope: Scope, span: &Span) -> Vec<De
 
 /// All about one key, whose documents alone were asked for.
 pub fn detail_of(answer: &Value, key: (&Dimension, &str), scope: Scope, span: &Span) -> Detail {
-    let mut figures = answer["aggregations"].clone();
+    let mut figures = at(answer, "/aggregations").clone();
     if let Some(figures) = figures.as_object_mut() {
-        figures.insert("doc_count".to_owned(), answer["hits"]["total"]["value"].clone());
+        figures.insert("doc_count".to_owned(), at(answer, "/hits/total/value").clone());
     }
     Detail { lines: lines_of(answer), ..detail_from(&figures, key, scope, span) }
 }
 
 fn detail_from(bucket: &Value, key: (&Dimension, &str), scope: Scope, span: &Span) -> Detail {
     let (dimension, text) = key;
-    let hits = number(&bucket["doc_count"]);
+    let hits = number(at(bucket, "/doc_count"));
     let name = KeyName { id: KeyId::of(text.as_bytes()), text: text.to_owned(), is_cut: false };
     let row = Row {
         key: Some(name),
         hits: exactly(hits),
         bytes: exactly(bytes_of(bucket)),
-        errors: exactly(number(&bucket["errors"]["doc_count"])),
+        errors: exactly(number(at(bucket, "/errors/doc_count"))),
         classes: classes_of(bucket, hits),
         clients: clients_of(bucket),
         latency: latency_of(bucket),
@@ -251,23 +251,28 @@ fn detail_from(bucket: &Value, key: (&Dimension, &str), scope: Scope, span: &Spa
 /// The documents that came back, as lines.
 pub fn lines_of(answer: &Value) -> Vec<Line> {
     let line = |hit: &Value| {
-        let document = &hit["_source"];
-        let at = millis(&hit["sort"][0]);
+        let document = at(hit, "/_source");
+        let at = millis(at(hit, "/sort/0"));
         let original = document.pointer("/event/original").and_then(Value::as_str);
         let text = original.map_or_else(|| line_without_time(document), str::to_owned);
         Line { at, text }
     };
-    list(&answer["hits"]["hits"]).map(line).collect()
+    list(at(answer, "/hits/hits")).map(line).collect()
 }
 
 fn text_of(bucket: &Value) -> String {
-    match (&bucket["key_as_string"], &bucket["key"]) {
+    match (at(bucket, "/key_as_string"), at(bucket, "/key")) {
         (Value::String(text), _) | (_, Value::String(text)) => text.clone(),
         (_, Value::Number(number)) => {
             number.as_i64().map_or(number.to_string(), |number| number.to_string())
         }
         (_, other) => other.to_string(),
     }
+}
+
+/// What stands there; nothing where it does not.
+pub fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
+    value.pointer(path).unwrap_or(&Value::Null)
 }
 
 fn list(value: &Value) -> impl DoubleEndedIterator<Item = &Value> {
@@ -294,36 +299,36 @@ fn exactly(value: u64) -> Sum {
 }
 
 fn bytes_of(figures: &Value) -> u64 {
-    number(&figures["bytes"]["value"])
-        .saturating_add(number(&figures["bytes_of_others"]["bytes"]["value"]))
+    number(at(figures, "/bytes/value"))
+        .saturating_add(number(at(figures, "/bytes_of_others/bytes/value")))
 }
 
 fn classes_of(figures: &Value, hits: u64) -> Classes {
-    let mut counts = list(&figures["classes"]["buckets"]).map(|part| number(&part["doc_count"]));
+    let counts = list(at(figures, "/classes/buckets"));
+    let mut counts = counts.map(|part| number(at(part, "/doc_count")));
     let mut classes = [0; 6];
     for (class, count) in classes.iter_mut().skip(1).zip(&mut counts) {
         *class = count;
     }
     let known: u64 = classes.iter().sum();
-    classes[0] = hits.saturating_sub(known);
-    Classes::from(classes)
+    Classes { none: hits.saturating_sub(known), ..Classes::from(classes) }
 }
 
 fn clients_of(figures: &Value) -> About {
-    let count = number(&figures["clients"]["value"]);
+    let count = number(at(figures, "/clients/value"));
     let error = if count < EXACT_CLIENTS { 0.0 } else { CARDINALITY_ERROR };
     About { count, error, at_most_missed: 0 }
 }
 
 fn latency_of(figures: &Value) -> Option<Quantiles> {
-    let lines = number(&figures["latency_lines"]["value"]);
-    let percentile = |name: &str| number(&figures["latency"]["values"][name]);
+    let lines = number(at(figures, "/latency_lines/value"));
+    let percentile = |name: &str| number(at(figures, &format!("/latency/values/{name}")));
     (lines > 0).then(|| Quantiles {
         lines,
         p50: percentile("50.0"),
         p95: percentile("95.0"),
         p99: percentile("99.0"),
-        max: number(&figures["latency_max"]["value"]),
+        max: number(at(figures, "/latency_max/value")),
         error: PERCENTILE_ERROR,
     })
 }

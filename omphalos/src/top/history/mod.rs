@@ -17,7 +17,9 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use self::answers::{Span, detail_of, lines_of, names_of, rows_of, series_of, summary_of, top_of};
+use self::answers::{
+    Span, at, detail_of, lines_of, names_of, rows_of, series_of, summary_of, top_of,
+};
 use self::requests::{Range, choice, details, key_filter, last_lines, named, summary, terms};
 use super::figures::{Feed, Figures, Reading, SourceState};
 use crate::search::{Asker, Query};
@@ -130,7 +132,7 @@ impl History {
     fn summary(&self, scope: Scope) -> Option<Answer> {
         let span = self.span(scope);
         let answer = self.send(&summary(&self.range(span))).ok()?;
-        let series = series_of(&answer["aggregations"], &span);
+        let series = series_of(at(&answer, "/aggregations"), &span);
         let found = summary_of(&answer, scope, &span, &series);
         let mut state = self.lock();
         state.lines = found.summary.hits;
@@ -164,11 +166,11 @@ impl History {
                 [] => Value::Null,
                 names => self.send(&named(&range, wanted.dimension, names))?,
             };
-            found = rows_of(&answer["aggregations"]["keys"], wanted, scope, &span);
+            found = rows_of(at(&answer, "/aggregations/keys"), wanted, scope, &span);
         } else {
             let answer = self.send(&terms(&range, wanted))?;
             top = top_of(&answer, wanted, scope);
-            found = rows_of(&answer["aggregations"]["keys"], wanted, scope, &span);
+            found = rows_of(at(&answer, "/aggregations/keys"), wanted, scope, &span);
         }
         top.rows = found.iter().map(|detail| detail.row.clone()).collect();
         self.remember(wanted.dimension, scope, found);
@@ -202,7 +204,7 @@ impl History {
             return Some(Answer::Key(Box::new(detail)));
         }
         let span = self.span(scope);
-        let range = self.range(span).with(key_filter(dimension, &text));
+        let range = self.range(span).with(&key_filter(dimension, &text));
         let answer = self.send(&details(&range, lines)).ok()?;
         let detail = detail_of(&answer, (dimension, &text), scope, &span);
         Some(Answer::Key(Box::new(detail)))

@@ -24,12 +24,12 @@ pub struct Range {
 
 impl Range {
     /// Only those of these that also match `filter`.
-    pub fn with(self, filter: Value) -> Self {
+    pub fn with(self, filter: &Value) -> Self {
         Self { query: json!({ "bool": { "filter": [self.query, filter] } }), step: self.step }
     }
 
     /// The documents of each step, with what is wanted `below`.
-    fn steps(&self, below: Value) -> Value {
+    fn steps(&self, below: &Value) -> Value {
         let steps = json!({
             "field": "@timestamp", "fixed_interval": format!("{}s", self.step), "min_doc_count": 1
         });
@@ -76,7 +76,7 @@ fn figures() -> Value {
 
 /// The same, and each of them step by step.
 fn figures_in_steps(range: &Range, below: &Value) -> Value {
-    with(figures(), "steps", range.steps(below.clone()))
+    with(figures(), "steps", range.steps(below))
 }
 
 fn with(mut members: Value, name: &str, value: Value) -> Value {

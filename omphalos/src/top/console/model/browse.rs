@@ -123,7 +123,7 @@ impl Model {
             return;
         }
         if !self.shows(data) {
-            self.enters = true;
+            self.enters = Some(self.dimension.clone());
             return;
         }
         if let Some(key) = self.chosen(data).and_then(|row| row.key.clone()) {

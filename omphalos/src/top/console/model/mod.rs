@@ -134,8 +134,8 @@ pub struct Model {
     pub form: Form,
     /// The dimension that the old console goes back to.
     home: Dimension,
-    /// Whether the first row is to be entered as soon as it is there: its key came before it.
-    enters: bool,
+    /// The dimension whose first row is to be entered as soon as it is there: its key came before it.
+    enters: Option<Dimension>,
 }
 
 impl Model {
@@ -159,7 +159,7 @@ impl Model {
             rows: rows.unwrap_or(ROWS),
             has_thresholds: false,
             form: Form::Full,
-            enters: false,
+            enters: None,
         }
     }
 
@@ -171,7 +171,7 @@ impl Model {
     /// Takes a key.
     pub fn on(&mut self, key: &Key, data: &Snapshot) -> Effects {
         self.message = None;
-        self.enters = false;
+        self.enters = None;
         match key {
             Key::Interrupt => return Effects { quit: true, ..Effects::default() },
             Key::Redraw => return Effects { redraw: true, ..Effects::default() },
@@ -193,7 +193,7 @@ impl Model {
         self.window = data.window;
         if self.shows(data) {
             self.selection.settle(data.rows());
-            if std::mem::take(&mut self.enters) {
+            if self.enters.take().is_some() {
                 self.enter(data);
             }
         }
