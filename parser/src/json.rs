@@ -2,6 +2,7 @@
 //! with what the shipper says of every document, objects are merged, and what cannot be is kept
 //! under `unmerged`, so that nothing is lost.
 
+mod names;
 mod placed;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use memchr::memchr;
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -252,7 +254,7 @@ impl JsonFields<'_> {
         for (key, raw) in &self.members {
             match place(key, raw, own) {
                 Place::Elsewhere => {}
-                Place::Free => push_member(out, key, raw),
+                Place::Free => placed::write_free(out, &mut kept, key, key, raw),
                 Place::Template => placed::write(out, &mut kept, key, key, raw),
                 Place::Taken => kept.push(key, *raw),
                 Place::Unmerged => theirs = Some(*raw),
@@ -331,10 +333,15 @@ const OF_THE_SERVER: [&str; 13] = [
 ];
 
 fn place(key: &str, raw: &RawValue, own: Own) -> Place {
-    let (object, _) = split_first(key);
+    let (object, below) = split_first(key);
+    if key.starts_with('_') && OF_THE_SERVER.contains(&object) {
+        return Place::Taken;
+    }
+    if (below.is_some() || !names::begins_well(key)) && names::is_odd(key) {
+        return Place::Taken;
+    }
     let names = own.names_in(object);
     match key {
-        _ if key.starts_with('_') && OF_THE_SERVER.contains(&key) => Place::Taken,
         _ if names.is_empty() && is_in_template(object) => Place::Template,
         _ if names.is_empty() => Place::Free,
         "tags" if is_tags(raw) => Place::Elsewhere,
@@ -373,14 +380,16 @@ fn is_object(raw: &RawValue) -> bool {
     raw.get().starts_with('{')
 }
 
-/// Whether it is an array with objects in it, or may be.
+/// Whether it is an array with objects in it.
 fn has_objects(raw: &RawValue) -> bool {
-    raw.get().starts_with('[') && raw.get().contains('{')
+    raw.get().starts_with('[')
+        && memchr(b'{', raw.get().as_bytes()).is_some()
+        && placed::Items::read(raw).is_none_or(|items| items.has_objects())
 }
 
-/// Whether it can stand among tags, or is an array of them.
+/// Whether it can stand among tags, or is an array of what can.
 fn is_tags(raw: &RawValue) -> bool {
-    !is_object(raw)
+    !is_object(raw) && !has_objects(raw)
 }
 
 fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {

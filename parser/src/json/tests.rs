@@ -1,4 +1,4 @@
-use omphalos_common::ecs::{BARE_VALUES, FIELDS, FieldType, Role, role};
+use omphalos_common::ecs::{BARE_VALUES, FIELDS, FieldType, Role, is_path, role};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -35,16 +35,20 @@ fn what_need_not_be_looked_up_has_its_place() {
 }
 
 /// Whether Elasticsearch refuses `value` under `path`: what its parser does with objects and values
-/// where the mapping has the other. What is of the wrong type and no object is ignored as malformed.
+/// where the mapping has the other, and with names that are no paths. What is of the wrong type and no
+/// object is ignored as malformed.
 fn clashes(path: &str, value: &Value) -> bool {
     let below = |object: &serde_json::Map<String, Value>| {
         object.iter().any(|(name, value)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            clashes(&path, value)
+            !is_path(name) || clashes(&path, value)
         })
     };
     match (if path.is_empty() { Role::Object(None) } else { role(path) }, value) {
         (Role::Field(FieldType::Opaque), _) | (_, Value::Null) => false,
+        (Role::Free | Role::Object(_), Value::Array(items)) => {
+            items.iter().any(|item| clashes(path, item))
+        }
         (Role::Field(_), value) => value.to_string().contains('{') && !value.is_string(),
         (Role::Free | Role::Object(_), Value::Object(object)) => below(object),
         (role, _) => role != Role::Free,
@@ -61,9 +65,8 @@ fn texts(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Values without arrays of objects: of those only the server knows what it makes of them.
 fn values() -> impl Strategy<Value = Value> {
-    let name = "(log|error|host|http|source|url|user|tags|message|event|level|file|path|request|response|body|bytes|name|port|ip|a|file\\.path|request\\.method|name\\.b)";
+    let name = "(log|error|host|http|source|url|user|tags|message|event|level|file|path|request|response|body|bytes|name|port|ip|a|file\\.path|request\\.method|name\\.b|| |\\.|a\\.|a\\.\\.b|_id\\.x)";
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -72,8 +75,10 @@ fn values() -> impl Strategy<Value = Value> {
         proptest::collection::vec("t[0-9]{6}".prop_map(Value::from), 0..3).prop_map(Value::from),
     ];
     let object = leaf.prop_recursive(4, 24, 4, move |inner| {
-        proptest::collection::btree_map(name, inner, 0..4)
-            .prop_map(|members| Value::Object(members.into_iter().collect()))
+        let array = proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from);
+        let object = proptest::collection::btree_map(name, inner, 0..4)
+            .prop_map(|members| Value::Object(members.into_iter().collect()));
+        prop_oneof![1 => array, 3 => object]
     });
     proptest::collection::btree_map(name, object, 0..5)
         .prop_map(|members| Value::Object(members.into_iter().collect()))
