@@ -5,10 +5,12 @@
 
 mod any;
 mod format;
+mod members;
 mod rule;
 
 pub use format::TimeFormat;
 use format::Told;
+pub use members::{TimeMembers, read_member};
 pub use rule::TimeRule;
 
 use jiff::Timestamp;

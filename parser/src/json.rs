@@ -9,47 +9,15 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
 use memchr::memchr;
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
+use omphalos_common::json::{may_have_halves, members_of, without_halves};
 use serde_json::value::RawValue;
 
 use super::document::{Kept, Own, UNMERGED, collide, push_name};
 use super::fields::split_first;
-use super::text::{may_have_halves, without_halves};
-use super::time::{Calendar, Time, TimeFormat, TimeRule};
+use super::time::{Calendar, Time, TimeMembers, TimeRule, read_member};
 use super::{Fields, List, Parse, Parsed};
-
-/// How many names of members hold the time of an event.
-const TIME_MEMBERS: usize = 18;
-
-/// Members that hold the time of an event, as loggers call them, in the order in which they are
-/// asked. Every member of every line comes by here: the compiler looks at lengths first.
-fn rank(name: &str) -> Option<usize> {
-    Some(match name {
-        "@timestamp" => 0,
-        "timestamp" => 1,
-        "time" => 2,
-        "ts" => 3,
-        "t" => 4,
-        "@t" => 5,
-        "datetime" => 6,
-        "date" => 7,
-        "asctime" => 8,
-        "eventTime" => 9,
-        "timeMillis" => 10,
-        "instant" => 11,
-        "__REALTIME_TIMESTAMP" => 12,
-        "time_iso8601" => 13,
-        "time_local" => 14,
-        "requestReceivedTimestamp" => 15,
-        "event_time" => 16,
-        "Timestamp" => 17,
-        _ => return None,
-    })
-}
 
 /// Reads JSON lines.
 #[derive(Debug, Default)]
@@ -107,51 +75,7 @@ impl Parse for JsonParser {
 }
 
 fn read_object(text: &str) -> Option<JsonFields<'_>> {
-    struct Object;
-    impl<'de> Visitor<'de> for Object {
-        type Value = JsonFields<'de>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("an object")
-        }
-
-        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-            let mut members = Vec::with_capacity(16);
-            while let Some(Key(key)) = map.next_key()? {
-                members.push((key, map.next_value()?));
-            }
-            Ok(JsonFields { members, repeated: Vec::new() })
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let fields = deserializer.deserialize_map(Object).ok()?;
-    deserializer.end().ok()?;
-    Some(fields)
-}
-
-/// A key, borrowed from the line where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a member name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
+    members_of(text).map(|members| JsonFields { members, repeated: Vec::new() })
 }
 
 impl JsonFields<'_> {
@@ -171,25 +95,19 @@ impl JsonFields<'_> {
     /// The time of the event, if a member tells it. Its own `@timestamp` is taken out then, or if it is
     /// null: the document has one; any other is a member that has no place beside that.
     fn take_time(&mut self, calendar: &mut Calendar, times: &TimeRule) -> Option<Time> {
-        let mut candidates = [None; TIME_MEMBERS];
+        let mut candidates = TimeMembers::default();
         let mut own_at = None;
         for (at, (key, raw)) in self.members.iter().enumerate() {
-            let Some(rank) = rank(key) else { continue };
-            if rank == 0 {
+            if candidates.see(key, raw.get()) == Some(0) {
                 own_at = Some(at);
             }
-            if let Some(candidate) = candidates.get_mut(rank) {
-                *candidate = Some(raw.get());
-            }
         }
-        let [own, others @ ..] = candidates;
+        let own = candidates.own();
         let is_own = times.field.as_deref().is_none_or(|field| field == "@timestamp");
-        let own_time = own.filter(|_| is_own).and_then(|raw| read_time(calendar, times, raw));
+        let own_time = own.filter(|_| is_own).and_then(|raw| read_member(calendar, times, raw));
         let time = match &times.field {
             Some(field) => own_time.or_else(|| self.time_at(calendar, times, field)),
-            None => own_time.or_else(|| {
-                others.into_iter().flatten().find_map(|raw| read_time(calendar, times, raw))
-            }),
+            None => own_time.or_else(|| candidates.read_others(calendar, times)),
         };
         if let Some(at) = own_at
             && (own_time.is_some() || own == Some("null"))
@@ -202,7 +120,7 @@ impl JsonFields<'_> {
     /// The time that the member called `field` tells; dots lead into objects, unless a name has them.
     fn time_at(&self, calendar: &mut Calendar, times: &TimeRule, field: &str) -> Option<Time> {
         if let Some(raw) = self.raw(field) {
-            return read_time(calendar, times, raw);
+            return read_member(calendar, times, raw);
         }
         let mut dots = field.match_indices('.');
         dots.find_map(|(at, _)| {
@@ -214,24 +132,6 @@ impl JsonFields<'_> {
     /// The value of a member, as it stands there.
     fn raw(&self, name: &str) -> Option<&str> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get())
-    }
-
-    /// The time that an object is. It is looked into two levels deep, and not as deep as it goes.
-    fn time_inside(&self, calendar: &mut Calendar, times: &TimeRule) -> Option<Time> {
-        if let Some(date) = self.raw("$date") {
-            if !date.starts_with('{') {
-                return read_time(calendar, times, date);
-            }
-            let number = read_object(date)?;
-            let number = number.raw("$numberLong").filter(|raw| !raw.starts_with('{'))?;
-            return read_time(calendar, times, number);
-        }
-        let (seconds, nanos) = [("epochSecond", "nanoOfSecond"), ("seconds", "nanos")]
-            .into_iter()
-            .find_map(|(seconds, nanos)| Some((self.raw(seconds)?, self.raw(nanos))))?;
-        let time = calendar.read(TimeFormat::Epoch, seconds.trim_matches('"').as_bytes())?;
-        let nanos = nanos.unwrap_or("0").parse().ok().filter(|nanos| *nanos < 1_000_000_000)?;
-        Some(Time { nanos, ..time })
     }
 
     /// Appends what the line adds to `object`, one of the document's own, each with a comma before.
@@ -396,24 +296,4 @@ fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
     out.push(b',');
     push_name(out, key);
     out.extend_from_slice(raw.get().as_bytes());
-}
-
-/// A text in any form, a number since the epoch whose size tells its unit, or an object around one:
-/// `{"$date":…}` of `MongoDB`, `{"epochSecond":…,"nanoOfSecond":…}` of Log4j, `{"seconds":…,"nanos":…}`
-/// of protobuf. Where the settings say the form, it is that one.
-fn read_time(calendar: &mut Calendar, times: &TimeRule, raw: &str) -> Option<Time> {
-    match raw.as_bytes().first()? {
-        b'"' => {
-            let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"'))?;
-            if text.contains('\\') {
-                // As .NET writes a plus, and PHP a slash.
-                let text: String = serde_json::from_str(raw).ok()?;
-                return times.read(calendar, text.as_bytes());
-            }
-            times.read(calendar, text.as_bytes())
-        }
-        b'{' if times.takes_any() => read_object(raw)?.time_inside(calendar, times),
-        _ if times.takes_any() => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
-        _ => times.read(calendar, raw.as_bytes()),
-    }
 }

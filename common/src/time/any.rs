@@ -86,8 +86,11 @@ impl Calendar {
     }
 }
 
-/// The hour, minute and second that `text` begins with, and what is behind them.
-fn split_clock(text: &[u8]) -> Option<((u8, u8, u8), &[u8])> {
+/// Hour, minute and second.
+type Clock = (u8, u8, u8);
+
+/// The time of day that `text` begins with, and what is behind it.
+fn split_clock(text: &[u8]) -> Option<(Clock, &[u8])> {
     let (h, n, s, rest) = match text {
         [h1, h2, b':', n1, n2, b':', s1, s2, rest @ ..] => {
             ((h1, h2), (n1, n2), pair(*s1, *s2)?, rest)

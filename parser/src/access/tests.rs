@@ -314,7 +314,7 @@ fn a_leap_second_is_told_as_the_one_before_it_and_marked() {
         "Sat, 31 Dec 2016 23:59:60 +0000",
         "Sat Dec 31 23:59:60 2016",
     ] {
-        let document = fields_of(ParserKind::Json, &format!(r#"{{"time":"{text}"}}"#));
+        let document = fields_of(ParserKind::Json, format!(r#"{{"time":"{text}"}}"#));
         assert_eq!(
             (&document["@timestamp"], &document["tags"]),
             (&json!("2016-12-31T23:59:59Z"), &json!(["time_assumed"])),

@@ -7,6 +7,7 @@ use super::{JsonParser, is_in_template};
 use crate::document::{Documents, Event, Frame, Shape};
 use crate::fields::{List, split_first};
 use crate::scribe::Origin;
+use crate::tests::placed;
 use crate::time::{Calendar, Time};
 use crate::{Parse, Parsed};
 
@@ -32,6 +33,69 @@ fn what_need_not_be_looked_up_has_its_place() {
         assert!(!is_flat || between.is_empty(), "{name}: an object of it would not be looked into");
     }
     assert!(inner.iter().all(|name| is_inner_object(name)), "{inner:?}");
+}
+
+#[test]
+fn names_that_no_server_takes_go_aside_alone_at_any_depth() {
+    for (members, expected) in [
+        (
+            r#""_id.x":1,"_source.a.b":2,"a":{"_id":3}"#,
+            json!({"a": {"_id": 3}, "unmerged": {"_id.x": 1, "_source.a.b": 2}}),
+        ),
+        (
+            r#""":1," ":2,".":3,"a..b":4,".x":5,"error.":6,"h.":7,"a. .b":8,"\u0020":9,"ok":10"#,
+            json!({"ok": 10, "unmerged": {
+                "": 1, " ": 2, ".": 3, "a..b": 4, ".x": 5, "error.": 6, "h.": 7, "a. .b": 8, " '": 9
+            }}),
+        ),
+        (
+            r#""a":{"":1,"b":[{"c.":2,"d":3},[{"\u002e":{"e":4}}],"x.y"]},"c":":\"\":""#,
+            json!({"a": {"b": [{"d": 3}, [{}], "x.y"]}, "c": ":\"\":", "unmerged": {"a.": 1, "a.b.c.": 2, "a.b..": {"e": 4}}}),
+        ),
+        (
+            r#""http":{"request":{"":1,"id":{"..":2}},".":3},"user":{" ":1,"name":"n"},"error":{"x":{"":1}}"#,
+            json!({"http": {"request": {"id": {}}}, "user": {"name": "n"}, "error": {"x": {}}, "unmerged": {
+                "http.request.": 1, "http.request.id...": 2, "http..": 3, "user. ": 1, "error.x.": 1
+            }}),
+        ),
+    ] {
+        assert_eq!(placed(members), expected, "{members}");
+    }
+}
+
+#[test]
+fn arrays_of_values_and_objects_are_taken_apart_where_the_template_has_an_object() {
+    for (members, expected) in [
+        (
+            r#""error":["a",{"code":5,"message":{"x":1}},["b",{"id":6}],null]"#,
+            json!({"error": [{"code": 5, "message": "{\"x\":1}"}, {"id": 6}, {"message": ["a", "b", null]}]}),
+        ),
+        (
+            r#""user":["n",{"name":"x"}],"destination":[{"ip":"::1"},"d"]"#,
+            json!({"user": [{"name": "x"}, {"name": ["n"]}], "destination": [{"ip": "::1"}, {"address": ["d"]}]}),
+        ),
+        (
+            r#""http":[{"request":["GET",{"method":"PUT"}]},1]"#,
+            json!({"http": [{"request": [{"method": "PUT"}]}], "unmerged": {"http.request": "GET", "http": 1}}),
+        ),
+        (
+            r#""http.request":["{",1],"error":["{"],"message":["{"],"tags":["{"]"#,
+            json!({"error": {"message": ["{"]}, "message": ["{"], "tags": ["{"], "unmerged": {"http.request": ["{", 1]}}),
+        ),
+        (r#""tags":["a",{"b":1}]"#, json!({"unmerged": {"tags": ["a", {"b": 1}]}})),
+    ] {
+        assert_eq!(placed(members), expected, "{members}");
+    }
+}
+
+/// What one line can make of `unmerged` is bounded, and so is the time that it takes.
+#[test]
+fn a_name_that_a_line_has_ten_thousand_times_is_kept_in_one_list() {
+    let unmerged = placed(&vec![r#""a":1"#; 10_000].join(","))["unmerged"].clone();
+    let unmerged = unmerged.as_object().unwrap();
+    assert_eq!(unmerged.len(), 9);
+    let last = format!("a{}", "'".repeat(8));
+    assert_eq!(unmerged[&last].as_array().map(Vec::len), Some(10_000 - 1 - 8));
 }
 
 /// Whether Elasticsearch refuses `value` under `path`: what its parser does with objects and values
