@@ -99,7 +99,11 @@ pub enum Role {
 
 /// What `name` is by the table.
 pub fn role(name: &str) -> Role {
-    for (field, kind) in FIELDS {
+    let first = name.as_bytes().first();
+    // Each question below is one about names that begin alike.
+    for (field, kind) in
+        FIELDS.iter().copied().filter(|(field, _)| field.as_bytes().first() == first)
+    {
         if field == name {
             return Role::Field(kind);
         }
@@ -114,6 +118,16 @@ pub fn role(name: &str) -> Role {
     Role::Free
 }
 
+/// Whether a server takes `name` for a path of objects: no part between its dots is empty or blank.
+pub fn is_path(name: &str) -> bool {
+    name.split('.').all(|part| !part.chars().all(is_blank))
+}
+
+/// What Java or Unicode calls white space: the store follows the one, and Elasticsearch the other.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
+}
+
 /// Whether `name` is that of something in `object`.
 fn is_below(name: &str, object: &str) -> bool {
     name.strip_prefix(object).is_some_and(|rest| rest.starts_with('.'))
@@ -122,6 +136,18 @@ fn is_below(name: &str, object: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_has_a_name_between_all_its_dots() {
+        for name in ["a", "a.b", "_id", "a b.c", "'", "\u{200b}"] {
+            assert!(is_path(name), "{name:?}");
+        }
+        for name in
+            ["", ".", " ", "a.", ".a", "a..b", "a. .b", "\t", "a.\u{3000}", "\u{1f}", "\u{a0}.x"]
+        {
+            assert!(!is_path(name), "{name:?}");
+        }
+    }
 
     #[test]
     fn each_name_has_the_role_that_the_template_gives_it() {

@@ -1,11 +1,12 @@
-//! What all programs of Omphalos share: settings, the frame of a daemon, names and ids, retry,
-//! shutdown, telemetry and its HTTP listener, TLS. Nothing here knows any other crate of ours.
+//! What all programs of Omphalos share: settings, the frame of a daemon, names and ids, times,
+//! retry, shutdown, telemetry and its HTTP listener, TLS. Nothing here knows any other crate of ours.
 
 pub mod clock;
 pub mod config;
 pub mod ecs;
 pub mod event;
 pub mod ids;
+pub mod json;
 pub mod masked;
 pub mod numbers;
 pub mod program;
@@ -14,4 +15,5 @@ pub mod said;
 pub mod shutdown;
 pub mod state_dir;
 pub mod telemetry;
+pub mod time;
 pub mod tls;

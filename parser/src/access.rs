@@ -59,6 +59,20 @@ impl AccessParser {
 
     fn read_behind_time<'a>(
         self,
+        rest: &'a [u8],
+        fields: &mut Request<'a>,
+    ) -> Result<bool, &'static str> {
+        let read = self.read_fields(rest, fields);
+        // A line that is all fields of the format can be read in one way.
+        if (read.is_err() || fields.more) && has_another_end(rest) {
+            fields.forget_exchange();
+            return Err("a quote in the request is not escaped, so that it may end in two places");
+        }
+        read
+    }
+
+    fn read_fields<'a>(
+        self,
         mut rest: &'a [u8],
         fields: &mut Request<'a>,
     ) -> Result<bool, &'static str> {
@@ -106,6 +120,13 @@ impl AccessParser {
 }
 
 impl<'a> Request<'a> {
+    /// Forgets what stands behind the time.
+    fn forget_exchange(&mut self) {
+        (self.method, self.target, self.version) = (None, None, None);
+        (self.status, self.bytes) = (None, None);
+        (self.referrer, self.user_agent, self.forwarded) = (None, None, None);
+    }
+
     /// Takes in a list of addresses that proxies made; false where it is none for certain.
     fn take_forwarded(&mut self, text: &'a [u8]) -> bool {
         if present(text).is_none() {
@@ -217,6 +238,21 @@ fn quoted<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], bool)> {
     }
 }
 
+/// Whether a request may end behind the quote at which the one that `rest` begins with was ended: a
+/// version stands before a later one. Clients choose what they ask for, and where nothing is escaped
+/// one of them may ask for a status.
+fn has_another_end(mut rest: &[u8]) -> bool {
+    if quoted(&mut rest).is_none() {
+        return false;
+    }
+    memchr_iter(b'"', rest).any(|at| {
+        let (before, quote) = rest.split_at(at);
+        let version = memrchr(b' ', before).and_then(|blank| before.get(blank..));
+        let is_end = matches!(quote.get(1), None | Some(b' '));
+        is_end && version.and_then(|text| text.strip_prefix(b" HTTP/")).is_some_and(is_version)
+    })
+}
+
 /// Whether what follows `before` is escaped: an odd number of backslashes stands before it.
 fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
@@ -239,6 +275,10 @@ fn read_request<'a>(request: &'a [u8], fields: &mut Request<'a>) {
     fields.method = Some(method);
     fields.target = Some(target);
     fields.version = version;
+    // Servers pass over more than one blank, and no field says how many there were.
+    let words = [method, target, version.unwrap_or_default()].map(<[u8]>::len);
+    let between = if version.is_some() { "  HTTP/".len() } else { " ".len() };
+    fields.more |= words.iter().sum::<usize>() + between < request.len();
 }
 
 /// Method, target and version.
@@ -252,6 +292,7 @@ fn request_of(request: &[u8]) -> Option<Parts<'_>> {
         return is_first_version.then_some((method, rest, None));
     };
     let (target, version) = rest.split_at(blank);
+    let target = target.trim_ascii_end();
     let version = version.strip_prefix(b" HTTP/").filter(|version| is_version(version))?;
     (is_method(method) && !target.is_empty()).then_some((method, target, Some(version)))
 }

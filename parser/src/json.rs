@@ -2,52 +2,22 @@
 //! with what the shipper says of every document, objects are merged, and what cannot be is kept
 //! under `unmerged`, so that nothing is lost.
 
+mod names;
 mod placed;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
+use memchr::memchr;
+use omphalos_common::json::{may_have_halves, members_of, without_halves};
 use serde_json::value::RawValue;
 
 use super::document::{Kept, Own, UNMERGED, collide, push_name};
 use super::fields::split_first;
-use super::text::{may_have_halves, without_halves};
-use super::time::{Calendar, Time, TimeFormat, TimeRule};
+use super::time::{Calendar, Time, TimeMembers, TimeRule, read_member};
 use super::{Fields, List, Parse, Parsed};
-
-/// How many names of members hold the time of an event.
-const TIME_MEMBERS: usize = 18;
-
-/// Members that hold the time of an event, as loggers call them, in the order in which they are
-/// asked. Every member of every line comes by here: the compiler looks at lengths first.
-fn rank(name: &str) -> Option<usize> {
-    Some(match name {
-        "@timestamp" => 0,
-        "timestamp" => 1,
-        "time" => 2,
-        "ts" => 3,
-        "t" => 4,
-        "@t" => 5,
-        "datetime" => 6,
-        "date" => 7,
-        "asctime" => 8,
-        "eventTime" => 9,
-        "timeMillis" => 10,
-        "instant" => 11,
-        "__REALTIME_TIMESTAMP" => 12,
-        "time_iso8601" => 13,
-        "time_local" => 14,
-        "requestReceivedTimestamp" => 15,
-        "event_time" => 16,
-        "Timestamp" => 17,
-        _ => return None,
-    })
-}
 
 /// Reads JSON lines.
 #[derive(Debug, Default)]
@@ -105,51 +75,7 @@ impl Parse for JsonParser {
 }
 
 fn read_object(text: &str) -> Option<JsonFields<'_>> {
-    struct Object;
-    impl<'de> Visitor<'de> for Object {
-        type Value = JsonFields<'de>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("an object")
-        }
-
-        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-            let mut members = Vec::with_capacity(16);
-            while let Some(Key(key)) = map.next_key()? {
-                members.push((key, map.next_value()?));
-            }
-            Ok(JsonFields { members, repeated: Vec::new() })
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let fields = deserializer.deserialize_map(Object).ok()?;
-    deserializer.end().ok()?;
-    Some(fields)
-}
-
-/// A key, borrowed from the line where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a member name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
+    members_of(text).map(|members| JsonFields { members, repeated: Vec::new() })
 }
 
 impl JsonFields<'_> {
@@ -169,25 +95,19 @@ impl JsonFields<'_> {
     /// The time of the event, if a member tells it. Its own `@timestamp` is taken out then, or if it is
     /// null: the document has one; any other is a member that has no place beside that.
     fn take_time(&mut self, calendar: &mut Calendar, times: &TimeRule) -> Option<Time> {
-        let mut candidates = [None; TIME_MEMBERS];
+        let mut candidates = TimeMembers::default();
         let mut own_at = None;
         for (at, (key, raw)) in self.members.iter().enumerate() {
-            let Some(rank) = rank(key) else { continue };
-            if rank == 0 {
+            if candidates.see(key, raw.get()) == Some(0) {
                 own_at = Some(at);
             }
-            if let Some(candidate) = candidates.get_mut(rank) {
-                *candidate = Some(raw.get());
-            }
         }
-        let [own, others @ ..] = candidates;
+        let own = candidates.own();
         let is_own = times.field.as_deref().is_none_or(|field| field == "@timestamp");
-        let own_time = own.filter(|_| is_own).and_then(|raw| read_time(calendar, times, raw));
+        let own_time = own.filter(|_| is_own).and_then(|raw| read_member(calendar, times, raw));
         let time = match &times.field {
             Some(field) => own_time.or_else(|| self.time_at(calendar, times, field)),
-            None => own_time.or_else(|| {
-                others.into_iter().flatten().find_map(|raw| read_time(calendar, times, raw))
-            }),
+            None => own_time.or_else(|| candidates.read_others(calendar, times)),
         };
         if let Some(at) = own_at
             && (own_time.is_some() || own == Some("null"))
@@ -200,7 +120,7 @@ impl JsonFields<'_> {
     /// The time that the member called `field` tells; dots lead into objects, unless a name has them.
     fn time_at(&self, calendar: &mut Calendar, times: &TimeRule, field: &str) -> Option<Time> {
         if let Some(raw) = self.raw(field) {
-            return read_time(calendar, times, raw);
+            return read_member(calendar, times, raw);
         }
         let mut dots = field.match_indices('.');
         dots.find_map(|(at, _)| {
@@ -212,24 +132,6 @@ impl JsonFields<'_> {
     /// The value of a member, as it stands there.
     fn raw(&self, name: &str) -> Option<&str> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get())
-    }
-
-    /// The time that an object is. It is looked into two levels deep, and not as deep as it goes.
-    fn time_inside(&self, calendar: &mut Calendar, times: &TimeRule) -> Option<Time> {
-        if let Some(date) = self.raw("$date") {
-            if !date.starts_with('{') {
-                return read_time(calendar, times, date);
-            }
-            let number = read_object(date)?;
-            let number = number.raw("$numberLong").filter(|raw| !raw.starts_with('{'))?;
-            return read_time(calendar, times, number);
-        }
-        let (seconds, nanos) = [("epochSecond", "nanoOfSecond"), ("seconds", "nanos")]
-            .into_iter()
-            .find_map(|(seconds, nanos)| Some((self.raw(seconds)?, self.raw(nanos))))?;
-        let time = calendar.read(TimeFormat::Epoch, seconds.trim_matches('"').as_bytes())?;
-        let nanos = nanos.unwrap_or("0").parse().ok().filter(|nanos| *nanos < 1_000_000_000)?;
-        Some(Time { nanos, ..time })
     }
 
     /// Appends what the line adds to `object`, one of the document's own, each with a comma before.
@@ -252,7 +154,7 @@ impl JsonFields<'_> {
         for (key, raw) in &self.members {
             match place(key, raw, own) {
                 Place::Elsewhere => {}
-                Place::Free => push_member(out, key, raw),
+                Place::Free => placed::write_free(out, &mut kept, key, key, raw),
                 Place::Template => placed::write(out, &mut kept, key, key, raw),
                 Place::Taken => kept.push(key, *raw),
                 Place::Unmerged => theirs = Some(*raw),
@@ -331,10 +233,15 @@ const OF_THE_SERVER: [&str; 13] = [
 ];
 
 fn place(key: &str, raw: &RawValue, own: Own) -> Place {
-    let (object, _) = split_first(key);
+    let (object, below) = split_first(key);
+    if key.starts_with('_') && OF_THE_SERVER.contains(&object) {
+        return Place::Taken;
+    }
+    if (below.is_some() || !names::begins_well(key)) && names::is_odd(key) {
+        return Place::Taken;
+    }
     let names = own.names_in(object);
     match key {
-        _ if key.starts_with('_') && OF_THE_SERVER.contains(&key) => Place::Taken,
         _ if names.is_empty() && is_in_template(object) => Place::Template,
         _ if names.is_empty() => Place::Free,
         "tags" if is_tags(raw) => Place::Elsewhere,
@@ -373,38 +280,20 @@ fn is_object(raw: &RawValue) -> bool {
     raw.get().starts_with('{')
 }
 
-/// Whether it is an array with objects in it, or may be.
+/// Whether it is an array with objects in it.
 fn has_objects(raw: &RawValue) -> bool {
-    raw.get().starts_with('[') && raw.get().contains('{')
+    raw.get().starts_with('[')
+        && memchr(b'{', raw.get().as_bytes()).is_some()
+        && placed::Items::read(raw).is_none_or(|items| items.has_objects())
 }
 
-/// Whether it can stand among tags, or is an array of them.
+/// Whether it can stand among tags, or is an array of what can.
 fn is_tags(raw: &RawValue) -> bool {
-    !is_object(raw)
+    !is_object(raw) && !has_objects(raw)
 }
 
 fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
     out.push(b',');
     push_name(out, key);
     out.extend_from_slice(raw.get().as_bytes());
-}
-
-/// A text in any form, a number since the epoch whose size tells its unit, or an object around one:
-/// `{"$date":…}` of `MongoDB`, `{"epochSecond":…,"nanoOfSecond":…}` of Log4j, `{"seconds":…,"nanos":…}`
-/// of protobuf. Where the settings say the form, it is that one.
-fn read_time(calendar: &mut Calendar, times: &TimeRule, raw: &str) -> Option<Time> {
-    match raw.as_bytes().first()? {
-        b'"' => {
-            let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"'))?;
-            if text.contains('\\') {
-                // As .NET writes a plus, and PHP a slash.
-                let text: String = serde_json::from_str(raw).ok()?;
-                return times.read(calendar, text.as_bytes());
-            }
-            times.read(calendar, text.as_bytes())
-        }
-        b'{' if times.takes_any() => read_object(raw)?.time_inside(calendar, times),
-        _ if times.takes_any() => calendar.read(TimeFormat::Epoch, raw.as_bytes()),
-        _ => times.read(calendar, raw.as_bytes()),
-    }
 }

@@ -23,7 +23,6 @@ mod request;
 pub mod scribe;
 pub mod settings;
 mod text;
-mod time;
 mod url;
 mod w3c;
 
@@ -34,8 +33,9 @@ pub use document::{Documents, Event, Frame, Place, Shape, Watcher};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
 pub use lookup::Seen;
+pub use omphalos_common::json::without_halves;
+use omphalos_common::time;
 pub use request::Request;
-pub use text::without_halves;
 pub use time::{Calendar, Time, TimeFormat, TimeRule};
 
 use std::fmt;

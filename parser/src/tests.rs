@@ -417,6 +417,16 @@ fn settings_say_which_member_has_the_time_and_how_it_is_written() {
     assert_eq!((&read["@timestamp"], read.get("tags")), (&json!("2026-11-22T12:15:00Z"), None));
 }
 
+/// What these members of a JSON line become, without what all documents have.
+pub fn placed(members: &str) -> Value {
+    let mut fields = fields_of(ParserKind::Json, format!(r#"{{"ts":1795349700,{members}}}"#));
+    let object = fields.as_object_mut().unwrap();
+    for name in ["@timestamp", "event", "ecs", "host", "log", "ts"] {
+        object.remove(name);
+    }
+    fields
+}
+
 /// What loggers write under names for which the template has another type: it stays, and where one
 /// looks for it.
 #[test]
@@ -465,12 +475,7 @@ fn values_go_where_the_template_has_a_place_for_them() {
         ),
         (r#""half":"\ud83d","pair":"\ud83d\ude00""#, json!({"half": "\u{fffd}", "pair": "😀"})),
     ] {
-        let line = format!(r#"{{"ts":1795349700,{member}}}"#);
-        let mut fields = fields_of(ParserKind::Json, &line);
-        let object = fields.as_object_mut().unwrap();
-        for name in ["@timestamp", "event", "ecs", "host", "log", "ts"] {
-            object.remove(name);
-        }
+        let fields = placed(member);
         assert_eq!(fields, expected, "{member}");
     }
 }

@@ -57,42 +57,6 @@ fn hexadecimal(digit: u8) -> u8 {
     if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
 }
 
-/// Whether a JSON text may have escapes of lone surrogates, which are halves of characters.
-pub fn may_have_halves(text: &str) -> bool {
-    memchr::memchr(b'\\', text.as_bytes()).is_some()
-        && (text.contains("\\ud") || text.contains("\\uD"))
-}
-
-/// The same JSON with U+FFFD for escapes of lone surrogates: JSON may have them, text must not, and of
-/// those who read our documents some take them and some do not.
-pub fn without_halves(text: &str) -> String {
-    let mut whole = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        whole.push_str(before);
-        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0xd800..=0xdfff), _) => {
-                whole.push_str("\\ufffd");
-                rest = escape.get(6..).unwrap_or_default();
-                continue;
-            }
-            // A backslash and what it escapes, which may be a backslash.
-            _ => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
-        };
-        let (kept, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
-        whole.push_str(kept);
-        rest = after;
-    }
-    whole + rest
-}
-
-/// The unit of UTF-16 whose escape `text` begins with.
-fn unit(text: &str) -> Option<u16> {
-    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
-}
-
 /// What a web server escaped in a quoted field, undone.
 ///
 /// Apache writes `\"`, `\\`, `\n`, `\t` and the like and `\xhh`; nginx writes `\xHH`
@@ -268,18 +232,6 @@ mod tests {
         fn undoing_escapes_never_panics(field in proptest::collection::vec(
             prop_oneof![Just(b'\\'), Just(b'x'), Just(b'"'), any::<u8>()], 0..40)) {
             let _ = unescaped(&field);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_escaped_is_text_afterwards(text in "(\\\\(u(d8|dc|00)[0-9a-f]{2}|[nt\\\\\"])|[a-zé])*") {
-            let json = format!("\"{text}\"");
-            let whole = without_halves(&json);
-            prop_assert!(serde_json::from_str::<String>(&whole).is_ok(), "{}", whole);
-            if let Ok(expected) = serde_json::from_str::<String>(&json) {
-                prop_assert_eq!(serde_json::from_str::<String>(&whole).unwrap(), expected);
-            }
         }
     }
 }

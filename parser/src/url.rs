@@ -23,24 +23,44 @@ pub struct Url<'a> {
 impl<'a> Url<'a> {
     /// The parts of the target of a request with this method.
     pub fn of_target(method: Option<&[u8]>, target: &'a [u8]) -> Self {
-        if target.starts_with(b"/") {
-            return Self::default().with_path(target);
+        if let Some(path) = target.strip_prefix(b"/") {
+            // Behind two slashes, some clients send a host.
+            return Self::default().with_certain_path(target, path.strip_prefix(b"/"));
         }
         if method == Some(b"CONNECT") {
-            return Self::default().with_host(target);
+            let is_authority = authority_end(target) == target.len();
+            return if is_authority {
+                Self::default().with_authority(target)
+            } else {
+                Self::default()
+            };
         }
         let Some(authority) = behind_scheme(target) else {
-            return Self::default().with_path(target);
+            return Self::default().with_certain_path(target, Some(target));
         };
-        let end = authority.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
-        let (authority, path) = authority.split_at(end.unwrap_or(authority.len()));
+        let (authority, path) = authority.split_at(authority_end(authority));
+        Self::default().with_authority(authority).with_path(path)
+    }
+
+    /// With `target` as the path, unless what may be its authority has a password.
+    fn with_certain_path(self, target: &'a [u8], authority: Option<&[u8]>) -> Self {
+        let has_password = authority.is_some_and(|authority| {
+            let (authority, _) = authority.split_at(authority_end(authority));
+            let user = memrchr(b'@', authority).and_then(|at| authority.get(..at));
+            user.is_some_and(|user| memchr(b':', user).is_some())
+        });
+        if has_password { self } else { self.with_path(target) }
+    }
+
+    /// With user and host.
+    fn with_authority(self, authority: &'a [u8]) -> Self {
         let (user, host) = match memrchr(b'@', authority) {
             Some(at) => (authority.get(..at), authority.get(at + 1..).unwrap_or_default()),
             None => (None, authority),
         };
         let username = user.and_then(|user| user.split(|byte| *byte == b':').next());
         let username = username.filter(|name| !name.is_empty());
-        Self { username, ..Self::default().with_host(host).with_path(path) }
+        Self { username, ..self.with_host(host) }
     }
 
     /// With what of `host` is certain.
@@ -66,6 +86,12 @@ impl<'a> Url<'a> {
         self.fragment = fragment.get(1..).and_then(part);
         self
     }
+}
+
+/// Where what may be an authority ends.
+fn authority_end(text: &[u8]) -> usize {
+    let end = text.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    end.unwrap_or(text.len())
 }
 
 /// Whether a target has a host of its own.
@@ -157,6 +183,14 @@ mod tests {
             ("http://[fe80::1%25eth0]/", "domain=[fe80::1%25eth0] path=/"),
             ("http:///a", "path=/a"),
             ("1x://e/", "path=1x://e/"),
+            ("x:secret@h", ""),
+            ("x:secret@h/a?b", ""),
+            ("1x:secret@e/", ""),
+            ("//x:secret@h/a", ""),
+            ("//x@h:80/a", "path=//x@h:80/a"),
+            ("/x:y@h", "path=/x:y@h"),
+            ("x@h:80", "path=x@h:80"),
+            ("a?x:y@h", "path=a query=x:y@h"),
         ] {
             assert_eq!(shown("GET", target), parts, "{target}");
         }
@@ -164,7 +198,10 @@ mod tests {
             ("e.example:443", "domain=e.example port=443"),
             ("[2001:db8::1]:443", "domain=[2001:db8::1] port=443"),
             ("e.example", "domain=e.example"),
+            ("u:pw@e.example:443", "domain=e.example username=u port=443"),
+            ("u:pw@[::1]", "domain=[::1] username=u"),
             ("e.example:x", ""),
+            ("http://u:pw@e.example/", ""),
             ("/a", "path=/a"),
         ] {
             assert_eq!(shown("CONNECT", target), parts, "{target}");
@@ -174,11 +211,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_password_is_in_no_part(
-            user in "[a-z]{0,3}", password in "[A-Z:@]{1,4}S3CRET", rest in "[/?#][a-z/?#@:]{0,8}",
+            before in "(http://|ftp://|//|)", user in "[a-z]{0,3}", password in "[A-Z:@]{1,4}S3CRET",
+            rest in "[/?#][a-z/?#@:]{0,8}", method in "(GET|CONNECT)",
         ) {
-            let parts = shown("GET", &format!("http://{user}:{password}@e.example{rest}"));
+            let parts = shown(&method, &format!("{before}{user}:{password}@e.example{rest}"));
             prop_assert!(!parts.contains("S3CRET"), "{}", parts);
-            prop_assert!(parts.contains("domain=e.example"), "{}", parts);
+            if before.ends_with("p://") && method == "GET" {
+                prop_assert!(parts.contains("domain=e.example"), "{}", parts);
+            }
         }
     }
 }

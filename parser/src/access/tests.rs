@@ -183,6 +183,18 @@ fn requests() -> Vec<(&'static str, Value)> {
     let path = |path: &str| json!({"original": path, "path": path});
     vec![
         ("GET /with blank HTTP/1.1", whole("GET", path("/with blank"), "1.1")),
+        (
+            "GET  /two HTTP/1.1",
+            merged(whole("GET", path("/two"), "1.1"), &json!({"message": "LINE"})),
+        ),
+        (
+            "GET /two   HTTP/1.1",
+            merged(whole("GET", path("/two"), "1.1"), &json!({"message": "LINE"})),
+        ),
+        (
+            "GET   /first",
+            json!({"url": path("/first"), "request": {"method": "GET"}, "message": "LINE"}),
+        ),
         ("PRI * HTTP/2.0", whole("PRI", path("*"), "2.0")),
         ("GET /h3 HTTP/3", whole("GET", path("/h3"), "3")),
         ("GET /first", json!({"url": path("/first"), "request": {"method": "GET"}})),
@@ -278,6 +290,76 @@ fn times_are_read_as_servers_write_them() {
         "31/Feb/2026:12:00:31 +0000",
     ] {
         assert_eq!(read(when), None, "{when}");
+    }
+}
+
+/// There is no number for it between the two seconds around it, so what is said instead is marked.
+#[test]
+fn a_leap_second_is_told_as_the_one_before_it_and_marked() {
+    for when in
+        ["31/Dec/2016:23:59:60 +0000", "01/Jan/2017:00:59:60.25 +0100", "2016-12-31T23:59:60Z"]
+    {
+        let line = format!(r#"::1 - - [{when}] "GET / HTTP/1.1" 200 1"#);
+        let document = fields_of(ParserKind::Clf, &line);
+        let second = document["@timestamp"].as_str().unwrap().get(..19).unwrap();
+        assert_eq!(
+            (second, &document["tags"]),
+            ("2016-12-31T23:59:59", &json!(["time_assumed"])),
+            "{when}"
+        );
+    }
+    for text in [
+        "2016-12-31 23:59:60",
+        "20161231T235960Z",
+        "Sat, 31 Dec 2016 23:59:60 +0000",
+        "Sat Dec 31 23:59:60 2016",
+    ] {
+        let document = fields_of(ParserKind::Json, format!(r#"{{"time":"{text}"}}"#));
+        assert_eq!(
+            (&document["@timestamp"], &document["tags"]),
+            (&json!("2016-12-31T23:59:59Z"), &json!(["time_assumed"])),
+            "{text}"
+        );
+    }
+    let usual = fields_of(ParserKind::Json, r#"{"time":"2016-12-31 23:59:59","note":":60"}"#);
+    assert_eq!(usual.get("tags"), None);
+}
+
+/// The kind of fault: a quote that a client sent ends a field, and what it sent behind that is taken
+/// for what the server said.
+#[test]
+fn what_a_client_sends_is_no_status() {
+    for sent in [
+        r#"/a" 200 17 "http://x/" "M"#,
+        r#"/a" 200 17 "-" "M" "10.0.0.1"#,
+        r#"/a" 200 17 "x"#,
+        r#"/a" 200 17"#,
+        r#"/a" b"#,
+        r#"/a HTTP/1.1" 200 17 "-" "x"#,
+        r#"/a HTTP/1.1" 200 17 "x"#,
+        r#"/a HTTP/1.1" - - "-" "x" "y"#,
+    ] {
+        for (kind, tail) in [(ParserKind::Clf, ""), (ParserKind::Combined, r#" "-" "curl""#)] {
+            let line = format!(r#"::1 - - {WHEN} "GET {sent} HTTP/1.1" 404 99{tail}"#);
+            let document = fields_of(kind, &line);
+            let what = format!("{line} {document}");
+            match document["http"]["response"]["status_code"].as_u64() {
+                Some(status) => assert_eq!(status, 404, "{what}"),
+                None => assert_eq!(document["tags"], json!(["parse_failure"]), "{what}"),
+            }
+            let bytes = &document["http"]["response"]["body"]["bytes"];
+            assert!(bytes.is_null() || *bytes == json!(99), "{what}");
+            assert_eq!(document["source"]["address"], json!("::1"), "{what}");
+        }
+    }
+    // Escaped, or behind what the format has, it is what it is.
+    for line in [
+        format!(r#"::1 - - {WHEN} "GET /a\" 200 17 \"x HTTP/1.1" 404 99 "-" "x HTTP/1.1""#),
+        format!(r#"::1 - - {WHEN} "GET /a"b HTTP/1.1" 404 99 "-" "M" "up" 0.1"#),
+    ] {
+        let document = fields_of(ParserKind::Combined, &line);
+        assert_eq!(document["http"]["response"]["status_code"], json!(404), "{line}");
+        assert_eq!(document.get("tags"), None, "{line}");
     }
 }
 

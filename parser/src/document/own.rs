@@ -1,8 +1,10 @@
 //! What a document says of itself, whatever was in its line: a member of the line with such a name
 //! has no place beside it. The one place where that is decided, and where such members go.
 
+use std::collections::HashMap;
+
 use super::{Event, Shape};
-use crate::fields::{Fields, split_first};
+use crate::fields::{Fields, close, split_first};
 use crate::text::push_escaped;
 
 /// Where members are kept that have no place under their names.
@@ -123,35 +125,84 @@ pub fn collide(one: &str, other: &str) -> bool {
 }
 
 /// What could not be merged, under names that differ: Elasticsearch refuses a name given twice.
-pub struct Kept<V>(Vec<(String, V)>);
+pub struct Kept<V> {
+    members: Vec<KeptMember<V>>,
+    /// Where the member of a name is, when there are many.
+    places: Option<HashMap<String, usize>>,
+}
+
+struct KeptMember<V> {
+    key: String,
+    value: V,
+    /// What else has the same name.
+    more: Vec<V>,
+}
 
 impl<V> Kept<V> {
+    /// So many quotes tell a name from others; whatever else has it is in the list of the last of them.
+    /// Without a bound, a line that says one name ten thousand times would take hours.
+    const MOST_QUOTES: usize = 8;
+
+    /// Of so many members each is looked at to find one.
+    const FEW: usize = 16;
+
     /// Nothing yet.
     pub fn new() -> Self {
-        Self(Vec::new())
+        Self { members: Vec::new(), places: None }
     }
 
     /// Whether there is something.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.members.is_empty()
     }
 
     /// Keeps a member.
     pub fn push(&mut self, key: &str, value: V) {
         let mut key = key.to_owned();
-        while self.0.iter().any(|(taken, _)| *taken == key) {
+        let mut place = self.place(&key);
+        for _ in 0..Self::MOST_QUOTES {
+            if place.is_none() {
+                break;
+            }
             key.push('\'');
+            place = self.place(&key);
         }
-        self.0.push((key, value));
+        if let Some(member) = place.and_then(|at| self.members.get_mut(at)) {
+            return member.more.push(value);
+        }
+        let count = self.members.len();
+        if let Some(places) = &mut self.places {
+            places.insert(key.clone(), count);
+        } else if count == Self::FEW {
+            let keys = self.members.iter().map(|member| &member.key).chain([&key]);
+            self.places = Some(keys.cloned().zip(0..).collect());
+        }
+        self.members.push(KeptMember { key, value, more: Vec::new() });
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        if let Some(places) = &self.places {
+            return places.get(key).copied();
+        }
+        self.members.iter().position(|member| member.key == key)
     }
 
     /// Appends it, with a comma before it, if there is something.
     pub fn write(&self, out: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, &V)) {
         let mut separator = ",\"unmerged\":{";
-        for (key, value) in &self.0 {
+        for KeptMember { key, value, more } in &self.members {
             out.extend_from_slice(separator.as_bytes());
             push_name(out, key);
-            write(out, value);
+            if more.is_empty() {
+                write(out, value);
+            } else {
+                out.push(b'[');
+                for value in std::iter::once(value).chain(more) {
+                    write(out, value);
+                    out.push(b',');
+                }
+                close(out, b']');
+            }
             separator = ",";
         }
         if !self.is_empty() {

@@ -1,13 +1,18 @@
 //! Where a member of a line goes whose name has a fixed type in the index: under that name where it
-//! is of that type, else where a reader looks for it, and under `unmerged` as a last resort.
-//! Elsewhere in its object nothing changes.
+//! is of that type, else where a reader looks for it, and under `unmerged` as a last resort; and what
+//! becomes of members at any depth whose names no server takes. Elsewhere nothing changes.
 
+use memchr::memchr2;
 use omphalos_common::ecs::{BARE_VALUES, FieldType, Role, role};
 use serde_json::value::RawValue;
 
-use super::{has_objects, is_object, push_member, read_object};
+use super::names::{begins_well, is_odd, may_be_odd};
+use super::{JsonFields, has_objects, is_object, push_member, read_object};
 use crate::document::{Kept, push_name};
-use crate::fields::push_text;
+use crate::fields::{close, push_text};
+
+/// Objects and arrays deeper than this are left as they are: servers refuse them.
+const MOST_LEVELS: usize = 32;
 
 /// Where a member goes.
 enum Place {
@@ -19,12 +24,15 @@ enum Place {
     Text,
     /// It is an object whose members have a place each.
     Object,
+    /// It is an array with such objects in it; anything else in it becomes the member of this name, if
+    /// there is one.
+    List(Option<&'static str>),
     /// Nowhere under its name.
     Taken,
 }
 
 fn place(path: &str, raw: &RawValue) -> Place {
-    let has_inside = is_object(raw) || has_objects(raw);
+    let has_inside = has_inside(raw);
     if raw.get() == "null" {
         return Place::Free;
     }
@@ -34,17 +42,26 @@ fn place(path: &str, raw: &RawValue) -> Place {
         Role::Field(kind) if has_inside && kind.is_text() && path != "tags" => Place::Text,
         Role::Field(_) if !has_inside => Place::Free,
         Role::Object(_) if is_object(raw) => Place::Object,
-        // Of several objects only the server knows what it makes.
-        Role::Object(_) if has_inside => Place::Free,
+        Role::Object(member) if has_inside => Place::List(member),
         Role::Object(Some(member)) => Place::Below(member),
         Role::Nowhere | Role::Field(_) | Role::Object(None) => Place::Taken,
     }
 }
 
+/// Whether there are objects in it.
+fn has_inside(raw: &RawValue) -> bool {
+    is_object(raw) || has_objects(raw)
+}
+
+/// Whether it is an object or an array.
+fn is_nested(raw: &RawValue) -> bool {
+    matches!(raw.get().as_bytes().first(), Some(b'{' | b'['))
+}
+
 /// Whether a member of an object of the table has its place under its name, which need not be looked
 /// up: it is a plain value, and where it stands is no object. Most of all members are so.
 fn is_plain(name: &str, raw: &RawValue) -> bool {
-    !raw.get().starts_with(['{', '[']) && !name.contains('.') && !is_inner_object(name)
+    !is_nested(raw) && begins_well(name) && !name.contains('.') && !is_inner_object(name)
 }
 
 /// Whether an object inside of one of the table is called so.
@@ -56,7 +73,10 @@ pub(super) fn is_inner_object(name: &str) -> bool {
 /// no object stands in it, and no name with a dot.
 fn is_plain_object(path: &str, raw: &RawValue) -> bool {
     let is_flat = BARE_VALUES.iter().any(|(object, _)| *object == path);
-    is_flat && raw.get().get(1..).is_some_and(|inside| !inside.contains(['{', '.']))
+    let inside = raw.get().as_bytes().get(1..);
+    is_flat
+        && inside
+            .is_some_and(|inside| memchr2(b'{', b'.', inside).is_none() && !may_be_odd(raw.get()))
 }
 
 /// The same as [`write()`], of a member of `object`.
@@ -69,15 +89,26 @@ pub fn write_in<'a>(
 ) {
     if is_plain(name, raw) {
         push_member(out, name, raw);
+        return;
+    }
+    let path = format!("{object}.{name}");
+    if is_odd(name) {
+        kept.push(&path, raw);
     } else {
-        write(out, kept, &format!("{object}.{name}"), name, raw);
+        write(out, kept, &path, name, raw);
     }
 }
 
 /// The same as [`keep`], of a member of `object`.
 pub fn keep_in<'a>(kept: &mut Kept<&'a RawValue>, object: &str, name: &str, raw: &'a RawValue) {
-    if !is_plain(name, raw) {
-        keep(kept, &format!("{object}.{name}"), raw);
+    if is_plain(name, raw) {
+        return;
+    }
+    let path = format!("{object}.{name}");
+    if is_odd(name) {
+        kept.push(&path, raw);
+    } else {
+        keep(kept, &path, raw);
     }
 }
 
@@ -91,35 +122,27 @@ pub fn write<'a>(
     raw: &'a RawValue,
 ) {
     match place(path, raw) {
-        Place::Free => push_member(out, name, raw),
+        Place::Free => write_free(out, kept, path, name, raw),
         Place::Text => {
-            out.push(b',');
-            push_name(out, name);
+            begin(out, name);
             push_text(out, raw.get().as_bytes());
         }
         Place::Below(member) => {
-            out.push(b',');
-            push_name(out, name);
-            out.push(b'{');
-            push_name(out, member);
-            out.extend_from_slice(raw.get().as_bytes());
-            out.push(b'}');
+            begin(out, name);
+            push_below(out, member, raw.get().as_bytes());
         }
         Place::Object if is_plain_object(path, raw) => push_member(out, name, raw),
-        Place::Object => {
-            let Some(inner) = read_object(raw.get()) else { return kept.push(path, raw) };
-            out.push(b',');
-            push_name(out, name);
-            let start = out.len();
-            for (name, value) in inner.members {
-                write_in(out, kept, path, &name, value);
+        Place::Object => match read_object(raw.get()) {
+            Some(inner) => {
+                begin(out, name);
+                write_members(out, kept, path, inner);
             }
-            match out.get_mut(start) {
-                Some(comma) => *comma = b'{',
-                None => out.push(b'{'),
-            }
-            out.push(b'}');
-        }
+            None => kept.push(path, raw),
+        },
+        Place::List(member) => match Items::read(raw) {
+            Some(items) => items.write(out, kept, (path, name), member),
+            None => kept.push(path, raw),
+        },
         Place::Taken => kept.push(path, raw),
     }
 }
@@ -127,15 +150,158 @@ pub fn write<'a>(
 /// Puts into `kept` what [`write()`] would put there of this member.
 pub fn keep<'a>(kept: &mut Kept<&'a RawValue>, path: &str, raw: &'a RawValue) {
     match place(path, raw) {
-        Place::Free | Place::Text | Place::Below(_) => {}
-        Place::Object => match read_object(raw.get()) {
-            Some(inner) => {
-                for (name, value) in inner.members {
-                    keep_in(kept, path, &name, value);
-                }
-            }
-            None => kept.push(path, raw),
-        },
-        Place::Taken => kept.push(path, raw),
+        Place::Text | Place::Below(_) => {}
+        Place::Free if !may_be_odd(raw.get()) => {}
+        // All else is looked into, which is rare.
+        _ => write(&mut Vec::new(), kept, path, "", raw),
     }
+}
+
+/// The same as [`write()`], of a member for which the template has no type.
+pub fn write_free<'a>(
+    out: &mut Vec<u8>,
+    kept: &mut Kept<&'a RawValue>,
+    path: &str,
+    name: &str,
+    raw: &'a RawValue,
+) {
+    if is_nested(raw) && may_be_odd(raw.get()) {
+        begin(out, name);
+        write_inside(out, kept, path, raw, MOST_LEVELS);
+    } else {
+        push_member(out, name, raw);
+    }
+}
+
+/// Appends a value of which only what is called oddly is put aside.
+fn write_inside<'a>(
+    out: &mut Vec<u8>,
+    kept: &mut Kept<&'a RawValue>,
+    path: &str,
+    raw: &'a RawValue,
+    levels: usize,
+) {
+    let is_looked_into = is_nested(raw) && may_be_odd(raw.get());
+    let Some(levels) = levels.checked_sub(1).filter(|_| is_looked_into) else {
+        return out.extend_from_slice(raw.get().as_bytes());
+    };
+    if let Some(inner) = read_object(raw.get()) {
+        out.push(b'{');
+        for (name, value) in inner.members {
+            let path = format!("{path}.{name}");
+            if is_odd(&name) {
+                kept.push(&path, value);
+            } else {
+                push_name(out, &name);
+                write_inside(out, kept, &path, value, levels);
+                out.push(b',');
+            }
+        }
+        close(out, b'}');
+    } else {
+        out.push(b'[');
+        for item in read_array(raw) {
+            write_inside(out, kept, path, item, levels);
+            out.push(b',');
+        }
+        close(out, b']');
+    }
+}
+
+/// The items of an array, with those of the arrays in it.
+#[derive(Default)]
+pub struct Items<'a> {
+    objects: Vec<&'a RawValue>,
+    others: Vec<&'a RawValue>,
+}
+
+impl<'a> Items<'a> {
+    /// `None` where arrays are nested too deep.
+    pub fn read(raw: &'a RawValue) -> Option<Self> {
+        let mut items = Self::default();
+        items.add(raw, MOST_LEVELS).then_some(items)
+    }
+
+    /// Whether an object is among them.
+    pub fn has_objects(&self) -> bool {
+        !self.objects.is_empty()
+    }
+
+    fn add(&mut self, raw: &'a RawValue, levels: usize) -> bool {
+        match raw.get().as_bytes().first() {
+            Some(b'[') => {
+                levels > 0 && read_array(raw).into_iter().all(|item| self.add(item, levels - 1))
+            }
+            Some(b'{') => {
+                self.objects.push(raw);
+                true
+            }
+            _ => {
+                self.others.push(raw);
+                true
+            }
+        }
+    }
+
+    /// Appends the objects, and all others as `member` of one more, with a comma before.
+    fn write(
+        &self,
+        out: &mut Vec<u8>,
+        kept: &mut Kept<&'a RawValue>,
+        (path, name): (&str, &str),
+        member: Option<&str>,
+    ) {
+        begin(out, name);
+        out.push(b'[');
+        for object in &self.objects {
+            if let Some(inner) = read_object(object.get()) {
+                write_members(out, kept, path, inner);
+                out.push(b',');
+            }
+        }
+        match member {
+            Some(member) if !self.others.is_empty() => {
+                let texts: Vec<&str> = self.others.iter().map(|raw| raw.get()).collect();
+                push_below(out, member, format!("[{}]", texts.join(",")).as_bytes());
+            }
+            Some(_) => {}
+            None => self.others.iter().for_each(|raw| kept.push(path, raw)),
+        }
+        close(out, b']');
+    }
+}
+
+fn read_array(raw: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+fn begin(out: &mut Vec<u8>, name: &str) {
+    out.push(b',');
+    push_name(out, name);
+}
+
+/// Appends an object with one member.
+fn push_below(out: &mut Vec<u8>, member: &str, value: &[u8]) {
+    out.push(b'{');
+    push_name(out, member);
+    out.extend_from_slice(value);
+    out.push(b'}');
+}
+
+/// Appends an object, with those of its members that have a place in it.
+fn write_members<'a>(
+    out: &mut Vec<u8>,
+    kept: &mut Kept<&'a RawValue>,
+    path: &str,
+    object: JsonFields<'a>,
+) {
+    let start = out.len();
+    for (name, value) in object.members {
+        write_in(out, kept, path, &name, value);
+    }
+    match out.get_mut(start) {
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
+    }
+    out.push(b'}');
 }

@@ -1,4 +1,4 @@
-use omphalos_common::ecs::{BARE_VALUES, FIELDS, FieldType, Role, role};
+use omphalos_common::ecs::{BARE_VALUES, FIELDS, FieldType, Role, is_path, role};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -7,6 +7,7 @@ use super::{JsonParser, is_in_template};
 use crate::document::{Documents, Event, Frame, Shape};
 use crate::fields::{List, split_first};
 use crate::scribe::Origin;
+use crate::tests::placed;
 use crate::time::{Calendar, Time};
 use crate::{Parse, Parsed};
 
@@ -34,17 +35,84 @@ fn what_need_not_be_looked_up_has_its_place() {
     assert!(inner.iter().all(|name| is_inner_object(name)), "{inner:?}");
 }
 
+#[test]
+fn names_that_no_server_takes_go_aside_alone_at_any_depth() {
+    for (members, expected) in [
+        (
+            r#""_id.x":1,"_source.a.b":2,"a":{"_id":3}"#,
+            json!({"a": {"_id": 3}, "unmerged": {"_id.x": 1, "_source.a.b": 2}}),
+        ),
+        (
+            r#""":1," ":2,".":3,"a..b":4,".x":5,"error.":6,"h.":7,"a. .b":8,"\u0020":9,"ok":10"#,
+            json!({"ok": 10, "unmerged": {
+                "": 1, " ": 2, ".": 3, "a..b": 4, ".x": 5, "error.": 6, "h.": 7, "a. .b": 8, " '": 9
+            }}),
+        ),
+        (
+            r#""a":{"":1,"b":[{"c.":2,"d":3},[{"\u002e":{"e":4}}],"x.y"]},"c":":\"\":""#,
+            json!({"a": {"b": [{"d": 3}, [{}], "x.y"]}, "c": ":\"\":", "unmerged": {"a.": 1, "a.b.c.": 2, "a.b..": {"e": 4}}}),
+        ),
+        (
+            r#""http":{"request":{"":1,"id":{"..":2}},".":3},"user":{" ":1,"name":"n"},"error":{"x":{"":1}}"#,
+            json!({"http": {"request": {"id": {}}}, "user": {"name": "n"}, "error": {"x": {}}, "unmerged": {
+                "http.request.": 1, "http.request.id...": 2, "http..": 3, "user. ": 1, "error.x.": 1
+            }}),
+        ),
+    ] {
+        assert_eq!(placed(members), expected, "{members}");
+    }
+}
+
+#[test]
+fn arrays_of_values_and_objects_are_taken_apart_where_the_template_has_an_object() {
+    for (members, expected) in [
+        (
+            r#""error":["a",{"code":5,"message":{"x":1}},["b",{"id":6}],null]"#,
+            json!({"error": [{"code": 5, "message": "{\"x\":1}"}, {"id": 6}, {"message": ["a", "b", null]}]}),
+        ),
+        (
+            r#""user":["n",{"name":"x"}],"destination":[{"ip":"::1"},"d"]"#,
+            json!({"user": [{"name": "x"}, {"name": ["n"]}], "destination": [{"ip": "::1"}, {"address": ["d"]}]}),
+        ),
+        (
+            r#""http":[{"request":["GET",{"method":"PUT"}]},1]"#,
+            json!({"http": [{"request": [{"method": "PUT"}]}], "unmerged": {"http.request": "GET", "http": 1}}),
+        ),
+        (
+            r#""http.request":["{",1],"error":["{"],"message":["{"],"tags":["{"]"#,
+            json!({"error": {"message": ["{"]}, "message": ["{"], "tags": ["{"], "unmerged": {"http.request": ["{", 1]}}),
+        ),
+        (r#""tags":["a",{"b":1}]"#, json!({"unmerged": {"tags": ["a", {"b": 1}]}})),
+    ] {
+        assert_eq!(placed(members), expected, "{members}");
+    }
+}
+
+/// What one line can make of `unmerged` is bounded, and so is the time that it takes.
+#[test]
+fn a_name_that_a_line_has_ten_thousand_times_is_kept_in_one_list() {
+    let unmerged = placed(&vec![r#""a":1"#; 10_000].join(","))["unmerged"].clone();
+    let unmerged = unmerged.as_object().unwrap();
+    assert_eq!(unmerged.len(), 9);
+    let last = format!("a{}", "'".repeat(8));
+    assert_eq!(unmerged[&last].as_array().map(Vec::len), Some(10_000 - 1 - 8));
+}
+
 /// Whether Elasticsearch refuses `value` under `path`: what its parser does with objects and values
-/// where the mapping has the other. What is of the wrong type and no object is ignored as malformed.
+/// where the mapping has the other, and with names that are no paths. What is of the wrong type and no
+/// object is ignored as malformed.
 fn clashes(path: &str, value: &Value) -> bool {
     let below = |object: &serde_json::Map<String, Value>| {
         object.iter().any(|(name, value)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            clashes(&path, value)
+            !is_path(name) || clashes(&path, value)
         })
     };
     match (if path.is_empty() { Role::Object(None) } else { role(path) }, value) {
         (Role::Field(FieldType::Opaque), _) | (_, Value::Null) => false,
+        (Role::Free | Role::Object(_), Value::Array(items)) => {
+            items.iter().any(|item| clashes(path, item))
+        }
         (Role::Field(_), value) => value.to_string().contains('{') && !value.is_string(),
         (Role::Free | Role::Object(_), Value::Object(object)) => below(object),
         (role, _) => role != Role::Free,
@@ -61,9 +129,8 @@ fn texts(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Values without arrays of objects: of those only the server knows what it makes of them.
 fn values() -> impl Strategy<Value = Value> {
-    let name = "(log|error|host|http|source|url|user|tags|message|event|level|file|path|request|response|body|bytes|name|port|ip|a|file\\.path|request\\.method|name\\.b)";
+    let name = "(log|error|host|http|source|url|user|tags|message|event|level|file|path|request|response|body|bytes|name|port|ip|a|file\\.path|request\\.method|name\\.b|| |\\.|a\\.|a\\.\\.b|_id\\.x)";
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -72,8 +139,10 @@ fn values() -> impl Strategy<Value = Value> {
         proptest::collection::vec("t[0-9]{6}".prop_map(Value::from), 0..3).prop_map(Value::from),
     ];
     let object = leaf.prop_recursive(4, 24, 4, move |inner| {
-        proptest::collection::btree_map(name, inner, 0..4)
-            .prop_map(|members| Value::Object(members.into_iter().collect()))
+        let array = proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from);
+        let object = proptest::collection::btree_map(name, inner, 0..4)
+            .prop_map(|members| Value::Object(members.into_iter().collect()));
+        prop_oneof![1 => array, 3 => object]
     });
     proptest::collection::btree_map(name, object, 0..5)
         .prop_map(|members| Value::Object(members.into_iter().collect()))

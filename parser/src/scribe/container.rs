@@ -6,6 +6,11 @@
 //! <https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md>.
 //! Both cut long lines into pieces; putting them together again is the caller's.
 //!
+//! Both cut at a byte, also in the middle of a character. The interface for Kubernetes has the bytes as they
+//! were, and the character is whole again when the pieces are joined. Docker has replaced each byte of
+//! half a character by `\ufffd` when it wrote the file
+//! (<https://github.com/moby/moby/issues/13517>): what it was is in no file.
+//!
 //! A line is unwrapped only if nothing but its wrapping is lost by that: one with a member, a
 //! stream or a tag that the runtimes do not write is refused, so that it can be shipped whole.
 

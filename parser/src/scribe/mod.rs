@@ -330,7 +330,10 @@ impl<M: Copy> Scribe<M> {
             other => other,
         };
         let (offset, stream) = (whole.offset, whole.stream.map(Stream::as_str));
-        let is_time_assumed = is_zone_assumed || own.is_none() && whole.time.is_none();
+        // Asked after each line, so that it is about this one.
+        let is_leap = documents.calendar().take_leap();
+        let is_told = if own.is_some() { !is_leap } else { whole.time.is_some() };
+        let is_time_assumed = is_zone_assumed || !is_told;
         let own = own.or(whole.time);
         self.counts.untimed += u64::from(is_time_assumed);
         desk.put(offset, own, line, |out, time| {

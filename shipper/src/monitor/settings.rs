@@ -129,7 +129,7 @@ const WAITING: &[Setting] = &[
     row(
         "monitor.unfinished_after",
         Kind::Period,
-        "A last line without a line end is shipped after this long, tagged unfinished, and again as a whole when it is completed.",
+        "A last line without a line end is shipped after this long, tagged unfinished, and again as a whole when more of it came.",
     )
     .default("5s")
     .flag("unfinished-after")

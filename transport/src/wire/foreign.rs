@@ -12,10 +12,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use omphalos_common::event::{clean_name, content_id, day_of};
+use omphalos_common::json::{may_have_halves, members_of, without_halves};
+use omphalos_common::time::{Calendar, TimeMembers, TimeRule};
 
 use super::decode::to_u32;
 use super::{Document, Envelope, Parcel, WireError};
-use anew::NewTime;
+use anew::{NewTime, Teller};
 use time::OwnTime;
 
 /// The two fields of a foreign document that decide where it is filed.
@@ -100,20 +102,17 @@ fn push(
     }
     // As text, because the parser does not look into the strings that it skips.
     let text = std::str::from_utf8(document).map_err(|error| refuse(error.to_string()))?;
+    // The same as our own shipper does with them.
+    let whole = may_have_halves(text).then(|| without_halves(text));
+    let text = whole.as_deref().unwrap_or(text);
     let filing: Filing<'_> =
         serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
-    let own = filing.timestamp.and_then(|raw| time::read(raw.get()));
-    let own_time = own.map(OwnTime::seconds);
+    let (own_time, new_time) = time_of(envelope, &filing, text).map_err(refuse)?;
     let id = content_id(own_time.unwrap_or(0), &identity(envelope, line, document));
     let dataset = dataset_of(&filing, envelope.default_dataset);
     let start = parcel.text.len();
-    let new_time = match own {
-        Some(OwnTime::Plain(_)) => None,
-        Some(OwnTime::Odd(time)) => Some(NewTime { time, is_assumed: false }),
-        None => Some(assumed(envelope).map_err(refuse)?),
-    };
     match new_time {
-        None => parcel.text.extend_from_slice(document),
+        None => parcel.text.extend_from_slice(text.as_bytes()),
         Some(time) => {
             anew::write(&mut parcel.text, text, time).map_err(|error| refuse(error.to_string()))?;
         }
@@ -147,14 +146,51 @@ fn identity(envelope: &Envelope<'_>, line: usize, document: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Kibana and every search by time need `@timestamp`, so a document without one that can be read gets
-/// the time of its message, or that of its arrival.
+/// The second at which it happened, if the document says that, and the time that it has to be given.
+///
+/// Kibana and every search by time need `@timestamp`, so a document that says no time at all gets that
+/// of its message, or that of its arrival.
+fn time_of(
+    envelope: &Envelope<'_>,
+    filing: &Filing<'_>,
+    text: &str,
+) -> Result<(Option<i64>, Option<NewTime>), String> {
+    let raw = filing.timestamp.map(RawValue::get);
+    let new_time = match raw.and_then(time::read) {
+        Some(OwnTime::Plain(seconds)) => return Ok((Some(seconds), None)),
+        // There is no number for a leap second, so what is said in its place is marked.
+        Some(OwnTime::Odd(time)) if raw.is_some_and(|raw| raw.contains(":60")) => {
+            NewTime { time, teller: Teller::Nobody }
+        }
+        Some(OwnTime::Odd(time)) => NewTime { time, teller: Teller::Timestamp },
+        None => match told_by_others(text) {
+            Some(time) => time,
+            None => return Ok((None, Some(assumed(envelope)?))),
+        },
+    };
+    Ok((Some(new_time.time.as_second()), Some(new_time)))
+}
+
+/// The time that another member says, of those that a line of the shipper is asked for.
+fn told_by_others(text: &str) -> Option<NewTime> {
+    let members = members_of(text)?;
+    let mut found = TimeMembers::default();
+    for (name, value) in &members {
+        found.see(name, value.get());
+    }
+    let mut calendar = Calendar::default();
+    let time = found.read_others(&mut calendar, &TimeRule::default())?;
+    let teller = if calendar.take_leap() { Teller::Nobody } else { Teller::Member };
+    let time = Timestamp::new(time.seconds, i32::try_from(time.nanos).ok()?).ok()?;
+    Some(NewTime { time, teller })
+}
+
 fn assumed(envelope: &Envelope<'_>) -> Result<NewTime, String> {
     let seconds = envelope.timestamp.unwrap_or(envelope.now);
     let time = Timestamp::from_second(seconds).map_err(|_| {
-        format!("it has no @timestamp that can be read, and that of its message, {seconds}, is none in seconds since the epoch")
+        format!("no member of it says a time that can be read, and that of its message, {seconds}, is none in seconds since the epoch")
     })?;
-    Ok(NewTime { time, is_assumed: true })
+    Ok(NewTime { time, teller: Teller::Nobody })
 }
 
 fn dataset_of(filing: &Filing<'_>, default: &str) -> Arc<str> {

@@ -202,16 +202,80 @@ fn index_and_document_of_someone_else_agree_about_the_time() {
         (r#""noon""#, r#","unmerged":{"@timestamp":"noon"}"#),
         (r#"["2026-11-28"]"#, r#","unmerged":{"@timestamp":["2026-11-28"]}"#),
     ] {
-        let body = format!(r#"{{"@timestamp":{own},"time":"2026-11-28T12:30:00Z","tags":["x"]}}"#);
+        let body = format!(r#"{{"@timestamp":{own},"times":"2026-11-28T12:30:00Z","tags":["x"]}}"#);
         let parcel = decode(&envelope(CONTENT_TYPE_JSON, ""), body.as_bytes()).unwrap();
         assert_eq!(parcel.documents[0].day, None, "{own}");
         assert_eq!(
             text_of(&parcel, 0),
             format!(
-                r#"{{"@timestamp":"2026-11-18T11:06:40Z","tags":["time_assumed","x"]{kept},"time":"2026-11-28T12:30:00Z"}}"#
+                r#"{{"@timestamp":"2026-11-18T11:06:40Z","tags":["time_assumed","x"]{kept},"times":"2026-11-28T12:30:00Z"}}"#
             )
         );
     }
+}
+
+/// The kind of fault: a member that says the time of a line says none in a message, because there are two
+/// lists of names, or two readers of values.
+#[test]
+fn a_message_of_someone_else_is_asked_for_its_time_as_a_line_is() {
+    let named = |name: &str| format!(r#""{name}":"2026-11-28T12:30:00Z""#);
+    let names = "timestamp time ts t @t datetime date asctime eventTime timeMillis instant __REALTIME_TIMESTAMP time_iso8601 time_local requestReceivedTimestamp event_time Timestamp";
+    let mut members: Vec<String> = names.split(' ').map(named).collect();
+    members.extend(
+        [
+            r#""t":{"$date":"2026-11-28T12:30:00Z"}"#,
+            r#""t":{"$date":{"$numberLong":"1795869000000"}}"#,
+            r#""instant":{"epochSecond":1795869000,"nanoOfSecond":0}"#,
+            r#""__REALTIME_TIMESTAMP":"1795869000000000""#,
+            r#""ts":1795869000.0"#,
+            r#""time":"28/Nov/2026:13:30:00 +0100""#,
+            r#""time":"2026-11-28 12:30:00,000""#,
+            r#""time":0.005,"ts":1795869000"#,
+        ]
+        .map(str::to_owned),
+    );
+    for member in members {
+        for (own, kept) in
+            [("", ""), (r#","@timestamp":"noon""#, r#","unmerged":{"@timestamp":"noon"}"#)]
+        {
+            let body = format!(r#"{{{member},"tags":["x"]{own}}}"#);
+            let parcel = decode(&envelope(CONTENT_TYPE_JSON, ""), body.as_bytes()).unwrap();
+            let expected =
+                format!(r#"{{"@timestamp":"2026-11-28T12:30:00Z"{kept},{member},"tags":["x"]}}"#);
+            assert_eq!((text_of(&parcel, 0), parcel.documents[0].day), (&*expected, Some(20_785)));
+        }
+    }
+    for leap in [r#""@timestamp":"2016-12-31T23:59:60Z""#, r#""time":"2016-12-31 23:59:60""#] {
+        let parcel =
+            decode(&envelope(CONTENT_TYPE_JSON, ""), format!("{{{leap}}}").as_bytes()).unwrap();
+        let text = text_of(&parcel, 0);
+        assert!(
+            text.starts_with(r#"{"@timestamp":"2016-12-31T23:59:59Z","tags":["time_assumed"]"#),
+            "{text}"
+        );
+        assert!(text.contains(":60"), "{text}");
+    }
+}
+
+/// Some who read documents take halves of characters, and some do not; so it is with our own lines.
+#[test]
+fn halves_of_characters_in_foreign_documents_are_replaced() {
+    for time in [r#""@timestamp":"2026-11-22T01:02:03Z","#, r#""ts":1795869000,"#, ""] {
+        let body = format!(
+            r#"{{{time}"a\ud83d":"x\udc00","event":{{"dataset":"shop\ud800"}},"pair":"\ud83d\ude00","n":{{"\ud800":[1]}}}}"#
+        );
+        for content_type in [CONTENT_TYPE_JSON, CONTENT_TYPE_NDJSON] {
+            let parcel = decode(&envelope(content_type, ""), body.as_bytes()).unwrap();
+            assert!(parcel.refused.is_empty(), "{body}");
+            let read: serde_json::Value = serde_json::from_str(text_of(&parcel, 0)).unwrap();
+            assert_eq!(read["a\u{fffd}"], "x\u{fffd}");
+            assert_eq!((&read["pair"], &read["n"]["\u{fffd}"][0]), (&"😀".into(), &1.into()));
+            assert_eq!(&*parcel.documents[0].dataset, "shop_");
+        }
+    }
+    // As deep as this, lists are left to the server.
+    let deep = format!(r#"{{"ts":1795869000,"a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    assert!(decode(&envelope(CONTENT_TYPE_JSON, ""), deep.as_bytes()).is_ok());
 }
 
 #[test]

@@ -307,6 +307,48 @@ fn pieces_of_container_lines_are_joined_for_each_stream() {
     assert!(rig.shipped[3].has_tag("parse_failure"));
 }
 
+/// Runtimes cut at any byte. What is made into text before it is joined loses the character.
+#[test]
+fn a_character_that_was_cut_into_pieces_is_whole_again() {
+    let text = "a€😀b";
+    let docker = |piece: &[u8], is_last: bool| {
+        let end = if is_last { &br"\n"[..] } else { b"" };
+        [
+            br#"{"log":""#,
+            piece,
+            end,
+            br#"","stream":"stdout","time":"2026-11-22T10:00:00Z"}"#,
+            b"\n",
+        ]
+        .concat()
+    };
+    let cri = |piece: &[u8], is_last: bool| {
+        let tag = if is_last { &b"F "[..] } else { b"P " };
+        [b"2026-11-22T10:00:00Z stdout ", tag, piece, b"\n"].concat()
+    };
+    for cut in 0..=text.len() {
+        let (first, last) = text.as_bytes().split_at(cut);
+        for (container, wrapped) in [
+            (Container::Docker, [docker(first, false), docker(last, true)].concat()),
+            (Container::Cri, [cri(first, false), cri(last, true)].concat()),
+        ] {
+            let mut rig = Rig::new(&["*.log"]);
+            rig.recipe().container = container;
+            rig.append("0.log", wrapped);
+            rig.start();
+            rig.settle();
+            assert_eq!(rig.lines(), [text], "{container:?} at {cut}");
+        }
+    }
+    // What Docker itself replaced is not ours to guess.
+    let mut rig = Rig::new(&["*.log"]);
+    rig.recipe().container = Container::Docker;
+    rig.append("0.log", [docker(br"a\ufffd\ufffd", false), docker(br"\ufffdb", true)].concat());
+    rig.start();
+    rig.settle();
+    assert_eq!(rig.lines(), ["a\u{fffd}\u{fffd}\u{fffd}b"]);
+}
+
 #[test]
 fn docker_lines_are_unwrapped_and_their_events_joined() {
     let mut rig = Rig::new(&["*.log"]);

@@ -91,6 +91,36 @@ fn an_unfinished_line_is_shipped_on_demand_and_read_again_when_it_is_finished() 
     }
 }
 
+/// The kind of fault: what is known of a line when it is shipped, and not the line itself, goes into its
+/// id, and one line is two documents. Else they are the same but for what the tag says.
+#[test]
+fn a_line_whose_end_comes_late_is_one_document_whatever_its_format() {
+    let access = "203.0.113.7 - - [22/Nov/2026:12:15:00 +0000] \"GET / HTTP/1.1\" 200 5";
+    for (kind, first, line) in [
+        (ParserKind::Raw, "", "a text".to_owned()),
+        (ParserKind::Json, "", r#"{"ts":1795349700,"message":"m","a":{"b":1}}"#.to_owned()),
+        (ParserKind::Json, "", "half".to_owned()),
+        (ParserKind::Clf, "", access.to_owned()),
+        (ParserKind::Combined, "", format!("{access} \"-\" \"M\"")),
+        (ParserKind::W3c, "#Fields: date time cs-method\n", "2026-11-22 12:15:00 GET".to_owned()),
+    ] {
+        let mut log = Log::new(kind, format!("{first}{line}"));
+        let mut tail = log.open();
+        log.read(&mut tail).confirm(&mut tail);
+        let late = log.ship_unfinished_line(&mut tail);
+        late.confirm(&mut tail);
+        let entry = tail.entry(0);
+        log.append("\n");
+        let [here, restarted] = [log.read(&mut tail), log.read(&mut log.reopen(&entry))];
+        assert_eq!((here.ids(), late.documents.len()), (late.ids(), 1), "{line}");
+        assert_eq!(restarted.documents, here.documents, "{line}");
+        let tags = |shipped: &Shipped| shipped.documents[0].whole["tags"].to_string();
+        assert!(tags(&late).contains("unfinished"), "{line}");
+        assert!(!tags(&here).contains("unfinished"), "{line}");
+        assert_eq!((late.lines(), late.times()), (here.lines(), here.times()), "{line}");
+    }
+}
+
 #[test]
 fn half_a_line_end_is_no_part_of_an_unfinished_line() {
     let mut log = Log::raw("first\r");

@@ -13,8 +13,19 @@ use serde_json::value::RawValue;
 pub struct NewTime {
     /// When.
     pub time: Timestamp,
-    /// Whether the document does not say it: it is tagged then, and what stood there is kept.
-    pub is_assumed: bool,
+    /// What in the document says it.
+    pub teller: Teller,
+}
+
+/// What says the time of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teller {
+    /// Its `@timestamp`, otherwise written.
+    Timestamp,
+    /// Another member, which stays; what is no time in `@timestamp` is kept.
+    Member,
+    /// Nothing: it is tagged, and what stood there is kept.
+    Nobody,
 }
 
 /// Appends the JSON object `document` with this time.
@@ -24,14 +35,14 @@ pub struct NewTime {
 pub fn write(out: &mut Vec<u8>, document: &str, time: NewTime) -> serde_json::Result<()> {
     out.extend_from_slice(format!(r#"{{"@timestamp":"{}""#, time.time).as_bytes());
     let mut json = serde_json::Deserializer::from_str(document);
-    json.deserialize_map(Members { out, is_assumed: time.is_assumed })?;
+    json.deserialize_map(Members { out, teller: time.teller })?;
     json.end()
 }
 
 /// Writes the members of an object as they come; only what gets another place is held.
 struct Members<'a> {
     out: &'a mut Vec<u8>,
-    is_assumed: bool,
+    teller: Teller,
 }
 
 /// Members with another place than theirs.
@@ -58,19 +69,18 @@ impl<'de> Visitor<'de> for Members<'_> {
         let mut held = Held::default();
         let first = self.out.len();
         while let Some((name, value)) = members.next_entry::<Cow<'de, str>, &'de RawValue>()? {
-            let is_held = match &*name {
-                "@timestamp" if !self.is_assumed => true,
-                _ if self.is_assumed => held.take(&name, value),
-                _ => false,
+            let is_held = match self.teller {
+                Teller::Timestamp => name == "@timestamp",
+                Teller::Member | Teller::Nobody => held.take(&name, value, self.teller),
             };
             if !is_held {
                 self.out.push(b',');
                 push(self.out, &name, value).map_err(A::Error::custom)?;
             }
         }
-        if self.is_assumed {
+        if self.teller != Teller::Timestamp {
             let mut own = Vec::new();
-            held.write(&mut own).map_err(A::Error::custom)?;
+            held.write(&mut own, self.teller).map_err(A::Error::custom)?;
             self.out.splice(first..first, own);
         }
         self.out.push(b'}');
@@ -80,10 +90,12 @@ impl<'de> Visitor<'de> for Members<'_> {
 
 impl<'de> Held<'de> {
     /// Whether a member has no place under its name.
-    fn take(&mut self, name: &str, value: &'de RawValue) -> bool {
+    fn take(&mut self, name: &str, value: &'de RawValue, teller: Teller) -> bool {
         let raw = value.get();
         let is_list = !raw.starts_with('{');
         match name.split('.').next() {
+            // They are joined with ours, if there is one.
+            Some("tags") if teller == Teller::Member => return false,
             // Null says nothing.
             Some("@timestamp" | "tags") if raw == "null" => {}
             Some("tags") if is_list && name == "tags" => {
@@ -97,13 +109,15 @@ impl<'de> Held<'de> {
         true
     }
 
-    fn write(mut self, out: &mut Vec<u8>) -> serde_json::Result<()> {
-        out.extend_from_slice(br#","tags":["time_assumed""#);
-        for tags in self.tags.iter().filter(|tags| !tags.is_empty()) {
-            out.push(b',');
-            out.extend_from_slice(tags.as_bytes());
+    fn write(mut self, out: &mut Vec<u8>, teller: Teller) -> serde_json::Result<()> {
+        if teller == Teller::Nobody {
+            out.extend_from_slice(br#","tags":["time_assumed""#);
+            for tags in self.tags.iter().filter(|tags| !tags.is_empty()) {
+                out.push(b',');
+                out.extend_from_slice(tags.as_bytes());
+            }
+            out.push(b']');
         }
-        out.push(b']');
         if self.kept.is_empty() {
             for (name, value) in self.unmerged {
                 out.push(b',');
@@ -134,10 +148,10 @@ fn push(out: &mut Vec<u8>, name: &str, value: &RawValue) -> serde_json::Result<(
 mod tests {
     use super::*;
 
-    fn written(document: &str, is_assumed: bool) -> String {
+    fn written(document: &str, teller: Teller) -> String {
         let mut out = Vec::new();
         let time = "2026-11-28T12:00:00Z".parse().unwrap();
-        write(&mut out, document, NewTime { time, is_assumed }).unwrap();
+        write(&mut out, document, NewTime { time, teller }).unwrap();
         let _: serde_json::Value = serde_json::from_slice(&out).unwrap();
         String::from_utf8(out).unwrap().replace(r#"{"@timestamp":"2026-11-28T12:00:00Z""#, "T")
     }
@@ -169,14 +183,31 @@ mod tests {
                 r#"T,"tags":["time_assumed"],"unmerged":{"@timestamp":{"a":1}},"tagsoup":1}"#,
             ),
         ] {
-            assert_eq!(written(document, true), expected, "{document}");
+            assert_eq!(written(document, Teller::Nobody), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn a_document_whose_time_is_another_member_keeps_all_and_is_not_tagged() {
+        for (document, expected) in [
+            (
+                r#"{"time":1,"tags":"x","unmerged":{"a":1}}"#,
+                r#"T,"unmerged":{"a":1},"time":1,"tags":"x"}"#,
+            ),
+            (r#"{"@timestamp":null,"t":1}"#, r#"T,"t":1}"#),
+            (
+                r#"{"t":1,"@timestamp":"noon","tags":{"b":1}}"#,
+                r#"T,"unmerged":{"@timestamp":"noon"},"t":1,"tags":{"b":1}}"#,
+            ),
+        ] {
+            assert_eq!(written(document, Teller::Member), expected, "{document}");
         }
     }
 
     #[test]
     fn a_document_that_says_its_time_otherwise_is_not_tagged() {
         let document = r#"{"a":1,"@timestamp":1795867200,"tags":{"b":1},"unmerged":5}"#;
-        assert_eq!(written(document, false), r#"T,"a":1,"tags":{"b":1},"unmerged":5}"#);
-        assert_eq!(written(r#"{"@timestamp":1795867200}"#, false), "T}");
+        assert_eq!(written(document, Teller::Timestamp), r#"T,"a":1,"tags":{"b":1},"unmerged":5}"#);
+        assert_eq!(written(r#"{"@timestamp":1795867200}"#, Teller::Timestamp), "T}");
     }
 }

@@ -18,16 +18,6 @@ pub enum OwnTime {
     Odd(Timestamp),
 }
 
-impl OwnTime {
-    /// Seconds since the epoch.
-    pub fn seconds(self) -> i64 {
-        match self {
-            Self::Plain(seconds) => seconds,
-            Self::Odd(time) => time.as_second(),
-        }
-    }
-}
-
 /// The time that a member says: RFC 3339 or something like it, perhaps a date alone; or a number since
 /// the epoch. `None` for anything else.
 pub fn read(raw: &str) -> Option<OwnTime> {

@@ -84,7 +84,10 @@ impl Calendar {
                 return matches!(told, Told::Instant(_)).then_some(told);
             }
             TimeFormat::Clf => self.read_clf(text),
-            TimeFormat::Rfc2822 => read_rfc2822(text),
+            TimeFormat::Rfc2822 => {
+                self.see_leap(text);
+                read_rfc2822(text)
+            }
             TimeFormat::Epoch => read_number(std::str::from_utf8(text).ok()?),
             _ => read_epoch(format, std::str::from_utf8(text).ok()?),
         };

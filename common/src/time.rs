@@ -5,10 +5,12 @@
 
 mod any;
 mod format;
+mod members;
 mod rule;
 
 pub use format::TimeFormat;
 use format::Told;
+pub use members::{TimeMembers, read_member};
 pub use rule::TimeRule;
 
 use jiff::Timestamp;
@@ -76,11 +78,13 @@ pub struct Calendar {
     read: ((u16, u8, u8), i64),
     /// A day since 1970, and its text `YYYY-MM-DDT`.
     written: (i64, [u8; 11]),
+    /// Whether a second of 60 was read since this was asked.
+    leap: bool,
 }
 
 impl Default for Calendar {
     fn default() -> Self {
-        Self { read: ((1970, 1, 1), 0), written: (0, *b"1970-01-01T") }
+        Self { read: ((1970, 1, 1), 0), written: (0, *b"1970-01-01T"), leap: false }
     }
 }
 
@@ -116,7 +120,7 @@ impl Calendar {
         };
         let year = u16::from(pair(*y1, *y2)?) * 100 + u16::from(pair(*y3, *y4)?);
         let day = self.day_begins(year, month([*m1, *m2, *m3])?, pair(*d1, *d2)?)?;
-        let clock = seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, pair(*s1, *s2)?)?;
+        let clock = self.read_clock(pair(*h1, *h2)?, pair(*n1, *n2)?, pair(*s1, *s2)?)?;
         let (nanos, zone) = match zone {
             [b'.', rest @ ..] => split_decimals(rest)?,
             zone => (0, zone),
@@ -145,7 +149,7 @@ impl Calendar {
             [b':', s1, s2, b'.', fraction @ ..] => (pair(*s1, *s2)?, fraction),
             _ => return None,
         };
-        let seconds = day + seconds_of_day(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
+        let seconds = day + self.read_clock(pair(*h1, *h2)?, pair(*n1, *n2)?, second)?;
         Time { seconds, nanos: nanos_of(fraction)? }.if_believed()
     }
 
@@ -158,6 +162,23 @@ impl Calendar {
     ) -> Option<Time> {
         let time = self.read_date_and_clock(date, clock)?;
         zone.map_or(Some(time), |zone| Told::Local(time).in_zone(zone))
+    }
+
+    /// Whether a leap second, or what calls itself so, was read since this was asked last. It is told
+    /// as the second before it: there is no number between the two.
+    pub fn take_leap(&mut self) -> bool {
+        std::mem::take(&mut self.leap)
+    }
+
+    /// The seconds of a time of day.
+    fn read_clock(&mut self, hour: u8, minute: u8, second: u8) -> Option<i64> {
+        self.leap |= second == 60;
+        seconds_of_day(hour, minute, second)
+    }
+
+    /// Remembers a leap second in a text that others read.
+    fn see_leap(&mut self, text: &[u8]) {
+        self.leap |= text.windows(3).any(|part| part == b":60");
     }
 
     fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {
@@ -234,7 +255,7 @@ fn month(name: [u8; 3]) -> Option<u8> {
 }
 
 fn seconds_of_day(hour: u8, minute: u8, second: u8) -> Option<i64> {
-    // A leap second is told as the one before it, which has the same number.
+    // Whoever asks is told of a leap second by `Calendar::take_leap`.
     let second = if second == 60 { 59 } else { second };
     (hour < 24 && minute < 60 && second < 60)
         .then(|| i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second))

@@ -76,7 +76,10 @@ impl TimeRule {
         let text = text.trim_ascii();
         let told = match &self.form {
             Form::Named(format) => calendar.tell(*format, text),
-            Form::Pattern(pattern) => read_by_pattern(pattern, text),
+            Form::Pattern(pattern) => {
+                calendar.see_leap(text);
+                read_by_pattern(pattern, text)
+            }
         }?;
         self.zone.as_ref().map_or(Some(told.as_utc()), |zone| told.in_zone(zone))
     }

@@ -11,9 +11,7 @@ use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::TimeZone;
 
 use super::format::{Told, read_number};
-use super::{
-    Calendar, FARTHEST_ZONE, Time, TimeFormat, east, pair, seconds_of_day, split_decimals,
-};
+use super::{Calendar, FARTHEST_ZONE, Time, TimeFormat, east, pair, split_decimals};
 
 impl Calendar {
     /// The time that `text` is, all of it: ISO 8601 in many spellings, the Common Log Format's, RFC
@@ -23,14 +21,19 @@ impl Calendar {
         match text {
             [b'0'..=b'9', b'0'..=b'9', b'/', ..] => self.tell(TimeFormat::Clf, text),
             [_, _, _, _, b'-' | b'/', ..] | [_, _, _, _, _, _, _, _, b'T', ..] => {
-                self.read_iso(text).or_else(|| read_with_names(text))
+                self.read_iso(text).or_else(|| self.read_with_names(text))
             }
             [b'0'..=b'9', ..] => {
                 let number = std::str::from_utf8(text).ok().and_then(read_number);
-                number.map(Told::Instant).or_else(|| read_with_names(text))
+                number.map(Told::Instant).or_else(|| self.read_with_names(text))
             }
-            _ => read_with_names(text),
+            _ => self.read_with_names(text),
         }
+    }
+
+    fn read_with_names(&mut self, text: &[u8]) -> Option<Told> {
+        self.see_leap(text);
+        read_with_names(text)
     }
 
     /// ISO 8601, extended and basic (`20261122T121500Z`); with a blank for the `T`, a comma for the
@@ -43,7 +46,8 @@ impl Calendar {
             return Some(Told::Instant(time));
         }
         let (day, rest) = self.read_day(text)?;
-        let (clock, rest) = read_clock(rest)?;
+        let ((hour, minute, second), rest) = split_clock(rest)?;
+        let clock = self.read_clock(hour, minute, second)?;
         let (nanos, zone) = match rest {
             [b'.' | b',', rest @ ..] => split_decimals(rest)?,
             zone => (0, zone),
@@ -82,8 +86,11 @@ impl Calendar {
     }
 }
 
-/// The seconds since midnight that `text` begins with, and what is behind them.
-fn read_clock(text: &[u8]) -> Option<(i64, &[u8])> {
+/// Hour, minute and second.
+type Clock = (u8, u8, u8);
+
+/// The time of day that `text` begins with, and what is behind it.
+fn split_clock(text: &[u8]) -> Option<(Clock, &[u8])> {
     let (h, n, s, rest) = match text {
         [h1, h2, b':', n1, n2, b':', s1, s2, rest @ ..] => {
             ((h1, h2), (n1, n2), pair(*s1, *s2)?, rest)
@@ -95,7 +102,7 @@ fn read_clock(text: &[u8]) -> Option<(i64, &[u8])> {
         [h1, h2, n1, n2, rest @ ..] => ((h1, h2), (n1, n2), 0, rest),
         _ => return None,
     };
-    Some((seconds_of_day(pair(*h.0, *h.1)?, pair(*n.0, *n.1)?, s)?, rest))
+    Some(((pair(*h.0, *h.1)?, pair(*n.0, *n.1)?, s), rest))
 }
 
 /// The names of zones that RFC 2822 defines.
