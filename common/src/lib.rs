@@ -8,6 +8,7 @@ pub mod event;
 pub mod ids;
 pub mod masked;
 pub mod numbers;
+pub mod page;
 pub mod program;
 pub mod retry;
 pub mod said;

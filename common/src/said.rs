@@ -169,7 +169,7 @@ pub fn is_dumb() -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::time::Instant;
 
     use super::*;
@@ -177,7 +177,7 @@ mod tests {
     /// A terminal that takes a text for each permission.
     struct Terminal {
         permissions: Receiver<()>,
-        taken: Sender<Vec<u8>>,
+        taken: SyncSender<Vec<u8>>,
     }
 
     impl Write for Terminal {
@@ -196,8 +196,8 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_terminal_that_takes_nothing_and_what_is_dropped_is_counted() {
         let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new() });
-        let (permit, permissions) = channel();
-        let (taken, texts) = channel();
+        let (permit, permissions) = sync_channel(3000);
+        let (taken, texts) = sync_channel(3000);
         let writer = Arc::clone(&queue);
         thread::spawn(move || writer.run(Terminal { permissions, taken }));
         let text = [b'x'; 1000];

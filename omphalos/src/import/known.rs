@@ -83,7 +83,9 @@ fn shipped(of_process: &Path) -> anyhow::Result<Vec<Entry>> {
         match peek(&of_shipper) {
             Ok(found) => entries.extend(found.unwrap_or_default()),
             Err(error) => {
-                tell!("{error}; whether a shipper has read these files by other rules is not known")
+                tell!(
+                    "{error}; whether a shipper has read these files by other rules is not known"
+                );
             }
         }
     }

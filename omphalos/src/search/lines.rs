@@ -261,7 +261,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn line(lines: Lines, document: &Value) -> String {
+    fn line(lines: &Lines, document: &Value) -> String {
         lines.line(document, &document.to_string())
     }
 
@@ -288,21 +288,21 @@ mod tests {
             "source": {"ip": "203.0.113.7"}
         });
         assert_eq!(
-            line(BARE, &request),
+            line(&BARE, &request),
             "2026-11-22 10:00:00.500Z  500  GET /api/x?n=1  203.0.113.7  2.00 KiB"
         );
         let message = json!({
             "@timestamp": "2026-11-22T10:00:00Z", "host": {"name": "web1"},
             "log": {"level": "error"}, "message": "it\tbroke"
         });
-        assert_eq!(line(BARE, &message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
+        assert_eq!(line(&BARE, &message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
         let untimed = json!({
             "@timestamp": "2026-11-22T10:00:00Z", "tags": ["time_assumed"], "message": "x"
         });
-        assert_eq!(line(BARE, &untimed), "2026-11-22 10:00:00.000Z?    x");
+        assert_eq!(line(&BARE, &untimed), "2026-11-22 10:00:00.000Z?    x");
         let other = json!({"@timestamp": "?", "a": 1, "b": {"c": "d"}});
-        assert_eq!(line(BARE, &other), "?    a=1 b={\"c\":\"d\"}");
-        assert!(line(Lines { colour: true, ..BARE }, &request).contains("\u{1b}["));
+        assert_eq!(line(&BARE, &other), "?    a=1 b={\"c\":\"d\"}");
+        assert!(line(&Lines { colour: true, ..BARE }, &request).contains("\u{1b}["));
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
     fn times_are_shown_in_the_zone_and_with_it() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let document = json!({"@timestamp": "2026-11-22T23:00:00Z", "message": "m"});
-        let line = line(Lines { zone, ..BARE }, &document);
+        let line = line(&Lines { zone, ..BARE }, &document);
         assert_eq!(line, "2026-11-23 01:00:00.000+02:00    m");
     }
 
@@ -347,7 +347,7 @@ mod tests {
                 "@timestamp": hostile, "message": hostile, "host": {"name": hostile},
                 "log": {"level": hostile}, "error": {"message": hostile}, "user_agent": {"original": hostile}
             });
-            prop_assert!(!line(BARE, &document).chars().any(is_harmful));
+            prop_assert!(!line(&BARE, &document).chars().any(is_harmful));
             let json = json_line(&document.to_string());
             prop_assert!(!json.chars().any(is_harmful));
             prop_assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), document);
@@ -355,7 +355,7 @@ mod tests {
                 "http": {"request": {"method": hostile}, "response": {"status_code": hostile}},
                 "url": {"original": hostile, "query": hostile}, "source": {"address": hostile}
             });
-            prop_assert!(!line(BARE, &request).chars().any(is_harmful));
+            prop_assert!(!line(&BARE, &request).chars().any(is_harmful));
         }
     }
 }
