@@ -9,6 +9,7 @@ pub mod ids;
 pub mod json;
 pub mod masked;
 pub mod numbers;
+pub mod page;
 pub mod program;
 pub mod retry;
 pub mod said;

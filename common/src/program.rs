@@ -2,7 +2,7 @@
 //! our own log begins, the runtime starts, a signal stops the work, and a failure becomes a message
 //! and an exit code: 0 done, 1 failed, 2 usage or configuration.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -149,17 +149,20 @@ pub async fn until_signals(
     }
 }
 
-/// The exit code of a check that found everything well, or did not.
+/// The exit code of a check that found everything well, or did not: a server that is away, say, which
+/// is no fault of the settings.
 pub fn checked(is_well: bool) -> ExitCode {
-    if is_well { ExitCode::SUCCESS } else { ExitCode::from(MISUSED) }
+    if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
 /// Says what a program failed with, and returns the exit code.
 pub fn conclude(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
-    result.unwrap_or_else(|failure| {
+    let code = result.unwrap_or_else(|failure| {
         complain(program, &format!("{failure:#}"));
         ExitCode::from(code_of(&failure))
-    })
+    });
+    said::flush();
+    code
 }
 
 /// Says on standard error what is wrong, without what must not be said.
@@ -180,9 +183,10 @@ pub fn arguments(command: Command) -> Result<ArgMatches, ExitCode> {
             return ExitCode::SUCCESS;
         }
         let text = error.render();
-        let is_terminal = std::io::stderr().is_terminal();
-        let text = if is_terminal { text.ansi().to_string() } else { text.to_string() };
+        let takes_colours = said::takes_colours(&std::io::stderr());
+        let text = if takes_colours { text.ansi().to_string() } else { text.to_string() };
         said::write(masked(&text).as_bytes());
+        said::flush();
         ExitCode::from(MISUSED)
     })
 }

@@ -7,6 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::said;
+
 /// Set when the process should finish what it has begun and leave.
 pub type Shutdown = CancellationToken;
 
@@ -31,6 +33,7 @@ pub fn on_signals() -> std::io::Result<Shutdown> {
             signal = name,
             "stopping at once; what was in flight is sent again at the next start"
         );
+        said::flush();
         std::process::exit(1);
     });
     Ok(shutdown)

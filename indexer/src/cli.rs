@@ -29,7 +29,7 @@ pub fn command() -> Command {
                 .help("Print the whole ledger as JSON"),
         );
     let check = Command::new("check")
-        .about("Check the settings, connect to both sides, declare, report, and exit with 2 if anything is wrong");
+        .about("Check the settings, connect to both sides, declare, report, and exit with 1 if anything is wrong there, or with 2 if the settings are");
     add_flags(Command::new("omphalos-indexer"), &all_settings())
         .about("Takes documents from RabbitMQ or over UDP and bulk-writes them to Elasticsearch or OpenSearch")
         .version(env!("CARGO_PKG_VERSION"))

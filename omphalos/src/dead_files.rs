@@ -24,10 +24,19 @@ pub fn of_process(state_dir: &Path) -> PathBuf {
 /// # Errors
 /// When a directory cannot be read.
 pub fn of_imports(state_dir: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let files = places_of_imports(state_dir)?.into_iter().map(|place| place.join(DEAD_FILE_NAME));
+    Ok(files.filter(|file| file.is_file()).collect())
+}
+
+/// Where imports beside it keep what they remember: into the store first, then into others by name.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn places_of_imports(state_dir: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let imports = state_dir.join(REMEMBERED);
     let unreadable = |error| {
         ConfigError::invalid(format!(
-            "state_dir: cannot read {}: {error}; do this as the user whose dead letters are there",
+            "state_dir: cannot read {}: {error}; do this as the user who has imported",
             imports.display()
         ))
     };
@@ -38,17 +47,17 @@ pub fn of_imports(state_dir: &Path) -> Result<Vec<PathBuf>, ConfigError> {
         }
         Err(error) => return Err(unreadable(error)),
     };
-    let mut files = Vec::new();
+    let mut places = Vec::new();
     for entry in entries {
         let entry = entry.map_err(unreadable)?;
         if entry.file_name() != REPLAY {
-            files.push(entry.path().join(DEAD_FILE_NAME));
+            places.push(entry.path());
         }
     }
-    files.sort_unstable();
-    files.insert(0, imports.join(DEAD_FILE_NAME));
-    files.retain(|file| file.is_file());
-    Ok(files)
+    places.sort_unstable();
+    places.insert(0, imports);
+    places.retain(|place| place.is_dir());
+    Ok(places)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::Command;
 use omphalos_common::program::{MISUSED, arguments, code_of, complain};
+use omphalos_common::said;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -40,7 +41,7 @@ pub fn main() -> ExitCode {
         Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
         _ => Ok(ExitCode::SUCCESS),
     };
-    match result {
+    let code = match result {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,7 +49,9 @@ pub fn main() -> ExitCode {
             let answers = matches!(matches.subcommand_name(), Some("audit" | "search"));
             ExitCode::from(if answers { MISUSED } else { code_of(&error) })
         }
-    }
+    };
+    said::flush();
+    code
 }
 
 /// Where to go on for a fleet.

@@ -1,9 +1,11 @@
 //! `omphalos-shipper check`: does everything up to shipping, and says what it found.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use omphalos_common::ids::IdKeys;
 use omphalos_common::masked::masked;
+use omphalos_common::program::{FAILED, MISUSED};
 
 use crate::config::Settings;
 use crate::host;
@@ -11,14 +13,15 @@ use crate::keys::check_keys;
 use crate::monitor::{StateDir, StateError, misfit, scan};
 use crate::road;
 
-/// Prints one line for each thing that was checked; whether all are well.
+/// Prints one line for each thing that was checked; returns the exit code: that of settings that cannot be
+/// used goes before that of what is not well.
 ///
 /// # Errors
 /// `ConfigError` when the settings themselves cannot be used; others when nothing can be printed.
-pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
+pub async fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    let mut report = Report { well: true, said: Ok(()) };
+    let mut report = Report { code: 0, said: Ok(()) };
     report.good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
     let watched: Vec<_> = inputs.iter().map(|input| input.watched.clone()).collect();
     let found = scan(&watched);
@@ -51,7 +54,7 @@ pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
         }
     }
     report.said?;
-    Ok(report.well)
+    Ok(ExitCode::from(report.code))
 }
 
 fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
@@ -68,6 +71,7 @@ fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
             ));
             if let Err(error) = check_keys(&remembered.entries, keys, settings) {
                 report.bad(&error.to_string());
+                report.code = MISUSED;
             }
         }
         Err(error @ StateError::Locked { .. }) => {
@@ -80,7 +84,7 @@ fn check_state(settings: &Settings, keys: &IdKeys, report: &mut Report) {
 }
 
 struct Report {
-    well: bool,
+    code: u8,
     /// Whether all of it could be printed.
     said: io::Result<()>,
 }
@@ -96,7 +100,7 @@ impl Report {
 
     fn bad(&mut self, text: &str) {
         self.line("problem", text);
-        self.well = false;
+        self.code = self.code.max(FAILED);
     }
 
     fn line(&mut self, what: &str, text: &str) {

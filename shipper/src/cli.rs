@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Setting, add_flags};
-use omphalos_common::program::{Daemon, arguments, checked, conclude, until_signals};
+use omphalos_common::program::{Daemon, arguments, conclude, until_signals};
 
 use crate::check::check;
 use crate::config::{Settings, all_settings};
@@ -22,7 +22,7 @@ pub fn command() -> Command {
     let health = Command::new("health")
         .about("Ask the running shipper whether it is ready, and exit with 1 if it is not");
     let check = Command::new("check").about(
-        "Check settings and files, connect to the broker, declare, report, and exit with 2 if anything is wrong",
+        "Check settings and files, connect to the broker, declare, report, and exit with 1 if anything is wrong there, or with 2 if the settings are",
     );
     // Only the files: all other flags are global.
     let check = positional().iter().fold(check, |check, setting| {
@@ -66,7 +66,7 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let once = matches.get_flag("once");
     let daemon = Daemon { rows: all_settings(), threads: Some(WORKER_THREADS) };
     daemon.run((wanted, given), async |settings: Settings| match wanted {
-        "check" => Ok(checked(check(&settings).await?)),
+        "check" => check(&settings).await,
         _ => until_signals(async |shutdown| run(settings, once, shutdown).await).await,
     })
 }

@@ -1,9 +1,12 @@
 //! Bad input and bad circumstances: each a clear message that names the thing.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use lapin::types::AMQPValue;
 use omphalos_tests::program::is_root;
@@ -138,7 +141,7 @@ fn settings_that_cannot_be_used_are_refused_by_name() {
 }
 
 #[test]
-fn a_broker_that_cannot_be_used_is_explained_and_check_exits_with_2() {
+fn a_broker_that_cannot_be_used_is_explained_and_check_exits_with_1() {
     let stack = Stack::shared();
     let log = LogFile::create(&stack.path("access.log"));
     let base = stack.amqp_url();
@@ -164,7 +167,7 @@ fn a_broker_that_cannot_be_used_is_explained_and_check_exits_with_2() {
         (wrong_vhost.as_str(), "the broker refuses the virtual host \"nothing\""),
     ] {
         let checked = check(url);
-        assert_eq!(checked.code, Some(2), "{}", checked.output);
+        assert_eq!(checked.code, Some(1), "{}", checked.output);
         assert!(checked.output.contains(expected), "{url}\n{}", checked.output);
         assert!(!checked.output.contains("wrong@") && !checked.output.contains("guest:guest"));
     }
@@ -196,7 +199,7 @@ fn a_queue_declared_differently_is_explained() {
         .option("--state-dir", stack.path("state").display())
         .option("--amqp", stack.amqp_url())
         .run();
-    assert_eq!(checked.code, Some(2), "{}", checked.output);
+    assert_eq!(checked.code, Some(1), "{}", checked.output);
     assert!(
         checked.output.contains("queue \"omphalos.index\": it was declared differently"),
         "{}",
@@ -206,7 +209,7 @@ fn a_queue_declared_differently_is_explained() {
     // Who may not or will not declare takes it as it is; but then it must be there.
     let passive = Stack::shared();
     let checked = passive.indexer().args(["check", "--amqp-topology", "passive"]).run();
-    assert_eq!(checked.code, Some(2));
+    assert_eq!(checked.code, Some(1));
     assert!(
         checked.output.contains(
             "exchange \"omphalos.dead\": it is not there; create it, or set amqp.topology"
@@ -258,6 +261,103 @@ fn a_certificate_that_is_not_trusted_is_explained_and_a_given_authority_is_trust
     assert_eq!(shipped.code, Some(0), "{}", shipped.output);
     assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
     log.assert_indexed_once(&stack.elastic());
+}
+
+/// The kind of fault: what is wrong with a server is answered as a wrong setting is. Only `audit` and
+/// `search` have another meaning for 1.
+#[test]
+fn a_server_that_is_not_there_is_no_mistake_of_who_asks() {
+    let directory = directory();
+    let file = directory.path().join("a.log");
+    fs::write(&file, "x\n").expect("a file");
+    let file = file.display().to_string();
+    let (broker, elastic) = ("amqp://guest:guest@127.0.0.1:1/", "http://127.0.0.1:1");
+    for (name, words, code) in [
+        ("omphalos-shipper", vec!["check", &file, "--amqp-url", broker], 1),
+        ("omphalos-indexer", vec!["check", "--amqp-url", broker], 1),
+        ("omphalos-shipper", vec!["health", "--listen", "127.0.0.1:1"], 1),
+        ("omphalos-indexer", vec!["health", "--listen", "127.0.0.1:1"], 1),
+        ("omphalos", vec!["run", "health", "--listen", "127.0.0.1:1"], 1),
+        ("omphalos", vec!["dead", "list", "--amqp-url", broker], 1),
+        ("omphalos", vec!["search", "x", "--url", elastic], 2),
+        ("omphalos", vec!["audit", &file, "--host-id", "h", "--amqp-url", broker], 2),
+    ] {
+        let log = directory.path().join("said.log");
+        fs::remove_file(&log).ok();
+        let ended = Program::new(name, &log).args(&words).run();
+        assert_eq!(ended.code, Some(code), "{name} {words:?}\n{}", ended.output);
+        let says = ended.output.contains("refused") || ended.output.contains("cannot ask");
+        assert!(says, "{name} {words:?}\n{}", ended.output);
+    }
+}
+
+/// A server that answers each connection with `answer`, and closes it.
+fn server_of(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            // What is asked is looked at, or else the answer is lost with it.
+            let mut asked = [0; 4096];
+            if stream.read(&mut asked).is_ok() {
+                stream.write_all(answer).ok();
+            }
+        }
+    });
+    port
+}
+
+/// The kind of fault: a client with TLS, a server without one, and an error that only programmers read.
+#[test]
+fn who_speaks_tls_to_a_port_without_it_is_told_so() {
+    let directory = directory();
+    let file = directory.path().join("a.log");
+    fs::write(&file, "x\n").expect("a file");
+    let ca = directory.path().join("ca.pem");
+    fs::write(&ca, authority().pem()).expect("a PEM file");
+    let file = file.display().to_string();
+    for (answer, expected) in [
+        (&b"AMQP\0\0\x09\x01"[..], "speaks no TLS on port"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks no TLS on port"),
+        (b"220 mail ready\r\n", "speaks no TLS on port"),
+        (b"", "does it expect no TLS (amqp://)"),
+    ] {
+        let url = format!("amqps://guest:guest@127.0.0.1:{}/", server_of(answer));
+        let log = directory.path().join("said.log");
+        fs::remove_file(&log).ok();
+        let checked = Program::new("omphalos-shipper", &log)
+            .args(["check", &file, "--amqp-url", &url])
+            .option("--amqp-ca-file", ca.display())
+            .option("--state-dir", directory.path().join("state").display())
+            .run();
+        assert_eq!(checked.code, Some(1), "{}", checked.output);
+        assert!(checked.output.contains(expected), "{answer:?}\n{}", checked.output);
+        let advice = if answer.is_empty() { expected } else { "write amqp:// in amqp.url" };
+        assert!(checked.output.contains(advice), "{answer:?}\n{}", checked.output);
+    }
+}
+
+/// The kind of fault: a page for browsers, which proxies answer with, is said whole.
+#[test]
+fn of_a_page_that_a_server_answers_with_its_title_is_said_at_most() {
+    let directory = directory();
+    let page = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 85\r\nConnection: close\r\n\r\n<html>\n<head><title>Bad  gateway</title></head>\n<body><center>nginx</center></body> .";
+    let url = format!("http://127.0.0.1:{}", server_of(page));
+    let address = url.trim_start_matches("http://");
+    for (name, words) in [
+        ("omphalos", vec!["search", "x", "--url", &url]),
+        ("omphalos-indexer", vec!["check", "--elasticsearch-url", &url]),
+        ("omphalos-shipper", vec!["health", "--listen", address]),
+    ] {
+        let log = directory.path().join("said.log");
+        fs::remove_file(&log).ok();
+        let ended = Program::new(name, &log).args(&words).run();
+        assert_ne!(ended.code, Some(0), "{name} {words:?}\n{}", ended.output);
+        let said = "a page for browsers, \"Bad gateway\"";
+        assert!(ended.output.contains(said), "{name} {words:?}\n{}", ended.output);
+        assert!(!ended.output.contains('<'), "{name} {words:?}\n{}", ended.output);
+    }
 }
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
@@ -312,9 +412,9 @@ fn a_full_state_directory_stops_the_reading_until_there_is_room() {
     });
     fs::write(state.join("filler"), vec![0; 64 * 1024]).ok();
     let mut file = fs::File::options().append(true).open(&path).expect("a log");
-    std::io::Write::write_all(&mut file, b"two\n").expect("a log");
+    file.write_all(b"two\n").expect("a log");
     shipper.wait_for_log("reading stops until it can be saved");
-    std::io::Write::write_all(&mut file, b"three\n").expect("a log");
+    file.write_all(b"three\n").expect("a log");
     assert_eq!(shipper.http("/readyz"), None);
     fs::remove_file(state.join("filler")).expect("room");
     shipper.wait_for_log("the checkpoint can be saved again");
@@ -364,7 +464,7 @@ fn a_damaged_checkpoint_is_set_aside_and_nothing_is_lost_or_repeated() {
 #[test]
 fn an_address_that_is_taken_is_refused_by_name() {
     let directory = directory();
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = socket.local_addr().expect("an address").to_string();
     let refused =
         nowhere(directory.path()).arg("/nowhere/x.log").option("--listen", &address).run();

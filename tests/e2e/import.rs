@@ -1,5 +1,7 @@
 //! `omphalos import`: archives and old files, once, however often it is interrupted.
 
+mod rules;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::time::{Duration, Instant};

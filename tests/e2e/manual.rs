@@ -1,5 +1,7 @@
 //! The manual's reference of settings is made from the programs, and this is where that is checked.
 
+mod running;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

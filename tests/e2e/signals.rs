@@ -156,6 +156,29 @@ fn a_signal_ends_it_also_where_nothing_can_be_said() {
     }
 }
 
+/// The kind of fault: what nobody reads is waited for by whoever logs, and with it by the delivery.
+#[test]
+fn a_reader_that_sleeps_holds_up_nobody_who_logs() {
+    let directory = directory();
+    let logs = directory.path().join("logs");
+    fs::create_dir(&logs).expect("a directory");
+    // A line of the log for each: more than a pipe takes.
+    for number in 0..1500 {
+        fs::write(logs.join(format!("{number}-{}.log", "x".repeat(100))), "x\n").expect("a log");
+    }
+    let mut shipper = Command::new(binary("omphalos-shipper"))
+        .arg(&logs)
+        .args(["--once", "--transport", "null", "--log-level", "debug", "--state-dir"])
+        .arg(directory.path().join("state"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the shipper");
+    eventually("it ends", || {
+        let ended = shipper.try_wait().expect("a state");
+        holds(ended.is_some_and(|status| status.success()), format!("{ended:?}"))
+    });
+}
+
 #[test]
 fn a_second_signal_ends_it_at_once_also_where_nothing_can_be_said() {
     let directory = directory();

@@ -97,7 +97,10 @@ fn at(text: &str, span: Option<Range<usize>>, message: &str) -> String {
 fn mistake(row: &Setting, value: &DeValue<'_>, reason: &str) -> String {
     let found = match (row.kind, value) {
         (Kind::Text, DeValue::String(_)) => return format!("`{}`: {reason}", row.key),
-        (Kind::List, DeValue::String(_)) => "a text".to_owned(),
+        (Kind::List, DeValue::String(_)) => {
+            let leaf = row.leaf().unwrap_or(row.key);
+            format!("a text; put it in brackets: {leaf} = [\"…\"]")
+        }
         (_, DeValue::String(text)) => super::setting::found(text),
         (_, DeValue::Integer(number)) => format!("the number {}", number.as_str()),
         (_, DeValue::Float(_)) => "a number with decimals".to_owned(),
@@ -119,7 +122,7 @@ fn is_anothers(name: &str, rows: &[Setting]) -> bool {
 fn refuse_unknown(table: &DeTable<'_>, rows: &[Setting], text: &str) -> Result<(), String> {
     let tops: Vec<&str> = rows.iter().map(Setting::top).collect();
     let others: Vec<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
-    Names { known: &tops, others: &others, place: "" }.check(table, text)?;
+    Names { known: &tops, others: &others, place: "", rows }.check(table, text)?;
     for (name, value) in table {
         let of_table: Vec<&Setting> =
             rows.iter().filter(|row| row.top() == name.get_ref() && row.leaf().is_some()).collect();
@@ -134,7 +137,7 @@ fn refuse_unknown(table: &DeTable<'_>, rows: &[Setting], text: &str) -> Result<(
         let leaves: Vec<&str> = of_table.iter().filter_map(|row| row.leaf()).collect();
         let place = format!(" in {}", header(row));
         for table in tables {
-            Names { known: &leaves, others: &[], place: &place }.check(table, text)?;
+            Names { known: &leaves, others: &[], place: &place, rows }.check(table, text)?;
         }
     }
     Ok(())
@@ -167,6 +170,8 @@ struct Names<'n> {
     others: &'n [&'n str],
     /// Where they stand, for errors.
     place: &'n str,
+    /// All there are, of which one may have been meant for another place.
+    rows: &'n [Setting],
 }
 
 impl Names<'_> {
@@ -175,12 +180,29 @@ impl Names<'_> {
         let Some(unknown) = unknown else { return Ok(()) };
         let (name, place) = (unknown.get_ref(), self.place);
         let known = self.known.iter().chain(self.others).copied();
-        let advice = nearest(name, known, ALIKE).map_or_else(
-            || format!("expected one of {}", self.listed()),
-            |known| format!("did you mean `{known}`?"),
-        );
+        let advice = match (self.homes(name), nearest(name, known, ALIKE)) {
+            (Some(homes), _) => format!("it belongs {homes}"),
+            (None, Some(known)) => format!("did you mean `{known}`?"),
+            (None, None) => format!("expected one of {}", self.listed()),
+        };
         let name = shown_name(name);
         Err(at(text, Some(unknown.span()), &format!("unknown setting{name}{place}; {advice}")))
+    }
+
+    /// Where settings of just this name stand.
+    fn homes(&self, name: &str) -> Option<String> {
+        let mut homes: Vec<String> = Vec::new();
+        for row in self.rows {
+            let home = match row.leaf() {
+                Some(leaf) if leaf == name => format!("in {}", header(row)),
+                None if row.key == name => "above the first table".to_owned(),
+                _ => continue,
+            };
+            if !homes.contains(&home) {
+                homes.push(home);
+            }
+        }
+        (!homes.is_empty()).then(|| homes.join(" or "))
     }
 
     /// Each once: rooms of several programs may have the same.

@@ -139,9 +139,11 @@ pub fn load_with<T: HasRows, V: Into<OsString>>(
     // Each has a place of its own behind every file, which an error about it names.
     let mut places = (0_usize..).map(|count| BEHIND_FILES + count);
     for level in &levels {
-        // A value and a file of it are two ways to say one thing: who says it later replaces either.
-        for twin in level.iter().filter_map(|given| twin(given.setting(), settings)) {
-            tables.unset(twin);
+        // Of several ways to say one thing, who says it later replaces any.
+        let is_replaced =
+            |other: &&Setting| level.iter().any(|given| given.setting().stands_for(other));
+        for replaced in settings.iter().filter(is_replaced) {
+            tables.unset(replaced);
         }
         for (given, place) in level.iter().zip(&mut places) {
             given.lay_over(&mut tables, place..place)?;
@@ -230,16 +232,6 @@ impl<'s> Given<'s> {
         tables.set(self.setting(), &Spanned::new(place, value));
         Ok(())
     }
-}
-
-/// The setting that says the same in another way: `amqp.url_file` of `amqp.url`, and the other way
-/// round.
-fn twin<'s>(setting: &Setting, settings: &'s [Setting]) -> Option<&'s Setting> {
-    let is_twin = |other: &&Setting| {
-        other.key.strip_suffix("_file") == Some(setting.key)
-            || setting.key.strip_suffix("_file") == Some(other.key)
-    };
-    settings.iter().find(is_twin)
 }
 
 /// Reads `T` from the text of a file.

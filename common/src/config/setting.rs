@@ -72,6 +72,7 @@ pub struct Setting {
     alias: Option<&'static str>,
     positional: Option<&'static str>,
     repeated: bool,
+    replaces: &'static [&'static str],
 }
 
 impl Setting {
@@ -87,6 +88,7 @@ impl Setting {
             alias: None,
             positional: None,
             repeated: false,
+            replaces: &[],
         }
     }
 
@@ -123,6 +125,22 @@ impl Setting {
     pub const fn without_alias(mut self) -> Self {
         self.alias = None;
         self
+    }
+
+    /// Another way to say what settings of these keys say together: where it is said later, by a flag and
+    /// not in the file, say, they say nothing.
+    #[must_use]
+    pub const fn replaces(mut self, keys: &'static [&'static str]) -> Self {
+        self.replaces = keys;
+        self
+    }
+
+    /// Whether it and `other` are two ways to say one thing: `amqp.url_file` of `amqp.url`, and the other
+    /// way round, or what [`Self::replaces`] names.
+    pub(super) fn stands_for(&self, other: &Self) -> bool {
+        other.key.strip_suffix("_file") == Some(self.key)
+            || self.key.strip_suffix("_file") == Some(other.key)
+            || self.replaces.contains(&other.key)
     }
 
     /// With another help, for a program in which it means more, or less.

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::ConfigError;
+use crate::page::page;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -55,7 +56,11 @@ pub async fn ask_ready(listen: SocketAddr) -> Result<(), NotReady> {
         Ok(Err(failure)) => Err(unreachable(failure.to_string())),
         Ok(Ok((true, _))) => Ok(()),
         Ok(Ok((false, body))) => {
-            Err(NotReady(String::from_utf8_lossy(&body).trim_end().to_owned()))
+            let said = || String::from_utf8_lossy(&body).trim_end().to_owned();
+            let foreign = page(&body).map(|page| {
+                format!("{address} answers with {page}; is listen = \"{listen}\" the address of this program?")
+            });
+            Err(NotReady(foreign.unwrap_or_else(said)))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Our own log: to standard error, for people or as JSON.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -49,7 +49,8 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
     let logs = logs.log_internal_errors(false);
     let started = match format {
         LogFormat::Human => {
-            let logs = logs.with_ansi(io::stderr().is_terminal()).with_target(false).finish();
+            let logs =
+                logs.with_ansi(said::takes_colours(&io::stderr())).with_target(false).finish();
             tracing::subscriber::set_global_default(logs)
         }
         LogFormat::Json => {

@@ -377,7 +377,8 @@ fn warn_of_conflict(problem: &Problem, id: &str) {
         warn!(
             id,
             repeats,
-            "a document does not fit the mapping and is indexed with its fields as text in message, tagged mapping_conflict: {problem}"
+            "a document does not fit the mapping and is indexed with its fields as text in message, tagged mapping_conflict: {}",
+            problem.in_short()
         );
     }
 }
@@ -386,6 +387,7 @@ fn warn_of_conflict(problem: &Problem, id: &str) {
 fn warn_once(problem: &Problem, id: &str) {
     static REFUSALS: SharedRepeats = SharedRepeats::new();
     if let Some(Due { repeats }) = REFUSALS.due() {
+        let problem = problem.in_short();
         warn!(id, repeats, "a document is refused and goes to the dead letters: {problem}");
     }
 }

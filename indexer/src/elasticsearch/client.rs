@@ -1,6 +1,7 @@
 //! Talking to Elasticsearch or OpenSearch: connections, credentials, and what a failed request
 //! means.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -343,10 +344,16 @@ fn redirected(asked: &str, other: &str) -> Fault {
 
 /// Whether a server is on this machine: no proxy can be meant for it.
 fn is_near(url: &Url) -> bool {
+    let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
-        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Domain(name)) => {
+            // A name with a dot behind it is the same name.
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => is_here(address.into()),
+        // Of `::ffff:127.0.0.1` the IPv4 address is meant.
+        Some(Host::Ipv6(address)) => is_here(IpAddr::from(address).to_canonical()),
         None => false,
     }
 }
@@ -444,10 +451,23 @@ mod tests {
                 .then(|| "http://u:secret@proxy:3128".to_owned())
         };
         let proxy = |url: &str| proxy_to(&Url::parse(url).unwrap(), set);
-        for near in
-            ["http://127.0.0.1:9200", "http://localhost/", "http://[::1]:9200", "http://0.0.0.0:1"]
-        {
+        for near in [
+            "http://127.0.0.1:9200",
+            "http://127.0.0.1.:9200",
+            "http://127.1",
+            "http://localhost/",
+            "http://localhost.:9200",
+            "http://es.localhost.",
+            "http://[::1]:9200",
+            "http://[::]:9200",
+            "http://[::ffff:127.0.0.1]:9200",
+            "http://[::ffff:7f00:2]",
+            "http://0.0.0.0:1",
+        ] {
             assert_eq!(proxy(near), None, "{near}");
+        }
+        for far in ["http://localhost.es1", "http://nolocalhost", "http://[::ffff:10.0.0.1]"] {
+            assert!(proxy(far).is_some(), "{far}");
         }
         assert_eq!(proxy("http://es1:9200").unwrap(), "the proxy of http_proxy, proxy:3128");
         assert_eq!(proxy("https://es1:9200").unwrap(), "the proxy of all_proxy, proxy:3128");

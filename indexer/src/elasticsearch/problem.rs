@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use omphalos_common::page::page;
 use serde::Deserialize;
 
 /// Elasticsearch's own words.
@@ -18,6 +19,42 @@ pub struct Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} {}: {}", self.status, self.kind, self.reason)
+    }
+}
+
+/// The longest reason that is logged, in characters.
+const LONGEST_LOGGED: usize = 300;
+/// How much of a value is logged.
+const LONGEST_VALUE: usize = 40;
+/// Behind it a value stands that does not fit, up to the next apostrophe.
+const PREVIEW: &str = "Preview of field's value: '";
+/// What may stand behind the value: why it does not fit, and what came of it.
+const BEHIND_VALUE: [&str; 2] = ["; caused by ", "; with its fields as text: "];
+
+impl Problem {
+    /// The same for a log: with a value of the document that does not fit once at most, and not all of
+    /// it. Servers repeat it in each cause; the dead letter has it whole.
+    #[must_use]
+    pub fn in_short(&self) -> Self {
+        let text = self.reason.as_str();
+        let reason = match text.split_once(PREVIEW) {
+            None => shortened(text, LONGEST_LOGGED),
+            Some((before, value)) => {
+                let ends = BEHIND_VALUE.iter().filter_map(|behind| value.find(behind));
+                let value = ends.min().and_then(|end| value.get(..end)).unwrap_or(value);
+                let value = value.strip_suffix('\'').unwrap_or(value);
+                let before = shortened(before, LONGEST_LOGGED);
+                format!("{before}{PREVIEW}{}'", shortened(value, LONGEST_VALUE))
+            }
+        };
+        Self { reason, ..self.clone() }
+    }
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -83,8 +120,19 @@ pub fn request_problem(status: u16, body: &[u8]) -> Problem {
         }
         return refusal.error.problem(status);
     }
-    let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
-    Problem { status, kind: "http".to_owned(), reason: text.trim().to_owned() }
+    Problem { status, kind: "http".to_owned(), reason: beginning(body) }
+}
+
+/// The longest beginning of a body that is told, in characters.
+const LONGEST_BEGINNING: usize = 200;
+
+/// What may be said of a body that is no error of Elasticsearch's, on one line: its beginning; of a page
+/// for browsers, as proxies answer with, its title.
+fn beginning(body: &[u8]) -> String {
+    page(body).unwrap_or_else(|| {
+        let text: String = String::from_utf8_lossy(body).chars().take(LONGEST_BEGINNING).collect();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    })
 }
 
 #[cfg(test)]
@@ -106,7 +154,37 @@ mod tests {
             br#"{"error":{"type":"security_exception","reason":"no"},"status":403}"#,
         );
         assert_eq!(whole.to_string(), "403 security_exception: no");
-        assert_eq!(request_problem(502, b"<h1>Bad gateway</h1>").kind, "http");
+        assert_eq!(request_problem(502, b" no\r\nbackend ").reason, "no backend");
+        let page = request_problem(502, b"<html><title>Bad gateway</title><p>");
+        assert_eq!(page.to_string(), "502 http: a page for browsers, \"Bad gateway\"");
+    }
+
+    /// The kind of fault: what a stranger wrote into a document is written into our log as often as a
+    /// server repeats it.
+    #[test]
+    fn a_value_is_logged_once_and_not_whole() {
+        let secret = "s3cret ".repeat(30);
+        let of_type = "failed to parse field [n] of type [long] in document with id 'x'.";
+        for (reason, expected) in [
+            (
+                format!(
+                    "{of_type} {PREVIEW}{secret}'; caused by illegal_argument_exception: For input string: \"{secret}\""
+                ),
+                format!("{of_type} {PREVIEW}s3cret s3cret s3cret s3cret s3cret s3cre…'"),
+            ),
+            (
+                format!(
+                    "{of_type} {PREVIEW}it's'; caused by a: it's; with its fields as text: 400 b: it's"
+                ),
+                format!("{of_type} {PREVIEW}it's'"),
+            ),
+            ("no room".to_owned(), "no room".to_owned()),
+        ] {
+            let problem = Problem { status: 400, kind: "k".to_owned(), reason };
+            assert_eq!(problem.in_short().to_string(), format!("400 k: {expected}"));
+        }
+        let long = Problem { status: 400, kind: String::new(), reason: secret.repeat(10) };
+        assert_eq!(long.in_short().reason.chars().count(), LONGEST_LOGGED + 1);
     }
 
     proptest! {

@@ -14,16 +14,24 @@ const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
     Setting::new(key, kind, help).about(About::Place)
 }
 
+/// The two ways to get in: by a user, or by a key. One that is given later takes the place of the other.
+const USERS: [&str; 3] =
+    ["elasticsearch.user", "elasticsearch.password", "elasticsearch.password_file"];
+const KEYS: [&str; 2] = ["elasticsearch.api_key", "elasticsearch.api_key_file"];
+
 /// The rows of the `[elasticsearch]` table.
 pub const ELASTICSEARCH_SETTINGS: &[Setting] = &[
     row("elasticsearch.url", Kind::List, "Elasticsearch or OpenSearch URLs, used in turn.")
         .default("http://127.0.0.1:9200")
         .alias("elasticsearch"),
-    row("elasticsearch.user", Kind::Text, "User name."),
-    row("elasticsearch.password", Kind::Text, "Password of that user."),
-    row("elasticsearch.password_file", Kind::Text, "Read the password from this file instead."),
-    row("elasticsearch.api_key", Kind::Text, "Encoded API key, instead of user and password."),
-    row("elasticsearch.api_key_file", Kind::Text, "Read the API key from this file instead."),
+    row("elasticsearch.user", Kind::Text, "User name.").replaces(&KEYS),
+    row("elasticsearch.password", Kind::Text, "Password of that user.").replaces(&KEYS),
+    row("elasticsearch.password_file", Kind::Text, "Read the password from this file instead.")
+        .replaces(&KEYS),
+    row("elasticsearch.api_key", Kind::Text, "Encoded API key, instead of user and password.")
+        .replaces(&USERS),
+    row("elasticsearch.api_key_file", Kind::Text, "Read the API key from this file instead.")
+        .replaces(&USERS),
     row(
         "elasticsearch.ca_file",
         Kind::Text,

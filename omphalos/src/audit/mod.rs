@@ -13,6 +13,7 @@ mod absent;
 mod answers;
 mod asking;
 mod broker;
+mod checkpoints;
 mod file;
 mod findings;
 mod letters;

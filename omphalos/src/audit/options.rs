@@ -12,17 +12,17 @@ use omphalos_indexer::config as indexer;
 use omphalos_parser::ParserKind;
 use omphalos_shipper::config::{self as shipper, TransportKind};
 use omphalos_shipper::host::{host_name, known_id};
-use omphalos_shipper::monitor::{
-    Entry, Host, MonitorSettings, Recalled, format_of, logical_path, peek, recall,
-};
+use omphalos_shipper::monitor::{Host, MonitorSettings, Recalled, format_of, logical_path, peek};
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
 use omphalos_transport::batch::COMPRESSION_LEVEL;
 use omphalos_transport::batch::Encoding;
 use omphalos_transport::udp::UdpEncoding;
 
+use super::checkpoints::Checkpoints;
 use super::store::{AskedStore, store_rows};
 use super::target::Target;
 use crate::dead_files;
+use crate::import::REMEMBERED;
 
 const EXAMPLES: &str = "\
 Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
@@ -146,7 +146,7 @@ impl Options {
         }
         indexer.check()?;
         check_ids(&shipper)?;
-        let (entries, why_unknown) = checkpoint(&shipper.state_dir, is_named)?;
+        let checkpoints = Checkpoints::read(&shipper.state_dir, is_named)?;
         let names_broker = |amqp: &&AmqpSettings| amqp.names_broker();
         let amqp = [&shipper.amqp, &indexer.amqp].into_iter().find(names_broker).cloned();
         let repair = given.get_flag("repair").then(|| given.get_one::<Period>("repair-timeout"));
@@ -166,11 +166,11 @@ impl Options {
         }
         let dead_files = dead_files(given, &shipper.state_dir)?;
         Ok(Self {
-            targets: targets(given, &shipper, &host, &entries)?,
+            targets: targets(given, &shipper, &host, &checkpoints)?,
             shipper,
             indexer,
             amqp,
-            why_unknown,
+            why_unknown: checkpoints.why_unknown,
             dead_files,
             store,
             repair,
@@ -200,7 +200,9 @@ fn run_state_dir() -> PathBuf {
 /// The directory with a checkpoint, or else the first: of those that programs use by themselves.
 fn likeliest(directories: [PathBuf; 2]) -> PathBuf {
     let [first, second] = directories;
-    let is_there = |directory: &Path| !matches!(peek(directory), Ok(None));
+    let is_there = |directory: &Path| {
+        !matches!(peek(directory), Ok(None)) || directory.join(REMEMBERED).is_dir()
+    };
     if !is_there(&first) && is_there(&second) { second } else { first }
 }
 
@@ -212,20 +214,6 @@ fn dead_files(given: &ArgMatches, state_dir: &Path) -> Result<Vec<PathBuf>, Conf
     let mut files = dead_files::of_imports(state_dir)?;
     files.extend(Some(dead_files::of_process(state_dir)).filter(|file| file.is_file()));
     Ok(files)
-}
-
-/// The entries of the shipper's checkpoint; or why there are none.
-fn checkpoint(state_dir: &Path, is_named: bool) -> Result<(Vec<Entry>, String), ConfigError> {
-    let shown = state_dir.display();
-    match peek(state_dir) {
-        Ok(Some(entries)) => Ok((entries, format!("the one in {shown} says nothing of this file"))),
-        Ok(None) if is_named => Err(ConfigError::invalid(format!(
-            "--state-dir: {shown} has no checkpoint; expected the state directory of the shipper"
-        ))),
-        Err(error) if is_named => Err(ConfigError::invalid(format!("--state-dir: {error}"))),
-        Ok(None) => Ok((Vec::new(), format!("there is none in {shown}"))),
-        Err(error) => Ok((Vec::new(), error.to_string())),
-    }
 }
 
 fn host(shipper: &shipper::Settings, given: &ArgMatches) -> Result<Host, ConfigError> {
@@ -250,7 +238,7 @@ fn targets(
     given: &ArgMatches,
     shipper: &shipper::Settings,
     host: &Host,
-    entries: &[Entry],
+    checkpoints: &Checkpoints,
 ) -> Result<Vec<Target>, ConfigError> {
     let files: Vec<&PathBuf> = given.get_many("files").unwrap_or_default().collect();
     let called = given.get_one::<PathBuf>("as");
@@ -273,7 +261,7 @@ fn targets(
             )));
         }
         let mut named = std::path::absolute(called.unwrap_or(&path)).map_err(unreadable)?;
-        let recalled = recall(entries, &path, &named).map_err(unreadable)?;
+        let recalled = checkpoints.recall(&path, &named).map_err(unreadable)?;
         // It was moved within its file system, and the checkpoint knows it by its inode.
         if let Some(known) = recalled.as_ref().map(Recalled::path)
             && called.is_none()

@@ -8,7 +8,7 @@ mod traffic;
 mod view;
 mod writer;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use clap::{Arg, ArgMatches, Command};
 use indicatif::HumanBytes;
 use omphalos_common::config::{ConfigError, Size, listen_address};
+use omphalos_common::said::takes_colours;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_common::tell;
@@ -136,7 +137,7 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     let elasticsearch =
         ElasticsearchSettings { url: Some(vec![url.clone()]), ..ElasticsearchSettings::default() };
     let client = Client::new(&elasticsearch, false)?.for_reading();
-    let demo = Demo { client, watch, writer, begun, colour: colour() };
+    let demo = Demo { client, watch, writer, begun, colour: takes_colours(&io::stderr()) };
     tell!("A shop's access log is being written, read, and stored, all in this process:\n");
     tell!("  log     {}", demo.writer.path().display());
     tell!("  store   {url}  (Elasticsearch's HTTP API)");
@@ -189,12 +190,6 @@ fn chain(directory: &Path, log: &Path, url: &str) -> Chain {
     }
 }
 
-/// Whether standard error may have colours (<https://no-color.org>).
-fn colour() -> bool {
-    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
-    io::stderr().is_terminal() && !is_unwanted
-}
-
 struct Demo {
     client: Client,
     watch: Watch,
@@ -238,7 +233,7 @@ impl Demo {
     async fn first(&self, url: &str) -> anyhow::Result<bool> {
         let Some(document) = newest(&self.client, PATTERN).await? else { return Ok(false) };
         let zone = jiff::tz::TimeZone::UTC;
-        let line = Lines { colour: self.colour, zone, width: None }.line(&document);
+        let line = Lines { colour: self.colour, zone, width: None }.line(&document, "");
         let took = self.begun.elapsed().as_secs_f64();
         tell!("\nThe first line was found {took:.1} s after the start:\n\n  {line}\n");
         tell!("Try, in another terminal:\n");

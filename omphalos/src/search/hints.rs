@@ -12,7 +12,94 @@ const LIKENESS: f64 = 0.8;
 
 /// What is odd about a query, given the fields of the indices with their types.
 pub fn hints(query: &Query, fields: &BTreeMap<String, String>) -> Vec<String> {
-    query.named.iter().filter_map(|part| hint(part, fields)).collect()
+    let hints = query.named.iter().filter_map(|part| hint(part, fields));
+    hints.chain(query.named.iter().filter_map(of_own)).collect()
+}
+
+/// Whether anything may be wrong with the query that only the fields tell, also where something is found.
+pub fn needs_fields(query: &Query) -> bool {
+    query.named.iter().any(has_wildcard)
+}
+
+/// Which of its wildcards find nothing, whatever there is: those in fields that are no texts.
+pub fn of_wildcards(query: &Query, fields: &BTreeMap<String, String>) -> Vec<String> {
+    query
+        .named
+        .iter()
+        .filter(|part| has_wildcard(part))
+        .filter_map(|part| of_wildcard(part, fields))
+        .collect()
+}
+
+/// Whether a word has `*` or `?` in it, and more.
+fn has_wildcard(part: &Named) -> bool {
+    let is_word = !part.value.starts_with(['"', '(', '[', '{']);
+    is_word
+        && part.value != "*"
+        && part.value.replace("\\*", "").replace("\\?", "").contains(['*', '?'])
+}
+
+fn of_wildcard(Named { name, value }: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
+    let kinds: Vec<&str> =
+        meant(name).filter_map(|field| Some(fields.get(field)?.as_str())).collect();
+    let kind = kinds.first().filter(|_| kinds.iter().all(|kind| instead(kind).is_some()))?;
+    let instead = instead(kind)?;
+    Some(format!(
+        "{name} is of the type {kind}, in which * and ? find nothing: instead of {name}:{value} write {}",
+        instead.replace("NAME", name)
+    ))
+}
+
+/// The fields that a name stands for.
+fn meant(name: &str) -> impl Iterator<Item = &str> {
+    let full = SHORT_NAMES.iter().find(|(short, _)| *short == name).map(|(_, field)| *field);
+    full.into_iter().chain([name])
+}
+
+/// What to write instead of a pattern, in a field of a type that has none.
+fn instead(kind: &str) -> Option<&'static str> {
+    match kind {
+        _ if NUMBERS.contains(&kind) => Some("a range, such as NAME:[500 TO 599] or NAME:>=500"),
+        "date" | "date_nanos" => Some(
+            "a range, such as NAME:[2026-11-22 TO 2026-11-23], or a part of a date, such as NAME:2026-11",
+        ),
+        "ip" => Some("a network, such as NAME:10.0.0.0/8"),
+        "boolean" => Some("NAME:true or NAME:false"),
+        _ => None,
+    }
+}
+
+const NUMBERS: [&str; 9] = [
+    "long",
+    "integer",
+    "short",
+    "byte",
+    "double",
+    "float",
+    "half_float",
+    "scaled_float",
+    "unsigned_long",
+];
+
+/// Where nothing is found in a field that says who has shipped a line, and from where: what the line says
+/// of that itself is elsewhere.
+fn of_own(part: &Named) -> Option<String> {
+    const OWN: [&str; 8] = [
+        "host",
+        "host.name",
+        "host.id",
+        "file",
+        "log.file.path",
+        "log.offset",
+        "dataset",
+        "event.dataset",
+    ];
+    let (name, value) = (part.name.as_str(), part.value.trim_matches('"'));
+    OWN.contains(&name).then(|| {
+        format!(
+            "{name} says where a line was read; what a line itself says of that under a name that is taken is kept below unmerged, which is not searched. If {value:?} stands there: omphalos search --json --limit 100000 | grep -F {value:?}"
+        )
+    })
 }
 
 fn hint(part: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
@@ -39,8 +126,7 @@ fn hint(part: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
     let is_simple = !value.contains(['*', '?', '[', '{', '(', ' ']) && !value.is_empty();
     let plain = value.trim_matches('"').trim_start_matches(['<', '>', '=']).replace('\\', "");
     let (fits, expected) = match kind {
-        "long" | "integer" | "short" | "byte" | "double" | "float" | "half_float"
-        | "scaled_float" | "unsigned_long" => (plain.parse::<f64>().is_ok(), "a number"),
+        _ if NUMBERS.contains(&kind) => (plain.parse::<f64>().is_ok(), "a number"),
         "ip" => {
             let address = plain.split('/').next().unwrap_or_default();
             (address.parse::<IpAddr>().is_ok(), "an address, or a network such as 10.0.0.0/8")
@@ -92,9 +178,62 @@ mod tests {
         ] {
             let found = hints(&Query::new(typed, None, None), &fields);
             match expected {
-                Some(text) => assert!(found.len() == 1 && found[0].starts_with(text), "{found:?}"),
+                Some(text) => {
+                    let of_own = usize::from(typed.starts_with("file:"));
+                    assert!(found.len() == 1 + of_own && found[0].starts_with(text), "{found:?}");
+                }
                 None => assert!(found.is_empty(), "{typed}: {found:?}"),
             }
+        }
+    }
+    /// The kind of fault: a pattern finds nothing in what is no text, whatever is there, and nobody says so.
+    #[test]
+    fn a_wildcard_in_what_is_no_text_is_said_with_what_works() {
+        let fields = [
+            ("http.response.status_code", "long"),
+            ("source.ip", "ip"),
+            ("@timestamp", "date"),
+            ("ok", "boolean"),
+            ("ratio", "half_float"),
+            ("level", "long"),
+            ("log.level", "keyword"),
+        ];
+        let fields = fields.map(|(name, kind)| (name.to_owned(), kind.to_owned())).into();
+        for (typed, expected) in [
+            (
+                "status:5* OR word",
+                Some("write a range, such as status:[500 TO 599] or status:>=500"),
+            ),
+            ("-ip:10.*", Some("write a network, such as ip:10.0.0.0/8")),
+            ("time:2026-11-2?", Some("write a range, such as time:[2026-11-22 TO")),
+            ("ok:t*", Some("write ok:true or ok:false")),
+            ("ratio:0.?", Some("write a range, such as ratio:[")),
+            ("http.response.status_code:4??", Some("such as http.response.status_code:[500")),
+            // A text is among what is meant; and what has no type is told of elsewhere.
+            ("level:e*", None),
+            ("other:e* status:* status:[1 TO *] status:\"5*\" status:5 5*", None),
+        ] {
+            let query = Query::new(typed, None, None);
+            let found = of_wildcards(&query, &fields);
+            match expected {
+                Some(text) => assert!(found.len() == 1 && found[0].contains(text), "{found:?}"),
+                None => assert!(found.is_empty(), "{typed}: {found:?}"),
+            }
+            assert!(expected.is_none() || needs_fields(&query), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_a_line_says_of_a_host_itself_is_told_to_be_elsewhere() {
+        let fields: BTreeMap<String, String> = [("host.name", "keyword"), ("user.name", "keyword")]
+            .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+            .into();
+        for (typed, is_told) in
+            [("host:h1", true), ("host.name:\"h1\"", true), ("user:h1", false), ("h1", false)]
+        {
+            let found = hints(&Query::new(typed, None, None), &fields);
+            let told = found.iter().any(|hint| hint.contains("grep -F \"h1\""));
+            assert_eq!(told, is_told, "{typed}: {found:?}");
         }
     }
 }

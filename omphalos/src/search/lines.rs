@@ -2,6 +2,7 @@
 //!
 //! What stands in a log was written by strangers: nothing in it reaches the terminal as a command.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -9,6 +10,7 @@ use indicatif::HumanBytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use unicode_width::UnicodeWidthChar;
 
 /// The tag of a document whose time is not its line's own.
@@ -34,21 +36,21 @@ pub struct Lines {
 }
 
 /// The line of a document where its time is shown apart.
-pub fn line_without_time(document: &Value) -> String {
+pub fn line_without_time(document: &Value, json: &str) -> String {
     let mut line = String::new();
     let lines = Lines { colour: false, zone: TimeZone::UTC, width: None };
-    lines.rest(&mut line, document);
+    lines.rest(&mut line, document, json);
     line.trim_start().to_owned()
 }
 
 impl Lines {
-    /// The line of a document, without a line feed.
-    pub fn line(&self, document: &Value) -> String {
+    /// The line of a document, whose text `json` is, without a line feed.
+    pub fn line(&self, document: &Value, json: &str) -> String {
         let mut line = self.painted(TIME, &self.time(text(document, "/@timestamp")));
         if has_tag(document, TIME_ASSUMED) {
             add(&mut line, &self.painted(REFUSED, "?"));
         }
-        self.rest(&mut line, document);
+        self.rest(&mut line, document, json);
         match self.width {
             Some(width) => cut(&line, width),
             None => line,
@@ -56,13 +58,13 @@ impl Lines {
     }
 
     /// What stands behind the time.
-    fn rest(&self, line: &mut String, document: &Value) {
+    fn rest(&self, line: &mut String, document: &Value, json: &str) {
         if let Some(status) = document.pointer("/http/response/status_code") {
             self.request(line, document, &shown(status));
         } else if document.pointer("/http/request/method").is_some() {
             self.request(line, document, "-");
         } else {
-            self.message(line, document);
+            self.message(line, document, json);
         }
     }
 
@@ -114,7 +116,7 @@ impl Lines {
         }
     }
 
-    fn message(&self, line: &mut String, document: &Value) {
+    fn message(&self, line: &mut String, document: &Value, json: &str) {
         let host = self.painted(NAME, &harmless(text(document, "/host/name")));
         add(line, &format!("  {host}"));
         let level = text(document, "/log/level");
@@ -122,7 +124,7 @@ impl Lines {
             add(line, &format!("  {}", self.painted(of_level(level), &harmless(level))));
         }
         let message = text(document, "/message");
-        let message = if message.is_empty() { rest(document) } else { message.to_owned() };
+        let message = if message.is_empty() { rest(document, json) } else { message.to_owned() };
         add(line, &format!("  {}", harmless(&message)));
         let error = text(document, "/error/message");
         if !error.is_empty() {
@@ -187,15 +189,19 @@ fn cut(line: &str, width: usize) -> String {
     line.to_owned()
 }
 
-/// Fields of a document that has no message: all but those that every document has.
-fn rest(document: &Value) -> String {
+/// Fields of a document that has no message: all but those that every document has. What is no text is
+/// shown as it is written: a number may have more digits than we could count with.
+fn rest(document: &Value, json: &str) -> String {
     const COMMON: [&str; 7] = ["@timestamp", "ecs", "event", "host", "log", "agent", "tags"];
     let members = document.as_object().into_iter().flatten();
     let own = members.filter(|(name, _)| !COMMON.contains(&name.as_str()));
+    let written: HashMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
     let mut text = String::new();
     for (name, value) in own {
         let gap = if text.is_empty() { "" } else { " " };
-        if write!(text, "{gap}{name}={}", shown(value)).is_err() {
+        let raw = written.get(name).filter(|_| !value.is_string());
+        let shown = raw.map_or_else(|| shown(value), |raw| json_line(raw.get()));
+        if write!(text, "{gap}{name}={shown}").is_err() {
             break;
         }
     }
@@ -268,6 +274,22 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    fn line(lines: &Lines, document: &Value) -> String {
+        lines.line(document, &document.to_string())
+    }
+
+    #[test]
+    fn numbers_are_shown_as_they_are_written() {
+        let json = "{\"@timestamp\":\"?\",\"n\": 123456789012345678901234567890,\"u\":18446744073709551615,\"f\":1.50,\"o\":{\"i\":-98765432109876543210},\"l\":[1e2],\"t\":\"x\"}";
+        let document = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            BARE.line(&document, json),
+            "?    n=123456789012345678901234567890 u=18446744073709551615 f=1.50 o={\"i\":-98765432109876543210} l=[1e2] t=x"
+        );
+        // Halves of characters make it no JSON; then it is shown as it is understood.
+        assert_eq!(BARE.line(&json!({"@timestamp": "?", "a": 1.5}), "{\"a"), "?    a=1.5");
+    }
+
     const BARE: Lines = Lines { colour: false, zone: TimeZone::UTC, width: None };
 
     #[test]
@@ -279,21 +301,21 @@ mod tests {
             "source": {"ip": "203.0.113.7"}
         });
         assert_eq!(
-            BARE.line(&request),
+            line(&BARE, &request),
             "2026-11-22 10:00:00.500Z  500  GET /api/x?n=1  203.0.113.7  2.00 KiB"
         );
         let message = json!({
             "@timestamp": "2026-11-22T10:00:00Z", "host": {"name": "web1"},
             "log": {"level": "error"}, "message": "it\tbroke"
         });
-        assert_eq!(BARE.line(&message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
+        assert_eq!(line(&BARE, &message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
         let untimed = json!({
             "@timestamp": "2026-11-22T10:00:00Z", "tags": ["time_assumed"], "message": "x"
         });
-        assert_eq!(BARE.line(&untimed), "2026-11-22 10:00:00.000Z?    x");
+        assert_eq!(line(&BARE, &untimed), "2026-11-22 10:00:00.000Z?    x");
         let other = json!({"@timestamp": "?", "a": 1, "b": {"c": "d"}});
-        assert_eq!(BARE.line(&other), "?    a=1 b={\"c\":\"d\"}");
-        assert!(Lines { colour: true, ..BARE }.line(&request).contains("\u{1b}["));
+        assert_eq!(line(&BARE, &other), "?    a=1 b={\"c\":\"d\"}");
+        assert!(line(&Lines { colour: true, ..BARE }, &request).contains("\u{1b}["));
     }
 
     #[test]
@@ -309,8 +331,8 @@ mod tests {
     #[test]
     fn times_are_shown_in_the_zone_and_with_it() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
-        let line = Lines { zone, ..BARE }
-            .line(&json!({"@timestamp": "2026-11-22T23:00:00Z", "message": "m"}));
+        let document = json!({"@timestamp": "2026-11-22T23:00:00Z", "message": "m"});
+        let line = line(&Lines { zone, ..BARE }, &document);
         assert_eq!(line, "2026-11-23 01:00:00.000+02:00    m");
     }
 
@@ -338,7 +360,7 @@ mod tests {
                 "@timestamp": hostile, "message": hostile, "host": {"name": hostile},
                 "log": {"level": hostile}, "error": {"message": hostile}, "user_agent": {"original": hostile}
             });
-            prop_assert!(!BARE.line(&document).chars().any(is_harmful));
+            prop_assert!(!line(&BARE, &document).chars().any(is_harmful));
             let json = json_line(&document.to_string());
             prop_assert!(!json.chars().any(is_harmful));
             prop_assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), document);
@@ -346,7 +368,7 @@ mod tests {
                 "http": {"request": {"method": hostile}, "response": {"status_code": hostile}},
                 "url": {"original": hostile, "query": hostile}, "source": {"address": hostile}
             });
-            prop_assert!(!BARE.line(&request).chars().any(is_harmful));
+            prop_assert!(!line(&BARE, &request).chars().any(is_harmful));
         }
     }
 }

@@ -7,6 +7,7 @@ mod follow;
 mod hints;
 mod histogram;
 mod lines;
+mod operators;
 mod options;
 mod query;
 
@@ -57,9 +58,14 @@ pub fn asker(settings: &Settings) -> Result<Asker, ConfigError> {
 /// Prints what is asked for; returns whether there was anything.
 async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<bool> {
     let lines = &options.lines;
+    if hints::needs_fields(&options.query) {
+        for hint in hints::of_wildcards(&options.query, &asker.fields().await?) {
+            tell!("{hint}");
+        }
+    }
     let show = |hit: &Hit| -> anyhow::Result<()> {
         let line = match form {
-            Form::Readable => lines.line(&hit.document()),
+            Form::Readable => lines.line(&hit.document(), hit.json()),
             Form::Json => lines::json_line(hit.json()),
         };
         writeln!(io::stdout().lock(), "{line}")?;

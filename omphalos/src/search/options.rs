@@ -8,7 +8,10 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ZonedDateTime};
 use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 
+use omphalos_common::said::{is_dumb, takes_colours};
+
 use super::lines::Lines;
+use super::operators::dangling;
 use super::query::{Query, SHORT_NAMES};
 use crate::run::{Settings, all_settings};
 
@@ -152,6 +155,11 @@ impl Options {
         let words: Vec<&str> =
             given.get_many::<String>("query").unwrap_or_default().map(String::as_str).collect();
         let typed = words.join(" ");
+        if let Some(operator) = dangling(&typed) {
+            return Err(ConfigError::invalid(format!(
+                "the query {typed:?}: {operator} has nothing to stand between, or before; leave it out, or quote it if the word itself is meant: '\"{operator}\"'"
+            )));
+        }
         let zone = if given.get_flag("utc") { TimeZone::UTC } else { TimeZone::system() };
         let now = Timestamp::now().to_zoned_datetime(zone);
         let (since, until) = times(given, &now)?;
@@ -210,7 +218,7 @@ fn lines(given: &ArgMatches, now: &ZonedDateTime) -> Lines {
     Lines {
         colour: colour(given),
         zone: if is_terminal { now.time_zone().clone() } else { TimeZone::UTC },
-        width: width.filter(|_| is_terminal && !given.get_flag("wide")),
+        width: width.filter(|_| is_terminal && !is_dumb() && !given.get_flag("wide")),
     }
 }
 
@@ -218,12 +226,7 @@ fn colour(given: &ArgMatches) -> bool {
     match given.get_one::<String>("color").map(String::as_str) {
         Some("always") => true,
         Some("never") => false,
-        _ => {
-            // https://no-color.org
-            let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
-            let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-            std::io::stdout().is_terminal() && !is_unwanted && !is_dumb
-        }
+        _ => takes_colours(&std::io::stdout()),
     }
 }
 

@@ -141,14 +141,14 @@ fn pattern(phrase: &str) -> String {
 }
 
 /// A field's name and what stands behind its colon, if `text` begins with them.
-fn field_name(text: &str) -> Option<(&str, &str)> {
+pub(super) fn field_name(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once(':')?;
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@');
     (!name.is_empty() && name.bytes().all(is_part)).then_some((name, value))
 }
 
 /// A phrase, a group, a range or a word that `text` begins with, and what follows.
-fn value(text: &str) -> (&str, &str) {
+pub(super) fn value(text: &str) -> (&str, &str) {
     let end = match text.as_bytes().first() {
         Some(b'"') => 1 + quoted(text.get(1..).unwrap_or_default()).len(),
         Some(b'(') => closing(text),
@@ -189,11 +189,26 @@ fn closing(text: &str) -> usize {
     text.len()
 }
 
-/// Takes slashes literally, and in a word behind a field's name colons as well.
+/// What is in a group.
+pub(super) fn inside(group: &str) -> Option<&str> {
+    let inside = group.strip_prefix('(')?;
+    Some(inside.rsplit_once(')').map_or(inside, |(inside, _)| inside))
+}
+
+/// Takes slashes literally, and in a word behind a field's name colons and a sign before it as well: it
+/// is that of a number there, and no operator.
 fn literally(token: &str, is_value: bool) -> String {
     let is_word = is_value && !token.starts_with(['(', '[', '{', '"']);
     let mut text = String::with_capacity(token.len() + 4);
     let mut rest = token;
+    if is_word {
+        let number = token.trim_start_matches(['<', '>', '=']);
+        if number.starts_with(['-', '+', '!']) {
+            text.push_str(token.strip_suffix(number).unwrap_or_default());
+            text.push('\\');
+            rest = number;
+        }
+    }
     while let Some(character) = rest.chars().next() {
         rest = rest.get(character.len_utf8()..).unwrap_or_default();
         match character {
@@ -260,6 +275,8 @@ mod tests {
             (r"url.original:a\:b:c", r"url.original:a\:b\:c"),
             ("@timestamp:[a TO b] n:{1 TO 2}^3", "@timestamp:[a TO b] n:{1 TO 2}^3"),
             ("status:", "http.response.status_code:"),
+            ("k:-5 k:>=-5 k:<+1.5", r"k:\-5 k:>=\-5 k:<\+1.5"),
+            ("k:(-5 OR 3) k:[-5 TO -1] -k:5", "k:(-5 OR 3) k:[-5 TO -1] -k:5"),
             (r#"x:("a) /b" OR c\)) d/"#, r#"x:("a) /b" OR c\)) (d\/ OR \*:*d\/*)"#),
         ] {
             assert_eq!(translated(typed), expected, "{typed}");

@@ -7,6 +7,7 @@
 mod document;
 mod id_file;
 mod ids;
+mod literals;
 mod reading;
 mod schema;
 #[cfg(test)]
@@ -32,8 +33,9 @@ use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 pub use self::document::Incoming;
 use self::id_file::IdPlugin;
 use self::ids::{View, WithIds};
+pub use self::literals::beyond;
 use self::reading::{Learn, read};
-pub use self::schema::{OwnFields, Place};
+pub use self::schema::{OwnFields, Place, ignored};
 pub use self::values::{address, parse_date};
 pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};

@@ -10,12 +10,13 @@ use std::sync::atomic::AtomicU8;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
-use super::document::Incoming;
+use super::document::{Incoming, Leaf};
 use super::id_file::Key;
-use super::schema::OwnFields;
+use super::literals::{Literals, beyond};
+use super::schema::{BEYOND, IGNORED, OwnFields};
 use super::values::{Given, leaf, parse_date};
 use crate::error::ApiError;
-use crate::mapping::{Guess, MOST_DEPTH, MappedField, Mapping, Node};
+use crate::mapping::{FieldKind, Guess, MOST_DEPTH, MappedField, Mapping, Node, Target};
 
 /// How many characters of a value are quoted.
 const PREVIEW: usize = 50;
@@ -55,7 +56,17 @@ pub fn read(
         own,
         passes: AtomicU8::new(0),
     });
-    let mut sink = Sink { document, mapping, learn, path: String::new(), depth: 0, problem: None };
+    let mut sink = Sink {
+        document,
+        mapping,
+        learn,
+        path: String::new(),
+        depth: 0,
+        numbers: 0,
+        literals: Literals::default(),
+        ignored: HashSet::new(),
+        problem: None,
+    };
     let mut json = serde_json::Deserializer::from_str(text);
     let seed = Visit { sink: &mut sink, place: At::Node(mapping.root()) };
     if !text.trim_start().starts_with('{') {
@@ -81,6 +92,11 @@ struct Sink<'a> {
     /// Where we are, with dots.
     path: String,
     depth: usize,
+    /// How many numbers there were.
+    numbers: usize,
+    literals: Literals,
+    /// The fields of which values are not indexed.
+    ignored: HashSet<String>,
     problem: Option<ApiError>,
 }
 
@@ -110,6 +126,9 @@ impl Sink<'_> {
             },
             At::Unmapped => {
                 let learned = self.learn.learn(&self.path, guess(given))?;
+                if learned.is_none() && self.mapping.is_full() {
+                    self.ignore("");
+                }
                 learned.map_or(Ok(()), |field| self.put(&field, given))
             }
         }
@@ -118,8 +137,11 @@ impl Sink<'_> {
     fn put(&mut self, field: &MappedField, given: &Given<'_>) -> Result<(), ApiError> {
         match leaf(&field.kind, given) {
             Ok(Some(leaf)) => self.document.add(field.target.clone(), leaf),
-            Ok(None) => {}
-            Err(_) if self.mapping.ignores_malformed(field) => {}
+            Ok(None) => self.ignore_if_long(&field.kind, ""),
+            Err(_) if self.mapping.ignores_malformed(field) => {
+                self.ignore("");
+                self.keep_beyond(&field.kind, given);
+            }
             Err(reason) => {
                 let preview: String = given.text().chars().take(PREVIEW).collect();
                 let problem = refused(format!(
@@ -132,14 +154,54 @@ impl Sink<'_> {
                 return Err(problem.with("caused_by", cause));
             }
         }
-        for (_, subfield) in &field.subfields {
-            if let Ok(Some(leaf)) = leaf(&subfield.kind, given) {
-                self.document.add(subfield.target.clone(), leaf);
+        for (name, subfield) in &field.subfields {
+            match leaf(&subfield.kind, given) {
+                Ok(Some(leaf)) => self.document.add(subfield.target.clone(), leaf),
+                Ok(None) => self.ignore_if_long(&subfield.kind, name),
+                Err(_) => self.ignore(name),
             }
         }
         Ok(())
     }
+
+    /// A keyword of which nothing is indexed is longer than `ignore_above`.
+    fn ignore_if_long(&mut self, kind: &FieldKind, subfield: &str) {
+        if matches!(kind, FieldKind::Keyword { .. }) {
+            self.ignore(subfield);
+        }
+    }
+
+    /// Notes in `_ignored` that a value of the field where we are, or of one below it, is not indexed.
+    fn ignore(&mut self, subfield: &str) {
+        let dot = if subfield.is_empty() { "" } else { "." };
+        let path = format!("{}{dot}{subfield}", self.path);
+        if !self.ignored.contains(&path) {
+            let leaf = Leaf::Text(path.as_str().into());
+            self.document.add(Target::Later(Arc::from(IGNORED)), leaf);
+            self.ignored.insert(path);
+        }
+    }
+
+    /// A whole number that its field cannot have is found by its digits.
+    fn keep_beyond(&mut self, kind: &FieldKind, given: &Given<'_>) {
+        if *kind != FieldKind::Long || !matches!(given, Given::Beyond(_) | Given::Text(..)) {
+            return;
+        }
+        if let Some(digits) = beyond(&given.text()) {
+            let path = Arc::from(format!("{BEYOND}.{}", self.path));
+            self.document.add(Target::Later(path), Leaf::Text(digits.into()));
+        }
+    }
+
+    /// The number at which we are, as it is written, where that is a whole one.
+    fn whole_literal(&mut self) -> Option<String> {
+        let text = self.document.body.get(self.document.source.clone())?;
+        beyond(self.literals.nth(text, self.numbers)?)
+    }
 }
+
+/// From here on a number may be a whole one that 64 bits with a sign do not have.
+const LARGE: f64 = 9_223_372_036_854_775_808.0;
 
 fn guess(given: &Given<'_>) -> Guess {
     match given {
@@ -187,6 +249,11 @@ impl Visit<'_, '_> {
     fn value<E: Error>(self, given: &Given<'_>) -> Result<(), E> {
         self.sink.take(&self.place, given).map_err(|problem| self.sink.fail(problem))
     }
+
+    fn number<E: Error>(self, given: &Given<'_>) -> Result<(), E> {
+        self.sink.numbers += 1;
+        self.value(given)
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Visit<'_, '_> {
@@ -213,15 +280,17 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.value(&Given::Long(value))
+        self.number(&Given::Long(value))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.value(&i64::try_from(value).map_or(Given::Beyond(value), Given::Long))
+        let beyond = |_| Given::Beyond(value.to_string().into());
+        self.number(&i64::try_from(value).map_or_else(beyond, Given::Long))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.value(&Given::Double(value))
+        let whole = if value.abs() >= LARGE { self.sink.whole_literal() } else { None };
+        self.number(&whole.map_or(Given::Double(value), |whole| Given::Beyond(whole.into())))
     }
 
     fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<(), E> {

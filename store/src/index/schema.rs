@@ -24,6 +24,10 @@ pub const VERSION: &str = "_version";
 pub const LATER: &str = "_later";
 /// Texts that were mapped after the index was made.
 pub const LATER_TEXT: &str = "_later_text";
+/// The path in `LATER` with the names of the fields of which a document has values that are not indexed.
+pub const IGNORED: &str = "_ignored";
+/// Below it in `LATER` stand, as texts, whole numbers that their fields cannot have.
+pub const BEYOND: &str = "_beyond";
 /// The tokenizer of texts: words in lower case.
 pub const WORDS: &str = "words";
 /// A longer word, in bytes, is not searchable.
@@ -40,6 +44,18 @@ pub struct Place {
     pub json_path: Option<String>,
     /// The name of the column, with the path in it. Texts have none.
     pub column: String,
+}
+
+impl Place {
+    /// The column with the whole numbers that the field cannot have.
+    pub fn beyond(&self) -> String {
+        format!("{LATER}.{BEYOND}.{}", self.json_path.as_ref().unwrap_or(&self.column))
+    }
+}
+
+/// The column of [`IGNORED`].
+pub fn ignored() -> String {
+    format!("{LATER}.{IGNORED}")
 }
 
 /// The fields that every index has.
@@ -136,6 +152,11 @@ pub fn word_tokenizer() -> TextAnalyzer {
 /// Where the values of a path are, for a mapping and a schema that belong together; `None` where
 /// it is not mapped.
 pub fn place(mapping: &Mapping, schema: &Schema, own: OwnFields, path: &str) -> Option<Place> {
+    if path == IGNORED {
+        let kind = FieldKind::Keyword { ignore_above: None };
+        let json_path = Some(path.to_owned());
+        return Some(Place { kind, field: own.later, json_path, column: ignored() });
+    }
     let kind = mapping.kind(path)?.clone();
     if let Ok(field) = schema.get_field(path) {
         return Some(Place { kind, field, json_path: None, column: path.to_owned() });

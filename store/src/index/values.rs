@@ -25,8 +25,8 @@ pub enum Given<'a> {
     Text(Cow<'a, str>, Option<Range<usize>>),
     /// A whole number.
     Long(i64),
-    /// A whole number that no field of whole numbers can have.
-    Beyond(u64),
+    /// A whole number that no field of whole numbers can have, as it is written.
+    Beyond(Cow<'a, str>),
     /// A number.
     Double(f64),
     /// True or false.
@@ -39,7 +39,7 @@ impl Given<'_> {
         match self {
             Self::Text(text, _) => Cow::Borrowed(text),
             Self::Long(number) => Cow::Owned(number.to_string()),
-            Self::Beyond(number) => Cow::Owned(number.to_string()),
+            Self::Beyond(number) => Cow::Borrowed(number),
             Self::Double(number) => Cow::Owned(number.to_string()),
             Self::Boolean(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
         }
@@ -110,8 +110,9 @@ fn double(given: &Given<'_>) -> Result<f64, String> {
     let number = match given {
         #[expect(clippy::cast_precision_loss, reason = "a double has no more")]
         Given::Long(number) => *number as f64,
-        #[expect(clippy::cast_precision_loss, reason = "a double has no more")]
-        Given::Beyond(number) => *number as f64,
+        Given::Beyond(number) => {
+            number.parse().map_err(|_| format!("For input string: \"{number}\""))?
+        }
         Given::Double(number) => *number,
         Given::Text(text, _) => {
             text.trim().parse().map_err(|_| format!("For input string: \"{text}\""))?

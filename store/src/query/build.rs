@@ -8,18 +8,19 @@ use serde_json::Value;
 use tantivy::Searcher;
 use tantivy::query::{
     AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery, Query as TantivyQuery,
-    RangeQuery, TermQuery, TermSetQuery,
+    TermQuery, TermSetQuery,
 };
 use tantivy::schema::{IndexRecordOption, Term as TantivyTerm};
 
+use super::between::between;
 use super::date::{Dates, Rounding, Viewpoint};
 use super::pattern::{Maker, TooLong, Wildcard};
 use super::refusal::{illegal, misfit, shard_failure};
-use super::values::{self, Bounds};
+use super::values;
 use super::{Bool, Kind, Match, Minimum, Pattern, Phrase, Query, Range, Term};
 use super::{exists, keyword};
 use crate::error::ApiError;
-use crate::index::{Index, Place};
+use crate::index::{Index, Place, beyond};
 use crate::mapping::FieldKind;
 
 /// Up to so many values are asked for one by one; more of them are one question.
@@ -197,6 +198,11 @@ impl<'a> Builder<'a> {
             let wanted = values::boolean(value)?;
             return Ok(Some(constant(exists::flags(&place.column, |flag| flag == wanted), boost)));
         }
+        if place.kind == FieldKind::Long
+            && let Some(digits) = beyond(&values::text(value))
+        {
+            return Ok(Some(constant(keyword::one_of(&place.beyond(), vec![digits]), boost)));
+        }
         let bounds = values::equal(place, value, &self.view)?;
         Ok(bounds.map(|bounds| match place.kind {
             FieldKind::Keyword { .. } => boosted(keyword::equal(&place.column, bounds), boost),
@@ -229,18 +235,24 @@ impl<'a> Builder<'a> {
             let query = exists::flags(&place.column, |flag| flags.contains(&flag));
             return Ok(Some(constant(query, boost)));
         }
+        let mut clauses: Vec<Built> = Vec::with_capacity(wanted.len());
+        if place.kind == FieldKind::Long {
+            let digits: Vec<String> = texts().filter_map(|text| beyond(&text)).collect();
+            if !digits.is_empty() {
+                clauses.push(keyword::one_of(&place.beyond(), digits));
+            }
+        }
         if wanted.len() > FEW_TERMS && place.kind == FieldKind::Long {
             let mut numbers = HashSet::with_capacity(wanted.len());
             for value in wanted {
                 numbers.extend(values::long(value)?);
             }
-            return Ok(Some(constant(exists::one_of(&place.column, numbers), boost)));
+            clauses.push(exists::one_of(&place.column, numbers));
+        } else {
+            for value in wanted {
+                clauses.extend(values::equal(&place, value, &self.view)?.map(between));
+            }
         }
-        let mut bounds = Vec::with_capacity(wanted.len());
-        for value in wanted {
-            bounds.extend(values::equal(&place, value, &self.view)?);
-        }
-        let clauses: Vec<Built> = bounds.into_iter().map(between).collect();
         Ok((!clauses.is_empty()).then(|| constant(Box::new(BooleanQuery::union(clauses)), boost)))
     }
 
@@ -324,10 +336,6 @@ fn scored(term: TantivyTerm, boost: f32) -> Built {
 
 pub(super) fn combined(clauses: Vec<(Occur, Built)>, wanted: usize) -> Built {
     Box::new(BooleanQuery::with_minimum_required_clauses(clauses, wanted))
-}
-
-fn between((from, to): Bounds) -> Built {
-    Box::new(RangeQuery::new(from, to))
 }
 
 /// Values of a field that fit a pattern.

@@ -6,6 +6,7 @@ use tantivy::query::doc_predicate_query::{DocPredicateQuery, FunctionPredicate};
 use tantivy::query::{ConstScoreQuery, EnableScoring, Query, QueryClone, RangeQuery, Weight};
 use tantivy::{Searcher, SegmentReader};
 
+use super::between::{Between, forward};
 use super::build::{Built, constant};
 use super::pattern::Wildcard;
 use super::values::Bounds;
@@ -16,13 +17,13 @@ const ONCE: f64 = 1.0 / 2.2;
 
 /// Documents that have a value of a column, scored by how rare it is.
 pub(super) fn equal(column: &str, (first, last): Bounds) -> Built {
-    Box::new(Equal { column: column.to_owned(), range: RangeQuery::new(first, last) })
+    Box::new(Equal { column: column.to_owned(), range: forward(RangeQuery::new(first, last)) })
 }
 
 #[derive(Debug, Clone)]
 struct Equal {
     column: String,
-    range: RangeQuery,
+    range: Between,
 }
 
 impl Equal {

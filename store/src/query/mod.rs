@@ -6,6 +6,7 @@
 //! some for it. Depth, clauses and patterns are bounded, so that no request costs more than its
 //! documents do.
 
+mod between;
 mod build;
 mod date;
 mod dsl;

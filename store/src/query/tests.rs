@@ -1,5 +1,8 @@
 //! What the parsers understand, and that nothing makes them fail.
 
+mod beyond;
+mod random;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;

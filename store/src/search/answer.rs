@@ -83,6 +83,9 @@ pub struct Hit {
     /// How well it matches.
     #[serde(rename = "_score")]
     pub score: Value,
+    /// The fields of which it has values that are not indexed.
+    #[serde(rename = "_ignored", skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// The document, or what was wanted of it.
     #[serde(rename = "_source", skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<RawValue>>,

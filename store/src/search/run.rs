@@ -25,7 +25,7 @@ use super::request::{SearchRequest, TotalHits};
 use super::sort::By;
 use crate::aggregation::{self, Planner, Printer};
 use crate::error::ApiError;
-use crate::index::Index;
+use crate::index::{Index, ignored};
 use crate::query::{Builder, Dates, Kind, Rounding, Viewpoint, shard_failure};
 
 /// What is searched: indices, as they were at a moment.
@@ -288,6 +288,7 @@ impl<'a> Search<'a> {
             index: index.name().to_owned(),
             id: id.filter(|_| !self.request.hides_ids),
             score,
+            ignored: ignored_in(searcher, address)?,
             source,
             fields: values,
             sort,
@@ -301,6 +302,20 @@ impl<'a> Search<'a> {
             || self.request.track_scores
             || self.request.sort.iter().any(by_score)
     }
+}
+
+/// The fields of which a document has values that are not indexed.
+fn ignored_in(searcher: &Searcher, address: DocAddress) -> Result<Vec<String>, ApiError> {
+    let columns = searcher.segment_reader(address.segment_ord).fast_fields();
+    let Some(column) = columns.str(&ignored()).map_err(refused)? else { return Ok(Vec::new()) };
+    let mut names = Vec::new();
+    for number in column.term_ords(address.doc_id) {
+        let mut name = String::new();
+        column.ord_to_str(number, &mut name).map_err(|error| refused(error.into()))?;
+        names.push(name);
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// JSON as it is.

@@ -210,9 +210,14 @@ fn explain_io(error: &std::io::Error, url: &AMQPUri) -> String {
         std::io::ErrorKind::TimedOut => {
             format!("no answer from {host} port {port}; is a firewall in between?")
         }
-        std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::UnexpectedEof => format!(
-            "{host} port {port} closed the connection during the handshake ({text}); does it expect TLS ({}), or is it not RabbitMQ?",
-            if url.scheme == AMQPScheme::AMQP { "amqps://" } else { "this is amqps:// already" }
+        _ if text.contains("InvalidContentType") => format!(
+            "{host} speaks no TLS on port {port}; write amqp:// in amqp.url, or the port on which it does (RabbitMQ's is 5671)"
+        ),
+        std::io::ErrorKind::ConnectionAborted
+        | std::io::ErrorKind::ConnectionReset
+        | std::io::ErrorKind::UnexpectedEof => format!(
+            "{host} port {port} closed the connection during the handshake ({text}); does it expect {}, or is it not RabbitMQ?",
+            if url.scheme == AMQPScheme::AMQP { "TLS (amqps://)" } else { "no TLS (amqp://)" }
         ),
         _ if text.contains("lookup address") => {
             format!("unknown host {host:?} ({text}); check its spelling and the name service")

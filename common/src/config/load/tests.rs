@@ -115,6 +115,87 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     );
 }
 
+/// The kind of fault: a setting in the wrong place is answered with all that there are in this place.
+#[test]
+fn a_setting_in_the_wrong_place_is_told_where_it_belongs() {
+    for (text, expected) in [
+        (
+            "url = \"amqp://u:hunter2@h\"\n",
+            "1, column 1: unknown setting `url`; it belongs in [amqp]",
+        ),
+        ("in_flight = 5\n", "1, column 1: unknown setting `in_flight`; it belongs in [amqp]"),
+        ("parser = \"raw\"\n", "1, column 1: unknown setting `parser`; it belongs in [[monitor]]"),
+        (
+            "[amqp]\nname = \"x\"\n",
+            "2, column 1: unknown setting `name` in [amqp]; it belongs above the first table",
+        ),
+        (
+            "[amqp]\npaths = [\"x\"]\n",
+            "2, column 1: unknown setting `paths` in [amqp]; it belongs in [[monitor]]",
+        ),
+    ] {
+        let error = run(Some(text), &[], &[]).unwrap_err();
+        assert_eq!(error, format!("x.toml: line {expected}"), "{text}");
+    }
+}
+
+/// The kind of fault: of a group of settings that say one thing together, one replaces only its own twin,
+/// and what is left of the group speaks against it.
+#[test]
+fn another_way_to_say_the_same_replaces_all_of_the_way_before() {
+    const ROWS: &[Setting] = &[
+        Setting::new("e.user", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
+        Setting::new("e.password", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
+        Setting::new("e.password_file", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
+        Setting::new("e.key", Kind::Text, "").replaces(&[
+            "e.user",
+            "e.password",
+            "e.password_file",
+        ]),
+        Setting::new("e.key_file", Kind::Text, "").replaces(&[
+            "e.user",
+            "e.password",
+            "e.password_file",
+        ]),
+    ];
+    #[derive(Debug, Deserialize)]
+    struct Whole {
+        #[serde(default)]
+        e: std::collections::BTreeMap<String, String>,
+    }
+    impl HasRows for Whole {
+        fn rows() -> Vec<Setting> {
+            ROWS.to_vec()
+        }
+
+        fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+            tables.part(ROWS)
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.toml");
+    let of_user = "[e]\nuser = \"u\"\npassword_file = \"f\"\n";
+    let of_key = "[e]\nkey = \"k\"\n";
+    for (text, variable, flags, expected) in [
+        (of_user, None, &["--e-key=K"][..], &["key=K"][..]),
+        (of_user, Some(("OMPHALOS_E_KEY_FILE", "F")), &[], &["key_file=F"]),
+        (of_user, Some(("OMPHALOS_E_KEY", "K")), &["--e-key-file=F"], &["key_file=F"]),
+        (of_user, None, &["--e-password=P"], &["password=P", "user=u"]),
+        (of_key, None, &["--e-user=U", "--e-password=P"], &["password=P", "user=U"]),
+        (of_key, Some(("OMPHALOS_E_USER", "U")), &["--e-key=K"], &["key=K"]),
+        // Both in one place is for the reader to refuse.
+        (of_user, None, &["--e-key=K", "--e-user=U"], &["key=K", "user=U"]),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let arguments = ["test"].iter().chain(flags);
+        let matches = add_flags(Command::new("test"), ROWS).get_matches_from(arguments);
+        let read = |name: &str| variable.filter(|(key, _)| *key == name).map(|(_, value)| value);
+        let whole: Whole = load_with(Some(&file), ROWS, &matches, read).unwrap();
+        let found: Vec<_> = whole.e.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(found, expected, "{flags:?} {variable:?} {text}");
+    }
+}
+
 #[test]
 fn what_is_another_programs_is_passed_over_and_what_is_nobodys_is_refused() {
     let file = "host_name = 7\n[elasticsearch]\nuser = \"u\"\n[amqp]\nin_flight = 3\n[[receive]]\n";
@@ -137,7 +218,9 @@ fn a_value_of_the_wrong_kind_in_a_file_names_line_and_setting() {
         ),
         (
             "[amqp]\nurl = \"amqp://u:hunter2@h\"\n",
-            format!("line 2, column 7: `amqp.url`: {LIST} a text"),
+            format!(
+                "line 2, column 7: `amqp.url`: {LIST} a text; put it in brackets: url = [\"…\"]"
+            ),
         ),
         (
             "[amqp]\nurl = [5]\n",

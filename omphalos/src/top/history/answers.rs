@@ -254,7 +254,8 @@ pub fn lines_of(answer: &Value) -> Vec<Line> {
         let document = at(hit, "/_source");
         let at = millis(at(hit, "/sort/0"));
         let original = document.pointer("/event/original").and_then(Value::as_str);
-        let text = original.map_or_else(|| line_without_time(document), str::to_owned);
+        let text = original
+            .map_or_else(|| line_without_time(document, &document.to_string()), str::to_owned);
         Line { at, text }
     };
     list(at(answer, "/hits/hits")).map(line).collect()

@@ -30,7 +30,31 @@ enum Place {
     /// A file, or a directory whose files are meant.
     Path(PathBuf),
     /// A pattern, or the name of a file that looks like one.
-    Glob(PathPattern, PathBuf),
+    Glob(Glob),
+}
+
+#[derive(Debug, Clone)]
+struct Glob {
+    pattern: PathPattern,
+    /// All of it as a name.
+    name: PathBuf,
+    /// The directories in it whose names look like patterns, the longest first, each with the pattern
+    /// for where it is there.
+    directories: Vec<(PathBuf, PathPattern)>,
+}
+
+impl Glob {
+    /// What is to be looked for now: a directory that is there is what its name means.
+    fn pattern(&self) -> &PathPattern {
+        let there = self.directories.iter().find(|(directory, _)| directory.is_dir());
+        there.map_or(&self.pattern, |(_, pattern)| pattern)
+    }
+
+    fn matches(&self, path: &Path) -> bool {
+        self.name == path
+            || self.pattern.matches(path)
+            || self.directories.iter().any(|(_, pattern)| pattern.matches(path))
+    }
 }
 
 /// A regular file that matches.
@@ -101,7 +125,7 @@ impl Watched {
         !self.is_excluded(path)
             && self.places.iter().any(|place| match place {
                 Place::Path(own) => own == path || path.parent() == Some(own),
-                Place::Glob(pattern, name) => name == path || pattern.matches(path),
+                Place::Glob(glob) => glob.matches(path),
             })
     }
 
@@ -133,7 +157,7 @@ pub fn scan(inputs: &[Watched]) -> Scan {
         for place in &watched.places {
             match place {
                 Place::Path(path) => look_at(path, table, &mut collected),
-                Place::Glob(pattern, name) => look_for(pattern, name, table, &mut collected),
+                Place::Glob(glob) => look_for(glob, table, &mut collected),
             }
         }
     }
@@ -154,7 +178,7 @@ fn places_of(text: &str) -> Result<Vec<Place>, String> {
             "{text:?}: ~ is not replaced here, as a shell would; write the whole path, such as /home/NAME/…"
         ));
     }
-    let texts = if is_there { Some(vec![text.to_owned()]) } else { alternatives(text) };
+    let texts = if is_there { Some(vec![text.to_owned()]) } else { choices(text) };
     let texts = texts.ok_or_else(|| {
         format!(
             "{text:?}: the braces stand for more patterns than can be looked for; use * instead"
@@ -166,16 +190,40 @@ fn places_of(text: &str) -> Result<Vec<Place>, String> {
             return Ok(Place::Path(absolute));
         }
         let base = std::env::current_dir().ok().filter(|_| Path::new(&text).is_relative());
-        let pattern = PathPattern::below(&base.unwrap_or_default(), &absolute);
-        let pattern = pattern.map_err(|error| format!("bad pattern {text:?}: {error}"))?;
-        Ok(Place::Glob(pattern, absolute))
+        let base = base.unwrap_or_default();
+        let below = |base: &Path| {
+            let pattern = PathPattern::below(base, &absolute);
+            pattern.map_err(|error| format!("bad pattern {text:?}: {error}"))
+        };
+        let names = absolute.ancestors().skip(1).filter(|name| looks_like_pattern(name, &base));
+        let directories = names.map(|name| Ok((name.to_owned(), below(name)?)));
+        let directories = directories.collect::<Result<_, String>>()?;
+        Ok(Place::Glob(Glob { pattern: below(&base)?, name: absolute, directories }))
     };
     texts.into_iter().map(place).collect()
 }
 
+/// Whether the last part of a name below `base` looks like a pattern, and could be a name all the same:
+/// `*` and `?` are always meant to match others.
+fn looks_like_pattern(name: &Path, base: &Path) -> bool {
+    let last = name.file_name().unwrap_or_default().to_string_lossy();
+    let is_below = name.strip_prefix(base).is_ok_and(|below| below != Path::new(""));
+    is_below && last.contains('[') && !name.to_string_lossy().contains(['*', '?'])
+}
+
+/// What `{a,b}` in a text stands for, behind the directory that is there.
+fn choices(text: &str) -> Option<Vec<String>> {
+    let directory = Path::new(text).ancestors().skip(1).filter_map(Path::to_str);
+    let directory = directory.filter(|name| !name.is_empty()).find(|name| Path::new(name).is_dir());
+    let (there, rest) = text.split_at_checked(directory.map_or(0, str::len))?;
+    let all = alternatives(rest)?;
+    Some(all.into_iter().map(|rest| format!("{there}{rest}")).collect())
+}
+
 /// Looks for what matches a pattern. A file that has it for a name is what is meant by it, as a shell
 /// gives names; but nobody who may make one file takes away the others that `*` and `?` match.
-fn look_for(pattern: &PathPattern, name: &Path, table: Table<'_>, collected: &mut Collected) {
+fn look_for(glob: &Glob, table: Table<'_>, collected: &mut Collected) {
+    let (name, pattern) = (glob.name.as_path(), glob.pattern());
     let is_name = fs::symlink_metadata(name).is_ok();
     if is_name {
         look_at(name, table, collected);

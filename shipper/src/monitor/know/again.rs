@@ -91,6 +91,19 @@ impl Recalled {
         self.0.formats.iter().filter_map(Former::rule).chain(self.0.last_rule()).collect()
     }
 
+    /// The entry with which the file `key` at `path` is read as a new one, by the rules that are
+    /// recalled; what is not delivered yet by the last of them, as its shipper will read it.
+    #[must_use]
+    pub fn as_unread(&self, path: &Path, key: FileKey, ids: IdScheme, seen: i64) -> Entry {
+        let last = self.0.parser.clone().map(|parser| Former {
+            end: u64::MAX,
+            parser,
+            times: self.0.times.clone(),
+        });
+        let formats = self.0.formats.iter().cloned().chain(last).collect();
+        Entry { formats, ..Entry::unread(path, key, ids, seen) }
+    }
+
     /// What it was called when it was last seen.
     pub fn path(&self) -> &Path {
         &self.0.path

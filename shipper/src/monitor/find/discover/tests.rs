@@ -332,3 +332,32 @@ fn ten_thousand_files_are_scanned_in_little_time() {
     assert_eq!(count, 10_000);
     assert!(cost < Duration::from_secs(2), "{cost:?}");
 }
+
+/// The kind of fault: a name that is there means what it says only where it is the last part.
+#[test]
+fn a_directory_whose_name_looks_like_a_pattern_is_what_its_name_says_where_it_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    files(root, &["dx/a.log", "dy/a.log", "d/x.log"]);
+    let of_pattern = watched(root, &["d[x]/*.log"], &[]);
+    let now = || names(&scan(std::slice::from_ref(&of_pattern)), root);
+    assert_eq!(now(), ["dx/a.log"]);
+    files(root, &["d[x]/b.log", "d[x]/{p,q}/c.log", "d[x]/e[1]/f.log", "d[x]/e1/g.log"]);
+    assert_eq!(now(), ["d[x]/b.log"], "it came later");
+    for path in ["d[x]/b.log", "dx/a.log"] {
+        assert!(of_pattern.owns(&root.join(path)), "{path}");
+    }
+    for (pattern, expected) in [
+        ("d[x]/*.log", &["d[x]/b.log"][..]),
+        ("d[x]/{p,q}/*.log", &["d[x]/{p,q}/c.log"]),
+        ("d[x]/{p,q}/{c,d}.log", &["d[x]/{p,q}/c.log"]),
+        ("d[x]/e[1]/*", &["d[x]/e[1]/f.log"]),
+        ("d[x]/e[12]/*", &["d[x]/e1/g.log"]),
+        ("d[x]/**/*.log", &["d[x]/b.log", "d[x]/e1/g.log", "d[x]/e[1]/f.log", "d[x]/{p,q}/c.log"]),
+        ("d[xy]/*.log", &["dx/a.log", "dy/a.log"]),
+        ("*[x]/*.log", &["dx/a.log"]),
+        ("{d,e}[x]/*.log", &["d[x]/b.log"]),
+    ] {
+        assert_eq!(found(root, &[pattern], &[]), expected, "{pattern}");
+    }
+}
