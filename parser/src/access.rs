@@ -239,8 +239,8 @@ fn quoted<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], bool)> {
 }
 
 /// Whether a request may end behind the quote at which the one that `rest` begins with was ended: a
-/// version stands before a later one. Clients choose what they ask for, and where nothing is escaped
-/// one of them may ask for a status.
+/// version stands before a later one, and a status and a size behind it. Clients choose what they ask
+/// for, and where nothing is escaped one of them may ask for a status.
 fn has_another_end(mut rest: &[u8]) -> bool {
     if quoted(&mut rest).is_none() {
         return false;
@@ -248,9 +248,16 @@ fn has_another_end(mut rest: &[u8]) -> bool {
     memchr_iter(b'"', rest).any(|at| {
         let (before, quote) = rest.split_at(at);
         let version = memrchr(b' ', before).and_then(|blank| before.get(blank..));
-        let is_end = matches!(quote.get(1), None | Some(b' '));
-        is_end && version.and_then(|text| text.strip_prefix(b" HTTP/")).is_some_and(is_version)
+        let has_version =
+            version.and_then(|text| text.strip_prefix(b" HTTP/")).is_some_and(is_version);
+        has_version && begins_with_numbers(quote.get(1..).unwrap_or_default())
     })
+}
+
+/// Whether a status and a size stand at the beginning.
+fn begins_with_numbers(mut text: &[u8]) -> bool {
+    let status = token(&mut text).is_some_and(|text| text == b"-" || three_digits(text).is_ok());
+    status && token(&mut text).is_some_and(|text| number(text, "").is_ok())
 }
 
 /// Whether what follows `before` is escaped: an odd number of backslashes stands before it.

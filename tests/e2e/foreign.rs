@@ -1,9 +1,11 @@
 //! Messages from someone else's producer, and messages that are not what they say.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use lapin::BasicProperties;
-use omphalos_tests::{Amqp, Stack};
+use omphalos_tests::{Amqp, Elastic, Embedded, Stack};
+use serde_json::Value;
 
 const EXCHANGE: &str = "omphalos.logs";
 
@@ -96,6 +98,52 @@ fn a_redelivery_without_an_id_is_indexed_and_counted_as_a_possible_repeat() {
     let repeats = indexer.metric("omphalos_documents_possible_repeat_total");
     assert!((0.5..1.5).contains(&repeats), "{repeats}: only the one without an id");
     assert_eq!(indexer.terminate(), Some(0), "{}", indexer.log());
+}
+
+/// The number of a document, and whether it is there in its second form.
+fn form(document: &Value) -> (u64, bool) {
+    if let Some(number) = document["number"].as_u64() {
+        return (number, false);
+    }
+    let text = document["message"].as_str().expect("the whole document");
+    let number = text.split("\"number\":").nth(1).and_then(|rest| rest.split(',').next());
+    (number.expect("a number").parse().expect("a number"), true)
+}
+
+/// The kind of fault: a message with something that no line of ours has any more is a dead letter, or
+/// one engine takes what the other refuses.
+#[test]
+fn what_others_say_oddly_takes_the_same_form_in_elasticsearch_and_the_store() {
+    let odd = [
+        r#""":1"#,
+        r#"".":1"#,
+        r#""a..b":1"#,
+        r#"".x":1"#,
+        r#""a":{"":1}"#,
+        r#""half\ud83d":"\udc00""#,
+        r#""error":["a",{"code":5}]"#,
+        r#""user":"u""#,
+        r#""http":{"request":["GET",{"method":"PUT"}]}"#,
+    ];
+    let lines: Vec<String> = odd
+        .iter()
+        .enumerate()
+        .map(|(at, odd)| format!(r#"{{"number":{at},"ts":1795869000,{odd}}}"#))
+        .collect();
+    let (stack, amqp) = declared();
+    let store = Embedded::start();
+    let engines = [stack.elastic(), Elastic::new(&store.url(), stack.prefix())];
+    let forms = engines.map(|elastic| {
+        amqp.publish(EXCHANGE, "x", typed("application/x-ndjson"), lines.join("\n").as_bytes());
+        let indexed = stack.indexer_to(elastic.url()).arg("--drain").run();
+        assert_eq!(indexed.code, Some(0), "{}", indexed.output);
+        assert_eq!(amqp.ready("omphalos.dead"), Ok(0), "{}", indexed.output);
+        let documents = elastic.documents(&[]).into_iter();
+        documents.map(|(_, document)| form(&document)).collect::<BTreeMap<_, _>>()
+    });
+    assert_eq!(forms[0].len(), odd.len(), "{forms:?}");
+    assert_eq!(forms[0], forms[1], "true is the second form: {odd:?}");
+    assert_eq!(forms[0].get(&5), Some(&false), "half a character is no reason for it");
 }
 
 fn flate(bytes: &[u8]) -> Vec<u8> {

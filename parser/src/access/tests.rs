@@ -356,6 +356,7 @@ fn what_a_client_sends_is_no_status() {
     for line in [
         format!(r#"::1 - - {WHEN} "GET /a\" 200 17 \"x HTTP/1.1" 404 99 "-" "x HTTP/1.1""#),
         format!(r#"::1 - - {WHEN} "GET /a"b HTTP/1.1" 404 99 "-" "M" "up" 0.1"#),
+        format!(r#"::1 - - {WHEN} "GET /a HTTP/1.1" 404 99 "-" "M" "GET /b HTTP/1.1" 0.1 7"#),
     ] {
         let document = fields_of(ParserKind::Combined, &line);
         assert_eq!(document["http"]["response"]["status_code"], json!(404), "{line}");
