@@ -12,6 +12,7 @@ use std::fmt::Arguments;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::panic;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -130,6 +131,14 @@ pub fn tell(text: Arguments<'_>) {
 pub fn write(text: &[u8]) {
     static THREAD: OnceLock<bool> = OnceLock::new();
     let start = || {
+        // What panics ends the process at once, and what was logged before says why.
+        if !thread::panicking() {
+            let usual = panic::take_hook();
+            panic::set_hook(Box::new(move |what| {
+                flush();
+                usual(what);
+            }));
+        }
         let named = thread::Builder::new().name("said".to_owned());
         named.spawn(|| QUEUE.run(output())).is_ok()
     };

@@ -43,6 +43,9 @@ pub fn dangling(typed: &str) -> Option<&str> {
             }
             _ => {
                 let (token, after) = part(rest);
+                if field_name(rest).is_some() && matches!(token, "AND" | "OR" | "NOT") {
+                    return Some(token);
+                }
                 match (token, before) {
                     ("AND" | "OR", Before::Part) | ("NOT", _) => before = Before::Operator(token),
                     ("AND" | "OR", _) => return Some(token),
@@ -94,7 +97,9 @@ mod tests {
             ("k:(a OR b) AND status:[1 TO 2]", None),
             ("k:-5 AND l:>=-5", None),
             ("\"a AND\" and \"OR\"", None),
-            ("a-b ANDROID k:AND x:OR", None),
+            ("k:AND", Some("AND")),
+            ("a k:OR b", Some("OR")),
+            ("a-b ANDROID k:\"AND\" x:ORE", None),
             ("", None),
             ("()", None),
         ] {
