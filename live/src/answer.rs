@@ -180,7 +180,8 @@ pub struct Top {
     pub since: Option<i64>,
     /// The heaviest first.
     pub rows: Vec<Row>,
-    /// How many keys are known.
+    /// How many keys are known; there are others where something is `missing`.
+    #[serde(rename = "known_keys")]
     pub keys: u64,
     /// Lines that have a value in the dimension.
     pub hits: u64,
