@@ -7,7 +7,9 @@ use omphalos_tests::{Load, LogFile, Stack, eventually, holds};
 fn a_deleted_exchange_is_declared_again_and_nothing_is_lost() {
     let stack = Stack::shared();
     let log = LogFile::create(&stack.path("access.log"));
-    let _indexer = stack.indexer().start();
+    let indexer = stack.indexer().start();
+    // It declares the exchange as well: not behind the back of the shipper.
+    indexer.wait_for_log("consuming from");
     let shipper = stack.shipper(log.path()).start();
     let load = Load::start(log, 50, |_, _| {});
     load.wait_for_more(2_000);

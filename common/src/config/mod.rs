@@ -31,6 +31,6 @@ pub use setting::{About, Kind, Setting};
 pub use tables::{HasRows, TableError, Tables};
 pub use url::{ServerUrl, without_credentials};
 pub use values::{
-    Period, Size, listen_address, read_private, read_secret, read_secret_file, to_listen,
-    to_optional_listen,
+    Period, Size, listen_address, read_private, read_secret, read_secret_file, shown_address,
+    to_listen, to_optional_listen,
 };

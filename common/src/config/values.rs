@@ -107,6 +107,22 @@ impl<'de> Deserialize<'de> for Period {
     }
 }
 
+/// What was given for HOST:PORT, as it may be said: somebody may have written a password into it, as into
+/// a URL.
+pub fn shown_address(text: &str) -> String {
+    if let Some((_, host)) = text.rsplit_once('@') {
+        return format!("…@{host}");
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            // Of an IPv6 address without brackets no part is a secret.
+            let is_address = text.parse::<std::net::Ipv6Addr>().is_ok() || port.ends_with(']');
+            if is_address { text.to_owned() } else { format!("{host}:…") }
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Reads an address to listen on: `127.0.0.1:9186`, `[::1]:9186`, `localhost:9186`, or `:9186` for all
 /// IPv4 addresses of this machine.
 ///
@@ -114,8 +130,12 @@ impl<'de> Deserialize<'de> for Period {
 /// What was expected and what was found.
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let refuse = |reason: &str| {
-        format!("expected HOST:PORT or :PORT, such as 127.0.0.1:9186, found {text:?}: {reason}")
+        let found = shown_address(text);
+        format!("expected HOST:PORT or :PORT, such as 127.0.0.1:9186, found {found:?}: {reason}")
     };
+    if text.contains('@') {
+        return Err(refuse("an address has no user and no password"));
+    }
     let Some((host, port)) = text.rsplit_once(':') else {
         return Err(refuse("it has no port"));
     };
@@ -234,10 +254,13 @@ mod tests {
             ("::1:9186", "in brackets"),
             ("127.0.0.1:", "a port is a number"),
             ("127.0.0.1:-1", "a port is a number"),
+            ("user:secret", "a port is a number"),
+            ("user:secret@127.0.0.1:1", "an address has no user and no password"),
             ("host.invalid:80", ": "),
         ] {
             let error = listen_address(text).unwrap_err();
-            assert!(error.contains(&format!("found {text:?}: ")), "{error}");
+            assert!(error.contains(&format!("found {:?}: ", shown_address(text))), "{error}");
+            assert!(!error.contains("secret"), "{error}");
             assert!(error.contains(reason), "{text}: {error}");
         }
     }

@@ -273,10 +273,12 @@ fn targets(
         let host = host.clone();
         let mut monitor = table_of(&shipper.monitor, &named)?;
         if monitor.recipe.parser == ParserKind::Auto {
-            monitor.recipe.parser = match recalled.as_ref().and_then(Recalled::parser) {
+            let parser = match recalled.as_ref().and_then(Recalled::parser) {
                 Some(known) => known,
                 None => format_of(&path, &monitor.recipe.recipe()?).map_err(unreadable)?,
             };
+            // What is said of times may be for other files.
+            monitor.recipe = monitor.recipe.with_parser(parser);
         }
         Ok(Target { path, called: named, monitor, host, recalled, millis, ids })
     };

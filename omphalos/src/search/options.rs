@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ZonedDateTime};
 use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 
-use omphalos_common::said::{is_dumb, takes_colours};
+use omphalos_common::said::takes_colours;
 
 use super::lines::Lines;
 use super::operators::dangling;
@@ -218,7 +218,7 @@ fn lines(given: &ArgMatches, now: &ZonedDateTime) -> Lines {
     Lines {
         colour: colour(given),
         zone: if is_terminal { now.time_zone().clone() } else { TimeZone::UTC },
-        width: width.filter(|_| is_terminal && !is_dumb() && !given.get_flag("wide")),
+        width: width.filter(|_| is_terminal && !given.get_flag("wide")),
     }
 }
 

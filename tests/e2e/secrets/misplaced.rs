@@ -60,6 +60,32 @@ fn no_setting_that_is_given_a_url_repeats_it() {
     });
 }
 
+/// The same where an address is given as if it were a URL.
+#[test]
+fn no_address_that_is_given_a_password_repeats_it() {
+    let secret = HALVES.concat();
+    for (name, words, settings) in programs() {
+        let is_address = |setting: &&Setting| {
+            setting.key == "udp.to" || setting.key.rsplit('.').next() == Some("listen")
+        };
+        for setting in settings.iter().filter(is_address) {
+            for given in [format!("user:{secret}@127.0.0.1:9"), format!("user:{secret}")] {
+                let scene = Scene::new();
+                let file = scene.file.display().to_string();
+                let state = scene.directory.path().join("state").display().to_string();
+                let words = words.iter().map(|word| if *word == "FILE" { &file } else { *word });
+                let program = scene
+                    .program(name, &[])
+                    .args(words)
+                    .option("--state-dir", state)
+                    .option(&format!("--{}", setting.flag_name()), &given);
+                let said = refused(program, &format!("{name} {} {given}", setting.key));
+                assert!(said.contains("HOST:PORT"), "{said}");
+            }
+        }
+    }
+}
+
 /// Whether it may be any text: it is a secret itself, which nobody looks into.
 fn is_secret(setting: &Setting) -> bool {
     matches!(setting.key, "elasticsearch.password" | "elasticsearch.api_key")

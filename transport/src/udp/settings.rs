@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::keys::KeyFile;
 use super::parity::ParityShare;
 use super::sender::UdpSenderOptions;
-use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
+use omphalos_common::config::{About, ConfigError, Kind, Setting, Size, shown_address};
 
 /// A row of the `[udp]` table.
 const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
@@ -142,9 +142,10 @@ impl UdpSettings {
         }
         for to in &self.to {
             let port = to.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-            if port.is_none_or(|port| port == 0) {
+            if port.is_none_or(|port| port == 0) || to.contains('@') {
                 return refuse(format!(
-                    "udp.to: expected HOST:PORT, such as 127.0.0.1:5140 or [::1]:5140, found {to:?}"
+                    "udp.to: expected HOST:PORT, such as 127.0.0.1:5140 or [::1]:5140, found {:?}",
+                    shown_address(to)
                 ));
             }
         }
@@ -215,6 +216,14 @@ mod tests {
             (
                 "to = [\"web\"]",
                 "udp.to: expected HOST:PORT, such as 127.0.0.1:5140 or [::1]:5140, found \"web\"",
+            ),
+            (
+                "to = [\"u:secret@web:1\"]",
+                "udp.to: expected HOST:PORT, such as 127.0.0.1:5140 or [::1]:5140, found \"…@web:1\"",
+            ),
+            (
+                "to = [\"u:secret\", \"x@web:1\"]",
+                "udp.to: expected HOST:PORT, such as 127.0.0.1:5140 or [::1]:5140, found \"u:…\"",
             ),
             ("to = [\"a:1\"]\nrate = 1", "udp.rate: expected 16KiB to 4GB, found 1 B"),
             ("to = [\"a:1\"]\nmtu = \"9\"", "udp.mtu: expected auto or 1280 to 65535, found \"9\""),
