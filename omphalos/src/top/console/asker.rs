@@ -17,6 +17,10 @@ use crate::top::figures::Figures;
 /// Nobody sees more than so many frames.
 const LEAST_REFRESH: Duration = Duration::from_millis(50);
 
+/// While files are read from their beginning, it is asked again so soon: what is shown first, and stays
+/// until the next refresh, is not to be that nothing is there.
+pub const SOON: Duration = Duration::from_millis(250);
+
 /// What is wanted.
 #[derive(Debug)]
 pub struct Orders {
@@ -61,11 +65,16 @@ impl Asker {
         };
         let desk = Arc::new(Desk { orders: Mutex::new(orders), changed: Condvar::new() });
         let asker = Self(Arc::clone(&desk));
+        let refresh = refresh.max(LEAST_REFRESH);
         let ask = move || {
-            while let Some(order) = desk.next(refresh.max(LEAST_REFRESH)) {
-                if serve(&*figures, order, &sender).is_none() {
-                    return;
+            let (mut began, mut patience) = (Instant::now(), refresh);
+            while let Some(order) = desk.next(patience) {
+                if order.filter.is_some() || order.window.is_some() {
+                    began = Instant::now();
                 }
+                let Some(is_reading) = serve(&*figures, order, &sender) else { return };
+                let is_early = is_reading && began.elapsed() < refresh;
+                patience = if is_early { SOON.min(refresh) } else { refresh };
             }
         };
         thread::Builder::new().name("console-figures".to_owned()).spawn(ask)?;
@@ -128,8 +137,9 @@ impl Desk {
     }
 }
 
-/// Does what is wanted; `None` when nobody takes answers any more.
-fn serve(figures: &dyn Figures, order: Orders, sender: &SyncSender<Event>) -> Option<()> {
+/// Does what is wanted, and says whether what was there is still being read; `None` when nobody takes
+/// answers any more.
+fn serve(figures: &dyn Figures, order: Orders, sender: &SyncSender<Event>) -> Option<bool> {
     if let Some(text) = order.filter {
         match Filter::new(&text) {
             Ok(filter) => figures.set_filter((!text.is_empty()).then_some(filter)),
@@ -142,5 +152,7 @@ fn serve(figures: &dyn Figures, order: Orders, sender: &SyncSender<Event>) -> Op
         sender.send(Event::Refused(problem)).ok()?;
     }
     let snapshot = Snapshot::ask(figures, order.wanted);
-    sender.send(Event::Data(Box::new(snapshot))).ok()
+    let is_reading = snapshot.is_reading();
+    sender.send(Event::Data(Box::new(snapshot))).ok()?;
+    Some(is_reading)
 }

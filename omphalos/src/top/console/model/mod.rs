@@ -95,6 +95,8 @@ pub struct Effects {
     pub export: Option<Kind>,
     /// To draw and ask everything anew.
     pub redraw: bool,
+    /// To give the terminal back and stop, until the shell goes on with it.
+    pub suspend: bool,
 }
 
 /// What was chosen.
@@ -132,6 +134,10 @@ pub struct Model {
     pub has_thresholds: bool,
     /// Which console it is.
     pub form: Form,
+    /// Whether there are keys at all, which can be named.
+    pub has_keys: bool,
+    /// The format that all lines have, where it is known.
+    pub format: Option<&'static str>,
     /// The dimension that the old console goes back to.
     home: Dimension,
     /// The dimension whose first row is to be entered as soon as it is there: its key came before it.
@@ -159,6 +165,8 @@ impl Model {
             rows: rows.unwrap_or(ROWS),
             has_thresholds: false,
             form: Form::Full,
+            has_keys: true,
+            format: None,
             enters: None,
         }
     }
@@ -175,6 +183,7 @@ impl Model {
         match key {
             Key::Interrupt => return Effects { quit: true, ..Effects::default() },
             Key::Redraw => return Effects { redraw: true, ..Effects::default() },
+            Key::Suspend => return Effects { suspend: true, ..Effects::default() },
             _ => {}
         }
         match self.mode.clone() {
