@@ -80,6 +80,7 @@ pub enum Message {
 
 /// What a key wants to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent wishes")]
 pub struct Effects {
     /// To end.
     pub quit: bool,
@@ -101,6 +102,7 @@ pub struct Effects {
 
 /// What was chosen.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent choices")]
 pub struct Model {
     /// What has the screen.
     pub view: View,
