@@ -80,6 +80,8 @@ pub struct Snapshot {
     pub dimensions: Vec<Counted>,
     /// How the sources are.
     pub feed: Feed,
+    /// Whether reading has only just begun, so that sources may not be known yet.
+    pub is_early: bool,
 }
 
 impl Snapshot {
@@ -102,6 +104,7 @@ impl Snapshot {
             methods: Vec::new(),
             dimensions: Vec::new(),
             feed: Feed::default(),
+            is_early: false,
             wanted,
         }
     }
@@ -139,7 +142,9 @@ impl Snapshot {
     /// Whether what was there at the start, or before a filter, is still being read: nothing can be
     /// said yet about what there is not.
     pub fn is_reading(&self) -> bool {
-        self.feed.sources.iter().any(|source| source.state == Reading::CatchingUp)
+        let sources = &self.feed.sources;
+        let is_any = sources.iter().any(|source| source.state == Reading::CatchingUp);
+        is_any || sources.is_empty() && self.is_early
     }
 
     /// The keys, in order.

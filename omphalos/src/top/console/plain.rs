@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::asker::SOON;
+use super::asker::{EARLY, SOON};
 use super::data::Snapshot;
 use super::events::{Event, MOST_WAITING, Signals};
 use super::theme::{Depth, Theme, is_unicode};
@@ -38,7 +38,9 @@ pub fn run(figures: &dyn Figures, options: &Options) -> anyhow::Result<()> {
         let mut model = model_of(options);
         (model.has_lines, model.has_keys) = (false, false);
         model.selection.set_page(usize::from(rows_of(options)), 0);
-        let data = Snapshot::ask(figures, model.wanted());
+        let is_early = began.elapsed() < EARLY;
+        let mut data = Snapshot::ask(figures, model.wanted());
+        data.is_early = is_early;
         model.see(&data);
         // Nothing true can be said yet; before it is written that so much is still read, a moment.
         if data.is_reading() && began.elapsed() < pause {

@@ -108,6 +108,12 @@ fn nothing_is_missed_before_all_is_read() {
         let text = bench.text(80, 24);
         assert!(!text.contains("reading…") && text.contains("no line has come"), "{text}");
     }
+    // Nor while not even the sources are known.
+    let mut bench = Bench::new(Fake::new());
+    bench.data.is_early = true;
+    assert!(bench.text(80, 24).contains("reading…"), "{}", bench.text(80, 24));
+    bench.data.is_early = false;
+    assert!(bench.text(80, 24).contains("no line yet"), "{}", bench.text(80, 24));
     // Once more for a filter, while there is something of it that was read already.
     let fake = Fake::busy();
     fake.set_filter(Some(Filter::new("status:599").unwrap()));
