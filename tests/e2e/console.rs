@@ -87,7 +87,11 @@ fn the_terminal_is_given_back_whatever_ends_the_console() {
         terminal.wait_for("it is drawn", |screen| first_row(screen).contains("/shop"));
         terminal
     };
-    for signal in ["-TERM", "-HUP", "-INT"] {
+    // All that end a process unless they are caught, and can be.
+    for signal in [
+        "-TERM", "-HUP", "-INT", "-QUIT", "-USR1", "-USR2", "-ALRM", "-ABRT", "-VTALRM", "-PROF",
+        "-IO", "-STKFLT", "-PWR", "-XCPU", "-XFSZ", "-34", "-64",
+    ] {
         let terminal = start();
         let pid = terminal.pid().to_string();
         let sent = std::process::Command::new("kill").args([signal, &pid]).status();
@@ -102,4 +106,73 @@ fn the_terminal_is_given_back_whatever_ends_the_console() {
     let pid = terminal.pid();
     terminal.take_away();
     eventually("it ends with its terminal", || holds(!is_running(pid), pid));
+}
+
+#[test]
+fn it_stops_and_goes_on_as_the_shell_wants_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("access.log");
+    add(&log, 10, 200, "/shop");
+    let path = log.to_str().expect("a name");
+    let terminal = Terminal::start_as_job("omphalos", &["top", path], (80, 24));
+    let drawn = |what: &str| {
+        terminal.wait_for(what, |screen| first_row(screen).contains("/shop"));
+        assert!(terminal.is_taken(), "{what}");
+    };
+    let stopped = |times: usize| {
+        terminal.wait_for("the shell has the terminal", |screen| {
+            screen.matches("Stopped").count() == times
+        });
+        assert!(terminal.is_free(), "{}", terminal.screen());
+    };
+    drawn("it is drawn");
+    let pid = terminal.pid().to_string();
+    let send = |signal: &str| {
+        let sent = std::process::Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill").success());
+    };
+    let go_on = || {
+        terminal.type_text("fg");
+        terminal.press(&["Enter"]);
+    };
+    // By its key, from outside, and while something is typed.
+    terminal.press(&["C-z"]);
+    stopped(1);
+    go_on();
+    drawn("it goes on behind Ctrl-Z");
+    terminal.press(&["7"]);
+    terminal.wait_for("keys are taken", |screen| screen.contains("STATUS"));
+    terminal.press(&["1"]);
+    drawn("sections again");
+    send("-TSTP");
+    stopped(2);
+    go_on();
+    drawn("it goes on behind SIGTSTP");
+    terminal.press(&["/", "C-z"]);
+    stopped(3);
+    go_on();
+    drawn("it goes on while a filter is typed");
+    terminal.press(&["Escape"]);
+    terminal.wait_for("nothing is typed", |screen| screen.contains("? help"));
+    // Nobody tells it of this one before.
+    send("-STOP");
+    terminal.wait_for("it is stopped", |screen| screen.matches("Stopped").count() > 0);
+    go_on();
+    drawn("it goes on behind SIGSTOP");
+    terminal.press(&["q"]);
+    eventually("the shell has the terminal", || holds(terminal.is_free(), terminal.screen()));
+}
+
+#[test]
+fn without_a_shell_that_could_go_on_with_it_it_does_not_stop() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("access.log");
+    add(&log, 10, 200, "/shop");
+    let path = log.to_str().expect("a name");
+    let terminal = Terminal::start("omphalos", &["top", path], (80, 24));
+    terminal.wait_for("it is drawn", |screen| first_row(screen).contains("/shop"));
+    terminal.press(&["C-z"]);
+    terminal.wait_for("it says so", |screen| screen.contains("there is no shell"));
+    terminal.press(&["q"]);
+    assert_eq!(terminal.wait_for_end(), 0);
 }

@@ -20,19 +20,46 @@ pub struct Terminal {
 
 impl Terminal {
     /// Runs the program `name` in a terminal so wide and so high.
-    pub fn start(name: &str, arguments: &[&str], (width, height): (u16, u16)) -> Self {
+    pub fn start(name: &str, arguments: &[&str], size: (u16, u16)) -> Self {
+        let shell = format!("\"$@\"; echo \"{ENDED} $?\"; stty -a; exec cat");
+        let program = binary(name).display().to_string();
+        let words = ["sh", "-c", &shell, "sh", &program];
+        Self::of(&[&words, arguments].concat(), size)
+    }
+
+    /// Runs the program `name` from a shell with job control, as people do.
+    pub fn start_as_job(name: &str, arguments: &[&str], size: (u16, u16)) -> Self {
+        let terminal = Self::of(&["bash", "--norc", "--noprofile", "-i"], size);
+        let program = binary(name).display().to_string();
+        let words = [&[program.as_str()], arguments].concat();
+        terminal
+            .wait_for("the shell is there", |screen| screen.contains('$') || screen.contains('#'));
+        terminal.type_text(&words.join(" "));
+        terminal.press(&["Enter"]);
+        terminal
+    }
+
+    fn of(command: &[&str], (width, height): (u16, u16)) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         install();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let terminal = Self { server: format!("omphalos-{}-{number}", std::process::id()) };
-        let shell = format!("\"$@\"; echo \"{ENDED} $?\"; stty -a; exec cat");
-        let program = binary(name).display().to_string();
         let size = [width.to_string(), height.to_string()];
-        let mut words = vec!["new-session", "-d", "-x", &size[0], "-y", &size[1]];
-        words.extend(["sh", "-c", &shell, "sh", &program]);
-        words.extend(arguments);
-        terminal.must(&words);
+        let words = ["new-session", "-d", "-x", &size[0], "-y", &size[1]];
+        terminal.must(&[&words, command].concat());
         terminal
+    }
+
+    /// Whether a program has the terminal for itself: its other screen, with no cursor.
+    pub fn is_taken(&self) -> bool {
+        let modes = self.must(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
+        modes.trim() == "1 0"
+    }
+
+    /// Whether no program has it: the usual screen, with a cursor.
+    pub fn is_free(&self) -> bool {
+        let modes = self.must(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
+        modes.trim() == "0 1"
     }
 
     fn tmux(&self, words: &[&str]) -> Output {

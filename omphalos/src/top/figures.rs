@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use omphalos_live::{Answer, Dimension, Filter, Question};
 
+/// The newest line is looked for among so many that came last.
+const LAST_LINES: usize = 64;
+
 /// The collectors and their sources, from any thread. Nothing here waits for a source.
 pub trait Figures: Send + Sync {
     /// Answers a question.
@@ -29,6 +32,15 @@ pub trait Figures: Send + Sync {
 
     /// How the sources are.
     fn feed(&self) -> Feed;
+
+    /// The time of the newest line, in milliseconds since 1970. It stays as it is when nothing comes,
+    /// while the end of a summary goes on with the clock.
+    fn newest(&self) -> Option<i64> {
+        match self.ask(&Question::Lines { most: LAST_LINES }) {
+            Answer::Lines { lines } => lines.iter().map(|line| line.at).max(),
+            _ => None,
+        }
+    }
 }
 
 /// How the sources are.

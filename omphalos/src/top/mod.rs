@@ -164,10 +164,19 @@ fn console_of(options: &Options) -> console::Options {
         refresh: options.refresh,
         filter: filter.unwrap_or_default(),
         classic: options.screen == Screen::Classic,
+        format: format_of(options),
         thresholds: options.thresholds,
         colours: options.colours,
         background: options.background,
     }
+}
+
+/// The format of all lines, where they have one that is known.
+fn format_of(options: &Options) -> Option<&'static str> {
+    let From::Files(inputs) = &options.from else { return None };
+    let mut parsers = inputs.iter().map(|input| input.parser);
+    let first = parsers.next()??;
+    parsers.all(|parser| parser == Some(first)).then_some(first.name())
 }
 
 fn print(options: &Options, figures: &dyn Figures, scope: Scope) -> anyhow::Result<()> {

@@ -20,18 +20,33 @@ pub fn fitting(number: u64, width: usize) -> String {
 
 /// A sum that may be too large says so.
 pub fn sum(sum: Sum, about: &str, width: usize) -> String {
-    let about = if sum.at_most_over > 0 { about } else { "" };
-    format!("{about}{}", fitting(sum.value, width.saturating_sub(1)))
+    format!("{}{}", mark(sum, about), fitting(sum.value, width.saturating_sub(1)))
+}
+
+/// What stands before whatever is made of a sum that may be too large.
+pub fn mark(sum: Sum, about: &str) -> &str {
+    if sum.at_most_over > 0 { about } else { "" }
+}
+
+/// Of a sum that may be too large, what is there for certain.
+pub fn certain(sum: Sum) -> u64 {
+    sum.value.saturating_sub(sum.at_most_over)
+}
+
+/// Bytes that may be too many say so.
+pub fn byte_sum(sum: Sum, about: &str) -> String {
+    format!("{}{}", mark(sum, about), bytes(sum.value))
 }
 
 /// A number of different ones, which is an estimate beyond the first few hundred.
 pub fn about(number: About, about: &str, width: usize) -> String {
-    let is_exact = number.error <= 0.0 && number.at_most_missed == 0;
-    format!(
-        "{}{}",
-        if is_exact { "" } else { about },
-        fitting(number.count, width.saturating_sub(1))
-    )
+    let about = if is_exact(number) { "" } else { about };
+    format!("{about}{}", fitting(number.count, width.saturating_sub(1)))
+}
+
+/// Whether a number of different ones is no estimate.
+pub fn is_exact(number: About) -> bool {
+    number.error <= 0.0 && number.at_most_missed == 0
 }
 
 /// Bytes, as `512 B` or `1.2 MiB`.
@@ -118,6 +133,11 @@ pub fn time(millis: i64, zone: &TimeZone) -> String {
     )
 }
 
+/// A moment for people, in whole seconds.
+pub fn moment(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Three digits, as far as they say something.
 fn short(amount: f64, unit: &str) -> String {
     match amount {
@@ -158,6 +178,10 @@ mod tests {
         assert_eq!(rate(f64::NAN), "0");
         assert_eq!(sum(Sum { value: 7, at_most_over: 1 }, "≈", 9), "≈7");
         assert_eq!(sum(Sum { value: 7, at_most_over: 0 }, "≈", 9), "7");
+        assert_eq!(byte_sum(Sum { value: 7, at_most_over: 1 }, "≈"), "≈7 B");
+        assert_eq!(byte_sum(Sum { value: 7, at_most_over: 0 }, "≈"), "7 B");
+        assert_eq!(certain(Sum { value: 7, at_most_over: 3 }), 4);
+        assert_eq!(certain(Sum { value: 7, at_most_over: 9 }), 0);
     }
 
     #[test]
@@ -194,6 +218,8 @@ mod tests {
             assert_eq!(span(Duration::from_millis(millis)), expected);
         }
         assert_eq!(time(0, &TimeZone::UTC), "00:00:00");
+        let precise = "2026-11-29T20:11:12.123456789Z".parse().unwrap();
+        assert_eq!(moment(precise, &TimeZone::UTC), "2026-11-29 20:11:12");
         assert_eq!(time(i64::MAX, &TimeZone::UTC), "-");
     }
 }

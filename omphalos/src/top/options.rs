@@ -356,8 +356,8 @@ fn period_of(given: &ArgMatches) -> Result<Option<Period>, ConfigError> {
 }
 
 fn shown_period(period: &Period) -> String {
-    let until = period.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
-    format!("{} to {until}", period.since)
+    let [since, until] = period.shown();
+    format!("{since} to {until}")
 }
 
 fn is_once(given: &ArgMatches) -> bool {

@@ -188,8 +188,7 @@ fn write_table(out: &mut String, top: &Top) {
 }
 
 fn cells(row: &Row) -> [String; 5] {
-    let about = if row.bytes.at_most_over > 0 { ABOUT } else { "" };
-    let bytes = format!("{about}{}", number::bytes(row.bytes.value));
+    let bytes = number::byte_sum(row.bytes, ABOUT);
     let clients = number::about(row.clients, ABOUT, usize::MAX);
     let latency = row.latency.map_or_else(String::new, |latency| number::took(latency.p95, MICRO));
     [sum(row.hits), bytes, sum(row.errors), clients, latency]

@@ -17,6 +17,12 @@ use crate::top::figures::Figures;
 /// Nobody sees more than so many frames.
 const LEAST_REFRESH: Duration = Duration::from_millis(50);
 
+/// While files are read from their beginning, it is asked again so soon: what is shown first, and stays
+/// until the next refresh, is not to be that nothing is there.
+pub const SOON: Duration = Duration::from_millis(250);
+/// So long sources may not be known yet, after they were begun to be read.
+pub const EARLY: Duration = Duration::from_secs(1);
+
 /// What is wanted.
 #[derive(Debug)]
 pub struct Orders {
@@ -61,11 +67,16 @@ impl Asker {
         };
         let desk = Arc::new(Desk { orders: Mutex::new(orders), changed: Condvar::new() });
         let asker = Self(Arc::clone(&desk));
+        let refresh = refresh.max(LEAST_REFRESH);
         let ask = move || {
-            while let Some(order) = desk.next(refresh.max(LEAST_REFRESH)) {
-                if serve(&*figures, order, &sender).is_none() {
-                    return;
+            let (mut began, mut patience) = (Instant::now(), refresh);
+            while let Some(order) = desk.next(patience) {
+                if order.filter.is_some() || order.window.is_some() {
+                    began = Instant::now();
                 }
+                let Some(is_reading) = serve(&*figures, order, &sender, began) else { return };
+                let is_early = is_reading && began.elapsed() < refresh;
+                patience = if is_early { SOON.min(refresh) } else { refresh };
             }
         };
         thread::Builder::new().name("console-figures".to_owned()).spawn(ask)?;
@@ -128,8 +139,14 @@ impl Desk {
     }
 }
 
-/// Does what is wanted; `None` when nobody takes answers any more.
-fn serve(figures: &dyn Figures, order: Orders, sender: &SyncSender<Event>) -> Option<()> {
+/// Does what is wanted, and says whether what was there is still being read; `None` when nobody takes
+/// answers any more.
+fn serve(
+    figures: &dyn Figures,
+    order: Orders,
+    sender: &SyncSender<Event>,
+    began: Instant,
+) -> Option<bool> {
     if let Some(text) = order.filter {
         match Filter::new(&text) {
             Ok(filter) => figures.set_filter((!text.is_empty()).then_some(filter)),
@@ -141,6 +158,10 @@ fn serve(figures: &dyn Figures, order: Orders, sender: &SyncSender<Event>) -> Op
     {
         sender.send(Event::Refused(problem)).ok()?;
     }
-    let snapshot = Snapshot::ask(figures, order.wanted);
-    sender.send(Event::Data(Box::new(snapshot))).ok()
+    let is_early = began.elapsed() < EARLY;
+    let mut snapshot = Snapshot::ask(figures, order.wanted);
+    snapshot.is_early = is_early;
+    let is_reading = snapshot.is_reading();
+    sender.send(Event::Data(Box::new(snapshot))).ok()?;
+    Some(is_reading)
 }

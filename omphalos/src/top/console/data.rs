@@ -12,7 +12,8 @@ use omphalos_live::{
 
 use super::sort::{Sort, sort_rows};
 use super::thresholds::Traffic;
-use crate::top::figures::{Feed, Figures};
+use crate::top::figures::{Feed, Figures, Reading};
+use crate::top::number::certain;
 
 /// Sections that are compared with thresholds, by hits and by bytes.
 const MOST_SECTIONS: usize = 200;
@@ -53,6 +54,8 @@ pub struct Snapshot {
     pub window: Duration,
     /// All lines.
     pub summary: Summary,
+    /// The time of the newest line, in milliseconds since 1970.
+    pub newest: Option<i64>,
     /// Lines since the start, however old.
     pub hits_since_start: u64,
     /// All lines, step by step.
@@ -77,6 +80,8 @@ pub struct Snapshot {
     pub dimensions: Vec<Counted>,
     /// How the sources are.
     pub feed: Feed,
+    /// Whether reading has only just begun, so that sources may not be known yet.
+    pub is_early: bool,
 }
 
 impl Snapshot {
@@ -86,6 +91,7 @@ impl Snapshot {
             at: 0,
             window,
             summary: no_summary(wanted.scope),
+            newest: None,
             hits_since_start: 0,
             series: Series { step: 1, points: Vec::new() },
             top: None,
@@ -98,6 +104,7 @@ impl Snapshot {
             methods: Vec::new(),
             dimensions: Vec::new(),
             feed: Feed::default(),
+            is_early: false,
             wanted,
         }
     }
@@ -110,6 +117,7 @@ impl Snapshot {
         if let Answer::Summary(summary) = figures.ask(&Question::Summary { scope }) {
             snapshot.summary = *summary;
         }
+        snapshot.newest = figures.newest();
         snapshot.hits_since_start = snapshot.summary.hits;
         if snapshot.summary.hits == 0 {
             let all = Question::Summary { scope: Scope::Start };
@@ -129,6 +137,14 @@ impl Snapshot {
         snapshot.ask_sections(figures);
         snapshot.feed = figures.feed();
         snapshot
+    }
+
+    /// Whether what was there at the start, or before a filter, is still being read: nothing can be
+    /// said yet about what there is not.
+    pub fn is_reading(&self) -> bool {
+        let sources = &self.feed.sources;
+        let is_any = sources.iter().any(|source| source.state == Reading::CatchingUp);
+        is_any || sources.is_empty() && self.is_early
     }
 
     /// The keys, in order.
@@ -213,7 +229,9 @@ impl Snapshot {
             for by in [By::Hits, By::Bytes] {
                 for row in rows(Dimension::Section, by, MOST_SECTIONS) {
                     let Some(key) = row.key else { continue };
-                    let traffic = Traffic { hits: row.hits.value, size: row.bytes.value };
+                    let is_least = row.hits.at_most_over > 0 || row.bytes.at_most_over > 0;
+                    let (hits, size) = (certain(row.hits), certain(row.bytes));
+                    let traffic = Traffic { hits, size, is_least };
                     sections.insert(key.text, traffic);
                 }
             }

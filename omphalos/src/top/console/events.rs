@@ -1,13 +1,16 @@
 //! What the console waits for: keys, answers and signals, all through one bounded channel.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use ratatui::crossterm::event::{self, Event as Input};
+use rustix::process::Signal;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 
 use super::data::Snapshot;
 use super::key::Key;
@@ -31,6 +34,10 @@ pub enum Event {
     Refused(String),
     /// No more keys can be read, and why.
     Lost(String),
+    /// The process is to stop, until it is continued.
+    Stop,
+    /// It goes on after a stop, during which anything may have happened to the terminal.
+    Continued,
     /// The process is to end.
     End,
 }
@@ -58,46 +65,81 @@ pub fn read_keys(sender: SyncSender<Event>) -> io::Result<()> {
     thread::Builder::new().name("console-keys".to_owned()).spawn(read).map(drop)
 }
 
-/// Signals that end the process, caught from now on.
+/// Signals that end a process that does not catch them, and that can be caught; those of the clocks of
+/// real time have numbers alone. What follows a fault of the processor is not among them, nor `SIGPIPE`,
+/// which is ignored.
+fn ending() -> impl Iterator<Item = i32> {
+    let named = [
+        Signal::TERM,
+        Signal::HUP,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::ABORT,
+        Signal::ALARM,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::IO,
+        Signal::STKFLT,
+        Signal::POWER,
+        Signal::XCPU,
+        Signal::XFSZ,
+    ];
+    named.into_iter().map(Signal::as_raw).chain(34..=64)
+}
+
+/// Signals that end the process, and those that stop and continue it, caught from now on.
 pub struct Signals {
     runtime: Runtime,
-    signals: [Signal; 4],
+    ending: Vec<Caught>,
+    stopping: Vec<Caught>,
+    continuing: Vec<Caught>,
 }
 
 impl Signals {
-    /// Catches them.
+    /// Catches them; those that stop and continue it only where a terminal `is_entered` by it.
     ///
     /// # Errors
     /// When they cannot be caught.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(is_entered: bool) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let signals = {
-            let _inside = runtime.enter();
-            [
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::hangup())?,
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::quit())?,
-            ]
+        let inside = runtime.enter();
+        let caught = |number| signal(SignalKind::from_raw(number));
+        let ending = ending().map(caught).collect::<io::Result<_>>()?;
+        let of_jobs = |signal: Signal| {
+            let numbers = is_entered.then_some(signal.as_raw());
+            numbers.into_iter().map(caught).collect::<io::Result<_>>()
         };
-        Ok(Self { runtime, signals })
+        let (stopping, continuing) = (of_jobs(Signal::TSTP)?, of_jobs(Signal::CONT)?);
+        drop(inside);
+        Ok(Self { runtime, ending, stopping, continuing })
     }
 
-    /// Sends [`Event::End`] at the first of them. A terminal that takes nothing does not hold up the
-    /// end for long; `ended` hangs up when there was one.
+    /// Sends [`Event::End`] at the first that ends it, and the others as they come. A terminal that takes
+    /// nothing does not hold up the end for long; `ended` hangs up when there was one.
     pub fn watch(self, sender: SyncSender<Event>, ended: Receiver<()>) -> io::Result<()> {
-        let Self { runtime, signals: [mut terminate, mut hangup, mut interrupt, mut quit] } = self;
+        let Self { runtime, mut ending, mut stopping, mut continuing } = self;
         let wait = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                    _ = interrupt.recv() => {}
-                    _ = quit.recv() => {}
+            loop {
+                let event = runtime.block_on(poll_fn(|context| {
+                    let mut has_come = |signals: &mut Vec<Caught>| {
+                        signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready())
+                    };
+                    match () {
+                        () if has_come(&mut ending) => Poll::Ready(Event::End),
+                        () if has_come(&mut stopping) => Poll::Ready(Event::Stop),
+                        () if has_come(&mut continuing) => Poll::Ready(Event::Continued),
+                        () => Poll::Pending,
+                    }
+                }));
+                let is_end = matches!(event, Event::End);
+                // The channel may be full; then the one who empties it is held up.
+                sender.try_send(event).ok();
+                if is_end {
+                    break;
                 }
-            });
-            // The channel may be full; then the one who empties it is held up.
-            sender.try_send(Event::End).ok();
+            }
             if ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) {
                 terminal::abandon();
                 std::process::exit(1);

@@ -43,6 +43,8 @@ pub enum Key {
     EraseWord,
     /// Ctrl-L: draws everything anew.
     Redraw,
+    /// Ctrl-Z: stops the process, as shells do.
+    Suspend,
     /// Ctrl-C.
     Interrupt,
 }
@@ -58,6 +60,7 @@ impl Key {
             KeyCode::Char(letter) if is_control => match letter.to_ascii_lowercase() {
                 'c' | 'd' => Self::Interrupt,
                 'l' => Self::Redraw,
+                'z' => Self::Suspend,
                 'u' => Self::EraseAll,
                 'w' => Self::EraseWord,
                 'a' => Self::Home,

@@ -10,6 +10,7 @@ mod data;
 mod draw;
 mod events;
 mod export;
+mod job;
 mod key;
 mod model;
 mod plain;
@@ -71,6 +72,8 @@ pub struct Options {
     pub filter: String,
     /// Whether it is the screen of the old console, with its keys.
     pub classic: bool,
+    /// The format that all lines have, where it is known.
+    pub format: Option<&'static str>,
     /// At or above these, traffic is marked.
     pub thresholds: Thresholds,
     /// In how many colours.
@@ -90,7 +93,7 @@ pub fn run(figures: Arc<dyn Figures>, options: Options) -> anyhow::Result<()> {
     let (sender, events) = sync_channel(MOST_WAITING);
     let (_running, ended) = sync_channel(0);
     // Before the terminal is entered, so that whatever ends the process gives it back.
-    let signals = Signals::new().context("the signals that end it cannot be caught")?;
+    let signals = Signals::new(true).context("the signals that end it cannot be caught")?;
     signals.watch(sender.clone(), ended).context("no thread can be started")?;
     let mut screen = Screen::enter().context("the terminal cannot be used")?;
     events::read_keys(sender.clone()).context("no thread can be started")?;
@@ -106,6 +109,7 @@ pub fn run(figures: Arc<dyn Figures>, options: Options) -> anyhow::Result<()> {
         title: options.title,
         use_at: None,
         is_dirty: true,
+        is_stopped: false,
         draw_at: None,
         size: Rect::ZERO,
         asker,
@@ -123,6 +127,7 @@ fn model_of(options: &Options) -> Model {
     let mut model = Model::new(options.dimension.clone(), sort, options.rows);
     options.filter.clone_into(&mut model.filter);
     model.form = if options.classic { Form::Classic } else { Form::Full };
+    model.format = options.format;
     model.has_thresholds = options.thresholds.any_section();
     model
 }
@@ -141,7 +146,7 @@ fn theme_of(options: &Options) -> (Theme, bool) {
 /// Compares what was counted in the window with the thresholds.
 fn watch_data(watch: &mut Watch, data: &Snapshot) {
     if data.wanted.scope == Scope::Window {
-        let total = Traffic { hits: data.summary.hits, size: data.summary.bytes };
+        let total = Traffic { hits: data.summary.hits, size: data.summary.bytes, is_least: false };
         watch.see(total, &data.sections, data.at);
     }
 }
@@ -160,6 +165,8 @@ struct Console {
     /// When what is typed is used.
     use_at: Option<Instant>,
     is_dirty: bool,
+    /// Whether the terminal is given back until the process is continued.
+    is_stopped: bool,
     /// When to draw at the latest, where what was asked for is awaited.
     draw_at: Option<Instant>,
     size: Rect,
@@ -168,7 +175,8 @@ struct Console {
 impl Console {
     fn run(&mut self, screen: &mut Screen, events: &Receiver<Event>) -> anyhow::Result<()> {
         loop {
-            if self.is_dirty && self.draw_at.is_none_or(|at| at <= Instant::now()) {
+            let is_due = self.is_dirty && !self.is_stopped;
+            if is_due && self.draw_at.is_none_or(|at| at <= Instant::now()) {
                 (self.is_dirty, self.draw_at) = (false, None);
                 self.draw(screen).context("the terminal cannot be drawn on")?;
             }
@@ -208,6 +216,11 @@ impl Console {
         match event {
             Event::End => return Ok(true),
             Event::Lost(why) => bail!("no keys can be read: {why}"),
+            Event::Stop => self.stop()?,
+            Event::Continued => {
+                screen.enter_again().context("the terminal cannot be used again")?;
+                (self.is_stopped, self.is_dirty) = (false, true);
+            }
             Event::Resized => self.is_dirty = true,
             Event::Refused(why) => {
                 self.model.message = Some(Message::Failed(why));
@@ -239,6 +252,27 @@ impl Console {
         Ok(false)
     }
 
+    /// Gives the terminal back and stops. What continues the process sends an event of its own, so that
+    /// nothing is drawn before, however long it takes until it is stopped.
+    fn stop(&mut self) -> anyhow::Result<()> {
+        if self.can_stop() {
+            terminal::leave();
+            self.is_stopped = true;
+            job::stop().context("the process cannot be stopped")?;
+        }
+        Ok(())
+    }
+
+    fn can_stop(&mut self) -> bool {
+        let can_stop = job::can_be_continued();
+        if !can_stop {
+            let why = "not stopped: there is no shell that could continue it";
+            self.model.message = Some(Message::Failed(why.to_owned()));
+            self.is_dirty = true;
+        }
+        can_stop
+    }
+
     /// Does what a key wants to be done.
     fn follow(&mut self, effects: Effects, screen: &mut Screen) -> anyhow::Result<()> {
         if effects.filter_soon {
@@ -252,6 +286,10 @@ impl Console {
         }
         if effects.redraw {
             screen.clear()?;
+        }
+        if effects.suspend && self.can_stop() {
+            // It comes back as a signal, as if somebody else had sent it.
+            job::ask_to_stop().context("the process cannot be stopped")?;
         }
         if effects.filter.is_some() || effects.window.is_some() || effects.redraw {
             self.asker.order(|orders| {

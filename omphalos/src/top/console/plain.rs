@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::asker::{EARLY, SOON};
 use super::data::Snapshot;
 use super::events::{Event, MOST_WAITING, Signals};
 use super::theme::{Depth, Theme, is_unicode};
@@ -29,15 +30,25 @@ const AROUND: u16 = 12;
 pub fn run(figures: &dyn Figures, options: &Options) -> anyhow::Result<()> {
     let (sender, events) = sync_channel(MOST_WAITING);
     let (_running, ended) = sync_channel(0);
-    Signals::new()?.watch(sender, ended)?;
+    Signals::new(false)?.watch(sender, ended)?;
     let mut watch = Watch::new(options.thresholds);
     let mut said: Option<String> = None;
+    let (began, pause) = (Instant::now(), options.refresh.max(LEAST));
     loop {
         let mut model = model_of(options);
-        model.has_lines = false;
+        (model.has_lines, model.has_keys) = (false, false);
         model.selection.set_page(usize::from(rows_of(options)), 0);
-        let data = Snapshot::ask(figures, model.wanted());
+        let is_early = began.elapsed() < EARLY;
+        let mut data = Snapshot::ask(figures, model.wanted());
+        data.is_early = is_early;
         model.see(&data);
+        // Nothing true can be said yet; before it is written that so much is still read, a moment.
+        if data.is_reading() && began.elapsed() < pause {
+            match events.recv_timeout(SOON) {
+                Ok(Event::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => continue,
+            }
+        }
         watch_data(&mut watch, &data);
         let text = shown(options, &model, &data, &watch);
         if said.as_ref() != Some(&text) {
@@ -51,7 +62,7 @@ pub fn run(figures: &dyn Figures, options: &Options) -> anyhow::Result<()> {
         if !sources.is_empty() && sources.iter().all(|source| has_ended(&source.state)) {
             return Ok(());
         }
-        match events.recv_timeout(options.refresh.max(LEAST)) {
+        match events.recv_timeout(pause) {
             Ok(Event::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
         }

@@ -89,6 +89,20 @@ impl Screen {
         }
     }
 
+    /// Enters it again: it was given back for a stop, or whoever stopped the process made of it what
+    /// they wanted.
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    pub fn enter_again(&mut self) -> io::Result<()> {
+        // Or else it would be thought to be raw already.
+        disable_raw_mode().ok();
+        IS_ENTERED.store(true, Ordering::SeqCst);
+        enable_raw_mode()?;
+        write(output()?, ENTER.as_bytes())?;
+        self.clear()
+    }
+
     /// Draws a frame of the size that the terminal has now.
     ///
     /// # Errors

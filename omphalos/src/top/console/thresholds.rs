@@ -1,5 +1,7 @@
 //! Marks what is at or above a threshold: the traffic of all lines in the window, and that of each
 //! section. What was marked and falls below is marked as well once more, as what is well again.
+//! Traffic that is not known exactly counts as far as it is certain: nothing that may be too large
+//! raises an alarm.
 //! Pure: it is told what was counted and when, and asks no clock.
 
 use std::collections::BTreeMap;
@@ -65,13 +67,15 @@ pub enum Measure {
 /// What is watched: all traffic, or the section of this name.
 pub type Subject = Option<String>;
 
-/// Lines and bytes.
+/// Lines and bytes, as far as they are certain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Lines.
     pub hits: u64,
     /// Bytes.
     pub size: u64,
+    /// Whether there may be more.
+    pub is_least: bool,
 }
 
 impl Traffic {
@@ -90,8 +94,10 @@ pub struct Alarm {
     pub subject: Subject,
     /// Of which measure.
     pub measure: Measure,
-    /// How much there was when it was at its threshold the last time.
+    /// How much there was for certain when it was at its threshold the last time.
     pub value: u64,
+    /// Whether there may have been more.
+    pub is_least: bool,
     /// Since when, in milliseconds since 1970.
     pub since: i64,
     /// When it fell below.
@@ -115,12 +121,12 @@ impl Watch {
     /// Looks at what was counted; a section that is not named has no traffic.
     pub fn see(&mut self, total: Traffic, sections: &[(String, Traffic)], now: i64) {
         let Thresholds { total_hits, total_size, hits, size } = self.thresholds;
-        let mut over: BTreeMap<(Subject, Measure), u64> = BTreeMap::new();
+        let mut over: BTreeMap<(Subject, Measure), (u64, bool)> = BTreeMap::new();
         let mut look = |subject: Subject, traffic: Traffic, measure, threshold: Option<u64>| {
             let value = traffic.of(measure);
             let is_over = threshold.is_some_and(|threshold| value >= threshold);
             if is_over && over.len() < MOST_MARKED {
-                over.insert((subject, measure), value);
+                over.insert((subject, measure), (value, traffic.is_least));
             }
         };
         look(None, total, Measure::Hits, total_hits);
@@ -132,7 +138,7 @@ impl Watch {
         self.step(&over, now);
     }
 
-    fn step(&mut self, over: &BTreeMap<(Subject, Measure), u64>, now: i64) {
+    fn step(&mut self, over: &BTreeMap<(Subject, Measure), (u64, bool)>, now: i64) {
         for (watched, (mark, alarm)) in &mut self.marked {
             let before = *mark;
             *mark = mark.after(over.contains_key(watched));
@@ -142,12 +148,13 @@ impl Watch {
         }
         self.cleared.truncate(MOST_CLEARED);
         self.marked.retain(|_, (mark, _)| *mark != Mark::Normal);
-        for ((subject, measure), value) in over {
+        for ((subject, measure), (value, is_least)) in over {
             let fresh = || {
                 let alarm = Alarm {
                     subject: subject.clone(),
                     measure: *measure,
                     value: *value,
+                    is_least: *is_least,
                     since: now,
                     cleared: None,
                 };
@@ -159,7 +166,7 @@ impl Watch {
             if entry.1.cleared.is_some() {
                 *entry = fresh();
             }
-            entry.1.value = *value;
+            (entry.1.value, entry.1.is_least) = (*value, *is_least);
         }
         for (mark, alarm) in self.marked.values_mut() {
             if *mark == Mark::Green {
@@ -209,11 +216,11 @@ mod tests {
         let mut watches = [Watch::new(of_all), Watch::new(of_section)];
         for (now, (value, mark)) in (0_i64..).zip(values.into_iter().zip(expected)) {
             let [all, section] = &mut watches;
-            all.see(Traffic { hits: value, size: 99 }, &[], now);
+            all.see(Traffic { hits: value, size: 99, is_least: false }, &[], now);
             assert_eq!(all.total(Measure::Hits), mark, "at {now}");
             assert_eq!(all.total(Measure::Size), Normal);
             // Where it has none, it is not even named.
-            let traffic = Traffic { hits: 99, size: value };
+            let traffic = Traffic { hits: 99, size: value, is_least: false };
             let named = [("/a".to_owned(), traffic)];
             section.see(Traffic::default(), if value == 0 { &[] } else { &named }, now);
             assert_eq!(section.section("/a", Measure::Size), mark, "at {now}");
@@ -231,7 +238,7 @@ mod tests {
     #[test]
     fn without_thresholds_nothing_is_marked() {
         let mut watch = Watch::new(Thresholds::default());
-        let most = Traffic { hits: u64::MAX, size: u64::MAX };
+        let most = Traffic { hits: u64::MAX, size: u64::MAX, is_least: false };
         watch.see(most, &[("/".to_owned(), most)], 1);
         assert_eq!(watch.total(Measure::Hits), Mark::Normal);
         assert!(!Thresholds::default().any_section());
@@ -240,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let mut watch = Watch::new(Thresholds { hits: Some(1), ..Thresholds::default() });
-        let busy = Traffic { hits: 1, size: 0 };
+        let busy = Traffic { hits: 1, size: 0, is_least: false };
         let many: Vec<_> = (0..3_000).map(|number| (number.to_string(), busy)).collect();
         watch.see(Traffic::default(), &many, 0);
         assert_eq!(watch.active().count(), MOST_MARKED);

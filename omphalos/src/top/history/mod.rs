@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use omphalos_indexer::elasticsearch::Fault;
 use omphalos_live::{Answer, Counted, Detail, Dimension, Filter, KeyId, Question, Scope, Series};
 use serde_json::Value;
@@ -22,6 +23,7 @@ use self::answers::{
 };
 use self::requests::{Range, choice, details, key_filter, last_lines, named, summary, terms};
 use super::figures::{Feed, Figures, Reading, SourceState};
+use super::number::moment;
 use crate::search::{Asker, Query};
 
 /// Keys whose texts and courses are remembered, so that they can be asked for by their ids.
@@ -36,6 +38,15 @@ pub struct Period {
     pub since: Timestamp,
     /// The first moment after it; now without.
     pub until: Option<Timestamp>,
+}
+
+impl Period {
+    /// Its ends for people: in whole seconds, in the zone that times are shown in.
+    pub fn shown(&self) -> [String; 2] {
+        let zone = TimeZone::system();
+        let until = self.until.map_or_else(|| "now".to_owned(), |until| moment(until, &zone));
+        [moment(self.since, &zone), until]
+    }
 }
 
 /// What is asked, for whoever shows it.
@@ -218,8 +229,7 @@ impl History {
 
     /// What is asked, and from when to when, for people.
     fn shown(&self) -> String {
-        let Period { since, until } = self.period;
-        let until = until.map_or_else(|| "now".to_owned(), |until| until.to_string());
+        let [since, until] = self.period.shown();
         format!("{}, {since} to {until}", self.asker.asked())
     }
 }
@@ -301,5 +311,10 @@ impl Figures for History {
             in_blocks: false,
         };
         Feed { sources: vec![source], notice }
+    }
+
+    /// As the aggregations say it: no document is asked for.
+    fn newest(&self) -> Option<i64> {
+        self.lock().newest
     }
 }

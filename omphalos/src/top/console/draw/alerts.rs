@@ -43,6 +43,7 @@ fn one(canvas: &mut Canvas<'_>, scene: &Scene<'_>, row: Rect, alarm: &Alarm) {
         Measure::Hits => format!("{} hits", grouped(alarm.value)),
         Measure::Size => bytes(alarm.value),
     };
+    let least = if alarm.is_least { "at least " } else { "" };
     let subject = alarm.subject.as_deref().unwrap_or("all traffic");
-    canvas.put(rest, &format!("{subject}  {value}"), theme.text);
+    canvas.put(rest, &format!("{subject}  {least}{value}"), theme.text);
 }

@@ -12,7 +12,7 @@ use super::{Scene, notices};
 use crate::search::grouped;
 use crate::top::console::sort::Column;
 use crate::top::console::thresholds::Measure;
-use crate::top::number::{bytes, time};
+use crate::top::number::{byte_sum, bytes, sum, time};
 
 /// Draws it, and says how many rows of the table it has room for.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect) -> usize {
@@ -61,13 +61,14 @@ fn counts(scene: &Scene<'_>, name: &str, rows: &[Row]) -> Vec<Part> {
     for row in rows {
         let text = row.key.as_ref().map_or("", |key| &key.text);
         parts.push((format!("{text} "), theme.of_status(text)));
-        parts.push((format!("{}   ", grouped(row.hits.value)), theme.text));
+        parts.push((format!("{}   ", sum(row.hits, theme.signs.about, usize::MAX)), theme.text));
     }
     parts
 }
 
 fn table(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect) -> usize {
     let (theme, model, mut rest) = (scene.theme, scene.model, area);
+    let about = theme.signs.about;
     let by = |column: Column| if model.sort.column == column { theme.accent } else { theme.dim };
     let mut head = inside(take_top(&mut rest, 1), 2);
     canvas.put_right(take_right(&mut head, 12), "SIZE", by(Column::Bytes));
@@ -88,8 +89,8 @@ fn table(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect) -> usize {
             _ => theme.text,
         };
         let mut cells = inside(line, 2);
-        canvas.put_right(take_right(&mut cells, 12), &bytes(row.bytes.value), style);
-        canvas.put_right(take_right(&mut cells, 12), &grouped(row.hits.value), style);
+        canvas.put_right(take_right(&mut cells, 12), &byte_sum(row.bytes, about), style);
+        canvas.put_right(take_right(&mut cells, 12), &sum(row.hits, about, 12), style);
         canvas.put(cells, text, style);
         if number == at && at > 0 {
             let mut pointer = line;

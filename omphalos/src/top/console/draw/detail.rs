@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::header::{as_float, complete};
 use super::paint::{Canvas, Part, inside, last_row, take_left, take_right, take_top};
 use super::{Scene, lines, table};
-use crate::top::number::{about, bytes, percent, rate, sum, time, took};
+use crate::top::number::{about, byte_sum, percent, sum, time, took};
 
 /// Draws it.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect, name: &KeyName) {
@@ -77,16 +77,15 @@ fn chart(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect, course: (&str, 
 
 fn amounts(scene: &Scene<'_>, row: &Row) -> Vec<Part> {
     let (theme, signs) = (scene.theme, scene.theme.signs);
-    let (part, whole) = table::part_and_whole(scene, row);
     let errors = if row.errors.value > 0 { theme.failed } else { theme.text };
     vec![
         (sum(row.hits, signs.about, 14), theme.strong),
         (" hits  ".to_owned(), theme.dim),
-        (percent(part, whole), theme.text),
+        (table::share_text(scene, row), theme.text),
         ("   ".to_owned(), theme.dim),
-        (rate(table::each_second(scene, row)), theme.text),
-        ("/s   ".to_owned(), theme.dim),
-        (bytes(row.bytes.value), theme.text),
+        (table::rate_of(scene, row), theme.text),
+        ("   ".to_owned(), theme.dim),
+        (byte_sum(row.bytes, signs.about), theme.text),
         ("   errors ".to_owned(), theme.dim),
         (sum(row.errors, signs.about, 14), errors),
         ("   clients ".to_owned(), theme.dim),
@@ -120,9 +119,11 @@ fn statuses(scene: &Scene<'_>, row: &Row) -> Vec<Part> {
         ("4xx", classes.client_error, theme.refused),
         ("5xx", classes.server_error, theme.failed),
     ];
+    // They are known since the key was noticed: what it may have had before is no part of any.
+    let whole = counts.iter().map(|(_, count, _)| count).sum::<u64>().saturating_add(classes.none);
     let some = counts.into_iter().filter(|(_, count, _)| *count > 0);
     some.flat_map(|(name, count, style)| {
-        let share = percent(count, row.hits.value);
+        let share = percent(count, whole);
         [(format!("{name} "), theme.dim), (format!("{share}   "), style)]
     })
     .collect()

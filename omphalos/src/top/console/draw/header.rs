@@ -10,7 +10,7 @@ use super::Scene;
 use super::paint::{Canvas, Part, cells, inside, take_left, take_right, take_top};
 use crate::top::console::thresholds::{Mark, Measure};
 use crate::top::figures::Reading;
-use crate::top::number::{about, byte_rate, bytes, percent, rate, share, span, sum, took};
+use crate::top::number::{about, byte_rate, bytes, percent, rate, share, span, sum, time, took};
 
 /// Draws it at the top, and takes its rows off.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, rest: &mut Rect) {
@@ -32,7 +32,12 @@ fn title(canvas: &mut Canvas<'_>, scene: &Scene<'_>, row: Rect) {
     let mut rest = inside(row, 1);
     let mut right: Vec<Part> = Vec::new();
     if scene.model.is_paused {
-        right.push(("paused".to_owned(), theme.refused));
+        // What is chosen meanwhile is asked anew, and all of it is of this moment then.
+        let paused = match scene.data.at {
+            0 => "paused".to_owned(),
+            at => format!("paused at {}", time(at, scene.zone)),
+        };
+        right.push((paused, theme.refused));
         right.push(("  ".to_owned(), theme.text));
     }
     if let Some(lag) = lag(scene).filter(|_| row.width >= 60) {
@@ -56,9 +61,9 @@ pub fn window(scene: &Scene<'_>) -> String {
     }
 }
 
-/// How far behind the clock the newest line is, while lines come.
+/// How far behind the clock the newest line is: it grows while none comes.
 fn lag(scene: &Scene<'_>) -> Option<String> {
-    let newest = scene.data.summary.to?;
+    let newest = scene.data.newest?;
     let follows = scene.data.feed.sources.iter().any(|source| source.state == Reading::Following);
     let behind = u64::try_from(scene.data.at.checked_sub(newest)?).unwrap_or(0);
     let lag = span(Duration::from_millis(behind));

@@ -34,7 +34,7 @@ const KEYS: [Entry; 34] = [
     ("y Y", "copy the name, or the row"),
     ("x", "export: text, CSV, JSON, SVG"),
     ("q, ctrl-c", "quit"),
-    ("ctrl-l", "draw anew"),
+    ("ctrl-l ctrl-z", "draw anew; stop, fg goes on"),
     ("", "Read"),
     ("~", "about: at most so much, or"),
     ("", "an estimate"),
@@ -46,7 +46,7 @@ const KEYS: [Entry; 34] = [
 ];
 
 /// Those of the old console.
-const CLASSIC: [Entry; 9] = [
+const CLASSIC: [Entry; 10] = [
     ("h", "sort by hits"),
     ("b", "sort by bytes"),
     ("r", "referrers, and back"),
@@ -56,6 +56,7 @@ const CLASSIC: [Entry; 9] = [
     ("pgup pgdn", "page by page"),
     ("?", "help"),
     ("q, ctrl-c", "quit"),
+    ("ctrl-z", "stop, until fg of the shell"),
 ];
 
 /// How wide a column of it is, and the part of it that has the keys.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use omphalos_live::Scope;
+use omphalos_live::{Dimension, Scope};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -30,7 +30,8 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, rest: &mut Rect, most: u
         let taken = canvas.put(row, &format!("{} ", scene.theme.signs.notice), style);
         take_left(&mut row, taken);
         if at == last && hidden > 0 {
-            let more = format!("  i: {hidden} more");
+            let key = if scene.model.is_classic() || !scene.model.has_keys { "" } else { "i: " };
+            let more = format!("  {key}{hidden} more");
             let taken = canvas.put_right(row, &more, scene.theme.dim);
             row.width = row.width.saturating_sub(taken);
         }
@@ -42,7 +43,10 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, rest: &mut Rect, most: u
 fn of_sources(scene: &Scene<'_>) -> Vec<(String, Style)> {
     let mut notices: Vec<(u8, String)> = Vec::new();
     let feed = &scene.data.feed;
-    if let Some(notice) = &feed.notice {
+    // What has not been read yet may have the lines that are missed.
+    if is_reading(scene) {
+        notices.push((3, reading(scene)));
+    } else if let Some(notice) = &feed.notice {
         notices.push((1, notice.clone()));
     }
     for source in &feed.sources {
@@ -86,6 +90,15 @@ pub fn of_source(source: &SourceState) -> Vec<(u8, String)> {
     notices
 }
 
+/// Whether there may be lines that have not been read yet, and none has been counted.
+fn is_reading(scene: &Scene<'_>) -> bool {
+    scene.data.is_reading() && scene.data.summary.hits == 0
+}
+
+fn reading(scene: &Scene<'_>) -> String {
+    format!("reading{}", scene.theme.signs.ellipsis)
+}
+
 /// Says in the middle of an area why there is nothing in it.
 pub fn nothing(canvas: &mut Canvas<'_>, scene: &Scene<'_>, area: Rect) {
     let reasons = reasons(scene);
@@ -107,15 +120,18 @@ pub fn reasons(scene: &Scene<'_>) -> Vec<String> {
         ["one moment".to_owned(), String::new()]
     } else if let Some(problem) = &data.problem {
         [format!("{} cannot be counted", model.dimension), problem.clone()]
+    } else if data.is_reading() {
+        [reading(scene), String::new()]
     } else if summary.hits > 0 {
         let none = format!("no line of the {} has a value for {}", window(scene), model.dimension);
-        [none, "tab: another dimension".to_owned()]
+        [none, without_value(scene)]
     } else if data.hits_since_start > 0 && model.scope == Scope::Window {
         let none = format!("no line in the {}", window(scene));
-        [none, format!("w: a longer window; {} before it", lines_of(data.hits_since_start))]
+        let before = format!("{} before it", lines_of(data.hits_since_start));
+        [none, hint(scene, "w: a longer window; ") + &before]
     } else if summary.left_out > 0 {
         let all = lines_of(summary.left_out);
-        [format!("the filter leaves out all {all}"), format!("{}: esc takes it away", model.filter)]
+        [format!("the filter leaves out all {all}"), of_filter(scene)]
     } else if summary.ahead > 0 {
         let ahead = lines_of(summary.ahead);
         [format!("{ahead} are ahead of the clock"), "is their time zone right?".to_owned()]
@@ -125,10 +141,7 @@ pub fn reasons(scene: &Scene<'_>) -> Vec<String> {
     } else if let Some(failed) = failed(scene) {
         ["nothing can be read".to_owned(), failed]
     } else if !model.filter.is_empty() {
-        [
-            "no line yet that the filter means".to_owned(),
-            format!("{}: esc takes it away", model.filter),
-        ]
+        ["no line yet that the filter means".to_owned(), of_filter(scene)]
     } else if let Some(notice) = &feed.notice {
         [notice.clone(), String::new()]
     } else {
@@ -136,6 +149,29 @@ pub fn reasons(scene: &Scene<'_>) -> Vec<String> {
         [format!("no line yet from {count}"), String::new()]
     };
     texts.into_iter().filter(|text| !text.is_empty()).collect()
+}
+
+/// What a key does, where there are keys and this is one of them.
+fn hint(scene: &Scene<'_>, text: &str) -> String {
+    let has_it = scene.model.has_keys && !scene.model.is_classic();
+    if has_it { text.to_owned() } else { String::new() }
+}
+
+fn of_filter(scene: &Scene<'_>) -> String {
+    format!("{}{}", scene.model.filter, hint(scene, ": esc takes it away"))
+}
+
+/// Why no line has a value of the dimension, or else what to look at instead.
+fn without_value(scene: &Scene<'_>) -> String {
+    let model = scene.model;
+    let has_none = matches!(model.dimension, Dimension::Referrer | Dimension::Agent);
+    match model.format {
+        Some("clf") if has_none => {
+            format!("the format clf has no {}: -p combined", model.dimension)
+        }
+        _ if model.is_classic() && model.has_keys => "esc: back".to_owned(),
+        _ => hint(scene, "tab: another dimension"),
+    }
 }
 
 /// Why no source can be read, where that is so.

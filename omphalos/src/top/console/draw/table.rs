@@ -1,7 +1,7 @@
 //! The keys of a dimension. Columns vanish one by one as it gets narrower; the one that is sorted by
 //! and the name stay.
 
-use omphalos_live::{Dimension, Row, Scope};
+use omphalos_live::{Dimension, Row, Scope, Sum};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -10,7 +10,7 @@ use super::paint::{Canvas, Part, inside, take_left, take_top};
 use super::{Scene, notices};
 use crate::top::console::sort::Column;
 use crate::top::console::thresholds::{Mark, Measure};
-use crate::top::number::{about, bytes, percent, rate, share, sum, time, took};
+use crate::top::number::{about, byte_sum, mark, percent, rate, share, sum, time, took};
 use crate::top::text::columns;
 
 /// The name has at least so many columns, and the second number before any but the first two others.
@@ -215,11 +215,8 @@ fn value(canvas: &mut Canvas<'_>, scene: &Scene<'_>, cell: Rect, row: &Row, colu
     let usual = if is_sorted { theme.strong } else { theme.text };
     let (text, style) = match column {
         Column::Hits => (sum(row.hits, signs.about, width), usual),
-        Column::Rate => (format!("{}/s", rate(each_second(scene, row))), theme.text),
-        Column::Bytes => {
-            let sign = if row.bytes.at_most_over > 0 { signs.about } else { "" };
-            (format!("{sign}{}", bytes(row.bytes.value)), usual)
-        }
+        Column::Rate => (rate_of(scene, row), theme.text),
+        Column::Bytes => (byte_sum(row.bytes, signs.about), usual),
         Column::Errors if row.errors.value == 0 => (signs.none.to_owned(), theme.dim),
         Column::Errors => (sum(row.errors, signs.about, width), theme.failed),
         Column::Clients => (about(row.clients, signs.about, width), usual),
@@ -234,9 +231,15 @@ fn value(canvas: &mut Canvas<'_>, scene: &Scene<'_>, cell: Rect, row: &Row, colu
     canvas.put_right(cell, &text, style);
 }
 
+/// Lines each second, which may be too many where the lines may be.
+pub fn rate_of(scene: &Scene<'_>, row: &Row) -> String {
+    let sign = mark(row.hits, scene.theme.signs.about);
+    format!("{sign}{}/s", rate(each_second(scene, row)))
+}
+
 /// On average, in the time that the numbers are of.
 #[expect(clippy::cast_precision_loss, reason = "a speed for people")]
-pub fn each_second(scene: &Scene<'_>, row: &Row) -> f64 {
+fn each_second(scene: &Scene<'_>, row: &Row) -> f64 {
     let summary = &scene.data.summary;
     let (Some(from), Some(to)) = (summary.from, summary.to) else { return 0.0 };
     let since = scene.data.top.as_ref().and_then(|top| top.since).unwrap_or(from);
@@ -245,21 +248,27 @@ pub fn each_second(scene: &Scene<'_>, row: &Row) -> f64 {
     row.hits.value as f64 * 1_000.0 / millis
 }
 
-/// The share of what is sorted by: of bytes or errors, or else of the lines that have a value.
-pub fn part_and_whole(scene: &Scene<'_>, row: &Row) -> (u64, u64) {
+/// The share of what is sorted by, which may be too large where that may be.
+pub fn share_text(scene: &Scene<'_>, row: &Row) -> String {
+    let (part, whole) = part_and_whole(scene, row);
+    format!("{}{}", mark(part, scene.theme.signs.about), percent(part.value, whole))
+}
+
+/// What is sorted by: bytes or errors, or else the lines that have a value.
+fn part_and_whole(scene: &Scene<'_>, row: &Row) -> (Sum, u64) {
     let (summary, top) = (&scene.data.summary, scene.data.top.as_ref());
     match scene.model.sort.column {
-        Column::Bytes => (row.bytes.value, summary.bytes),
-        Column::Errors => (row.errors.value, summary.errors),
-        _ => (row.hits.value, top.map_or(summary.hits, |top| top.hits)),
+        Column::Bytes => (row.bytes, summary.bytes),
+        Column::Errors => (row.errors, summary.errors),
+        _ => (row.hits, top.map_or(summary.hits, |top| top.hits)),
     }
 }
 
 fn share_of(canvas: &mut Canvas<'_>, scene: &Scene<'_>, cell: Rect, row: &Row) {
     let (part, whole) = part_and_whole(scene, row);
     let (number, bar) = number_of_share(cell);
-    canvas.put_right(number, &percent(part, whole), scene.theme.text);
-    canvas.bar(bar, share(part, whole), scene.theme.accent);
+    canvas.put_right(number, &share_text(scene, row), scene.theme.text);
+    canvas.bar(bar, share(part.value, whole), scene.theme.accent);
 }
 
 /// Where the number stands, and where the bar.

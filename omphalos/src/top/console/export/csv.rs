@@ -5,7 +5,7 @@ use omphalos_live::Row;
 
 use crate::top::text::clean;
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "key",
     "is_cut",
     "hits",
@@ -26,6 +26,7 @@ const NAMES: [&str; 20] = [
     "p95_ns",
     "p99_ns",
     "max_ns",
+    "clients_at_most_missed",
 ];
 
 /// Rows under a line of names.
@@ -65,6 +66,8 @@ fn line(row: &Row) -> String {
         }
         None => cells.extend(std::iter::repeat_n(String::new(), 4)),
     }
+    // Behind the others, whose places may be known to somebody.
+    cells.push(row.clients.at_most_missed.to_string());
     cells.join(",")
 }
 

@@ -15,7 +15,11 @@ pub use csv::csv;
 pub use json::json;
 pub use svg::svg;
 
+use crate::top::number::{is_exact, mark};
 use crate::top::text::clean;
+
+/// What stands before a number that may be too large, or is an estimate.
+const ABOUT: &str = "≈";
 
 /// Files of the same second that are told apart.
 const MOST_OF_A_SECOND: usize = 100;
@@ -95,16 +99,16 @@ pub fn text(screen: &Buffer) -> String {
     text
 }
 
-/// A row as one line, its parts apart by tabulators.
+/// A row as one line, its parts apart by tabulators; what may be too large says so, as on the screen.
 pub fn row_text(row: &Row) -> String {
     let name = row.key.as_ref().map(|key| clean(&key.text)).unwrap_or_default();
     let latency = row.latency.map(|latency| format!("\tp95 {} ns", latency.p95));
+    let sums = [row.hits, row.bytes, row.errors];
+    let [hits, bytes, errors] = sums.map(|sum| format!("{}{}", mark(sum, ABOUT), sum.value));
+    let about = if is_exact(row.clients) { "" } else { ABOUT };
+    let clients = format!("{about}{}", row.clients.count);
     format!(
-        "{name}\t{} hits\t{} bytes\t{} errors\t{} clients{}",
-        row.hits.value,
-        row.bytes.value,
-        row.errors.value,
-        row.clients.count,
+        "{name}\t{hits} hits\t{bytes} bytes\t{errors} errors\t{clients} clients{}",
         latency.unwrap_or_default()
     )
 }

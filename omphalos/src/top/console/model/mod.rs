@@ -80,6 +80,7 @@ pub enum Message {
 
 /// What a key wants to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent wishes")]
 pub struct Effects {
     /// To end.
     pub quit: bool,
@@ -95,10 +96,13 @@ pub struct Effects {
     pub export: Option<Kind>,
     /// To draw and ask everything anew.
     pub redraw: bool,
+    /// To give the terminal back and stop, until the shell goes on with it.
+    pub suspend: bool,
 }
 
 /// What was chosen.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent choices")]
 pub struct Model {
     /// What has the screen.
     pub view: View,
@@ -132,6 +136,10 @@ pub struct Model {
     pub has_thresholds: bool,
     /// Which console it is.
     pub form: Form,
+    /// Whether there are keys at all, which can be named.
+    pub has_keys: bool,
+    /// The format that all lines have, where it is known.
+    pub format: Option<&'static str>,
     /// The dimension that the old console goes back to.
     home: Dimension,
     /// The dimension whose first row is to be entered as soon as it is there: its key came before it.
@@ -159,6 +167,8 @@ impl Model {
             rows: rows.unwrap_or(ROWS),
             has_thresholds: false,
             form: Form::Full,
+            has_keys: true,
+            format: None,
             enters: None,
         }
     }
@@ -175,6 +185,7 @@ impl Model {
         match key {
             Key::Interrupt => return Effects { quit: true, ..Effects::default() },
             Key::Redraw => return Effects { redraw: true, ..Effects::default() },
+            Key::Suspend => return Effects { suspend: true, ..Effects::default() },
             _ => {}
         }
         match self.mode.clone() {

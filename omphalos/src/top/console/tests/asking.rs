@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use omphalos_live::{Answer, Dimension, Filter, Question};
 
-use super::{Fake, LINES};
+use super::{Fake, LINES, source};
 use crate::top::console::asker::Asker;
 use crate::top::console::data::{Snapshot, Wanted};
 use crate::top::console::events::{Event, MOST_WAITING};
 use crate::top::console::model::Model;
 use crate::top::console::sort::{Column, Sort};
-use crate::top::figures::{Feed, Figures};
+use crate::top::figures::{Feed, Figures, Reading, SourceState};
 
 /// Nothing in these tests takes so long.
 const LONG: Duration = Duration::from_mins(1);
@@ -124,6 +124,27 @@ fn a_slow_answer_holds_up_nobody_and_only_the_last_wish_follows_it() {
     asker.order(|orders| orders.wanted.rows = 7);
     drop(asker);
     slow.let_go();
+}
+
+/// What is shown first is soon followed by what is there, however seldom it is drawn.
+#[test]
+fn while_files_are_read_it_is_asked_again_soon() {
+    let fake = Arc::new(Fake::new());
+    let state =
+        |state| fake.feed.lock().unwrap().sources = vec![SourceState { state, ..source("a") }];
+    state(Reading::CatchingUp);
+    let (asker, events) = started(Arc::<Fake>::clone(&fake), 60 * LONG);
+    assert_eq!(data(&events).summary.hits, 0);
+    (0..LINES).for_each(|number| fake.take(number));
+    while data(&events).summary.hits == 0 {}
+    state(Reading::Following);
+    while data(&events).is_reading() {}
+    // A filter has them read once more.
+    state(Reading::CatchingUp);
+    asker.order(|orders| orders.filter = Some("status:404".to_owned()));
+    assert!(data(&events).is_reading());
+    state(Reading::Following);
+    while data(&events).is_reading() {}
 }
 
 #[test]
