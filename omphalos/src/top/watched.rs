@@ -90,3 +90,80 @@ impl Figures for Watched {
         Feed { sources, notice }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use omphalos_live::{Hit, NoOthers, Scope, Settings};
+
+    use super::super::counter::over;
+    use super::super::figures::SourceState;
+    use super::*;
+
+    /// A source whose lines cannot be had again, or are all there.
+    struct Once(Result<Option<String>, String>);
+
+    impl Source for Once {
+        fn states(&self) -> Vec<SourceState> {
+            Vec::new()
+        }
+
+        fn begin_again(&self, forget: &dyn Fn()) -> Result<Option<String>, String> {
+            if self.0.is_ok() {
+                forget();
+            }
+            self.0.clone()
+        }
+
+        fn check_fields(&self, fields: &[&str]) -> Result<(), String> {
+            if fields.contains(&"host.id") { Err("host.id".to_owned()) } else { Ok(()) }
+        }
+    }
+
+    fn watched(again: Result<Option<String>, String>) -> Watched {
+        let window = Duration::from_mins(2);
+        let counter = Counter::new(over(window, Settings::default())).unwrap();
+        let hit = Hit { time: 1_795_349_700_000_000_000, others: &NoOthers, ..Hit::default() };
+        counter.fill(|live| live.take(&hit));
+        Watched {
+            counter: Arc::new(counter),
+            source: Arc::new(Once(again)),
+            shown: "here".to_owned(),
+            since: Mutex::default(),
+        }
+    }
+
+    fn hits(watched: &Watched) -> u64 {
+        match watched.ask(&Question::Summary { scope: Scope::Start }) {
+            Answer::Summary(summary) => summary.hits,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn filter(text: &str) -> Option<Filter> {
+        Some(Filter::new(text).unwrap())
+    }
+
+    #[test]
+    fn what_cannot_be_counted_once_more_is_said_and_never_thrown_away_for_nothing() {
+        let pipe = watched(Ok(Some("standard input cannot be read again".to_owned())));
+        pipe.set_filter(filter("status:200")).unwrap();
+        assert_eq!(hits(&pipe), 0);
+        let notice = pipe.feed().notice.unwrap();
+        assert!(notice.contains("standard input cannot be read again: counted from "), "{notice}");
+        assert!(notice.ends_with(" on, with this filter"), "{notice}");
+        pipe.set_window(Duration::from_hours(1)).unwrap();
+        assert!(pipe.feed().notice.unwrap().ends_with(" on, with this window"));
+
+        let ended = watched(Err("it has ended".to_owned()));
+        assert_eq!(ended.set_filter(filter("status:200")), Err("it has ended".to_owned()));
+        assert!(ended.set_window(Duration::from_hours(1)).is_err());
+        assert_eq!((hits(&ended), ended.window()), (1, Duration::from_mins(2)));
+
+        let files = watched(Ok(None));
+        assert_eq!(files.set_filter(filter("a host.id:b")), Err("host.id".to_owned()));
+        assert!(files.count(Dimension::named("host.id")).is_err());
+        assert_eq!(hits(&files), 1);
+        files.set_filter(filter("status:200")).unwrap();
+        assert!(!files.feed().notice.unwrap().contains("counted from"));
+    }
+}
