@@ -39,6 +39,10 @@ pub struct Source {
     pub follows: bool,
     /// What writes the documents.
     pub documents: Documents,
+    /// Where it is said what cannot be read now.
+    pub health: Health,
+    /// Where it is counted what is read, and what is damaged.
+    pub metrics: ShipperMetrics,
 }
 
 impl Source {
@@ -52,6 +56,8 @@ impl Source {
             says_untimed: true,
             follows: false,
             documents: Documents::default(),
+            health: Health::default(),
+            metrics: ShipperMetrics::default(),
         }
     }
 }
@@ -83,12 +89,13 @@ impl Reading {
         batch: &BatchSettings,
         turn: impl FnMut(&mut ClosedBatch) -> T + Send + 'static,
     ) -> anyhow::Result<(Self, mpsc::Receiver<T>)> {
-        let Source { inputs, host, remembered, pipe, says_untimed, follows, documents } = source;
+        let Source { inputs, host, remembered, pipe, says_untimed, follows, documents, .. } =
+            source;
+        let (health, metrics) = (source.health, source.metrics);
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let state = StateDir::open(directory.path())?;
         let (batches, closed) = sync_channel(1);
         let (inbox, bodies) = (Inbox::default(), Bodies::default());
-        let metrics = ShipperMetrics::default();
         let joints = Joints {
             inbox: inbox.clone(),
             batches,
@@ -96,7 +103,7 @@ impl Reading {
             documents,
             bodies: bodies.clone(),
             metrics: metrics.clone(),
-            health: Health::default(),
+            health,
         };
         // Nothing of what is remembered meanwhile is for anybody.
         let settings =

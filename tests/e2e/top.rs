@@ -145,3 +145,127 @@ fn what_shippers_send_as_datagrams_can_be_watched_without_an_indexer() {
         holds(seen == 5_000, seen)
     });
 }
+
+/// A log of old lines, in a directory of its own.
+fn old_log(name: &str, lines: u32) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join(name);
+    std::fs::write(&path, access_lines(lines)).expect("a log");
+    let path = path.display().to_string();
+    (directory, path)
+}
+
+fn access_lines(lines: u32) -> String {
+    let line = |number| {
+        let second = number % 60;
+        format!("192.0.2.1 - - [22/Nov/2026:12:00:{second:02} +0000] \"GET /a HTTP/1.1\" 200 100\n")
+    };
+    (0..lines).map(line).collect()
+}
+
+fn top(directory: &tempfile::TempDir, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = directory.path().join("top.out");
+    std::fs::remove_file(&output).ok();
+    let run = Program::new("omphalos", &output).arg("top").args(arguments).run();
+    (run.code, run.output)
+}
+
+/// The kind: where reading begins is said to the monitor, and the monitor asks what it remembers.
+#[test]
+fn what_stood_in_a_file_before_its_end_is_not_counted() {
+    let (directory, log) = old_log("access.log", 500);
+    let mut watcher = Program::new("omphalos", &directory.path().join("top.out"))
+        .args(["top", "--parser", "clf", "--from", "end", "--json", "--batch", "100000"])
+        .args(["-i", "7200", "--refresh", "100ms"])
+        .arg(&log)
+        .start();
+    let seen = || printed(&watcher.log()).last().map(lines);
+    eventually("figures are printed", || holds(seen().is_some(), "none"));
+    let mut written = 0;
+    eventually("only new lines are counted", || {
+        // The first may come before the end is found.
+        let mut file = std::fs::OpenOptions::new().append(true).open(&log).expect("the log");
+        std::io::Write::write_all(&mut file, access_lines(1).as_bytes()).expect("a line");
+        written += 1;
+        holds(seen().is_some_and(|seen| seen > 0), written)
+    });
+    assert!(seen().is_some_and(|seen| seen <= written), "{:?} of {written}", seen());
+    watcher.kill();
+}
+
+/// The kind: words that cannot both be followed, of which one was followed without a word.
+#[test]
+fn words_that_contradict_one_another_are_refused_by_name() {
+    let (directory, log) = old_log("access.log", 3);
+    let amqp = ["--amqp-url", "amqp://127.0.0.1:1/%2f"];
+    let udp = ["--udp", "127.0.0.1:0"];
+    let since = ["--since", "1h"];
+    let file = [&*log];
+    let sources: [(&[&str], &str); 4] =
+        [(&amqp, "--amqp-url"), (&udp, "--udp"), (&since, "--since"), (&file, "files")];
+    for (at, (one, name)) in sources.iter().enumerate() {
+        for (other, other_name) in sources.iter().skip(at + 1) {
+            let (code, said) = top(&directory, &[one, other, &["--batch", "1"][..]].concat());
+            assert_eq!(code, Some(2), "{name} and {other_name}: {said}");
+            assert!(said.contains(name) && said.contains(other_name), "{said}");
+        }
+    }
+    for (arguments, expected) in [
+        (&[&*log, "--once", "--from", "end"][..], "--from end begins where --once ends"),
+        (&[&*log, "--json", "--from", "end"], "--from end begins where --once ends"),
+        (&["-", "--from", "end", "--batch", "1"], "standard input"),
+        (&["--udp", "127.0.0.1:0", "--from", "end", "--batch", "1"], "from now on in any case"),
+        (&[&*log, "--once", "-i", "0"], "up to 7 days"),
+        (&[&*log, "--once", "-i", "8d"], "up to 7 days"),
+        (&[&*log, "--once", "--dimension", "host.id"], "--dimension: host.id is a field of"),
+        (&[&*log, "--once", "--filter", "a OR log.offset:>5"], "--filter: log.offset is a field"),
+        (&[&*log, "--once", "--filter", "ip:10.0.1.*"], "a network, as in ip:10.0.0.0/8"),
+        (&[&*log, "--once", "--filter", "status:!200"], "NOT status:200"),
+    ] {
+        let (code, said) = top(&directory, arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    for arguments in [
+        &["-i", "43200"][..],
+        &["-i", "3601"],
+        &["--replay", "max"],
+        &["--filter", "-status:404"],
+        &["--filter", "*:*"],
+    ] {
+        let asked = [&[&*log, "-p", "clf", "--json"], arguments].concat();
+        let (code, said) = top(&directory, &asked);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        assert_eq!(printed(&said).last().map(hits), Some(3), "{arguments:?}: {said}");
+    }
+}
+
+/// The kind: a reason for which nothing comes that was known to the log alone.
+#[test]
+fn why_nothing_comes_of_a_file_is_said_with_the_figures_and_by_the_exit_code() {
+    let (directory, log) = old_log("access.log", 500);
+    let name = |name: &str| directory.path().join(name).display().to_string();
+    let cut = {
+        let whole = std::process::Command::new("gzip").args(["-c", &log]).output().expect("gzip");
+        let half = whole.stdout.get(..whole.stdout.len() / 2).expect("a half");
+        std::fs::write(name("cut.log.gz"), half).expect("an archive");
+        // One that was written a moment ago may not be finished yet.
+        let file = std::fs::File::options().write(true).open(name("cut.log.gz"));
+        let past = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        file.expect("the archive").set_modified(past).expect("an old archive");
+        name("cut.log.gz")
+    };
+    let batch = ["--batch", "2", "--refresh", "1s", "--json", "-p", "clf"];
+    for (named, expected) in [
+        (name("missing.log"), "the file is not there"),
+        (name("*.none"), "no file matches"),
+        (cut, "damaged or cut off"),
+    ] {
+        let (code, said) = top(&directory, &[&[&*named][..], &batch].concat());
+        let notice = printed(&said).pop().expect("figures")["notice"].take();
+        assert!(notice.as_str().is_some_and(|it| it.contains(expected)), "{named}: {said}");
+        assert_eq!(code, Some(1), "{named}: {said}");
+    }
+    let (code, said) = top(&directory, &[&[&*log][..], &batch].concat());
+    assert_eq!(code, Some(0), "{said}");
+}

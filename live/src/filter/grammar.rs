@@ -1,6 +1,6 @@
 //! Reads what is typed: by recursive descent, looking at each character once.
 
-use super::matching::{Edge, Test, What};
+use super::matching::{Edge, Test, What, instead_of_pattern};
 use super::{Node, Role};
 
 /// Why a text is no filter.
@@ -154,7 +154,7 @@ impl Parser<'_> {
             Some('[' | '{') => {
                 return Err(self.problem("a field before a range, as in status:[400 TO 499]"));
             }
-            _ => self.word()?,
+            _ => self.word(field)?,
         };
         self.end_of_value()?;
         Ok(Some(Node::Test(Test::new(field, what))))
@@ -183,7 +183,7 @@ impl Parser<'_> {
     }
 
     /// The word up to a blank, a parenthesis or a quotation mark.
-    fn word(&mut self) -> Result<What, FilterProblem> {
+    fn word(&mut self, field: Option<&str>) -> Result<What, FilterProblem> {
         let mut is_escaped = false;
         let end = self.rest.char_indices().find(|(_, next)| {
             let is_end = !is_escaped && (next.is_whitespace() || "()\"".contains(*next));
@@ -195,11 +195,21 @@ impl Parser<'_> {
         if word.is_empty() || matches!(word, "AND" | "OR" | "NOT" | "&&" | "||") {
             return Err(self.problem("a value"));
         }
+        if field.is_some() && word.starts_with('!') {
+            return Err(
+                self.problem("a value, and NOT before the name of the field: NOT status:200")
+            );
+        }
         if ends_fuzzily(word) {
             return Err(self.problem("no ~: words and phrases are compared as they are"));
         }
         let what =
             single(word).ok_or_else(|| self.problem("something behind the last backslash"))?;
+        if matches!(what, What::Pattern(_))
+            && let Some(instead) = field.and_then(instead_of_pattern)
+        {
+            return Err(self.problem(instead));
+        }
         self.rest = rest;
         Ok(what)
     }
@@ -284,7 +294,7 @@ fn field_name(text: &str) -> Option<(&str, &str)> {
 
 /// What a single word asks for; `None` where its last backslash escapes nothing.
 fn single(word: &str) -> Option<What> {
-    if word == "*" {
+    if matches!(word, "*" | "*:*") {
         return Some(What::Anything);
     }
     if has_wildcard(word) {

@@ -119,6 +119,11 @@ impl Test {
         Self { fields: named, ask, is_anywhere }
     }
 
+    /// The fields that are named; none where the text is looked for in any.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(|_| !self.is_anywhere).map(|field| &*field.name)
+    }
+
     /// Whether it is so of a line.
     pub fn matches(&self, hit: &Hit<'_>) -> bool {
         if self.is_anywhere && self.ask == Ask::Anything {
@@ -131,6 +136,16 @@ impl Test {
             Ask::Equal { text, .. } if self.is_anywhere => is_inside(hit, text.as_bytes()),
             _ => false,
         }
+    }
+}
+
+/// What to ask instead of a pattern in a field whose values are no texts: `*` and `?` find nothing there,
+/// in a search as here.
+pub fn instead_of_pattern(field: &str) -> Option<&'static str> {
+    match Field::new(field_of(field)).kind {
+        Kind::Address => Some("a network, as in ip:10.0.0.0/8: * and ? find nothing in addresses"),
+        Kind::Number => Some("a range, as in status:[500 TO 599]: * and ? find nothing in numbers"),
+        Kind::Keyword | Kind::Text | Kind::Any => None,
     }
 }
 

@@ -48,7 +48,7 @@ enum Role {
 }
 
 impl Filter {
-    /// The filter that was typed; nothing, or `*`, means all lines.
+    /// The filter that was typed; nothing, `*`, or `*:*`, means all lines.
     ///
     /// # Errors
     /// When it cannot be read, or asks for what a line cannot tell.
@@ -61,6 +61,15 @@ impl Filter {
     /// Whether a line is meant.
     pub fn matches(&self, hit: &Hit<'_>) -> bool {
         self.node.as_ref().is_none_or(|node| node.matches(hit))
+    }
+
+    /// The fields that are asked for by their names.
+    pub fn fields(&self) -> Vec<&str> {
+        let mut fields = Vec::new();
+        if let Some(node) = &self.node {
+            node.add_fields(&mut fields);
+        }
+        fields
     }
 
     /// What was typed.
@@ -76,6 +85,13 @@ impl fmt::Display for Filter {
 }
 
 impl Node {
+    fn add_fields<'a>(&'a self, fields: &mut Vec<&'a str>) {
+        match self {
+            Self::Test(test) => fields.extend(test.named()),
+            Self::Group(parts) => parts.iter().for_each(|(_, node)| node.add_fields(fields)),
+        }
+    }
+
     fn matches(&self, hit: &Hit<'_>) -> bool {
         let parts = match self {
             Self::Test(test) => return test.matches(hit),

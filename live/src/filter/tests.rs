@@ -52,6 +52,9 @@ fn fields_are_compared_as_what_they_are() {
     for (typed, expected) in [
         ("", true),
         ("*", true),
+        ("*:*", true),
+        ("NOT *:*", false),
+        ("*:* AND status:500", false),
         ("status:503", true),
         ("status:500", false),
         ("status:>=500", true),
@@ -140,8 +143,22 @@ fn operators_bind_as_in_lucene() {
 }
 
 #[test]
+fn fields_that_are_named_are_known_wherever_they_stand() {
+    let filter = Filter::new("curl (host.id:a OR -(log.offset:>5 _exists_:ecs.version)) ip:::1");
+    assert_eq!(
+        filter.unwrap().fields(),
+        ["host.id", "log.offset", "ecs.version", "source.ip", "ip"]
+    );
+}
+
+#[test]
 fn what_cannot_be_read_says_where_and_why() {
     for (typed, expected) in [
+        ("ip:10.0.1.*", "character 4: expected a network, as in ip:10.0.0.0/8"),
+        ("ip:(::1 OR 10.?)", "expected a network"),
+        ("status:5*", "character 8: expected a range, as in status:[500 TO 599]"),
+        ("http.response.body.bytes:1?", "expected a range"),
+        ("status:!200", "character 8: expected a value, and NOT before the name of the field"),
         ("status:", "character 8: expected a value, found its end"),
         ("(status:1", "character 10: expected a closing parenthesis, found its end"),
         ("a)", "character 2: expected no more than was opened, found \")\""),

@@ -18,13 +18,39 @@ pub struct Counter {
     rounds: AtomicUsize,
 }
 
-/// Settings for a window: small steps, of which it has a whole number.
+/// A window can look back so far.
+pub const LONGEST_WINDOW: Duration = Duration::from_hours(7 * 24);
+/// How long steps are, in seconds.
+const STEPS: [u64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
+/// Steps that a window has if it can, and at most.
+const FEW_STEPS: u64 = 120;
+const MOST_STEPS: u64 = 720;
+
+/// Whether a window can look back so far.
+///
+/// # Errors
+/// What is expected, for people.
+pub fn check_window(window: Duration) -> Result<(), String> {
+    if window.is_zero() || window > LONGEST_WINDOW {
+        return Err(format!("expected a window of more than 0 and up to 7 days, found {window:?}"));
+    }
+    Ok(())
+}
+
+/// Settings for a window: small steps, of which it has a whole number. One that has none is as much
+/// longer as is needed.
 pub fn over(window: Duration, settings: Settings) -> Settings {
-    let seconds = window.as_secs();
-    let step = [1, 2, 5, 10, 15, 30, 60, 120, 300]
-        .into_iter()
-        .find(|step| seconds / step <= 120 && seconds.is_multiple_of(*step));
-    let step = Duration::from_secs(step.unwrap_or(1));
+    let seconds = window.as_secs().saturating_add(u64::from(window.subsec_nanos() > 0)).max(1);
+    let find = |most: u64, is_whole: bool| {
+        let fits = |step: &u64| {
+            seconds.div_ceil(*step) <= most && (!is_whole || seconds.is_multiple_of(*step))
+        };
+        STEPS.into_iter().find(fits)
+    };
+    let step = find(FEW_STEPS, true).or_else(|| find(MOST_STEPS, true));
+    let step = step.or_else(|| find(MOST_STEPS, false)).unwrap_or(1);
+    let window = Duration::from_secs(seconds.next_multiple_of(step));
+    let step = Duration::from_secs(step);
     // Only so many steps can be open at a time.
     let ahead = (step * 40).min(Duration::from_mins(1));
     Settings { window, step, ahead, ..settings }
@@ -92,13 +118,15 @@ impl Counter {
     ///
     /// # Errors
     /// When a window cannot be so long.
-    pub fn set_window(&self, window: Duration) -> Result<bool, SettingsProblem> {
+    pub fn set_window(&self, window: Duration) -> Result<bool, String> {
+        check_window(window)?;
         self.asked(|live| {
             let wanted = over(window, live.settings().clone());
             wanted.check()?;
             let is_kept = wanted.step == live.settings().step;
-            if is_kept { live.set_window(window).map(|()| true) } else { Ok(false) }
+            if is_kept { live.set_window(wanted.window).map(|()| true) } else { Ok(false) }
         })
+        .map_err(|problem: SettingsProblem| problem.to_string())
     }
 
     /// Begins anew with another window, and the steps that go with it.
@@ -156,6 +184,28 @@ mod tests {
         let counter = Counter::new(over(windows[0], Settings::default())).unwrap();
         assert!(counter.set_window(Duration::from_hours(1000)).is_err());
         assert_eq!(counter.window(), windows[0]);
+    }
+
+    /// The kind: lengths that no step divides, and those for which steps that do are too many.
+    #[test]
+    fn a_window_of_any_length_is_made_of_whole_steps_and_never_shorter() {
+        let odd = [721, 1001, 3601, 7210, 43_200, 86_400, 604_799, 604_800];
+        for seconds in (1..8_000).chain(odd) {
+            let asked = Duration::from_secs(seconds);
+            let settings = over(asked, Settings::default());
+            assert_eq!(settings.check(), Ok(()), "{seconds}");
+            assert!(settings.window >= asked, "{seconds}");
+            assert!(settings.window < asked + settings.step, "{seconds}: {settings:?}");
+            assert!(check_window(asked).is_ok());
+        }
+        for exact in [720, 43_200, 86_400, 604_800].map(Duration::from_secs) {
+            assert_eq!(over(exact, Settings::default()).window, exact);
+        }
+        let parts = over(Duration::from_millis(1500), Settings::default());
+        assert_eq!(parts.window, Duration::from_secs(2));
+        for refused in [0, 604_801].map(Duration::from_secs) {
+            assert!(check_window(refused).unwrap_err().contains("up to 7 days"));
+        }
     }
 
     #[test]

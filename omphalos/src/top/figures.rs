@@ -13,7 +13,10 @@ pub trait Figures: Send + Sync {
     fn ask(&self, question: &Question) -> Answer;
 
     /// Counts the lines from now on that `filter` means; what was counted before is forgotten.
-    fn set_filter(&self, filter: Option<Filter>);
+    ///
+    /// # Errors
+    /// Why it cannot be counted, for people; what was counted stays.
+    fn set_filter(&self, filter: Option<Filter>) -> Result<(), String>;
 
     /// Counts the keys of one more dimension from now on.
     ///

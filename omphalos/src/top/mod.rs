@@ -16,7 +16,7 @@ mod watched;
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
@@ -26,7 +26,7 @@ use omphalos_live::Scope;
 use tokio::time::{MissedTickBehavior, interval};
 
 use counter::Counter;
-use figures::Figures;
+use figures::{Figures, Reading as State, SourceState};
 use history::{History, Period};
 use options::{From, Options, Screen};
 use printed::{Figured, Wanted};
@@ -97,7 +97,15 @@ async fn start(options: &Options) -> anyhow::Result<(Arc<dyn Figures>, Reading)>
         From::History(settings, period) => return start_history(options, settings, *period).await,
     };
     tokio::spawn(tick(Arc::clone(&counter)));
-    Ok((Arc::new(Watched { counter, source, shown: options.shown.clone() }), reading))
+    Ok((
+        Arc::new(Watched {
+            counter,
+            source,
+            shown: options.shown.clone(),
+            since: Mutex::default(),
+        }),
+        reading,
+    ))
 }
 
 /// Asks once, so that what is wrong is known before a screen opens.
@@ -143,7 +151,9 @@ async fn show(
                 ticks.tick().await;
                 print(options, &**figures, Scope::Window)?;
             }
-            Ok(true)
+            let sources = figures.feed().sources;
+            let has_failed = |source: &SourceState| matches!(source.state, State::Failed(_));
+            Ok(!sources.iter().any(has_failed))
         }
         Screen::Full | Screen::Classic => {
             let figures = Arc::clone(figures);

@@ -1,6 +1,7 @@
 //! What is asked for on the command line: the words of `omphalos top`, and those of the httptop that it
 //! continues.
 
+mod contradictions;
 mod values;
 
 use std::time::Duration;
@@ -19,11 +20,14 @@ use omphalos_transport::udp::ReceiveOptions;
 
 use super::console::thresholds::Thresholds;
 use super::console::{Background, Colours};
-use super::counter::over;
+use super::counter::{LONGEST_WINDOW, check_window, over};
 use super::history::Period;
 use super::source::files::Manner;
 use crate::run::{Settings, all_settings};
 use crate::search::{place, time_arg, times};
+use contradictions::{
+    begins_at_end, check_beginning, check_endless, check_known, check_single, check_unsampled,
+};
 use values::{background, by, bytes, colours, period, sample, speed};
 
 const EXAMPLES: &str = "\
@@ -35,7 +39,7 @@ aggregations: times are written as for omphalos search.
 
 Times are those of the lines. With --once it prints the figures of all lines and ends.
 
-Exit codes: 0 done; 1 some of a file could not be read; 2 usage.
+Exit codes: 0 done; 1 some of a file could not be read, or nothing be reached; 2 usage.
 
 Examples:
   omphalos top /var/log/nginx/access.log
@@ -188,13 +192,13 @@ fn with_own(command: Command) -> Command {
         )
         .arg(value("dimension", "FIELD", "What is counted: section, path, client, user, referrer, agent, status, method, vhost, host, source, or any field").default_value("section"))
         .arg(value("by", "COLUMN", "Order: hits, bytes, errors, latency or clients").default_value("hits").value_parser(by))
-        .arg(value("filter", "QUERY", "Count only these lines; the query is one of omphalos search"))
+        .arg(value("filter", "QUERY", "Count only these lines; the query is one of omphalos search").allow_hyphen_values(true))
         .arg(
             value("from", "WHERE", "Where to begin in files: at their beginning, or at their end")
                 .default_value("beginning")
                 .value_parser(["beginning", "end"]),
         )
-        .arg(value("replay", "SPEED", "Play old lines as if they were written now, so many times as fast").value_parser(speed))
+        .arg(value("replay", "SPEED", "Play old lines as if they were written now, so many times as fast, or as fast as can be (max)").value_parser(speed))
         .arg(time_arg("since", "Show what is stored, from this time on, instead of what comes").conflicts_with_all(["from", "replay", "sample"]))
         .arg(time_arg("until", "Show what is stored from before this time").requires("since"))
         .arg(value("sample", "PART", "Of a fleet, watch only this part of the messages: 1/2, 1/4, 1/8 or 1/16").value_parser(sample))
@@ -237,6 +241,7 @@ impl Options {
         let text = |name: &str| given.get_one::<String>(name).map_or("", String::as_str);
         let dimension = Dimension::named(text("dimension"));
         let live = live(given, &dimension)?;
+        check_known(&from, &live, &dimension)?;
         let by = given.get_one("by").copied().unwrap_or_default();
         let rows = given.get_one::<u16>("count").map(|rows| usize::from(*rows));
         let is_slow = is_classic || matches!(from, From::History(..));
@@ -247,7 +252,8 @@ impl Options {
         }
         let thresholds = thresholds(given);
         let says_window = given.value_source("interval") == Some(ValueSource::CommandLine);
-        let window = Some(live.window).filter(|_| says_window);
+        let asked = given.get_one::<Duration>("interval").copied();
+        let window = asked.filter(|_| says_window);
         let screen = screen(given, is_classic);
         Ok(Self {
             from,
@@ -276,13 +282,10 @@ fn from(
     is_classic: bool,
 ) -> Result<(From, String), ConfigError> {
     let is_named = |name| given.contains_id(name);
+    check_single(given)?;
+    check_beginning(settings, given)?;
     let has_files = settings.shipper.monitor.iter().any(|table| !table.paths.is_empty());
     if let Some(period) = period_of(given)? {
-        if is_named("monitor.paths") {
-            return Err(ConfigError::invalid(
-                "--since is for what is stored, not for files: leave one of them out",
-            ));
-        }
         return Ok((From::History(Box::new(settings.clone()), period), shown_period(&period)));
     }
     let is_live = ["amqp.url", "amqp.url_file", "receive.listen"].into_iter().any(is_named);
@@ -328,22 +331,6 @@ fn from_udp(settings: &Settings, given: &ArgMatches) -> Result<(From, String), C
     }
 }
 
-fn check_unsampled(given: &ArgMatches) -> Result<(), ConfigError> {
-    if given.contains_id("sample") {
-        return Err(ConfigError::invalid("--sample is for fleets: give --amqp-url as well"));
-    }
-    Ok(())
-}
-
-fn check_endless(given: &ArgMatches, what: &str) -> Result<(), ConfigError> {
-    if is_once(given) || given.contains_id("replay") {
-        return Err(ConfigError::invalid(format!(
-            "{what} has no end and no beginning: --once, --replay and --json without --batch are for files and what is stored"
-        )));
-    }
-    Ok(())
-}
-
 fn period_of(given: &ArgMatches) -> Result<Option<Period>, ConfigError> {
     let now = Timestamp::now().to_zoned_datetime(TimeZone::system());
     let (since, until) = times(given, &now)?;
@@ -380,7 +367,7 @@ fn tables(
     given: &ArgMatches,
     is_classic: bool,
 ) -> Vec<MonitorSettings> {
-    let at_end = given.get_one::<String>("from").is_some_and(|from| from == "end");
+    let at_end = begins_at_end(given);
     let mut tables = tables.to_vec();
     for table in &mut tables {
         table.archives = true;
@@ -395,6 +382,10 @@ fn tables(
 
 fn live(given: &ArgMatches, dimension: &Dimension) -> Result<LiveSettings, ConfigError> {
     let window = given.get_one("interval").copied().unwrap_or(Duration::from_mins(2));
+    let problem = |error| ConfigError::invalid(format!("--interval: {error}"));
+    // What is stored has no steps, and any window.
+    let window = if given.contains_id("since") { window.min(LONGEST_WINDOW) } else { window };
+    check_window(window).map_err(problem)?;
     let mut live = over(window, LiveSettings::default());
     if !live.dimensions.contains(dimension) {
         live.dimensions.push(dimension.clone());
@@ -404,7 +395,7 @@ fn live(given: &ArgMatches, dimension: &Dimension) -> Result<LiveSettings, Confi
             .map_err(|error| ConfigError::invalid(format!("--filter: {error}")))?;
         live.filter = Some(filter);
     }
-    live.check().map_err(|error| ConfigError::invalid(format!("--interval: {error}")))?;
+    live.check().map_err(|error| problem(error.to_string()))?;
     Ok(live)
 }
 

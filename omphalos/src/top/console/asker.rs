@@ -149,7 +149,11 @@ fn serve(
 ) -> Option<bool> {
     if let Some(text) = order.filter {
         match Filter::new(&text) {
-            Ok(filter) => figures.set_filter((!text.is_empty()).then_some(filter)),
+            Ok(filter) => {
+                if let Err(problem) = figures.set_filter((!text.is_empty()).then_some(filter)) {
+                    sender.send(Event::Refused(problem)).ok()?;
+                }
+            }
             Err(problem) => sender.send(Event::Refused(problem.to_string())).ok()?,
         }
     }

@@ -58,8 +58,8 @@ pub fn run(figures: &dyn Figures, options: &Options) -> anyhow::Result<()> {
             said = Some(text);
         }
         let sources = &data.feed.sources;
-        let has_ended = |state: &Reading| matches!(state, Reading::Ended | Reading::Failed(_));
-        if !sources.is_empty() && sources.iter().all(|source| has_ended(&source.state)) {
+        // One that cannot be read now may be there again later.
+        if !sources.is_empty() && sources.iter().all(|source| source.state == Reading::Ended) {
             return Ok(());
         }
         match events.recv_timeout(pause) {

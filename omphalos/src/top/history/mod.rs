@@ -264,11 +264,12 @@ impl Figures for History {
         }
     }
 
-    fn set_filter(&self, filter: Option<Filter>) {
+    fn set_filter(&self, filter: Option<Filter>) -> Result<(), String> {
         let mut state = self.lock();
         state.filter = filter.map(|filter| filter.text().to_owned());
         state.keys.clear();
         state.series = None;
+        Ok(())
     }
 
     /// All fields are there to be asked for: one that was refused is refused again.

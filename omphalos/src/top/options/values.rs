@@ -33,14 +33,17 @@ pub fn by(text: &str) -> Result<By, String> {
     })
 }
 
-/// How many times as fast old lines are played.
+/// How many times as fast old lines are played; `max` is as fast as they can be read.
 pub fn speed(text: &str) -> Result<f64, String> {
+    if matches!(text, "max" | "inf") {
+        return Ok(f64::INFINITY);
+    }
     let speed: f64 = text.trim_end_matches('x').parse().map_err(|_| expected_speed())?;
     if speed.is_finite() && speed >= 0.001 { Ok(speed) } else { Err(expected_speed()) }
 }
 
 fn expected_speed() -> String {
-    "expected a factor of 0.001 or more, such as 1 or 60".to_owned()
+    "expected a factor of 0.001 or more, such as 1 or 60, or max".to_owned()
 }
 
 /// One of so many messages.
@@ -83,6 +86,7 @@ mod tests {
         assert_eq!(period("5m"), Ok(Duration::from_mins(5)));
         assert!(period("soon").is_err());
         assert_eq!(speed("60x"), Ok(60.0));
-        assert!(speed("0").is_err() && speed("NaN").is_err() && speed("inf").is_err());
+        assert!(["max", "inf"].iter().all(|word| speed(word) == Ok(f64::INFINITY)));
+        assert!(speed("0").is_err() && speed("NaN").is_err() && speed("-inf").is_err());
     }
 }

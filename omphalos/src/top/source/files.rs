@@ -4,18 +4,22 @@
 use std::ffi::OsStr;
 use std::io::stdin;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use omphalos_common::clock::now_millis;
 use omphalos_common::config::{Period, Size};
+use omphalos_common::telemetry::Health;
 use omphalos_live::{DocumentReader, Pace, Place, with_event};
 use omphalos_parser::Documents;
-use omphalos_shipper::monitor::{ClosedBatch, Host, Input, Owner, PIPE};
+use omphalos_shipper::metrics::ShipperMetrics;
+use omphalos_shipper::monitor::{ClosedBatch, Host, Input, Owner, PIPE, Remembered, Start};
 use omphalos_transport::batch::BatchSettings;
 use tokio::sync::{Notify, mpsc};
 
 use super::Source;
+use super::missing::{Absent, Lookout, check_fields, damaged};
 use super::pacing::Pacing;
 use crate::reading::{Reading as FileReading, Source as Read};
 use crate::top::counter::Counter;
@@ -77,6 +81,7 @@ pub struct Files {
     reading: FileReading,
     batches: mpsc::Receiver<Vec<Owner>>,
     anew: Arc<Notify>,
+    is_over: Arc<AtomicBool>,
 }
 
 /// What is read, and how.
@@ -86,6 +91,8 @@ struct Plan {
     manner: Manner,
     counter: Arc<Counter>,
     ledger: Ledger,
+    health: Health,
+    metrics: ShipperMetrics,
 }
 
 /// How files are, and the way to have them read once more.
@@ -93,7 +100,12 @@ pub struct Shelf {
     ledger: Ledger,
     counter: Arc<Counter>,
     anew: Arc<Notify>,
-    can_begin_again: bool,
+    has_pipe: bool,
+    begins_at_end: bool,
+    lookout: Lookout,
+    absent: Absent,
+    is_over: Arc<AtomicBool>,
+    metrics: ShipperMetrics,
 }
 
 impl Files {
@@ -109,16 +121,24 @@ impl Files {
     ) -> anyhow::Result<(Self, Shelf)> {
         let (ledger, anew) = (Ledger::default(), Arc::new(Notify::new()));
         let has_pipe = inputs.iter().any(|input| input.has_pipe);
+        let (health, metrics) = (Health::default(), ShipperMetrics::default());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let watched = inputs.iter().map(|input| input.watched.clone()).collect();
         let shelf = Shelf {
             ledger: ledger.clone(),
             counter: Arc::clone(&counter),
             anew: Arc::clone(&anew),
-            can_begin_again: !has_pipe,
+            has_pipe,
+            begins_at_end: inputs.iter().any(|input| input.start == Start::End),
+            lookout: Lookout::new(watched, health.clone()),
+            absent: Absent::default(),
+            is_over: Arc::clone(&is_over),
+            metrics: metrics.clone(),
         };
-        let plan = Plan { inputs, host, manner, counter, ledger };
+        let plan = Plan { inputs, host, manner, counter, ledger, health, metrics };
         let pipe = has_pipe.then(|| Box::new(stdin()) as Box<dyn std::io::Read + Send>);
         let (reading, batches) = plan.begin(pipe)?;
-        Ok((Self { plan, reading, batches, anew }, shelf))
+        Ok((Self { plan, reading, batches, anew, is_over }, shelf))
     }
 
     /// Reads to the end, or for ever; whether all of it could be read.
@@ -138,6 +158,8 @@ impl Files {
                 }
             }
         }
+        // From here on nobody reads anything once more.
+        self.is_over.store(true, Ordering::Release);
         let finished = self.reading.finish().await?;
         self.plan.ledger.end();
         Ok(!finished.is_cut)
@@ -154,6 +176,10 @@ impl Plan {
             says_untimed: false,
             follows: self.manner.follows,
             documents: watching(self.manner, self.ledger.clone(), Arc::clone(&self.counter)),
+            // Where reading begins at the ends, it does so once: as if nothing had ever been read.
+            remembered: Remembered { is_first_start: true, ..Remembered::default() },
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
             ..Read::once(self.inputs.clone(), self.host.clone())
         };
         self.counter.set_pace(Pace::Lines);
@@ -209,16 +235,40 @@ fn watching(manner: Manner, ledger: Ledger, counter: Arc<Counter>) -> Documents 
 
 impl Source for Shelf {
     fn states(&self) -> Vec<SourceState> {
-        self.ledger.lock().iter().map(Account::state).collect()
+        let mut states: Vec<_> = self.ledger.lock().iter().map(Account::state).collect();
+        if !self.is_over.load(Ordering::Acquire) {
+            self.lookout.judge(&mut states);
+        }
+        states.extend(damaged(self.metrics.archives_damaged() > 0));
+        states
     }
 
-    fn begin_again(&self, forget: &dyn Fn()) {
-        if !self.can_begin_again {
-            return forget();
+    fn begin_again(&self, forget: &dyn Fn()) -> Result<Option<String>, String> {
+        if self.is_over.load(Ordering::Acquire) {
+            return Err("what is read has ended and cannot be read again: what was counted of it would be lost; give --filter and --interval on the command line".to_owned());
         }
+        if self.has_pipe {
+            forget();
+            return Ok(Some("standard input cannot be read again".to_owned()));
+        }
+        self.absent.note(&self.ledger.lines());
         self.counter.end_round(forget);
         self.ledger.lock().clear();
         self.anew.notify_one();
+        Ok(self.begins_at_end.then(|| "files are read from their ends (--from end)".to_owned()))
+    }
+
+    fn check_fields(&self, fields: &[&str]) -> Result<(), String> {
+        check_fields(fields)
+    }
+
+    fn notice(&self) -> Option<String> {
+        let is_read = !self.begins_at_end && self.ledger.has_caught_up();
+        self.absent.lines(&self.ledger.lines(), is_read).map(|lines| {
+            format!(
+                "{lines} lines were in files that are gone or renamed, and are not counted any more"
+            )
+        })
     }
 }
 
@@ -262,6 +312,12 @@ impl Ledger {
     /// Whether all of each file was read.
     fn has_caught_up(&self) -> bool {
         self.lock().iter().all(|account| account.is_read || account.behind().is_none())
+    }
+
+    /// How many lines came from each file.
+    fn lines(&self) -> Vec<(String, u64)> {
+        let accounts = self.lock();
+        accounts.iter().map(|account| (account.shown.clone(), account.lines)).collect()
     }
 
     /// The time of the newest line, in nanoseconds.

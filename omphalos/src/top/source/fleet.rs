@@ -31,7 +31,6 @@ pub struct Fleet {
 #[derive(Debug)]
 struct Account {
     lines: u64,
-    messages: u64,
     failures: u64,
     /// Messages that were dropped before they came here, or never copied.
     missed: u64,
@@ -47,7 +46,6 @@ impl Fleet {
     pub fn new(settings: &AmqpSettings) -> Result<Self, ConfigError> {
         let account = Account {
             lines: 0,
-            messages: 0,
             failures: 0,
             missed: 0,
             last: Instant::now(),
@@ -93,7 +91,6 @@ impl Fleet {
         let host = about.routing_key.rsplit('.').nth(1).unwrap_or_default();
         let mut account = self.lock();
         account.lines += parcel.documents.len() as u64;
-        account.messages += 1;
         account.failures += failures;
         account.missed += missed;
         account.last = Instant::now();
@@ -111,17 +108,24 @@ impl Source for Fleet {
     fn states(&self) -> Vec<SourceState> {
         let problem = self.health.problems().into_iter().next();
         let account = self.lock();
-        let each = account.lines / account.messages.max(1);
         let hosts = account.hosts.len();
         vec![SourceState {
             name: format!("{} ({hosts} hosts)", self.shown),
             state: problem.map_or(Reading::Following, Reading::Failed),
             lines: account.lines,
             failures: account.failures,
-            dropped: account.missed * each.max(1),
+            // How many lines were in what never came is not known.
+            dropped: 0,
             behind: None,
             silent_for: account.last.elapsed(),
             in_blocks: false,
         }]
+    }
+
+    fn notice(&self) -> Option<String> {
+        match self.lock().missed {
+            0 => None,
+            missed => Some(format!("{missed} messages were dropped, or never copied")),
+        }
     }
 }

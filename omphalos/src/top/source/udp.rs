@@ -105,20 +105,48 @@ impl Datagrams {
 impl Source for Datagrams {
     fn states(&self) -> Vec<SourceState> {
         let ledger = self.accountant.ledger();
-        let totals = ledger.totals;
         let hosts = ledger.streams.len();
         let account = self.lock();
-        let datagrams = (totals.received + totals.late + totals.repaired()).max(1);
-        let missing = totals.lost() + totals.kernel_drops + totals.all_refused();
         vec![SourceState {
             name: format!("{} ({hosts} senders)", self.shown),
             state: Reading::Following,
             lines: account.lines,
             failures: account.failures,
-            dropped: missing * (account.lines / datagrams).max(1),
+            // How many lines were in what never came is not known.
+            dropped: 0,
             behind: None,
             silent_for: account.last.elapsed(),
             in_blocks: false,
         }]
+    }
+
+    fn notice(&self) -> Option<String> {
+        let totals = self.accountant.ledger().totals;
+        losses(totals.lost().saturating_add(totals.kernel_drops), totals.all_refused())
+    }
+}
+
+/// What is known to be missing, in datagrams. Those that were refused may be anybody's, and are no
+/// lines of ours.
+fn losses(missing: u64, refused: u64) -> Option<String> {
+    let of = |count: u64, what: &str| {
+        let noun = if count == 1 { "datagram was" } else { "datagrams were" };
+        (count > 0).then(|| format!("{count} {noun} {what}"))
+    };
+    let said = [of(missing, "lost on the way"), of(refused, "refused: damaged, or not ours")];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_counted_in_datagrams_and_apart_from_what_was_refused() {
+        assert_eq!(losses(0, 0), None);
+        assert_eq!(losses(1, 0).as_deref(), Some("1 datagram was lost on the way"));
+        assert_eq!(losses(0, 7).as_deref(), Some("7 datagrams were refused: damaged, or not ours"));
+        assert!(losses(2, 3).is_some_and(|both| both.contains("2 ") && both.contains("; 3 ")));
     }
 }

@@ -84,8 +84,8 @@ impl Figures for Slow {
         self.fake.ask(question)
     }
 
-    fn set_filter(&self, filter: Option<Filter>) {
-        self.fake.set_filter(filter);
+    fn set_filter(&self, filter: Option<Filter>) -> Result<(), String> {
+        self.fake.set_filter(filter)
     }
 
     fn count(&self, dimension: Dimension) -> Result<(), String> {

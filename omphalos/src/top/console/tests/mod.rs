@@ -145,8 +145,9 @@ impl Figures for Fake {
         answer
     }
 
-    fn set_filter(&self, filter: Option<Filter>) {
+    fn set_filter(&self, filter: Option<Filter>) -> Result<(), String> {
         self.live.lock().unwrap().set_filter(filter);
+        Ok(())
     }
 
     fn count(&self, dimension: Dimension) -> Result<(), String> {
@@ -228,7 +229,8 @@ impl Bench {
 
     fn follow(&mut self, effects: &Effects) {
         if let Some(text) = &effects.filter {
-            self.figures.set_filter((!text.is_empty()).then(|| Filter::new(text).unwrap()));
+            let filter = (!text.is_empty()).then(|| Filter::new(text).unwrap());
+            self.figures.set_filter(filter).unwrap();
         }
         if let Some(window) = effects.window {
             self.figures.set_window(window).unwrap();

@@ -139,7 +139,7 @@ fn thresholds_have_their_room() {
         bench.watch = Watch::new(thresholds);
     });
     check("alerts-80x24", &mut bench, USUAL);
-    bench.figures.set_filter(Some(Filter::new("status:599").unwrap()));
+    bench.figures.set_filter(Some(Filter::new("status:599").unwrap())).unwrap();
     bench.ask();
     let text = bench.text(80, 24);
     assert!(text.contains("● clear  /api"), "{text}");
@@ -171,7 +171,7 @@ fn no_data_says_why() {
     let nothing: fn(&mut Bench) = |_| {};
     let left_out: fn(&mut Bench) = |bench| {
         bench.model.filter = "status:599".to_owned();
-        bench.figures.set_filter(Some(Filter::new("status:599").unwrap()));
+        bench.figures.set_filter(Some(Filter::new("status:599").unwrap())).unwrap();
         (LINES..LINES + 10).for_each(|number| bench.figures.take(number));
     };
     let no_value: fn(&mut Bench) = |bench| bench.model.dimension = Dimension::Agent;

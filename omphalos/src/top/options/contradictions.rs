@@ -1,0 +1,89 @@
+//! Words that cannot both be followed: they are refused, or one of them would be ignored.
+
+use clap::ArgMatches;
+use omphalos_common::config::ConfigError;
+use omphalos_live::{Dimension, Settings as LiveSettings};
+use omphalos_shipper::monitor::PIPE;
+
+use super::{From, is_once};
+use crate::run::Settings;
+use crate::top::source::missing::check_fields;
+
+/// Refuses sources of lines that are named together: one of them would be ignored.
+pub fn check_single(given: &ArgMatches) -> Result<(), ConfigError> {
+    let groups: [(&str, &[&str]); 4] = [
+        ("--since is for what is stored", &["since"]),
+        ("--amqp-url is for a fleet", &["amqp.url", "amqp.url_file"]),
+        ("--udp is for what comes as datagrams", &["receive.listen"]),
+        ("names are for files", &["monitor.paths"]),
+    ];
+    let is_named = |names: &[&str]| names.iter().any(|name| given.contains_id(name));
+    let mut named = groups.iter().filter(|(_, names)| is_named(names)).map(|(what, _)| *what);
+    let (Some(first), Some(second)) = (named.next(), named.next()) else { return Ok(()) };
+    let second = second.split_once(" is ").or_else(|| second.split_once(" are "));
+    let (name, what) = second.unwrap_or_default();
+    let what = what.trim_start_matches("for ");
+    Err(ConfigError::invalid(format!("{first}, not for {what} ({name}): leave one of them out")))
+}
+
+/// Refuses to begin at an end where nothing can come behind it, or there is none.
+pub fn check_beginning(settings: &Settings, given: &ArgMatches) -> Result<(), ConfigError> {
+    if !begins_at_end(given) {
+        return Ok(());
+    }
+    if is_once(given) {
+        return Err(ConfigError::invalid(
+            "--from end begins where --once ends (as does --json without --batch), so that no line would be counted: leave one of them out",
+        ));
+    }
+    let mut paths = settings.shipper.monitor.iter().flat_map(|table| &table.paths);
+    if paths.any(|path| path == PIPE) {
+        return Err(ConfigError::invalid(
+            "--from end is for files: standard input (-) can only be read from its beginning",
+        ));
+    }
+    if ["amqp.url", "amqp.url_file", "receive.listen"].iter().any(|name| given.contains_id(name)) {
+        return Err(ConfigError::invalid(
+            "--from end is for files: a fleet and datagrams are counted from now on in any case",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether reading begins at the ends of files.
+pub fn begins_at_end(given: &ArgMatches) -> bool {
+    given.get_one::<String>("from").is_some_and(|from| from == "end")
+}
+
+/// Refuses a sample of what is no fleet.
+pub fn check_unsampled(given: &ArgMatches) -> Result<(), ConfigError> {
+    if given.contains_id("sample") {
+        return Err(ConfigError::invalid("--sample is for fleets: give --amqp-url as well"));
+    }
+    Ok(())
+}
+
+/// Refuses what is for lines that have an end.
+pub fn check_endless(given: &ArgMatches, what: &str) -> Result<(), ConfigError> {
+    if is_once(given) || given.contains_id("replay") {
+        return Err(ConfigError::invalid(format!(
+            "{what} has no end and no beginning: --once, --replay and --json without --batch are for files and what is stored"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses to ask files for fields that only documents have.
+pub fn check_known(
+    from: &From,
+    live: &LiveSettings,
+    dimension: &Dimension,
+) -> Result<(), ConfigError> {
+    if !matches!(from, From::Files(_)) {
+        return Ok(());
+    }
+    let refused = |flag: &str, problem| ConfigError::invalid(format!("{flag}: {problem}"));
+    check_fields(&[dimension.field()]).map_err(|problem| refused("--dimension", problem))?;
+    let filter = live.filter.as_ref().map_or_else(Vec::new, omphalos_live::Filter::fields);
+    check_fields(&filter).map_err(|problem| refused("--filter", problem))
+}
