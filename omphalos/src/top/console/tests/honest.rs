@@ -116,7 +116,7 @@ fn nothing_is_missed_before_all_is_read() {
     assert!(bench.text(80, 24).contains("no line yet"), "{}", bench.text(80, 24));
     // Once more for a filter, while there is something of it that was read already.
     let fake = Fake::busy();
-    fake.set_filter(Some(Filter::new("status:599").unwrap()));
+    fake.set_filter(Some(Filter::new("status:599").unwrap())).unwrap();
     fake.take(LINES);
     *fake.feed.lock().unwrap().sources.first_mut().unwrap() = SourceState { lines: 1, ..reading() };
     let mut bench = Bench::with(fake, |bench| bench.model.filter = "status:599".to_owned());
@@ -182,7 +182,7 @@ fn what_a_format_has_not_is_said_and_no_key_that_does_nothing() {
     for change in changes {
         for filter in ["", "status:599"] {
             let fake = Fake::busy();
-            fake.set_filter((!filter.is_empty()).then(|| Filter::new(filter).unwrap()));
+            fake.set_filter((!filter.is_empty()).then(|| Filter::new(filter).unwrap())).unwrap();
             fake.take(LINES);
             let mut bench = Bench::with(fake, |bench| {
                 change(&mut bench.model);

@@ -116,7 +116,7 @@ fn a_filter_is_used_as_it_is_typed_and_taken_back() {
     let mut bench = Bench::new(Fake::busy());
     bench.press(&Key::Char('/'));
     let soon: Vec<bool> =
-        "status:(4".chars().map(|letter| bench.press(&Key::Char(letter)).filter_soon).collect();
+        "path:(4".chars().map(|letter| bench.press(&Key::Char(letter)).filter_soon).collect();
     assert!(soon[0], "a word is a filter already");
     assert!(!soon.last().unwrap(), "what is not closed is none");
     assert_eq!(bench.model.use_typed().filter, None);
@@ -124,7 +124,7 @@ fn a_filter_is_used_as_it_is_typed_and_taken_back() {
     // `q`, `?` and blanks are letters here.
     bench.type_keys("04 q?)");
     let effects = bench.model.use_typed();
-    assert_eq!(effects.filter.as_deref(), Some("status:(404 q?)"));
+    assert_eq!(effects.filter.as_deref(), Some("path:(404 q?)"));
     assert_eq!(bench.model.use_typed().filter, None, "it is used already");
     let effects = bench.press(&Key::Escape);
     assert_eq!(effects.filter.as_deref(), Some(""), "the one before");
