@@ -78,10 +78,27 @@ fn read_object(text: &str) -> Option<JsonFields<'_>> {
     members_of(text).map(|members| JsonFields { members, repeated: Vec::new() })
 }
 
+/// The same, with what is given twice put aside.
+fn read_once(text: &str) -> Option<JsonFields<'_>> {
+    let mut fields = read_object(text)?;
+    fields.part_repeated();
+    Some(fields)
+}
+
+impl<'a> JsonFields<'a> {
+    /// Puts what is given twice in the object at `path` into `kept`.
+    fn keep_repeated(&self, kept: &mut Kept<&'a RawValue>, path: &str) {
+        for (name, value) in &self.repeated {
+            kept.push(&format!("{path}.{name}"), value);
+        }
+    }
+}
+
 impl JsonFields<'_> {
     /// Puts members aside whose name is that of one before: Elasticsearch refuses a name given twice.
     fn part_repeated(&mut self) {
-        if !self.may_repeat() {
+        let mut seen = names::Seen::default();
+        if !self.members.iter().any(|(name, _)| seen.has(name.as_bytes())) {
             return;
         }
         let mut names: Vec<&str> = self.members.iter().map(|(key, _)| key.as_ref()).collect();
@@ -96,22 +113,6 @@ impl JsonFields<'_> {
         let members = std::mem::take(&mut self.members);
         let is_new = |member: &(Cow<'_, str>, _)| seen.insert(member.0.to_string());
         (self.members, self.repeated) = members.into_iter().partition(is_new);
-    }
-
-    /// Whether a name may be there twice: those of most lines differ in length, or in a few letters.
-    fn may_repeat(&self) -> bool {
-        let mut seen = [false; 256];
-        self.members.iter().any(|(name, _)| {
-            let name = name.as_bytes();
-            let letter = |at: usize| name.get(at).copied().unwrap_or_default();
-            let (first, middle) = (letter(0), letter(name.len() / 2));
-            let last = name.last().copied().unwrap_or_default();
-            let length = name.len().to_le_bytes()[0];
-            let mixed = first.wrapping_mul(3).wrapping_add(middle.wrapping_mul(29));
-            let mixed =
-                mixed.wrapping_add(last.wrapping_mul(101)).wrapping_add(length.wrapping_mul(53));
-            seen.get_mut(usize::from(mixed)).is_none_or(|seen| std::mem::replace(seen, true))
-        })
     }
 
     /// The time of the event, if a member tells it. Its own `@timestamp` is taken out then, or if it is
@@ -159,7 +160,8 @@ impl JsonFields<'_> {
     /// Appends what the line adds to `object`, one of the document's own, each with a comma before.
     pub(super) fn write_into(&self, out: &mut Vec<u8>, own: Own, object: &str) {
         let Some((_, raw)) = self.members.iter().find(|(key, _)| key == object) else { return };
-        let Some(inner) = read_object(raw.get()) else { return };
+        // What is given twice is kept when the rest is written.
+        let Some(inner) = read_once(raw.get()) else { return };
         let names = own.names_in(object);
         for (name, value) in inner.members {
             if !names.iter().any(|own| collide(own, &name)) {
@@ -180,8 +182,9 @@ impl JsonFields<'_> {
                 Place::Template => placed::write(out, &mut kept, key, key, raw),
                 Place::Taken => kept.push(key, *raw),
                 Place::Unmerged => theirs = Some(*raw),
-                Place::Object(names) => match read_object(raw.get()) {
+                Place::Object(names) => match read_once(raw.get()) {
                     Some(inner) => {
+                        inner.keep_repeated(&mut kept, key);
                         for (name, value) in inner.members {
                             if names.iter().any(|own| collide(own, &name)) {
                                 kept.push(&format!("{key}.{name}"), value);
@@ -198,11 +201,13 @@ impl JsonFields<'_> {
             kept.push(key, *raw);
         }
         match theirs {
-            Some(raw) if kept.is_empty() => push_member(out, UNMERGED, raw),
+            Some(raw) if kept.is_empty() && !placed::has_repeated(raw) => {
+                push_member(out, UNMERGED, raw);
+            }
             Some(raw) => kept.push(UNMERGED, raw),
             None => {}
         }
-        kept.write(out, |out, raw| out.extend_from_slice(raw.get().as_bytes()));
+        kept.write(out, |out, raw| placed::write_kept(out, raw));
     }
 
     /// Appends the tags of the line, each with a comma behind it.

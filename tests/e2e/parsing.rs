@@ -222,3 +222,28 @@ fn what_is_compressed_and_not_called_so_is_refused_with_what_to_do() {
     assert_eq!(piped.wait().code(), Some(1), "{}", piped.log());
     assert!(piped.log().contains("unpack it before: zcat FILE"), "{}", piped.log());
 }
+
+#[test]
+fn what_is_compressed_twice_is_refused_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let inner: [(&[u8], &str); 3] = [
+        (&gzip(b"{\"a\":1}\n"), "compressed with gzip as well"),
+        (b"PK\x03\x04\x14\x00\n\n", "a zip archive as well"),
+        (b"BZh91AY&SY\x00\n", "compressed with bzip2 as well"),
+    ];
+    for (bytes, said) in inner {
+        let path = directory.path().join("a.log.gz");
+        fs::write(&path, gzip(bytes)).unwrap();
+        let log = directory.path().join("parse.out");
+        let parsed = Program::new("omphalos", &log).arg("parse").arg(path.display()).run();
+        assert_eq!(parsed.code, Some(1), "{}", parsed.output);
+        assert!(parsed.output.contains(said), "{}", parsed.output);
+        assert!(!parsed.output.contains("\"message\""), "{}", parsed.output);
+        fs::remove_file(log).unwrap();
+    }
+}

@@ -7,7 +7,7 @@ use omphalos_common::ecs::{BARE_VALUES, FieldType, Role, role};
 use serde_json::value::RawValue;
 
 use super::names::{begins_well, is_odd, may_be_odd};
-use super::{JsonFields, has_objects, is_object, push_member, read_object};
+use super::{JsonFields, has_objects, is_object, push_member, read_once};
 use crate::document::{Kept, push_name};
 use crate::fields::{close, push_text};
 
@@ -132,7 +132,7 @@ pub fn write<'a>(
             push_below(out, member, raw.get().as_bytes());
         }
         Place::Object if is_plain_object(path, raw) => push_member(out, name, raw),
-        Place::Object => match read_object(raw.get()) {
+        Place::Object => match read_once(raw.get()) {
             Some(inner) => {
                 begin(out, name);
                 write_members(out, kept, path, inner);
@@ -185,7 +185,8 @@ fn write_inside<'a>(
     let Some(levels) = levels.checked_sub(1).filter(|_| is_looked_into) else {
         return out.extend_from_slice(raw.get().as_bytes());
     };
-    if let Some(inner) = read_object(raw.get()) {
+    if let Some(inner) = read_once(raw.get()) {
+        inner.keep_repeated(kept, path);
         out.push(b'{');
         for (name, value) in inner.members {
             let path = format!("{path}.{name}");
@@ -206,6 +207,31 @@ fn write_inside<'a>(
         }
         close(out, b']');
     }
+}
+
+/// Appends a value that is put aside; as its JSON text, if an object in it has a name twice.
+pub fn write_kept(out: &mut Vec<u8>, raw: &RawValue) {
+    if has_repeated(raw) {
+        push_text(out, raw.get().as_bytes());
+    } else {
+        out.extend_from_slice(raw.get().as_bytes());
+    }
+}
+
+/// Whether an object in it has a name twice, as far as is looked into it.
+pub fn has_repeated(raw: &RawValue) -> bool {
+    fn is_found(raw: &RawValue, levels: usize) -> bool {
+        let is_looked_into = is_nested(raw) && may_be_odd(raw.get());
+        let Some(levels) = levels.checked_sub(1).filter(|_| is_looked_into) else { return false };
+        match read_once(raw.get()) {
+            Some(inner) => {
+                !inner.repeated.is_empty()
+                    || inner.members.iter().any(|(_, value)| is_found(value, levels))
+            }
+            None => read_array(raw).into_iter().any(|item| is_found(item, levels)),
+        }
+    }
+    is_found(raw, MOST_LEVELS)
 }
 
 /// The items of an array, with those of the arrays in it.
@@ -254,7 +280,7 @@ impl<'a> Items<'a> {
         begin(out, name);
         out.push(b'[');
         for object in &self.objects {
-            if let Some(inner) = read_object(object.get()) {
+            if let Some(inner) = read_once(object.get()) {
                 write_members(out, kept, path, inner);
                 out.push(b',');
             }
@@ -296,6 +322,7 @@ fn write_members<'a>(
     object: JsonFields<'a>,
 ) {
     let start = out.len();
+    object.keep_repeated(kept, path);
     for (name, value) in object.members {
         write_in(out, kept, path, &name, value);
     }

@@ -7,9 +7,9 @@ use super::{JsonParser, is_in_template};
 use crate::document::{Documents, Event, Frame, Shape};
 use crate::fields::{List, split_first};
 use crate::scribe::Origin;
-use crate::tests::placed;
+use crate::tests::{placed, texts as texts_of};
 use crate::time::{Calendar, Time};
-use crate::{Parse, Parsed};
+use crate::{Parse, Parsed, ParserKind};
 
 #[test]
 fn the_names_that_are_looked_up_are_those_of_the_table() {
@@ -33,6 +33,86 @@ fn what_need_not_be_looked_up_has_its_place() {
         assert!(!is_flat || between.is_empty(), "{name}: an object of it would not be looked into");
     }
     assert!(inner.iter().all(|name| is_inner_object(name)), "{inner:?}");
+}
+
+/// No server takes an object that has a name twice.
+fn assert_each_once(text: &str) {
+    struct Once;
+    impl<'de> serde::de::Visitor<'de> for Once {
+        type Value = ();
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("JSON")
+        }
+        fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+            let mut names = std::collections::HashSet::new();
+            while let Some(name) = map.next_key::<String>()? {
+                let value: &serde_json::value::RawValue = map.next_value()?;
+                if !names.insert(name.clone()) {
+                    return Err(serde::de::Error::custom(format!("{name} is there twice")));
+                }
+                assert_each_once(value.get());
+            }
+            Ok(())
+        }
+    }
+    if text.starts_with('{') {
+        use serde::Deserializer;
+        serde_json::Deserializer::from_str(text).deserialize_map(Once).expect(text);
+    } else if text.starts_with('[') {
+        let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).expect(text);
+        items.iter().for_each(|item| assert_each_once(item.get()));
+    }
+}
+
+/// JSON in which names are given again at any depth.
+fn any_repeating() -> impl Strategy<Value = String> {
+    let leaf =
+        prop_oneof![Just("1".to_owned()), Just("\"x: y\"".to_owned()), Just("null".to_owned())];
+    leaf.prop_recursive(5, 40, 4, |inner| {
+        let name = "(a|b|a\\\\u0062|name|user|unmerged|http|request|log|file|error|message|tags)";
+        prop_oneof![
+            proptest::collection::vec((name, inner.clone()), 0..4).prop_map(|members| {
+                let members = members.iter().map(|(name, value)| format!("\"{name}\":{value}"));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }),
+            proptest::collection::vec(inner, 0..3)
+                .prop_map(|items| format!("[{}]", items.join(","))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_document_has_a_name_twice_at_any_depth(members in proptest::collection::vec(any_repeating(), 1..4)) {
+        for text in members.iter().filter(|text| text.starts_with('{') && text.len() > 2) {
+            let lines = texts_of(ParserKind::Json.format(), &[text.as_bytes()], false);
+            assert_each_once(&lines[0]);
+        }
+    }
+}
+
+#[test]
+fn what_an_object_has_twice_goes_aside_alone_at_any_depth() {
+    for (members, expected) in [
+        (
+            r#""user":{"name":"a","name":"b"},"q":{"z":1,"z":2,"y":3}"#,
+            json!({"user": {"name": "a"}, "q": {"z": 1, "y": 3}, "unmerged": {"user.name": "b", "q.z": 2}}),
+        ),
+        (
+            r#""a":[{"b":{"c":1,"c":{"d":2,"d":3}}},{"b":4}],"x":{"id":1},"y":{"id":2}"#,
+            json!({"a": [{"b": {"c": 1}}, {"b": 4}], "x": {"id": 1}, "y": {"id": 2}, "unmerged": {
+                "a.b.c": "{\"d\":2,\"d\":3}"
+            }}),
+        ),
+        (
+            r#""http":{"request":{"id":1,"id":2}},"unmerged":{"k":{"k":1,"k":2}}"#,
+            json!({"http": {"request": {"id": 1}}, "unmerged": {
+                "http.request.id": 2, "unmerged": "{\"k\":{\"k\":1,\"k\":2}}"
+            }}),
+        ),
+    ] {
+        assert_eq!(placed(members), expected, "{members}");
+    }
 }
 
 #[test]

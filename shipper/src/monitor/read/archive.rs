@@ -13,6 +13,7 @@ use flate2::bufread::GzDecoder;
 use crate::monitor::know::matching::stamp;
 use crate::monitor::position::entry::Stamp;
 use crate::monitor::read::content::{Outlook, STEP_BYTES, Window};
+use crate::monitor::read::foreign::refusal_inside;
 
 /// A tar archive begins with a block of so many bytes.
 const TAR_BLOCK: usize = 512;
@@ -144,8 +145,8 @@ impl Archive {
         let mut window = Window::new(self.decoder()?);
         let mut block = [0; TAR_BLOCK];
         let length = window.read_up_to(&mut block, 0)?;
-        if block.get(..length).is_some_and(is_tar) {
-            return Ok(Window::ended(self.decoder()?, Outlook::Refused(TAR.to_owned())));
+        if let Some(reason) = block.get(..length).and_then(refusal_inside) {
+            return Ok(Window::ended(self.decoder()?, Outlook::Refused(reason)));
         }
         Ok(window)
     }

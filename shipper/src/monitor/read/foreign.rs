@@ -19,17 +19,11 @@ pub fn refusal(data: &[u8], is_pipe: bool) -> Option<String> {
     if is_tar(data) {
         return Some(super::archive::TAR.to_owned());
     }
-    let is_it = |(magic, ..): &&(&[u8], &str, &str)| data.starts_with(magic);
-    let (magic, what, tool) = KINDS.iter().find(is_it)?;
-    // Text may begin with these letters.
-    let is_text = *magic == b"BZh" && data.get(4..10) != Some(BLOCK);
-    if is_text {
-        return None;
-    }
+    let (what, tool) = kind_of(data)?;
     Some(if is_pipe {
         format!("what comes in is {what}, and no text; unpack it before: {tool} FILE | …")
     } else {
-        let ending = match *tool {
+        let ending = match tool {
             "zcat" => "give it a name that ends in .gz, or ",
             "zstdcat" => "give it a name that ends in .zst, or ",
             _ => "",
@@ -38,6 +32,27 @@ pub fn refusal(data: &[u8], is_pipe: bool) -> Option<String> {
             "it is {what}, which its name does not say or which is not read; {ending}unpack it ({tool}); of a tar archive, name the files that were in it"
         )
     })
+}
+
+/// Why an archive whose text begins with `data` is not read: there is another one in it.
+pub fn refusal_inside(data: &[u8]) -> Option<String> {
+    if is_tar(data) {
+        return Some(super::archive::TAR.to_owned());
+    }
+    kind_of(data).map(|(what, tool)| {
+        format!(
+            "what is in it is {what} as well, and no text; unpack it twice ({tool} the second time)"
+        )
+    })
+}
+
+/// What begins with `data`, and how it is unpacked; `None` if it may be text.
+fn kind_of(data: &[u8]) -> Option<(&'static str, &'static str)> {
+    let is_it = |(magic, ..): &&(&[u8], &str, &str)| data.starts_with(magic);
+    let (magic, what, tool) = KINDS.iter().find(is_it)?;
+    // Text may begin with these letters.
+    let is_text = *magic == b"BZh" && data.get(4..10) != Some(BLOCK);
+    (!is_text).then_some((*what, *tool))
 }
 
 /// How the first block of bzip2 begins.
