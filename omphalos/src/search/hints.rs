@@ -126,7 +126,13 @@ fn hint(part: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
     let is_simple = !value.contains(['*', '?', '[', '{', '(', ' ']) && !value.is_empty();
     let plain = value.trim_matches('"').trim_start_matches(['<', '>', '=']).replace('\\', "");
     let (fits, expected) = match kind {
+        _ if WHOLE_NUMBERS.contains(&kind) => {
+            let is_whole = plain.parse::<f64>().is_ok_and(|number| number.fract() == 0.0);
+            (is_whole, "a whole number")
+        }
         _ if NUMBERS.contains(&kind) => (plain.parse::<f64>().is_ok(), "a number"),
+        "date" | "date_nanos" => (may_be_date(&plain), "a date, such as 2026-11-22 or now-1h"),
+        "keyword" | "constant_keyword" | "wildcard" => return of_whole_value(part),
         "ip" => {
             let address = plain.split('/').next().unwrap_or_default();
             (address.parse::<IpAddr>().is_ok(), "an address, or a network such as 10.0.0.0/8")
@@ -137,6 +143,25 @@ fn hint(part: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
     };
     (is_simple && !fits)
         .then(|| format!("{name} is of the type {kind}: expected {expected}, found {value}"))
+}
+
+const WHOLE_NUMBERS: [&str; 5] = ["long", "integer", "short", "byte", "unsigned_long"];
+
+/// Whether it may be a date to a server: it begins as one, is a number, or is counted from now.
+fn may_be_date(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_ascii_digit() || letter == '-')
+        || text.starts_with("now")
+}
+
+/// What finds a word in a field that is compared as a whole.
+fn of_whole_value(Named { name, value }: &Named) -> Option<String> {
+    let is_whole = !value.contains(['*', '?', '[', '{', '(', '<', '>']) && !value.is_empty();
+    let inside = value.trim_matches('"').replace(' ', "\\ ");
+    is_whole.then(|| {
+        format!(
+            "{name} is compared as a whole, with its case and its blanks; for a part of it write {name}:*{inside}*"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -151,10 +176,29 @@ mod tests {
             ("message", "match_only_text"),
             ("user.name", "keyword"),
             ("ok", "boolean"),
+            ("@timestamp", "date"),
+            ("msg", "keyword"),
+            ("ratio", "float"),
         ];
         let fields = fields.map(|(name, kind)| (name.to_owned(), kind.to_owned())).into();
         for (typed, expected) in [
-            ("status:abc", Some("status is of the type long: expected a number, found abc")),
+            ("status:abc", Some("status is of the type long: expected a whole number, found abc")),
+            ("status:5.5", Some("status is of the type long: expected a whole number, found 5.5")),
+            ("ratio:5.5 ratio:-1e3 status:>=5 status:5.0", None),
+            (
+                "time:yesterday",
+                Some("time is of the type date: expected a date, such as 2026-11-22 or now-1h"),
+            ),
+            ("time:>yesterday", Some("time is of the type date: expected a date")),
+            ("time:>2026-11 time:now-1d @timestamp:2026", None),
+            (
+                "msg:disk",
+                Some(
+                    "msg is compared as a whole, with its case and its blanks; for a part of it write msg:*disk*",
+                ),
+            ),
+            ("msg:\"disk full\"", Some("msg is compared as a whole")),
+            ("msg:*disk* msg:(a b)", None),
             ("status:>=500 ip:10.0.0.0/8 ip:2001:db8::1 status:5* status:[1 TO 2]", None),
             (
                 "ip:here",
@@ -163,7 +207,8 @@ mod tests {
                 ),
             ),
             ("ok:yes", Some("ok is of the type boolean: expected true or false, found yes")),
-            ("user:bob message:x word _exists_:nothing", None),
+            ("user:bob*", None),
+            ("message:x word _exists_:nothing", None),
             (
                 "mesage:x",
                 Some(
