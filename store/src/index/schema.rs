@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// The column of [`IGNORED`].
+/// The column of `_ignored`.
 pub fn ignored() -> String {
     format!("{LATER}.{IGNORED}")
 }
