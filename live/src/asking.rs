@@ -83,7 +83,7 @@ impl Live {
     }
 
     /// Steps that are kept.
-    fn kept(&self) -> impl Iterator<Item = &Step> {
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Step> {
         self.ended.iter().chain(&self.open)
     }
 

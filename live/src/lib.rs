@@ -5,6 +5,7 @@
 //! ([`Live::ask`]). What it keeps is bounded whatever comes, and an answer that is not exact says by
 //! how much it may be off.
 
+pub mod alert;
 mod answer;
 mod asking;
 mod dimension;

@@ -155,6 +155,11 @@ impl Live {
         self.end_steps();
     }
 
+    /// Begins at this time, in nanoseconds since 1970, if no line has come yet: time goes on from there.
+    pub fn begin(&mut self, now: i64) {
+        self.timeline.begin(now);
+    }
+
     /// What moves time from now on: a file is read to its end by the times of its lines, and followed by
     /// the clock.
     pub fn set_pace(&mut self, pace: Pace) {

@@ -66,6 +66,14 @@ impl Timeline {
         self.clock = clock;
     }
 
+    /// Begins at this time, if no line has come yet.
+    pub fn begin(&mut self, now: i64) {
+        if self.newest.is_none() {
+            self.clock = Some(self.clock.map_or(now, |clock| clock.max(now)));
+            self.set_newest(now);
+        }
+    }
+
     /// Takes in the time of a line.
     #[inline]
     pub fn see(&mut self, time: i64) -> When {

@@ -16,7 +16,7 @@ pub use counts::{Counts, Figures, Over};
 pub use key_latency::{KeyLatency, WITHIN as KEY_LATENCY_WITHIN, bucket};
 pub use latency::{Latency, WITHIN as LATENCY_WITHIN};
 pub use merge::{Depth, Merged, Merger};
-pub use table::{Key, Table};
+pub use table::{KEY_BYTES, Key, Table};
 pub use uniques::Uniques;
 
 #[cfg(test)]

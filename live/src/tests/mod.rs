@@ -1,6 +1,6 @@
 //! Properties of the collectors against a model that keeps every line.
 
-mod model;
+pub(crate) mod model;
 mod properties;
 mod unhappy;
 

@@ -7,7 +7,7 @@ use super::SECOND;
 use crate::{Dimension, Hit, Pace, Scope, Settings};
 
 /// A line, owned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Owned {
     pub time: i64,
     pub path: String,
@@ -116,6 +116,11 @@ impl Model {
 
     pub fn take(&mut self, line: &Owned) {
         self.take_if(line, true);
+    }
+
+    /// What the clock said last.
+    pub fn clock(&self) -> Option<i64> {
+        self.clock
     }
 
     /// Takes a line, of which a filter may have left nothing but its time.
