@@ -4,6 +4,7 @@
 //! apart as diff and grep do: 0 all there, or found; 1 something is missing, or nothing found; 2
 //! trouble of any kind.
 
+mod alerts;
 mod audit;
 mod dead;
 mod dead_files;

@@ -1,21 +1,33 @@
-//! The collectors, filled by sources and asked by whoever shows figures.
+//! The collectors and the alerts, filled by sources and asked by whoever shows figures.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use omphalos_live::{Answer, Dimension, Filter, Live, Pace, Question, Settings, SettingsProblem};
+use omphalos_live::alert::{Alert, Event, Rule};
+use omphalos_live::{
+    Answer, Dimension, Filter, Hit, Live, Pace, Question, Settings, SettingsProblem,
+};
+
+use super::alarms::Alarms;
 
 /// The collectors, from any thread. A lock taken for each line costs nothing that can be measured, and
 /// lets a question in between any two lines.
 #[derive(Debug)]
 pub struct Counter {
-    live: Mutex<Live>,
+    counted: Mutex<Counted>,
     /// How many questions wait. Whoever has lines steps aside for them, because the lock is not fair.
     asking: AtomicUsize,
     /// How often the figures were forgotten because all lines are read once more.
     rounds: AtomicUsize,
+}
+
+/// What lines go into.
+#[derive(Debug)]
+struct Counted {
+    live: Live,
+    alarms: Option<Alarms>,
 }
 
 /// A window can look back so far.
@@ -62,11 +74,37 @@ impl Counter {
     /// # Errors
     /// When the settings cannot be used.
     pub fn new(settings: Settings) -> Result<Self, SettingsProblem> {
+        let counted = Counted { live: Live::new(settings)?, alarms: None };
         Ok(Self {
-            live: Mutex::new(Live::new(settings)?),
+            counted: Mutex::new(counted),
             asking: AtomicUsize::new(0),
             rounds: AtomicUsize::new(0),
         })
+    }
+
+    /// Judges these rules from now on, before the first line.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn judge(&self, rules: Vec<Rule>) -> anyhow::Result<()> {
+        let mut counted = self.lock();
+        if !rules.is_empty() {
+            counted.alarms = Some(Alarms::new(rules, counted.live.settings())?);
+        }
+        Ok(())
+    }
+
+    /// Does something with the alerts, if there are rules.
+    pub fn with_alarms<T: Default>(&self, with: impl FnOnce(&mut Alarms) -> T) -> T {
+        self.asking.fetch_add(1, Ordering::Relaxed);
+        let answer = self.lock().alarms.as_mut().map(with).unwrap_or_default();
+        self.asking.fetch_sub(1, Ordering::Relaxed);
+        answer
+    }
+
+    /// Alerts that are not ok, and what happened last, the newest first.
+    pub fn alerts(&self) -> (Vec<Alert>, Vec<Event>) {
+        self.with_alarms(|alarms| (alarms.active(), alarms.recent()))
     }
 
     /// The present round: whoever began in another one has nothing to count any more.
@@ -78,20 +116,35 @@ impl Counter {
     /// round is waited for, and counts no other.
     pub fn end_round(&self, forget: &dyn Fn()) {
         self.asked(|_| self.rounds.fetch_add(1, Ordering::AcqRel));
+        // What is read once more raises and clears nothing that it did before.
+        self.with_alarms(Alarms::begin_again);
         forget();
     }
 
-    /// Lets `count` put lines in.
-    pub fn fill<T>(&self, count: impl FnOnce(&mut Live) -> T) -> T {
+    /// Counts a line.
+    pub fn take(&self, hit: &Hit<'_>) {
+        self.wait_for_questions();
+        self.lock().take(hit);
+    }
+
+    /// Counts a line, unless it is of a round that has ended.
+    pub fn take_of(&self, round: usize, hit: &Hit<'_>) {
+        self.wait_for_questions();
+        let mut counted = self.lock();
+        if self.round() == round {
+            counted.take(hit);
+        }
+    }
+
+    fn wait_for_questions(&self) {
         while self.asking.load(Ordering::Relaxed) > 0 {
             thread::yield_now();
         }
-        count(&mut self.lock())
     }
 
     fn asked<T>(&self, ask: impl FnOnce(&mut Live) -> T) -> T {
         self.asking.fetch_add(1, Ordering::Relaxed);
-        let answer = ask(&mut self.lock());
+        let answer = ask(&mut self.lock().live);
         self.asking.fetch_sub(1, Ordering::Relaxed);
         answer
     }
@@ -147,21 +200,32 @@ impl Counter {
     /// What moves time from now on.
     pub fn set_pace(&self, pace: Pace) {
         self.asked(|live| live.set_pace(pace));
+        self.with_alarms(|alarms| alarms.set_pace(pace));
     }
 
     /// Moves time to that of the clock, in nanoseconds since 1970.
     pub fn advance(&self, now: i64) {
         self.asked(|live| live.advance(now));
+        self.with_alarms(|alarms| alarms.advance(now));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counted {
+    fn take(&mut self, hit: &Hit<'_>) {
+        self.live.take(hit);
+        if let Some(alarms) = &mut self.alarms {
+            alarms.take(hit);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use omphalos_live::{Hit, NoOthers};
+    use omphalos_live::NoOthers;
 
     use super::*;
 
@@ -174,7 +238,7 @@ mod tests {
             for window in windows {
                 let hit =
                     Hit { time: 1_795_349_700_000_000_000, others: &NoOthers, ..Hit::default() };
-                counter.fill(|live| live.take(&hit));
+                counter.take(&hit);
                 if !counter.set_window(window).unwrap() {
                     counter.begin_window(window);
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use omphalos_live::alert::{Alert, Event};
 use omphalos_live::{Answer, Dimension, Filter, Question};
 
 /// The newest line is looked for among so many that came last.
@@ -35,6 +36,11 @@ pub trait Figures: Send + Sync {
 
     /// How the sources are.
     fn feed(&self) -> Feed;
+
+    /// Alerts that are not ok, raised ones first, and what was raised and cleared, the newest first.
+    fn alerts(&self) -> (Vec<Alert>, Vec<Event>) {
+        (Vec::new(), Vec::new())
+    }
 
     /// The time of the newest line, in milliseconds since 1970. It stays as it is when nothing comes,
     /// while the end of a summary goes on with the clock.

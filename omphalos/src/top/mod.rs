@@ -3,6 +3,7 @@
 //! Sources ([`source`]) read lines and put them into the collectors ([`counter`]); a console, or
 //! [`printed`] for scripts, asks them ([`figures`]). What is stored is asked where it is ([`history`]). Nothing that shows figures holds up what counts them.
 
+mod alarms;
 mod console;
 mod counter;
 mod figures;
@@ -77,6 +78,7 @@ pub fn run(given: &ArgMatches, is_classic: bool) -> anyhow::Result<ExitCode> {
 /// Begins to read, or to ask.
 async fn start(options: &Options) -> anyhow::Result<(Arc<dyn Figures>, Reading)> {
     let counter = Arc::new(Counter::new(options.live.clone())?);
+    counter.judge(options.rules.clone())?;
     let counting = Arc::clone(&counter);
     let (source, reading): (Arc<dyn Source>, Reading) = match &options.from {
         From::Files(inputs) => {

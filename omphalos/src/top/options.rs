@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 use omphalos_common::ids::IdKeys;
+use omphalos_live::alert::Rule;
 use omphalos_live::{By, Dimension, Filter, Settings as LiveSettings};
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::{Host, Input, MonitorSettings, Start};
@@ -23,6 +24,7 @@ use super::console::{Background, Colours};
 use super::counter::{LONGEST_WINDOW, check_window, over};
 use super::history::Period;
 use super::source::files::Manner;
+use crate::alerts::{self, ALERT_SETTINGS, AlertSettings, Alerting};
 use crate::run::{Settings, all_settings};
 use crate::search::{place, time_arg, times};
 use contradictions::{
@@ -84,6 +86,8 @@ pub struct Options {
     pub manner: Manner,
     /// How it is counted.
     pub live: LiveSettings,
+    /// When it is an alert.
+    pub rules: Vec<Rule>,
     /// How far the window looks back, if that is said.
     pub window: Option<Duration>,
     /// How it is shown.
@@ -219,7 +223,8 @@ fn with_own(command: Command) -> Command {
         .arg(threshold("total-size", "SIZE", "All bytes of the window are red from here on").value_parser(bytes))
         .arg(threshold("total-hits", "HITS", "All lines of the window are red from here on").value_parser(hits()))
         .arg(threshold("size", "SIZE", "The bytes of a section are red from here on").value_parser(bytes))
-        .arg(threshold("hits", "HITS", "The lines of a section are red from here on").value_parser(hits()));
+        .arg(threshold("hits", "HITS", "The lines of a section are red from here on").value_parser(hits()))
+        .arg(alerts::flag());
     add_flags(command, &rows()).mut_arg("monitor.parser", |parser| parser.short('p'))
 }
 
@@ -230,7 +235,9 @@ impl Options {
     /// When something cannot be used; the message names it.
     pub fn read(given: &ArgMatches, is_classic: bool) -> Result<Self, ConfigError> {
         let environment = |name: &str| std::env::var(name).ok();
-        let settings: Settings = load(&rows(), given, environment, std::iter::empty())?.settings;
+        let all = [rows(), ALERT_SETTINGS.to_vec()].concat();
+        let (settings, alerting): (Settings, Alerting) =
+            load(&all, given, environment, std::iter::empty())?.settings;
         let manner = Manner { follows: !is_once(given), replay: given.get_one("replay").copied() };
         let (from, shown) = from(&settings, given, is_classic)?;
         let host = Host::new(
@@ -251,6 +258,7 @@ impl Options {
             return Err(ConfigError::invalid("--refresh: expected at least 50ms"));
         }
         let thresholds = thresholds(given);
+        let rules = rules(&from, alerting.alert, &thresholds, given)?;
         let says_window = given.value_source("interval") == Some(ValueSource::CommandLine);
         let asked = given.get_one::<Duration>("interval").copied();
         let window = asked.filter(|_| says_window);
@@ -260,6 +268,7 @@ impl Options {
             host,
             manner,
             live,
+            rules,
             window,
             screen,
             dimension,
@@ -397,6 +406,36 @@ fn live(given: &ArgMatches, dimension: &Dimension) -> Result<LiveSettings, Confi
     }
     live.check().map_err(|error| problem(error.to_string()))?;
     Ok(live)
+}
+
+/// Those of the file and of flags, and thresholds, which are rules as well. What is stored raises none.
+fn rules(
+    from: &From,
+    mut tables: Vec<AlertSettings>,
+    thresholds: &Thresholds,
+    given: &ArgMatches,
+) -> Result<Vec<Rule>, ConfigError> {
+    let of_flags = alerts::of_flags(given)?;
+    if matches!(from, From::History(..)) {
+        return match of_flags.is_empty() {
+            true => Ok(Vec::new()),
+            false => Err(ConfigError::invalid("--alert: expected lines as they come, found --since: alerts are judged while lines are read")),
+        };
+    }
+    tables.extend(of_flags);
+    let window = given.get_one("interval").copied().unwrap_or(Duration::from_mins(2));
+    let section = Some("section".to_owned());
+    for (name, measure, by, limit) in [
+        ("total hits", "hits", None, thresholds.total_hits),
+        ("total size", "bytes", None, thresholds.total_size),
+        ("hits of each section", "hits", section.clone(), thresholds.hits),
+        ("size of each section", "bytes", section, thresholds.size),
+    ] {
+        if let Some(limit) = limit {
+            tables.push(AlertSettings::at_least(name, measure, by, limit, window));
+        }
+    }
+    alerts::rules(&tables)
 }
 
 fn thresholds(given: &ArgMatches) -> Thresholds {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use omphalos_live::alert::{Alert, Event};
 use omphalos_live::{Answer, By, Dimension, Quantiles, Question, Row, Scope, Sum, Summary, Top};
 use serde::Serialize;
 
@@ -34,6 +35,12 @@ pub struct Figured {
     failures: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<String>,
+    /// Alerts that are not ok.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alerts: Vec<Alert>,
+    /// What was raised and cleared, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<Event>,
 }
 
 impl Figured {
@@ -58,7 +65,10 @@ impl Figured {
         let Feed { sources, notice } = figures.feed();
         let refused = top.is_none().then(|| figures.count(wanted.dimension.clone()).err());
         let notice = refused.flatten().or(notice);
+        let (alerts, events) = figures.alerts();
         Self {
+            alerts,
+            events,
             summary,
             statuses,
             methods,
@@ -95,6 +105,10 @@ impl Figured {
         }
         if let Some(notice) = &self.notice {
             line(&mut out, "note", notice);
+        }
+        for event in self.events.iter().rev() {
+            let name = if event.change.is_raised() { "raised" } else { "cleared" };
+            line(&mut out, name, &format!("{} {}", shown_time(event.at), clean(&event.alert.text)));
         }
         if let Some(top) = self.top.as_ref().filter(|top| !top.rows.is_empty()) {
             out.push('\n');

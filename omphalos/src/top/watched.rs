@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use omphalos_live::alert::{Alert, Event};
 use omphalos_live::{Answer, Dimension, Filter, Question};
 
 use super::counter::Counter;
@@ -67,6 +68,10 @@ impl Figures for Watched {
         self.counter.window()
     }
 
+    fn alerts(&self) -> (Vec<Alert>, Vec<Event>) {
+        self.counter.alerts()
+    }
+
     fn feed(&self) -> Feed {
         let sources = self.source.states();
         let lines = sources.iter().map(|source| source.lines).sum();
@@ -123,7 +128,7 @@ mod tests {
         let window = Duration::from_mins(2);
         let counter = Counter::new(over(window, Settings::default())).unwrap();
         let hit = Hit { time: 1_795_349_700_000_000_000, others: &NoOthers, ..Hit::default() };
-        counter.fill(|live| live.take(&hit));
+        counter.take(&hit);
         Watched {
             counter: Arc::new(counter),
             source: Arc::new(Once(again)),

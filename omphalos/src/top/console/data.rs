@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use omphalos_live::alert::{Alert, Event as AlertEvent};
 use omphalos_live::{
     Answer, Classes, Counted, Detail, Dimension, KeyId, Line, Question, Row, Scope, Series,
     Summary, Top,
@@ -72,6 +73,10 @@ pub struct Snapshot {
     pub lines: Vec<Line>,
     /// What sections have, where that is compared with thresholds.
     pub sections: Vec<(String, Traffic)>,
+    /// Alerts that are not ok, raised ones first.
+    pub alerts: Vec<Alert>,
+    /// What was raised and cleared, the newest first.
+    pub events: Vec<AlertEvent>,
     /// The heaviest statuses.
     pub statuses: Vec<Row>,
     /// The heaviest methods.
@@ -100,6 +105,8 @@ impl Snapshot {
             detail: None,
             lines: Vec::new(),
             sections: Vec::new(),
+            alerts: Vec::new(),
+            events: Vec::new(),
             statuses: Vec::new(),
             methods: Vec::new(),
             dimensions: Vec::new(),
@@ -136,6 +143,7 @@ impl Snapshot {
         snapshot.ask_key_and_lines(figures);
         snapshot.ask_sections(figures);
         snapshot.feed = figures.feed();
+        (snapshot.alerts, snapshot.events) = figures.alerts();
         snapshot
     }
 
@@ -262,6 +270,8 @@ impl Snapshot {
             && self.series == other.series
             && self.trends == other.trends
             && self.problem == other.problem
+            && self.alerts == other.alerts
+            && self.events == other.events
             && feed(self) == feed(other)
     }
 }

@@ -228,7 +228,7 @@ fn watching(manner: Manner, ledger: Ledger, counter: Arc<Counter>) -> Documents 
             dataset: Some(place.dataset.as_bytes()),
         };
         with_event(event, &place, &mut reader, |hit| {
-            counter.fill(|live| counter.round() == round && live.take(hit));
+            counter.take_of(round, hit);
         });
     }))
 }

@@ -17,7 +17,7 @@ pub fn count(parcel: &Parcel, reader: &mut DocumentReader, counter: &Counter) ->
         let hit = read.hit();
         let tags = hit.others.field("tags");
         failures += u64::from(tags.is_some_and(|tags| tags.as_ref() == b"parse_failure"));
-        counter.fill(|live| live.take(&hit));
+        counter.take(&hit);
     }
     failures
 }
