@@ -17,6 +17,7 @@ pub mod run;
 mod search;
 mod store_owner;
 mod top;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Some(("search", given)) => search::run(given),
         Some(("import", given)) => import::run(given),
         Some(("audit", given)) => audit::run(given),
+        Some(("watch", given)) => watch::run(given),
         Some(("top", given)) => top::run(given, false),
         Some(("httptop", given)) => top::run(given, true),
         Some(("dead", given)) => dead::run(given).map(|()| ExitCode::SUCCESS),
@@ -74,6 +76,7 @@ fn command() -> Command {
         .subcommand(search::command())
         .subcommand(top::command())
         .subcommand(top::classic_command())
+        .subcommand(watch::command())
         .subcommand(import::command())
         .subcommand(parse::command())
         .subcommand(audit::command())

@@ -44,7 +44,6 @@ pub const ALERT_SETTINGS: &[Setting] = &[
 /// An `[[alert]]` table, as it is read.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "the rows above say what each is")]
 pub struct AlertSettings {
     pub name: Option<String>,
     pub filter: Option<String>,
@@ -225,10 +224,16 @@ impl AlertSettings {
             (Some(least), None) => ("at_least", least),
             (None, Some(most)) => ("at_most", most),
             (None, None) => {
-                return Err(("at_least", "expected a value from which on it is raised, or alert.at_most".to_owned()));
+                return Err((
+                    "at_least",
+                    "expected a value from which on it is raised, or alert.at_most".to_owned(),
+                ));
             }
             (Some(_), Some(_)) => {
-                return Err(("at_most", "expected one of alert.at_least and alert.at_most, found both".to_owned()));
+                return Err((
+                    "at_most",
+                    "expected one of alert.at_least and alert.at_most, found both".to_owned(),
+                ));
             }
         };
         let raise = value(setting, raise)?;
@@ -291,7 +296,10 @@ mod tests {
         for (table, expected) in [
             ("measure = \"hits\"", "alert.at_least: expected a value"),
             ("at_least = 1\nat_most = 2", "found both"),
-            ("at_least = \"5 s\"", "alert.at_least: expected a number of lines, such as 100, found \"5 s\""),
+            (
+                "at_least = \"5 s\"",
+                "alert.at_least: expected a number of lines, such as 100, found \"5 s\"",
+            ),
             ("at_least = true", "line 2"),
             ("at_least = 1\nmeasure = \"hit\"", "expected one of hits, rate"),
             ("at_least = 1\nmesure = \"hits\"", "unknown setting"),

@@ -5,13 +5,13 @@
 
 mod alarms;
 mod console;
-mod counter;
-mod figures;
+pub(crate) mod counter;
+pub(crate) mod figures;
 mod history;
 mod number;
-mod options;
+pub(crate) mod options;
 mod printed;
-mod source;
+pub(crate) mod source;
 mod text;
 mod watched;
 
@@ -20,10 +20,12 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::{ArgMatches, Command};
 use omphalos_common::clock::now_millis;
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_live::Scope;
+use omphalos_shipper::monitor::Host;
 use tokio::time::{MissedTickBehavior, interval};
 
 use counter::Counter;
@@ -32,7 +34,7 @@ use history::{History, Period};
 use options::{From, Options, Screen};
 use printed::{Figured, Wanted};
 use source::Source;
-use source::files::Files;
+use source::files::{Files, Manner};
 use source::fleet::Fleet;
 use source::udp::Datagrams;
 use watched::Watched;
@@ -80,24 +82,10 @@ async fn start(options: &Options) -> anyhow::Result<(Arc<dyn Figures>, Reading)>
     let counter = Arc::new(Counter::new(options.live.clone())?);
     counter.judge(options.rules.clone())?;
     let counting = Arc::clone(&counter);
-    let (source, reading): (Arc<dyn Source>, Reading) = match &options.from {
-        From::Files(inputs) => {
-            let host = options.host.clone();
-            let (files, shelf) = Files::start(inputs.clone(), host, options.manner, counting)?;
-            (Arc::new(shelf), tokio::spawn(files.read()))
-        }
-        From::Fleet(settings, sample) => {
-            let fleet = Arc::new(Fleet::new(settings)?);
-            let watching = Arc::clone(&fleet).watch(*settings.clone(), *sample, counting);
-            (fleet, tokio::spawn(watching))
-        }
-        From::Udp(receive) => {
-            let (datagrams, taking) = Datagrams::start(receive.clone())?;
-            let watching = Arc::clone(&datagrams).watch(taking, counting);
-            (datagrams, tokio::spawn(watching))
-        }
-        From::History(settings, period) => return start_history(options, settings, *period).await,
-    };
+    if let From::History(settings, period) = &options.from {
+        return start_history(options, settings, *period).await;
+    }
+    let (source, reading) = begin(&options.from, &options.host, options.manner, counting)?;
     tokio::spawn(tick(Arc::clone(&counter)));
     Ok((
         Arc::new(Watched {
@@ -108,6 +96,35 @@ async fn start(options: &Options) -> anyhow::Result<(Arc<dyn Figures>, Reading)>
         }),
         reading,
     ))
+}
+
+/// Begins to read lines.
+///
+/// # Errors
+/// When a setting cannot be used, an address be bound, or a file be looked at.
+pub(crate) fn begin(
+    from: &From,
+    host: &Host,
+    manner: Manner,
+    counter: Arc<Counter>,
+) -> anyhow::Result<(Arc<dyn Source>, Reading)> {
+    Ok(match from {
+        From::Files(inputs) => {
+            let (files, shelf) = Files::start(inputs.clone(), host.clone(), manner, counter)?;
+            (Arc::new(shelf), tokio::spawn(files.read()))
+        }
+        From::Fleet(settings, sample) => {
+            let fleet = Arc::new(Fleet::new(settings)?);
+            let watching = Arc::clone(&fleet).watch(*settings.clone(), *sample, counter);
+            (fleet, tokio::spawn(watching))
+        }
+        From::Udp(receive) => {
+            let (datagrams, taking) = Datagrams::start(receive.clone())?;
+            let watching = Arc::clone(&datagrams).watch(taking, counter);
+            (datagrams, tokio::spawn(watching))
+        }
+        From::History(..) => bail!("what is stored has no lines that come"),
+    })
 }
 
 /// Asks once, so that what is wrong is known before a screen opens.
@@ -132,7 +149,7 @@ async fn tick(counter: Arc<Counter>) {
     }
 }
 
-type Reading = tokio::task::JoinHandle<anyhow::Result<bool>>;
+pub(crate) type Reading = tokio::task::JoinHandle<anyhow::Result<bool>>;
 
 /// Shows figures until that is enough; whether all was read that should be.
 async fn show(

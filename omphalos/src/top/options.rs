@@ -127,7 +127,7 @@ const OF_UDP: [&str; 4] =
     ["receive.listen", "receive.encoding", "receive.key_file", "receive.buffer"];
 
 /// What figures depend on, besides the lines.
-fn rows() -> Vec<Setting> {
+pub fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
     let is_wanted = |row: &Setting| {
         row.is_about(&[About::Document, About::Place])
@@ -291,7 +291,7 @@ fn from(
     is_classic: bool,
 ) -> Result<(From, String), ConfigError> {
     let is_named = |name| given.contains_id(name);
-    check_single(given)?;
+    check_single(given, true)?;
     check_beginning(settings, given)?;
     let has_files = settings.shipper.monitor.iter().any(|table| !table.paths.is_empty());
     if let Some(period) = period_of(given)? {
@@ -330,6 +330,11 @@ fn from_files(
 fn from_udp(settings: &Settings, given: &ArgMatches) -> Result<(From, String), ConfigError> {
     check_unsampled(given)?;
     check_endless(given, "what comes as datagrams")?;
+    datagrams(settings)
+}
+
+/// What comes as datagrams to the address of the settings.
+fn datagrams(settings: &Settings) -> Result<(From, String), ConfigError> {
     let mut options = settings.indexer.udp_receivers()?;
     match options.pop() {
         Some(only) if options.is_empty() => {
@@ -338,6 +343,38 @@ fn from_udp(settings: &Settings, given: &ArgMatches) -> Result<(From, String), C
         }
         _ => Err(ConfigError::invalid("--udp: expected one address, such as 127.0.0.1:5140")),
     }
+}
+
+/// Where lines come from that are watched for ever: files, or else an address or a broker.
+///
+/// # Errors
+/// When nothing is named, or something cannot be used.
+pub fn endless(settings: &Settings, given: &ArgMatches) -> Result<(From, String), ConfigError> {
+    check_single(given, false)?;
+    let named = |name| given.contains_id(name);
+    let is_live = ["amqp.url", "amqp.url_file", "receive.listen"].into_iter().any(named);
+    let tables = &settings.shipper.monitor;
+    if !is_live && tables.iter().any(|table| !table.paths.is_empty()) {
+        let mut tables = tables.clone();
+        for table in &mut tables {
+            table.ignore_older = None;
+            table.start = if begins_at_end(given) { Start::End } else { Start::Beginning };
+        }
+        let inputs = MonitorSettings::inputs(&tables)?;
+        let shown: Vec<&str> = inputs.iter().map(|input| input.shown.as_str()).collect();
+        let shown = shown.join(", ");
+        return Ok((From::Files(inputs), shown));
+    }
+    if named("receive.listen") {
+        return datagrams(settings);
+    }
+    if !settings.shipper.amqp.names_broker() {
+        return Err(ConfigError::invalid(
+            "nothing to watch: name files (omphalos watch /var/log/nginx/access.log), the broker of a fleet (--amqp-url), or an address for datagrams (--udp)",
+        ));
+    }
+    let amqp = &settings.shipper.amqp;
+    Ok((From::Fleet(Box::new(amqp.clone()), Sample::ALL), amqp.shown()?))
 }
 
 fn period_of(given: &ArgMatches) -> Result<Option<Period>, ConfigError> {
@@ -419,7 +456,9 @@ fn rules(
     if matches!(from, From::History(..)) {
         return match of_flags.is_empty() {
             true => Ok(Vec::new()),
-            false => Err(ConfigError::invalid("--alert: expected lines as they come, found --since: alerts are judged while lines are read")),
+            false => Err(ConfigError::invalid(
+                "--alert: expected lines as they come, found --since: alerts are judged while lines are read",
+            )),
         };
     }
     tables.extend(of_flags);

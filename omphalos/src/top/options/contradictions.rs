@@ -10,7 +10,7 @@ use crate::run::Settings;
 use crate::top::source::missing::check_fields;
 
 /// Refuses sources of lines that are named together: one of them would be ignored.
-pub fn check_single(given: &ArgMatches) -> Result<(), ConfigError> {
+pub fn check_single(given: &ArgMatches, has_history: bool) -> Result<(), ConfigError> {
     let groups: [(&str, &[&str]); 4] = [
         ("--since is for what is stored", &["since"]),
         ("--amqp-url is for a fleet", &["amqp.url", "amqp.url_file"]),
@@ -18,7 +18,8 @@ pub fn check_single(given: &ArgMatches) -> Result<(), ConfigError> {
         ("names are for files", &["monitor.paths"]),
     ];
     let is_named = |names: &[&str]| names.iter().any(|name| given.contains_id(name));
-    let mut named = groups.iter().filter(|(_, names)| is_named(names)).map(|(what, _)| *what);
+    let groups = groups.iter().skip(usize::from(!has_history));
+    let mut named = groups.filter(|(_, names)| is_named(names)).map(|(what, _)| *what);
     let (Some(first), Some(second)) = (named.next(), named.next()) else { return Ok(()) };
     let second = second.split_once(" is ").or_else(|| second.split_once(" are "));
     let (name, what) = second.unwrap_or_default();

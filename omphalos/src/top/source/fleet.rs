@@ -122,6 +122,10 @@ impl Source for Fleet {
         }]
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn notice(&self) -> Option<String> {
         match self.lock().missed {
             0 => None,

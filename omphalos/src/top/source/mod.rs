@@ -33,6 +33,11 @@ pub trait Source: Send + Sync {
         Ok(())
     }
 
+    /// Whether all lines come one way, so that none comes while it has failed.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// What is missing in the figures, for people.
     fn notice(&self) -> Option<String> {
         None

@@ -1,0 +1,173 @@
+//! `omphalos watch`: judges lines as they come, tells whoever wants to know what is raised and cleared,
+//! and shows series to Prometheus. It is `omphalos top` without a screen, and nothing that it does
+//! holds up what it watches.
+
+mod options;
+mod state;
+mod tell;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{ArgMatches, Command};
+use omphalos_common::clock::now_millis;
+use omphalos_common::program::{Daemon, until_signals};
+use omphalos_common::shutdown::Shutdown;
+use omphalos_common::telemetry::{Telemetry, serve_at};
+use omphalos_live::Settings as LiveSettings;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use options::Wanted;
+use state::StateFile;
+use tell::Teller;
+
+use crate::top::begin;
+use crate::top::counter::Counter;
+use crate::top::figures::Reading;
+use crate::top::source::Source;
+use crate::top::source::files::Manner;
+
+/// How often the clock moves time, and events are told.
+const TICK: Duration = Duration::from_millis(250);
+/// How often the state is written when nothing happens.
+const SAVE: Duration = Duration::from_secs(10);
+
+/// `omphalos watch`.
+pub fn command() -> Command {
+    options::command()
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`omphalos_common::config::ConfigError`] for what cannot be used; others when something cannot be
+/// read, or the state not be kept.
+pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
+    let daemon = Daemon { rows: options::all_rows(), threads: Some(1) };
+    daemon.run((wanted, given), async |read: options::Read| {
+        let wanted = Wanted::new(read, given)?;
+        until_signals(async |shutdown| watch(wanted, shutdown).await).await
+    })
+}
+
+async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
+    let state = StateFile::open(&wanted.state_dir)?;
+    let kept = state.load()?;
+    let live = LiveSettings { dimensions: Vec::new(), line_bytes: 0, ..LiveSettings::default() };
+    let counter = Arc::new(Counter::new(live)?);
+    counter.judge(wanted.rules.clone())?;
+    counter.with_alarms(|alarms| alarms.restore(&kept.alerts));
+    let telemetry = Telemetry::default();
+    let _serving = serve_at(wanted.listen, telemetry.routes()).await?;
+    let manner = Manner { follows: true, replay: None };
+    let (source, reading) = begin(&wanted.from, &wanted.host, manner, Arc::clone(&counter))?;
+    info!(
+        "watching {} by {} rules; state in {}",
+        wanted.shown,
+        wanted.rules.len(),
+        shown(&wanted.state_dir)
+    );
+    let mut rounds = Rounds::new(counter, source, Teller::new(), state);
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reading = reading;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => rounds.round()?,
+            () = shutdown.cancelled() => break,
+            ended = &mut reading => {
+                ended??;
+                break;
+            }
+        }
+    }
+    rounds.end()
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// What is done again and again.
+struct Rounds {
+    counter: Arc<Counter>,
+    source: Arc<dyn Source>,
+    teller: Teller,
+    state: StateFile,
+    saved: std::time::Instant,
+    /// Whether lines may be missing just now.
+    is_blind: bool,
+    has_begun: bool,
+}
+
+impl Rounds {
+    fn new(
+        counter: Arc<Counter>,
+        source: Arc<dyn Source>,
+        teller: Teller,
+        state: StateFile,
+    ) -> Self {
+        let saved = std::time::Instant::now();
+        Self { counter, source, teller, state, saved, is_blind: false, has_begun: false }
+    }
+
+    fn round(&mut self) -> anyhow::Result<()> {
+        let now = now_millis().saturating_mul(1_000_000);
+        self.look_at_source(now);
+        self.counter.advance(now);
+        let has_news = self.tell();
+        if has_news || self.saved.elapsed() >= SAVE {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Nobody is silent because the broker is away.
+    fn look_at_source(&mut self, now: i64) {
+        let states = self.source.states();
+        let is_blind = self.source.is_shared()
+            && states.iter().any(|state| matches!(state.state, Reading::Failed(_)));
+        let is_well = !is_blind && states.iter().all(|state| state.state != Reading::CatchingUp);
+        if !self.has_begun && is_well {
+            self.has_begun = true;
+            self.counter.with_alarms(|alarms| alarms.alerts().begin(now));
+        }
+        if is_blind != self.is_blind {
+            self.is_blind = is_blind;
+            self.counter.with_alarms(|alarms| {
+                if is_blind {
+                    alarms.alerts().pause();
+                } else {
+                    alarms.alerts().resume(now);
+                }
+            });
+        }
+    }
+
+    /// Tells what happened since the last time; whether there was something.
+    fn tell(&mut self) -> bool {
+        let (events, dropped) = self.counter.with_alarms(|alarms| alarms.take_new());
+        if dropped > 0 {
+            warn!("{dropped} events came at once, more than can be told, and are not");
+        }
+        events.iter().for_each(|event| self.teller.tell(event));
+        !events.is_empty()
+    }
+
+    fn save(&mut self) -> anyhow::Result<()> {
+        let alerts = self.counter.with_alarms(|alarms| alarms.save());
+        self.saved = std::time::Instant::now();
+        self.state.save(&state::Kept { alerts })
+    }
+
+    fn end(mut self) -> anyhow::Result<()> {
+        self.tell();
+        self.save()?;
+        info!("stopped; what is raised is remembered");
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! What is asked for on the command line and in the file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Command};
+use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables, add_flags};
+use omphalos_common::ids::IdKeys;
+use omphalos_live::alert::Rule;
+use omphalos_shipper::host::{host_name, machine_id};
+use omphalos_shipper::monitor::Host;
+
+use crate::alerts::{self, ALERT_SETTINGS, Alerting};
+use crate::run::{Settings, all_settings};
+use crate::top::options::{self as top, From};
+
+const EXAMPLES: &str = "\
+Lines come from files, from the broker of a fleet, or as datagrams, as for omphalos top. Rules are
+[[alert]] tables of the file, and --alert. Try rules on old lines first:
+  omphalos top old.log --once --config omphalos.toml
+
+Examples:
+  omphalos watch --config /etc/omphalos/omphalos.toml
+  omphalos watch --amqp-url amqp://… --alert 'measure = \"silence\", by = \"host\", at_least = \"5m\"'
+  omphalos watch /var/log/nginx/access.log --alert 'measure = \"error_share\", at_least = 5'";
+
+/// Settings of the process itself, beside where lines come from.
+const OWN: [&str; 5] = ["state_dir", "listen", "log_level", "log_format", "elasticsearch.url"];
+
+/// Those that have flags.
+fn rows() -> Vec<Setting> {
+    let mut rows: Vec<Setting> =
+        all_settings().into_iter().filter(|row| OWN.contains(&row.key)).collect();
+    let is_new = |row: &Setting| !OWN.contains(&row.key);
+    rows.extend(top::rows().into_iter().filter(is_new));
+    rows
+}
+
+/// All of them.
+pub fn all_rows() -> Vec<Setting> {
+    [rows(), ALERT_SETTINGS.to_vec()].concat()
+}
+
+/// `omphalos watch`.
+pub fn command() -> Command {
+    let health = Command::new("health")
+        .about("Ask the running process whether it is ready, and exit with 1 if it is not");
+    let watch = Command::new("watch")
+        .about("Judge lines as they come by rules, and tell what is raised and cleared")
+        .after_help(EXAMPLES)
+        .subcommand_precedence_over_arg(true)
+        .subcommand(health)
+        .arg(
+            Arg::new("from")
+                .long("from")
+                .value_name("WHERE")
+                .default_value("end")
+                .value_parser(["beginning", "end"])
+                .help("Where to begin in files: at their beginning, or at their end"),
+        )
+        .arg(alerts::flag());
+    add_flags(watch, &rows())
+}
+
+/// What is read of the file, the environment and flags.
+#[derive(Debug)]
+pub struct Read {
+    settings: Settings,
+    alerting: Alerting,
+}
+
+impl HasRows for Read {
+    fn rows() -> Vec<Setting> {
+        [Settings::rows(), Alerting::rows()].concat()
+    }
+
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        let (settings, alerting) = HasRows::read(tables)?;
+        Ok(Self { settings, alerting })
+    }
+}
+
+/// What is to be done.
+pub struct Wanted {
+    /// Where lines come from.
+    pub from: From,
+    /// The same for people.
+    pub shown: String,
+    /// Who reads files.
+    pub host: Host,
+    /// When it is an alert.
+    pub rules: Vec<Rule>,
+    /// Where alerts are kept.
+    pub state_dir: PathBuf,
+    /// Where metrics are served.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Wanted {
+    /// Checks what was read.
+    ///
+    /// # Errors
+    /// When something cannot be used.
+    pub fn new(read: Read, given: &ArgMatches) -> Result<Self, ConfigError> {
+        let Read { settings, alerting } = read;
+        let mut tables = alerting.alert;
+        tables.extend(alerts::of_flags(given)?);
+        if tables.is_empty() {
+            return Err(ConfigError::invalid(
+                "no rule: expected an [[alert]] in the file, or --alert, found none; see docs/alerts.md",
+            ));
+        }
+        let (from, shown) = top::endless(&settings, given)?;
+        Ok(Self {
+            from,
+            shown,
+            host: Host::new(
+                host_name(&settings.shipper),
+                machine_id().unwrap_or_default(),
+                &IdKeys::default(),
+            ),
+            rules: alerts::rules(&tables)?,
+            state_dir: settings.state_dir().to_owned(),
+            listen: settings.process().listen,
+        })
+    }
+}
