@@ -17,7 +17,7 @@ pub mod run;
 mod search;
 mod store_owner;
 mod top;
-mod watch;
+pub mod watch;
 
 use std::process::ExitCode;
 

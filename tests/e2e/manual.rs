@@ -38,6 +38,7 @@ fn the_pages_of_settings_say_what_the_programs_know() {
     check("shipper", "omphalos-shipper", &omphalos_shipper::config::all_settings());
     check("indexer", "omphalos-indexer", &omphalos_indexer::config::all_settings());
     check("run", "omphalos run", &omphalos::run::all_settings());
+    check("watch", "omphalos watch", &omphalos::watch::settings());
 }
 
 /// README and the pages of the manual, each with its name.

@@ -122,12 +122,13 @@ pub fn load_with<T: HasRows, V: Into<OsString>>(
     matches: &ArgMatches,
     environment: impl Fn(&str) -> Option<V>,
 ) -> Result<T, ConfigError> {
-    let of_environment = settings.iter().filter_map(|setting| {
+    let outside = || settings.iter().filter(|setting| !setting.is_in_file_alone());
+    let of_environment = outside().filter_map(|setting| {
         let origin = setting.variable();
         environment(&origin).map(|value| Given::of_variable(setting, value.into(), origin))
     });
     let of_environment: Result<Vec<_>, _> = of_environment.collect();
-    let of_flags = settings.iter().filter_map(|setting| Given::of_flag(setting, matches));
+    let of_flags = outside().filter_map(|setting| Given::of_flag(setting, matches));
     let levels: [Vec<Given<'_>>; 2] = [of_environment?, of_flags.collect()];
     let text = path.map(file::read).transpose()?;
     let mut tables = match (path, &text) {

@@ -35,16 +35,17 @@ pub fn reference(settings: &[Setting]) -> String {
 fn row(setting: &Setting, kind: &str, default: &str) -> String {
     let name = setting.key.rsplit('.').next().unwrap_or_default();
     let flag = match setting.positional_name() {
-        Some(placeholder) => format!("{placeholder}…"),
-        None => format!("--{}", setting.flag_name()),
+        _ if setting.is_in_file_alone() => "in the file".to_owned(),
+        Some(placeholder) => format!("`{placeholder}…`"),
+        None => format!("`--{}`", setting.flag_name()),
     };
-    format!("| `{name}` | `{flag}` | {kind} | {default} | {} |\n", setting.help)
+    format!("| `{name}` | {flag} | {kind} | {default} | {} |\n", setting.help)
 }
 
 fn heading(group: Option<&str>) -> String {
     let title = match group {
         None => "At the top of the file".to_owned(),
-        Some(name @ ("monitor" | "receive")) => format!("`[[{name}]]`"),
+        Some(name @ ("monitor" | "receive" | "alert" | "receiver")) => format!("`[[{name}]]`"),
         Some(name) => format!("`[{name}]`"),
     };
     format!(

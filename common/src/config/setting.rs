@@ -72,6 +72,7 @@ pub struct Setting {
     alias: Option<&'static str>,
     positional: Option<&'static str>,
     repeated: bool,
+    in_file_alone: bool,
     replaces: &'static [&'static str],
 }
 
@@ -88,6 +89,7 @@ impl Setting {
             alias: None,
             positional: None,
             repeated: false,
+            in_file_alone: false,
             replaces: &[],
         }
     }
@@ -164,6 +166,18 @@ impl Setting {
         self
     }
 
+    /// Without a flag and a variable of its own: what is several things at once is said in a file.
+    #[must_use]
+    pub const fn in_file_alone(mut self) -> Self {
+        self.in_file_alone = true;
+        self
+    }
+
+    /// Whether it has neither a flag nor a variable.
+    pub fn is_in_file_alone(&self) -> bool {
+        self.in_file_alone
+    }
+
     /// Whether it is about one of these.
     pub fn is_about(&self, about: &[About]) -> bool {
         about.contains(&self.about)
@@ -195,6 +209,7 @@ impl Setting {
             "index" => "Indices, [index]",
             "dead_letters" => "Dead letters, [dead_letters]",
             "store" => "Embedded store, [store]",
+            "alert" => "Rules of alerts, [[alert]]",
             other => other,
         })
     }

@@ -15,6 +15,8 @@ use super::known::Known;
 use super::rule::{Limit, Measure, Rule, Subject};
 use super::state::Held;
 
+/// So many steps can be open at a time.
+const MOST_OPEN: u32 = 64;
 /// A key that was not there for so long is forgotten.
 pub const FORGOTTEN_AFTER: i64 = 7 * 24 * 3_600_000;
 /// Stands for all lines, where keys have hashes.
@@ -88,8 +90,7 @@ impl Group {
                 dimensions.push(dimension.clone());
             }
         }
-        // Only so many steps can be open at a time.
-        let ahead = (step * 40).min(Duration::from_mins(1));
+        let ahead = (step * MOST_OPEN).saturating_sub(lines.lateness).min(Duration::from_mins(1));
         let settings = Settings {
             window: longest,
             step,

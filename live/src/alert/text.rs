@@ -78,7 +78,7 @@ impl Template {
 /// A value for people.
 pub fn shown(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Hits => number(value),
+        Unit::Hits => format!("{} lines", number(value)),
         Unit::PerSecond => format!("{}/s", number(value)),
         Unit::Percent => format!("{} %", number(value)),
         Unit::Bytes => bytes(value),

@@ -18,7 +18,7 @@ const TEXT: &str = "{name}: {key} has {value}, limit {limit}";
 const TEXT_OF_SILENCE: &str = "{name}: {key} has been silent for {value}";
 
 const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
-    Setting::new(key, kind, help).repeated()
+    Setting::new(key, kind, help).repeated().in_file_alone()
 }
 
 /// The rows of an `[[alert]]` table, in the order of the manual.

@@ -267,7 +267,9 @@ mod tests {
 
     #[test]
     fn the_list_of_what_any_program_knows_is_all_that_the_programs_know() {
-        let rows = [shipper::all_settings(), indexer::all_settings(), all_settings()].concat();
+        let watch = crate::watch::settings();
+        let rows = [shipper::all_settings(), indexer::all_settings(), all_settings(), watch];
+        let rows = rows.concat();
         let known: BTreeSet<&str> = rows.iter().map(Setting::top).collect();
         let listed: BTreeSet<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
         assert_eq!(listed, known);
@@ -279,7 +281,8 @@ mod tests {
                 (true, true) => "all",
                 (true, false) => "omphalos-shipper",
                 (false, true) => "omphalos-indexer",
-                (false, false) => "omphalos run",
+                (false, false) if knows(all_settings(), name) => "omphalos run",
+                (false, false) => "omphalos watch",
             };
             assert_eq!(*program, expected, "{name}");
         }

@@ -1,6 +1,6 @@
 //! The alerts of what is counted, and what happened last.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use omphalos_live::alert::{Alert, Alerts, AlertsProblem, Event, LeftOut, Rule, Saved};
 use omphalos_live::{Hit, Pace, Settings};
@@ -22,6 +22,8 @@ pub struct Alarms {
     new: VecDeque<Event>,
     recent: VecDeque<Event>,
     dropped: u64,
+    /// How often what happened, by the names of rules.
+    happened: BTreeMap<(String, &'static str), u64>,
 }
 
 impl Alarms {
@@ -38,6 +40,7 @@ impl Alarms {
             new: VecDeque::new(),
             recent: VecDeque::new(),
             dropped: 0,
+            happened: BTreeMap::new(),
         })
     }
 
@@ -57,6 +60,8 @@ impl Alarms {
 
     fn note(&mut self) {
         for event in self.events.drain(..) {
+            let word = if event.change.is_raised() { "raised" } else { "cleared" };
+            *self.happened.entry((event.alert.rule.clone(), word)).or_default() += 1;
             if self.new.len() < MOST_NEW {
                 self.new.push_back(event.clone());
             } else {
@@ -112,6 +117,29 @@ impl Alarms {
     /// What happened last, the newest first.
     pub fn recent(&self) -> Vec<Event> {
         self.recent.iter().cloned().collect()
+    }
+
+    /// How often alerts of each rule were raised and cleared.
+    pub fn happened(&self) -> Vec<(String, &'static str, u64)> {
+        let words = ["raised", "cleared"];
+        let pairs = self.rules.iter().flat_map(|rule| words.map(|word| (rule.name.clone(), word)));
+        pairs
+            .map(|(rule, word)| {
+                let count = self.happened.get(&(rule.clone(), word)).copied().unwrap_or(0);
+                (rule, word, count)
+            })
+            .collect()
+    }
+
+    /// How many alerts of each rule are raised.
+    pub fn raised(&self) -> Vec<(String, u64)> {
+        let mut raised: BTreeMap<&str, u64> =
+            self.rules.iter().map(|rule| (rule.name.as_str(), 0)).collect();
+        let active = self.active();
+        for alert in active.iter().filter(|alert| alert.state.is_raised()) {
+            *raised.entry(&alert.rule).or_default() += 1;
+        }
+        raised.into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect()
     }
 
     /// What was left out.

@@ -2,6 +2,7 @@
 //! and shows series to Prometheus. It is `omphalos top` without a screen, and nothing that it does
 //! holds up what it watches.
 
+mod metrics;
 mod options;
 mod state;
 mod tell;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Command};
 use omphalos_common::clock::now_millis;
+use omphalos_common::config::Setting;
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Telemetry, serve_at};
@@ -20,6 +22,7 @@ use omphalos_live::Settings as LiveSettings;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use metrics::AlertMetrics;
 use options::Wanted;
 use state::StateFile;
 use tell::Teller;
@@ -34,6 +37,11 @@ use crate::top::source::files::Manner;
 const TICK: Duration = Duration::from_millis(250);
 /// How often the state is written when nothing happens.
 const SAVE: Duration = Duration::from_secs(10);
+
+/// All settings of `omphalos watch`, in the order of the manual.
+pub fn settings() -> Vec<Setting> {
+    options::all_rows()
+}
 
 /// `omphalos watch`.
 pub fn command() -> Command {
@@ -57,11 +65,19 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let state = StateFile::open(&wanted.state_dir)?;
     let kept = state.load()?;
-    let live = LiveSettings { dimensions: Vec::new(), line_bytes: 0, ..LiveSettings::default() };
+    let live = LiveSettings {
+        dimensions: Vec::new(),
+        line_bytes: 0,
+        lateness: wanted.lateness,
+        ..LiveSettings::default()
+    };
     let counter = Arc::new(Counter::new(live)?);
     counter.judge(wanted.rules.clone())?;
     counter.with_alarms(|alarms| alarms.restore(&kept.alerts));
     let telemetry = Telemetry::default();
+    telemetry.register(|registry| {
+        registry.register_collector(Box::new(AlertMetrics(Arc::clone(&counter))));
+    });
     let _serving = serve_at(wanted.listen, telemetry.routes()).await?;
     let manner = Manner { follows: true, replay: None };
     let (source, reading) = begin(&wanted.from, &wanted.host, manner, Arc::clone(&counter))?;
@@ -99,8 +115,10 @@ struct Rounds {
     teller: Teller,
     state: StateFile,
     saved: std::time::Instant,
-    /// Whether lines may be missing just now.
+    /// Whether no line can come just now.
     is_blind: bool,
+    /// How often lines went missing until now.
+    missed: u64,
     has_begun: bool,
 }
 
@@ -112,7 +130,7 @@ impl Rounds {
         state: StateFile,
     ) -> Self {
         let saved = std::time::Instant::now();
-        Self { counter, source, teller, state, saved, is_blind: false, has_begun: false }
+        Self { counter, source, teller, state, saved, is_blind: false, missed: 0, has_begun: false }
     }
 
     fn round(&mut self) -> anyhow::Result<()> {
@@ -126,7 +144,7 @@ impl Rounds {
         Ok(())
     }
 
-    /// Nobody is silent because the broker is away.
+    /// Nobody is silent because the broker is away, and no share is right of which lines are missing.
     fn look_at_source(&mut self, now: i64) {
         let states = self.source.states();
         let is_blind = self.source.is_shared()
@@ -136,8 +154,9 @@ impl Rounds {
             self.has_begun = true;
             self.counter.with_alarms(|alarms| alarms.alerts().begin(now));
         }
-        if is_blind != self.is_blind {
-            self.is_blind = is_blind;
+        let missed = self.source.missed();
+        if is_blind != self.is_blind || missed > self.missed && !is_blind {
+            (self.is_blind, self.missed) = (is_blind, missed);
             self.counter.with_alarms(|alarms| {
                 if is_blind {
                     alarms.alerts().pause();

@@ -2,9 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
-use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables, add_flags};
+use omphalos_common::config::{
+    ConfigError, HasRows, Period, Setting, TableError, Tables, add_flags,
+};
 use omphalos_common::ids::IdKeys;
 use omphalos_live::alert::Rule;
 use omphalos_shipper::host::{host_name, machine_id};
@@ -23,6 +27,9 @@ Examples:
   omphalos watch --config /etc/omphalos/omphalos.toml
   omphalos watch --amqp-url amqp://… --alert 'measure = \"silence\", by = \"host\", at_least = \"5m\"'
   omphalos watch /var/log/nginx/access.log --alert 'measure = \"error_share\", at_least = 5'";
+
+/// How much later than the newest a line may come, unless it is said.
+const LATENESS: Duration = Duration::from_secs(10);
 
 /// Settings of the process itself, beside where lines come from.
 const OWN: [&str; 5] = ["state_dir", "listen", "log_level", "log_format", "elasticsearch.url"];
@@ -58,6 +65,14 @@ pub fn command() -> Command {
                 .value_parser(["beginning", "end"])
                 .help("Where to begin in files: at their beginning, or at their end"),
         )
+        .arg(
+            Arg::new("lateness")
+                .long("lateness")
+                .value_name("PERIOD")
+                .default_value("10s")
+                .value_parser(Period::from_str)
+                .help("How much later than the newest a line may come and still count: what happens is known so much later. At most 1 minute"),
+        )
         .arg(alerts::flag());
     add_flags(watch, &rows())
 }
@@ -90,6 +105,8 @@ pub struct Wanted {
     pub host: Host,
     /// When it is an alert.
     pub rules: Vec<Rule>,
+    /// How much later than the newest a line may come.
+    pub lateness: Duration,
     /// Where alerts are kept.
     pub state_dir: PathBuf,
     /// Where metrics are served.
@@ -110,6 +127,12 @@ impl Wanted {
                 "no rule: expected an [[alert]] in the file, or --alert, found none; see docs/alerts.md",
             ));
         }
+        let lateness = given.get_one::<Period>("lateness").map_or(LATENESS, |period| period.0);
+        if lateness > Duration::from_mins(1) {
+            return Err(ConfigError::invalid(format!(
+                "--lateness: expected at most 1m, found {lateness:?}"
+            )));
+        }
         let (from, shown) = top::endless(&settings, given)?;
         Ok(Self {
             from,
@@ -120,6 +143,7 @@ impl Wanted {
                 &IdKeys::default(),
             ),
             rules: alerts::rules(&tables)?,
+            lateness,
             state_dir: settings.state_dir().to_owned(),
             listen: settings.process().listen,
         })

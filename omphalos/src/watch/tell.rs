@@ -1,5 +1,6 @@
 //! Tells what is raised and cleared.
 
+use jiff::Timestamp;
 use omphalos_live::alert::{Change, Event};
 use tracing::{info, warn};
 
@@ -25,10 +26,11 @@ impl Teller {
             Change::RuleChanged => "cleared: its rule is not there any more, or another one",
         };
         let severity = alert.severity.as_str();
+        let at = Timestamp::from_millisecond(event.at).unwrap_or_default();
         if event.change.is_raised() {
-            warn!(severity, at = event.at, "{what}: {}", alert.text);
+            warn!(severity, %at, "{what}: {}", alert.text);
         } else {
-            info!(severity, at = event.at, "{what}: {}", alert.text);
+            info!(severity, %at, "{what}: {}", alert.text);
         }
     }
 }

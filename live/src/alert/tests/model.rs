@@ -48,7 +48,7 @@ fn millis(duration: Duration) -> i64 {
 impl Model {
     pub fn new(rule: &Rule, settings: &Settings) -> Self {
         let step = rule.step().unwrap();
-        let ahead = (step * 40).min(Duration::from_mins(1));
+        let ahead = (step * 64).saturating_sub(settings.lateness).min(Duration::from_mins(1));
         let settings = Settings { step, window: step, ahead, ..settings.clone() };
         Self {
             rule: rule.clone(),

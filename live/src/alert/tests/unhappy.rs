@@ -125,7 +125,7 @@ fn texts_have_names_in_braces_and_say_which_there_are() {
         assert!(error.starts_with("expected {name} {key} {value} {limit}"), "{error}");
     }
     for (value, unit, text) in [
-        (12.0, Unit::Hits, "12"),
+        (12.0, Unit::Hits, "12 lines"),
         (0.333_33, Unit::PerSecond, "0.33/s"),
         (-0.001, Unit::Percent, "0 %"),
         (1_500_000.0, Unit::Bytes, "1.5 MB"),

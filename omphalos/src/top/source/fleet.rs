@@ -126,6 +126,10 @@ impl Source for Fleet {
         true
     }
 
+    fn missed(&self) -> u64 {
+        self.lock().missed
+    }
+
     fn notice(&self) -> Option<String> {
         match self.lock().missed {
             0 => None,

@@ -38,6 +38,11 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// How often lines went missing on the way here, as far as that is known.
+    fn missed(&self) -> u64 {
+        0
+    }
+
     /// What is missing in the figures, for people.
     fn notice(&self) -> Option<String> {
         None

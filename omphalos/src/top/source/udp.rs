@@ -120,6 +120,11 @@ impl Source for Datagrams {
         }]
     }
 
+    fn missed(&self) -> u64 {
+        let totals = self.accountant.ledger().totals;
+        totals.lost().saturating_add(totals.kernel_drops)
+    }
+
     fn notice(&self) -> Option<String> {
         let totals = self.accountant.ledger().totals;
         losses(totals.lost().saturating_add(totals.kernel_drops), totals.all_refused())

@@ -1,0 +1,59 @@
+//! What is raised, as Prometheus reads it.
+
+use std::fmt::Error;
+use std::sync::Arc;
+
+use omphalos_common::telemetry::{encode_counter, encode_counters, encode_gauges};
+use omphalos_live::{Answer, Question, Scope};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
+
+use crate::top::counter::Counter;
+
+/// The alerts of what is counted.
+#[derive(Debug)]
+pub struct AlertMetrics(pub Arc<Counter>);
+
+#[derive(Debug, EncodeLabelSet)]
+struct OfRule {
+    rule: String,
+}
+
+#[derive(Debug, EncodeLabelSet)]
+struct Happened {
+    rule: String,
+    what: &'static str,
+}
+
+impl Collector for AlertMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (raised, happened, left_out) =
+            self.0.with_alarms(|alarms| (alarms.raised(), alarms.happened(), alarms.left_out()));
+        encode_gauges(
+            &mut encoder,
+            ("alerts_raised", "Alerts that are raised, by rule"),
+            raised.into_iter().map(|(rule, count)| (OfRule { rule }, count)),
+        )?;
+        encode_counters(
+            &mut encoder,
+            ("alert_events", "Alerts that were raised and cleared, by rule"),
+            happened.into_iter().map(|(rule, what, count)| (Happened { rule, what }, count)),
+        )?;
+        if let Answer::Summary(summary) = self.0.ask(&Question::Summary { scope: Scope::Start }) {
+            encode_counter(&mut encoder, ("watch_lines", "Lines that were judged"), summary.hits)?;
+        }
+        for (name, help, value) in [
+            ("watch_lines_late", "Lines that came after their step had ended", left_out.late),
+            ("watch_lines_ahead", "Lines too far ahead of the clock", left_out.ahead),
+            ("watch_alerts_left_out", "Alerts that were too many to be held", left_out.alerts),
+            (
+                "watch_keys_left_out",
+                "Lines whose keys were too many to be watched for silence",
+                left_out.keys,
+            ),
+        ] {
+            encode_counter(&mut encoder, (name, help), value)?;
+        }
+        Ok(())
+    }
+}
