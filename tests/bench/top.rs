@@ -1,6 +1,7 @@
 //! `omphalos top`: counting a log, against `GoAccess`; memory with millions of keys; how soon a key of the
 //! console is answered while lines come; what watching a fleet costs its broker.
 
+mod alerts;
 mod console;
 mod fleet;
 
@@ -25,6 +26,7 @@ const AT_ONCE: u64 = 10_000;
 pub fn measure(directory: &Path, log: &Path, table: &mut Table) {
     compare_with_goaccess(directory, log, table);
     count_many_keys(table);
+    alerts::measure(directory, table);
     console::measure(directory, table);
     fleet::measure(directory, table);
 }
