@@ -14,6 +14,7 @@ mod hit;
 mod live;
 mod question;
 mod recent;
+mod series;
 mod settings;
 mod sketch;
 mod step;
@@ -33,4 +34,5 @@ pub use hit::{
 };
 pub use live::Live;
 pub use question::{By, KeyId, Question, Scope};
+pub use series::{MOST_TAGS, SeriesOf, SeriesPoint, SeriesSettings};
 pub use settings::{MOST_DIMENSIONS, Pace, Settings, SettingsProblem};

@@ -82,6 +82,16 @@ pub struct SettingsProblem {
     found: String,
 }
 
+impl SettingsProblem {
+    /// That there are not too many of something.
+    pub(crate) fn most(setting: &'static str, most: usize, found: usize) -> Result<(), Self> {
+        if found <= most {
+            return Ok(());
+        }
+        Err(Self { setting, expected: format!("at most {most}"), found: found.to_string() })
+    }
+}
+
 impl Settings {
     /// Checks that they can be used.
     ///
@@ -106,10 +116,7 @@ impl Settings {
             let found = format!("{:?} and {:?}", self.lateness, self.ahead);
             return problem("lateness and ahead", expected, found);
         }
-        if self.dimensions.len() > MOST_DIMENSIONS {
-            let expected = format!("at most {MOST_DIMENSIONS}");
-            return problem("dimensions", expected, self.dimensions.len().to_string());
-        }
+        SettingsProblem::most("dimensions", MOST_DIMENSIONS, self.dimensions.len())?;
         if !(16..=MOST_CAPACITY).contains(&self.capacity) {
             let expected = format!("16 to {MOST_CAPACITY}");
             return problem("capacity", expected, self.capacity.to_string());

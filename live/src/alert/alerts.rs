@@ -130,12 +130,12 @@ impl Alerts {
         self.groups.iter_mut().for_each(|group| group.live.set_pace(pace));
     }
 
-    /// Begins at this time, in nanoseconds since 1970, though no line has come: from here on it is an
-    /// alert if none does.
-    pub fn begin(&mut self, now: i64) {
+    /// Begins at this time, in nanoseconds since 1970, though no line has come: it is an alert if none
+    /// does. All lines are heard from `heard` on.
+    pub fn begin(&mut self, now: i64, heard: i64) {
         for group in &mut self.groups {
             group.live.begin(now);
-            group.begin.get_or_insert(begin_of(now, group.step));
+            group.begin.get_or_insert(begin_of(heard, group.step));
         }
     }
 

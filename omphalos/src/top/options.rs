@@ -27,9 +27,8 @@ use super::source::files::Manner;
 use crate::alerts::{self, ALERT_SETTINGS, AlertSettings, Alerting};
 use crate::run::{Settings, all_settings};
 use crate::search::{place, time_arg, times};
-use contradictions::{
-    begins_at_end, check_beginning, check_endless, check_known, check_single, check_unsampled,
-};
+pub use contradictions::begins_at_end;
+use contradictions::{check_beginning, check_endless, check_known, check_single, check_unsampled};
 use values::{background, by, bytes, colours, period, sample, speed};
 
 const EXAMPLES: &str = "\

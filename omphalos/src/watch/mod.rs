@@ -18,7 +18,7 @@ use omphalos_common::config::Setting;
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Telemetry, serve_at};
-use omphalos_live::Settings as LiveSettings;
+use omphalos_live::{Pace, Settings as LiveSettings};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -35,6 +35,8 @@ use crate::top::source::files::Manner;
 
 /// How often the clock moves time, and events are told.
 const TICK: Duration = Duration::from_millis(250);
+/// Shippers notice within so long that somebody watches, in nanoseconds.
+const UNHEARD: i64 = 3_000_000_000;
 /// How often the state is written when nothing happens.
 const SAVE: Duration = Duration::from_secs(10);
 
@@ -87,7 +89,8 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         wanted.rules.len(),
         shown(&wanted.state_dir)
     );
-    let mut rounds = Rounds::new(counter, source, Teller::new(), state);
+    let mut rounds = Rounds::new(counter, source, state);
+    rounds.has_begun = !wanted.begins_now;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reading = reading;
@@ -119,18 +122,23 @@ struct Rounds {
     is_blind: bool,
     /// How often lines went missing until now.
     missed: u64,
+    /// Whether time goes on though no line has come yet.
     has_begun: bool,
 }
 
 impl Rounds {
-    fn new(
-        counter: Arc<Counter>,
-        source: Arc<dyn Source>,
-        teller: Teller,
-        state: StateFile,
-    ) -> Self {
-        let saved = std::time::Instant::now();
-        Self { counter, source, teller, state, saved, is_blind: false, missed: 0, has_begun: false }
+    /// Of what is read.
+    fn new(counter: Arc<Counter>, source: Arc<dyn Source>, state: StateFile) -> Self {
+        Self {
+            counter,
+            source,
+            teller: Teller::new(),
+            state,
+            saved: std::time::Instant::now(),
+            is_blind: false,
+            missed: 0,
+            has_begun: false,
+        }
     }
 
     fn round(&mut self) -> anyhow::Result<()> {
@@ -150,9 +158,12 @@ impl Rounds {
         let is_blind = self.source.is_shared()
             && states.iter().any(|state| matches!(state.state, Reading::Failed(_)));
         let is_well = !is_blind && states.iter().all(|state| state.state != Reading::CatchingUp);
+        // Who publishes looks now and then whether anybody watches.
+        let heard = if self.source.is_shared() { now.saturating_add(UNHEARD) } else { now };
         if !self.has_begun && is_well {
             self.has_begun = true;
-            self.counter.with_alarms(|alarms| alarms.alerts().begin(now));
+            self.counter.set_pace(Pace::Clock);
+            self.counter.with_alarms(|alarms| alarms.alerts().begin(now, heard));
         }
         let missed = self.source.missed();
         if is_blind != self.is_blind || missed > self.missed && !is_blind {
@@ -161,7 +172,7 @@ impl Rounds {
                 if is_blind {
                     alarms.alerts().pause();
                 } else {
-                    alarms.alerts().resume(now);
+                    alarms.alerts().resume(heard);
                 }
             });
         }

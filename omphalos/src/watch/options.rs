@@ -101,6 +101,8 @@ pub struct Wanted {
     pub from: From,
     /// The same for people.
     pub shown: String,
+    /// Whether what counts begins with the start, and not with the first line of a file.
+    pub begins_now: bool,
     /// Who reads files.
     pub host: Host,
     /// When it is an alert.
@@ -134,7 +136,9 @@ impl Wanted {
             )));
         }
         let (from, shown) = top::endless(&settings, given)?;
+        let begins_now = !matches!(from, From::Files(_)) || top::begins_at_end(given);
         Ok(Self {
+            begins_now,
             from,
             shown,
             host: Host::new(

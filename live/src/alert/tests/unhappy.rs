@@ -168,7 +168,7 @@ fn that_no_line_ever_came_is_said_where_a_beginning_is() {
     };
     let mut alerts = alerts(&[nothing, nobody]);
     let mut events = Vec::new();
-    alerts.begin(START * SECOND);
+    alerts.begin(START * SECOND, START * SECOND);
     for second in 0..20 {
         alerts.advance((START + second) * SECOND, &mut events);
     }
