@@ -40,6 +40,7 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
     ("store", "omphalos run"),
     ("alert", "omphalos watch"),
     ("receiver", "omphalos watch"),
+    ("output", "omphalos watch"),
 ];
 
 /// The text of the file at `path`.

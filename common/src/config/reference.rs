@@ -45,7 +45,9 @@ fn row(setting: &Setting, kind: &str, default: &str) -> String {
 fn heading(group: Option<&str>) -> String {
     let title = match group {
         None => "At the top of the file".to_owned(),
-        Some(name @ ("monitor" | "receive" | "alert" | "receiver")) => format!("`[[{name}]]`"),
+        Some(name @ ("monitor" | "receive" | "alert" | "receiver" | "output")) => {
+            format!("`[[{name}]]`")
+        }
         Some(name) => format!("`[{name}]`"),
     };
     format!(

@@ -209,6 +209,7 @@ impl Setting {
             "index" => "Indices, [index]",
             "dead_letters" => "Dead letters, [dead_letters]",
             "store" => "Embedded store, [store]",
+            "output" => "Series, [[output]]",
             "alert" => "Rules of alerts, [[alert]]",
             other => other,
         })

@@ -55,10 +55,6 @@ pub enum AlertsProblem {
 /// What was left out, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Lines that came after their step had ended, most of any group.
-    pub late: u64,
-    /// Lines too far ahead of the clock, most of any group.
-    pub ahead: u64,
     /// Alerts that were not held because there were too many.
     pub alerts: u64,
     /// Lines whose keys were too many to be watched for silence.
@@ -171,8 +167,6 @@ impl Alerts {
     pub fn left_out(&self) -> LeftOut {
         let mut left_out = LeftOut::default();
         for group in &self.groups {
-            left_out.late = left_out.late.max(group.live.lates);
-            left_out.ahead = left_out.ahead.max(group.live.aheads);
             left_out.alerts += group.left_out;
             left_out.keys += group.known.iter().map(|(_, known)| known.left_out()).sum::<u64>();
         }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use omphalos_live::alert::{Alert, Event, Rule};
 use omphalos_live::{
-    Answer, Dimension, Filter, Hit, Live, Pace, Question, Settings, SettingsProblem,
+    Answer, Dimension, Filter, Hit, Live, Pace, Question, SeriesOf, SeriesPoint, SeriesSettings,
+    Settings, SettingsProblem,
 };
 
 use super::alarms::Alarms;
@@ -28,10 +29,16 @@ pub struct Counter {
 struct Counted {
     live: Live,
     alarms: Option<Alarms>,
+    /// Series, each with the points that nobody has taken yet.
+    series: Vec<(SeriesOf, Vec<SeriesPoint>)>,
+    /// Points that were too many.
+    dropped: u64,
 }
 
 /// A window can look back so far.
 pub const LONGEST_WINDOW: Duration = Duration::from_hours(7 * 24);
+/// So many points of series are kept until somebody takes them.
+const MOST_POINTS: usize = 100_000;
 /// How long steps are, in seconds.
 const STEPS: [u64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 /// Steps that a window has if it can, and at most.
@@ -74,7 +81,8 @@ impl Counter {
     /// # Errors
     /// When the settings cannot be used.
     pub fn new(settings: Settings) -> Result<Self, SettingsProblem> {
-        let counted = Counted { live: Live::new(settings)?, alarms: None };
+        let counted =
+            Counted { live: Live::new(settings)?, alarms: None, series: Vec::new(), dropped: 0 };
         Ok(Self {
             counted: Mutex::new(counted),
             asking: AtomicUsize::new(0),
@@ -92,6 +100,31 @@ impl Counter {
             counted.alarms = Some(Alarms::new(rules, counted.live.settings())?);
         }
         Ok(())
+    }
+
+    /// Counts these series from now on.
+    ///
+    /// # Errors
+    /// When they cannot be counted so.
+    pub fn count_series(&self, settings: Vec<SeriesSettings>) -> Result<(), SettingsProblem> {
+        let series = settings.into_iter().map(|one| Ok((SeriesOf::new(one)?, Vec::new())));
+        self.lock().series = series.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Takes the points of each of the series that have ended since the last time, and how many more
+    /// there were than are kept.
+    pub fn take_points(&self) -> (Vec<Vec<SeriesPoint>>, u64) {
+        let mut counted = self.lock();
+        let points = counted.series.iter_mut().map(|(_, points)| std::mem::take(points)).collect();
+        (points, std::mem::take(&mut counted.dropped))
+    }
+
+    /// Ends all series.
+    pub fn finish_series(&self) {
+        for (series, points) in &mut self.lock().series {
+            series.finish(points);
+        }
     }
 
     /// Does something with the alerts, if there are rules.
@@ -201,12 +234,16 @@ impl Counter {
     pub fn set_pace(&self, pace: Pace) {
         self.asked(|live| live.set_pace(pace));
         self.with_alarms(|alarms| alarms.set_pace(pace));
+        self.lock().series.iter_mut().for_each(|(series, _)| series.set_pace(pace));
     }
 
     /// Moves time to that of the clock, in nanoseconds since 1970.
     pub fn advance(&self, now: i64) {
         self.asked(|live| live.advance(now));
         self.with_alarms(|alarms| alarms.advance(now));
+        for (series, points) in &mut self.lock().series {
+            series.advance(now, points);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counted> {
@@ -219,6 +256,12 @@ impl Counted {
         self.live.take(hit);
         if let Some(alarms) = &mut self.alarms {
             alarms.take(hit);
+        }
+        for (series, points) in &mut self.series {
+            series.take(hit, points);
+            let surplus = points.len().saturating_sub(MOST_POINTS);
+            points.truncate(MOST_POINTS);
+            self.dropped += surplus as u64;
         }
     }
 }

@@ -8,11 +8,22 @@ use omphalos_live::{Answer, Question, Scope};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 
+use super::output::Queue;
 use crate::top::counter::Counter;
 
 /// The alerts of what is counted.
 #[derive(Debug)]
 pub struct AlertMetrics(pub Arc<Counter>);
+
+/// What became of datapoints.
+#[derive(Debug)]
+pub struct OutputMetrics(pub Vec<(String, Arc<Queue>)>);
+
+#[derive(Debug, EncodeLabelSet)]
+struct OfOutput {
+    output: String,
+    what: &'static str,
+}
 
 #[derive(Debug, EncodeLabelSet)]
 struct OfRule {
@@ -40,11 +51,15 @@ impl Collector for AlertMetrics {
             happened.into_iter().map(|(rule, what, count)| (Happened { rule, what }, count)),
         )?;
         if let Answer::Summary(summary) = self.0.ask(&Question::Summary { scope: Scope::Start }) {
-            encode_counter(&mut encoder, ("watch_lines", "Lines that were judged"), summary.hits)?;
+            for (name, help, value) in [
+                ("watch_lines", "Lines that were judged", summary.hits),
+                ("watch_lines_late", "Lines that came after their step had ended", summary.late),
+                ("watch_lines_ahead", "Lines too far ahead of the clock", summary.ahead),
+            ] {
+                encode_counter(&mut encoder, (name, help), value)?;
+            }
         }
         for (name, help, value) in [
-            ("watch_lines_late", "Lines that came after their step had ended", left_out.late),
-            ("watch_lines_ahead", "Lines too far ahead of the clock", left_out.ahead),
             ("watch_alerts_left_out", "Alerts that were too many to be held", left_out.alerts),
             (
                 "watch_keys_left_out",
@@ -55,5 +70,33 @@ impl Collector for AlertMetrics {
             encode_counter(&mut encoder, (name, help), value)?;
         }
         Ok(())
+    }
+}
+
+impl Collector for OutputMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let counts = self.0.iter().map(|(output, queue)| (output, queue.counts()));
+        let counts: Vec<_> = counts.collect();
+        let settled = counts.iter().flat_map(|(output, counts)| {
+            let of = [
+                ("stored", counts.stored),
+                ("refused", counts.refused),
+                ("dropped", counts.dropped),
+            ];
+            of.map(|(what, count)| (OfOutput { output: (*output).clone(), what }, count))
+        });
+        encode_counters(
+            &mut encoder,
+            ("output_datapoints", "Datapoints, by what became of them"),
+            settled,
+        )?;
+        let waiting = counts.iter().map(|(output, counts)| {
+            (OfOutput { output: (*output).clone(), what: "waiting" }, counts.waiting)
+        });
+        encode_gauges(
+            &mut encoder,
+            ("output_datapoints_waiting", "Datapoints that wait for the server"),
+            waiting,
+        )
     }
 }

@@ -4,6 +4,7 @@
 
 mod metrics;
 mod options;
+mod output;
 mod state;
 mod tell;
 
@@ -22,8 +23,9 @@ use omphalos_live::{Pace, Settings as LiveSettings};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use metrics::AlertMetrics;
+use metrics::{AlertMetrics, OutputMetrics};
 use options::Wanted;
+use output::Sinks;
 use state::StateFile;
 use tell::Teller;
 
@@ -35,6 +37,8 @@ use crate::top::source::files::Manner;
 
 /// How often the clock moves time, and events are told.
 const TICK: Duration = Duration::from_millis(250);
+/// How long to go on writing what waits at the end.
+const GRACE: Duration = Duration::from_secs(5);
 /// Shippers notice within so long that somebody watches, in nanoseconds.
 const UNHEARD: i64 = 3_000_000_000;
 /// How often the state is written when nothing happens.
@@ -76,9 +80,15 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let counter = Arc::new(Counter::new(live)?);
     counter.judge(wanted.rules.clone())?;
     counter.with_alarms(|alarms| alarms.restore(&kept.alerts));
+    let sinks = Sinks::start(wanted.outputs)?;
+    counter.count_series(sinks.series())?;
     let telemetry = Telemetry::default();
     telemetry.register(|registry| {
         registry.register_collector(Box::new(AlertMetrics(Arc::clone(&counter))));
+        registry.register_collector(Box::new(OutputMetrics(sinks.queues())));
+        for scraped in sinks.scraped() {
+            registry.register_collector(Box::new(scraped));
+        }
     });
     let _serving = serve_at(wanted.listen, telemetry.routes()).await?;
     let manner = Manner { follows: true, replay: None };
@@ -89,7 +99,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         wanted.rules.len(),
         shown(&wanted.state_dir)
     );
-    let mut rounds = Rounds::new(counter, source, state);
+    let mut rounds = Rounds::new(counter, source, state, sinks);
     rounds.has_begun = !wanted.begins_now;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -104,7 +114,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
             }
         }
     }
-    rounds.end()
+    rounds.end().await
 }
 
 fn shown(path: &Path) -> String {
@@ -117,6 +127,7 @@ struct Rounds {
     source: Arc<dyn Source>,
     teller: Teller,
     state: StateFile,
+    sinks: Sinks,
     saved: std::time::Instant,
     /// Whether no line can come just now.
     is_blind: bool,
@@ -128,12 +139,13 @@ struct Rounds {
 
 impl Rounds {
     /// Of what is read.
-    fn new(counter: Arc<Counter>, source: Arc<dyn Source>, state: StateFile) -> Self {
+    fn new(counter: Arc<Counter>, source: Arc<dyn Source>, state: StateFile, sinks: Sinks) -> Self {
         Self {
             counter,
             source,
             teller: Teller::new(),
             state,
+            sinks,
             saved: std::time::Instant::now(),
             is_blind: false,
             missed: 0,
@@ -145,6 +157,7 @@ impl Rounds {
         let now = now_millis().saturating_mul(1_000_000);
         self.look_at_source(now);
         self.counter.advance(now);
+        self.write_series();
         let has_news = self.tell();
         if has_news || self.saved.elapsed() >= SAVE {
             self.save()?;
@@ -194,9 +207,24 @@ impl Rounds {
         self.state.save(&state::Kept { alerts })
     }
 
-    fn end(mut self) -> anyhow::Result<()> {
+    fn write_series(&self) {
+        let (points, dropped) = self.counter.take_points();
+        if dropped > 0 {
+            warn!(
+                "{dropped} points of series came at once, more than can be kept, and are dropped"
+            );
+        }
+        for (number, points) in points.iter().enumerate() {
+            self.sinks.take(number, points);
+        }
+    }
+
+    async fn end(mut self) -> anyhow::Result<()> {
         self.tell();
         self.save()?;
+        self.counter.finish_series();
+        self.write_series();
+        self.sinks.finish(GRACE).await;
         info!("stopped; what is raised is remembered");
         Ok(())
     }

@@ -14,6 +14,7 @@ use omphalos_live::alert::Rule;
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::Host;
 
+use super::output::{OUTPUT_SETTINGS, Output, Outputs};
 use crate::alerts::{self, ALERT_SETTINGS, Alerting};
 use crate::run::{Settings, all_settings};
 use crate::top::options::{self as top, From};
@@ -45,7 +46,7 @@ fn rows() -> Vec<Setting> {
 
 /// All of them.
 pub fn all_rows() -> Vec<Setting> {
-    [rows(), ALERT_SETTINGS.to_vec()].concat()
+    [rows(), ALERT_SETTINGS.to_vec(), OUTPUT_SETTINGS.to_vec()].concat()
 }
 
 /// `omphalos watch`.
@@ -82,16 +83,17 @@ pub fn command() -> Command {
 pub struct Read {
     settings: Settings,
     alerting: Alerting,
+    outputs: Outputs,
 }
 
 impl HasRows for Read {
     fn rows() -> Vec<Setting> {
-        [Settings::rows(), Alerting::rows()].concat()
+        [Settings::rows(), Alerting::rows(), Outputs::rows()].concat()
     }
 
     fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
-        let (settings, alerting) = HasRows::read(tables)?;
-        Ok(Self { settings, alerting })
+        let ((settings, alerting), outputs) = HasRows::read(tables)?;
+        Ok(Self { settings, alerting, outputs })
     }
 }
 
@@ -107,6 +109,8 @@ pub struct Wanted {
     pub host: Host,
     /// When it is an alert.
     pub rules: Vec<Rule>,
+    /// Where series go.
+    pub outputs: Vec<Output>,
     /// How much later than the newest a line may come.
     pub lateness: Duration,
     /// Where alerts are kept.
@@ -121,12 +125,14 @@ impl Wanted {
     /// # Errors
     /// When something cannot be used.
     pub fn new(read: Read, given: &ArgMatches) -> Result<Self, ConfigError> {
-        let Read { settings, alerting } = read;
+        let Read { settings, alerting, outputs } = read;
         let mut tables = alerting.alert;
         tables.extend(alerts::of_flags(given)?);
-        if tables.is_empty() {
+        let outputs = outputs.output;
+        outputs.iter().try_for_each(Output::check)?;
+        if tables.is_empty() && outputs.is_empty() {
             return Err(ConfigError::invalid(
-                "no rule: expected an [[alert]] in the file, or --alert, found none; see docs/alerts.md",
+                "nothing to do: expected an [[alert]] or an [[output]] in the file, or --alert, found none; see docs/alerts.md",
             ));
         }
         let lateness = given.get_one::<Period>("lateness").map_or(LATENESS, |period| period.0);
@@ -147,6 +153,7 @@ impl Wanted {
                 &IdKeys::default(),
             ),
             rules: alerts::rules(&tables)?,
+            outputs,
             lateness,
             state_dir: settings.state_dir().to_owned(),
             listen: settings.process().listen,
