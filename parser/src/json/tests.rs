@@ -60,7 +60,9 @@ fn assert_each_once(text: &str) {
         serde_json::Deserializer::from_str(text).deserialize_map(Once).expect(text);
     } else if text.starts_with('[') {
         let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).expect(text);
-        items.iter().for_each(|item| assert_each_once(item.get()));
+        for item in &items {
+            assert_each_once(item.get());
+        }
     }
 }
 
