@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use omphalos_common::causes::joined;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
@@ -118,7 +119,8 @@ pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> 
             let embedded = Embedded::start(store_options(settings, &store), listener).await;
             let embedded = embedded.map_err(|error| {
                 ConfigError::invalid(format!(
-                    "{error:#}; if a process has it open, this can go through that one: name the address where it listens: --store-listen"
+                    "{}; if a process has it open, this can go through that one: name the address where it listens: --store-listen",
+                    joined(error.chain())
                 ))
             })?;
             (embedded.url(), Some(embedded))

@@ -108,7 +108,7 @@ impl Embedded {
     pub async fn start(options: StoreOptions, listener: TcpListener) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
-        let store = opened.map_err(|error| ConfigError::invalid(format!("store: {error}")))?;
+        let store = opened.map_err(|error| ConfigError::invalid(error.to_string()))?;
         let stop = Shutdown::new();
         let serving = tokio::spawn(serve(listener, store, stop.clone().cancelled_owned()));
         Ok(Self { address, stop, serving })
