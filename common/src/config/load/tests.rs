@@ -144,6 +144,13 @@ fn a_setting_in_the_wrong_place_is_told_where_it_belongs() {
 #[test]
 fn another_way_to_say_the_same_replaces_all_of_the_way_before() {
     const ROWS: &[Setting] = &[
+        Setting::new("e.url", Kind::Text, "").carries(&[
+            "e.user",
+            "e.password",
+            "e.password_file",
+            "e.key",
+            "e.key_file",
+        ]),
         Setting::new("e.user", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
         Setting::new("e.password", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
         Setting::new("e.password_file", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
@@ -183,6 +190,17 @@ fn another_way_to_say_the_same_replaces_all_of_the_way_before() {
         (of_user, None, &["--e-password=P"], &["password=P", "user=u"]),
         (of_key, None, &["--e-user=U", "--e-password=P"], &["password=P", "user=U"]),
         (of_key, Some(("OMPHALOS_E_USER", "U")), &["--e-key=K"], &["key=K"]),
+        // An URL has both in it, or nothing.
+        (of_user, None, &["--e-url=http://v:q@h"], &["url=http://v:q@h"]),
+        (of_user, None, &["--e-url=http://g,http://v:q@h"], &["url=http://g,http://v:q@h"]),
+        (of_key, Some(("OMPHALOS_E_URL", "http://v:q@h")), &[], &["url=http://v:q@h"]),
+        (of_key, None, &["--e-url=http://h"], &["key=k", "url=http://h"]),
+        (
+            of_key,
+            Some(("OMPHALOS_E_URL", "http://v:q@h")),
+            &["--e-key=K"],
+            &["key=K", "url=http://v:q@h"],
+        ),
         // Both in one place is for the reader to refuse.
         (of_user, None, &["--e-key=K", "--e-user=U"], &["key=K", "user=U"]),
     ] {
