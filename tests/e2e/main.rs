@@ -15,6 +15,7 @@ mod books;
 mod bounded;
 mod broker_faults;
 mod chaos;
+mod checks;
 mod circumstances;
 mod clients;
 mod clocks;

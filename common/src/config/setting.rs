@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::url::has_password;
 use crate::masked::is_harmless;
 
 /// What kind of value a setting has: how its text in a flag or variable is read.
@@ -73,6 +74,7 @@ pub struct Setting {
     positional: Option<&'static str>,
     repeated: bool,
     replaces: &'static [&'static str],
+    carries: &'static [&'static str],
 }
 
 impl Setting {
@@ -89,6 +91,7 @@ impl Setting {
             positional: None,
             repeated: false,
             replaces: &[],
+            carries: &[],
         }
     }
 
@@ -133,6 +136,19 @@ impl Setting {
     pub const fn replaces(mut self, keys: &'static [&'static str]) -> Self {
         self.replaces = keys;
         self
+    }
+
+    /// URLs that may have user and password in them, which settings of these keys say otherwise: where such
+    /// an URL is said later, these say nothing.
+    #[must_use]
+    pub const fn carries(mut self, keys: &'static [&'static str]) -> Self {
+        self.carries = keys;
+        self
+    }
+
+    /// Whether `text`, as the value of this setting, says in its URLs what `other` says.
+    pub(super) fn says_in(&self, text: &str, other: &Self) -> bool {
+        self.carries.contains(&other.key) && text.split(',').any(has_password)
     }
 
     /// Whether it and `other` are two ways to say one thing: `amqp.url_file` of `amqp.url`, and the other

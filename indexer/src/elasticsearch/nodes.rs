@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use elasticsearch::http::transport::Transport;
 use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::warn;
+
+use super::transport::Transport;
 
 /// How long a node that did not answer is left alone.
 const REST: Duration = Duration::from_secs(10);
@@ -95,10 +96,12 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::elasticsearch::transport::Manner;
 
     fn nodes(count: usize) -> Nodes {
         let node = |number: usize| {
-            let transport = Transport::single_node("http://127.0.0.1:1").unwrap();
+            let url = "http://127.0.0.1:1".parse().unwrap();
+            let transport = Transport::new(url, true, &Manner::default()).unwrap();
             Node::new(transport, number.to_string())
         };
         Nodes::new((0..count).map(node).collect())
