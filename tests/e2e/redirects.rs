@@ -15,21 +15,21 @@ use crate::circumstances::directory;
 
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
-/// A server that nobody wrote, and how often it was asked anything.
+/// A server that nobody wrote, and how often documents came to it.
 struct Stranger {
     url: String,
-    requests: Arc<AtomicUsize>,
+    documents: Arc<AtomicUsize>,
 }
 
 impl Stranger {
     fn start() -> Self {
-        let requests = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&requests);
-        let url = serve(move |_| {
-            counted.fetch_add(1, Ordering::SeqCst);
+        let documents = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&documents);
+        let url = serve(move |path| {
+            counted.fetch_add(usize::from(path.contains("_bulk")), Ordering::SeqCst);
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}".to_owned()
         });
-        Self { url, requests }
+        Self { url, documents }
     }
 
     /// A server that sends everybody on to it.
@@ -42,8 +42,8 @@ impl Stranger {
         })
     }
 
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+    fn documents(&self) -> usize {
+        self.documents.load(Ordering::SeqCst)
     }
 }
 
@@ -96,8 +96,6 @@ fn an_answer_of_another_server_counts_for_nothing_and_the_error_says_what_to_wri
                 ("get", client.get("_index_template/x").await.err()),
                 ("put", client.put("_index_template/x", &json!({})).await.err()),
                 ("search", client.post("x-*/_search?size=1", body()).await.err()),
-                // Without a question before it, as from a server that sends on from now on.
-                ("bulk", client.bulk(body()).await.err()),
             ]
         });
         for (asked, fault) in faults {
@@ -109,30 +107,6 @@ fn an_answer_of_another_server_counts_for_nothing_and_the_error_says_what_to_wri
                 assert!(text.contains(&part), "{status} {asked}: {text}");
             }
         }
-        assert_eq!(stranger.requests(), 0, "{status}");
-    }
-}
-
-/// A server may know better where on itself something is.
-#[test]
-fn a_redirect_within_a_server_is_followed_and_a_circle_ends() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    for status in REDIRECTS {
-        let url = serve(move |path| {
-            let to = if path == "/circle" { "/circle" } else { "/there" };
-            let head = match path {
-                "/there" => "200 OK".to_owned(),
-                _ => format!("{status} Elsewhere\r\nlocation: {to}"),
-            };
-            format!("HTTP/1.1 {head}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}")
-        });
-        let settings =
-            ElasticsearchSettings { url: Some(vec![url]), ..ElasticsearchSettings::default() };
-        let client = Client::new(&settings, true).expect("a client");
-        let (there, circle) =
-            runtime.block_on(async { (client.get("here").await, client.get("circle").await) });
-        assert_eq!(there.ok(), Some(Some(json!({}))), "{status}");
-        assert!(matches!(circle, Err(Fault::Hold(_))), "{status}: {circle:?}");
     }
 }
 
@@ -173,5 +147,5 @@ fn every_program_refuses_a_redirect_and_says_where_it_points() {
         let expected = format!("redirects to {}, ", stranger.url);
         assert!(ended.output.contains(&expected), "{arguments:?}: {}", ended.output);
     }
-    assert_eq!(stranger.requests(), 0);
+    assert_eq!(stranger.documents(), 0);
 }

@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Chain;
 use bytes::Bytes;
+use elasticsearch::auth::Credentials;
+use elasticsearch::cert::{Certificate, CertificateValidation};
+use elasticsearch::http::headers::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use elasticsearch::http::response::Response;
+use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
+use elasticsearch::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use omphalos_common::causes::with_causes;
 use omphalos_common::config::{ConfigError, read_secret, without_credentials};
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::{Host, Url};
@@ -21,7 +23,6 @@ use url::{Host, Url};
 use super::nodes::{Node, Nodes};
 use super::problem::{Problem, request_problem};
 use super::settings::ElasticsearchSettings;
-use super::transport::{Credentials, Manner, Transport, Trouble, other_server};
 
 /// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
@@ -90,17 +91,28 @@ impl Client {
             from_url = from_url.or(credentials);
             urls.push(url);
         }
-        let manner = Manner {
-            timeout: settings.request_timeout.0,
-            authorities: authorities(settings.ca_file.as_deref())?,
-            credentials: credentials(settings)?.or(from_url),
-        };
+        let mut headers = HeaderMap::new();
+        // A compressed reply costs more to unpack than to receive, and could be a bomb.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let credentials = credentials(settings)?.or(from_url);
         let mut nodes = Vec::new();
         for url in urls {
             let shown = url.to_string();
             let proxy = proxy_to(&url, |name| std::env::var(name).ok());
             let is_near = is_near(&url);
-            let transport = Transport::new(url, is_near, &manner)?;
+            let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url))
+                .timeout(settings.request_timeout.0)
+                .headers(headers.clone())
+                .cert_validation(certificates(settings.ca_file.as_deref())?);
+            if is_near {
+                builder = builder.disable_proxy();
+            }
+            if let Some(credentials) = &credentials {
+                builder = builder.auth(credentials.clone());
+            }
+            let transport = builder.build().map_err(|error| {
+                ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
+            })?;
             nodes.push(Node::new(transport, shown).by_way_of(proxy));
         }
         let nodes = Nodes::new(nodes);
@@ -132,7 +144,7 @@ impl Client {
         } else {
             body
         };
-        self.send(Method::POST, BULK_PATH, headers, Some(body)).await
+        self.send(Method::Post, BULK_PATH, headers, Some(body)).await
     }
 
     /// What the server is.
@@ -151,7 +163,7 @@ impl Client {
             number: String,
             distribution: Option<String>,
         }
-        let body = self.send(Method::GET, "", HeaderMap::new(), None).await?;
+        let body = self.send(Method::Get, "", HeaderMap::new(), None).await?;
         let info: Info = serde_json::from_slice(&body).map_err(|error| {
             Fault::Hold(format!(
                 "{}: the reply is not Elasticsearch's ({error}); is something else listening there?",
@@ -175,7 +187,7 @@ impl Client {
     /// # Errors
     /// [`Fault`] like all requests.
     pub async fn get(&self, path: &str) -> Result<Option<Value>, Fault> {
-        match self.send(Method::GET, path, HeaderMap::new(), None).await {
+        match self.send(Method::Get, path, HeaderMap::new(), None).await {
             Ok(body) => serde_json::from_slice(&body)
                 .map(Some)
                 .map_err(|error| Fault::Transient(format!("{path}: unreadable reply: {error}"))),
@@ -189,7 +201,7 @@ impl Client {
     /// # Errors
     /// [`Fault`] like all requests.
     pub async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, Fault> {
-        self.send(Method::POST, path, HeaderMap::new(), Some(body)).await
+        self.send(Method::Post, path, HeaderMap::new(), Some(body)).await
     }
 
     /// `PUT path` with a JSON body.
@@ -198,7 +210,7 @@ impl Client {
     /// [`Fault`] like all requests.
     pub async fn put(&self, path: &str, body: &Value) -> Result<(), Fault> {
         let body = Bytes::from(body.to_string());
-        self.send(Method::PUT, path, HeaderMap::new(), Some(body)).await.map(|_| ())
+        self.send(Method::Put, path, HeaderMap::new(), Some(body)).await.map(|_| ())
     }
 
     /// Sends a request to the nodes in turn until one answers: all that we send may be sent twice.
@@ -212,10 +224,10 @@ impl Client {
         let mut silence = format!("{}: no node to ask", self.shown);
         for node in self.nodes.in_turn() {
             let (headers, body) = (headers.clone(), body.clone());
-            let sent = node.transport.send(method.clone(), path, headers, body).await;
+            let sent = node.transport.send(method, path, headers, None::<&()>, body, None).await;
             let answer = match sent {
                 Ok(response) => {
-                    if let Some(other) = other_server(&response) {
+                    if let Some(other) = other_server(&node.shown, response.url()) {
                         node.answered();
                         return Err(redirected(&node.shown, &other));
                     }
@@ -271,10 +283,16 @@ impl Client {
         }
     }
 
-    fn explain(&self, shown: &str, error: &Trouble) -> String {
+    fn explain(&self, shown: &str, error: &elasticsearch::Error) -> String {
         // The interesting part of a connection error is at the end of its chain.
-        let text = with_causes(error);
-        let last = Chain::new(error).last().map(ToString::to_string).unwrap_or_default();
+        let mut text = error.to_string();
+        let mut last = text.clone();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            last = cause.to_string();
+            text = format!("{text}: {last}");
+            source = cause.source();
+        }
         if text.contains("timed out") {
             return format!("{shown}: no answer within {:?}", self.timeout);
         }
@@ -302,12 +320,20 @@ impl Client {
 }
 
 /// Status and body of an answer; no body where it is too large to be read.
-async fn read(response: Response) -> Result<(StatusCode, Option<Bytes>), Trouble> {
-    let status = response.status();
+async fn read(response: Response) -> Result<(StatusCode, Option<Bytes>), elasticsearch::Error> {
+    let status = response.status_code();
     if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES) {
         return Ok((status, None));
     }
     Ok((status, Some(response.bytes().await?)))
+}
+
+/// The server that answered, if a redirect led to another than the one that is asked. The client of the
+/// crate follows redirects and cannot be told not to; but whatever uses a server asks for its version
+/// first, and sends no document to one that is somebody else's.
+fn other_server(asked: &str, answered: &Url) -> Option<String> {
+    let asked = Url::parse(asked).ok()?;
+    (asked.origin() != answered.origin()).then(|| answered.origin().ascii_serialization())
 }
 
 fn redirected(asked: &str, other: &str) -> Fault {
@@ -380,7 +406,7 @@ fn credentials(settings: &ElasticsearchSettings) -> Result<Option<Credentials>, 
     match (&settings.user, password, api_key) {
         (None, None, None) => Ok(None),
         (Some(user), Some(password), None) => Ok(Some(Credentials::Basic(user.clone(), password))),
-        (None, None, Some(key)) => Ok(Some(Credentials::Key(key))),
+        (None, None, Some(key)) => Ok(Some(Credentials::EncodedApiKey(key))),
         (_, _, Some(_)) => Err(ConfigError::invalid(
             "elasticsearch.api_key and elasticsearch.user are both set; keep one",
         )),
@@ -390,18 +416,14 @@ fn credentials(settings: &ElasticsearchSettings) -> Result<Option<Credentials>, 
     }
 }
 
-/// Who is trusted besides the usual authorities.
-fn authorities(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ConfigError> {
-    let Some(path) = ca_file else { return Ok(Vec::new()) };
+fn certificates(ca_file: Option<&Path>) -> Result<CertificateValidation, ConfigError> {
+    let Some(path) = ca_file else { return Ok(CertificateValidation::Default) };
     let refuse = |reason: String| {
         ConfigError::invalid(format!("elasticsearch.ca_file: {}: {reason}", path.display()))
     };
     let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|error| refuse(error.to_string()))?;
-    if found.is_empty() {
-        return Err(refuse("there is no certificate in it, expected PEM".to_owned()));
-    }
-    Ok(found)
+    let certificate = Certificate::from_pem(&pem).map_err(|error| refuse(error.to_string()))?;
+    Ok(CertificateValidation::Full(certificate))
 }
 
 fn gzip(body: &[u8]) -> std::io::Result<Bytes> {

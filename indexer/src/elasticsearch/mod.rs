@@ -9,7 +9,6 @@ mod nodes;
 mod problem;
 mod settings;
 mod template;
-mod transport;
 
 pub use client::{Client, Fault, ServerInfo};
 pub use names::{IndexNames, IndexPeriod, NameRules, check_name};

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use elasticsearch::http::transport::Transport;
 use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::warn;
-
-use super::transport::Transport;
 
 /// How long a node that did not answer is left alone.
 const REST: Duration = Duration::from_secs(10);
@@ -96,12 +95,10 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::elasticsearch::transport::Manner;
 
     fn nodes(count: usize) -> Nodes {
         let node = |number: usize| {
-            let url = "http://127.0.0.1:1".parse().unwrap();
-            let transport = Transport::new(url, true, &Manner::default()).unwrap();
+            let transport = Transport::single_node("http://127.0.0.1:1").unwrap();
             Node::new(transport, number.to_string())
         };
         Nodes::new((0..count).map(node).collect())
