@@ -55,4 +55,5 @@ mod udp;
 mod udp_ledger;
 mod udp_security;
 mod udp_spool;
+mod verdicts;
 mod without_broker;

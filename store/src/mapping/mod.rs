@@ -6,6 +6,7 @@
 //! one [`FieldKind`], but are printed as they were declared. What is not known is refused by name.
 
 mod dynamic;
+mod metadata;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use tantivy::schema::{Field, Schema};
 
 use self::dynamic::Template;
 pub use self::dynamic::{Guess, is_match};
+pub use self::metadata::{DOC_COUNT, PRIMARY_TERM, of_the_server};
 use crate::error::ApiError;
 
 /// More fields than these are refused, as Elasticsearch does by `index.mapping.total_fields.limit`.
