@@ -250,3 +250,48 @@ fn names_of_modules_of_elasticsearch_are_refused_too() {
     let told = verdicts(&elastic, "modules-1", &documents);
     assert!(told.iter().all(|verdict| verdict == "document_parsing_exception"), "{told:?}");
 }
+
+/// What stands under a name first says whether it is an object or a value, also where it is empty.
+#[test]
+fn objects_and_values_clash_alike() {
+    let stack = Stack::shared();
+    let store = Embedded::start();
+    let objects = [
+        "{}",
+        r#"{"x":null}"#,
+        r#"[{"x":[]}]"#,
+        "[[{}]]",
+        r#"{"x":{}}"#,
+        r#"{"x":1}"#,
+        r#"{"_id":null}"#,
+    ];
+    let documents: Vec<String> = objects
+        .iter()
+        .enumerate()
+        .flat_map(|(number, object)| {
+            [
+                format!(r#"{{"o{number}":{object}}}"#),
+                format!(r#"{{"o{number}":1}}"#),
+                format!(r#"{{"o{number}":null}}"#),
+                format!(r#"{{"v{number}":1}}"#),
+                format!(r#"{{"v{number}":{object}}}"#),
+            ]
+        })
+        .chain(
+            [r#"{"p.x":null}"#, r#"{"p":1}"#, r#"{"q.x":[]}"#, r#"{"q":"a"}"#, r#"{"r":[]}"#]
+                .map(str::to_owned),
+        )
+        .collect();
+    let index = format!("{}-verdicts-objects", stack.prefix());
+    let told = [stack.elastic(), Elastic::new(&store.url(), stack.prefix())].map(|elastic| {
+        let told = verdicts(&elastic, &index, &documents);
+        told.into_iter().map(|verdict| verdict == "201").collect::<Vec<bool>>()
+    });
+    let expected = [true, false, true, true, false].repeat(objects.len());
+    let expected = [expected.as_slice(), &[true, false, true, false, true]].concat();
+    for told in told {
+        let wrong = documents.iter().zip(&told).zip(&expected);
+        let wrong: Vec<_> = wrong.filter(|((_, told), expected)| told != expected).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}

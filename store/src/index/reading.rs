@@ -35,6 +35,12 @@ pub trait Learn {
     /// # Errors
     /// When the document has to be refused for it.
     fn learn(&self, path: &str, guess: Guess) -> Result<Option<MappedField>, ApiError>;
+
+    /// Maps an object, whatever is in it.
+    ///
+    /// # Errors
+    /// When the document has to be refused for it.
+    fn learn_object(&self, path: &str) -> Result<(), ApiError>;
 }
 
 /// Reads the document that stands at `source` in `body`.
@@ -120,7 +126,11 @@ impl<'a> Sink<'a> {
             }
             At::Unmapped | At::Ignored => {}
         }
-        if at.is_unseen() { Ok(()) } else { self.check_depth(self.parts()) }
+        if at.is_unseen() {
+            return Ok(());
+        }
+        self.check_depth(self.parts())?;
+        if matches!(at, At::Unmapped) { self.learn.learn_object(&self.path) } else { Ok(()) }
     }
 
     /// Goes to a member of the object where we are, and says what is mapped there.
@@ -143,6 +153,9 @@ impl<'a> Sink<'a> {
         let found = found.map_err(|why| self.nowhere(&name, &why))?;
         if path.contains('.') && !found.is_unseen() {
             self.check_depth(self.parts() - 1)?;
+            if let (At::Unmapped, Some((objects, _))) = (found, self.path.rsplit_once('.')) {
+                self.learn.learn_object(objects)?;
+            }
         }
         Ok(found)
     }

@@ -221,3 +221,34 @@ fn what_is_below_an_object_that_is_not_looked_at_stays_unmapped() {
     assert_eq!(printed["properties"]["unmerged"], json!({ "type": "object", "enabled": false }));
     assert_eq!(printed["properties"]["a"]["properties"]["b"]["type"], "long");
 }
+
+#[test]
+fn an_object_is_one_whatever_is_in_it() {
+    for object in
+        [r#"{"new":{}}"#, r#"{"new":[{"x":null}]}"#, r#"{"new.x":null}"#, r#"{"new.x":[]}"#]
+    {
+        let directory = TempDir::new().unwrap();
+        let index = index(&directory);
+        let put = |text: &str| {
+            let body = Arc::new(text.to_owned());
+            read((&body, 0..body.len()), "x", index.own, &index.mapping(), &index).map(|_| ())
+        };
+        put(object).unwrap();
+        let printed = index.mapping().to_json();
+        assert_eq!(printed["properties"]["new"], json!({ "type": "object" }), "{object}");
+        assert_eq!(Mapping::parse(&printed).unwrap().to_json(), printed);
+        assert_eq!(put(r#"{"new":1}"#).unwrap_err().status, 400, "{object}");
+        put(r#"{"new":{"y":1},"n":2}"#).unwrap();
+        assert_eq!(put(r#"{"n":{}}"#).unwrap_err().status, 400, "{object}");
+    }
+}
+
+#[test]
+fn objects_are_no_more_than_an_index_may_have_fields() {
+    let directory = TempDir::new().unwrap();
+    let index = index(&directory);
+    let members: Vec<String> = (0..2_000).map(|number| format!("\"o{number}\":{{}}")).collect();
+    let body = Arc::new(format!("{{{}}}", members.join(",")));
+    let read = read((&body, 0..body.len()), "x", index.own, &index.mapping(), &index);
+    assert!(read.unwrap_err().reason.contains("Limit of total fields"));
+}
