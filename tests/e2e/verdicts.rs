@@ -199,11 +199,8 @@ fn named(documents: Vec<String>) -> Vec<String> {
 }
 
 fn shown(document: &str) -> String {
-    let mut shown: String = document.chars().take(90).collect();
-    if shown.len() < document.len() {
-        shown += &format!("… ({} bytes)", document.len());
-    }
-    shown
+    let beginning: String = document.chars().take(90).collect();
+    format!("{beginning} ({} bytes)", document.len())
 }
 
 #[test]

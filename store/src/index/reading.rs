@@ -140,15 +140,12 @@ impl<'a> Sink<'a> {
         names: &mut Names<'n>,
         name: Cow<'n, str>,
     ) -> Result<At<'a>, ApiError> {
-        if !names.is_new(name.clone()) {
-            let name = preview(&name);
-            return Err(refused(format!("failed to parse: Duplicate field '{name}'")));
-        }
         let path = place::path(&name);
         let found = if self.depth == 1 { object.in_document(&name) } else { object.below(&name) };
         if !self.path.is_empty() {
             self.path.push('.');
         }
+        let start = self.path.len();
         self.path.push_str(path);
         let found = found.map_err(|why| self.nowhere(&name, &why))?;
         if path.contains('.') && !found.is_unseen() {
@@ -157,7 +154,11 @@ impl<'a> Sink<'a> {
                 self.learn.learn_object(objects)?;
             }
         }
-        Ok(found)
+        if names.is_new(name) {
+            return Ok(found);
+        }
+        let name = preview(self.path.get(start..).unwrap_or_default());
+        Err(refused(format!("failed to parse: Duplicate field '{name}'")))
     }
 
     /// How many names lead to where we are.

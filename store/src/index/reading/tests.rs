@@ -133,8 +133,9 @@ proptest! {
     fn what_is_no_json_is_none_for_either(text in json_text(), at in any::<prop::sample::Index>(), other in "[\\[\\]{}\",:0.e x\\\\-]?") {
         let directory = TempDir::new().unwrap();
         let at = at.index(text.len());
-        prop_assume!(text.is_char_boundary(at) && text.is_char_boundary(at + 1));
-        let (before, behind) = (&text[..at], &text[at + 1..]);
+        let parts = text.get(..at).zip(text.get(at + 1..));
+        prop_assume!(parts.is_some());
+        let (before, behind) = parts.unwrap();
         let [usual, careful] = both(&index(&directory), &format!("{before}{other}{behind}"));
         // What is neither may be refused by the one for its names and by the other for its form.
         let is_taken = |verdict: &Verdict| matches!(verdict, Verdict::Taken(_));
