@@ -56,4 +56,5 @@ mod udp;
 mod udp_ledger;
 mod udp_security;
 mod udp_spool;
+mod verdicts;
 mod without_broker;
