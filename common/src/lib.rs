@@ -1,6 +1,7 @@
 //! What all programs of Omphalos share: settings, the frame of a daemon, names and ids, times,
 //! retry, shutdown, telemetry and its HTTP listener, TLS. Nothing here knows any other crate of ours.
 
+pub mod causes;
 pub mod clock;
 pub mod config;
 pub mod ecs;

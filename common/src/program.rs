@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{Level, enabled, error, warn};
 
+use crate::causes::joined;
 use crate::config::{
     About, ConfigError, HasRows, Kind, Loaded, Setting, TableError, Tables, load,
     to_optional_listen,
@@ -142,7 +143,7 @@ pub async fn until_signals(
     let result = work(shutdown::on_signals()?).await;
     match result {
         Err(failure) if enabled!(Level::ERROR) => {
-            error!("{failure:#}");
+            error!("{}", joined(failure.chain()));
             Ok(ExitCode::from(code_of(&failure)))
         }
         result => result.map(|()| ExitCode::SUCCESS),
@@ -158,7 +159,7 @@ pub fn checked(is_well: bool) -> ExitCode {
 /// Says what a program failed with, and returns the exit code.
 pub fn conclude(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     let code = result.unwrap_or_else(|failure| {
-        complain(program, &format!("{failure:#}"));
+        complain(program, &joined(failure.chain()));
         ExitCode::from(code_of(&failure))
     });
     said::flush();

@@ -169,9 +169,8 @@ pub fn takes_colours(output: &impl IsTerminal) -> bool {
     output.is_terminal() && !is_unwanted && !is_dumb()
 }
 
-/// Whether the terminal knows no commands, as a log of a build or the shell of an editor: it has no
-/// width either that could be relied on.
-pub fn is_dumb() -> bool {
+/// Whether the terminal knows no commands, as a log of a build or the shell of an editor.
+fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }
 

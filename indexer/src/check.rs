@@ -17,7 +17,9 @@ pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
     settings.check()?;
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
     let udp = settings.udp_receivers()?;
-    writeln!(stdout(), "ok       settings are valid")?;
+    let broker = settings.receives_amqp();
+    let broker =
+        broker.then(|| Broker::new(&settings.amqp, "omphalos-indexer check")).transpose()?;
     let mut well = true;
     let mut tell = |found: Result<String, String>| match found {
         Ok(found) => writeln!(stdout(), "ok       {}", masked(&found)),
@@ -26,8 +28,7 @@ pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
             writeln!(stdout(), "problem  {}", masked(&problem))
         }
     };
-    if settings.receives_amqp() {
-        let broker = Broker::new(&settings.amqp, "omphalos-indexer check")?;
+    if let Some(broker) = broker {
         for turn in 0..broker.url_count() {
             tell(check_broker(settings, &broker, turn).await)?;
         }
@@ -45,6 +46,8 @@ pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
         )))?,
         Err(fault) => tell(Err(fault.to_string()))?,
     }
+    // The last word: what refuses a setting is said instead of it.
+    tell(Ok("settings are valid".to_owned()))?;
     Ok(well)
 }
 

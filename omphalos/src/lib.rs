@@ -22,6 +22,7 @@ pub mod watch;
 use std::process::ExitCode;
 
 use clap::Command;
+use omphalos_common::causes::joined;
 use omphalos_common::program::{MISUSED, arguments, code_of, complain};
 use omphalos_common::said;
 
@@ -48,7 +49,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            complain("omphalos", &format!("{error:#}"));
+            complain("omphalos", &joined(error.chain()));
             let answers = matches!(matches.subcommand_name(), Some("audit" | "search"));
             ExitCode::from(if answers { MISUSED } else { code_of(&error) })
         }

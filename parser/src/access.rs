@@ -335,20 +335,20 @@ pub(super) fn parse_number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// A status has at most three digits.
-pub(super) fn status_code(number: u64) -> Result<u16, &'static str> {
-    let status = u16::try_from(number).ok().filter(|status| *status < 1000);
-    status.ok_or("the status has more than three digits")
+/// A status has three digits, of which the first is no zero; or it is zero, where a server had none to
+/// send. Those from 600 on are no class of HTTP, but there are servers that send them.
+pub(super) fn status_code(text: &[u8]) -> Result<u16, &'static str> {
+    let number = parse_number(text).ok_or("the status is not a number")?;
+    match u16::try_from(number) {
+        _ if text.len() > 3 => Err("the status has more than three digits"),
+        Ok(status @ (0 | 100..)) => Ok(status),
+        _ => Err("the status is less than 100"),
+    }
 }
 
-/// A status of these formats has three: nginx writes 000 where there was none.
+/// A status of these formats has all three: nginx writes 000 where there was none.
 fn three_digits(text: &[u8]) -> Result<u16, &'static str> {
-    let number = parse_number(text).ok_or("the status is not a number")?;
-    if text.len() < 3 {
-        return Err("the status has less than three digits");
-    }
-    if text.len() > 3 {
-        return Err("the status has more than three digits");
-    }
-    status_code(number)
+    let status = status_code(text);
+    let is_short = text.len() < 3 && text.iter().all(u8::is_ascii_digit);
+    if is_short { Err("the status has less than three digits") } else { status }
 }

@@ -241,16 +241,21 @@ enum Place {
     Template,
 }
 
-/// Fields that Elasticsearch keeps for itself: it refuses documents that have them.
+/// Fields that a server keeps for itself, in one version of it or another: it refuses documents that have
+/// them. The one with the term is a column of Lucene's that no other can be called like.
 /// <https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/document-metadata-fields>
-const OF_THE_SERVER: [&str; 13] = [
+const OF_THE_SERVER: [&str; 17] = [
     "_data_stream_timestamp",
     "_doc_count",
+    "_feature",
     "_field_names",
     "_id",
     "_ignored",
+    "_ignored_source",
     "_index",
+    "_index_mode",
     "_nested_path",
+    "_primary_term",
     "_routing",
     "_seq_no",
     "_source",

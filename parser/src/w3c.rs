@@ -232,10 +232,7 @@ impl<'a> Row<'a> {
             Meaning::Version => {
                 fields.version = Some(value.strip_prefix(b"HTTP/").unwrap_or(value));
             }
-            Meaning::Status => {
-                let status = parse_number(value).ok_or("the status is not a number")?;
-                fields.status = Some(status_code(status)?);
-            }
+            Meaning::Status => fields.status = Some(status_code(value)?),
             Meaning::ResponseBytes => fields.response_bytes = size()?,
             Meaning::BodyBytes => fields.bytes = size()?,
             Meaning::RequestBytes => fields.request_bytes = size()?,

@@ -21,8 +21,8 @@ use crate::road;
 pub async fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
+    let plan = road::plan(settings, None)?;
     let mut report = Report { code: 0, said: Ok(()) };
-    report.good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
     let watched: Vec<_> = inputs.iter().map(|input| input.watched.clone()).collect();
     let found = scan(&watched);
     for (path, error) in &found.unreadable {
@@ -47,11 +47,15 @@ pub async fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     report.good(&format!("{} files found", found.found.len()));
     check_state(settings, &keys, &mut report);
-    for finding in road::plan(settings, None)?.check().await {
+    for finding in plan.check().await {
         match finding {
             Ok(text) => report.good(&text),
             Err(text) => report.bad(&text),
         }
+    }
+    if report.code != MISUSED {
+        // The last word: what refuses a setting is said instead of it.
+        report.good(&format!("settings are valid; host.name is {:?}", host::host_name(settings)));
     }
     report.said?;
     Ok(ExitCode::from(report.code))

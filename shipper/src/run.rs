@@ -24,8 +24,8 @@ use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Host, Inbox, Input, Joints, Monitor, MonitorOptions, Piece, Remembered,
-    Start, StateDir, StateError, read_pipe,
+    Bodies, End, Ended, Entry, Host, Inbox, Input, Joints, Monitor, MonitorOptions, Piece,
+    Remembered, Start, StateDir, StateError, read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
 use crate::road;
@@ -61,6 +61,8 @@ pub struct Surroundings {
     pub telemetry: Telemetry,
     /// Where it counts, for who wants to look.
     pub metrics: ShipperMetrics,
+    /// What imports beside this process remember of files.
+    pub imported: Vec<Entry>,
     /// The way to an indexer in the same process, which is taken instead of all others.
     pub local: Option<LocalSender>,
 }
@@ -93,7 +95,7 @@ pub async fn run_in(
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
     settings.engine.max_open_files = open_files(settings.engine.max_open_files);
-    let Surroundings { telemetry, metrics, local } = surroundings;
+    let Surroundings { telemetry, metrics, imported, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
         for dataset in input.datasets() {
@@ -105,7 +107,7 @@ pub async fn run_in(
     announce(&settings, &inputs, &*plan);
     let open = || StateDir::open(&settings.state_dir);
     let Some(state) = patiently(&telemetry, &shutdown, open).await? else { return Ok(()) };
-    let stages = Stages { settings, keys, once, inputs, telemetry, metrics, plan };
+    let stages = Stages { settings, keys, once, inputs, telemetry, metrics, plan, imported };
     stages.run(state, shutdown).await
 }
 
@@ -170,19 +172,21 @@ struct Stages {
     telemetry: Telemetry,
     metrics: ShipperMetrics,
     plan: Box<dyn Plan>,
+    imported: Vec<Entry>,
 }
 
 impl Stages {
     /// Who we are, and what is remembered of the last time; `None` when told to stop before.
     async fn recall(
-        &self,
+        &mut self,
         state: &StateDir,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Option<(Host, Remembered)>> {
         let identify = || host::identify(&self.settings, &self.keys, state);
         let host = patiently(&self.telemetry, shutdown, identify).await?;
         let Some(host) = host else { return Ok(None) };
-        let remembered = state.load()?;
+        let mut remembered = state.load()?;
+        remembered.imported = std::mem::take(&mut self.imported);
         check_keys(&remembered.entries, &self.keys, &self.settings)?;
         if remembered.is_damaged {
             tell_of_damage(&self.inputs);
@@ -191,7 +195,7 @@ impl Stages {
         Ok(noted.map(|()| (host, remembered)))
     }
 
-    async fn run(self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
+    async fn run(mut self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
         let Some((host, remembered)) = self.recall(&state, &shutdown).await? else { return Ok(()) };
         let inbox = Inbox::default();
         let bodies = Bodies::default();

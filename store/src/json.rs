@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// A value, with its objects and arrays opened.
@@ -32,6 +33,19 @@ impl Json {
     /// For what is not JSON.
     pub fn read(text: &str) -> serde_json::Result<Self> {
         Self::open(serde_json::from_str(text)?, 0)
+    }
+
+    /// As a value; what that cannot have, as a number beyond the range of doubles, is null in it.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Object(members) => {
+                let members =
+                    members.iter().map(|(name, member)| (name.clone(), member.to_value()));
+                Value::Object(members.collect())
+            }
+            Self::Array(items) => Value::Array(items.iter().map(Self::to_value).collect()),
+            Self::Leaf(raw) => serde_json::from_str(raw.get()).unwrap_or_default(),
+        }
     }
 
     fn open(raw: &RawValue, level: u32) -> serde_json::Result<Self> {
@@ -115,5 +129,8 @@ mod tests {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert_eq!(Json::read(&deep).unwrap().to_string(), deep);
         assert!(Json::read("{\"a\":}").is_err());
+        let odd = format!("{{\"a\":[1,1e400],\"b\":{deep}}}");
+        let value = Json::read(&odd).unwrap().to_value();
+        assert_eq!(value["a"], serde_json::json!([1, null]));
     }
 }

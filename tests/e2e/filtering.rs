@@ -6,7 +6,6 @@ use std::fs;
 use std::process::Command;
 
 use omphalos_live::{DocumentReader, Filter};
-use omphalos_tests::eventually;
 use omphalos_tests::generate::clf_time;
 use omphalos_tests::program::binary;
 use serde_json::Value;
@@ -184,11 +183,7 @@ fn a_filter_means_what_the_search_means() {
         (alone.directory.path().join("access.log"), alone.directory.path().join("app.json"));
     write_access_log(&access);
     fs::write(&json, JSON_LINES).expect("a log");
-    let _store = alone.with_state("run").start();
-    eventually("the store listens", || {
-        let asked = alone.elastic().request(reqwest::Method::GET, "", None);
-        asked.map(|_| ()).map_err(|error| error.to_string())
-    });
+    let _store = alone.start_store();
     for (log, parser) in [(&access, "combined"), (&json, "json")] {
         let import = alone.with_state("import").arg(log.display()).args(["--parser", parser]).run();
         assert_eq!(import.code, Some(0), "{}", import.output);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use omphalos_tests::{Program, Stack, eventually};
+use omphalos_tests::{Program, Stack};
 use serde_json::Value;
 
 use crate::run::Alone;
@@ -129,23 +129,14 @@ fn figures_of_what_is_stored_are_those_of_its_lines() {
         let imported = program.arg(log).args(["--parser", "json"]).run();
         assert_eq!(imported.code, Some(0), "{}", imported.output);
     };
-    let to_elasticsearch = Program::new("omphalos", &stack.path("import.out"))
-        .arg("import")
-        .option("--state-dir", stack.path("state").display())
-        .option("--elasticsearch-url", stack.search_url())
-        .option("--index-prefix", stack.prefix());
-    import(to_elasticsearch);
+    import(stack.import());
     stack.elastic().wait_for_count(LINES);
     let since = ["--since", "2026-11-01"];
     let elasticsearch = stack.search_url();
     let there = ["--url", &elasticsearch, "--index-prefix", stack.prefix()];
     compare(directory, log, &[&since, &there[..]].concat());
 
-    let _store = alone.with_state("run").start();
-    eventually("the store listens", || {
-        let asked = alone.elastic().request(reqwest::Method::GET, "", None);
-        asked.map(|_| ()).map_err(|error| error.to_string())
-    });
+    let _store = alone.start_store();
     import(alone.with_state("import"));
     alone.elastic().wait_for_count(LINES);
     compare(directory, log, &[&since, &["--url", &alone.url][..]].concat());

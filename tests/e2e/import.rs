@@ -200,6 +200,54 @@ fn an_import_of_what_a_shipper_knows_has_the_ids_of_its_checkpoint() {
     log.assert_indexed_once(&stack.elastic());
 }
 
+/// The kind of fault: whoever reads a file second does so by a rule of its own, and its lines are there
+/// twice. It is what comes after the import that is read as it is set.
+#[test]
+fn what_was_imported_is_not_there_twice_when_it_is_run_with_other_rules() {
+    const SAID: &str = "it was imported up to byte";
+    let line =
+        |second: u32| format!("{{\"time\":\"2026-11-22T01:00:0{second}\",\"n\":{second}}}\n");
+    let zoned = ["--parser", "json", "--time-zone", "+05:00"];
+    for (imported, run, is_said) in [
+        (&["--parser", "json"][..], &["--parser", "json"][..], false),
+        (&["--parser", "json"], &["--parser", "auto"], false),
+        (&["--parser", "json"], &["--parser", "raw"], true),
+        (&["--parser", "json"], &zoned, true),
+        (&zoned, &["--parser", "json"], true),
+        (&zoned, &["--parser", "auto"], true),
+    ] {
+        let alone = Alone::new();
+        let file = alone.directory.path().join("a.log");
+        fs::write(&file, (0..3).map(line).collect::<String>()).expect("a file");
+        let import = alone.with_state("import").arg(file.display()).args(imported).run();
+        assert_eq!(row(&import.output, "indexed"), Some(3), "{}", import.output);
+        let add = |second| {
+            let mut log = File::options().append(true).open(&file).expect("the file");
+            log.write_all(line(second).as_bytes()).expect("written");
+        };
+        let run_again = || alone.with_state("run").arg(file.display()).args(run).start();
+        // A second time it is known by its own checkpoint.
+        let mut said = 0;
+        for (second, count) in [(3, 4), (4, 5)] {
+            let mut running = run_again();
+            add(second);
+            eventually("what comes after is indexed", || {
+                let count_now = alone.elastic().count()?;
+                holds(count_now >= count, count_now)
+            });
+            assert_eq!(
+                alone.elastic().count(),
+                Ok(count),
+                "{imported:?} {run:?}\n{}",
+                running.log()
+            );
+            assert_eq!(running.terminate(), Some(0));
+            said = running.count_in_log(SAID);
+        }
+        assert_eq!(said, usize::from(is_said), "{imported:?} {run:?}");
+    }
+}
+
 #[test]
 fn an_import_through_the_broker_says_what_is_in_the_queue() {
     let stack = Stack::shared();

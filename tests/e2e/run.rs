@@ -37,6 +37,16 @@ impl Alone {
             .option("--state-dir", self.directory.path().join("state").display())
     }
 
+    /// The store with nothing to read, which listens.
+    pub fn start_store(&self) -> Program {
+        let store = self.with_state("run").start();
+        eventually("the store listens", || {
+            let asked = self.elastic().request(Method::GET, "", None);
+            asked.map(|_| ()).map_err(|error| error.to_string())
+        });
+        store
+    }
+
     /// A client of the store.
     pub fn elastic(&self) -> Elastic {
         Elastic::new(&self.url, "omphalos")

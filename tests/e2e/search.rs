@@ -101,20 +101,11 @@ fn the_store_and_elasticsearch_give_the_same_lines() {
         let imported = program.arg(log.display()).args(["--parser", "combined"]).run();
         assert_eq!(imported.code, Some(0), "{}", imported.output);
     };
-    let to_elasticsearch = Program::new("omphalos", &stack.path("import.out"))
-        .arg("import")
-        .option("--state-dir", stack.path("state").display())
-        .option("--elasticsearch-url", stack.search_url())
-        .option("--index-prefix", stack.prefix());
-    import(to_elasticsearch);
+    import(stack.import());
     stack.elastic().wait_for_count(100);
     check((&stack.search_url(), stack.prefix()));
 
-    let _store = alone.with_state("run").start();
-    eventually("the store listens", || {
-        let asked = alone.elastic().request(reqwest::Method::GET, "", None);
-        asked.map(|_| ()).map_err(|error| error.to_string())
-    });
+    let _store = alone.start_store();
     import(alone.with_state("import"));
     alone.elastic().wait_for_count(100);
     check((&alone.url, "omphalos"));

@@ -23,8 +23,12 @@ fn a_second_signal_ends_it_at_once() {
         .arg(path.display())
         .option("--state-dir", directory.path().join("state").display())
         .args(["--amqp-url", "amqp://guest:guest@127.0.0.1:1/", "--stop-grace", "10m"])
+        .listening()
         .start();
-    shipper.wait_for_log("reading");
+    // Without a line in flight there would be nothing to wait for.
+    eventually("a line is in flight", || {
+        holds(shipper.metric("omphalos_documents_in_flight") > 0.0, shipper.log())
+    });
     shipper.signal("-TERM");
     shipper.wait_for_log("a second signal stops at once");
     assert!(shipper.is_running());

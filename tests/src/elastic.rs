@@ -7,6 +7,7 @@ use reqwest::Method;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
+use crate::json::any_value;
 use crate::wait::{eventually, holds};
 
 /// A client that sees the indices of one test.
@@ -45,7 +46,7 @@ impl Elastic {
         let response = request.send()?;
         let status = response.status().as_u16();
         let text = response.text()?;
-        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+        Ok((status, any_value(&text).unwrap_or(Value::String(text))))
     }
 
     /// Sends a request that must succeed; one that the server has no memory for now is sent again.

@@ -218,6 +218,15 @@ impl Stack {
             .option("--index-replicas", 0)
     }
 
+    /// An import into Elasticsearch.
+    pub fn import(&self) -> Program {
+        Program::new("omphalos", &self.path("import.out"))
+            .arg("import")
+            .option("--state-dir", self.path("state").display())
+            .option("--elasticsearch-url", self.search_url())
+            .option("--index-prefix", &self.prefix)
+    }
+
     /// The tool `omphalos` with a subcommand that knows the broker.
     pub fn omphalos(&self, arguments: &[&str]) -> Program {
         Program::new("omphalos", &self.path("omphalos.log"))

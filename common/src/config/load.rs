@@ -142,7 +142,7 @@ pub fn load_with<T: HasRows, V: Into<OsString>>(
     for level in &levels {
         // Of several ways to say one thing, who says it later replaces any.
         let is_replaced =
-            |other: &&Setting| level.iter().any(|given| given.setting().stands_for(other));
+            |other: &&Setting| level.iter().any(|given| given.takes_the_place_of(other));
         for replaced in settings.iter().filter(is_replaced) {
             tables.unset(replaced);
         }
@@ -195,6 +195,15 @@ impl<'s> Given<'s> {
                 origin: format!("--{}", setting.flag_name()),
             },
         })
+    }
+
+    /// Whether what was said before of `other` says nothing any more.
+    fn takes_the_place_of(&self, other: &Setting) -> bool {
+        let has_it = match self {
+            Self::Text { setting, text, .. } => setting.says_in(text, other),
+            Self::Arguments { .. } => false,
+        };
+        has_it || self.setting().stands_for(other)
     }
 
     fn setting(&self) -> &'s Setting {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::url::has_password;
 use crate::masked::is_harmless;
 
 /// What kind of value a setting has: how its text in a flag or variable is read.
@@ -74,6 +75,7 @@ pub struct Setting {
     repeated: bool,
     in_file_alone: bool,
     replaces: &'static [&'static str],
+    carries: &'static [&'static str],
 }
 
 impl Setting {
@@ -91,6 +93,7 @@ impl Setting {
             repeated: false,
             in_file_alone: false,
             replaces: &[],
+            carries: &[],
         }
     }
 
@@ -135,6 +138,19 @@ impl Setting {
     pub const fn replaces(mut self, keys: &'static [&'static str]) -> Self {
         self.replaces = keys;
         self
+    }
+
+    /// URLs that may have user and password in them, which settings of these keys say otherwise: where such
+    /// an URL is said later, these say nothing.
+    #[must_use]
+    pub const fn carries(mut self, keys: &'static [&'static str]) -> Self {
+        self.carries = keys;
+        self
+    }
+
+    /// Whether `text`, as the value of this setting, says in its URLs what `other` says.
+    pub(super) fn says_in(&self, text: &str, other: &Self) -> bool {
+        self.carries.contains(&other.key) && text.split(',').any(has_password)
     }
 
     /// Whether it and `other` are two ways to say one thing: `amqp.url_file` of `amqp.url`, and the other

@@ -95,6 +95,11 @@ fn shown(text: &str) -> String {
     }
 }
 
+/// Whether an URL has a password in it, as far as it can be read.
+pub(super) fn has_password(text: &str) -> bool {
+    Url::parse(text.trim()).is_ok_and(|url| url.password().is_some())
+}
+
 fn is_port(text: &str) -> bool {
     text.trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -15,6 +15,7 @@ use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder}
 use elasticsearch::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use omphalos_common::causes::with_causes;
 use omphalos_common::config::{ConfigError, read_secret, without_credentials};
 use serde::Deserialize;
 use serde_json::Value;
@@ -285,14 +286,8 @@ impl Client {
 
     fn explain(&self, shown: &str, error: &elasticsearch::Error) -> String {
         // The interesting part of a connection error is at the end of its chain.
-        let mut text = error.to_string();
-        let mut last = text.clone();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            last = cause.to_string();
-            text = format!("{text}: {last}");
-            source = cause.source();
-        }
+        let text = with_causes(error);
+        let last = anyhow::Chain::new(error).last().map_or_else(String::new, ToString::to_string);
         if text.contains("timed out") {
             return format!("{shown}: no answer within {:?}", self.timeout);
         }

@@ -18,12 +18,15 @@ const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
 const USERS: [&str; 3] =
     ["elasticsearch.user", "elasticsearch.password", "elasticsearch.password_file"];
 const KEYS: [&str; 2] = ["elasticsearch.api_key", "elasticsearch.api_key_file"];
+/// What an URL with a password in it says by itself, where it is given later.
+const CREDENTIALS: [&str; 5] = [USERS[0], USERS[1], USERS[2], KEYS[0], KEYS[1]];
 
 /// The rows of the `[elasticsearch]` table.
 pub const ELASTICSEARCH_SETTINGS: &[Setting] = &[
     row("elasticsearch.url", Kind::List, "Elasticsearch or OpenSearch URLs, used in turn.")
         .default("http://127.0.0.1:9200")
-        .alias("elasticsearch"),
+        .alias("elasticsearch")
+        .carries(&CREDENTIALS),
     row("elasticsearch.user", Kind::Text, "User name.").replaces(&KEYS),
     row("elasticsearch.password", Kind::Text, "Password of that user.").replaces(&KEYS),
     row("elasticsearch.password_file", Kind::Text, "Read the password from this file instead.")

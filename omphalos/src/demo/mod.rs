@@ -185,6 +185,7 @@ fn chain(directory: &Path, log: &Path, url: &str) -> Chain {
     Chain {
         shipper: Some(settings.shipper),
         indexer: Some(settings.indexer),
+        imported: Vec::new(),
         is_local: true,
         once: false,
     }

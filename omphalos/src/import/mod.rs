@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use omphalos_common::causes::joined;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::init_logs;
 use omphalos_common::tell;
 use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_shipper::host::keep_id;
+use omphalos_shipper::monitor::{Entry, peek};
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use crate::run::Settings;
 use crate::run::chain::{Chain, Embedded, Watch};
@@ -65,6 +68,7 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     let chain = Chain {
         shipper: Some(settings.shipper.clone()),
         indexer: (!is_remote).then(|| settings.indexer.clone()),
+        imported: Vec::new(),
         is_local: !is_remote,
         once: true,
     };
@@ -118,7 +122,8 @@ pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> 
             let embedded = Embedded::start(store_options(settings, &store), listener).await;
             let embedded = embedded.map_err(|error| {
                 ConfigError::invalid(format!(
-                    "{error:#}; if a process has it open, this can go through that one: name the address where it listens: --store-listen"
+                    "{}; if a process has it open, this can go through that one: name the address where it listens: --store-listen",
+                    joined(error.chain())
                 ))
             })?;
             (embedded.url(), Some(embedded))
@@ -154,6 +159,25 @@ pub fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, Confi
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '.';
     let name = place.chars().map(|one| if is_plain(one) { one } else { '-' });
     Ok(Path::new(REMEMBERED).join(name.take(LONGEST_NAME).collect::<String>()))
+}
+
+/// What imports to the places that `chain` writes to remember of files; that it cannot be read is said.
+///
+/// # Errors
+/// When the settings do not say where.
+pub fn imported(settings: &Settings, chain: &Chain) -> Result<Vec<Entry>, ConfigError> {
+    let (to_broker, is_indexed) = (settings.shipper.amqp.names_broker(), chain.indexer.is_some());
+    let mut entries = Vec::new();
+    for is_remote in [to_broker.then_some(true), is_indexed.then_some(false)].into_iter().flatten()
+    {
+        match peek(&settings.state_dir().join(remembered(settings, is_remote)?)) {
+            Ok(found) => entries.extend(found.unwrap_or_default()),
+            Err(error) => {
+                warn!("{error}; whether files were imported by other rules is not known");
+            }
+        }
+    }
+    Ok(entries)
 }
 
 /// Moves what is remembered out of the way of a running process, with the same host id: ids are made

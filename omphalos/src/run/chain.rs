@@ -12,6 +12,7 @@ use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
 use omphalos_shipper::metrics::ShipperMetrics;
+use omphalos_shipper::monitor::Entry;
 use omphalos_store::{Store, StoreOptions, serve};
 use omphalos_transport::local::local;
 use tokio::net::TcpListener;
@@ -26,6 +27,8 @@ pub struct Chain {
     pub shipper: Option<shipper::Settings>,
     /// What writes to the store, or to Elasticsearch.
     pub indexer: Option<indexer::Settings>,
+    /// What imports to the same place remember of files.
+    pub imported: Vec<Entry>,
     /// Whether documents go from one to the other without a broker.
     pub is_local: bool,
     /// Whether to end when everything that is there now is indexed.
@@ -76,6 +79,7 @@ impl Chain {
             let surroundings = omphalos_shipper::Surroundings {
                 telemetry: watch.telemetry.of_part("shipper"),
                 metrics: watch.shipper.clone(),
+                imported: self.imported,
                 local: to_indexer,
             };
             omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await
@@ -108,7 +112,7 @@ impl Embedded {
     pub async fn start(options: StoreOptions, listener: TcpListener) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
-        let store = opened.map_err(|error| ConfigError::invalid(format!("store: {error}")))?;
+        let store = opened.map_err(|error| ConfigError::invalid(error.to_string()))?;
         let stop = Shutdown::new();
         let serving = tokio::spawn(serve(listener, store, stop.clone().cancelled_owned()));
         Ok(Self { address, stop, serving })

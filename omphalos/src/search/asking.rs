@@ -246,8 +246,7 @@ impl Asker {
     /// # Errors
     /// [`Fault`] like all requests.
     pub async fn whole(&self, body: &Value) -> Result<Value, Fault> {
-        let path = format!("{}/_search", self.pattern);
-        let answer = self.client.post(&path, Bytes::from(body.to_string())).await?;
+        let answer = self.post(body).await?;
         // Halves of characters in documents are no reason to show nothing.
         serde_json::from_slice(&answer)
             .or_else(|_| serde_json::from_str(&without_halves(&String::from_utf8_lossy(&answer))))
@@ -260,9 +259,13 @@ impl Asker {
     }
 
     async fn search(&self, body: &Value) -> Result<Answer, Fault> {
-        let path = format!("{}/_search", self.pattern);
-        let answer = self.client.post(&path, Bytes::from(body.to_string())).await?;
+        let answer = self.post(body).await?;
         serde_json::from_slice(&answer).map_err(|error| self.unreadable(error))
+    }
+
+    async fn post(&self, body: &Value) -> Result<Bytes, Fault> {
+        let path = format!("{}/_search", self.pattern);
+        self.client.post(&path, Bytes::from(body.to_string())).await
     }
 
     fn unreadable(&self, what: impl std::fmt::Display) -> Fault {

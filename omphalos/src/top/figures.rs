@@ -82,6 +82,22 @@ pub struct SourceState {
     pub in_blocks: bool,
 }
 
+impl SourceState {
+    /// A source of which nothing came yet.
+    pub fn new(name: String, state: Reading) -> Self {
+        Self {
+            name,
+            state,
+            lines: 0,
+            failures: 0,
+            dropped: 0,
+            behind: None,
+            silent_for: Duration::ZERO,
+            in_blocks: false,
+        }
+    }
+}
+
 /// What a source does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {

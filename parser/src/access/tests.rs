@@ -401,8 +401,17 @@ fn numbers_are_as_servers_write_them() {
     for (numbers, problem) in [
         ("000 0", None),
         ("- -", None),
-        ("009 7", None),
+        ("100 7", None),
+        ("599 7", None),
+        // No class of HTTP, but there are servers that send them.
+        ("600 7", None),
+        ("999 7", None),
+        ("009 7", Some("the status is less than 100")),
+        ("099 7", Some("the status is less than 100")),
+        ("99 7", Some("the status has less than three digits")),
         ("20 7", Some("the status has less than three digits")),
+        ("0 7", Some("the status has less than three digits")),
+        ("1000 7", Some("the status has more than three digits")),
         ("2000 7", Some("the status has more than three digits")),
         ("0200 7", Some("the status has more than three digits")),
         ("200 07", Some("the size is not a number")),

@@ -60,7 +60,9 @@ fn assert_each_once(text: &str) {
         serde_json::Deserializer::from_str(text).deserialize_map(Once).expect(text);
     } else if text.starts_with('[') {
         let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).expect(text);
-        items.iter().for_each(|item| assert_each_once(item.get()));
+        for item in &items {
+            assert_each_once(item.get());
+        }
     }
 }
 
@@ -121,6 +123,12 @@ fn names_that_no_server_takes_go_aside_alone_at_any_depth() {
         (
             r#""_id.x":1,"_source.a.b":2,"a":{"_id":3}"#,
             json!({"a": {"_id": 3}, "unmerged": {"_id.x": 1, "_source.a.b": 2}}),
+        ),
+        (
+            r#""_ignored_source":1,"_index_mode":{"a":2},"_primary_term":3,"_feature.x":4,"_own":5"#,
+            json!({"_own": 5, "unmerged": {
+                "_ignored_source": 1, "_index_mode": {"a": 2}, "_primary_term": 3, "_feature.x": 4
+            }}),
         ),
         (
             r#""":1," ":2,".":3,"a..b":4,".x":5,"error.":6,"h.":7,"a. .b":8,"\u0020":9,"ok":10"#,

@@ -7,6 +7,7 @@ mod discovery;
 mod files_model;
 mod formats;
 mod keys;
+mod late_ends;
 mod lines;
 mod long_lines;
 mod model;

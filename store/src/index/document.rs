@@ -62,6 +62,23 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    /// The document that stands at `source` in `body`, without values yet.
+    pub fn new((body, source): (&Arc<String>, Range<usize>), id: &str, own: OwnFields) -> Self {
+        Self {
+            body: Arc::clone(body),
+            source,
+            id: id.into(),
+            key: Key::of(id),
+            version: 1,
+            values: Vec::with_capacity(24),
+            text: Vec::new(),
+            later: Vec::new(),
+            later_text: Vec::new(),
+            own,
+            passes: AtomicU8::new(0),
+        }
+    }
+
     /// The document as it came.
     pub fn source(&self) -> &str {
         self.body.get(self.source.clone()).unwrap_or_default()

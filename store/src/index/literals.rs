@@ -36,7 +36,7 @@ impl Literals {
 }
 
 /// Where the text goes on behind a string whose first byte is at `at`.
-fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+pub fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => return at + 1,

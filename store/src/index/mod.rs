@@ -370,6 +370,18 @@ impl Learn for Index {
         }
         Ok(learned)
     }
+
+    fn learn_object(&self, path: &str) -> Result<(), ApiError> {
+        let mut known = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
+        if known.mapping.has_object(path) || known.mapping.is_full() {
+            return Ok(());
+        }
+        let mut mapping = Mapping::clone(&known.mapping);
+        if mapping.learn_object(path)? {
+            *known = Known { mapping: Arc::new(mapping), is_saved: false };
+        }
+        Ok(())
+    }
 }
 
 fn parsed(directory: &Path, about: &About) -> Result<Mapping, StoreError> {

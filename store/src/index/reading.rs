@@ -1,25 +1,31 @@
 //! Reading a document: one pass over its JSON, which is checked, matched with the mapping, and
-//! turned into values.
+//! turned into values. What Elasticsearch takes is taken, and what it refuses is refused, so that a line
+//! becomes the same document in either of them.
+
+mod careful;
+mod place;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod usual;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
 
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::Error;
 
+use self::careful::Unread;
+use self::place::At;
+use self::refusal::{preview, refused};
+use self::usual::Names;
 use super::document::{Incoming, Leaf};
-use super::id_file::Key;
 use super::literals::{Literals, beyond};
 use super::schema::{BEYOND, IGNORED, OwnFields};
 use super::values::{Given, leaf, parse_date};
 use crate::error::ApiError;
-use crate::mapping::{FieldKind, Guess, MOST_DEPTH, MappedField, Mapping, Node, Target};
-
-/// How many characters of a value are quoted.
-const PREVIEW: usize = 50;
+use crate::mapping::{FieldKind, Guess, MOST_DEPTH, MappedField, Mapping, PRIMARY_TERM, Target};
 
 /// Who maps fields that are new.
 pub trait Learn {
@@ -29,6 +35,12 @@ pub trait Learn {
     /// # Errors
     /// When the document has to be refused for it.
     fn learn(&self, path: &str, guess: Guess) -> Result<Option<MappedField>, ApiError>;
+
+    /// Maps an object, whatever is in it.
+    ///
+    /// # Errors
+    /// When the document has to be refused for it.
+    fn learn_object(&self, path: &str) -> Result<(), ApiError>;
 }
 
 /// Reads the document that stands at `source` in `body`.
@@ -43,45 +55,27 @@ pub fn read(
     learn: &dyn Learn,
 ) -> Result<Box<Incoming>, ApiError> {
     let text = body.get(source.clone()).unwrap_or_default();
-    let document = Box::new(Incoming {
-        body: Arc::clone(body),
-        source,
-        id: id.into(),
-        key: Key::of(id),
-        version: 1,
-        values: Vec::with_capacity(24),
-        text: Vec::new(),
-        later: Vec::new(),
-        later_text: Vec::new(),
-        own,
-        passes: AtomicU8::new(0),
-    });
-    let mut sink = Sink {
-        document,
-        mapping,
-        learn,
-        path: String::new(),
-        depth: 0,
-        numbers: 0,
-        literals: Literals::default(),
-        ignored: HashSet::new(),
-        problem: None,
-    };
-    let mut json = serde_json::Deserializer::from_str(text);
-    let seed = Visit { sink: &mut sink, place: At::Node(mapping.root()) };
     if !text.trim_start().starts_with('{') {
         return Err(refused("Malformed content, must start with an object".to_owned()));
     }
-    let result = seed.deserialize(&mut json).and_then(|()| json.end());
-    match (sink.problem.take(), result) {
-        (Some(problem), _) => Err(problem),
-        (None, Err(error)) => Err(refused(format!("failed to parse: {error}"))),
-        (None, Ok(())) => Ok(sink.document),
+    let sink = || Sink::new(Incoming::new((body, source.clone()), id, own), mapping, learn);
+    let root = At::Node(mapping.root());
+    let mut reason = "it is not JSON".to_owned();
+    if !careful::may_have_long_number(text) {
+        let mut sink = sink();
+        let read = usual::read(&mut sink, text, root);
+        match (sink.problem.take(), read) {
+            (Some(problem), _) => return Err(problem),
+            (None, Ok(())) => return Ok(sink.document),
+            (None, Err(error)) => reason = error.to_string(),
+        }
     }
-}
-
-fn refused(reason: String) -> ApiError {
-    ApiError::new(400, "document_parsing_exception", reason)
+    let mut sink = sink();
+    match careful::read(&mut sink, text, root) {
+        Ok(()) => Ok(sink.document),
+        Err(Unread::Refused(problem)) => Err(problem),
+        Err(Unread::NotJson) => Err(refused(format!("failed to parse: {reason}"))),
+    }
 }
 
 /// What is gathered.
@@ -91,16 +85,122 @@ struct Sink<'a> {
     learn: &'a dyn Learn,
     /// Where we are, with dots.
     path: String,
+    /// How many objects are open.
     depth: usize,
     /// How many numbers there were.
     numbers: usize,
     literals: Literals,
     /// The fields of which values are not indexed.
     ignored: HashSet<String>,
+    /// Whether there was a `_doc_count`.
+    is_counted: bool,
     problem: Option<ApiError>,
 }
 
-impl Sink<'_> {
+impl<'a> Sink<'a> {
+    fn new(document: Incoming, mapping: &'a Mapping, learn: &'a dyn Learn) -> Self {
+        Self {
+            document: Box::new(document),
+            mapping,
+            learn,
+            path: String::new(),
+            depth: 0,
+            numbers: 0,
+            literals: Literals::default(),
+            ignored: HashSet::new(),
+            is_counted: false,
+            problem: None,
+        }
+    }
+
+    /// Begins an object.
+    fn enter(&mut self, at: At<'a>) -> Result<(), ApiError> {
+        self.depth += 1;
+        match at {
+            At::Server(name) => return Err(self.of_the_server(name, "{}")),
+            At::Count => return Err(self.no_count("{}")),
+            At::Node(node) => {
+                if let Some(field) = node.field() {
+                    return Err(self.no_object(field));
+                }
+            }
+            At::Unmapped | At::Ignored => {}
+        }
+        if at.is_unseen() {
+            return Ok(());
+        }
+        self.check_depth(self.parts())?;
+        if matches!(at, At::Unmapped) { self.learn.learn_object(&self.path) } else { Ok(()) }
+    }
+
+    /// Goes to a member of the object where we are, and says what is mapped there.
+    fn name<'n>(
+        &mut self,
+        object: At<'a>,
+        names: &mut Names<'n>,
+        name: Cow<'n, str>,
+    ) -> Result<At<'a>, ApiError> {
+        let path = place::path(&name);
+        let found = if self.depth == 1 { object.in_document(&name) } else { object.below(&name) };
+        if !self.path.is_empty() {
+            self.path.push('.');
+        }
+        let start = self.path.len();
+        self.path.push_str(path);
+        let found = found.map_err(|why| self.nowhere(&name, &why))?;
+        if path.contains('.') && !found.is_unseen() {
+            self.check_depth(self.parts() - 1)?;
+            if let (At::Unmapped, Some((objects, _))) = (found, self.path.rsplit_once('.')) {
+                self.learn.learn_object(objects)?;
+            }
+        }
+        if names.is_new(name) {
+            return Ok(found);
+        }
+        let name = preview(self.path.get(start..).unwrap_or_default());
+        Err(refused(format!("failed to parse: Duplicate field '{name}'")))
+    }
+
+    /// How many names lead to where we are.
+    fn parts(&self) -> usize {
+        let dots = self.path.bytes().filter(|byte| *byte == b'.').count();
+        dots + usize::from(!self.path.is_empty())
+    }
+
+    fn check_depth(&self, parts: usize) -> Result<(), ApiError> {
+        if parts < MOST_DEPTH {
+            return Ok(());
+        }
+        Err(refused(format!(
+            "failed to parse: Limit of mapping depth [{MOST_DEPTH}] has been exceeded due to object field [{}]",
+            preview(&self.path)
+        )))
+    }
+
+    /// Takes a number of documents that this one stands for, which is not mapped.
+    fn count(&mut self, given: &Given<'_>) -> Result<(), ApiError> {
+        let is_count = match given {
+            Given::Long(number) => (1..=i64::from(i32::MAX)).contains(number),
+            Given::Double(number) => {
+                (1.0..=f64::from(i32::MAX)).contains(number) && number.fract() == 0.0
+            }
+            _ => false,
+        };
+        if is_count && !std::mem::replace(&mut self.is_counted, true) {
+            return Ok(());
+        }
+        Err(self.no_count(&given.text()))
+    }
+
+    /// Takes a null, which is no value.
+    fn take_null(&self, at: At<'a>) -> Result<(), ApiError> {
+        match at {
+            At::Server(name) => Err(self.of_the_server(name, "null")),
+            At::Count => Err(self.no_count("null")),
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps the problem, and ends the reading.
     fn fail<E: Error>(&mut self, problem: ApiError) -> E {
         self.problem = Some(problem);
@@ -113,9 +213,11 @@ impl Sink<'_> {
         Some(start..start + text.len())
     }
 
-    fn take(&mut self, at: &At<'_>, given: &Given<'_>) -> Result<(), ApiError> {
+    fn take(&mut self, at: At<'a>, given: &Given<'_>) -> Result<(), ApiError> {
         match at {
             At::Ignored => Ok(()),
+            At::Server(name) => Err(self.of_the_server(name, &given.text())),
+            At::Count => self.count(given),
             At::Node(node) => match node.field() {
                 Some(field) => self.put(field, given),
                 None if node.is_opaque() => Ok(()),
@@ -136,6 +238,11 @@ impl Sink<'_> {
 
     fn put(&mut self, field: &MappedField, given: &Given<'_>) -> Result<(), ApiError> {
         match leaf(&field.kind, given) {
+            Ok(Some(_)) if self.path == PRIMARY_TERM && field.kind != FieldKind::Text => {
+                return Err(ApiError::argument(format!(
+                    "Inconsistency of field data structures across documents for field [{PRIMARY_TERM}]: every document has such a column already"
+                )));
+            }
             Ok(Some(leaf)) => self.document.add(field.target.clone(), leaf),
             Ok(None) => self.ignore_if_long(&field.kind, ""),
             Err(_) if self.mapping.ignores_malformed(field) => {
@@ -143,15 +250,8 @@ impl Sink<'_> {
                 self.keep_beyond(&field.kind, given);
             }
             Err(reason) => {
-                let preview: String = given.text().chars().take(PREVIEW).collect();
-                let problem = refused(format!(
-                    "failed to parse field [{}] of type [{}] in document with id '{}'. Preview of field's value: '{preview}'",
-                    self.path,
-                    field.declared_type(),
-                    self.document.id
-                ));
-                let cause = ApiError::argument(reason).cause();
-                return Err(problem.with("caused_by", cause));
+                let problem = self.no_value(&self.path, field.declared_type(), &given.text());
+                return Err(problem.with("caused_by", ApiError::argument(reason).cause()));
             }
         }
         for (name, subfield) in &field.subfields {
@@ -200,202 +300,12 @@ impl Sink<'_> {
     }
 }
 
-/// From here on a number may be a whole one that 64 bits with a sign do not have.
-const LARGE: f64 = 9_223_372_036_854_775_808.0;
-
 fn guess(given: &Given<'_>) -> Guess {
     match given {
         Given::Text(text, _) => Guess::Text { is_date: parse_date(text).is_some() },
         // As Elasticsearch does, which refuses the latter then.
         Given::Long(_) | Given::Beyond(_) => Guess::Long,
-        Given::Double(_) => Guess::Double,
+        Given::Double(_) | Given::Huge(_) => Guess::Double,
         Given::Boolean(_) => Guess::Boolean,
-    }
-}
-
-/// What is mapped where we are.
-#[derive(Clone, Copy)]
-enum At<'a> {
-    Node(&'a Node),
-    Unmapped,
-    /// Below an object that is not looked at.
-    Ignored,
-}
-
-impl<'a> At<'a> {
-    /// Below a name, which may have dots in it.
-    fn below(self, name: &str) -> Self {
-        let Self::Node(node) = self else { return self };
-        if node.is_opaque() {
-            return Self::Ignored;
-        }
-        let step = |node: Option<&'a Node>, name| node.and_then(|node| node.child(name));
-        let found = match node.child(name) {
-            Some(found) => Some(found),
-            None if name.contains('.') => name.split('.').fold(Some(node), step),
-            None => None,
-        };
-        found.map_or(Self::Unmapped, Self::Node)
-    }
-}
-
-/// Reads a value.
-struct Visit<'s, 'a> {
-    sink: &'s mut Sink<'a>,
-    place: At<'a>,
-}
-
-impl Visit<'_, '_> {
-    fn value<E: Error>(self, given: &Given<'_>) -> Result<(), E> {
-        self.sink.take(&self.place, given).map_err(|problem| self.sink.fail(problem))
-    }
-
-    fn number<E: Error>(self, given: &Given<'_>) -> Result<(), E> {
-        self.sink.numbers += 1;
-        self.value(given)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Visit<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Visit<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.value(&Given::Boolean(value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.number(&Given::Long(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        let beyond = |_| Given::Beyond(value.to_string().into());
-        self.number(&i64::try_from(value).map_or_else(beyond, Given::Long))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        let whole = if value.abs() >= LARGE { self.sink.whole_literal() } else { None };
-        self.number(&whole.map_or(Given::Double(value), |whole| Given::Beyond(whole.into())))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<(), E> {
-        let place = self.sink.place_of(value);
-        self.value(&Given::Text(Cow::Borrowed(value), place))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
-        self.value(&Given::Text(Cow::Borrowed(value), None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Self { sink, place } = self;
-        while items.next_element_seed(Visit { sink, place })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let Self { sink, place } = self;
-        if sink.depth > MOST_DEPTH {
-            return Err(sink.fail(refused(format!(
-                "Limit of mapping depth [{MOST_DEPTH}] has been exceeded at [{}]",
-                sink.path
-            ))));
-        }
-        if let At::Node(node) = place
-            && let Some(field) = node.field()
-        {
-            return Err(sink.fail(refused(format!(
-                "failed to parse field [{}] of type [{}] in document with id '{}': it is an object here",
-                sink.path,
-                field.declared_type(),
-                sink.document.id
-            ))));
-        }
-        sink.depth += 1;
-        let length = sink.path.len();
-        let mut names = Names::default();
-        while let Some(name) = members.next_key_seed(Name)? {
-            if !names.is_new(name.clone()) {
-                return Err(
-                    sink.fail(refused(format!("failed to parse: Duplicate field '{name}'")))
-                );
-            }
-            if length > 0 {
-                sink.path.push('.');
-            }
-            sink.path.push_str(&name);
-            members.next_value_seed(Visit { sink, place: place.below(&name) })?;
-            sink.path.truncate(length);
-        }
-        sink.depth -= 1;
-        Ok(())
-    }
-}
-
-/// The names of an object: Elasticsearch refuses a document that has one twice, at any depth.
-#[derive(Default)]
-struct Names<'de> {
-    few: Vec<Cow<'de, str>>,
-    /// All of them, where there are many.
-    many: HashSet<Cow<'de, str>>,
-}
-
-impl<'de> Names<'de> {
-    /// So many are compared one by one.
-    const FEW: usize = 24;
-
-    /// Whether this one is new; it is not afterwards.
-    fn is_new(&mut self, name: Cow<'de, str>) -> bool {
-        if self.few.len() < Self::FEW {
-            let is_first = !self.few.contains(&name);
-            self.few.push(name);
-            return is_first;
-        }
-        if self.many.is_empty() {
-            self.many.extend(self.few.iter().cloned());
-        }
-        self.many.insert(name)
-    }
-}
-
-/// Reads a name, without copying it where it stands as it is.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.to_owned()))
     }
 }

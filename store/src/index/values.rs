@@ -29,6 +29,8 @@ pub enum Given<'a> {
     Beyond(Cow<'a, str>),
     /// A number.
     Double(f64),
+    /// A number beyond the range of doubles, as it is written.
+    Huge(Cow<'a, str>),
     /// True or false.
     Boolean(bool),
 }
@@ -39,7 +41,7 @@ impl Given<'_> {
         match self {
             Self::Text(text, _) => Cow::Borrowed(text),
             Self::Long(number) => Cow::Owned(number.to_string()),
-            Self::Beyond(number) => Cow::Borrowed(number),
+            Self::Beyond(number) | Self::Huge(number) => Cow::Borrowed(number),
             Self::Double(number) => Cow::Owned(number.to_string()),
             Self::Boolean(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
         }
@@ -87,7 +89,7 @@ fn text(given: &Given<'_>) -> Leaf {
 fn long(given: &Given<'_>) -> Result<i64, String> {
     let number = match given {
         Given::Long(number) => return Ok(*number),
-        Given::Beyond(number) => {
+        Given::Beyond(number) | Given::Huge(number) => {
             return Err(format!("Value [{number}] is out of range for a long"));
         }
         Given::Double(number) => *number,
@@ -110,7 +112,7 @@ fn double(given: &Given<'_>) -> Result<f64, String> {
     let number = match given {
         #[expect(clippy::cast_precision_loss, reason = "a double has no more")]
         Given::Long(number) => *number as f64,
-        Given::Beyond(number) => {
+        Given::Beyond(number) | Given::Huge(number) => {
             number.parse().map_err(|_| format!("For input string: \"{number}\""))?
         }
         Given::Double(number) => *number,
@@ -148,7 +150,7 @@ fn date(given: &Given<'_>) -> Result<DateTime, String> {
             }
             text.parse().ok()
         }
-        Given::Beyond(_) | Given::Double(_) | Given::Boolean(_) => None,
+        Given::Beyond(_) | Given::Double(_) | Given::Huge(_) | Given::Boolean(_) => None,
     };
     let millis = millis.filter(|millis| millis.checked_mul(1_000_000).is_some());
     millis.map(DateTime::from_timestamp_millis).ok_or_else(|| refused(&given.text()))

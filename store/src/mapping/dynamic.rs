@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::Mapping;
 use super::parse::refused;
+use super::{DynamicMode, MOST_FIELDS, Mapping, Node};
 use crate::error::ApiError;
 
 /// What a first value looks like.
@@ -106,7 +106,55 @@ impl Template {
     }
 }
 
+/// 400: nothing new is mapped.
+pub(super) fn strict(path: &str) -> ApiError {
+    let (parent, name) = path.rsplit_once('.').unwrap_or(("_doc", path));
+    let reason = format!(
+        "mapping set to strict, dynamic introduction of [{name}] within [{parent}] is not allowed"
+    );
+    ApiError::new(400, "strict_dynamic_mapping_exception", reason)
+}
+
 impl Mapping {
+    /// Whether there is an object at `path`.
+    pub fn has_object(&self, path: &str) -> bool {
+        let mut names = path.split('.');
+        names.try_fold(&self.root, |node, name| node.child(name)).is_some_and(Node::is_object)
+    }
+
+    /// Maps an object that is new, whatever is in it; says whether that changes anything.
+    ///
+    /// # Errors
+    /// When the document has to be refused for it.
+    pub fn learn_object(&mut self, path: &str) -> Result<bool, ApiError> {
+        match self.dynamic {
+            DynamicMode::False => return Ok(false),
+            DynamicMode::Strict => return Err(strict(path)),
+            DynamicMode::True => {}
+        }
+        if self.has_object(path) || self.is_full() {
+            return Ok(false);
+        }
+        if self.count >= MOST_FIELDS {
+            return Err(ApiError::argument(format!(
+                "Limit of total fields [{MOST_FIELDS}] has been exceeded while adding new fields [1]"
+            )));
+        }
+        let mut node = &mut self.root;
+        for name in path.split('.') {
+            node = node.children.entry(name.into()).or_default();
+            if let Some(field) = &node.field {
+                return Err(ApiError::argument(format!(
+                    "can't merge a non object mapping [{path}] with an object mapping: part of it is a field of type [{}]",
+                    field.declared_type()
+                )));
+            }
+        }
+        node.is_object = true;
+        self.count += 1;
+        Ok(true)
+    }
+
     /// How a new field is declared.
     pub(super) fn declare(&self, path: &str, guess: Guess) -> Value {
         let guess = match guess {

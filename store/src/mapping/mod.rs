@@ -6,6 +6,7 @@
 //! one [`FieldKind`], but are printed as they were declared. What is not known is refused by name.
 
 mod dynamic;
+mod metadata;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use tantivy::schema::{Field, Schema};
 
 use self::dynamic::Template;
 pub use self::dynamic::{Guess, is_match};
+pub use self::metadata::{DOC_COUNT, PRIMARY_TERM, of_the_server};
 use crate::error::ApiError;
 
 /// More fields than these are refused, as Elasticsearch does by `index.mapping.total_fields.limit`.
@@ -90,6 +92,8 @@ pub struct Node {
     children: BTreeMap<Box<str>, Node>,
     /// The field of this name; it then has no children.
     field: Option<Box<MappedField>>,
+    /// For an object of which nothing else may be known.
+    is_object: bool,
     /// For an object with `enabled: false`: whatever is in it is stored only.
     is_opaque: bool,
 }
@@ -103,6 +107,11 @@ impl Node {
     /// The field here.
     pub fn field(&self) -> Option<&MappedField> {
         self.field.as_deref()
+    }
+
+    /// Whether it is an object.
+    pub fn is_object(&self) -> bool {
+        self.is_object || self.is_opaque || !self.children.is_empty()
     }
 
     /// Whether what is in it is not looked at.
@@ -266,16 +275,7 @@ impl Mapping {
     pub fn learn(&mut self, path: &str, guess: Guess) -> Result<Option<&MappedField>, ApiError> {
         match self.dynamic {
             DynamicMode::False => return Ok(None),
-            DynamicMode::Strict => {
-                let (parent, name) = path.rsplit_once('.').unwrap_or(("_doc", path));
-                return Err(ApiError::new(
-                    400,
-                    "strict_dynamic_mapping_exception",
-                    format!(
-                        "mapping set to strict, dynamic introduction of [{name}] within [{parent}] is not allowed"
-                    ),
-                ));
-            }
+            DynamicMode::Strict => return Err(dynamic::strict(path)),
             DynamicMode::True => {}
         }
         let declared = self.declare(path, guess);
@@ -317,7 +317,7 @@ impl Mapping {
                 field.declared_type()
             )));
         }
-        if !node.children.is_empty() {
+        if node.is_object() {
             return Err(ApiError::argument(format!(
                 "can't merge an object mapping [{path}] with a non object mapping"
             )));
@@ -396,6 +396,8 @@ fn properties(node: &Node) -> Map<String, Value> {
             Value::Object(declared)
         } else if child.is_opaque {
             json!({ "type": "object", "enabled": false })
+        } else if child.children.is_empty() {
+            json!({ "type": "object" })
         } else {
             json!({ "properties": properties(child) })
         };

@@ -92,6 +92,9 @@ impl Mapping {
                 self.object(&path).is_opaque = true;
             } else if let Some(properties) = declared.get("properties") {
                 self.merge_properties(&path, properties, depth + 1)?;
+            } else if !self.has_object(&path) {
+                self.object(&path).is_object = true;
+                self.count += 1;
             }
         }
         Ok(())

@@ -26,6 +26,7 @@ use super::sort::By;
 use crate::aggregation::{self, Planner, Printer};
 use crate::error::ApiError;
 use crate::index::{Index, ignored};
+use crate::json::Json;
 use crate::query::{Builder, Dates, Kind, Rounding, Viewpoint, shard_failure};
 
 /// What is searched: indices, as they were at a moment.
@@ -271,7 +272,7 @@ impl<'a> Search<'a> {
         };
         let mut values = Map::new();
         if !self.request.fields.is_empty() {
-            let document: Value = serde_json::from_slice(came).map_err(unreadable)?;
+            let document = value(came)?;
             values = fields::values(index, &document, &self.request.fields);
         }
         let score = match self.known_score {
@@ -322,6 +323,15 @@ fn ignored_in(searcher: &Searcher, address: DocAddress) -> Result<Vec<String>, A
 fn raw(text: &[u8]) -> Result<Box<RawValue>, ApiError> {
     let text = std::str::from_utf8(text).map_err(unreadable)?.trim();
     RawValue::from_string(text.to_owned()).map_err(unreadable)
+}
+
+/// A document as a value, without what that cannot have.
+fn value(text: &[u8]) -> Result<Value, ApiError> {
+    if let Ok(value) = serde_json::from_slice(text) {
+        return Ok(value);
+    }
+    let text = std::str::from_utf8(text).map_err(unreadable)?;
+    Json::read(text).map(|json| json.to_value()).map_err(unreadable)
 }
 
 /// A document is kept as it came, and was read then.

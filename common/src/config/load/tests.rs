@@ -139,25 +139,30 @@ fn a_setting_in_the_wrong_place_is_told_where_it_belongs() {
     }
 }
 
+/// How to get into a server, said in several ways.
+const WAYS_IN: &[Setting] = &[
+    Setting::new("e.url", Kind::Text, "").carries(&[
+        "e.user",
+        "e.password",
+        "e.password_file",
+        "e.key",
+        "e.key_file",
+    ]),
+    Setting::new("e.user", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
+    Setting::new("e.password", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
+    Setting::new("e.password_file", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
+    Setting::new("e.key", Kind::Text, "").replaces(&["e.user", "e.password", "e.password_file"]),
+    Setting::new("e.key_file", Kind::Text, "").replaces(&[
+        "e.user",
+        "e.password",
+        "e.password_file",
+    ]),
+];
+
 /// The kind of fault: of a group of settings that say one thing together, one replaces only its own twin,
 /// and what is left of the group speaks against it.
 #[test]
 fn another_way_to_say_the_same_replaces_all_of_the_way_before() {
-    const ROWS: &[Setting] = &[
-        Setting::new("e.user", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
-        Setting::new("e.password", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
-        Setting::new("e.password_file", Kind::Text, "").replaces(&["e.key", "e.key_file"]),
-        Setting::new("e.key", Kind::Text, "").replaces(&[
-            "e.user",
-            "e.password",
-            "e.password_file",
-        ]),
-        Setting::new("e.key_file", Kind::Text, "").replaces(&[
-            "e.user",
-            "e.password",
-            "e.password_file",
-        ]),
-    ];
     #[derive(Debug, Deserialize)]
     struct Whole {
         #[serde(default)]
@@ -165,11 +170,11 @@ fn another_way_to_say_the_same_replaces_all_of_the_way_before() {
     }
     impl HasRows for Whole {
         fn rows() -> Vec<Setting> {
-            ROWS.to_vec()
+            WAYS_IN.to_vec()
         }
 
         fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
-            tables.part(ROWS)
+            tables.part(WAYS_IN)
         }
     }
     let directory = tempfile::tempdir().unwrap();
@@ -183,14 +188,25 @@ fn another_way_to_say_the_same_replaces_all_of_the_way_before() {
         (of_user, None, &["--e-password=P"], &["password=P", "user=u"]),
         (of_key, None, &["--e-user=U", "--e-password=P"], &["password=P", "user=U"]),
         (of_key, Some(("OMPHALOS_E_USER", "U")), &["--e-key=K"], &["key=K"]),
+        // An URL has both in it, or nothing.
+        (of_user, None, &["--e-url=http://v:q@h"], &["url=http://v:q@h"]),
+        (of_user, None, &["--e-url=http://g,http://v:q@h"], &["url=http://g,http://v:q@h"]),
+        (of_key, Some(("OMPHALOS_E_URL", "http://v:q@h")), &[], &["url=http://v:q@h"]),
+        (of_key, None, &["--e-url=http://h"], &["key=k", "url=http://h"]),
+        (
+            of_key,
+            Some(("OMPHALOS_E_URL", "http://v:q@h")),
+            &["--e-key=K"],
+            &["key=K", "url=http://v:q@h"],
+        ),
         // Both in one place is for the reader to refuse.
         (of_user, None, &["--e-key=K", "--e-user=U"], &["key=K", "user=U"]),
     ] {
         std::fs::write(&file, text).unwrap();
         let arguments = ["test"].iter().chain(flags);
-        let matches = add_flags(Command::new("test"), ROWS).get_matches_from(arguments);
+        let matches = add_flags(Command::new("test"), WAYS_IN).get_matches_from(arguments);
         let read = |name: &str| variable.filter(|(key, _)| *key == name).map(|(_, value)| value);
-        let whole: Whole = load_with(Some(&file), ROWS, &matches, read).unwrap();
+        let whole: Whole = load_with(Some(&file), WAYS_IN, &matches, read).unwrap();
         let found: Vec<_> = whole.e.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(found, expected, "{flags:?} {variable:?} {text}");
     }

@@ -165,24 +165,21 @@ impl History {
     fn top(&self, wanted: &requests::Top<'_>, scope: Scope) -> Result<Answer, String> {
         let span = self.span(scope);
         let range = self.range(span);
-        let (mut top, found);
-        if wanted.is_chosen_first() {
-            let answer = self.send(&choice(&range, wanted))?;
+        let is_chosen_first = wanted.is_chosen_first();
+        let request = if is_chosen_first { choice } else { terms };
+        let mut answer = self.send(&request(&range, wanted))?;
+        let mut top = top_of(&answer, wanted, scope);
+        if is_chosen_first {
             let names = names_of(&answer, wanted, MOST_NAMED);
-            top = top_of(&answer, wanted, scope);
             if *wanted.dimension == Dimension::Section {
                 top.keys = names.len() as u64;
             }
-            let answer = match names.as_slice() {
+            answer = match names.as_slice() {
                 [] => Value::Null,
                 names => self.send(&named(&range, wanted.dimension, names))?,
             };
-            found = rows_of(at(&answer, "/aggregations/keys"), wanted, scope, &span);
-        } else {
-            let answer = self.send(&terms(&range, wanted))?;
-            top = top_of(&answer, wanted, scope);
-            found = rows_of(at(&answer, "/aggregations/keys"), wanted, scope, &span);
         }
+        let found = rows_of(at(&answer, "/aggregations/keys"), wanted, scope, &span);
         top.rows = found.iter().map(|detail| detail.row.clone()).collect();
         self.remember(wanted.dimension, scope, found);
         Ok(Answer::Top(top))
@@ -302,14 +299,10 @@ impl Figures for History {
             problem => problem.clone(),
         };
         let source = SourceState {
-            name,
-            state: state.problem.clone().map_or(going_on, Reading::Failed),
             lines: state.lines,
             failures: state.failures,
-            dropped: 0,
-            behind: None,
             silent_for: Duration::from_millis(silent.try_into().unwrap_or(0)),
-            in_blocks: false,
+            ..SourceState::new(name, state.problem.clone().map_or(going_on, Reading::Failed))
         };
         Feed { sources: vec![source], notice }
     }

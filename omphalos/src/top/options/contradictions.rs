@@ -11,20 +11,23 @@ use crate::top::source::missing::check_fields;
 
 /// Refuses sources of lines that are named together: one of them would be ignored.
 pub fn check_single(given: &ArgMatches, has_history: bool) -> Result<(), ConfigError> {
-    let groups: [(&str, &[&str]); 4] = [
-        ("--since is for what is stored", &["since"]),
-        ("--amqp-url is for a fleet", &["amqp.url", "amqp.url_file"]),
-        ("--udp is for what comes as datagrams", &["receive.listen"]),
-        ("names are for files", &["monitor.paths"]),
+    // What is named, what it is for, and by which words.
+    let groups: [(&str, &str, &[&str]); 4] = [
+        ("--since is", "what is stored", &["since"]),
+        ("--amqp-url is", "a fleet", &["amqp.url", "amqp.url_file"]),
+        ("--udp is", "what comes as datagrams", &["receive.listen"]),
+        ("names are", "files", &["monitor.paths"]),
     ];
-    let is_named = |names: &[&str]| names.iter().any(|name| given.contains_id(name));
+    let is_named = |words: &[&str]| words.iter().any(|word| given.contains_id(word));
     let groups = groups.iter().skip(usize::from(!has_history));
-    let mut named = groups.filter(|(_, names)| is_named(names)).map(|(what, _)| *what);
-    let (Some(first), Some(second)) = (named.next(), named.next()) else { return Ok(()) };
-    let second = second.split_once(" is ").or_else(|| second.split_once(" are "));
-    let (name, what) = second.unwrap_or_default();
-    let what = what.trim_start_matches("for ");
-    Err(ConfigError::invalid(format!("{first}, not for {what} ({name}): leave one of them out")))
+    let mut named = groups.filter(|(.., words)| is_named(words));
+    let (Some((first, what, _)), Some((second, other, _))) = (named.next(), named.next()) else {
+        return Ok(());
+    };
+    let (second, _) = second.split_once(' ').unwrap_or((second, ""));
+    Err(ConfigError::invalid(format!(
+        "{first} for {what}, not for {other} ({second}): leave one of them out"
+    )))
 }
 
 /// Refuses to begin at an end where nothing can come behind it, or there is none.

@@ -385,14 +385,12 @@ impl Account {
             () => Reading::CatchingUp,
         };
         SourceState {
-            name: self.shown.clone(),
-            state,
             lines: self.lines,
             failures: self.failures,
-            dropped: 0,
             behind: self.behind(),
             silent_for: self.last.elapsed(),
             in_blocks: self.blocks >= BLOCKS && self.blocks > self.others,
+            ..SourceState::new(self.shown.clone(), state)
         }
     }
 }

@@ -109,16 +109,13 @@ impl Source for Fleet {
         let problem = self.health.problems().into_iter().next();
         let account = self.lock();
         let hosts = account.hosts.len();
+        let name = format!("{} ({hosts} hosts)", self.shown);
+        let state = problem.map_or(Reading::Following, Reading::Failed);
         vec![SourceState {
-            name: format!("{} ({hosts} hosts)", self.shown),
-            state: problem.map_or(Reading::Following, Reading::Failed),
             lines: account.lines,
             failures: account.failures,
-            // How many lines were in what never came is not known.
-            dropped: 0,
-            behind: None,
             silent_for: account.last.elapsed(),
-            in_blocks: false,
+            ..SourceState::new(name, state)
         }]
     }
 

@@ -127,16 +127,7 @@ pub fn damaged(is_damaged: bool) -> Option<SourceState> {
 
 /// What is known of a source that cannot be read.
 fn failed(lack: Lack) -> SourceState {
-    SourceState {
-        name: lack.name.clone(),
-        state: Reading::Failed(lack.reason),
-        lines: 0,
-        failures: 0,
-        dropped: 0,
-        behind: None,
-        silent_for: Duration::ZERO,
-        in_blocks: false,
-    }
+    SourceState::new(lack.name, Reading::Failed(lack.reason))
 }
 
 /// Lines that were counted before all files were read once more, and were not found again: their files

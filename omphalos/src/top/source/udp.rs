@@ -107,16 +107,12 @@ impl Source for Datagrams {
         let ledger = self.accountant.ledger();
         let hosts = ledger.streams.len();
         let account = self.lock();
+        let name = format!("{} ({hosts} senders)", self.shown);
         vec![SourceState {
-            name: format!("{} ({hosts} senders)", self.shown),
-            state: Reading::Following,
             lines: account.lines,
             failures: account.failures,
-            // How many lines were in what never came is not known.
-            dropped: 0,
-            behind: None,
             silent_for: account.last.elapsed(),
-            in_blocks: false,
+            ..SourceState::new(name, Reading::Following)
         }]
     }
 

@@ -149,19 +149,7 @@ pub fn begin_again(
     let known = recalled.map(|recalled| &recalled.0);
     // An archive that was changed just now has to wait, and what is old is forgotten meanwhile.
     let unread = Entry::unread(path, FileKey::from(&fs::metadata(path)?), ids, millis / 1000);
-    // What is delivered keeps its format, whatever is set for what comes after.
-    let formats = known.map(|entry| {
-        let begun = entry.formats.last().map_or(0, |former| former.end);
-        let last = entry.parser.iter().filter(|_| entry.offset > begun);
-        let times = &entry.times;
-        let former = |parser: &String| Former {
-            end: entry.offset,
-            parser: parser.clone(),
-            times: times.clone(),
-        };
-        let last = last.map(former);
-        entry.formats.iter().cloned().chain(last).collect()
-    });
+    let formats = known.map(delivered_formats);
     Ok(Entry {
         formats: formats.unwrap_or_default(),
         source: known.and_then(|entry| entry.source),
@@ -170,6 +158,19 @@ pub fn begin_again(
         splits: known.map(|entry| entry.splits.clone()).unwrap_or_default(),
         ..unread
     })
+}
+
+/// By what rules the lines were read that are delivered: they keep them, whatever is set for what comes
+/// after.
+pub fn delivered_formats(entry: &Entry) -> Vec<Former> {
+    let begun = entry.formats.last().map_or(0, |former| former.end);
+    let last = entry.parser.iter().filter(|_| entry.offset > begun);
+    let last = last.map(|parser| Former {
+        end: entry.offset,
+        parser: parser.clone(),
+        times: entry.times.clone(),
+    });
+    entry.formats.iter().cloned().chain(last).collect()
 }
 
 /// Notes files of which nothing is read yet in the checkpoint of `state`, beside what is in it.

@@ -25,6 +25,7 @@ use crate::monitor::find::discover::{Found, Watched};
 use crate::monitor::know::beside::Neighbours;
 use crate::monitor::know::copies::Suspects;
 use crate::monitor::know::files::gone::REMEMBER_SECONDS;
+use crate::monitor::know::imported::Imported;
 use crate::monitor::know::matching::stamp;
 use crate::monitor::know::positions::Positions;
 use crate::monitor::position::clock::Sources;
@@ -97,6 +98,8 @@ pub struct Files {
     by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
     /// Positions of files that are not being read: not there, or with nothing new in them.
     remembered: Positions,
+    /// What imports know of files that are new here.
+    imported: Imported,
     /// What was said of what cannot be read.
     reports: Reports,
     /// Which file has which source.
@@ -146,6 +149,7 @@ impl Files {
             by_logical: HashMap::new(),
             is_first_start: remembered.is_first_start,
             remembered: Positions::new(remembered.entries),
+            imported: Imported::new(remembered.imported),
             reports: Reports::default(),
             sources: Sources::default(),
             choices: Choices::default(),

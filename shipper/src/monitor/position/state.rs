@@ -31,6 +31,8 @@ pub const FILE_NAMES: [&str; 2] = ["checkpoint", "checkpoint.previous"];
 pub struct Remembered {
     /// How far each file is delivered.
     pub entries: Vec<Entry>,
+    /// What imports beside this process remember of files.
+    pub imported: Vec<Entry>,
     /// Whether no shipper ever started with this state directory. That there are no entries does
     /// not say so: there may have been no file yet, or the checkpoint may be damaged.
     pub is_first_start: bool,
@@ -145,7 +147,7 @@ impl StateDir {
         }
         let traces = [STARTED_NAME, DAMAGED_NAME];
         let is_first_start = !traces.iter().any(|name| self.path.join(name).exists());
-        Ok(Remembered { entries: Vec::new(), is_first_start, is_damaged })
+        Ok(Remembered { is_first_start, is_damaged, ..Remembered::default() })
     }
 
     fn set_aside(&self, path: &Path, reason: &str) {

@@ -73,6 +73,34 @@ fn a_single_pass_names_each_pattern_that_matches_nothing() {
     }
 }
 
+/// Nobody who names a directory means nothing.
+#[test]
+fn a_single_pass_names_each_directory_in_which_nothing_is_to_be_read() {
+    for (exclude, files, is_empty) in [
+        (&[][..], &[][..], true),
+        (&[], &["logs/.hidden"], true),
+        (&["*.gz"], &["logs/a.gz"], true),
+        (&["*.gz"], &["logs/a.gz", "logs/a.log"], false),
+    ] {
+        let mut rig = Rig::new(&["another.log", "logs"]);
+        rig.append("another.log", "one\n");
+        rig.input().exclude = exclude.iter().map(|&pattern| pattern.to_owned()).collect();
+        fs::create_dir(rig.path("logs")).unwrap();
+        for file in files {
+            rig.append(file, "a line\n");
+        }
+        rig.once = true;
+        rig.start();
+        let ended = rig.finish();
+        let expected = format!("{}: no file to be read is in it", rig.path("logs").display());
+        match ended {
+            Ended::Incomplete(missed) if is_empty => assert_eq!(missed, [expected], "{files:?}"),
+            ended => assert!(!is_empty && ended == Ended::Settled, "{files:?}: {ended:?}"),
+        }
+        assert_eq!(rig.lines()[0], "one");
+    }
+}
+
 #[test]
 fn what_a_shell_would_replace_is_refused_with_what_to_do() {
     let refused = |path: &str| Watched::new(&[path.to_owned()], &[]).err().unwrap_or_default();
@@ -97,16 +125,5 @@ fn a_name_that_is_no_text_can_be_given() {
     rig.once = true;
     rig.start();
     assert_eq!(rig.finish(), Ended::Settled);
-    assert_eq!(rig.lines(), ["one"]);
-}
-
-#[test]
-fn a_single_pass_over_an_empty_directory_misses_nothing() {
-    let mut rig = Rig::new(&["a.log", "old"]);
-    rig.once = true;
-    rig.append("a.log", "one\n");
-    fs::create_dir(rig.path("old")).unwrap();
-    rig.start();
-    assert!(matches!(rig.finish(), Ended::Settled));
     assert_eq!(rig.lines(), ["one"]);
 }

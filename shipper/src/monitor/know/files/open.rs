@@ -104,6 +104,7 @@ impl Files {
         age: Option<Duration>,
     ) -> io::Result<Opened> {
         let known = self.known(found, &mut content)?;
+        let is_new = matches!(known, Known::Nothing);
         if matches!(known, Known::Position(..) | Known::Everything(_)) {
             self.remembered.remove_blank(found.key);
         }
@@ -127,25 +128,35 @@ impl Files {
                 self.continued.extend(original);
                 Some(entry)
             }
-            Known::Nothing => None,
+            Known::Nothing => {
+                self.imported.find(found, &mut content, &self.host.ids)?.map(Box::new)
+            }
         };
         let setup = self.setup(found.input, &found.path)?;
+        if is_new && let Some(entry) = &entry {
+            self.imported.tell(found, entry, &setup);
+        }
         let opened = Tail::open(setup, found.path.clone(), content, entry.as_deref());
         if opened.is_err()
-            && let Some(entry) = &entry
+            && let Some(entry) = entry.as_ref().filter(|_| !is_new)
         {
             self.remember_again(entry);
         }
         let mut tail = opened?;
-        if entry.is_none() {
+        if is_new {
             self.skip_old(found, &mut tail, age)?;
         }
-        if self.is_to_be_named() {
-            info!(path = %found.path.display(), offset = tail.offset(), "reading");
-        } else {
-            debug!(path = %found.path.display(), offset = tail.offset(), "reading");
-        }
+        self.say_opened(&found.path, &tail);
         Ok(Opened::New(Box::new(tail)))
+    }
+
+    fn say_opened(&mut self, path: &Path, tail: &Tail) {
+        let (path, offset) = (path.display(), tail.offset());
+        if self.is_to_be_named() {
+            info!(%path, offset, "reading");
+        } else {
+            debug!(%path, offset, "reading");
+        }
     }
 
     /// Counts a file that is opened; whether it is one of the first that a scan opens, which are

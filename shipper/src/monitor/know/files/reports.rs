@@ -38,8 +38,9 @@ impl Announced {
                 format!("{}: it is {kind}, not a regular file", path.display())
             }
             Self::Excluded(path) => format!("{}: {}", path.display(), excluded(path)),
-            // A directory that is named may have nothing in it.
-            Self::Empty(pattern) if Path::new(pattern).is_dir() => return None,
+            Self::Empty(pattern) if Path::new(pattern).is_dir() => {
+                format!("{pattern}: no file to be read is in it")
+            }
             Self::Empty(pattern) => format!("{pattern}: no file matches"),
             Self::Unreadable(_) => return None,
         })
@@ -159,7 +160,13 @@ impl Reports {
         let unreadable = self.unreadable.iter().chain(&self.unseen);
         let unreadable = unreadable.map(|(path, error)| format!("{}: {error}", path.display()));
         let cut = self.cut.iter().map(|path| format!("{}: {CUT}", path.display()));
-        let announced = self.announced.iter().filter_map(Announced::missed);
+        // Of a directory that cannot be searched it is said why.
+        let is_known = |fact: &&Announced| match fact {
+            Announced::Empty(name) => self.unseen.contains_key(Path::new(name)),
+            _ => false,
+        };
+        let announced = self.announced.iter().filter(|fact| !is_known(fact));
+        let announced = announced.filter_map(Announced::missed);
         let mut missed: Vec<String> = announced.chain(unreadable).chain(cut).collect();
         missed.sort_unstable();
         missed

@@ -9,7 +9,6 @@ use super::{Padded, Reach, Tail, Waits};
 use crate::monitor::broken;
 use crate::monitor::position::identity::GUARD_BYTES;
 use crate::monitor::read::place::Place;
-use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::padding::{self, leading_padding};
 
 impl Tail {
@@ -188,13 +187,9 @@ impl Tail {
             return Ok(());
         }
         let Some(line) = self.last_line()? else { return Ok(()) };
-        if self.is_undecided() {
-            // Where it says what it is, it is shipped by the next attempt, in the batch of its dataset;
-            // half a line that says nothing is text, and decides nothing.
-            let says = !matches!(self.detected(&line), None | Some(ParserKind::Raw));
-            if says && self.choose(&line, true)? {
-                return Ok(());
-            }
+        if self.guess(&line)? {
+            // It is shipped by the next attempt, in the batch of its dataset.
+            return Ok(());
         }
         // There may be more of it than can be shipped.
         let length = self.unfinished.length().max(line.len() as u64);

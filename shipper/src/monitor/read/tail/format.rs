@@ -15,12 +15,20 @@ use crate::monitor::read::choice::{Chosen, FileFormat};
 use crate::monitor::read::{directives, fit};
 
 /// Pieces of a first line that is not whole: nobody knows its format yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Begun {
     /// How many bytes of them there are, and since when.
     pieces: Option<(usize, Instant)>,
     /// Whether they are to be read as what they look like, because no more will come.
     decides: bool,
+    /// As what a line is read that has no end yet.
+    guess: ParserKind,
+}
+
+impl Default for Begun {
+    fn default() -> Self {
+        Self { pieces: None, decides: false, guess: ParserKind::Raw }
+    }
 }
 
 impl Begun {
@@ -39,7 +47,7 @@ impl Begun {
     /// Whether the next read decides; whatever it finds, it is not asked again.
     pub fn take_decision(&mut self) -> bool {
         if self.decides {
-            *self = Self::default();
+            (self.pieces, self.decides) = (None, false);
             return true;
         }
         false
@@ -121,12 +129,19 @@ impl Tail {
         Ok(())
     }
 
-    /// The format of a line without an end, if it is still to be found out.
-    pub(super) fn detected(&self, line: &[u8]) -> Option<ParserKind> {
-        match &self.format {
-            FileFormat::Undecided(choice) => choice.detected(line),
-            FileFormat::Known(_) | FileFormat::New(_) => None,
+    /// Has a first line that has no end yet read as what it looks like, and returns whether that is
+    /// another format than before. It decides nothing: more of the line may make another format of it,
+    /// as a user agent does behind what is a whole line without one.
+    pub(super) fn guess(&mut self, line: &[u8]) -> io::Result<bool> {
+        let FileFormat::Undecided(choice) = &self.format else { return Ok(false) };
+        let kind = choice.detected(line).unwrap_or(ParserKind::Raw);
+        if self.begun.guess == kind {
+            return Ok(false);
         }
+        let Chosen { scribe, dataset, .. } = choice.chosen(choice.rule(kind))?;
+        self.scribe.adopt(scribe);
+        (self.begun.guess, self.dataset) = (kind, dataset);
+        Ok(true)
     }
 
     /// Finds out the format of its lines, of which `data` are the first that will be read, and whether
