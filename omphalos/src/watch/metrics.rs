@@ -8,12 +8,23 @@ use omphalos_live::{Answer, Question, Scope};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 
+use super::deliver::Deliveries;
 use super::output::Queue;
 use crate::top::counter::Counter;
 
 /// The alerts of what is counted.
 #[derive(Debug)]
 pub struct AlertMetrics(pub Arc<Counter>);
+
+/// What became of events, by receiver.
+#[derive(Debug)]
+pub struct ReceiverMetrics(pub Arc<Deliveries>);
+
+#[derive(Debug, EncodeLabelSet)]
+struct OfReceiver {
+    receiver: String,
+    what: &'static str,
+}
 
 /// What became of datapoints.
 #[derive(Debug)]
@@ -96,6 +107,38 @@ impl Collector for OutputMetrics {
         encode_gauges(
             &mut encoder,
             ("output_datapoints_waiting", "Datapoints that wait for the server"),
+            waiting,
+        )
+    }
+}
+
+impl Collector for ReceiverMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let counts = self.0.counts();
+        let settled = counts.iter().flat_map(|counts| {
+            let of = [
+                ("delivered", counts.delivered),
+                ("failed", counts.failed),
+                ("given_up", counts.given_up),
+                ("dropped", counts.dropped),
+            ];
+            of.map(|(what, count)| (OfReceiver { receiver: counts.receiver.clone(), what }, count))
+        });
+        encode_counters(
+            &mut encoder,
+            (
+                "receiver_events",
+                "Events for receivers, by what became of them; failed counts attempts",
+            ),
+            settled,
+        )?;
+        let waiting = counts.iter().map(|counts| {
+            let receiver = counts.receiver.clone();
+            (OfReceiver { receiver, what: "waiting" }, counts.waiting as u64)
+        });
+        encode_gauges(
+            &mut encoder,
+            ("receiver_events_waiting", "Events that a receiver has not been told yet"),
             waiting,
         )
     }

@@ -2,6 +2,7 @@
 //! and shows series to Prometheus. It is `omphalos top` without a screen, and nothing that it does
 //! holds up what it watches.
 
+pub mod deliver;
 mod metrics;
 mod options;
 mod output;
@@ -19,11 +20,13 @@ use omphalos_common::config::Setting;
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Telemetry, serve_at};
+use omphalos_live::alert::Alert;
 use omphalos_live::{Pace, Settings as LiveSettings};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use metrics::{AlertMetrics, OutputMetrics};
+use deliver::Deliveries;
+use metrics::{AlertMetrics, OutputMetrics, ReceiverMetrics};
 use options::Wanted;
 use output::Sinks;
 use state::StateFile;
@@ -81,11 +84,13 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     counter.judge(wanted.rules.clone())?;
     counter.with_alarms(|alarms| alarms.restore(&kept.alerts));
     let sinks = Sinks::start(wanted.outputs)?;
+    let deliveries = Arc::new(Deliveries::start(wanted.receivers, kept.undelivered)?);
     counter.count_series(sinks.series())?;
     let telemetry = Telemetry::default();
     telemetry.register(|registry| {
         registry.register_collector(Box::new(AlertMetrics(Arc::clone(&counter))));
         registry.register_collector(Box::new(OutputMetrics(sinks.queues())));
+        registry.register_collector(Box::new(ReceiverMetrics(Arc::clone(&deliveries))));
         for scraped in sinks.scraped() {
             registry.register_collector(Box::new(scraped));
         }
@@ -99,7 +104,8 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         wanted.rules.len(),
         shown(&wanted.state_dir)
     );
-    let mut rounds = Rounds::new(counter, source, state, sinks);
+    let told = Told { teller: Teller::new(), deliveries, sinks };
+    let mut rounds = Rounds::new(counter, source, state, told);
     rounds.has_begun = !wanted.begins_now;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -121,13 +127,19 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
+/// Whoever is told something.
+struct Told {
+    teller: Teller,
+    deliveries: Arc<Deliveries>,
+    sinks: Sinks,
+}
+
 /// What is done again and again.
 struct Rounds {
     counter: Arc<Counter>,
     source: Arc<dyn Source>,
-    teller: Teller,
     state: StateFile,
-    sinks: Sinks,
+    told: Told,
     saved: std::time::Instant,
     /// Whether no line can come just now.
     is_blind: bool,
@@ -135,21 +147,23 @@ struct Rounds {
     missed: u64,
     /// Whether time goes on though no line has come yet.
     has_begun: bool,
+    /// Whether receivers know what was raised before the start.
+    has_told: bool,
 }
 
 impl Rounds {
     /// Of what is read.
-    fn new(counter: Arc<Counter>, source: Arc<dyn Source>, state: StateFile, sinks: Sinks) -> Self {
+    fn new(counter: Arc<Counter>, source: Arc<dyn Source>, state: StateFile, told: Told) -> Self {
         Self {
             counter,
             source,
-            teller: Teller::new(),
             state,
-            sinks,
+            told,
             saved: std::time::Instant::now(),
             is_blind: false,
             missed: 0,
             has_begun: false,
+            has_told: false,
         }
     }
 
@@ -197,14 +211,25 @@ impl Rounds {
         if dropped > 0 {
             warn!("{dropped} events came at once, more than can be told, and are not");
         }
-        events.iter().for_each(|event| self.teller.tell(event));
+        for event in &events {
+            self.told.teller.tell(event);
+            self.told.deliveries.send(event);
+        }
+        if !events.is_empty() || !self.has_told {
+            self.has_told = true;
+            let active = self.counter.with_alarms(|alarms| alarms.active());
+            let raised: Vec<Alert> =
+                active.into_iter().filter(|alert| alert.state.is_raised()).collect();
+            self.told.deliveries.active(&raised);
+        }
         !events.is_empty()
     }
 
     fn save(&mut self) -> anyhow::Result<()> {
         let alerts = self.counter.with_alarms(|alarms| alarms.save());
         self.saved = std::time::Instant::now();
-        self.state.save(&state::Kept { alerts })
+        let undelivered = self.told.deliveries.undelivered();
+        self.state.save(&state::Kept { alerts, undelivered })
     }
 
     fn write_series(&self) {
@@ -215,7 +240,7 @@ impl Rounds {
             );
         }
         for (number, points) in points.iter().enumerate() {
-            self.sinks.take(number, points);
+            self.told.sinks.take(number, points);
         }
     }
 
@@ -224,7 +249,10 @@ impl Rounds {
         self.save()?;
         self.counter.finish_series();
         self.write_series();
-        self.sinks.finish(GRACE).await;
+        let Told { deliveries, sinks, .. } = self.told;
+        let (undelivered, ()) = tokio::join!(deliveries.finish(GRACE), sinks.finish(GRACE));
+        let alerts = self.counter.with_alarms(|alarms| alarms.save());
+        self.state.save(&state::Kept { alerts, undelivered })?;
         info!("stopped; what is raised is remembered");
         Ok(())
     }

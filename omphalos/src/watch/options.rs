@@ -14,6 +14,7 @@ use omphalos_live::alert::Rule;
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::Host;
 
+use super::deliver::{self, RECEIVER_SETTINGS, Receiver, Receivers};
 use super::output::{OUTPUT_SETTINGS, Output, Outputs};
 use crate::alerts::{self, ALERT_SETTINGS, Alerting};
 use crate::run::{Settings, all_settings};
@@ -46,7 +47,8 @@ fn rows() -> Vec<Setting> {
 
 /// All of them.
 pub fn all_rows() -> Vec<Setting> {
-    [rows(), ALERT_SETTINGS.to_vec(), OUTPUT_SETTINGS.to_vec()].concat()
+    let tables = [ALERT_SETTINGS, RECEIVER_SETTINGS, OUTPUT_SETTINGS].concat();
+    [rows(), tables].concat()
 }
 
 /// `omphalos watch`.
@@ -83,17 +85,18 @@ pub fn command() -> Command {
 pub struct Read {
     settings: Settings,
     alerting: Alerting,
+    receivers: Receivers,
     outputs: Outputs,
 }
 
 impl HasRows for Read {
     fn rows() -> Vec<Setting> {
-        [Settings::rows(), Alerting::rows(), Outputs::rows()].concat()
+        [Settings::rows(), Alerting::rows(), Receivers::rows(), Outputs::rows()].concat()
     }
 
     fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
-        let ((settings, alerting), outputs) = HasRows::read(tables)?;
-        Ok(Self { settings, alerting, outputs })
+        let ((settings, alerting), (receivers, outputs)) = HasRows::read(tables)?;
+        Ok(Self { settings, alerting, receivers, outputs })
     }
 }
 
@@ -109,6 +112,8 @@ pub struct Wanted {
     pub host: Host,
     /// When it is an alert.
     pub rules: Vec<Rule>,
+    /// Who is told.
+    pub receivers: Vec<Receiver>,
     /// Where series go.
     pub outputs: Vec<Output>,
     /// How much later than the newest a line may come.
@@ -125,7 +130,9 @@ impl Wanted {
     /// # Errors
     /// When something cannot be used.
     pub fn new(read: Read, given: &ArgMatches) -> Result<Self, ConfigError> {
-        let Read { settings, alerting, outputs } = read;
+        let Read { settings, alerting, receivers, outputs } = read;
+        let receivers = receivers.receiver;
+        deliver::check(&receivers)?;
         let mut tables = alerting.alert;
         tables.extend(alerts::of_flags(given)?);
         let outputs = outputs.output;
@@ -153,6 +160,7 @@ impl Wanted {
                 &IdKeys::default(),
             ),
             rules: alerts::rules(&tables)?,
+            receivers,
             outputs,
             lateness,
             state_dir: settings.state_dir().to_owned(),

@@ -9,6 +9,8 @@ use omphalos_live::alert::Saved;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use super::deliver::Undelivered;
+
 const NAME: &str = "alerts.json";
 const LOCK: &str = "alerts.lock";
 
@@ -17,6 +19,9 @@ const LOCK: &str = "alerts.lock";
 pub struct Kept {
     /// Alerts, and which keys there were.
     pub alerts: Saved,
+    /// What receivers have not been told.
+    #[serde(default)]
+    pub undelivered: Vec<Undelivered>,
 }
 
 /// The file.
