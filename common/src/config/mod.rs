@@ -29,7 +29,7 @@ pub use path_text::{has_bytes, path_of, path_text};
 pub use reference::reference;
 pub use setting::{About, Kind, Setting};
 pub use tables::{HasRows, TableError, Tables};
-pub use url::{ServerUrl, without_credentials};
+pub use url::{ServerUrl, decoded, is_on_this_machine, without_credentials};
 pub use values::{
     Period, Size, listen_address, read_private, read_secret, read_secret_file, shown_address,
     to_listen, to_optional_listen,

@@ -6,6 +6,8 @@
 //! said to whoever answers. So an URL that can be read in two ways is refused, with the characters to
 //! write instead.
 
+use std::net::IpAddr;
+
 use url::{Host, Url};
 
 use super::ConfigError;
@@ -108,6 +110,31 @@ pub fn without_credentials(url: &str) -> String {
     }
     let masked = masked(&format!("x://{host}")).into_owned();
     masked.strip_prefix("x://").unwrap_or("…").to_owned()
+}
+
+/// Whether a server is on this machine: no proxy can be meant for it.
+pub fn is_on_this_machine(url: &Url) -> bool {
+    let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            // A name with a dot behind it is the same name.
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => is_here(address.into()),
+        // Of `::ffff:127.0.0.1` the IPv4 address is meant.
+        Some(Host::Ipv6(address)) => is_here(IpAddr::from(address).to_canonical()),
+        None => false,
+    }
+}
+
+/// User and password stand in a URL percent-encoded; `form_urlencoded` decodes the same, but for
+/// the plus sign, which is made safe first.
+pub fn decoded(text: &str) -> String {
+    let pairs = format!("x={}", text.replace('+', "%2B"));
+    url::form_urlencoded::parse(pairs.as_bytes())
+        .next()
+        .map_or_else(|| text.to_owned(), |(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Talking to Elasticsearch or OpenSearch: connections, credentials, and what a failed request
 //! means.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +14,12 @@ use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder}
 use elasticsearch::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use omphalos_common::config::{ConfigError, read_secret, without_credentials};
+use omphalos_common::config::{
+    ConfigError, decoded, is_on_this_machine, read_secret, without_credentials,
+};
 use serde::Deserialize;
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::nodes::{Node, Nodes};
 use super::problem::{Problem, request_problem};
@@ -99,7 +100,7 @@ impl Client {
         for url in urls {
             let shown = url.to_string();
             let proxy = proxy_to(&url, |name| std::env::var(name).ok());
-            let is_near = is_near(&url);
+            let is_near = is_on_this_machine(&url);
             let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url))
                 .timeout(settings.request_timeout.0)
                 .headers(headers.clone())
@@ -342,26 +343,10 @@ fn redirected(asked: &str, other: &str) -> Fault {
     ))
 }
 
-/// Whether a server is on this machine: no proxy can be meant for it.
-fn is_near(url: &Url) -> bool {
-    let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            // A name with a dot behind it is the same name.
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(address)) => is_here(address.into()),
-        // Of `::ffff:127.0.0.1` the IPv4 address is meant.
-        Some(Host::Ipv6(address)) => is_here(IpAddr::from(address).to_canonical()),
-        None => false,
-    }
-}
-
 /// The proxy that the environment sets for a server, for errors: the variable and the proxy's host,
 /// since a proxy may have a password. Whether `no_proxy` leaves the server out is not looked at.
 fn proxy_to(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
-    if is_near(url) {
+    if is_on_this_machine(url) {
         return None;
     }
     let names = match url.scheme() {
@@ -381,15 +366,6 @@ fn without_its_credentials(mut url: Url) -> Result<(Url, Option<Credentials>), C
         return Err(ConfigError::invalid("elasticsearch.url: it cannot have credentials"));
     }
     Ok((url, credentials))
-}
-
-/// User and password stand in a URL percent-encoded; `form_urlencoded` decodes the same, but for
-/// the plus sign, which is made safe first.
-fn decoded(text: &str) -> String {
-    let pairs = format!("x={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(pairs.as_bytes())
-        .next()
-        .map_or_else(|| text.to_owned(), |(_, value)| value.into_owned())
 }
 
 fn credentials(settings: &ElasticsearchSettings) -> Result<Option<Credentials>, ConfigError> {
