@@ -16,6 +16,7 @@ pub mod run;
 mod search;
 mod store_owner;
 mod top;
+pub mod watch;
 
 use std::process::ExitCode;
 

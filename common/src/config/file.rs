@@ -38,6 +38,7 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
     ("spool", "omphalos-indexer"),
     ("dead_letters", "omphalos-indexer"),
     ("store", "omphalos run"),
+    ("receiver", "omphalos watch"),
 ];
 
 /// The text of the file at `path`.

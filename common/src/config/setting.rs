@@ -188,6 +188,7 @@ impl Setting {
             "amqp" => "RabbitMQ, [amqp]",
             "udp" => "Sending over UDP, [udp]",
             "receive" => "Receiving over UDP, [[receive]]",
+            "receiver" => "Who is told of alerts, [[receiver]]",
             "spool" => "What came over UDP, on disk, [spool]",
             "consume" => "Consuming from RabbitMQ, [consume]",
             "elasticsearch" => "Elasticsearch, [elasticsearch]",
@@ -243,8 +244,10 @@ impl Setting {
     /// # Errors
     /// What was expected and what was found, as the end of a sentence, without the URL.
     pub(super) fn check(&self, text: &str) -> Result<(), String> {
-        let takes_any =
-            matches!(self.leaf(), Some("url" | "password" | "api_key" | "multiline_pattern"));
+        let takes_any = matches!(
+            self.leaf(),
+            Some("url" | "password" | "api_key" | "multiline_pattern" | "command")
+        );
         if takes_any || is_harmless(text) {
             return Ok(());
         }

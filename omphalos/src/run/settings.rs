@@ -204,6 +204,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::deliver::Receivers;
     use omphalos_common::config::{KNOWN_TO, from_text, load_shown_defaults, rows_without_a_place};
     use omphalos_indexer::receive::ReceiveSettings;
     use omphalos_shipper::monitor::MonitorSettings;
@@ -267,7 +268,9 @@ mod tests {
 
     #[test]
     fn the_list_of_what_any_program_knows_is_all_that_the_programs_know() {
-        let rows = [shipper::all_settings(), indexer::all_settings(), all_settings()].concat();
+        let watching = Receivers::rows();
+        let rows = [shipper::all_settings(), indexer::all_settings(), all_settings(), watching];
+        let rows = rows.concat();
         let known: BTreeSet<&str> = rows.iter().map(Setting::top).collect();
         let listed: BTreeSet<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
         assert_eq!(listed, known);
@@ -279,6 +282,7 @@ mod tests {
                 (true, true) => "all",
                 (true, false) => "omphalos-shipper",
                 (false, true) => "omphalos-indexer",
+                (false, false) if knows(Receivers::rows(), name) => "omphalos watch",
                 (false, false) => "omphalos run",
             };
             assert_eq!(*program, expected, "{name}");
