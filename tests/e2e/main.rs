@@ -42,6 +42,7 @@ mod metrics;
 mod mounts;
 mod parsing;
 mod permissions;
+mod receivers;
 mod redirects;
 mod rotation;
 mod run;

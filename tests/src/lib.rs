@@ -13,6 +13,7 @@
     reason = "test code says what went wrong by panicking"
 )]
 
+pub mod alertmanager;
 pub mod amqp;
 pub mod chaos;
 pub mod clock;
@@ -32,6 +33,7 @@ pub mod prometheus;
 pub mod scenario;
 pub mod scraper;
 pub mod server;
+pub mod smtp;
 pub mod stack;
 pub mod tcp_proxy;
 pub mod terminal;
@@ -39,6 +41,7 @@ pub mod udp;
 pub mod udp_proxy;
 pub mod wait;
 
+pub use alertmanager::Alertmanager;
 pub use amqp::Amqp;
 pub use clock::Clock;
 pub use cluster::{BrokerCluster, SearchCluster};
@@ -55,6 +58,7 @@ pub use program::{Exited, Program};
 pub use prometheus::Prometheus;
 pub use scraper::Scraper;
 pub use server::{Engine, Server};
+pub use smtp::Smtp;
 pub use stack::Stack;
 pub use tcp_proxy::{Link, Side, TcpProxy};
 pub use terminal::Terminal;

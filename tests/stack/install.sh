@@ -3,7 +3,7 @@
 # is about to install otherwise. Debian packages go into the system; the engines' jars and archives into the cache.
 #
 # Usage: install.sh NAME...    with NAME a server, rabbitmq, es9, es7, opensearch,
-#                              or a program, cargo, cc, docker-compose, faketime, goaccess, logrotate, prometheus, python, shellcheck, tmux
+#                              or a program, alertmanager, cargo, cc, docker-compose, faketime, goaccess, logrotate, prometheus, python, shellcheck, smtp, tmux
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos); JAVA_HOME, if a certain JDK is to be used
 # Exits with 1, and a line that says what to do, where something cannot be installed here.
 set -eu
@@ -124,12 +124,22 @@ install_prometheus() {
     work=''
 }
 
+# The whole package: the program looks for its templates in /usr/share and nowhere else.
+install_alertmanager() {
+    apt_install "40 MB" prometheus-alertmanager
+    # the package would start a service at the next boot; nobody asked for that
+    as_root update-rc.d prometheus-alertmanager disable >/dev/null 2>&1 || :
+}
+
 available() {
     local sbin jdk home
     case $1 in
     # Debian keeps logrotate where only root looks
     cargo | cc | docker-compose | goaccess | logrotate | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
     python) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    alertmanager) command -v prometheus-alertmanager >/dev/null && [ -e /usr/share/prometheus/alertmanager/default.tmpl ] ;;
+    # a library of Python, of which smtp.py makes a server
+    smtp) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
     # a library, which is all that is wanted of it
     faketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
     prometheus) prometheus_home >/dev/null ;;
@@ -144,6 +154,7 @@ available() {
 
 install() {
     case $1 in
+    alertmanager) install_alertmanager ;;
     cargo) install_cargo ;;
     cc) apt_install "60 MB" gcc libc6-dev ;;
     docker-compose) apt_install "30 MB" docker-compose ;;
@@ -153,6 +164,7 @@ install() {
     prometheus) install_prometheus ;;
     python) apt_install "30 MB" python3 python3-venv ;;
     shellcheck) apt_install "15 MB" shellcheck ;;
+    smtp) apt_install "2 MB" python3-aiosmtpd ;;
     tmux) apt_install "2 MB" tmux ;;
     rabbitmq) install_rabbitmq ;;
     *) install_engine "$1" ;;
@@ -162,7 +174,7 @@ install() {
 [ $# -gt 0 ] || die "usage: install.sh NAME...; the first lines of this file say which names"
 for name in "$@"; do
     case $name in
-    cargo | cc | docker-compose | faketime | goaccess | logrotate | prometheus | python | shellcheck | tmux | rabbitmq) ;;
+    alertmanager | cargo | cc | docker-compose | faketime | goaccess | logrotate | prometheus | python | shellcheck | smtp | tmux | rabbitmq) ;;
     *) engine_java "$name" >/dev/null ;;
     esac
 done
