@@ -5,11 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use omphalos::watch::deliver::{Deliveries, Receiver, ReceiverCounts, ReceiverKind, Undelivered};
+use omphalos::watch::deliver::{
+    Deliveries, Receiver, ReceiverCounts, ReceiverKind, Receivers, Undelivered,
+};
 use omphalos_common::clock::now_millis;
-use omphalos_common::config::Period;
+use omphalos_common::config::{Period, from_text};
 use omphalos_live::alert::{Alert, Change, Event, Named, State};
-use omphalos_tests::{Alertmanager, Smtp, eventually, holds};
+use omphalos_tests::{Alertmanager, Smtp, eventually, holds, repository};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -171,6 +173,28 @@ fn in_alertmanager_alerts_are_raised_again_after_a_restart_and_resolve_if_there_
     });
     assert_eq!(rig.finish(Duration::ZERO)[0].waiting.len(), 0);
     eventually("those of whom nobody says anything are gone", || none(&alertmanager));
+}
+
+#[test]
+fn each_example_of_the_manual_is_a_receiver() {
+    let directory = TempDir::new().expect("a directory");
+    for (name, text) in
+        [("slack-url", "https://hooks.slack.com/services/T/B/X"), ("mail-password", "x")]
+    {
+        fs::write(directory.path().join(name), text).expect("a file");
+    }
+    let manual = fs::read_to_string(repository().join("docs/receivers.md")).expect("the page");
+    let blocks = manual.split("```toml\n").skip(1);
+    let blocks: String = blocks.filter_map(|block| block.split("```").next()).collect();
+    let settings = blocks.replace("/etc/omphalos", &directory.path().display().to_string());
+    let Receivers { receiver } = from_text(&settings).expect("settings");
+    let kinds = ["command", "webhook", "slack", "alertmanager", "mail"];
+    for kind in kinds {
+        assert!(receiver.iter().any(|it| it.kind.is_some_and(|it| it.name() == kind)), "{kind}");
+    }
+    let runtime = Runtime::new().expect("a runtime");
+    let started = runtime.block_on(async { Deliveries::start(receiver, Vec::new()) });
+    started.expect("deliveries");
 }
 
 fn people(url: String, to: &[&str]) -> Receiver {

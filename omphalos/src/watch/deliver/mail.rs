@@ -71,8 +71,7 @@ impl Mail {
             Ok(_) => Ok(()),
             Err(error) => {
                 let is_final = error.is_permanent();
-                let error = one_line(&format!("{:#}", anyhow::Error::from(error)));
-                let why = format!("{}: {error}", self.server);
+                let why = format!("{}: {}", self.server, one_line(&error.to_string()));
                 Err(if is_final { Failure::refused(why) } else { Failure::later(why) })
             }
         }

@@ -48,7 +48,7 @@ pub(super) fn time(millis: i64) -> String {
 /// The beginning of a text that somebody else wrote, in one line.
 pub(super) fn one_line(text: &str) -> String {
     const MOST: usize = 200;
-    let line = text.trim();
+    let line = text.trim_matches(|letter: char| letter.is_whitespace() || letter.is_control());
     let mut shown: String = line.chars().take(MOST).map(harmless).collect();
     if line.chars().nth(MOST).is_some() {
         shown.push('…');
