@@ -62,7 +62,7 @@ fn every_file_of_settings_in_the_manual_is_taken_by_every_program() {
                 from_text::<omphalos_shipper::config::Settings>(block).map(drop),
                 from_text::<omphalos_indexer::config::Settings>(block).map(drop),
                 from_text::<omphalos::run::Settings>(block).map(drop),
-                from_text::<omphalos::watch::deliver::Receivers>(block).map(drop),
+                from_text::<omphalos::watch::Read>(block).map(drop),
             ];
             for taken in taken {
                 assert!(taken.is_ok(), "{page}: {taken:?}\n{block}");

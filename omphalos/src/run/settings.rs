@@ -204,7 +204,6 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::deliver::Receivers;
     use omphalos_common::config::{KNOWN_TO, from_text, load_shown_defaults, rows_without_a_place};
     use omphalos_indexer::receive::ReceiveSettings;
     use omphalos_shipper::monitor::MonitorSettings;

@@ -27,6 +27,7 @@ use tracing::{info, warn};
 
 use deliver::Deliveries;
 use metrics::{AlertMetrics, OutputMetrics, ReceiverMetrics};
+pub use options::Read;
 use options::Wanted;
 use output::Sinks;
 use state::StateFile;
