@@ -9,7 +9,7 @@ use omphalos_common::config::{About, ConfigError, Period, Setting, add_flags, lo
 use omphalos_transport::amqp::AmqpSettings;
 
 use crate::run::{Settings, all_settings};
-use crate::search::{Asker, asker, place, time_arg, times};
+use crate::search::{Asker, asker, place, time, time_arg};
 use crate::top::options::OF_BROKER;
 
 const EXAMPLES: &str = "\
@@ -97,8 +97,9 @@ impl Options {
             Place::Index(asker(&settings)?)
         };
         let now = Timestamp::now().to_zoned_datetime(TimeZone::system());
-        let (since, _) = times(given, &now)?;
-        let since = since.unwrap_or_else(|| now.timestamp());
+        // It has a default.
+        let since = given.get_one::<String>("since").map_or("24h", String::as_str);
+        let since = time("since", since, &now)?;
         Ok(Self { place, since, is_json: given.get_flag("json") })
     }
 

@@ -11,7 +11,7 @@ use omphalos_common::heartbeat::is_refused_in;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::super::SenderMetrics;
 use super::super::properties::to_properties;
@@ -60,7 +60,8 @@ impl Publishing {
     /// On channels of this connection, to this exchange and to that of the copies.
     pub fn start(connection: &Arc<Connection>, exchange: &str, metrics: &SenderMetrics) -> Self {
         let (waiting, taken) = mpsc::channel(1);
-        let places = [exchange.to_owned(), exchange_of(exchange)];
+        let own = Place::new(exchange.to_owned(), false);
+        let places = [own, Place::new(exchange_of(exchange), true)];
         let (connection, metrics) = (Arc::clone(connection), metrics.clone());
         let task = tokio::spawn(publish_all(connection, places, taken, metrics));
         Self { waiting, task }
@@ -80,12 +81,11 @@ impl Drop for Publishing {
 
 async fn publish_all(
     connection: Arc<Connection>,
-    places: [String; 2],
+    [mut own, mut copies]: [Place; 2],
     mut taken: mpsc::Receiver<Message>,
     metrics: SenderMetrics,
 ) {
-    // Who looks at the broker only needs the copies, and who indexes only the others.
-    let [mut own, mut copies] = places.map(Place::new);
+    // Who only looks at the broker needs the copies, and who indexes the others.
     while let Some(message) = taken.recv().await {
         copies.publish(&connection, &message).await;
         if own.publish(&connection, &message).await {
@@ -99,14 +99,15 @@ async fn publish_all(
 /// An exchange that heartbeats are published to.
 struct Place {
     exchange: String,
+    is_of_copies: bool,
     channel: Option<Channel>,
     /// Nothing is tried before.
     respite: Option<tokio::time::Instant>,
 }
 
 impl Place {
-    fn new(exchange: String) -> Self {
-        Self { exchange, channel: None, respite: None }
+    fn new(exchange: String, is_of_copies: bool) -> Self {
+        Self { exchange, is_of_copies, channel: None, respite: None }
     }
 
     async fn publish(&mut self, connection: &Connection, message: &Message) -> bool {
@@ -119,12 +120,19 @@ impl Place {
             Err(error) => {
                 self.channel = None;
                 self.respite = Some(now + RESPITE);
-                if connection.status().connected() {
-                    let exchange = &self.exchange;
-                    info!(%error, exchange, "no heartbeats for five minutes: the broker takes none");
-                }
+                self.say(&error, connection.status().connected());
                 false
             }
+        }
+    }
+
+    /// Who may not publish copies cannot be watched, and that is all.
+    fn say(&self, error: &Error, is_connected: bool) {
+        let exchange = &self.exchange;
+        if is_connected && !self.is_of_copies {
+            info!(%error, exchange, "no heartbeats for five minutes: the broker takes none");
+        } else {
+            debug!(%error, exchange, "a heartbeat was not published");
         }
     }
 
