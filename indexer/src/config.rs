@@ -6,6 +6,7 @@ use std::time::Duration;
 use omphalos_common::config::{
     ConfigError, HasRows, Kind, Period, Setting, Size, TableError, Tables,
 };
+use omphalos_common::heartbeat::{self, HEARTBEAT_SETTINGS};
 use omphalos_common::program::{ProcessSettings, process_settings};
 use omphalos_common::state_dir::default_state_dir;
 use omphalos_transport::amqp::{AMQP_SETTINGS, AmqpSettings};
@@ -51,7 +52,7 @@ const ROOMS: [&[Setting]; 7] = [
 
 /// All settings of the indexer, in the order of the manual.
 pub fn all_settings() -> Vec<Setting> {
-    [[STATE, PROCESS, STOP].concat(), ROOMS.concat()].concat()
+    [[STATE, PROCESS, STOP, HEARTBEAT_SETTINGS].concat(), ROOMS.concat()].concat()
 }
 
 /// The settings as they are read; see the rows for what they mean.
@@ -63,6 +64,7 @@ pub struct Settings {
     #[serde(skip)]
     pub process: ProcessSettings,
     pub stop_grace: Period,
+    pub heartbeat_interval: Period,
     pub consume: ConsumeSettings,
     pub elasticsearch: ElasticsearchSettings,
     pub bulk: BulkSettings,
@@ -79,6 +81,7 @@ impl Default for Settings {
             state_dir: default_state_dir("omphalos-indexer"),
             process: ProcessSettings::default(),
             stop_grace: Period(Duration::from_secs(20)),
+            heartbeat_interval: heartbeat::USUAL_INTERVAL,
             consume: ConsumeSettings::default(),
             elasticsearch: ElasticsearchSettings::default(),
             bulk: BulkSettings::default(),
@@ -97,7 +100,7 @@ impl HasRows for Settings {
     }
 
     fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
-        let own = [[STATE, STOP].concat(), ROOMS.concat()].concat();
+        let own = [[STATE, STOP, HEARTBEAT_SETTINGS].concat(), ROOMS.concat()].concat();
         Ok(Self { process: tables.part(PROCESS)?, ..tables.part(&own)? })
     }
 }
@@ -111,6 +114,7 @@ impl Settings {
         self.bulk.check()?;
         self.index.check()?;
         self.consume.check()?;
+        heartbeat::checked_interval(self.heartbeat_interval)?;
         ReceiveSettings::check(&self.receive)
     }
 

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod collector;
 pub mod config;
 pub mod elasticsearch;
+mod heartbeat;
 pub mod metrics;
 pub mod pipeline;
 pub mod prefetch;

@@ -250,6 +250,19 @@ impl IndexerMetrics {
         Sums { indexed: columns.indexed, duplicate: columns.duplicate, dead: columns.all_dead() }
     }
 
+    /// The books, for heartbeats: a name for each column, and its count.
+    pub fn columns(&self) -> Vec<(&'static str, u64)> {
+        let columns = self.books.open();
+        vec![
+            ("received", columns.received),
+            ("indexed", columns.indexed),
+            ("duplicate", columns.duplicate),
+            ("dead", columns.all_dead()),
+            ("returned", columns.returned),
+            ("in_flight", columns.in_flight),
+        ]
+    }
+
     /// Logs the counts since the start: after the end nobody can ask for them.
     pub fn log_books(&self) {
         let columns = self.books.open().clone();

@@ -25,6 +25,7 @@ use tracing::info;
 use crate::collector::{Courier, DEAD_FILE_NAME, DeadFile, DeadLetters, Gate};
 use crate::config::Settings;
 use crate::elasticsearch::Client;
+use crate::heartbeat;
 use crate::metrics::IndexerMetrics;
 use crate::pipeline::Pipeline;
 use crate::relay::{Relay, RelayMetrics, Source};
@@ -51,6 +52,8 @@ pub struct Surroundings {
     pub metrics: IndexerMetrics,
     /// The way from a shipper in the same process, which is taken instead of the queue.
     pub local: Option<LocalReceiver>,
+    /// The name of this host, where it is not the system's.
+    pub host: Option<String>,
 }
 
 /// A process of its own: indexes until told to stop; with `drain`, until nothing is left.
@@ -75,7 +78,7 @@ pub async fn run_in(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     settings.check()?;
-    let Surroundings { telemetry, metrics, local } = surroundings;
+    let Surroundings { telemetry, metrics, local, host } = surroundings;
     let stage = IndexingStage::new(settings, telemetry, local.is_none())?;
     let settings = &stage.settings;
     stage.telemetry.register(|registry| metrics.register(registry));
@@ -110,6 +113,9 @@ pub async fn run_in(
             intakes.push(Box::new(UdpIntake::new(feed, records)));
         }
         let health = stage.telemetry.health.clone();
+        // Who ends when nothing is left has nothing to say.
+        let _heartbeats =
+            if drain { None } else { heartbeat::start(settings, host, &courier, &health) };
         let intake = Box::new(Intakes(intakes));
         let pipeline = Pipeline::new(settings.clone(), intake, courier, health);
         result = pipeline.run(drain, shutdown).await;

@@ -1,14 +1,15 @@
 //! `omphalos`: one program for people at a keyboard.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration. Those of `audit` and `search` are told
-//! apart as diff and grep do: 0 all there, or found; 1 something is missing, or nothing found; 2
-//! trouble of any kind.
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration. Those of `audit`, `search` and
+//! `fleet` are told apart as diff and grep do: 0 all there, found, or well; 1 something is missing,
+//! nothing found, or somebody silent; 2 trouble of any kind.
 
 mod alerts;
 mod audit;
 mod dead;
 mod dead_files;
 mod demo;
+mod fleet;
 mod import;
 mod local_road;
 mod parse;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Some(("search", given)) => search::run(given),
         Some(("import", given)) => import::run(given),
         Some(("audit", given)) => audit::run(given),
+        Some(("fleet", given)) => fleet::run(given),
         Some(("watch", given)) => watch::run(given),
         Some(("top", given)) => top::run(given, false),
         Some(("httptop", given)) => top::run(given, true),
@@ -50,7 +52,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain("omphalos", &joined(error.chain()));
-            let answers = matches!(matches.subcommand_name(), Some("audit" | "search"));
+            let answers = matches!(matches.subcommand_name(), Some("audit" | "search" | "fleet"));
             ExitCode::from(if answers { MISUSED } else { code_of(&error) })
         }
     };
@@ -78,6 +80,7 @@ fn command() -> Command {
         .subcommand(top::command())
         .subcommand(top::classic_command())
         .subcommand(watch::command())
+        .subcommand(fleet::command())
         .subcommand(import::command())
         .subcommand(parse::command())
         .subcommand(audit::command())

@@ -3,9 +3,10 @@
 //! letter in the file of the state directory, as there.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
-use omphalos_common::config::ConfigError;
+use omphalos_common::config::{ConfigError, Period};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Telemetry;
 use omphalos_indexer::collector::{DEAD_FILE_NAME, DeadFile};
@@ -42,12 +43,14 @@ impl LocalRoad {
         })?;
         // It takes from nobody but us.
         settings.receive.clear();
+        settings.heartbeat_interval = Period(Duration::ZERO);
         let (sender, receiver) = local(WINDOW);
         let metrics = IndexerMetrics::default();
         let surroundings = omphalos_indexer::Surroundings {
             telemetry: Telemetry::default(),
             metrics: metrics.clone(),
             local: Some(receiver),
+            host: None,
         };
         let stop = Shutdown::new();
         let stopped = stop.clone();

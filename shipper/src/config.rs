@@ -6,6 +6,7 @@ use std::time::Duration;
 use omphalos_common::config::{
     About, ConfigError, HasRows, Kind, Period, Setting, TableError, Tables,
 };
+use omphalos_common::heartbeat::{self, HEARTBEAT_SETTINGS};
 use omphalos_common::ids::{ID_VERSION, IdKeys};
 use omphalos_common::program::{ProcessSettings, process_settings};
 use omphalos_common::state_dir::default_state_dir;
@@ -67,6 +68,7 @@ pub fn all_settings() -> Vec<Setting> {
         PROCESS,
         ENGINE_SETTINGS,
         STOP,
+        HEARTBEAT_SETTINGS,
         &monitor,
         BATCH_SETTINGS,
         AMQP_SETTINGS,
@@ -102,6 +104,7 @@ pub struct Settings {
     #[serde(skip)]
     pub engine: EngineSettings,
     pub stop_grace: Period,
+    pub heartbeat_interval: Period,
     #[serde(skip)]
     pub monitor: Vec<MonitorSettings>,
     pub batch: BatchSettings,
@@ -120,6 +123,7 @@ impl Default for Settings {
             process: ProcessSettings::default(),
             engine: EngineSettings::default(),
             stop_grace: Period(Duration::from_secs(10)),
+            heartbeat_interval: heartbeat::USUAL_INTERVAL,
             monitor: Vec::new(),
             batch: BatchSettings::default(),
             amqp: AmqpSettings::default(),
@@ -134,7 +138,8 @@ impl HasRows for Settings {
     }
 
     fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
-        let own = [STATE, STOP, BATCH_SETTINGS, AMQP_SETTINGS, UDP_SETTINGS].concat();
+        let own =
+            [STATE, STOP, HEARTBEAT_SETTINGS, BATCH_SETTINGS, AMQP_SETTINGS, UDP_SETTINGS].concat();
         Ok(Self {
             process: tables.part(PROCESS)?,
             engine: tables.part(ENGINE_SETTINGS)?,
@@ -152,6 +157,7 @@ impl Settings {
     pub fn inputs(&self) -> Result<Vec<Input>, ConfigError> {
         self.batch.check()?;
         self.engine.check()?;
+        heartbeat::checked_interval(self.heartbeat_interval)?;
         MonitorSettings::inputs(&self.monitor)
     }
 

@@ -4,12 +4,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use omphalos_common::ids::IdKeys;
+pub use omphalos_common::machine::machine_id;
 
 use crate::config::Settings;
 use crate::monitor::{Host, StateDir, StateError};
-
-/// Where systemd and D-Bus keep the machine's id (machine-id(5)).
-const MACHINE_ID_FILES: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
 /// Where an id that was made is kept, in the state directory.
 const HOST_ID_FILE: &str = "host-id";
@@ -66,14 +64,4 @@ pub fn host_name(settings: &Settings) -> String {
         .host_name
         .clone()
         .unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned())
-}
-
-/// The machine's id, if it has one.
-pub fn machine_id() -> Option<String> {
-    MACHINE_ID_FILES.iter().find_map(|path| {
-        let text = std::fs::read_to_string(path).ok()?;
-        let id = text.trim();
-        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_id.then(|| id.to_owned())
-    })
 }

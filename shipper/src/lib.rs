@@ -11,6 +11,7 @@ pub mod books;
 pub mod check;
 pub mod cli;
 pub mod config;
+mod heartbeat;
 pub mod host;
 pub mod keys;
 pub mod metrics;

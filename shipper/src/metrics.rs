@@ -213,6 +213,13 @@ impl ShipperMetrics {
         info!(read = lines, confirmed, skipped, joined, in_flight, held, "counts since the start");
     }
 
+    /// How far files were behind when that was measured last, the furthest first and at most a thousand,
+    /// and how many cannot be read.
+    pub fn lags(&self) -> (Vec<FileLag>, u64) {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (files, u64::try_from(self.unreadable.get()).unwrap_or(0))
+    }
+
     /// How far each file is behind, measured now.
     pub fn report(&self, mut files: Vec<FileLag>, unreadable: usize) {
         self.unreadable.set(i64::try_from(unreadable).unwrap_or(i64::MAX));

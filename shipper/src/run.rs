@@ -12,6 +12,7 @@ use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
 use omphalos_parser::Documents;
+use omphalos_transport::batch::BatchSettings;
 use omphalos_transport::local::LocalSender;
 use omphalos_transport::road::{Open, Plan, Site};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,12 +21,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info};
 
 use crate::config::Settings;
+use crate::heartbeat::Pulse;
 use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, Entry, Host, Inbox, Input, Joints, Monitor, MonitorOptions, Piece,
-    Remembered, Start, StateDir, StateError, read_pipe,
+    Bodies, End, Ended, EngineSettings, Entry, Host, Inbox, Input, Joints, Monitor, MonitorOptions,
+    Piece, Remembered, Start, StateDir, StateError, read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
 use crate::road;
@@ -88,13 +90,12 @@ pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::
 /// As [`run`].
 pub async fn run_in(
     surroundings: Surroundings,
-    mut settings: Settings,
+    settings: Settings,
     once: bool,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    settings.engine.max_open_files = open_files(settings.engine.max_open_files);
     let Surroundings { telemetry, metrics, imported, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
@@ -195,6 +196,12 @@ impl Stages {
         Ok(noted.map(|()| (host, remembered)))
     }
 
+    /// What is to say how it is. Who ships once and ends has nothing to say.
+    fn pulse(&self, host: &Host) -> Option<Pulse> {
+        let health = &self.telemetry.health;
+        Pulse::new(&self.settings, host, &self.metrics, health).filter(|_| !self.once)
+    }
+
     async fn run(mut self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
         let Some((host, remembered)) = self.recall(&state, &shutdown).await? else { return Ok(()) };
         let inbox = Inbox::default();
@@ -208,7 +215,10 @@ impl Stages {
             give_up: give_up.clone(),
             runtime: Handle::current(),
         };
-        let Open { road, close } = self.plan.open(&site).context("cannot open the road")?;
+        let pulse = self.pulse(&host);
+        let Open { road, close, heartbeats } =
+            self.plan.open(&site).context("cannot open the road")?;
+        let heartbeats = pulse.zip(heartbeats).map(|(pulse, take)| pulse.start(take));
         let dispatcher = Dispatcher {
             batches: batches_seen,
             road,
@@ -227,10 +237,7 @@ impl Stages {
         };
         let grace = self.settings.stop_grace.0;
         let Settings { engine: settings, batch, .. } = self.settings;
-        // Whoever serves the metrics may be the process around us, whose `listen` is not ours.
-        let measures_lag = true;
-        let (once, says_untimed) = (self.once, true);
-        let options = MonitorOptions { once, settings, batch, measures_lag, says_untimed, host };
+        let options = options((settings, batch), self.once, host);
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
         let dispatching = spawn("encoder", move || dispatcher.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;
@@ -240,6 +247,9 @@ impl Stages {
         let reporting = tokio::spawn(reporting);
         tokio::spawn(stop_in_order(shutdown, inbox, grace, give_up.clone()));
         let ended = monitoring.await.context("the monitor thread is gone")?;
+        if let Some(heartbeats) = heartbeats {
+            heartbeats.end().await;
+        }
         if matches!(ended, Ended::Broken(_)) {
             // Nobody moves a checkpoint any more, so nothing is waited for.
             give_up.cancel();
@@ -251,6 +261,17 @@ impl Stages {
         reported?;
         conclude(&ended)
     }
+}
+
+fn options(
+    (mut settings, batch): (EngineSettings, BatchSettings),
+    once: bool,
+    host: Host,
+) -> MonitorOptions {
+    settings.max_open_files = open_files(settings.max_open_files);
+    // Whoever serves the metrics may be the process around us, whose `listen` is not ours.
+    let (measures_lag, says_untimed) = (true, true);
+    MonitorOptions { once, settings, batch, measures_lag, says_untimed, host }
 }
 
 /// Standard input, where a table reads it.

@@ -15,7 +15,7 @@ use tracing::debug;
 
 use crate::batch::BatchSettings;
 use crate::intake::{Answer, Delivery, Intake, Load};
-use crate::messages::{BatchMessages, MessageRoad, SendMessage};
+use crate::messages::{BatchMessages, MessageRoad, SendMessage, heartbeat_messages};
 use crate::road::{Open, Plan, Site};
 use crate::{Message, Receipt, Window};
 
@@ -70,6 +70,21 @@ impl LocalSender {
     }
 }
 
+impl LocalSender {
+    /// Gives the message to the indexer if the window has room for it now.
+    pub fn offer(&self, message: Message) {
+        let bytes = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
+        let bytes = bytes.min(self.room.most);
+        let messages = Arc::clone(&self.room.messages).try_acquire_owned();
+        let bytes = Arc::clone(&self.room.bytes).try_acquire_many_owned(bytes);
+        if let (Ok(messages), Ok(bytes)) = (messages, bytes) {
+            let (done, _) = Receipt::new();
+            let answer = ToSender { done, _room: (messages, bytes) };
+            drop(self.queue.try_send((message, answer)));
+        }
+    }
+}
+
 impl SendMessage for LocalSender {
     async fn send(&self, message: Message) -> Receipt {
         Self::send(self, message).await
@@ -92,7 +107,11 @@ impl Plan for LocalPlan {
     fn open(self: Box<Self>, site: &Site) -> io::Result<Open> {
         let level = self.batch.compression_level;
         let messages = BatchMessages::new(&site.host, self.batch.encoding, level)?;
-        Ok(Open::new(MessageRoad::new(messages, self.sender, site)))
+        let offered = self.sender.clone();
+        let id_prefix = format!("{}-{:016x}", site.host, rand::random::<u64>());
+        let mut message_of = heartbeat_messages(&site.host, &id_prefix);
+        let road = Open::new(MessageRoad::new(messages, self.sender, site));
+        Ok(road.with_heartbeats(move |document| offered.offer(message_of(document))))
     }
 }
 

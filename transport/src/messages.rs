@@ -5,6 +5,7 @@ use std::io;
 use bytes::Bytes;
 use omphalos_common::clock::now_seconds;
 use omphalos_common::event::clean_name;
+use omphalos_common::heartbeat::routing_key;
 
 use crate::batch::{Batch, Encoding};
 use crate::message::{About, Message};
@@ -46,6 +47,26 @@ impl BatchMessages {
         let about = about(wire::CONTENT_TYPE_BATCH).encoded(wire::CONTENT_ENCODING_ZSTD);
         let body = self.encoder.encode(batch, now_seconds())?;
         Ok(vec![Message { body, about }])
+    }
+}
+
+/// Makes the messages of heartbeats, of a host that is called `host`. Their ids begin with
+/// `id_prefix`, which must differ between processes.
+pub fn heartbeat_messages(
+    host: &str,
+    id_prefix: &str,
+) -> impl FnMut(Vec<u8>) -> Message + Send + use<> {
+    let key = routing_key(&clean_name(host));
+    let prefix = format!("{id_prefix}-heartbeat");
+    let mut number = 0_u64;
+    move |document| {
+        number += 1;
+        let about = About::new(key.clone(), wire::CONTENT_TYPE_JSON)
+            .made("omphalos-shipper", now_seconds());
+        Message {
+            body: document.into(),
+            about: About { id: Some(format!("{prefix}-{number}")), ..about },
+        }
     }
 }
 

@@ -52,12 +52,28 @@ pub struct Open {
     /// Called when the road is dropped and everything that will be answered is: `true` says that
     /// all of it was delivered.
     pub close: Box<dyn FnOnce(bool) -> BoxFuture<'static, ()> + Send>,
+    /// Where it carries heartbeats, if it does.
+    pub heartbeats: Option<TakeHeartbeat>,
 }
+
+/// Takes a heartbeat, a JSON document, if it can go at once; otherwise it is dropped. It has to be gone
+/// before the road is closed.
+pub type TakeHeartbeat = Box<dyn FnMut(Vec<u8>) + Send>;
 
 impl Open {
     /// A road that leaves nothing behind.
     pub fn new(road: impl Road + 'static) -> Self {
-        Self { road: Box::new(road), close: Box::new(|_| Box::pin(std::future::ready(()))) }
+        Self {
+            road: Box::new(road),
+            close: Box::new(|_| Box::pin(std::future::ready(()))),
+            heartbeats: None,
+        }
+    }
+
+    /// The same, with a way for heartbeats.
+    #[must_use]
+    pub fn with_heartbeats(self, take: impl FnMut(Vec<u8>) + Send + 'static) -> Self {
+        Self { heartbeats: Some(Box::new(take)), ..self }
     }
 }
 

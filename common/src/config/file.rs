@@ -16,6 +16,7 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
     ("log_level", "all"),
     ("log_format", "all"),
     ("stop_grace", "all"),
+    ("heartbeat_interval", "all"),
     ("amqp", "all"),
     ("host_name", "omphalos-shipper"),
     ("id_key_file", "omphalos-shipper"),

@@ -9,7 +9,7 @@ use crate::settings::{Pace, Settings, SettingsProblem, nanos};
 use super::event::{Alert, Event};
 use super::group::{Group, Judged};
 use super::judging::named;
-use super::rule::{Rule, RuleProblem};
+use super::rule::{Of, Rule, RuleProblem};
 use super::saved::{Saved, SavedHeld, SavedKeys, SavedRule};
 use super::state::{Change, State};
 
@@ -17,6 +17,9 @@ use super::state::{Change, State};
 const MOST_RULES: usize = 10_000;
 /// Each group of rules counts each line once more.
 const MOST_GROUPS: usize = 16;
+
+/// What rules of one group have in common: what they are about, how long their steps are, and their filter.
+type Meant = (Of, Duration, String);
 
 /// Rules that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +81,7 @@ impl Alerts {
             return too_many("alerts", MOST_RULES, rules.len());
         }
         let mut names = std::collections::HashSet::new();
-        let mut sorted: Vec<(Duration, String, Vec<Rule>)> = Vec::new();
+        let mut sorted: Vec<(Meant, Vec<Rule>)> = Vec::new();
         for rule in rules {
             let named = |problem| AlertsProblem::Rule { name: rule.name.clone(), problem };
             rule.check().map_err(named)?;
@@ -86,20 +89,17 @@ impl Alerts {
                 return Err(AlertsProblem::Twice(rule.name));
             }
             let Some(step) = rule.step() else { continue };
-            let filter = filter_of(&rule);
-            let same = |(other, text, _): &&mut (Duration, String, Vec<Rule>)| {
-                (*other, text.as_str()) == (step, filter.as_str())
-            };
-            match sorted.iter_mut().find(same) {
-                Some((_, _, rules)) => rules.push(rule),
-                None => sorted.push((step, filter, vec![rule])),
+            let meant = (rule.of, step, filter_of(&rule));
+            match sorted.iter_mut().find(|(other, _)| *other == meant) {
+                Some((_, rules)) => rules.push(rule),
+                None => sorted.push((meant, vec![rule])),
             }
         }
         if sorted.len() > MOST_GROUPS {
             let what = "different filters and lengths of windows";
             return too_many(what, MOST_GROUPS, sorted.len());
         }
-        let groups = sorted.into_iter().map(|(step, _, rules)| {
+        let groups = sorted.into_iter().map(|((_, step, _), rules)| {
             let name = rules.first().map_or_else(String::new, |rule| rule.name.clone());
             let group = Group::new(rules, step, lines);
             group.map_err(|problem| AlertsProblem::Group { name, problem })
@@ -109,8 +109,14 @@ impl Alerts {
 
     /// Takes in a line. Events are added to `events` in the order of their times.
     pub fn take(&mut self, hit: &Hit<'_>, events: &mut Vec<Event>) {
+        self.take_of(Of::Lines, hit, events);
+    }
+
+    /// Takes in a line, or a heartbeat, which only rules of such see.
+    pub fn take_of(&mut self, of: Of, hit: &Hit<'_>, events: &mut Vec<Event>) {
         let before = events.len();
-        self.groups.iter_mut().for_each(|group| group.take(hit, events));
+        let groups = self.groups.iter_mut().filter(|group| group.of == of);
+        groups.for_each(|group| group.take(hit, events));
         sort(events, before);
     }
 
@@ -199,7 +205,8 @@ impl Alerts {
                 let mut keys: Vec<(String, i64)> = keys.collect();
                 keys.sort_unstable();
                 let dimension = dimension.as_ref().map(|dimension| dimension.name().to_owned());
-                saved.known.push(SavedKeys { filter: filter.clone(), dimension, keys });
+                let (of, filter) = (group.of.name().to_owned(), filter.clone());
+                saved.known.push(SavedKeys { of, filter, dimension, keys });
             }
         }
         saved
@@ -249,8 +256,10 @@ fn filter_of(rule: &Rule) -> String {
 /// All of a rule that its alerts depend on.
 fn meaning(rule: &Rule) -> String {
     let times = [rule.window, rule.wait, rule.keep, rule.no_data].map(nanos);
+    // Files of before know no others than lines.
+    let of = if rule.of == Of::Lines { "" } else { "heartbeats " };
     format!(
-        "{:?} {:?} {:?} {:?} {times:?} {} {}",
+        "{of}{:?} {:?} {:?} {:?} {times:?} {} {}",
         filter_of(rule),
         rule.subject,
         rule.measure,
@@ -278,7 +287,7 @@ fn restore_rule(group: &mut Group, saved: &SavedRule) -> bool {
 
 fn restore_keys(group: &mut Group, saved: &SavedKeys) {
     let filter = group.rules.first().map_or_else(String::new, |judged| filter_of(&judged.rule));
-    if filter != saved.filter {
+    if filter != saved.filter || group.of.name() != saved.of {
         return;
     }
     for (dimension, known) in &mut group.known {

@@ -12,7 +12,7 @@ use crate::sketch::Depth;
 
 use super::event::Event;
 use super::known::Known;
-use super::rule::{Limit, Measure, Rule, Subject};
+use super::rule::{Limit, Measure, Of, Rule, Subject};
 use super::state::Held;
 
 /// So many steps can be open at a time.
@@ -51,6 +51,8 @@ pub struct View {
 /// Rules with their collectors.
 #[derive(Debug)]
 pub struct Group {
+    /// What the rules are about.
+    pub of: Of,
     /// The collectors.
     pub live: Live,
     /// The rules.
@@ -100,8 +102,10 @@ impl Group {
             line_bytes: 0,
             ..lines.clone()
         };
+        let of = rules.first().map_or(Of::Lines, |rule| rule.of);
         let live = Live::new(settings)?;
         let mut group = Self {
+            of,
             live,
             rules: Vec::new(),
             known: Vec::new(),

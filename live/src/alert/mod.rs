@@ -23,7 +23,7 @@ mod window;
 pub use alerts::{Alerts, AlertsProblem, LeftOut};
 pub use event::{Alert, Event, Named};
 pub use known::MOST_KNOWN;
-pub use rule::{Limit, Measure, Rule, RuleProblem, Subject, Unit};
+pub use rule::{Limit, Measure, Of, Rule, RuleProblem, Subject, Unit};
 pub use saved::{Saved, SavedHeld, SavedKeys, SavedRule};
 pub use state::{Change, Held, State};
 pub use text::{NAMES as TEXT_NAMES, Template, shown};

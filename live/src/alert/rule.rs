@@ -21,6 +21,8 @@ const MOST_STEPS: u64 = 360;
 pub struct Rule {
     /// What it is called; no two rules have one name.
     pub name: String,
+    /// Whether lines are measured, or heartbeats.
+    pub of: Of,
     /// Which lines are measured.
     pub filter: Option<Filter>,
     /// Whose lines.
@@ -45,6 +47,38 @@ pub struct Rule {
     pub severity: String,
     /// What is said of it.
     pub text: Template,
+}
+
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// Lines.
+    #[default]
+    Lines,
+    /// What shippers and indexers say of themselves, which no other rule sees.
+    Heartbeats,
+}
+
+impl Of {
+    /// What they are called.
+    pub const NAMES: [&str; 2] = ["lines", "heartbeats"];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "lines" => Some(Self::Lines),
+            "heartbeats" => Some(Self::Heartbeats),
+            _ => None,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Heartbeats => "heartbeats",
+        }
+    }
 }
 
 /// Whose lines are measured.

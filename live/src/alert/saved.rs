@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::Alert;
+use super::rule::Of;
 use super::state::Held;
 
 /// Alerts, and what is known of keys, as they were at the end of the last step.
@@ -41,10 +42,17 @@ pub struct SavedHeld {
 /// Keys of a dimension among the lines of a filter, each with the time of its last line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedKeys {
+    /// What was seen.
+    #[serde(default = "lines")]
+    pub of: String,
     /// The filter.
     pub filter: String,
     /// The dimension; `None` for all lines.
     pub dimension: Option<String>,
     /// Texts, and milliseconds since 1970.
     pub keys: Vec<(String, i64)>,
+}
+
+fn lines() -> String {
+    Of::Lines.name().to_owned()
 }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use omphalos_common::config::{
     ConfigError, HasRows, Kind, Period, Setting, TableError, Tables, from_text,
 };
-use omphalos_live::alert::{Alerts, Limit, Measure, Rule, Subject, Template};
+use omphalos_live::alert::{Alerts, Limit, Measure, Of, Rule, Subject, Template};
 use omphalos_live::{Dimension, Filter, Settings as LiveSettings};
 use serde::Deserialize;
 
@@ -24,6 +24,7 @@ const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
 /// The rows of an `[[alert]]` table, in the order of the manual.
 pub const ALERT_SETTINGS: &[Setting] = &[
     row("alert.name", Kind::Text, "What the rule is called, and its alerts; by default what it measures, and of what. No two rules have one name."),
+    row("alert.of", Kind::Choice(&Of::NAMES), "What is measured: lines, or heartbeats, which shippers and indexers of a fleet publish of themselves: a host without lines has heartbeats, and one that is down has neither.").default("lines"),
     row("alert.filter", Kind::Text, "Which lines are measured: a query as for omphalos search, such as status:>=500 AND path:/api/*; by default all."),
     row("alert.by", Kind::Text, "Judges each value of this field by itself: host, section, path, client, status, dataset or any other field; by default all lines are judged together."),
     row("alert.key", Kind::Text, "Judges only this value of the field that alert.by names."),
@@ -46,6 +47,7 @@ pub const ALERT_SETTINGS: &[Setting] = &[
 #[serde(deny_unknown_fields, default)]
 pub struct AlertSettings {
     pub name: Option<String>,
+    pub of: String,
     pub filter: Option<String>,
     pub by: Option<String>,
     pub key: Option<String>,
@@ -68,6 +70,7 @@ impl Default for AlertSettings {
     fn default() -> Self {
         Self {
             name: None,
+            of: Of::Lines.name().to_owned(),
             filter: None,
             by: None,
             key: None,
@@ -169,6 +172,10 @@ impl AlertSettings {
             let names = Measure::NAMES.join(", ");
             problem("measure", format!("expected one of {names}, found {:?}", self.measure))
         })?;
+        let of = Of::named(&self.of).ok_or_else(|| {
+            let names = Of::NAMES.join(" or ");
+            problem("of", format!("expected {names}, found {:?}", self.of))
+        })?;
         let filter = self.filter.as_deref().map(Filter::new).transpose();
         let filter = filter.map_err(|error| problem("filter", error.to_string()))?;
         let by = self.by.as_deref().map(Dimension::named);
@@ -187,6 +194,7 @@ impl AlertSettings {
         let limit = self.limit(measure).map_err(|(setting, what)| problem(setting, what))?;
         Ok(Rule {
             name,
+            of,
             filter,
             subject,
             measure,
@@ -205,6 +213,9 @@ impl AlertSettings {
     /// What it measures, and of what.
     fn usual_name(&self) -> String {
         let mut name = self.measure.replace('_', " ");
+        if self.of == Of::Heartbeats.name() {
+            name += " of heartbeats";
+        }
         match (&self.by, &self.key) {
             (Some(by), Some(key)) => name += &format!(" of {by} {key}"),
             (Some(by), None) => name += &format!(" of each {by}"),

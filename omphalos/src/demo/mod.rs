@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command};
 use indicatif::HumanBytes;
-use omphalos_common::config::{ConfigError, Size, listen_address};
+use omphalos_common::config::{ConfigError, Period, Size, listen_address};
 use omphalos_common::said::takes_colours;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
@@ -181,6 +181,9 @@ fn chain(directory: &Path, log: &Path, url: &str) -> Chain {
     settings.shipper.batch.in_flight_bytes = Size(1024 * 1024);
     settings.indexer.bulk.bytes = Size(1024 * 1024);
     settings.indexer.bulk.concurrency = 2;
+    // All documents are lines of the log here.
+    settings.shipper.heartbeat_interval = Period(Duration::ZERO);
+    settings.indexer.heartbeat_interval = Period(Duration::ZERO);
     settings.indexer.elasticsearch.url = Some(vec![url.to_owned()]);
     Chain {
         shipper: Some(settings.shipper),

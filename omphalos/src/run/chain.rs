@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use omphalos_common::config::ConfigError;
+use omphalos_common::config::{ConfigError, Period};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Telemetry;
 use omphalos_indexer::config as indexer;
@@ -61,11 +61,16 @@ impl Chain {
         }
         let stop_shipper = shutdown.child_token();
         let stop_indexer = Shutdown::new();
-        let indexing = self.indexer.map(|settings| {
+        let once = self.once;
+        let indexing = self.indexer.map(|mut settings| {
+            if once {
+                settings.heartbeat_interval = Period(Duration::ZERO);
+            }
             let surroundings = omphalos_indexer::Surroundings {
                 telemetry: watch.telemetry.of_part("indexer"),
                 metrics: watch.indexer.clone(),
                 local: from_shipper,
+                host: self.shipper.as_ref().and_then(|settings| settings.host_name.clone()),
             };
             let (stop, ended) = (stop_indexer.clone(), stop_shipper.clone().drop_guard());
             tokio::spawn(async move {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use omphalos_common::config::{
     About, HasRows, Kind, Period, Setting, Size, TableError, Tables, to_listen,
 };
+use omphalos_common::heartbeat::HEARTBEAT_SETTINGS;
 use omphalos_common::program::{ProcessSettings, process_settings};
 use omphalos_common::state_dir::default_state_dir;
 use omphalos_indexer::config as indexer;
@@ -64,7 +65,7 @@ const STORE_SETTINGS: &[Setting] = &[
 
 /// All settings of `omphalos run`, in the order of the manual.
 pub fn all_settings() -> Vec<Setting> {
-    let own = [STATE, PROCESS, STOP].concat();
+    let own = [STATE, PROCESS, STOP, HEARTBEAT_SETTINGS].concat();
     let is_told = |row: &Setting| {
         row.key == "transport" || own.iter().any(|own| own.key == row.key) || row.top() == "amqp"
     };

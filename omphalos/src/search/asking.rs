@@ -254,7 +254,7 @@ impl Asker {
     }
 
     async fn aggregate(&self, query: &Query, aggregations: Value) -> Result<Value, Fault> {
-        let body = json!({ "size": 0, "query": query.to_json(), "aggs": aggregations });
+        let body = json!({ "size": 0, "query": query.of_lines(), "aggs": aggregations });
         Ok(self.search(&body).await?.aggregations)
     }
 
@@ -296,7 +296,7 @@ fn page(query: &Query, wanted: Wanted, size: usize, after: Option<&Value>) -> Va
     let by = |kind: &str| json!({ "order": direction, "unmapped_type": kind });
     let mut body = json!({
         "size": size,
-        "query": query.to_json(),
+        "query": query.of_lines(),
         "track_total_hits": after.is_none(),
         "sort": [
             { "@timestamp": by("date") },

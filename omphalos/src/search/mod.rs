@@ -26,7 +26,7 @@ use follow::Follower;
 pub use lines::{Lines, line_without_time};
 pub use options::command;
 use options::{Form, Options, Shape};
-pub use options::{place, time_arg, times};
+pub use options::{place, time, time_arg, times};
 pub use query::Query;
 
 /// Runs the subcommand.

@@ -232,7 +232,10 @@ fn colour(given: &ArgMatches) -> bool {
 
 /// A time as it was typed: a length of time ago, or a date with or without a time of day, in the zone
 /// of `now` unless it says otherwise.
-fn time(name: &str, text: &str, now: &ZonedDateTime) -> Result<Timestamp, ConfigError> {
+///
+/// # Errors
+/// When it is no time; the message names the flag.
+pub fn time(name: &str, text: &str, now: &ZonedDateTime) -> Result<Timestamp, ConfigError> {
     let text = text.trim();
     let in_zone = |time: DateTime| {
         time.to_zoned_datetime(now.time_zone().clone()).ok().map(|time| time.timestamp())

@@ -1,6 +1,7 @@
 //! From what a person types to Elasticsearch's `query_string`: short names become fields, and a slash
 //! is a slash.
 
+use omphalos_common::heartbeat::DATASET;
 pub use omphalos_live::filter::SHORT_NAMES;
 use omphalos_live::filter::WORD_FIELDS;
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ pub struct Query {
     pub until: Option<jiff::Timestamp>,
     /// What is asked of which field.
     pub named: Vec<Named>,
+    /// Whether heartbeats are meant too: only where the query names their dataset.
+    heartbeats: bool,
 }
 
 /// A part of a query about one field.
@@ -37,7 +40,8 @@ impl Query {
         let text = typed.trim();
         let mut named = Vec::new();
         let text = (!text.is_empty() && text != "*").then(|| translate(text, &mut named));
-        Self { text, since, until, named }
+        let heartbeats = typed.contains(DATASET);
+        Self { text, since, until, named, heartbeats }
     }
 
     /// The same between two other times.
@@ -66,6 +70,15 @@ impl Query {
             return json!({ "match_all": {} });
         }
         json!({ "bool": { "filter": filters } })
+    }
+
+    /// The same for lines only, unless the query names the dataset of heartbeats.
+    pub fn of_lines(&self) -> Value {
+        if self.heartbeats {
+            return self.to_json();
+        }
+        let heartbeats = json!([{ "term": { "event.dataset": DATASET } }]);
+        json!({ "bool": { "filter": [self.to_json()], "must_not": heartbeats } })
     }
 }
 
@@ -302,6 +315,16 @@ mod tests {
         let named: Vec<(&str, &str)> =
             query.named.iter().map(|part| (part.name.as_str(), part.value.as_str())).collect();
         assert_eq!(named, [("status", "abc"), ("nothing", "(1 OR 2)")]);
+    }
+
+    #[test]
+    fn heartbeats_are_no_lines_unless_they_are_named() {
+        let asked = |typed: &str| Query::new(typed, None, None).of_lines().to_string();
+        let left_out = r#""must_not":[{"term":{"event.dataset":"omphalos.fleet"}}]"#;
+        for typed in ["", "host:web-1", "dataset:fleet"] {
+            assert!(asked(typed).contains(left_out), "{typed}");
+        }
+        assert!(!asked("dataset:omphalos.fleet").contains("must_not"));
     }
 
     #[test]

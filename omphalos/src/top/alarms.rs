@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use omphalos_live::alert::{Alert, Alerts, AlertsProblem, Event, LeftOut, Rule, Saved};
+use omphalos_live::alert::{Alert, Alerts, AlertsProblem, Event, LeftOut, Of, Rule, Saved};
 use omphalos_live::{Hit, Pace, Settings};
 
 /// So many events are kept to be looked at.
@@ -46,7 +46,12 @@ impl Alarms {
 
     /// Takes in a line.
     pub fn take(&mut self, hit: &Hit<'_>) {
-        self.alerts.take(hit, &mut self.events);
+        self.take_of(Of::Lines, hit);
+    }
+
+    /// Takes in a line, or a heartbeat.
+    pub fn take_of(&mut self, of: Of, hit: &Hit<'_>) {
+        self.alerts.take_of(of, hit, &mut self.events);
         if !self.events.is_empty() {
             self.note();
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use omphalos_live::alert::{Alert, Event, Rule};
+use omphalos_live::alert::{Alert, Event, Of, Rule};
 use omphalos_live::{
     Answer, Dimension, Filter, Hit, Live, Pace, Question, SeriesOf, SeriesPoint, SeriesSettings,
     Settings, SettingsProblem,
@@ -158,6 +158,14 @@ impl Counter {
     pub fn take(&self, hit: &Hit<'_>) {
         self.wait_for_questions();
         self.lock().take(hit);
+    }
+
+    /// Shows a heartbeat to the rules that are about such; it is no line, and counted nowhere.
+    pub fn take_heartbeat(&self, hit: &Hit<'_>) {
+        self.wait_for_questions();
+        if let Some(alarms) = &mut self.lock().alarms {
+            alarms.take_of(Of::Heartbeats, hit);
+        }
     }
 
     /// Counts a line, unless it is of a round that has ended.

@@ -9,11 +9,11 @@ mod console;
 pub(crate) mod counter;
 pub(crate) mod figures;
 mod history;
-mod number;
+pub(crate) mod number;
 pub(crate) mod options;
 mod printed;
 pub(crate) mod source;
-mod text;
+pub(crate) mod text;
 mod watched;
 
 use std::io::{Write, stdout};

@@ -110,7 +110,7 @@ pub struct Options {
 }
 
 /// How the broker of a fleet is reached.
-const OF_BROKER: [&str; 8] = [
+pub const OF_BROKER: [&str; 8] = [
     "amqp.url",
     "amqp.url_file",
     "amqp.exchange",

@@ -17,6 +17,8 @@ pub struct SenderMetrics {
     pub(super) returned: Counter,
     pub(super) resent: Counter,
     pub(super) confirm_seconds: Histogram,
+    pub(super) heartbeats_published: Counter,
+    pub(super) heartbeats_dropped: Counter,
 }
 
 impl Default for SenderMetrics {
@@ -31,6 +33,8 @@ impl Default for SenderMetrics {
             returned: Counter::default(),
             resent: Counter::default(),
             confirm_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
+            heartbeats_published: Counter::default(),
+            heartbeats_dropped: Counter::default(),
         }
     }
 }
@@ -61,6 +65,16 @@ impl SenderMetrics {
             "confirm_seconds",
             "Time from publishing to the confirm",
             confirm_seconds.clone(),
+        );
+        registry.register(
+            "heartbeats_published",
+            "Heartbeats given to the broker",
+            self.heartbeats_published.clone(),
+        );
+        registry.register(
+            "heartbeats_dropped",
+            "Heartbeats that could not go at once: no connection, or one that is blocked or refused",
+            self.heartbeats_dropped.clone(),
         );
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{AmqpSender, AmqpSenderOptions, AmqpSettings, Broker, SenderMetrics, Topology};
 use crate::batch::BatchSettings;
-use crate::messages::{BatchMessages, MessageRoad, SendMessage};
+use crate::messages::{BatchMessages, MessageRoad, SendMessage, heartbeat_messages};
 use crate::road::{Open, Plan, Site};
 use crate::{Message, Receipt};
 
@@ -66,10 +66,12 @@ impl Plan for AmqpPlan {
         let Self { broker, settings, batch } = *self;
         let metrics = SenderMetrics::default();
         site.telemetry.register(|registry| metrics.register(registry));
+        let id_prefix = format!("{}-{:016x}", site.host, rand::random::<u64>());
+        let mut message_of = heartbeat_messages(&site.host, &id_prefix);
         let options = AmqpSenderOptions {
             part: "amqp",
             exchange: settings.exchange.clone(),
-            id_prefix: format!("{}-{:016x}", site.host, rand::random::<u64>()),
+            id_prefix,
             window: batch.window(),
             confirm_timeout: batch.confirm_timeout.0,
         };
@@ -78,8 +80,13 @@ impl Plan for AmqpPlan {
         let _runtime = site.runtime.enter();
         let (sender, task) = AmqpSender::start(broker, topology, options, metrics, health);
         let messages = BatchMessages::new(&site.host, batch.encoding, batch.compression_level)?;
+        let heartbeats = sender.heartbeats();
         let road = Box::new(MessageRoad::new(messages, sender, site));
-        Ok(Open { road, close: Box::new(|is_settled| Box::pin(close(task, is_settled))) })
+        Ok(Open {
+            road,
+            close: Box::new(|is_settled| Box::pin(close(task, is_settled))),
+            heartbeats: Some(Box::new(move |document| heartbeats.offer(message_of(document)))),
+        })
     }
 }
 

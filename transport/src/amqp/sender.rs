@@ -1,6 +1,7 @@
 //! Publishing with confirms: a window of messages in flight, and a supervisor that keeps them until
 //! the broker has routed and confirmed each, through as many connections as that takes.
 
+mod heartbeats;
 mod supervisor;
 
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use tokio::task::JoinHandle;
 
 use super::{Broker, SenderMetrics, Topology};
 use crate::{Message, Receipt, Window};
+pub use heartbeats::Heartbeats;
 use omphalos_common::telemetry::Health;
-use supervisor::{Place, Reports, SenderSupervisor};
+use supervisor::{Place, Reports, SenderSupervisor, Taken};
 
 /// What a sender is started with.
 #[derive(Debug, Clone)]
@@ -34,6 +36,7 @@ pub struct AmqpSenderOptions {
 #[derive(Debug, Clone)]
 pub struct AmqpSender {
     queue: mpsc::Sender<Queued>,
+    heartbeats: Heartbeats,
 }
 
 #[derive(Debug)]
@@ -52,9 +55,16 @@ impl AmqpSender {
         health: Health,
     ) -> (Self, JoinHandle<()>) {
         let (queue, receiver) = mpsc::channel(1);
+        let (heartbeats, waiting) = Heartbeats::new(metrics.heartbeats_dropped.clone());
         let (place, reports) = (Place { broker, topology }, Reports { metrics, health });
-        let supervisor = SenderSupervisor::new(place, options, reports, receiver);
-        (Self { queue }, tokio::spawn(supervisor.run()))
+        let taken = Taken { queue: receiver, heartbeats: waiting };
+        let supervisor = SenderSupervisor::new(place, options, reports, taken);
+        (Self { queue, heartbeats }, tokio::spawn(supervisor.run()))
+    }
+
+    /// The way of heartbeats, which the supervisor does not wait for at its end.
+    pub fn heartbeats(&self) -> Heartbeats {
+        self.heartbeats.clone()
     }
 
     /// Gives the message to the supervisor as soon as the window has room for it; the supervisor

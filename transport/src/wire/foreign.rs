@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use omphalos_common::event::{clean_name, content_id, day_of};
+use omphalos_common::heartbeat;
 use omphalos_common::json::{may_have_halves, members_of, without_halves};
 use omphalos_common::time::{Calendar, TimeMembers, TimeRule};
 
@@ -203,6 +204,7 @@ fn dataset_of(filing: &Filing<'_>, default: &str) -> Arc<str> {
     let dotted =
         filing.dataset.and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw.get()).ok());
     match nested.or(dotted) {
+        Some(name) if name == heartbeat::DATASET => Arc::from(heartbeat::INDEX_DATASET),
         Some(name) => Arc::from(clean_name(&name)),
         None => Arc::from(default),
     }

@@ -7,12 +7,13 @@ mod unhappy;
 
 use std::time::Duration;
 
-use super::{Limit, Measure, Rule, Subject, Template};
+use super::{Limit, Measure, Of, Rule, Subject, Template};
 
 /// A rule on the number of all lines in ten seconds, raised at ten.
 fn rule(name: &str) -> Rule {
     Rule {
         name: name.to_owned(),
+        of: Of::Lines,
         filter: None,
         subject: Subject::All,
         measure: Measure::Hits,

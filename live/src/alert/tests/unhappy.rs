@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::rule;
 use crate::alert::{
-    Alerts, Change, Event, Limit, Measure, Rule, Saved, State, Subject, Template, Unit, shown,
+    Alerts, Change, Event, Limit, Measure, Of, Rule, Saved, State, Subject, Template, Unit, shown,
 };
 use crate::{Dimension, Hit, Settings};
 
@@ -35,6 +35,34 @@ fn told(events: &[Event]) -> Vec<(i64, &str, Change)> {
             (event.at / 1000 - START, key, event.change)
         })
         .collect()
+}
+
+/// The kind: what one sort of rules is about is nothing to the other, and neither are its keys after a
+/// restart.
+#[test]
+fn rules_of_heartbeats_see_heartbeats_and_others_lines() {
+    let beats = Rule { of: Of::Heartbeats, name: "beats".to_owned(), ..silence(10.0) };
+    let many = Rule { limit: Limit::AtLeast { raise: 3.0, clear: 3.0 }, ..rule("many") };
+    let rules = [silence(10.0), beats, many];
+    let mut events = Vec::new();
+    let mut first = alerts(&rules);
+    for second in 0..40 {
+        let beat = hit(second, "beats");
+        (0..5).for_each(|_| first.take_of(Of::Heartbeats, &beat, &mut events));
+        if second < 10 {
+            first.take(&hit(second, "lines"), &mut events);
+        }
+        first.advance((START + second) * SECOND, &mut events);
+    }
+    assert_eq!(
+        told(&events),
+        [(10, "", Change::Raised), (19, "lines", Change::Raised)].map(|event| event).to_vec()
+    );
+    let mut later = alerts(&rules);
+    events.clear();
+    later.restore(&first.save(), &mut events);
+    later.advance((START + 100) * SECOND, &mut events);
+    assert_eq!(events, []);
 }
 
 #[test]

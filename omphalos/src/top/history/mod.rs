@@ -129,7 +129,7 @@ impl History {
         let at = |millis| Timestamp::from_millisecond(millis).unwrap_or_default();
         let typed = self.lock().filter.clone().unwrap_or_default();
         let query = Query::new(&typed, Some(at(span.from)), Some(at(span.to)));
-        Range { query: query.to_json(), step: span.step }
+        Range { query: query.of_lines(), step: span.step }
     }
 
     /// Sends a request and waits for what comes back. Whoever asks here waits for nothing else.

@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use omphalos_common::clock::now_seconds;
 use omphalos_common::config::ConfigError;
+use omphalos_common::heartbeat;
 use omphalos_common::telemetry::Health;
 use omphalos_live::DocumentReader;
 use omphalos_transport::amqp::{AmqpSettings, Broker, Sample, WatchedMessage, Watcher};
 use omphalos_transport::wire::{Envelope, decode};
 
 use super::Source;
-use super::parcel::count;
+use super::parcel::{count, show_heartbeats};
 use crate::top::counter::Counter;
 use crate::top::figures::{Reading, SourceState};
 
@@ -87,6 +88,10 @@ impl Fleet {
             now: now_seconds(),
         };
         let parcel = decode(&envelope, &message.body).unwrap_or_default();
+        if heartbeat::is_routed_so(&about.routing_key) {
+            show_heartbeats(&parcel, reader, counter);
+            return;
+        }
         let failures = count(&parcel, reader, counter);
         let host = about.routing_key.rsplit('.').nth(1).unwrap_or_default();
         let mut account = self.lock();

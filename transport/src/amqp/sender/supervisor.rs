@@ -20,6 +20,7 @@ use tracing::{debug, info};
 use super::super::properties::to_properties;
 use super::super::watch::Copies;
 use super::super::{Broker, BrokerLink, SenderMetrics, Topology};
+use super::heartbeats::Publishing;
 use super::{AmqpSenderOptions, Queued};
 use crate::Message;
 use omphalos_common::retry::Retry;
@@ -43,6 +44,12 @@ pub(super) struct Reports {
     pub health: Health,
 }
 
+/// What it is given.
+pub(super) struct Taken {
+    pub queue: mpsc::Receiver<Queued>,
+    pub heartbeats: mpsc::Receiver<Message>,
+}
+
 /// Keeps what is not confirmed, and connections coming.
 pub(super) struct SenderSupervisor {
     broker: Arc<Broker>,
@@ -52,6 +59,7 @@ pub(super) struct SenderSupervisor {
     health: Health,
     /// `None` once all senders are gone.
     queue: Option<mpsc::Receiver<Queued>>,
+    heartbeats: mpsc::Receiver<Message>,
     /// What is not confirmed, by its number.
     pending: BTreeMap<u64, Pending>,
     pending_bytes: usize,
@@ -84,12 +92,12 @@ enum SessionEnd {
 }
 
 type Settled = (u64, lapin::Result<Confirmation>);
-type Publishing = Pin<Box<dyn Future<Output = Settled> + Send>>;
+type Awaited = Pin<Box<dyn Future<Output = Settled> + Send>>;
 
 /// One channel on one connection, and what was published on it.
 struct Session {
     channel: Channel,
-    settling: FuturesUnordered<Publishing>,
+    settling: FuturesUnordered<Awaited>,
     /// Numbers to publish now.
     backlog: VecDeque<u64>,
     /// Numbers that the broker refused, to publish again at `retry_at`.
@@ -98,6 +106,7 @@ struct Session {
     blocked: bool,
     /// For whoever watches.
     copies: Copies,
+    heartbeats: Publishing,
 }
 
 impl SenderSupervisor {
@@ -105,8 +114,9 @@ impl SenderSupervisor {
         place: Place,
         options: AmqpSenderOptions,
         reports: Reports,
-        queue: mpsc::Receiver<Queued>,
+        taken: Taken,
     ) -> Self {
+        let Taken { queue, heartbeats } = taken;
         let Place { broker, topology } = place;
         let Reports { metrics, health } = reports;
         Self {
@@ -116,6 +126,7 @@ impl SenderSupervisor {
             metrics,
             health,
             queue: Some(queue),
+            heartbeats,
             pending: BTreeMap::new(),
             pending_bytes: 0,
             returned: HashSet::new(),
@@ -182,6 +193,7 @@ impl SenderSupervisor {
                 retry_at: tokio::time::Instant::now(),
                 blocked: false,
                 copies: self.copies(&link),
+                heartbeats: self.heartbeats(&link),
             };
             (link, session)
         }))
@@ -189,6 +201,14 @@ impl SenderSupervisor {
 
     fn copies(&self, link: &BrokerLink) -> Copies {
         Copies::start(&link.connection, &self.broker, &self.options.exchange)
+    }
+
+    /// A heartbeat that waits says how it was before the connection was there.
+    fn heartbeats(&mut self, link: &BrokerLink) -> Publishing {
+        while self.heartbeats.try_recv().is_ok() {
+            self.metrics.heartbeats_dropped.inc();
+        }
+        Publishing::start(&link.connection, &self.options.exchange, &self.metrics)
     }
 
     fn connected(&mut self, link: &BrokerLink) {
@@ -281,6 +301,12 @@ impl SenderSupervisor {
                     if !session.blocked && self.overdue() {
                         let limit = self.options.confirm_timeout;
                         return SessionEnd::Lost(format!("{}: no confirm within {limit:?}", link.shown));
+                    }
+                }
+                // Before the lines, which may be ready all the time; it is one each half minute.
+                Some(heartbeat) = self.heartbeats.recv() => {
+                    if session.blocked || !session.heartbeats.offer(heartbeat) {
+                        self.metrics.heartbeats_dropped.inc();
                     }
                 }
                 queued = accept(&mut self.queue), if self.has_room() && !session.blocked => {

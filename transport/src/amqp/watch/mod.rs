@@ -41,7 +41,7 @@ async fn declare(channel: &Channel, exchange: &str) -> lapin::Result<()> {
 }
 
 /// The exchange of the copies of what is published to `exchange`.
-fn exchange_of(exchange: &str) -> String {
+pub(super) fn exchange_of(exchange: &str) -> String {
     format!("{exchange}.watch")
 }
 

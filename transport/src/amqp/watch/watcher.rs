@@ -12,6 +12,7 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
+use omphalos_common::heartbeat;
 use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::Health;
 use tokio::sync::mpsc;
@@ -43,6 +44,8 @@ pub struct Sample(u8);
 impl Sample {
     /// All messages.
     pub const ALL: Self = Self(SHARES);
+    /// No messages, only heartbeats, which are always there: no sender makes copies for it.
+    pub const HEARTBEATS: Self = Self(0);
 
     /// So many of [`SHARES`]; `None` for none of them, or more.
     pub fn of(shares: u8) -> Option<Self> {
@@ -52,7 +55,10 @@ impl Sample {
     fn keys(self) -> Vec<String> {
         match self {
             Self::ALL => vec!["#".to_owned()],
-            Self(shares) => (0..shares).map(|share| format!("#.s{share}")).collect(),
+            Self(shares) => {
+                let shares = (0..shares).map(|share| format!("#.s{share}"));
+                shares.chain([heartbeat::routing_pattern()]).collect()
+            }
         }
     }
 }
@@ -179,7 +185,7 @@ impl Watching {
                 .queue_bind(queue.clone(), name(), key.into(), options, FieldTable::default())
                 .await?;
         }
-        if self.sample != Sample::ALL {
+        if self.sample != Sample::ALL && self.sample != Sample::HEARTBEATS {
             // Senders are to know that somebody watches.
             let options = QueueBindOptions::default();
             let key = QUESTION.into();
@@ -194,7 +200,12 @@ impl Watching {
         let Delivery { exchange, routing_key, properties, data, .. } = delivery;
         let about = from_properties(&properties, exchange.as_str(), routing_key.as_str());
         let id = about.id.as_deref().unwrap_or_default();
-        let missed = self.numbers.missed_before(id, self.sample);
+        // A heartbeat has no copy, and those that are dropped are nobody's loss.
+        let missed = if heartbeat::is_routed_so(&about.routing_key) {
+            0
+        } else {
+            self.numbers.missed_before(id, self.sample)
+        };
         WatchedMessage { message: Message { body: data.into(), about }, missed }
     }
 }

@@ -83,7 +83,7 @@ mod tests {
     use tokio::sync::{mpsc, oneshot};
 
     use super::super::super::{AmqpSenderOptions, Queued};
-    use super::super::{Place, Reports};
+    use super::super::{Place, Reports, Taken};
     use super::*;
     use crate::amqp::{AmqpSettings, Broker, SenderMetrics, Topology};
     use crate::message::About;
@@ -101,8 +101,9 @@ mod tests {
             confirm_timeout: Duration::from_secs(1),
         };
         let place = Place { broker, topology: Topology::new(&settings) };
+        let taken = Taken { queue: mpsc::channel(1).1, heartbeats: mpsc::channel(1).1 };
         let reports = Reports { metrics: SenderMetrics::default(), health: Health::default() };
-        let mut supervisor = SenderSupervisor::new(place, options, reports, mpsc::channel(1).1);
+        let mut supervisor = SenderSupervisor::new(place, options, reports, taken);
         let mut waiting = Vec::new();
         for _ in 0..3 {
             let (done, delivered) = oneshot::channel();

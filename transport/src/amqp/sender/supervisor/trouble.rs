@@ -6,6 +6,7 @@ use lapin::{ErrorKind, Event};
 use omphalos_common::telemetry::{CALM, Due};
 use tracing::{info, warn};
 
+use super::super::heartbeats::is_about_heartbeats;
 use super::{SenderSupervisor, Session};
 use crate::amqp::access::{Doing, lacking};
 use crate::amqp::watch::is_about_copies;
@@ -98,7 +99,9 @@ impl SenderSupervisor {
                 let now = Instant::now();
                 self.pending.values_mut().for_each(|pending| pending.published = Some(now));
             }
-            Event::Error(error) if is_about_copies(&error, &self.options.exchange) => {}
+            Event::Error(error)
+                if is_about_copies(&error, &self.options.exchange)
+                    || is_about_heartbeats(&error) => {}
             Event::Error(error) => return Some(self.explain(&error)),
             _ => {}
         }

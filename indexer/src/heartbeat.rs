@@ -1,0 +1,103 @@
+//! What the indexer says of itself in its heartbeats. They go straight to Elasticsearch, because its user
+//! of the broker may not publish, and they are in nobody's way: one is under way at most, and none is
+//! tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use omphalos_common::clock::now_seconds;
+use omphalos_common::event::{content_id, day_of};
+use omphalos_common::heartbeat::{self, Host, INDEX_DATASET, Maker, Now, Service, ticks};
+use omphalos_common::machine::machine_id;
+use omphalos_common::telemetry::Health;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tracing::debug;
+
+use crate::collector::Courier;
+use crate::config::Settings;
+use crate::elasticsearch::{Fault, IndexNames};
+
+/// The heartbeats, as long as this is held.
+pub struct Heartbeats(JoinHandle<()>);
+
+impl Drop for Heartbeats {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What heartbeats are made of, and where they go.
+struct Pulse {
+    maker: Maker,
+    names: IndexNames,
+    courier: Arc<Courier>,
+    health: Health,
+}
+
+/// Says how an indexer with these settings is, again and again; `None` where there are to be no heartbeats.
+pub fn start(
+    settings: &Settings,
+    host: Option<String>,
+    courier: &Arc<Courier>,
+    health: &Health,
+) -> Option<Heartbeats> {
+    // It was checked before.
+    let interval = heartbeat::checked_interval(settings.heartbeat_interval).ok().flatten()?;
+    let pulse = Pulse {
+        maker: maker(settings, host, interval),
+        names: IndexNames::new(settings.index.name_rules()),
+        courier: Arc::clone(courier),
+        health: health.clone(),
+    };
+    Some(Heartbeats(tokio::spawn(pulse.run(interval))))
+}
+
+fn maker(settings: &Settings, host: Option<String>, interval: Duration) -> Maker {
+    let host_name = || gethostname::gethostname().to_string_lossy().into_owned();
+    let host = Host { name: host.unwrap_or_else(host_name), id: machine_id() };
+    let service = Service {
+        name: "omphalos-indexer".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let mut shown = settings.clone();
+    (shown.elasticsearch.password, shown.elasticsearch.api_key) = (None, None);
+    Maker::new(host, service, &format!("{shown:?}"), interval)
+}
+
+impl Pulse {
+    async fn run(mut self, interval: Duration) {
+        let mut ticks = ticks(interval);
+        loop {
+            ticks.tick().await;
+            // What takes no documents takes no heartbeats.
+            if self.courier.gate.closed_since().is_some() {
+                continue;
+            }
+            if let Err(error) = self.beat().await {
+                debug!(%error, "a heartbeat was not indexed");
+            }
+        }
+    }
+
+    async fn beat(&mut self) -> Result<(), Fault> {
+        let books = self.courier.metrics.columns();
+        let lines =
+            books.iter().find(|(name, _)| *name == "received").map_or(0, |(_, count)| *count);
+        let now = Now { lines, books, problems: self.health.problems(), ..Now::default() };
+        let Ok(document) = self.maker.make(now).to_json() else { return Ok(()) };
+        let seconds = now_seconds();
+        let dataset = Arc::from(INDEX_DATASET);
+        let index = self.names.name(&dataset, Some(day_of(seconds)), None, seconds);
+        // No two are the same, wherever they come from.
+        let nonce = rand::random::<u128>().to_be_bytes();
+        let id = content_id(seconds, &[&nonce, document.as_slice()].concat());
+        let action = json!({ "create": { "_index": &*index, "_id": id.as_str() } });
+        let mut body = action.to_string().into_bytes();
+        body.push(b'\n');
+        body.extend(document);
+        body.push(b'\n');
+        self.courier.client.bulk(Bytes::from(body)).await.map(drop)
+    }
+}
