@@ -66,7 +66,7 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
     let daemon = Daemon { rows: options::all_rows(), threads: Some(1) };
-    daemon.run((wanted, given), async |read: options::Read| {
+    daemon.run((wanted, given), async |read: Read| {
         let wanted = Wanted::new(read, given)?;
         until_signals(async |shutdown| watch(wanted, shutdown).await).await
     })
