@@ -106,6 +106,8 @@ fn mistake(row: &Setting, value: &DeValue<'_>, reason: &str) -> String {
             format!("a text; put it in brackets: {leaf} = [\"…\"]")
         }
         (_, DeValue::String(text)) => super::setting::found(text),
+        // Somebody forgot the quotes around a password.
+        (_, DeValue::Integer(_) | DeValue::Boolean(_)) if row.is_secret() => "no text".to_owned(),
         (_, DeValue::Integer(number)) => format!("the number {}", number.as_str()),
         (_, DeValue::Float(_)) => "a number with decimals".to_owned(),
         (_, DeValue::Boolean(is_true)) => is_true.to_string(),

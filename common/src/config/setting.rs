@@ -237,6 +237,11 @@ impl Setting {
         self.positional
     }
 
+    /// Whether its value is for nobody's eyes.
+    pub fn is_secret(&self) -> bool {
+        ["password", "api_key"].iter().any(|name| self.key.ends_with(name))
+    }
+
     /// Whether its table may be there several times.
     pub fn is_repeated(&self) -> bool {
         self.repeated

@@ -266,6 +266,23 @@ mod tests {
         }
     }
 
+    /// Somebody forgot the quotes.
+    #[test]
+    fn a_password_that_is_no_text_is_not_said() {
+        for (setting, value) in [
+            ("password", "5551234"),
+            ("password", "0x5551234"),
+            ("api_key", "777888999"),
+            ("password", "true"),
+        ] {
+            let text = format!("[elasticsearch]\n{setting} = {value}\n");
+            let error = from_text::<Settings>(&text).unwrap_err().to_string();
+            let expected =
+                format!("`elasticsearch.{setting}`: expected a text in quotes, found no text");
+            assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+
     #[test]
     fn the_list_of_what_any_program_knows_is_all_that_the_programs_know() {
         let watch = crate::watch::settings();
