@@ -85,7 +85,8 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     counter.judge(wanted.rules.clone())?;
     counter.with_alarms(|alarms| alarms.restore(&kept.alerts));
     let sinks = Sinks::start(wanted.outputs)?;
-    let deliveries = Arc::new(Deliveries::start(wanted.receivers, kept.undelivered)?);
+    let deliveries =
+        Arc::new(Deliveries::start_with(wanted.receivers, wanted.documents, kept.undelivered)?);
     counter.count_series(sinks.series())?;
     let telemetry = Telemetry::default();
     telemetry.register(|registry| {

@@ -10,11 +10,12 @@ use omphalos_common::config::{
     ConfigError, HasRows, Period, Setting, TableError, Tables, add_flags,
 };
 use omphalos_common::ids::IdKeys;
+use omphalos_indexer::elasticsearch::Client;
 use omphalos_live::alert::Rule;
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::Host;
 
-use super::deliver::{self, RECEIVER_SETTINGS, Receiver, Receivers};
+use super::deliver::{self, Documents, RECEIVER_SETTINGS, Receiver, Receivers};
 use super::output::{OUTPUT_SETTINGS, Output, Outputs};
 use crate::alerts::{self, ALERT_SETTINGS, Alerting};
 use crate::run::{Settings, all_settings};
@@ -34,13 +35,17 @@ Examples:
 const LATENESS: Duration = Duration::from_secs(10);
 
 /// Settings of the process itself, beside where lines come from.
-const OWN: [&str; 5] = ["state_dir", "listen", "log_level", "log_format", "elasticsearch.url"];
+const OWN: [&str; 4] = ["state_dir", "listen", "log_level", "log_format"];
+/// Where events become documents.
+const DOCUMENTS: [&str; 2] = ["elasticsearch", "index.prefix"];
 
 /// Those that have flags.
 fn rows() -> Vec<Setting> {
-    let mut rows: Vec<Setting> =
-        all_settings().into_iter().filter(|row| OWN.contains(&row.key)).collect();
-    let is_new = |row: &Setting| !OWN.contains(&row.key);
+    let is_own = |row: &Setting| {
+        OWN.contains(&row.key) || DOCUMENTS.contains(&row.top()) || DOCUMENTS.contains(&row.key)
+    };
+    let mut rows: Vec<Setting> = all_settings().into_iter().filter(is_own).collect();
+    let is_new = |row: &Setting| !is_own(row);
     rows.extend(top::rows().into_iter().filter(is_new));
     rows
 }
@@ -114,6 +119,8 @@ pub struct Wanted {
     pub rules: Vec<Rule>,
     /// Who is told.
     pub receivers: Vec<Receiver>,
+    /// Where events become documents, if anywhere.
+    pub documents: Option<Documents>,
     /// Where series go.
     pub outputs: Vec<Output>,
     /// How much later than the newest a line may come.
@@ -149,6 +156,8 @@ impl Wanted {
             )));
         }
         let (from, shown) = top::endless(&settings, given)?;
+        let rules = alerts::rules(&tables)?;
+        check_names(&receivers, &rules)?;
         let begins_now = !matches!(from, From::Files(_)) || top::begins_at_end(given);
         Ok(Self {
             begins_now,
@@ -159,12 +168,45 @@ impl Wanted {
                 machine_id().unwrap_or_default(),
                 &IdKeys::default(),
             ),
-            rules: alerts::rules(&tables)?,
+            rules,
             receivers,
+            documents: documents(&settings)?,
             outputs,
             lateness,
             state_dir: settings.state_dir().to_owned(),
             listen: settings.process().listen,
         })
     }
+}
+
+/// The server of the settings, if there is one that is named.
+fn documents(settings: &Settings) -> Result<Option<Documents>, ConfigError> {
+    let elasticsearch = &settings.indexer.elasticsearch;
+    if elasticsearch.url.as_ref().is_none_or(Vec::is_empty) {
+        return Ok(None);
+    }
+    let client = Client::new(elasticsearch, false)?;
+    Ok(Some(Documents::new(client, settings.indexer.index.prefix.clone())))
+}
+
+/// Refuses receivers of alerts that there are not.
+fn check_names(receivers: &[Receiver], rules: &[Rule]) -> Result<(), ConfigError> {
+    for receiver in receivers {
+        if receiver.name == deliver::DOCUMENTS {
+            return Err(ConfigError::invalid(format!(
+                "[[receiver]]: receiver.name: expected another name than {:?}, which [elasticsearch] has",
+                receiver.name
+            )));
+        }
+        let unknown = |name: &&String| !rules.iter().any(|rule| rule.name == **name);
+        if let Some(name) = receiver.alerts.iter().find(unknown) {
+            let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+            return Err(ConfigError::invalid(format!(
+                "[[receiver]] {:?}: receiver.alerts: expected names of rules ({}), found {name:?}",
+                receiver.name,
+                names.join(", ")
+            )));
+        }
+    }
+    Ok(())
 }

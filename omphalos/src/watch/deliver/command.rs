@@ -132,10 +132,11 @@ impl Running {
             status = &mut self.end => status,
             ((), ()) = join(give, hear(&mut self.output, said)) => (&mut self.end).await,
         };
-        // What it said last may not have been read yet.
+        // What it said last may not have been read yet; tokio would first wait to be told that there is some. Whoever is left
+        // with the other end may write for ever.
         let mut buffer = [0; MOST_SAID];
-        if said.len() < MOST_SAID
-            && let Ok(read) = self.output.try_read(&mut buffer)
+        while said.len() < MOST_SAID
+            && let Ok(read @ 1..) = rustix::io::read(&self.output, &mut buffer)
         {
             said.extend_from_slice(buffer.get(..read).unwrap_or_default());
         }

@@ -8,6 +8,7 @@
 mod active;
 mod alertmanager;
 mod command;
+mod documents;
 mod failure;
 mod http;
 mod mail;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+pub use documents::Documents;
 pub use queue::{MOST_WAITING, Waiting};
 pub use settings::{RECEIVER_SETTINGS, Receiver, ReceiverKind, Receivers, check};
 pub use text::key;
@@ -37,6 +39,9 @@ pub use text::key;
 use queue::Room;
 use road::Road;
 use worker::Worker;
+
+/// What is called so writes documents, and no table.
+pub const DOCUMENTS: &str = "elasticsearch";
 
 /// What one receiver has been told, and what it has not, between two runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,12 +85,31 @@ impl Deliveries {
     ///
     /// # Errors
     /// When a receiver cannot be used as it is set, or there is no runtime.
-    pub fn start(receivers: Vec<Receiver>, mut kept: Vec<Undelivered>) -> anyhow::Result<Self> {
+    pub fn start(receivers: Vec<Receiver>, kept: Vec<Undelivered>) -> anyhow::Result<Self> {
+        Self::start_with(receivers, None, kept)
+    }
+
+    /// The same, and events become documents as well.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(
+        receivers: Vec<Receiver>,
+        documents: Option<Documents>,
+        mut kept: Vec<Undelivered>,
+    ) -> anyhow::Result<Self> {
         let runtime = Handle::try_current()?;
         check(&receivers)?;
         let mut workers = Vec::new();
-        for receiver in receivers {
-            let road = Road::new(&receiver)?;
+        let roads = receivers.into_iter().map(|receiver| Ok((Road::new(&receiver)?, receiver)));
+        let mut roads = roads.collect::<anyhow::Result<Vec<_>>>()?;
+        roads.extend(documents.map(|documents| {
+            (
+                Road::Documents(documents),
+                Receiver { name: DOCUMENTS.to_owned(), ..Receiver::default() },
+            )
+        }));
+        for (road, receiver) in roads {
             let place = kept.iter().position(|kept| kept.receiver == receiver.name);
             let kept = place.map(|place| kept.swap_remove(place)).unwrap_or_default();
             let room = Arc::new(Room::new(receiver, kept));

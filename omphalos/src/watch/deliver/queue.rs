@@ -146,14 +146,15 @@ impl Room {
         self.state().counts.failed += 1;
     }
 
-    /// What was taken waits again, but for what has waited for longer than `longest`: returns how many that were.
+    /// What was taken waits again. Whatever has waited for longer than `longest` is given up, whether it was tried or not:
+    /// returns how many that were.
     pub fn kept_back(&self, longest: Duration, now: i64) -> u64 {
         let mut state = self.state();
         state.counts.failed += 1;
         let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
-        let taken = state.waiting.iter().take(state.in_flight);
         let is_old = |waiting: &&Waiting| now.saturating_sub(waiting.since) >= longest;
-        let old = taken.take_while(is_old).count();
+        let old = state.waiting.iter().take_while(is_old).count();
+        state.in_flight = old;
         let settled = state.settle(old);
         state.counts.given_up += settled;
         settled

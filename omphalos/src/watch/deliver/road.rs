@@ -8,6 +8,7 @@ use omphalos_live::alert::Event;
 use super::active::Again;
 use super::alertmanager::{Alertmanager, MOST_AT_ONCE};
 use super::command::Command;
+use super::documents::{self, Documents};
 use super::failure::Failure;
 use super::mail::Mail;
 use super::slack::Slack;
@@ -22,6 +23,7 @@ pub(super) enum Road {
     Slack(Slack),
     Alertmanager(Alertmanager),
     Mail(Box<Mail>),
+    Documents(Documents),
 }
 
 /// How fast a road may be used.
@@ -58,6 +60,7 @@ impl Road {
             Self::Slack(_) => Pace { apart: SLACK_APART, ..one },
             Self::Alertmanager(_) => Pace { most: MOST_AT_ONCE, is_split: true, ..one },
             Self::Mail(mail) => mail.pace(),
+            Self::Documents(_) => Pace { most: documents::MOST_AT_ONCE, is_split: true, ..one },
         }
     }
 
@@ -74,6 +77,7 @@ impl Road {
         match self {
             Self::Alertmanager(alertmanager) => return alertmanager.deliver(events).await,
             Self::Mail(mail) => return mail.deliver(events).await,
+            Self::Documents(documents) => return documents.deliver(events).await,
             Self::Command(_) | Self::Webhook(_) | Self::Slack(_) => {}
         }
         for event in events {
@@ -81,7 +85,7 @@ impl Road {
                 Self::Command(command) => command.deliver(event).await?,
                 Self::Webhook(webhook) => webhook.deliver(event).await?,
                 Self::Slack(slack) => slack.deliver(event).await?,
-                Self::Alertmanager(_) | Self::Mail(_) => {}
+                Self::Alertmanager(_) | Self::Mail(_) | Self::Documents(_) => {}
             }
         }
         Ok(())

@@ -144,6 +144,7 @@ impl Worker {
                 let give_up_after = self.room.receiver.give_up_after.0;
                 let lost = self.room.kept_back(give_up_after, now_millis());
                 self.lost(&failure, lost);
+                self.alone = self.alone.min(self.room.waiting());
                 self.went_wrong(&failure);
             }
         }

@@ -130,7 +130,7 @@ async fn what_is_never_taken_is_given_up_in_time() {
     let deliveries = Deliveries::start(vec![receiver], Vec::new()).unwrap();
     let counts = told(&deliveries, &three()).await;
     assert_eq!((counts.delivered, counts.given_up), (0, 3));
-    assert!(counts.failed >= 4, "each is tried, and the first again: {counts:?}");
+    assert!(counts.failed < 10, "what has waited for too long is given up with it: {counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
