@@ -92,7 +92,9 @@ impl Group {
         }
         // Only so many steps can be open at a time.
         let ahead = (step * 40).min(Duration::from_mins(1));
+        let is_prompt = rules.iter().all(Rule::is_prompt);
         let settings = Settings {
+            lateness: if is_prompt { Duration::ZERO } else { lines.lateness },
             window: longest,
             step,
             ahead,
