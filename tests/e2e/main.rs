@@ -29,6 +29,7 @@ mod elastic_faults;
 mod engines;
 mod files;
 mod filtering;
+mod fleet;
 mod foreign;
 mod full_disks;
 mod history;

@@ -5,7 +5,7 @@ use omphalos_tests::{Load, LogFile, Program, Stack, eventually, holds};
 use serde_json::Value;
 
 /// The lines of JSON that a program has printed.
-fn printed(output: &str) -> Vec<Value> {
+pub fn printed(output: &str) -> Vec<Value> {
     output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
@@ -14,7 +14,7 @@ fn hits(figures: &Value) -> u64 {
 }
 
 /// All lines, those too whose times are far from the present.
-fn lines(figures: &Value) -> u64 {
+pub fn lines(figures: &Value) -> u64 {
     let apart = ["late", "ahead"].map(|name| figures["summary"][name].as_u64().unwrap_or_default());
     hits(figures) + apart.iter().sum::<u64>()
 }

@@ -18,8 +18,9 @@ const MOST_RULES: usize = 10_000;
 /// Each group of rules counts each line once more.
 const MOST_GROUPS: usize = 16;
 
-/// What rules of one group have in common: what they are about, how long their steps are, and their filter.
-type Meant = (Of, Duration, String);
+/// What rules of one group have in common: what they are about, whether they wait for what is late, how long
+/// their steps are, and their filter.
+type Meant = (Of, bool, Duration, String);
 
 /// Rules that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +90,7 @@ impl Alerts {
                 return Err(AlertsProblem::Twice(rule.name));
             }
             let Some(step) = rule.step() else { continue };
-            let meant = (rule.of, step, filter_of(&rule));
+            let meant = (rule.of, rule.is_prompt(), step, filter_of(&rule));
             match sorted.iter_mut().find(|(other, _)| *other == meant) {
                 Some((_, rules)) => rules.push(rule),
                 None => sorted.push((meant, vec![rule])),
@@ -99,7 +100,7 @@ impl Alerts {
             let what = "different filters and lengths of windows";
             return too_many(what, MOST_GROUPS, sorted.len());
         }
-        let groups = sorted.into_iter().map(|((_, step, _), rules)| {
+        let groups = sorted.into_iter().map(|((_, _, step, _), rules)| {
             let name = rules.first().map_or_else(String::new, |rule| rule.name.clone());
             let group = Group::new(rules, step, lines);
             group.map_err(|problem| AlertsProblem::Group { name, problem })

@@ -92,8 +92,11 @@ impl Group {
                 dimensions.push(dimension.clone());
             }
         }
-        let ahead = (step * MOST_OPEN).saturating_sub(lines.lateness).min(Duration::from_mins(1));
+        let is_prompt = rules.iter().all(Rule::is_prompt);
+        let lateness = if is_prompt { Duration::ZERO } else { lines.lateness };
+        let ahead = (step * MOST_OPEN).saturating_sub(lateness).min(Duration::from_mins(1));
         let settings = Settings {
+            lateness,
             window: longest,
             step,
             ahead,

@@ -248,9 +248,16 @@ impl Rule {
         find(FEW_STEPS).or_else(|| find(MOST_STEPS)).map(Duration::from_secs)
     }
 
+    /// Whether it is judged without waiting for what comes late. Of a silence, that is taken in afterwards as
+    /// well; and heartbeats are few, so that steps may be short.
+    pub fn is_prompt(&self) -> bool {
+        self.of == Of::Heartbeats && self.measure == Measure::Silence
+    }
+
     /// What is looked at together: the window, or how long a silence must be.
     fn horizon(&self) -> Duration {
         match (self.measure, self.limit) {
+            _ if self.is_prompt() => Duration::from_secs(1),
             // A part of a second more or less is no silence.
             (Measure::Silence, Limit::AtLeast { raise, .. } | Limit::AtMost { raise, .. }) => {
                 let seconds = Duration::try_from_secs_f64(raise).unwrap_or_default().as_secs();

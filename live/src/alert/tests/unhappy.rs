@@ -65,6 +65,33 @@ fn rules_of_heartbeats_see_heartbeats_and_others_lines() {
     assert_eq!(events, []);
 }
 
+/// The kind: whoever waits for late heartbeats says late who is gone.
+#[test]
+fn a_silent_host_is_said_within_its_delay_and_a_second() {
+    for delay in [1_u32, 10, 120, 600, 7200] {
+        let mut alerts = alerts(&[Rule { of: Of::Heartbeats, ..silence(f64::from(delay)) }]);
+        let mut events = Vec::new();
+        alerts.take_of(Of::Heartbeats, &hit(0, "a"), &mut events);
+        let quarter = |at: i64| START * SECOND + at * SECOND / 4;
+        let said = (0..).find(|at| {
+            alerts.advance(quarter(*at), &mut events);
+            !events.is_empty()
+        });
+        let said = said.unwrap();
+        assert!(
+            (i64::from(delay) * 4..=i64::from(delay) * 4 + 4).contains(&said),
+            "{delay}: {said}"
+        );
+    }
+    let mut alerts = alerts(&[Rule { of: Of::Heartbeats, ..silence(10.0) }]);
+    let mut events = Vec::new();
+    alerts.take_of(Of::Heartbeats, &hit(0, "a"), &mut events);
+    (0..9).for_each(|at| alerts.advance((START + at) * SECOND, &mut events));
+    alerts.take_of(Of::Heartbeats, &hit(5, "a"), &mut events);
+    (9..20).for_each(|at| alerts.advance((START + at) * SECOND, &mut events));
+    assert_eq!(told(&events), [(15, "a", Change::Raised)], "what came late counts");
+}
+
 #[test]
 fn a_rule_that_cannot_be_used_says_which_setting_and_what_is_expected() {
     let long = "x".repeat(129);
