@@ -56,7 +56,7 @@ fn rules_of_heartbeats_see_heartbeats_and_others_lines() {
     }
     assert_eq!(
         told(&events),
-        [(10, "", Change::Raised), (19, "lines", Change::Raised)].map(|event| event).to_vec()
+        [(3, "", Change::Raised), (18, "", Change::Cleared), (19, "lines", Change::Raised)]
     );
     let mut later = alerts(&rules);
     events.clear();
