@@ -41,7 +41,7 @@ fn what_is_raised_is_remembered_over_a_kill_and_cleared_once() {
     let mut program = watch(directory.path(), log.path()).option("--alert", BUSY).start();
     program.wait_for_log("reading");
     write(&mut log, 50);
-    eventually("it is raised", || holds(events(&program, "raised") == 1.0, program.log()));
+    eventually("it is raised", || holds(events(&program, "raised") > 0.5, program.log()));
     eventually("it is kept", || {
         let kept = fs::read_to_string(directory.path().join("state/alerts.json"));
         let kept = kept.unwrap_or_default();
@@ -50,9 +50,9 @@ fn what_is_raised_is_remembered_over_a_kill_and_cleared_once() {
     program.kill();
     let program = watch(directory.path(), log.path()).option("--alert", BUSY).start();
     // Without a line it is known after its window that there is none.
-    eventually("it is cleared", || holds(events(&program, "cleared") == 1.0, program.log()));
-    assert_eq!(events(&program, "raised"), 0.0, "{}", program.log());
-    assert_eq!(program.sample("omphalos_alerts_raised{rule=\"busy\"}"), 0.0);
+    eventually("it is cleared", || holds(events(&program, "cleared") > 0.5, program.log()));
+    assert!(events(&program, "raised") < 0.5, "{}", program.log());
+    assert!(program.sample("omphalos_alerts_raised{rule=\"busy\"}") < 0.5);
 }
 
 #[test]
@@ -104,15 +104,15 @@ fn a_host_of_a_fleet_is_silent_by_itself_alone() {
     stack.broker().stop();
     // Longer than the silence that would be an alert.
     rest(Duration::from_secs(9));
-    assert_eq!(raised(), 0.0, "{}", program.log());
+    assert!(raised() < 0.5, "{}", program.log());
     stack.broker().start();
     speak(&mut log);
     assert!(!program.log().contains("raised: silent"), "{}", program.log());
     shipper.kill();
-    eventually("its host is silent", || holds(raised() == 1.0, program.log()));
+    eventually("its host is silent", || holds(raised() > 0.5, program.log()));
     let _shipper = stack.shipper(log.path()).start();
     speak(&mut log);
-    eventually("it speaks again", || holds(raised() == 0.0, program.log()));
+    eventually("it speaks again", || holds(raised() < 0.5, program.log()));
 }
 
 #[test]

@@ -212,18 +212,15 @@ impl AlertSettings {
 
     /// What it measures, and of what.
     fn usual_name(&self) -> String {
-        let mut name = self.measure.replace('_', " ");
-        if self.of == Of::Heartbeats.name() {
-            name += " of heartbeats";
-        }
-        match (&self.by, &self.key) {
-            (Some(by), Some(key)) => name += &format!(" of {by} {key}"),
-            (Some(by), None) => name += &format!(" of each {by}"),
-            _ => {}
-        }
-        if let Some(filter) = &self.filter {
-            name += &format!(" where {filter}");
-        }
+        let of = match (&self.by, &self.key) {
+            (Some(by), Some(key)) => format!(" of {by} {key}"),
+            (Some(by), None) => format!(" of each {by}"),
+            _ => String::new(),
+        };
+        let beats = if self.of == Of::Heartbeats.name() { " of heartbeats" } else { "" };
+        let filter = self.filter.as_ref().map(|filter| format!(" where {filter}"));
+        let (measure, filter) = (self.measure.replace('_', " "), filter.unwrap_or_default());
+        let name = format!("{measure}{beats}{of}{filter}");
         name.chars().take(128).collect()
     }
 

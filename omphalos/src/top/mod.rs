@@ -4,7 +4,7 @@
 //! [`printed`] for scripts, asks them ([`figures`]). What is stored is asked where it is ([`history`]).
 //! Nothing that shows figures holds up what counts them.
 
-mod alarms;
+pub(crate) mod alarms;
 mod console;
 pub(crate) mod counter;
 pub(crate) mod figures;

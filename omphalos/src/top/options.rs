@@ -453,12 +453,12 @@ fn rules(
 ) -> Result<Vec<Rule>, ConfigError> {
     let of_flags = alerts::of_flags(given)?;
     if matches!(from, From::History(..)) {
-        return match of_flags.is_empty() {
-            true => Ok(Vec::new()),
-            false => Err(ConfigError::invalid(
-                "--alert: expected lines as they come, found --since: alerts are judged while lines are read",
-            )),
-        };
+        if of_flags.is_empty() {
+            return Ok(Vec::new());
+        }
+        return Err(ConfigError::invalid(
+            "--alert: expected lines as they come, found --since: alerts are judged while lines are read",
+        ));
     }
     tables.extend(of_flags);
     let window = given.get_one("interval").copied().unwrap_or(Duration::from_mins(2));

@@ -31,8 +31,8 @@ pub use options::Read;
 use options::Wanted;
 use output::Sinks;
 use state::StateFile;
-use tell::Teller;
 
+use crate::top::alarms::Alarms;
 use crate::top::begin;
 use crate::top::counter::Counter;
 use crate::top::figures::Reading;
@@ -106,7 +106,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         wanted.rules.len(),
         shown(&wanted.state_dir)
     );
-    let told = Told { teller: Teller::new(), deliveries, sinks };
+    let told = Told { deliveries, sinks };
     let mut rounds = Rounds::new(counter, source, state, told);
     rounds.has_begun = !wanted.begins_now;
     let mut ticks = interval(TICK);
@@ -131,7 +131,6 @@ fn shown(path: &Path) -> String {
 
 /// Whoever is told something.
 struct Told {
-    teller: Teller,
     deliveries: Arc<Deliveries>,
     sinks: Sinks,
 }
@@ -209,12 +208,12 @@ impl Rounds {
 
     /// Tells what happened since the last time; whether there was something.
     fn tell(&mut self) -> bool {
-        let (events, dropped) = self.counter.with_alarms(|alarms| alarms.take_new());
+        let (events, dropped) = self.counter.with_alarms(Alarms::take_new);
         if dropped > 0 {
             warn!("{dropped} events came at once, more than can be told, and are not");
         }
         for event in &events {
-            self.told.teller.tell(event);
+            tell::log(event);
             self.told.deliveries.send(event);
         }
         if !events.is_empty() || !self.has_told {

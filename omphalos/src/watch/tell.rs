@@ -1,36 +1,25 @@
-//! Tells what is raised and cleared.
+//! What is raised and cleared, in the log.
 
 use jiff::Timestamp;
 use omphalos_live::alert::{Change, Event};
 use tracing::{info, warn};
 
-/// Whoever is told.
-#[derive(Debug, Default)]
-pub struct Teller {}
-
-impl Teller {
-    /// Tells the log.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Tells of an event.
-    pub fn tell(&mut self, event: &Event) {
-        let alert = &event.alert;
-        let what = match event.change {
-            Change::Raised => "raised",
-            Change::NoData => "no data",
-            Change::Cleared => "cleared",
-            Change::ClearedWithoutData => "cleared: its value is not known any more",
-            Change::Forgotten => "cleared: it has not been seen for a week",
-            Change::RuleChanged => "cleared: its rule is not there any more, or another one",
-        };
-        let severity = alert.severity.as_str();
-        let at = Timestamp::from_millisecond(event.at).unwrap_or_default();
-        if event.change.is_raised() {
-            warn!(severity, %at, "{what}: {}", alert.text);
-        } else {
-            info!(severity, %at, "{what}: {}", alert.text);
-        }
+/// Logs an event.
+pub fn log(event: &Event) {
+    let alert = &event.alert;
+    let what = match event.change {
+        Change::Raised => "raised",
+        Change::NoData => "no data",
+        Change::Cleared => "cleared",
+        Change::ClearedWithoutData => "cleared: its value is not known any more",
+        Change::Forgotten => "cleared: it has not been seen for a week",
+        Change::RuleChanged => "cleared: its rule is not there any more, or another one",
+    };
+    let severity = alert.severity.as_str();
+    let at = Timestamp::from_millisecond(event.at).unwrap_or_default();
+    if event.change.is_raised() {
+        warn!(severity, %at, "{what}: {}", alert.text);
+    } else {
+        info!(severity, %at, "{what}: {}", alert.text);
     }
 }

@@ -228,13 +228,11 @@ async fn put_by_lines(
     batch: &[Datapoint],
     longest: Duration,
 ) -> anyhow::Result<Answer> {
-    let opened = match stream {
-        Some(opened) => opened,
-        None => {
-            let opened = timeout(longest, TcpStream::connect(address)).await;
-            stream.insert(BufReader::new(opened.context("no answer")??))
-        }
-    };
+    if stream.is_none() {
+        let opened = timeout(longest, TcpStream::connect(address)).await;
+        *stream = Some(BufReader::new(opened.context("no answer")??));
+    }
+    let Some(opened) = stream else { return Err(anyhow!("no connection")) };
     let mut text: String = batch.iter().map(Datapoint::line).collect();
     text.push_str("version\n");
     timeout(longest, opened.get_mut().write_all(text.as_bytes()))

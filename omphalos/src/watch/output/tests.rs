@@ -161,7 +161,7 @@ async fn written(url: &str, hosts: &[&str]) -> OutputCounts {
     let sinks = Sinks::start(outputs.output).unwrap();
     sinks.take(0, &points(hosts));
     let queue = Arc::clone(&sinks.queues()[0].1);
-    sinks.finish(Duration::from_secs(60)).await;
+    sinks.finish(Duration::from_mins(1)).await;
     queue.counts()
 }
 
