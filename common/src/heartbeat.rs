@@ -274,7 +274,7 @@ fn present() -> String {
 
 /// A time of a heartbeat, in milliseconds since 1970.
 fn millis_of(time: &str) -> Option<i64> {
-    time.parse::<Timestamp>().ok().map(|time| time.as_millisecond())
+    time.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
 
 impl Heartbeat {
