@@ -78,7 +78,8 @@ fn heartbeats_say_how_programs_are_and_are_no_lines() {
     assert_eq!(said["problems"], Value::Array(Vec::new()));
     let fleet_index = Elastic::new(&stack.search_url(), &format!("{}-fleet", stack.prefix()));
     assert_eq!(fleet_index.type_of("omphalos.heartbeat.lag_seconds"), "float");
-    assert_eq!(shipper.metric("omphalos_lines_read_total"), 1_000.0, "no heartbeat is a line");
+    let read = shipper.metric("omphalos_lines_read_total");
+    assert!((read - 1_000.0).abs() < 0.5, "{read}: no heartbeat is a line");
     // A search finds lines, and an audit finds all of them.
     let search = |query: &str| {
         let program = Program::new("omphalos", &stack.path("search.out"));
@@ -177,7 +178,7 @@ fn who_is_killed_is_silent_and_who_is_restarted_is_not_nor_anybody_when_the_brok
     watcher.wait_for_log("raised");
     let took = begun.elapsed();
     println!("said {took:?} after the kill, for a delay of {DELAY:?}");
-    assert!(took > DELAY - Duration::from_secs(3), "{took:?}");
+    assert!(took + Duration::from_secs(3) > DELAY, "{took:?}");
     // The machine may be busy; a test of rules has the second that is promised.
     assert!(took < DELAY + Duration::from_secs(6), "{took:?}");
     assert!(watcher.log().contains("web1 has been silent"), "{}", watcher.log());
@@ -236,7 +237,8 @@ fn a_broker_that_refuses_heartbeats_gets_all_lines_on_the_same_connection() {
     shipper.wait_for_log("no heartbeats for five minutes");
     log.append(3_000);
     log.assert_indexed_once(&lines_of(&stack));
-    assert_eq!(shipper.metric("omphalos_amqp_sender_connects_total"), 1.0, "{}", shipper.log());
+    let connects = shipper.metric("omphalos_amqp_sender_connects_total");
+    assert!((connects - 1.0).abs() < 0.5, "{connects}: {}", shipper.log());
     assert!(shipper.http("/readyz").is_some(), "{}", shipper.log());
 }
 
