@@ -271,7 +271,7 @@ mod tests {
 
     fn settings(tags: Vec<Dimension>, most: usize) -> SeriesSettings {
         let pace = Pace::Lines;
-        SeriesSettings { tags, most, pace, ..SeriesSettings::default() }
+        SeriesSettings { tags, pace, most, ..SeriesSettings::default() }
     }
 
     fn line<'a>(second: i64, host: Option<&'a str>, path: &'a str, status: u16) -> Hit<'a> {
