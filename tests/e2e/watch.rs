@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use omphalos_tests::wait::rest;
-use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
+use omphalos_tests::{Elastic, LogFile, Program, Stack, eventually, holds};
 use serde_json::Value;
 
 /// Raised with ten lines in five seconds, cleared without any.
@@ -53,6 +53,33 @@ fn what_is_raised_is_remembered_over_a_kill_and_cleared_once() {
     eventually("it is cleared", || holds(events(&program, "cleared") > 0.5, program.log()));
     assert!(events(&program, "raised") < 0.5, "{}", program.log());
     assert!(program.sample("omphalos_alerts_raised{rule=\"busy\"}") < 0.5);
+}
+
+#[test]
+fn what_happens_is_a_document_once_however_often_it_is_sent() {
+    let stack = Stack::shared();
+    let mut log = LogFile::create(&stack.path("access.log"));
+    let path = log.path().to_owned();
+    let start = || {
+        watch(stack.directory(), &path)
+            .option("--alert", BUSY)
+            .option("--elasticsearch-url", stack.search_url())
+            .option("--index-prefix", stack.prefix())
+            .start()
+    };
+    let mut program = start();
+    program.wait_for_log("reading");
+    write(&mut log, 50);
+    program.wait_for_log("raised: busy");
+    let alerts = Elastic::new(&stack.search_url(), &format!("{}-alerts", stack.prefix()));
+    alerts.wait_for_count(1);
+    program.kill();
+    let mut program = start();
+    program.wait_for_log("cleared: busy");
+    alerts.wait_for_count(2);
+    assert_eq!(program.terminate(), Some(0), "{}", program.log());
+    assert_eq!(alerts.count(), Ok(2));
+    assert_eq!(alerts.type_of("rule.name"), "keyword");
 }
 
 #[test]
