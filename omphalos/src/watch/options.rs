@@ -24,7 +24,7 @@ use crate::top::options::{self as top, From};
 const EXAMPLES: &str = "\
 Lines come from files, from the broker of a fleet, or as datagrams, as for omphalos top. Rules are
 [[alert]] tables of the file, and --alert. Try rules on old lines first:
-  omphalos top old.log --once --config omphalos.toml
+  omphalos top old.log --once --config rules.toml     (a file without [[monitor]] paths)
 
 Examples:
   omphalos watch --config /etc/omphalos/omphalos.toml
