@@ -54,10 +54,8 @@ fn rules_of_heartbeats_see_heartbeats_and_others_lines() {
         }
         first.advance((START + second) * SECOND, &mut events);
     }
-    assert_eq!(
-        told(&events),
-        [(10, "", Change::Raised), (19, "lines", Change::Raised)].map(|event| event).to_vec()
-    );
+    let raised = |second, key| (second, key, Change::Raised);
+    assert_eq!(told(&events), [raised(3, ""), (18, "", Change::Cleared), raised(19, "lines")]);
     let mut later = alerts(&rules);
     events.clear();
     later.restore(&first.save(), &mut events);
