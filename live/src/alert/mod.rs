@@ -3,7 +3,7 @@
 //!
 //! [`Alerts`] is owned by one thread, which gives it lines ([`Alerts::take`]) and the clock
 //! ([`Alerts::advance`]), and takes events from it. Rules whose windows move by the same steps, and that mean the
-//! same lines, share their collectors ([`group`]); each rule holds the alerts of its keys ([`state`]). What is held is
+//! same lines, share their collectors (`group.rs`); each rule holds the alerts of its keys (`state.rs`). What is held is
 //! bounded, and what is not held for that is counted.
 
 mod alerts;
