@@ -124,7 +124,10 @@ impl Live {
             bytes: hit.bytes.unwrap_or(0),
             class: u8::try_from(class).unwrap_or(0),
             is_error: hit.status.is_some_and(|status| status >= self.settings.errors_from),
-            client: hit.client.map(|client| hash(self.settings.seed, client)),
+            client: hit
+                .client
+                .filter(|_| self.settings.clients)
+                .map(|client| hash(self.settings.seed, client)),
             latency: hit.latency,
             bucket: hit.latency.map_or(0, bucket),
         }

@@ -49,6 +49,8 @@ pub struct Settings {
     pub filter: Option<Filter>,
     /// From which status on a response is an error.
     pub errors_from: u16,
+    /// Whether different clients are counted.
+    pub clients: bool,
     /// How many bytes of the last lines are kept.
     pub line_bytes: usize,
     /// Of the hashes of keys.
@@ -67,6 +69,7 @@ impl Default for Settings {
             capacity: 512,
             filter: None,
             errors_from: 500,
+            clients: true,
             line_bytes: 4 << 20,
             seed: 0,
         }

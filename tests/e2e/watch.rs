@@ -103,6 +103,27 @@ fn a_second_one_is_refused_and_a_rule_that_is_gone_is_cleared() {
     assert_eq!(program.terminate(), Some(0), "{}", program.log());
 }
 
+/// What cannot be kept is told all the same, and kept as soon as that can be.
+#[test]
+fn a_state_that_cannot_be_written_stops_nobody() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut log = LogFile::create(&directory.path().join("access.log"));
+    let mut program = watch(directory.path(), log.path()).option("--alert", BUSY).start();
+    program.wait_for_log("reading");
+    let file = directory.path().join("state/alerts.json");
+    fs::create_dir_all(file.join("in the way")).expect("a directory");
+    write(&mut log, 50);
+    program.wait_for_log("raised: busy");
+    program.wait_for_log("alerts.json cannot be written");
+    assert!(program.is_running());
+    fs::remove_dir_all(&file).expect("it goes");
+    eventually("it is kept", || {
+        let kept = fs::read_to_string(&file).unwrap_or_default();
+        holds(kept.contains("busy"), kept)
+    });
+    assert_eq!(program.terminate(), Some(0), "{}", program.log());
+}
+
 /// A host is silent when it writes nothing; not when the broker is away, nor when who watches is.
 #[test]
 fn a_host_of_a_fleet_is_silent_by_itself_alone() {

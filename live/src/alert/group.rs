@@ -102,6 +102,8 @@ impl Group {
             ahead,
             dimensions,
             filter,
+            // No rule is about them.
+            clients: false,
             line_bytes: 0,
             ..lines.clone()
         };

@@ -15,15 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
+use omphalos_common::causes::joined;
 use omphalos_common::clock::now_millis;
 use omphalos_common::config::Setting;
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Telemetry, serve_at};
+use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
 use omphalos_live::alert::Alert;
 use omphalos_live::{Pace, Settings as LiveSettings};
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use deliver::Deliveries;
 use metrics::{AlertMetrics, OutputMetrics, ReceiverMetrics};
@@ -87,7 +88,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let sinks = Sinks::start(wanted.outputs)?;
     let deliveries =
         Arc::new(Deliveries::start_with(wanted.receivers, wanted.documents, kept.undelivered)?);
-    counter.count_series(sinks.series())?;
+    counter.count_series(sinks.series(wanted.lateness))?;
     let telemetry = Telemetry::default();
     telemetry.register(|registry| {
         registry.register_collector(Box::new(AlertMetrics(Arc::clone(&counter))));
@@ -114,7 +115,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut reading = reading;
     loop {
         tokio::select! {
-            _ = ticks.tick() => rounds.round()?,
+            _ = ticks.tick() => rounds.round(),
             () = shutdown.cancelled() => break,
             ended = &mut reading => {
                 ended??;
@@ -148,6 +149,7 @@ struct Rounds {
     missed: u64,
     /// Whether time goes on though no line has come yet.
     has_begun: bool,
+    unsaved: Repeats,
     /// Whether receivers know what was raised before the start.
     has_told: bool,
 }
@@ -164,20 +166,25 @@ impl Rounds {
             is_blind: false,
             missed: 0,
             has_begun: false,
+            unsaved: Repeats::new(),
             has_told: false,
         }
     }
 
-    fn round(&mut self) -> anyhow::Result<()> {
+    fn round(&mut self) {
         let now = now_millis().saturating_mul(1_000_000);
         self.look_at_source(now);
         self.counter.advance(now);
         self.write_series();
         let has_news = self.tell();
         if has_news || self.saved.elapsed() >= SAVE {
-            self.save()?;
+            // A disk that is full is no reason to be blind as well.
+            if let Err(error) = self.save()
+                && let Some(Due { repeats }) = self.unsaved.due()
+            {
+                error!(repeats, "{}; trying again, and going on meanwhile", joined(error.chain()));
+            }
         }
-        Ok(())
     }
 
     /// Nobody is silent because the broker is away, and no share is right of which lines are missing.

@@ -144,6 +144,11 @@ impl Wanted {
         tables.extend(alerts::of_flags(given)?);
         let outputs = outputs.output;
         outputs.iter().try_for_each(Output::check)?;
+        if outputs.iter().filter(|output| output.is_scraped()).count() > 1 {
+            return Err(ConfigError::invalid(
+                "[[output]]: expected one of kind prometheus at most, because all are at one /metrics",
+            ));
+        }
         if tables.is_empty() && outputs.is_empty() {
             return Err(ConfigError::invalid(
                 "nothing to do: expected an [[alert]] or an [[output]] in the file, or --alert, found none; see docs/alerts.md",

@@ -67,8 +67,9 @@ impl Sinks {
     }
 
     /// How the lines of each are counted, in their order.
-    pub fn series(&self) -> Vec<SeriesSettings> {
-        self.outputs.iter().map(|(output, _)| output.series()).collect()
+    pub fn series(&self, lateness: Duration) -> Vec<SeriesSettings> {
+        let series = self.outputs.iter().map(|(output, _)| output.series());
+        series.map(|series| SeriesSettings { lateness, ..series }).collect()
     }
 
     /// Hands over the points of one of them. Never waits.
