@@ -4,7 +4,7 @@ use clap::Command;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::{ConfigError, HasRows, Setting, Tables, add_flags, load_with};
+use super::{ConfigError, HasRows, Kind, Setting, Tables, add_flags, from_text, load_with};
 
 /// Reads `T` from the defaults that `settings` show to people, each given as a flag, and from these
 /// arguments: it must come to the defaults in code, which tests see to.
@@ -22,6 +22,23 @@ pub fn load_shown_defaults<T: HasRows>(
     let matches = command.try_get_matches_from(given.chain(flags));
     let matches = matches.map_err(|error| ConfigError::invalid(error.to_string()))?;
     load_with(None, settings, &matches, |_| None::<String>)
+}
+
+/// `T` as it is when the one table that its rows are of says all the defaults that the manual shows: what
+/// it is without that, which tests see to.
+///
+/// # Errors
+/// When one of them is no value of its setting.
+pub fn read_shown_defaults<T: HasRows>() -> Result<T, ConfigError> {
+    let rows = T::rows();
+    let table = rows.first().map_or("", Setting::top);
+    let mut text = format!("[[{table}]]\n");
+    for setting in rows.iter().filter(|setting| !setting.default.is_empty()) {
+        let quotes = if matches!(setting.kind, Kind::Integer | Kind::Switch) { "" } else { "\"" };
+        let name = setting.leaf().unwrap_or(setting.key);
+        text.extend([name, " = ", quotes, setting.default, quotes, "\n"]);
+    }
+    from_text(&text)
 }
 
 /// The rows of `T` that it has no place for: none, which tests see to.

@@ -258,7 +258,7 @@ impl AlertSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use omphalos_common::config::rows_without_a_place;
+    use omphalos_common::config::{read_shown_defaults, rows_without_a_place};
 
     fn read(text: &str) -> Result<Vec<Rule>, ConfigError> {
         from_text::<Alerting>(text).and_then(|read| rules(&read.alert))
@@ -267,6 +267,8 @@ mod tests {
     #[test]
     fn every_row_has_a_place() {
         assert_eq!(rows_without_a_place::<Alerting>(), Vec::<&str>::new());
+        let shown: Alerting = read_shown_defaults().unwrap();
+        assert_eq!(shown.alert, [AlertSettings::default()]);
     }
 
     #[test]

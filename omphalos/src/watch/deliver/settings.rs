@@ -291,11 +291,11 @@ fn without_path(said: &str, url: &str) -> String {
 mod tests {
     use super::*;
     use crate::watch::deliver::road::Road;
-    use omphalos_common::config::{from_text, load_shown_defaults, rows_without_a_place};
+    use omphalos_common::config::{from_text, read_shown_defaults, rows_without_a_place};
 
     #[test]
     fn the_rows_say_what_the_defaults_are_and_each_has_a_place() {
-        let loaded: Receivers = load_shown_defaults(RECEIVER_SETTINGS, &[]).unwrap();
+        let loaded: Receivers = read_shown_defaults().unwrap();
         assert_eq!(loaded, Receivers { receiver: vec![Receiver::default()] });
         assert_eq!(rows_without_a_place::<Receivers>(), [""; 0]);
     }

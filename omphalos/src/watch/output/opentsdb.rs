@@ -23,6 +23,8 @@ use super::settings::Output;
 
 /// Datapoints in a request: what OpenTSDB recommends.
 const BATCH: usize = 50;
+/// Lines for which a connection is made.
+const LINES: usize = 1_000;
 /// So much of an answer is read.
 const MOST_OF_ANSWER: usize = 1 << 20;
 /// Whoever does not answer the question at the end of a batch is not asked for longer.
@@ -53,7 +55,7 @@ pub struct Writer {
 
 enum Road {
     Http(Client, Url),
-    Telnet(String, Option<BufReader<TcpStream>>),
+    Telnet(String),
 }
 
 impl Writer {
@@ -66,7 +68,7 @@ impl Writer {
         let timeout = output.timeout();
         let road = if url.scheme() == "telnet" {
             let host = url.host_str().context("the URL has no host")?;
-            Road::Telnet(format!("{host}:{}", url.port().unwrap_or(4242)), None)
+            Road::Telnet(format!("{host}:{}", url.port().unwrap_or(4242)))
         } else {
             let mut builder = Client::builder().timeout(timeout).redirect(Policy::none());
             if is_on_this_machine(&url) {
@@ -79,15 +81,16 @@ impl Writer {
     }
 
     /// Writes until the queue is closed and empty.
-    pub async fn run(mut self) {
-        while let Some(batch) = self.queue.take(BATCH).await {
+    pub async fn run(self) {
+        let most = if matches!(self.road, Road::Telnet(_)) { LINES } else { BATCH };
+        while let Some(batch) = self.queue.take(most).await {
             self.write(batch).await;
         }
     }
 
     /// Writes a batch, however long that takes. What is refused is written once more without the others,
     /// and a batch that is refused as a whole in halves, until it is known which datapoints are to blame.
-    async fn write(&mut self, batch: Vec<Datapoint>) {
+    async fn write(&self, batch: Vec<Datapoint>) {
         let mut left = vec![(batch, false)];
         while let Some((batch, was_refused)) = left.pop() {
             match self.put(&batch).await {
@@ -127,19 +130,13 @@ impl Writer {
     }
 
     /// Writes a batch until there is an answer.
-    async fn put(&mut self, batch: &[Datapoint]) -> Answer {
+    async fn put(&self, batch: &[Datapoint]) -> Answer {
         let mut retry = Retry::new(FIRST_WAIT, LONGEST_WAIT);
         let mut has_failed = false;
         loop {
-            let result = match &mut self.road {
+            let result = match &self.road {
                 Road::Http(client, url) => put_over_http(client, url, batch).await,
-                Road::Telnet(address, stream) => {
-                    let result = put_by_lines(address, stream, batch, self.timeout).await;
-                    if result.is_err() {
-                        *stream = None;
-                    }
-                    result
-                }
+                Road::Telnet(address) => put_by_lines(address, batch, self.timeout).await,
             };
             match result {
                 Ok(answer) => {
@@ -221,28 +218,26 @@ fn understood(status: StatusCode, body: &[u8], batch: &[Datapoint]) -> anyhow::R
     }
 }
 
-/// Writes lines, and then asks for the version: its answer comes behind what is said of the lines.
+/// Writes lines, asks for the version, and says goodbye: what the server says of the lines comes before its
+/// version, and an end without that is none that it meant.
 async fn put_by_lines(
     address: &str,
-    stream: &mut Option<BufReader<TcpStream>>,
     batch: &[Datapoint],
     longest: Duration,
 ) -> anyhow::Result<Answer> {
-    if stream.is_none() {
-        let opened = timeout(longest, TcpStream::connect(address)).await;
-        *stream = Some(BufReader::new(opened.context("no answer")??));
-    }
-    let Some(opened) = stream else { return Err(anyhow!("no connection")) };
+    let stream = timeout(longest, TcpStream::connect(address)).await.context("no answer")??;
+    let mut stream = BufReader::new(stream);
     let mut text: String = batch.iter().map(Datapoint::line).collect();
-    text.push_str("version\n");
-    timeout(longest, opened.get_mut().write_all(text.as_bytes()))
+    text.push_str("version\nexit\n");
+    timeout(longest, stream.get_mut().write_all(text.as_bytes()))
         .await
         .context("takes nothing")??;
     let mut first = None;
     let mut errors = 0;
     loop {
         let mut line = Vec::new();
-        let read = timeout(ECHO.min(longest), opened.read_until(b'\n', &mut line));
+        let read = timeout(ECHO.min(longest), stream.read_until(b'\n', &mut line));
+        // Who says nothing is believed.
         let Ok(read) = read.await else { break };
         if read? == 0 {
             return Err(anyhow!("closed the connection"));

@@ -213,13 +213,15 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    use omphalos_common::config::{from_text, rows_without_a_place};
+    use omphalos_common::config::{from_text, read_shown_defaults, rows_without_a_place};
 
     use super::*;
 
     #[test]
     fn tables_are_checked_and_say_what_is_wrong() {
         assert_eq!(rows_without_a_place::<Outputs>(), Vec::<&str>::new());
+        let shown: Outputs = read_shown_defaults().unwrap();
+        assert_eq!(shown.output, [Output::default()]);
         let check = |table: &str| {
             let read = from_text::<Outputs>(&format!("[[output]]\n{table}\n"));
             read.and_then(|read| read.output[0].check()).map_err(|error| error.to_string())
