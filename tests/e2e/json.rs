@@ -58,7 +58,6 @@ const NAMES: &[&str] = &[
     "_ignored",
     "_ignored_source",
     "_index_mode",
-    "_primary_term",
     "_routing",
     "_id.x",
     "_source.x",

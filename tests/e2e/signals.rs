@@ -194,6 +194,15 @@ fn a_second_signal_ends_it_at_once_also_where_nothing_can_be_said() {
         .args(["--stop-grace", "10m"])
         .start();
     daemon.wait_until_it_listens();
+    // Without a line in flight there would be nothing to wait for.
+    let metrics = format!("http://127.0.0.1:{}/metrics", daemon.listens.number());
+    eventually("a line is in flight", || {
+        let answer = reqwest::blocking::get(&metrics).and_then(reqwest::blocking::Response::text);
+        let text = answer.unwrap_or_default();
+        let is_waiting =
+            |line: &str| line.starts_with("omphalos_documents_in_flight") && !line.ends_with(" 0");
+        holds(text.lines().any(is_waiting), text)
+    });
     // Whichever is first: the other one is the second.
     shipper.signal("-TERM");
     shipper.signal("-INT");
