@@ -77,14 +77,25 @@ impl Live {
 
     /// Counts a line. False if the filter leaves it out.
     pub fn take(&mut self, hit: &Hit<'_>) -> bool {
+        self.take_when(hit).1
+    }
+
+    /// Counts a line. Returns which step it is in, and false if the filter leaves it out.
+    pub(crate) fn take_when(&mut self, hit: &Hit<'_>) -> (When, bool) {
         self.let_go();
         let when = self.timeline.see(hit.time);
         // Time is moved by all lines: that few are meant does not make a window longer.
         if self.settings.filter.as_ref().is_some_and(|filter| !filter.matches(hit)) {
             self.left_out += 1;
             self.end_steps();
-            return false;
+            return (when, false);
         }
+        self.count_in(when, hit);
+        self.end_steps();
+        (when, true)
+    }
+
+    fn count_in(&mut self, when: When, hit: &Hit<'_>) {
         let figures = self.figures(hit);
         let seed = self.settings.seed;
         let step = match when {
@@ -94,14 +105,14 @@ impl Live {
             }
             When::Late => {
                 self.lates += 1;
-                Some(&mut self.stray)
+                self.settings.since_start.then_some(&mut self.stray)
             }
             When::Ahead => {
                 self.aheads += 1;
-                Some(&mut self.stray)
+                self.settings.since_start.then_some(&mut self.stray)
             }
         };
-        let Some(step) = step else { return true };
+        let Some(step) = step else { return };
         step.totals.take(&figures);
         let mut hashes: Hashes = [0; MOST_DIMENSIONS];
         let tables = step.tables.iter_mut();
@@ -114,8 +125,6 @@ impl Live {
             });
         }
         self.recent.take(hit.time, hit.line, hashes);
-        self.end_steps();
-        true
     }
 
     fn figures(&self, hit: &Hit<'_>) -> Figures {
@@ -163,6 +172,14 @@ impl Live {
         self.timeline.begin(now);
     }
 
+    /// No more lines will come: steps end up to the one that the newest line is in, without waiting for
+    /// lines that are late. With `all` that one ends as well, though it may be but a part of one.
+    pub(crate) fn finish(&mut self, all: bool) {
+        self.let_go();
+        self.timeline.finish(all);
+        self.end_steps();
+    }
+
     /// What moves time from now on: a file is read to its end by the times of its lines, and followed by
     /// the clock.
     pub fn set_pace(&mut self, pace: Pace) {
@@ -193,7 +210,9 @@ impl Live {
         if self.open.first().is_some_and(|step| step.number < first) {
             let left = self.open.split_off(self.open.partition_point(|step| step.number < first));
             for mut step in std::mem::replace(&mut self.open, left) {
-                add(&mut self.start, &step);
+                if self.settings.since_start {
+                    add(&mut self.start, &step);
+                }
                 step.seal();
                 self.ended.push_back(step);
             }

@@ -90,6 +90,8 @@ pub struct SeriesOf {
     settings: SeriesSettings,
     timeline: Timeline,
     steps: BTreeMap<i64, Step>,
+    /// The first step of which all lines are seen.
+    first_whole: i64,
     key: Vec<u8>,
     late: u64,
     ahead: u64,
@@ -113,10 +115,12 @@ impl SeriesOf {
         };
         lines.check()?;
         SettingsProblem::most("tags", MOST_TAGS, settings.tags.len())?;
+        SettingsProblem::twice("tags", settings.tags.iter().map(Dimension::name))?;
         Ok(Self {
             timeline: Timeline::new(&lines),
             settings,
             steps: BTreeMap::new(),
+            first_whole: i64::MIN,
             key: Vec::new(),
             late: 0,
             ahead: 0,
@@ -182,6 +186,18 @@ impl SeriesOf {
         self.timeline.set_pace(pace);
     }
 
+    /// All lines are seen from this time on, in nanoseconds since 1970: a step that has begun before is
+    /// not told, because its figures would be too small.
+    pub fn resume(&mut self, now: i64) {
+        let step = self.timeline.step_of(now);
+        self.first_whole = step.saturating_add(i64::from(self.timeline.start_of(step) < now));
+    }
+
+    /// Lines may be missing from now on, until [`Self::resume`].
+    pub fn pause(&mut self) {
+        self.first_whole = i64::MAX;
+    }
+
     /// Tells the steps that have not ended as well: nothing more will come.
     pub fn finish(&mut self, points: &mut Vec<SeriesPoint>) {
         self.end_steps_before(i64::MAX, points);
@@ -199,6 +215,9 @@ impl SeriesOf {
                 break;
             }
             let (number, step) = entry.remove_entry();
+            if number < self.first_whole {
+                continue;
+            }
             let at = self.timeline.start_of(number) / 1_000_000;
             let before = points.len();
             let told = step.entries.into_iter().map(|(key, entry)| point(at, values(&key), &entry));
@@ -328,11 +347,37 @@ mod tests {
         assert_eq!(points.len(), 1);
     }
 
+    /// The kind: a part of a step is no datapoint, because it replaces the whole one that is stored.
+    #[test]
+    fn a_step_of_which_lines_are_missing_is_not_told() {
+        let mut series = SeriesOf::new(settings(vec![Dimension::Host], 3)).unwrap();
+        let told = |series: &mut SeriesOf, from: i64, to: i64| {
+            let mut points = Vec::new();
+            (from..to).for_each(|at| series.take(&line(at, Some("a"), "/", 200), &mut points));
+            let hits = points.iter().map(|point| (point.at / 1000 - START, point.hits));
+            hits.collect::<Vec<_>>()
+        };
+        // START is the beginning of a step.
+        series.resume((START + 1) * SECOND);
+        assert_eq!(told(&mut series, 1, 140), [(60, 60)]);
+        series.pause();
+        assert_eq!(told(&mut series, 140, 200), []);
+        series.resume((START + 240) * SECOND);
+        assert_eq!(told(&mut series, 200, 320), [(240, 60)]);
+        series.pause();
+        let mut points = Vec::new();
+        series.finish(&mut points);
+        assert_eq!(points, []);
+    }
+
     #[test]
     fn what_cannot_be_used_is_refused() {
         let many = vec![Dimension::Host; MOST_TAGS + 1];
         let error = SeriesOf::new(settings(many, 10)).unwrap_err().to_string();
         assert_eq!(error, "tags: expected at most 8, found 9");
+        let twice = vec![Dimension::Host, Dimension::Path, Dimension::Host];
+        let error = SeriesOf::new(settings(twice, 10)).unwrap_err().to_string();
+        assert!(error.starts_with("tags: expected each field once, found host"), "{error}");
         let none = SeriesSettings { step: Duration::ZERO, ..SeriesSettings::default() };
         assert!(SeriesOf::new(none).is_err());
     }

@@ -51,6 +51,8 @@ pub struct Settings {
     pub errors_from: u16,
     /// Whether different clients are counted.
     pub clients: bool,
+    /// Whether figures since the start are kept beside those of the window.
+    pub since_start: bool,
     /// How many bytes of the last lines are kept.
     pub line_bytes: usize,
     /// Of the hashes of keys.
@@ -70,6 +72,7 @@ impl Default for Settings {
             filter: None,
             errors_from: 500,
             clients: true,
+            since_start: true,
             line_bytes: 4 << 20,
             seed: 0,
         }
@@ -92,6 +95,20 @@ impl SettingsProblem {
             return Ok(());
         }
         Err(Self { setting, expected: format!("at most {most}"), found: found.to_string() })
+    }
+
+    /// That nothing is named twice.
+    pub(crate) fn twice<'a>(
+        setting: &'static str,
+        mut names: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<(), Self> {
+        while let Some(name) = names.next() {
+            if names.clone().any(|other| other == name) {
+                let expected = "each field once".to_owned();
+                return Err(Self { setting, expected, found: format!("{name} twice") });
+            }
+        }
+        Ok(())
     }
 }
 

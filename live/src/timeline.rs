@@ -102,7 +102,8 @@ impl Timeline {
 
     fn set_newest(&mut self, time: i64) {
         self.newest = Some(time);
-        self.first_open = Some(self.step_of(time.saturating_sub(self.lateness)));
+        let open = self.step_of(time.saturating_sub(self.lateness));
+        self.first_open = self.first_open.max(Some(open));
     }
 
     /// Takes in what the clock says.
@@ -118,6 +119,14 @@ impl Timeline {
         if time > newest {
             self.set_newest(time);
         }
+    }
+
+    /// No more lines will come, so that none is waited for: steps end up to that of the newest line, and
+    /// with `all` that one as well.
+    pub fn finish(&mut self, all: bool) {
+        let Some(newest) = self.newest else { return };
+        let open = self.step_of(newest).saturating_add(i64::from(all));
+        self.first_open = self.first_open.max(Some(open));
     }
 
     /// The step that a time is in.

@@ -63,6 +63,8 @@ pub struct LeftOut {
     pub alerts: u64,
     /// Lines whose keys were too many to be watched for silence.
     pub keys: u64,
+    /// Lines that came after their step was judged, by those rules that left out most.
+    pub late: u64,
 }
 
 /// Rules and their alerts. One thread owns it.
@@ -128,6 +130,13 @@ impl Alerts {
         sort(events, before);
     }
 
+    /// No more lines will come: judges what is left, without waiting for lines that are late.
+    pub fn finish(&mut self, events: &mut Vec<Event>) {
+        let before = events.len();
+        self.groups.iter_mut().for_each(|group| group.finish(events));
+        sort(events, before);
+    }
+
     /// What moves time from now on.
     pub fn set_pace(&mut self, pace: Pace) {
         self.groups.iter_mut().for_each(|group| group.live.set_pace(pace));
@@ -175,6 +184,7 @@ impl Alerts {
         let mut left_out = LeftOut::default();
         for group in &self.groups {
             left_out.alerts += group.left_out;
+            left_out.late = left_out.late.max(group.live.lates);
             left_out.keys += group.known.iter().map(|(_, known)| known.left_out()).sum::<u64>();
         }
         left_out
@@ -202,7 +212,7 @@ impl Alerts {
             let filter =
                 group.rules.first().map_or_else(String::new, |judged| filter_of(&judged.rule));
             for (dimension, known) in &group.known {
-                let keys = known.keys().map(|(_, seen)| (seen.text.to_string(), seen.last));
+                let keys = known.all().map(|seen| (seen.text.to_string(), seen.last));
                 let mut keys: Vec<(String, i64)> = keys.collect();
                 keys.sort_unstable();
                 let dimension = dimension.as_ref().map(|dimension| dimension.name().to_owned());
@@ -301,7 +311,13 @@ fn restore_keys(group: &mut Group, saved: &SavedKeys) {
             } else {
                 super::group::ALL
             };
-            known.expect(hash, key, *last);
+            // What was in a step that had not ended is in one again: it may be read once more.
+            if group.judged.is_none_or(|judged| *last >= judged) {
+                let step = last.div_euclid(group.step);
+                known.see(step, hash, key.as_bytes(), *last);
+            } else {
+                known.expect(hash, key, *last);
+            }
         }
     }
 }

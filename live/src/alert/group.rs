@@ -9,6 +9,7 @@ use crate::hit::Hit;
 use crate::live::Live;
 use crate::settings::{Settings, SettingsProblem, nanos};
 use crate::sketch::Depth;
+use crate::timeline::When;
 
 use super::event::Event;
 use super::known::Known;
@@ -104,6 +105,7 @@ impl Group {
             filter,
             // No rule is about them.
             clients: false,
+            since_start: false,
             line_bytes: 0,
             ..lines.clone()
         };
@@ -165,34 +167,30 @@ impl Group {
 
     /// Takes in a line, and judges what it ends.
     pub fn take(&mut self, hit: &Hit<'_>, events: &mut Vec<Event>) {
-        let is_late = self.live.timeline.first_open();
-        let step = self.live.timeline.step_of(hit.time);
-        let is_late = is_late.is_some_and(|first| step < first);
-        let clock = self.live.timeline.clock();
-        let ahead = nanos(self.live.settings().ahead);
-        let too_far = clock.filter(|clock| hit.time > clock.saturating_add(ahead));
-        let is_meant = self.live.take(hit);
-        if self.begin.is_none() && !is_late && too_far.is_none() {
+        let (when, is_meant) = self.live.take_when(hit);
+        if let When::In(step) = when
+            && self.begin.is_none()
+        {
             self.begin = Some(self.live.timeline.start_of(step) / 1_000_000);
         }
-        if is_meant {
-            self.know(hit, is_late, too_far);
+        if is_meant && !self.known.is_empty() {
+            self.know(hit, when);
         }
         self.judge_ended(events);
     }
 
     /// Notes which keys a line has.
-    fn know(&mut self, hit: &Hit<'_>, is_late: bool, too_far: Option<i64>) {
+    fn know(&mut self, hit: &Hit<'_>, when: When) {
         // Whoever has a wrong clock is not silent.
-        let time = too_far.unwrap_or(hit.time).div_euclid(1_000_000);
-        let number = self.live.timeline.step_of(hit.time);
+        let clock = self.live.timeline.clock().filter(|_| when == When::Ahead);
+        let time = clock.unwrap_or(hit.time).div_euclid(1_000_000);
         for (dimension, known) in &mut self.known {
             let mut see = |hash: u64, text: &[u8]| {
-                if is_late || too_far.is_some() {
+                if let When::In(number) = when {
+                    known.see(number, hash, text, time);
+                } else {
                     self.is_disturbed = true;
                     known.see_late(hash, text, time);
-                } else {
-                    known.see(number, hash, text, time);
                 }
             };
             match dimension {
@@ -208,6 +206,16 @@ impl Group {
     /// Says what the clock shows, and judges what has ended by it.
     pub fn advance(&mut self, now: i64, events: &mut Vec<Event>) {
         self.live.advance(now);
+        self.judge_ended(events);
+    }
+
+    /// No more lines will come: judges up to the step of the newest line. That one is not whole, so that it
+    /// only raises what more lines could not have made well, and nothing is known from then on.
+    pub fn finish(&mut self, events: &mut Vec<Event>) {
+        self.live.finish(false);
+        self.judge_ended(events);
+        self.begin = self.begin.map(|_| i64::MAX);
+        self.live.finish(true);
         self.judge_ended(events);
     }
 

@@ -88,7 +88,12 @@ impl Known {
         self.keys.get(&hash)
     }
 
-    /// All keys with their hashes.
+    /// All keys, and once more those of each step that has not ended.
+    pub fn all(&self) -> impl Iterator<Item = &Seen> {
+        self.keys.values().chain(self.open.values().flat_map(HashMap::values))
+    }
+
+    /// Keys of steps that have ended, with their hashes.
     pub fn keys(&self) -> impl Iterator<Item = (u64, &Seen)> {
         self.keys.iter().map(|(hash, seen)| (*hash, seen))
     }

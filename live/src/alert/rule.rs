@@ -306,6 +306,12 @@ impl Rule {
         if matches!(self.limit, Limit::AtLeast { .. }) && raise <= least {
             return problem("at_least", expected, raise.to_string());
         }
+        if matches!(self.limit, Limit::AtMost { .. }) && raise < least {
+            return problem("at_most", "a value that there can be", raise.to_string());
+        }
+        if self.measure == Measure::ErrorShare && raise > 100.0 {
+            return problem("at_least", "a part of 100 %", format!("{raise} %"));
+        }
         if self.measure == Measure::Silence {
             if !matches!(self.limit, Limit::AtLeast { .. }) || raise < 1.0 {
                 return problem(

@@ -49,7 +49,7 @@ pub struct SavedKeys {
     pub filter: String,
     /// The dimension; `None` for all lines.
     pub dimension: Option<String>,
-    /// Texts, and milliseconds since 1970.
+    /// Texts, and milliseconds since 1970. A key is there once more for each step that had not ended.
     pub keys: Vec<(String, i64)>,
 }
 

@@ -5,10 +5,21 @@ use std::collections::{BTreeMap, VecDeque};
 use omphalos_live::alert::{Alert, Alerts, AlertsProblem, Event, LeftOut, Of, Rule, Saved};
 use omphalos_live::{Hit, Pace, Settings};
 
-/// So many events are kept to be looked at.
-const MOST_RECENT: usize = 200;
-/// So many events wait to be told.
-const MOST_NEW: usize = 10_000;
+/// So many events are kept to be looked at, or told.
+const MOST_EVENTS: usize = 10_000;
+
+/// How alerts stand.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Those that are not ok, raised ones first.
+    pub alerts: Vec<Alert>,
+    /// What was raised and cleared last, the newest first.
+    pub events: Vec<Event>,
+    /// How many events there were before these.
+    pub earlier: u64,
+    /// What was left out.
+    pub left_out: LeftOut,
+}
 
 /// Rules, their alerts and events.
 #[derive(Debug)]
@@ -17,11 +28,14 @@ pub struct Alarms {
     lines: Settings,
     alerts: Alerts,
     /// Events of the line before, which are looked at once it is counted.
-    events: Vec<Event>,
-    /// Events that nobody was told of yet.
-    new: VecDeque<Event>,
-    recent: VecDeque<Event>,
+    of_line: Vec<Event>,
+    /// What happened last, the newest at the end.
+    events: VecDeque<Event>,
+    /// How many of the last of them nobody was told of yet, and how many more there were.
+    untold: usize,
     dropped: u64,
+    /// How many there were in all.
+    all: u64,
     /// How often what happened, by the names of rules.
     happened: BTreeMap<(String, &'static str), u64>,
 }
@@ -36,10 +50,11 @@ impl Alarms {
             alerts: Alerts::new(rules.clone(), lines)?,
             rules,
             lines: lines.clone(),
-            events: Vec::new(),
-            new: VecDeque::new(),
-            recent: VecDeque::new(),
+            of_line: Vec::new(),
+            events: VecDeque::new(),
+            untold: 0,
             dropped: 0,
+            all: 0,
             happened: BTreeMap::new(),
         })
     }
@@ -51,30 +66,36 @@ impl Alarms {
 
     /// Takes in a line, or a heartbeat.
     pub fn take_of(&mut self, of: Of, hit: &Hit<'_>) {
-        self.alerts.take_of(of, hit, &mut self.events);
-        if !self.events.is_empty() {
+        self.alerts.take_of(of, hit, &mut self.of_line);
+        if !self.of_line.is_empty() {
             self.note();
         }
     }
 
     /// Says what the clock shows, in nanoseconds since 1970.
     pub fn advance(&mut self, now: i64) {
-        self.alerts.advance(now, &mut self.events);
+        self.alerts.advance(now, &mut self.of_line);
+        self.note();
+    }
+
+    /// No more lines will come.
+    pub fn finish(&mut self) {
+        self.alerts.finish(&mut self.of_line);
         self.note();
     }
 
     fn note(&mut self) {
-        for event in self.events.drain(..) {
+        for event in self.of_line.drain(..) {
             let word = if event.change.is_raised() { "raised" } else { "cleared" };
             *self.happened.entry((event.alert.rule.clone(), word)).or_default() += 1;
-            if self.new.len() < MOST_NEW {
-                self.new.push_back(event.clone());
-            } else {
-                self.dropped += 1;
-            }
-            self.recent.push_front(event);
+            self.all += 1;
+            self.untold += 1;
+            self.events.push_back(event);
         }
-        self.recent.truncate(MOST_RECENT);
+        let surplus = self.events.len().saturating_sub(MOST_EVENTS);
+        self.events.drain(..surplus);
+        self.dropped += self.untold.saturating_sub(self.events.len()) as u64;
+        self.untold = self.untold.min(self.events.len());
     }
 
     /// Lines are read once more from the first on: what they said already is not said again.
@@ -82,7 +103,7 @@ impl Alarms {
         let saved = self.alerts.save();
         // They were checked before.
         if let Ok(mut alerts) = Alerts::new(self.rules.clone(), &self.lines) {
-            alerts.restore(&saved, &mut self.events);
+            alerts.restore(&saved, &mut self.of_line);
             self.alerts = alerts;
         }
     }
@@ -95,7 +116,7 @@ impl Alarms {
 
     /// Goes on from what was kept.
     pub fn restore(&mut self, saved: &Saved) {
-        self.alerts.restore(saved, &mut self.events);
+        self.alerts.restore(saved, &mut self.of_line);
         self.note();
     }
 
@@ -111,7 +132,10 @@ impl Alarms {
 
     /// Takes the events that nobody was told of yet, and how many more there were than are kept.
     pub fn take_new(&mut self) -> (Vec<Event>, u64) {
-        (self.new.drain(..).collect(), std::mem::take(&mut self.dropped))
+        let told = self.events.len() - self.untold;
+        let new = self.events.iter().skip(told).cloned().collect();
+        self.untold = 0;
+        (new, std::mem::take(&mut self.dropped))
     }
 
     /// Alerts that are not ok.
@@ -119,9 +143,11 @@ impl Alarms {
         self.alerts.active()
     }
 
-    /// What happened last, the newest first.
-    pub fn recent(&self) -> Vec<Event> {
-        self.recent.iter().cloned().collect()
+    /// How alerts stand, with `most` of what happened last.
+    pub fn told(&self, most: usize) -> Told {
+        let events: Vec<Event> = self.events.iter().rev().take(most).cloned().collect();
+        let earlier = self.all - events.len() as u64;
+        Told { alerts: self.active(), events, earlier, left_out: self.left_out() }
     }
 
     /// How often alerts of each rule were raised and cleared.

@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use omphalos_live::alert::{Alert, Event, Of, Rule};
+use omphalos_live::alert::{Of, Rule};
 use omphalos_live::{
     Answer, Dimension, Filter, Hit, Live, Pace, Question, SeriesOf, SeriesPoint, SeriesSettings,
     Settings, SettingsProblem,
 };
 
-use super::alarms::Alarms;
+use super::alarms::{Alarms, Told};
 
 /// The collectors, from any thread. A lock taken for each line costs nothing that can be measured, and
 /// lets a question in between any two lines.
@@ -127,6 +127,30 @@ impl Counter {
         }
     }
 
+    /// Begins at this time, in nanoseconds since 1970, though no line has come yet: all are heard from
+    /// `heard` on.
+    pub fn begin(&self, now: i64, heard: i64) {
+        self.with_alarms(|alarms| alarms.alerts().begin(now, heard));
+        self.lock().series.iter_mut().for_each(|(series, _)| series.resume(heard));
+    }
+
+    /// Lines may be missing from now on.
+    pub fn pause(&self) {
+        self.with_alarms(|alarms| alarms.alerts().pause());
+        self.lock().series.iter_mut().for_each(|(series, _)| series.pause());
+    }
+
+    /// No line is missing from this time on, in nanoseconds since 1970.
+    pub fn resume(&self, now: i64) {
+        self.with_alarms(|alarms| alarms.alerts().resume(now));
+        self.lock().series.iter_mut().for_each(|(series, _)| series.resume(now));
+    }
+
+    /// No more lines will come: judges what is left.
+    pub fn finish_alerts(&self) {
+        self.with_alarms(Alarms::finish);
+    }
+
     /// Does something with the alerts, if there are rules.
     pub fn with_alarms<T: Default>(&self, with: impl FnOnce(&mut Alarms) -> T) -> T {
         self.asking.fetch_add(1, Ordering::Relaxed);
@@ -135,9 +159,9 @@ impl Counter {
         answer
     }
 
-    /// Alerts that are not ok, and what happened last, the newest first.
-    pub fn alerts(&self) -> (Vec<Alert>, Vec<Event>) {
-        self.with_alarms(|alarms| (alarms.active(), alarms.recent()))
+    /// Alerts that are not ok, and `most` of what happened last.
+    pub fn alerts(&self, most: usize) -> Told {
+        self.with_alarms(|alarms| alarms.told(most))
     }
 
     /// The present round: whoever began in another one has nothing to count any more.

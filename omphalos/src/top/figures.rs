@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use omphalos_live::alert::{Alert, Event};
 use omphalos_live::{Answer, Dimension, Filter, Question};
+
+use super::alarms::Told;
 
 /// The newest line is looked for among so many that came last.
 const LAST_LINES: usize = 64;
@@ -37,9 +38,9 @@ pub trait Figures: Send + Sync {
     /// How the sources are.
     fn feed(&self) -> Feed;
 
-    /// Alerts that are not ok, raised ones first, and what was raised and cleared, the newest first.
-    fn alerts(&self) -> (Vec<Alert>, Vec<Event>) {
-        (Vec::new(), Vec::new())
+    /// How alerts stand, with `most` of what happened last.
+    fn alerts(&self, _most: usize) -> Told {
+        Told::default()
     }
 
     /// The time of the newest line, in milliseconds since 1970. It stays as it is when nothing comes,

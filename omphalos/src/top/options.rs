@@ -237,7 +237,8 @@ impl Options {
         let all = [rows(), ALERT_SETTINGS.to_vec()].concat();
         let (settings, alerting): (Settings, Alerting) =
             load(&all, given, environment, std::iter::empty())?.settings;
-        let manner = Manner { follows: !is_once(given), replay: given.get_one("replay").copied() };
+        let replay = given.get_one("replay").copied();
+        let manner = Manner { follows: !is_once(given), replay, goes_on: false };
         let (from, shown) = from(&settings, given, is_classic)?;
         let host = Host::new(
             host_name(&settings.shipper),

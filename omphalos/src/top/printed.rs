@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use omphalos_live::alert::{Alert, Event};
+use omphalos_live::alert::{Alert, Event, LeftOut};
 use omphalos_live::{Answer, By, Dimension, Quantiles, Question, Row, Scope, Sum, Summary, Top};
 use serde::Serialize;
 
+use super::alarms::Told;
 use super::figures::{Feed, Figures};
 use super::number;
 use super::text::{clean, columns};
@@ -41,7 +42,21 @@ pub struct Figured {
     /// What was raised and cleared, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     events: Vec<Event>,
+    /// How many events there were before these.
+    #[serde(skip_serializing_if = "is_none")]
+    earlier_events: u64,
+    /// Lines that no alert counted, because they came too late.
+    #[serde(skip_serializing_if = "is_none")]
+    late_for_alerts: u64,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+/// So many events are printed.
+const MOST_EVENTS: usize = 10_000;
 
 impl Figured {
     /// Asks for them.
@@ -65,10 +80,13 @@ impl Figured {
         let Feed { sources, notice } = figures.feed();
         let refused = top.is_none().then(|| figures.count(wanted.dimension.clone()).err());
         let notice = refused.flatten().or(notice);
-        let (alerts, events) = figures.alerts();
+        let Told { alerts, events, earlier, left_out: LeftOut { late, .. } } =
+            figures.alerts(MOST_EVENTS);
         Self {
             alerts,
             events,
+            earlier_events: earlier,
+            late_for_alerts: late,
             summary,
             statuses,
             methods,
@@ -105,6 +123,15 @@ impl Figured {
         }
         if let Some(notice) = &self.notice {
             line(&mut out, "note", notice);
+        }
+        if self.late_for_alerts > 0 {
+            let lines = grouped(self.late_for_alerts);
+            let said = "lines are older than the lines before them, so that no alert counts them: sort what you give, by time, and where it is in several files, into one";
+            line(&mut out, "note", &format!("{lines} {said}"));
+        }
+        if self.earlier_events > 0 {
+            let earlier = grouped(self.earlier_events);
+            line(&mut out, "note", &format!("{earlier} earlier events are not shown"));
         }
         for event in self.events.iter().rev() {
             let name = if event.change.is_raised() { "raised" } else { "cleared" };

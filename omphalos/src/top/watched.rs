@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use omphalos_live::alert::{Alert, Event};
 use omphalos_live::{Answer, Dimension, Filter, Question};
 
+use super::alarms::Told;
 use super::counter::Counter;
 use super::figures::{Feed, Figures, Reading};
 use super::source::Source;
@@ -68,8 +68,8 @@ impl Figures for Watched {
         self.counter.window()
     }
 
-    fn alerts(&self) -> (Vec<Alert>, Vec<Event>) {
-        self.counter.alerts()
+    fn alerts(&self, most: usize) -> Told {
+        self.counter.alerts(most)
     }
 
     fn feed(&self) -> Feed {

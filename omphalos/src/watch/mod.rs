@@ -99,7 +99,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         }
     });
     let _serving = serve_at(wanted.listen, telemetry.routes()).await?;
-    let manner = Manner { follows: true, replay: None };
+    let manner = Manner { follows: true, replay: None, goes_on: true };
     let (source, reading) = begin(&wanted.from, &wanted.host, manner, Arc::clone(&counter))?;
     info!(
         "watching {} by {} rules; state in {}",
@@ -113,17 +113,17 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reading = reading;
-    loop {
+    let has_ended = loop {
         tokio::select! {
             _ = ticks.tick() => rounds.round(),
-            () = shutdown.cancelled() => break,
+            () = shutdown.cancelled() => break false,
             ended = &mut reading => {
                 ended??;
-                break;
+                break true;
             }
         }
-    }
-    rounds.end().await
+    };
+    rounds.end(has_ended).await
 }
 
 fn shown(path: &Path) -> String {
@@ -152,6 +152,8 @@ struct Rounds {
     unsaved: Repeats,
     /// Whether receivers know what was raised before the start.
     has_told: bool,
+    /// How many events were told, or given up, when that was written last.
+    settled: u64,
 }
 
 impl Rounds {
@@ -168,6 +170,7 @@ impl Rounds {
             has_begun: false,
             unsaved: Repeats::new(),
             has_told: false,
+            settled: 0,
         }
     }
 
@@ -177,7 +180,10 @@ impl Rounds {
         self.counter.advance(now);
         self.write_series();
         let has_news = self.tell();
-        if has_news || self.saved.elapsed() >= SAVE {
+        let settled = self.told.deliveries.settled();
+        // Who was told is remembered at once, so that it is not told again.
+        if has_news || settled != self.settled || self.saved.elapsed() >= SAVE {
+            self.settled = settled;
             // A disk that is full is no reason to be blind as well.
             if let Err(error) = self.save()
                 && let Some(Due { repeats }) = self.unsaved.due()
@@ -198,18 +204,16 @@ impl Rounds {
         if !self.has_begun && is_well {
             self.has_begun = true;
             self.counter.set_pace(Pace::Clock);
-            self.counter.with_alarms(|alarms| alarms.alerts().begin(now, heard));
+            self.counter.begin(now, heard);
         }
         let missed = self.source.missed();
         if is_blind != self.is_blind || missed > self.missed && !is_blind {
             (self.is_blind, self.missed) = (is_blind, missed);
-            self.counter.with_alarms(|alarms| {
-                if is_blind {
-                    alarms.alerts().pause();
-                } else {
-                    alarms.alerts().resume(heard);
-                }
-            });
+            if is_blind {
+                self.counter.pause();
+            } else {
+                self.counter.resume(heard);
+            }
         }
     }
 
@@ -252,10 +256,13 @@ impl Rounds {
         }
     }
 
-    async fn end(mut self) -> anyhow::Result<()> {
+    /// Ends; `has_ended` says that no more lines will come, so that the last step is a whole one.
+    async fn end(mut self, has_ended: bool) -> anyhow::Result<()> {
         self.tell();
         self.save()?;
-        self.counter.finish_series();
+        if has_ended {
+            self.counter.finish_series();
+        }
         self.write_series();
         let Told { deliveries, sinks, .. } = self.told;
         let (undelivered, ()) = tokio::join!(deliveries.finish(GRACE), sinks.finish(GRACE));

@@ -289,6 +289,40 @@ proptest! {
         prop_assert!(alerts.active().len() <= 1_000);
     }
 
+    /// Up to the last line it is as if more had come; of its step, only what no line could have made well.
+    #[test]
+    fn a_log_that_ends_is_judged_to_its_end(rules in rules(), happens in happens()) {
+        let settings = settings(Pace::Lines);
+        let lines = in_order(&timed(&happens));
+        let newest = lines.iter().map(|line| line.time / 1_000_000).max().unwrap_or(0);
+        for rule in rules {
+            let rules = vec![rule];
+            let step = rules[0].step().unwrap().as_millis() as i64;
+            let mut alerts = Alerts::new(rules.clone(), &settings).unwrap();
+            let mut events = Vec::new();
+            for line in &lines {
+                alerts.take(&line.hit(), &mut events);
+            }
+            alerts.finish(&mut events);
+            let gone_on = told(&run(&rules, &settings, &lines_and_end(lines.clone())));
+            let last = newest.div_euclid(step) * step;
+            let until = |events: &[Told]| -> Vec<Told> {
+                events.iter().filter(|told| told.0 <= last).cloned().collect()
+            };
+            let ended = told(&events);
+            prop_assert_eq!(until(&ended), until(&gone_on));
+            prop_assert!(ended.iter().all(|told| told.0 <= last + step && gone_on.contains(told)));
+            let is_sum = matches!(rules[0].measure, Measure::Hits | Measure::Rate | Measure::Bytes);
+            if is_sum && matches!(rules[0].limit, Limit::AtLeast { .. }) {
+                let raised = |told: &&Told| told.0 == last + step && told.3 == Change::Raised;
+                prop_assert_eq!(
+                    ended.iter().filter(raised).count(),
+                    gone_on.iter().filter(raised).count()
+                );
+            }
+        }
+    }
+
     #[test]
     fn with_more_keys_than_can_be_counted_nothing_is_raised_that_is_not_so(
         keys in prop::collection::vec(0u16..400, 200..800),

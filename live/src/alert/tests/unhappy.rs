@@ -128,6 +128,18 @@ fn a_rule_that_cannot_be_used_says_which_setting_and_what_is_expected() {
             "window: expected whole seconds",
         ),
         (
+            Rule {
+                measure: Measure::ErrorShare,
+                limit: Limit::AtLeast { raise: 150.0, clear: 1.0 },
+                ..rule("a")
+            },
+            "at_least: expected a part of 100 %, found 150 %",
+        ),
+        (
+            Rule { limit: Limit::AtMost { raise: -1.0, clear: 4.0 }, ..rule("a") },
+            "at_most: expected a value that there can be, found -1",
+        ),
+        (
             silence(0.5),
             "at_least: expected how long a silence is an alert, of 1 s and more, found 0.5",
         ),
@@ -153,6 +165,42 @@ fn a_rule_that_cannot_be_used_says_which_setting_and_what_is_expected() {
     };
     let many = Alerts::new((0..17).map(each).collect(), &Settings::default()).unwrap_err();
     assert!(many.to_string().contains("at most 16 different filters"), "{many}");
+}
+
+/// The kind: whole percents, which people write, must be reached exactly.
+#[test]
+fn a_change_of_whole_percents_is_raised_at_its_limit() {
+    let window = Duration::from_secs(10);
+    for before in (1_u32..=100).chain([250, 1000]) {
+        for percent in (1..=200).chain([500, 1000]).filter(|percent| before * percent % 100 == 0) {
+            let now = before + before * percent / 100;
+            let limit = Limit::AtLeast { raise: f64::from(percent), clear: f64::from(percent) };
+            let rule = Rule { measure: Measure::Change, limit, window, ..rule("more") };
+            let mut alerts = alerts(&[rule]);
+            let mut events = Vec::new();
+            (0..before).for_each(|_| alerts.take(&hit(0, "a"), &mut events));
+            (0..now).for_each(|_| alerts.take(&hit(10, "a"), &mut events));
+            alerts.take(&hit(60, "a"), &mut events);
+            assert_eq!(told(&events)[..1], [(20, "", Change::Raised)], "{before} {percent} %");
+        }
+    }
+}
+
+/// The kind: a host that was seen last before a crash must be missed after it.
+#[test]
+fn keys_of_steps_that_have_not_ended_are_kept() {
+    let mut events = Vec::new();
+    let mut first = alerts(&[silence(10.0)]);
+    first.take(&hit(0, "a"), &mut events);
+    first.take(&hit(1, "b"), &mut events);
+    let mut later = alerts(&[silence(10.0)]);
+    later.restore(&first.save(), &mut events);
+    later.begin((START + 2) * SECOND, (START + 2) * SECOND);
+    for second in 3..40 {
+        later.take(&hit(second, "a"), &mut events);
+        later.advance((START + second) * SECOND, &mut events);
+    }
+    assert_eq!(told(&events).iter().map(|told| told.1).collect::<Vec<_>>(), ["b"]);
 }
 
 #[test]

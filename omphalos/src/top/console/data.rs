@@ -18,6 +18,8 @@ use crate::top::number::certain;
 
 /// Sections that are compared with thresholds, by hits and by bytes.
 const MOST_SECTIONS: usize = 200;
+/// So many events are looked at.
+const SHOWN_EVENTS: usize = 200;
 /// Rows whose trend is known when they are ordered by it.
 const MOST_TRENDS: usize = 64;
 
@@ -143,7 +145,8 @@ impl Snapshot {
         snapshot.ask_key_and_lines(figures);
         snapshot.ask_sections(figures);
         snapshot.feed = figures.feed();
-        (snapshot.alerts, snapshot.events) = figures.alerts();
+        let told = figures.alerts(SHOWN_EVENTS);
+        (snapshot.alerts, snapshot.events) = (told.alerts, told.events);
         snapshot
     }
 

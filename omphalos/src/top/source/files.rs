@@ -45,6 +45,9 @@ pub struct Manner {
     pub follows: bool,
     /// How many seconds of a log pass in one; as fast as possible without.
     pub replay: Option<f64>,
+    /// Whether time goes on by the clock once all is read, however old the last line is: that nothing
+    /// comes is news then.
+    pub goes_on: bool,
 }
 
 /// What is known of each file; shared with whoever shows it.
@@ -162,6 +165,7 @@ impl Files {
         self.is_over.store(true, Ordering::Release);
         let finished = self.reading.finish().await?;
         self.plan.ledger.end();
+        self.plan.counter.finish_alerts();
         Ok(!finished.is_cut)
     }
 }
@@ -195,13 +199,13 @@ impl Plan {
         })
     }
 
-    /// Lines that come as they are written move time together with the clock; old ones do it alone, or
-    /// the last of them would leave the window while nothing comes.
+    /// Lines that come as they are written move time together with the clock; old ones do it alone where
+    /// they are looked at, or the last of them would leave the window while nothing comes.
     fn settle_pace(&self) {
         let newest = now_millis().saturating_sub(self.ledger.newest() / 1_000_000);
         let is_now = self.manner.follows
             && self.manner.replay.is_none()
-            && newest < RECENT_MILLIS
+            && (newest < RECENT_MILLIS || self.manner.goes_on)
             && self.ledger.has_caught_up();
         self.counter.set_pace(if is_now { Pace::Clock } else { Pace::Lines });
     }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::text::key;
+use crate::watch::tell::word;
 
 /// Documents in a request.
 pub(super) const MOST_AT_ONCE: usize = 500;
@@ -96,7 +97,7 @@ fn document(event: &Event, time: Timestamp) -> serde_json::Value {
     let began = Timestamp::from_millisecond(alert.began).unwrap_or_default();
     json!({
         "@timestamp": time.to_string(),
-        "message": alert.text,
+        "message": format!("{}: {}", word(event.change), alert.text),
         "event": {
             "kind": "alert",
             "dataset": "omphalos.alerts",

@@ -147,6 +147,12 @@ impl Deliveries {
         self.rooms.iter().map(|room| room.counts()).collect()
     }
 
+    /// How many events were told, or given up, since the start, by all receivers together.
+    pub fn settled(&self) -> u64 {
+        let counts = self.rooms.iter().map(|room| room.counts());
+        counts.map(|counts| counts.delivered + counts.given_up).sum()
+    }
+
     /// Delivers what waits, for at most `grace`; returns what is left then, as [`Self::undelivered`].
     pub async fn finish(&self, grace: Duration) -> Vec<Undelivered> {
         for room in &self.rooms {
