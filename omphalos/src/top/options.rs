@@ -27,7 +27,7 @@ use super::source::files::Manner;
 use crate::alerts::{self, ALERT_SETTINGS, AlertSettings, Alerting};
 use crate::run::{Settings, all_settings};
 use crate::search::{place, time_arg, times};
-pub use contradictions::begins_at_end;
+pub use contradictions::{begins_at_end, check_rules};
 use contradictions::{check_beginning, check_endless, check_known, check_single, check_unsampled};
 use values::{background, by, bytes, colours, period, sample, speed};
 
@@ -259,6 +259,7 @@ impl Options {
         }
         let thresholds = thresholds(given);
         let rules = rules(&from, alerting.alert, &thresholds, given)?;
+        check_rules(&from, &rules)?;
         let says_window = given.value_source("interval") == Some(ValueSource::CommandLine);
         let asked = given.get_one::<Duration>("interval").copied();
         let window = asked.filter(|_| says_window);

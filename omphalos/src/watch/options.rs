@@ -162,6 +162,7 @@ impl Wanted {
         }
         let (from, shown) = top::endless(&settings, given)?;
         let rules = alerts::rules(&tables)?;
+        top::check_rules(&from, &rules)?;
         check_names(&receivers, &rules)?;
         let begins_now = !matches!(from, From::Files(_)) || top::begins_at_end(given);
         Ok(Self {

@@ -2,6 +2,7 @@
 
 use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
+use omphalos_live::alert::{Of, Rule};
 use omphalos_live::{Dimension, Settings as LiveSettings};
 use omphalos_shipper::monitor::PIPE;
 
@@ -73,6 +74,21 @@ pub fn check_endless(given: &ArgMatches, what: &str) -> Result<(), ConfigError> 
         return Err(ConfigError::invalid(format!(
             "{what} has no end and no beginning: --once, --replay and --json without --batch are for files and what is stored"
         )));
+    }
+    Ok(())
+}
+
+/// Refuses rules about fields that only documents have, where lines of files are judged: they would never
+/// raise anything.
+pub fn check_rules(from: &From, rules: &[Rule]) -> Result<(), ConfigError> {
+    if !matches!(from, From::Files(_)) {
+        return Ok(());
+    }
+    for rule in rules.iter().filter(|rule| rule.of == Of::Lines) {
+        let mut fields = rule.filter.as_ref().map_or_else(Vec::new, omphalos_live::Filter::fields);
+        fields.extend(rule.subject.dimension().map(Dimension::field));
+        check_fields(&fields)
+            .map_err(|problem| ConfigError::invalid(format!("alert {:?}: {problem}", rule.name)))?;
     }
     Ok(())
 }

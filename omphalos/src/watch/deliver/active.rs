@@ -2,13 +2,14 @@
 //! resolved.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
+use omphalos_common::clock::now_millis;
 use omphalos_live::alert::{Alert, Event};
-use tokio::time::Instant;
+use serde::{Deserialize, Serialize};
 
-/// For so long a receiver is told again that an alert is cleared, should it have forgotten.
-const CLEARED_FOR: Duration = Duration::from_mins(15);
+/// For so long a receiver is told again that an alert is cleared, should it have forgotten, in
+/// milliseconds.
+const CLEARED_FOR: i64 = 15 * 60_000;
 
 /// So many cleared alerts are told again at most.
 const MOST_CLEARED: usize = 10_000;
@@ -29,11 +30,14 @@ pub(super) struct Active {
     cleared: VecDeque<Cleared>,
 }
 
-#[derive(Debug)]
-struct Cleared {
+/// An alert that was cleared not long ago.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cleared {
     alert: Alert,
+    /// When it was cleared, by the times of lines.
     at: i64,
-    until: Instant,
+    /// Until when it is told again, by the clock. Both are in milliseconds since 1970.
+    until: i64,
 }
 
 impl Active {
@@ -49,7 +53,7 @@ impl Active {
         if self.cleared.len() >= MOST_CLEARED {
             self.cleared.pop_front();
         }
-        let until = Instant::now() + CLEARED_FOR;
+        let until = now_millis().saturating_add(CLEARED_FOR);
         self.cleared.push_back(Cleared { alert, at: event.at, until });
     }
 
@@ -61,13 +65,25 @@ impl Active {
         self.cleared.retain(|cleared| !raised.contains_key(&cleared.alert.fingerprint));
     }
 
+    /// These were cleared before the start.
+    pub fn remember(&mut self, cleared: Vec<Cleared>) {
+        let latest = now_millis().saturating_add(CLEARED_FOR);
+        let cleared = cleared.into_iter().take(MOST_CLEARED);
+        self.cleared = cleared.map(|it| Cleared { until: it.until.min(latest), ..it }).collect();
+    }
+
+    /// What was cleared not long ago, for the next run.
+    pub fn cleared(&self) -> Vec<Cleared> {
+        self.cleared.iter().cloned().collect()
+    }
+
     pub fn has_any(&self) -> bool {
         !self.raised.is_empty() || !self.cleared.is_empty()
     }
 
     /// What is to be told again now, if there is anything.
     pub fn again(&mut self) -> Option<Vec<Again>> {
-        let now = Instant::now();
+        let now = now_millis();
         self.cleared.retain(|cleared| cleared.until > now);
         let raised = self.raised.values();
         let raised = raised.map(|alert| Again { alert: alert.clone(), cleared: None });

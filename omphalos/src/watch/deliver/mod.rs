@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+pub use active::Cleared;
 pub use documents::Documents;
 pub use queue::{MOST_WAITING, Waiting};
 pub use settings::{RECEIVER_SETTINGS, Receiver, ReceiverKind, Receivers, check};
@@ -53,6 +54,9 @@ pub struct Undelivered {
     pub waiting: Vec<Waiting>,
     /// The keys of what it was told last, and of what was given up: they are not told again.
     pub settled: Vec<String>,
+    /// What was cleared not long ago, if it is told again that it was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cleared: Vec<Cleared>,
 }
 
 /// What became of the events for a receiver, since the start.

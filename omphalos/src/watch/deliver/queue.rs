@@ -57,7 +57,10 @@ impl Room {
     pub fn new(receiver: Receiver, kept: Undelivered) -> Self {
         let counts = ReceiverCounts { receiver: receiver.name.clone(), ..Default::default() };
         let is_told_again = receiver.kind == Some(ReceiverKind::Alertmanager);
-        let active = is_told_again.then(Active::default);
+        let mut active = is_told_again.then(Active::default);
+        if let Some(active) = &mut active {
+            active.remember(kept.cleared);
+        }
         let settled = kept.settled.into();
         let mut state = State { settled, counts, active, ..State::default() };
         state.bound_settled();
@@ -175,6 +178,7 @@ impl Room {
             receiver: self.receiver.name.clone(),
             waiting: state.waiting.iter().cloned().collect(),
             settled: state.settled.iter().cloned().collect(),
+            cleared: state.active.as_ref().map(Active::cleared).unwrap_or_default(),
         }
     }
 

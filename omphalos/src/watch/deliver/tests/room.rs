@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use omphalos_common::config::Period;
 use omphalos_live::alert::{Change, Event};
 
+use super::super::queue::Room;
 use super::super::{
     Deliveries, MOST_WAITING, Receiver, ReceiverCounts, ReceiverKind, Undelivered, key,
 };
@@ -38,6 +39,30 @@ fn three() -> [Event; 3] {
 
 fn keys(events: &[Event]) -> Vec<String> {
     events.iter().map(key).collect()
+}
+
+/// The kind: a receiver that forgets is told that an alert is over as long after a restart as without one.
+#[test]
+fn what_was_cleared_is_told_again_after_a_restart() {
+    let manager = Receiver { kind: Some(ReceiverKind::Alertmanager), ..webhook(String::new()) };
+    let again = |room: &Room| {
+        let again = room.again().unwrap_or_default().into_iter();
+        again.map(|again| (again.alert.rule, again.cleared)).collect::<Vec<_>>()
+    };
+    let room = Room::new(manager.clone(), Undelivered::default());
+    three().iter().for_each(|event| room.push(event, 0));
+    let expected = [("errors".to_owned(), None), ("slow".to_owned(), Some(2_000))];
+    assert_eq!(again(&room), expected);
+    let kept = serde_json::to_string(&room.kept()).unwrap();
+    let room = Room::new(manager.clone(), serde_json::from_str(&kept).unwrap());
+    assert_eq!(again(&room), expected[1..], "what is raised is told by whoever knows it");
+    room.push(&event("slow", 3_000, Change::Raised), 0);
+    assert_eq!(again(&room), [("slow".to_owned(), None)]);
+
+    let long_ago = kept.replace("\"until\":1", "\"until\":");
+    assert_ne!(long_ago, kept);
+    let room = Room::new(manager, serde_json::from_str(&long_ago).unwrap());
+    assert_eq!(again(&room), []);
 }
 
 /// Waits until the counts of the only receiver are as wanted.
