@@ -33,6 +33,9 @@ pub struct SeriesSettings {
     pub filter: Option<Filter>,
     /// From which status on a response is an error.
     pub errors_from: u16,
+    /// Whether steps are told of which lines are missing: for who adds them up, and not for who keeps one
+    /// value a step.
+    pub tells_parts: bool,
 }
 
 impl Default for SeriesSettings {
@@ -45,6 +48,7 @@ impl Default for SeriesSettings {
             most: 10_000,
             filter: None,
             errors_from: 500,
+            tells_parts: false,
         }
     }
 }
@@ -215,7 +219,7 @@ impl SeriesOf {
                 break;
             }
             let (number, step) = entry.remove_entry();
-            if number < self.first_whole {
+            if number < self.first_whole && !self.settings.tells_parts {
                 continue;
             }
             let at = self.timeline.start_of(number) / 1_000_000;
@@ -368,6 +372,10 @@ mod tests {
         let mut points = Vec::new();
         series.finish(&mut points);
         assert_eq!(points, []);
+        let added = SeriesSettings { tells_parts: true, ..settings(vec![Dimension::Host], 3) };
+        let mut series = SeriesOf::new(added).unwrap();
+        series.resume((START + 1) * SECOND);
+        assert_eq!(told(&mut series, 1, 140), [(0, 59), (60, 60)]);
     }
 
     #[test]

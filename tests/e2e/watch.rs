@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use omphalos_tests::wait::rest;
-use omphalos_tests::{Elastic, LogFile, Program, Stack, eventually, holds};
+use omphalos_tests::{Elastic, LogFile, Program, Prometheus, Stack, eventually, holds};
 use serde_json::Value;
 
 /// Raised with ten lines in five seconds, cleared without any.
@@ -53,6 +53,39 @@ fn what_is_raised_is_remembered_over_a_kill_and_cleared_once() {
     eventually("it is cleared", || holds(events(&program, "cleared") > 0.5, program.log()));
     assert!(events(&program, "raised") < 0.5, "{}", program.log());
     assert!(program.sample("omphalos_alerts_raised{rule=\"busy\"}") < 0.5);
+}
+
+/// Every line that came while it watched is in the sums that Prometheus reads, also those of a step of
+/// which it saw only a part.
+#[test]
+fn series_and_alerts_are_read_by_a_real_prometheus() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("omphalos.toml");
+    let output = "[[output]]\nkind = \"prometheus\"\ntags = [\"status\", \"path\"]\ninterval = \"1s\"\n";
+    fs::write(&config, output).expect("a file");
+    let mut log = LogFile::create(&directory.path().join("access.log"));
+    let program = watch(directory.path(), log.path())
+        .option("--config", config.display())
+        .option("--from", "end")
+        .option("--alert", BUSY)
+        .start();
+    program.wait_for_log("watching");
+    let prometheus =
+        Prometheus::start(&directory.path().join("prometheus"), "groups: []", &[program.port()]);
+    let value = |query: &str| prometheus.value(query).unwrap_or(0.0);
+    for round in 1..=3 {
+        write(&mut log, 50);
+        eventually("the lines are counted", || {
+            let hits = value("omphalos_series_hits_total{status=\"200\",path=\"/a\"}");
+            let bytes = value("omphalos_series_bytes_total");
+            let expected = f64::from(50 * round);
+            holds(hits == expected && bytes == expected, format!("{hits} {bytes}: {}", program.log()))
+        });
+    }
+    eventually("the alert is counted", || {
+        let raised = value("omphalos_alert_events_total{rule=\"busy\",what=\"raised\"}");
+        holds(raised > 0.5, format!("{raised}"))
+    });
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What rules see at the end of a step, and what follows from it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::sketch::Depth;
+use crate::sketch::{Depth, Merged};
 
 use super::event::{Alert, Event, Named};
 use super::group::{ALL, FORGOTTEN_AFTER, Group, Judged, View, millis};
 use super::known::Known;
-use super::reading::{Reading, seen};
+use super::reading::{Amount, Latencies, Reading, seen};
 use super::rule::{Limit, Measure, Rule, Subject};
 use super::state::{Change, Held, Seen};
 use super::window::Window;
@@ -23,6 +24,46 @@ struct Found {
     text: Box<str>,
     /// `None` for a key that is forgotten.
     seen: Option<Seen>,
+}
+
+/// The window of a view and the one before.
+struct Windows<'a> {
+    now: Window<'a>,
+    before: Option<Window<'a>>,
+    /// The highest certain value of all keys, by measure and least hits.
+    highest: RefCell<Vec<(Measure, u64, f64)>>,
+}
+
+impl Windows<'_> {
+    fn of(&self, hash: u64, is_whole: bool) -> Reading<'_> {
+        let (now, latencies) = (self.now.amount(hash), self.now.latencies(hash));
+        Reading { now, before: self.before(hash), latencies, is_whole }
+    }
+
+    fn of_key<'w>(&self, merged: &'w Merged<'w>, is_whole: bool) -> Reading<'w> {
+        let (now, latencies) = (Amount::of_key(merged), Latencies::OfKey(&merged.latency));
+        Reading { now, before: self.before(merged.key.hash), latencies, is_whole }
+    }
+
+    fn before(&self, hash: u64) -> Amount {
+        self.before.as_ref().map(|before| before.amount(hash)).unwrap_or_default()
+    }
+
+    /// Whether no key reaches the limit of a rule that is raised by high values.
+    fn is_below(&self, rule: &Rule) -> bool {
+        let Limit::AtLeast { raise, .. } = rule.limit else { return false };
+        let mut all = self.highest.borrow_mut();
+        let known = all.iter().find(|(measure, least, _)| {
+            (*measure, *least) == (rule.measure, rule.least_hits)
+        });
+        let highest = known.map(|(_, _, highest)| *highest).unwrap_or_else(|| {
+            let values = self.now.keys.iter().filter_map(|key| self.of_key(key, true).value(rule));
+            let highest = values.map(|(least, _)| least).fold(f64::NEG_INFINITY, f64::max);
+            all.push((rule.measure, rule.least_hits, highest));
+            highest
+        });
+        highest < raise
+    }
 }
 
 impl Group {
@@ -57,31 +98,22 @@ impl Group {
     fn look(&self, view: &View, at: i64, found: &mut Vec<Found>) {
         let last = at.div_euclid(self.step) - 1;
         let now = Window::new(&self.live, view, last);
-        let before = if view.has_before {
+        let before = view.has_before.then(|| {
             let sums = View { depth: Depth::Sums, rules: Vec::new(), ..*view };
             Window::new(&self.live, &sums, last.saturating_sub(view.steps))
-        } else {
-            Window::default()
-        };
+        });
+        let windows = Windows { now, before, highest: RefCell::default() };
         let rules = view.rules.iter().filter_map(|rule| Some((*rule, self.rules.get(*rule)?)));
         for (rule, judged) in rules {
             let is_whole = self.is_whole(&judged.rule, at);
-            let read = |hash| {
-                let reading = Reading {
-                    now: now.amount(hash),
-                    before: before.amount(hash),
-                    latencies: now.latencies(hash),
-                    is_whole,
-                };
-                reading.seen(&judged.rule)
-            };
-            let mut find = |hash: u64, text: &str, seen: Seen| {
-                found.push(Found { rule, hash, text: text.into(), seen: Some(seen) });
+            let mut find = |hash: u64, text: &str| {
+                let seen = Some(windows.of(hash, is_whole).seen(&judged.rule));
+                found.push(Found { rule, hash, text: text.into(), seen });
             };
             match (judged.only, &judged.rule.subject) {
-                (Some(hash), Subject::Key(_, text)) => find(hash, text, read(hash)),
-                (Some(_), _) => find(ALL, "", read(ALL)),
-                (None, _) => self.look_at_each(rule, judged, (&now, &read), found),
+                (Some(hash), Subject::Key(_, text)) => find(hash, text),
+                (Some(_), _) => find(ALL, ""),
+                (None, _) => self.look_at_each(rule, judged, (&windows, is_whole), found),
             }
         }
     }
@@ -92,17 +124,23 @@ impl Group {
         &self,
         rule: usize,
         judged: &Judged,
-        (now, read): (&Window<'_>, &dyn Fn(u64) -> Seen),
+        (windows, is_whole): (&Windows<'_>, bool),
         found: &mut Vec<Found>,
     ) {
+        let now = &windows.now;
+        // Of very many rules few are ever near their limits.
+        if judged.held.is_empty() && windows.is_below(&judged.rule) {
+            return;
+        }
         for merged in &now.keys {
             let hash = merged.key.hash;
-            let seen = read(hash);
+            let seen = windows.of_key(merged, is_whole).seen(&judged.rule);
             if matches!(seen, Seen::Over(_)) || judged.held.contains_key(&hash) {
                 let text = String::from_utf8_lossy(merged.key.text).into();
                 found.push(Found { rule, hash, text, seen: Some(seen) });
             }
         }
+        let read = |hash| windows.of(hash, is_whole).seen(&judged.rule);
         let known = self.known_of(&judged.rule).filter(|_| is_low(&judged.rule));
         for (hash, (text, _)) in judged.held.iter().filter(|(hash, _)| !now.has(**hash)) {
             let is_forgotten = known.is_some_and(|known| known.get(*hash).is_none());

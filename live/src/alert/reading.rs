@@ -104,7 +104,7 @@ pub struct Reading<'a> {
 impl Reading<'_> {
     /// The value by a measure, at least and at most; `None` where there are not enough lines to tell.
     #[expect(clippy::cast_precision_loss, reason = "values for limits")]
-    fn value(&self, rule: &Rule) -> Option<(f64, f64)> {
+    pub fn value(&self, rule: &Rule) -> Option<(f64, f64)> {
         let Amount { hits, bytes, errors } = self.now;
         let pair = |range: Range| (range.least as f64, range.most as f64);
         let enough = rule.least_hits.max(1);

@@ -1,9 +1,7 @@
 //! The lines of one window: all of them, and those of each key.
 
-use std::collections::HashMap;
-
 use crate::live::Live;
-use crate::sketch::{Merged, Merger, Over};
+use crate::sketch::{Index, Merged, Merger, Over};
 use crate::step::Totals;
 
 use super::group::{ALL, View};
@@ -15,7 +13,7 @@ pub struct Window<'a> {
     totals: Totals,
     /// Each key.
     pub keys: Vec<Merged<'a>>,
-    places: HashMap<u64, usize>,
+    index: Index,
     floor: Over,
 }
 
@@ -32,13 +30,14 @@ impl<'a> Window<'a> {
         let mut merger = Merger::new(view.depth);
         steps.filter_map(|step| step.tables.get(place)).for_each(|table| merger.add(table, None));
         let floor = merger.floor();
-        let keys = merger.finish();
-        let places = keys.iter().enumerate().map(|(place, merged)| (merged.key.hash, place));
-        Self { places: places.collect(), totals: Totals::default(), keys, floor }
+        let (keys, index) = merger.finish_with_index();
+        Self { totals: Totals::default(), keys, index, floor }
     }
 
     fn key(&self, hash: u64) -> Option<&Merged<'a>> {
-        self.places.get(&hash).and_then(|place| self.keys.get(*place))
+        let key = |place: u32| self.keys.get(place as usize);
+        let is_it = |place| key(place).is_some_and(|merged| merged.key.hash == hash);
+        self.index.find(hash, is_it).and_then(key)
     }
 
     /// The lines of a key, or all.
@@ -59,6 +58,6 @@ impl<'a> Window<'a> {
 
     /// Whether a key is in it.
     pub fn has(&self, hash: u64) -> bool {
-        self.places.contains_key(&hash)
+        self.key(hash).is_some()
     }
 }

@@ -114,12 +114,17 @@ impl<'a> Merger<'a> {
     }
 
     /// All keys. What those may have had that were not in a table is in their sums.
-    pub fn finish(mut self) -> Vec<Merged<'a>> {
+    pub fn finish(self) -> Vec<Merged<'a>> {
+        self.finish_with_index().0
+    }
+
+    /// The same, and where each is by its hash.
+    pub fn finish_with_index(mut self) -> (Vec<Merged<'a>>, Index) {
         for merged in &mut self.merged {
             let absent = self.floor.without(&merged.floors);
             merged.counts.add_over(&absent);
             merged.over.add(&absent);
         }
-        self.merged
+        (self.merged, self.index)
     }
 }

@@ -13,6 +13,7 @@ mod uniques;
 
 pub use clients::Clients;
 pub use counts::{Counts, Figures, Over};
+pub use index::Index;
 pub use key_latency::{KeyLatency, WITHIN as KEY_LATENCY_WITHIN, bucket};
 pub use latency::{Latency, WITHIN as LATENCY_WITHIN};
 pub use merge::{Depth, Merged, Merger};

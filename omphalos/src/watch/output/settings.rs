@@ -154,6 +154,7 @@ impl Output {
             tags: self.tags.iter().map(|tag| Dimension::named(tag)).collect(),
             step: self.interval.0,
             filter: self.filter.as_deref().and_then(|filter| Filter::new(filter).ok()),
+            tells_parts: self.is_scraped(),
             ..SeriesSettings::default()
         }
     }
