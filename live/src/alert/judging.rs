@@ -53,15 +53,16 @@ impl Windows<'_> {
     fn is_below(&self, rule: &Rule) -> bool {
         let Limit::AtLeast { raise, .. } = rule.limit else { return false };
         let mut all = self.highest.borrow_mut();
-        let known = all.iter().find(|(measure, least, _)| {
+        let is_known = |(measure, least, _): &&(Measure, u64, f64)| {
             (*measure, *least) == (rule.measure, rule.least_hits)
-        });
-        let highest = known.map(|(_, _, highest)| *highest).unwrap_or_else(|| {
-            let values = self.now.keys.iter().filter_map(|key| self.of_key(key, true).value(rule));
-            let highest = values.map(|(least, _)| least).fold(f64::NEG_INFINITY, f64::max);
-            all.push((rule.measure, rule.least_hits, highest));
-            highest
-        });
+        };
+        let known = all.iter().find(is_known).map(|(_, _, highest)| *highest);
+        if let Some(highest) = known {
+            return highest < raise;
+        }
+        let values = self.now.keys.iter().filter_map(|key| self.of_key(key, true).value(rule));
+        let highest = values.map(|(least, _)| least).fold(f64::NEG_INFINITY, f64::max);
+        all.push((rule.measure, rule.least_hits, highest));
         highest < raise
     }
 }

@@ -129,9 +129,8 @@ impl Reading<'_> {
             Measure::Change => {
                 let before = self.before.hits;
                 // In this order whole percents are exact.
-                let change = |now: u64, before: u64| {
-                    (now as f64 - before as f64) * 100.0 / before as f64
-                };
+                let change =
+                    |now: u64, before: u64| (now as f64 - before as f64) * 100.0 / before as f64;
                 let is_known = before.least >= enough;
                 is_known.then(|| (change(hits.least, before.most), change(hits.most, before.least)))
             }

@@ -297,7 +297,7 @@ proptest! {
         let newest = lines.iter().map(|line| line.time / 1_000_000).max().unwrap_or(0);
         for rule in rules {
             let rules = vec![rule];
-            let step = rules[0].step().unwrap().as_millis() as i64;
+            let step = i64::try_from(rules[0].step().unwrap().as_millis()).unwrap();
             let mut alerts = Alerts::new(rules.clone(), &settings).unwrap();
             let mut events = Vec::new();
             for line in &lines {

@@ -128,18 +128,6 @@ fn a_rule_that_cannot_be_used_says_which_setting_and_what_is_expected() {
             "window: expected whole seconds",
         ),
         (
-            Rule {
-                measure: Measure::ErrorShare,
-                limit: Limit::AtLeast { raise: 150.0, clear: 1.0 },
-                ..rule("a")
-            },
-            "at_least: expected a part of 100 %, found 150 %",
-        ),
-        (
-            Rule { limit: Limit::AtMost { raise: -1.0, clear: 4.0 }, ..rule("a") },
-            "at_most: expected a value that there can be, found -1",
-        ),
-        (
             silence(0.5),
             "at_least: expected how long a silence is an alert, of 1 s and more, found 0.5",
         ),
@@ -165,6 +153,24 @@ fn a_rule_that_cannot_be_used_says_which_setting_and_what_is_expected() {
     };
     let many = Alerts::new((0..17).map(each).collect(), &Settings::default()).unwrap_err();
     assert!(many.to_string().contains("at most 16 different filters"), "{many}");
+}
+
+#[test]
+fn a_limit_that_no_value_can_reach_is_refused() {
+    let share = |raise, clear| Rule {
+        measure: Measure::ErrorShare,
+        limit: Limit::AtLeast { raise, clear },
+        ..rule("a")
+    };
+    let few = Rule { limit: Limit::AtMost { raise: -1.0, clear: 4.0 }, ..rule("a") };
+    for (rule, expected) in [
+        (share(150.0, 1.0), "at_least: expected a part of 100 %, found 150 %"),
+        (few, "at_most: expected a value that there can be, found -1"),
+    ] {
+        let error = Alerts::new(vec![rule], &Settings::default()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(Alerts::new(vec![share(100.0, 100.0)], &Settings::default()).is_ok());
 }
 
 /// The kind: whole percents, which people write, must be reached exactly.

@@ -50,7 +50,9 @@ fn what_was_cleared_is_told_again_after_a_restart() {
         again.map(|again| (again.alert.rule, again.cleared)).collect::<Vec<_>>()
     };
     let room = Room::new(manager.clone(), Undelivered::default());
-    three().iter().for_each(|event| room.push(event, 0));
+    for event in &three() {
+        room.push(event, 0);
+    }
     let expected = [("errors".to_owned(), None), ("slow".to_owned(), Some(2_000))];
     assert_eq!(again(&room), expected);
     let kept = serde_json::to_string(&room.kept()).unwrap();
