@@ -282,25 +282,28 @@ fn over_tls_mail_is_given_to_whom_the_certificate_proves_with_the_password() {
     let ca_file = file("ca.pem", &authority.pem());
     let certificate = file("cert.pem", &certificate.pem()).display().to_string();
     let key = file("key.pem", &key.serialize_pem()).display().to_string();
-    let smtp = Smtp::start(&directory.path().join("smtp"), &[&certificate, &key, "right"]);
-    let url = |host: &str| format!("smtps://omphalos@{host}:{}", smtp.port());
-    let secured = |host: &str, password: &str| Receiver {
-        ca_file: Some(ca_file.clone()),
-        password_file: Some(file(&format!("{host}-{password}"), &format!("{password}\n"))),
-        give_up_after: period(500),
-        ..people(url(host), &["a@example.com"])
-    };
-    for (receiver, expected) in [
-        // The certificate has another name.
-        (secured("127.0.0.1", "right"), (0, 1)),
-        (Receiver { ca_file: None, ..secured("localhost", "right") }, (0, 1)),
-        (secured("localhost", "wrong"), (0, 1)),
-        (secured("localhost", "right"), (1, 0)),
-    ] {
-        let rig = Rig::new(receiver);
-        rig.send(&[event("slow", "a.example", Change::Raised)]);
-        let counts = rig.wait("it has an end", |counts| counts.waiting == 0);
-        assert_eq!((counts.delivered, counts.given_up), expected);
-        assert_eq!(smtp.mails().len(), usize::from(expected.0 == 1));
+    let words = [&*certificate, &*key, "right", "starttls"];
+    for (scheme, words) in [("smtps", &words[..3]), ("smtp", &words)] {
+        let smtp = Smtp::start(&directory.path().join(scheme), words);
+        let url = |host: &str| format!("{scheme}://omphalos@{host}:{}", smtp.port());
+        let secured = |host: &str, password: &str| Receiver {
+            ca_file: Some(ca_file.clone()),
+            password_file: Some(file(&format!("{host}-{password}"), &format!("{password}\n"))),
+            give_up_after: period(500),
+            ..people(url(host), &["a@example.com"])
+        };
+        for (receiver, expected) in [
+            // The certificate has another name.
+            (secured("127.0.0.1", "right"), (0, 1)),
+            (Receiver { ca_file: None, ..secured("localhost", "right") }, (0, 1)),
+            (secured("localhost", "wrong"), (0, 1)),
+            (secured("localhost", "right"), (1, 0)),
+        ] {
+            let rig = Rig::new(receiver);
+            rig.send(&[event("slow", "a.example", Change::Raised)]);
+            let counts = rig.wait("it has an end", |counts| counts.waiting == 0);
+            assert_eq!((counts.delivered, counts.given_up), expected, "{scheme}");
+            assert_eq!(smtp.mails().len(), usize::from(expected.0 == 1), "{scheme}");
+        }
     }
 }

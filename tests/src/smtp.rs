@@ -12,7 +12,7 @@ pub struct Smtp {
 }
 
 impl Smtp {
-    /// In `directory`; with `secured`, a certificate, its key and a password, only for the user `omphalos`, over TLS.
+    /// In `directory`; with `secured`, a certificate, its key and a password, only for the user `omphalos`, over TLS; with `starttls` behind them, TLS begins when the client says so, and nothing is taken before.
     pub fn start(directory: &Path, secured: &[&str]) -> Self {
         let server = Server::new("smtp.sh", &[], directory, secured).started();
         Self { server, mails: directory.join("mails") }

@@ -1,4 +1,4 @@
-"""A mail server that keeps each mail in a file: smtp.py PORT FOLDER [CERTIFICATE KEY PASSWORD].
+"""A mail server that keeps each mail in a file: smtp.py PORT FOLDER [CERTIFICATE KEY PASSWORD [starttls]].
 
 It refuses who is called refused@, for ever, and takes mail for later@ only when it is asked again.
 """
@@ -50,6 +50,9 @@ async def main():
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(secured[0], secured[1])
         options = {"auth_required": True, "auth_require_tls": False, "authenticator": is_known}
+    if secured[3:]:
+        options |= {"tls_context": context, "require_starttls": True}
+        context = None
     loop = asyncio.get_running_loop()
     new = lambda: SMTP(keeper, hostname="mail.example", loop=loop, **options)
     server = await loop.create_server(new, "127.0.0.1", port, ssl=context)

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Runs one real SMTP server (aiosmtpd) in the foreground, on 127.0.0.1 only, which keeps each mail in a folder.
 #
-# Usage: smtp.sh DIR PORT [CERTIFICATE KEY PASSWORD]
+# Usage: smtp.sh DIR PORT [CERTIFICATE KEY PASSWORD [starttls]]
 #   PORT         0 picks a free one
 #   CERTIFICATE  PEM file; with it and its KEY all is TLS from the start, and only the user "omphalos" with the PASSWORD may send
+#   starttls     TLS begins when the client says so, and nothing is taken before
 # Prints `READY smtp://127.0.0.1:PORT pid=PID` once it listens. Stops on SIGTERM, SIGINT or the end of standard input. Exits with
 # 1 where it does not start or ends by itself. In DIR: pid, log (all output), mails/ with 1.eml, 2.eml and so on.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$here/serve.sh"
 
-[ $# -eq 2 ] || [ $# -eq 5 ] || die "usage: smtp.sh DIR PORT [CERTIFICATE KEY PASSWORD]"
+[ $# -eq 2 ] || [ $# -eq 5 ] || [ $# -eq 6 ] || die "usage: smtp.sh DIR PORT [CERTIFICATE KEY PASSWORD [starttls]]"
 "$here/install.sh" smtp >&2
 claim "$1"
 port=''

@@ -118,8 +118,11 @@ fn transport(
     let tls = match () {
         () if is_wrapped => Tls::Wrapper(tls(receiver, &host)?),
         // The certificate of a machine's own server is seldom one that anybody knows.
-        () if is_on_this_machine(url) => Tls::None,
-        () if credentials.is_some() => Tls::Required(tls(receiver, &host)?),
+        () if is_on_this_machine(url) && receiver.ca_file.is_none() => Tls::None,
+        // Who names an authority means to be encrypted.
+        () if credentials.is_some() || receiver.ca_file.is_some() => {
+            Tls::Required(tls(receiver, &host)?)
+        }
         () => Tls::Opportunistic(tls(receiver, &host)?),
     };
     let server = format!("{}://{}:{port}", url.scheme(), url.host_str().unwrap_or_default());
