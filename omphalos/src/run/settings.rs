@@ -74,13 +74,13 @@ pub fn all_settings() -> Vec<Setting> {
     rows.extend(shipper.iter().filter(|row| !is_told(row)));
     rows.extend(AMQP_SETTINGS.iter().map(|row| match row.key {
         "amqp.url" => row.default("").help(
-            "Broker URLs, tried in turn. If set, documents go through RabbitMQ instead of straight to the indexer.",
+            "Broker URLs, tried in turn. If set, documents go through RabbitMQ instead of straight to the indexer. Everybody sees flags (ps): give a password by url_file, or the variable.",
         ),
         _ => *row,
     }));
     rows.extend(indexer.iter().filter(|row| !is_told(row)).map(|row| match row.key {
         "elasticsearch.url" => row.default("").help(
-            "Elasticsearch or OpenSearch URLs, used in turn. If set, documents go there instead of into the embedded store.",
+            "Elasticsearch or OpenSearch URLs, used in turn. If set, documents go there instead of into the embedded store. Everybody sees flags (ps): give a password by password_file, or the variable.",
         ),
         // --udp is where the shipper sends to.
         "receive.listen" => row.without_alias(),
