@@ -102,6 +102,35 @@ fn wait_for_dead(process: &Program, letters: u32) {
     });
 }
 
+/// The kind of fault: the log says what becomes of a document before it is known.
+#[test]
+fn only_what_is_indexed_is_said_to_be() {
+    const SAID: &str = "is indexed with its fields as text in message, tagged mapping_conflict";
+    let site = Site::new();
+    let elastic = site.alone.elastic();
+    // Made before the template is there, it knows no message, which the second form has.
+    let mut store = site.alone.start_store();
+    elastic.must(Method::PUT, INDEX, &strict());
+    assert_eq!(store.terminate(), Some(0));
+    let process = site.run();
+    let line = |day: u8, id: &str| {
+        format!("{{\"@timestamp\":\"2026-11-{day}T01:00:00Z\",\"order\":{{\"id\":{id}}}}}\n")
+    };
+    let mut text = line(22, "{\"a\":1}");
+    fs::write(&site.log, &text).expect("the log");
+    wait_for_dead(&process, 1);
+    process.wait_for_log("a document is refused and goes to the dead letters");
+    assert_eq!(process.count_in_log(SAID), 0, "{}", process.log());
+    for id in ["1", "{\"a\":1}"] {
+        text.push_str(&line(23, id));
+        fs::write(&site.log, &text).expect("the log");
+        let wanted = if id == "1" { 1 } else { 2 };
+        elastic.wait_for_count(wanted);
+    }
+    process.wait_for_log(SAID);
+    assert_eq!(process.count_in_log(SAID), 1, "{}", process.log());
+}
+
 #[test]
 fn what_run_could_not_index_is_listed_replayed_and_dropped_while_it_runs_and_after() {
     let site = Site::new();
