@@ -18,10 +18,11 @@ use tempfile::TempDir;
 use crate::audit::delete_at;
 use crate::run::Alone;
 
-const INDEX: &str = "omphalos-app-2026.11.22";
+/// Where its lines go.
+pub const INDEX: &str = "omphalos-app-2026.11.22";
 
 /// A mapping that takes orders with an id, and nothing more.
-fn strict() -> Value {
+pub fn strict() -> Value {
     let keywords = |names: &[&str]| -> Value {
         let all = names.iter().map(|name| ((*name).to_owned(), json!({"type": "keyword"})));
         json!({"properties": Value::Object(all.collect())})
@@ -50,20 +51,24 @@ fn lines(numbers: std::ops::Range<u64>) -> String {
 }
 
 /// A process with a log of JSON lines.
-struct Site {
-    alone: Alone,
-    log: PathBuf,
+pub struct Site {
+    /// Where everything is.
+    pub alone: Alone,
+    /// The log.
+    pub log: PathBuf,
 }
 
 impl Site {
-    fn new() -> Self {
+    /// With an empty log.
+    pub fn new() -> Self {
         let alone = Alone::new();
         let log = alone.directory.path().join("app.json");
         fs::write(&log, "").expect("a log");
         Self { alone, log }
     }
 
-    fn run(&self) -> Program {
+    /// The process, started.
+    pub fn run(&self) -> Program {
         let run = self.alone.with_state("run").arg(self.log.display());
         run.args(["--parser", "json", "--dataset", "app", "--checkpoint-interval", "20ms"])
             .listening()
@@ -95,40 +100,12 @@ impl Site {
     }
 }
 
-fn wait_for_dead(process: &Program, letters: u32) {
+/// Waits until so many are dead letters.
+pub fn wait_for_dead(process: &Program, letters: u32) {
     eventually("they are dead letters", || {
         let dead = process.metric("omphalos_indexer_documents_dead_total");
         holds((dead - f64::from(letters)).abs() < 0.5, dead)
     });
-}
-
-/// The kind of fault: the log says what becomes of a document before it is known.
-#[test]
-fn only_what_is_indexed_is_said_to_be() {
-    const SAID: &str = "is indexed with its fields as text in message, tagged mapping_conflict";
-    let site = Site::new();
-    let elastic = site.alone.elastic();
-    // Made before the template is there, it knows no message, which the second form has.
-    let mut store = site.alone.start_store();
-    elastic.must(Method::PUT, INDEX, &strict());
-    assert_eq!(store.terminate(), Some(0));
-    let process = site.run();
-    let line = |day: u8, id: &str| {
-        format!("{{\"@timestamp\":\"2026-11-{day}T01:00:00Z\",\"order\":{{\"id\":{id}}}}}\n")
-    };
-    let mut text = line(22, "{\"a\":1}");
-    fs::write(&site.log, &text).expect("the log");
-    wait_for_dead(&process, 1);
-    process.wait_for_log("a document is refused and goes to the dead letters");
-    assert_eq!(process.count_in_log(SAID), 0, "{}", process.log());
-    for id in ["1", "{\"a\":1}"] {
-        text.push_str(&line(23, id));
-        fs::write(&site.log, &text).expect("the log");
-        let wanted = if id == "1" { 1 } else { 2 };
-        elastic.wait_for_count(wanted);
-    }
-    process.wait_for_log(SAID);
-    assert_eq!(process.count_in_log(SAID), 1, "{}", process.log());
 }
 
 #[test]
