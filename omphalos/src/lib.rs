@@ -14,6 +14,7 @@ mod import;
 mod local_road;
 mod parse;
 mod reading;
+mod regular;
 pub mod run;
 mod search;
 mod store_owner;

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write, stdin, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
@@ -17,6 +18,7 @@ use omphalos_transport::batch::BatchSettings;
 
 use crate::audit::table_of;
 use crate::reading::{Finished, Reading, Source};
+use crate::regular::irregular;
 
 const EXAMPLES: &str = "\
 A line without a time gets the time of the line before it, or the present if no line before it has one.
@@ -95,9 +97,7 @@ fn source(name: &OsStr, tables: &[MonitorSettings], host: &Host) -> Result<Sourc
     let file = File::open(&path).map_err(unreadable)?;
     let table = table_of(tables, &path)?;
     if kind.is_dir() {
-        return Err(ConfigError::invalid(format!(
-            "{shown}: expected a file; name the files of a directory, as in {shown}/*"
-        )));
+        return Err(irregular(Path::new(name), kind));
     }
     if kind.is_file() {
         return Ok(Source::once(vec![table.input_of_file(&path, &path)?], host.clone()));

@@ -18,6 +18,7 @@ use omphalos_shipper::monitor::{
 use omphalos_transport::batch::BatchSettings;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
+use tracing::subscriber::{NoSubscriber, with_default};
 use tracing::warn;
 
 /// Longer than any reading takes.
@@ -35,6 +36,8 @@ pub struct Source {
     pub pipe: Option<Box<dyn Read + Send>>,
     /// Whether to say that lines have no time.
     pub says_untimed: bool,
+    /// Whether nothing is said at all, because the same is read by somebody else who says it.
+    pub is_quiet: bool,
     /// Whether to wait for more at the ends of files.
     pub follows: bool,
     /// What writes the documents.
@@ -54,6 +57,7 @@ impl Source {
             remembered: Remembered::default(),
             pipe: None,
             says_untimed: true,
+            is_quiet: false,
             follows: false,
             documents: Documents::default(),
             health: Health::default(),
@@ -77,6 +81,7 @@ pub struct Reading {
     inbox: Inbox,
     monitor: oneshot::Receiver<Ended>,
     metrics: ShipperMetrics,
+    is_quiet: bool,
 }
 
 impl Reading {
@@ -91,7 +96,7 @@ impl Reading {
     ) -> anyhow::Result<(Self, mpsc::Receiver<T>)> {
         let Source { inputs, host, remembered, pipe, says_untimed, follows, documents, .. } =
             source;
-        let (health, metrics) = (source.health, source.metrics);
+        let (health, metrics, is_quiet) = (source.health, source.metrics, source.is_quiet);
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let state = StateDir::open(directory.path())?;
         let (batches, closed) = sync_channel(1);
@@ -116,12 +121,17 @@ impl Reading {
         thread::Builder::new().name("monitor".to_owned()).spawn(move || {
             // The monitor's checkpoint, which nobody needs, goes when the monitor has gone.
             let _state: TempDir = directory;
+            let end = if is_quiet {
+                with_default(NoSubscriber::default(), || monitor.run())
+            } else {
+                monitor.run()
+            };
             // Nobody waits for it where the audit was given up.
-            drop(ended.send(monitor.run()));
+            drop(ended.send(end));
         })?;
         let news = inbox.clone();
         let passed_on = pass_on(closed, news, bodies, turn)?;
-        let reading = Self { inbox, monitor: monitoring, metrics };
+        let reading = Self { inbox, monitor: monitoring, metrics, is_quiet };
         Ok((reading, passed_on))
     }
 
@@ -144,7 +154,7 @@ impl Reading {
             Ended::Incomplete(missed) => missed,
             Ended::Settled | Ended::Unconfirmed | Ended::Unsaved => Vec::new(),
         };
-        for one in &missed {
+        for one in missed.iter().filter(|_| !self.is_quiet) {
             warn!("{one}");
         }
         Ok(Finished {

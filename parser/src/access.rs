@@ -157,7 +157,7 @@ impl Parse for AccessParser {
             fields.texts = Texts::Plain;
         }
         let problem = read.err();
-        Parsed::Event { time, is_zone_assumed: false, fields: Fields::Request(fields), problem }
+        Parsed::Event { time, is_assumed: false, fields: Fields::Request(fields), problem }
     }
 }
 

@@ -51,7 +51,7 @@ impl Parse for JsonParser {
     ) -> Parsed<'a> {
         let failed = |problem| Parsed::Event {
             time: None,
-            is_zone_assumed: false,
+            is_assumed: false,
             fields: Fields::Message,
             problem: Some(problem),
         };
@@ -70,7 +70,7 @@ impl Parse for JsonParser {
         };
         fields.part_repeated();
         let time = fields.take_time(calendar, &self.times);
-        Parsed::Event { time, is_zone_assumed: false, fields: Fields::Json(fields), problem: None }
+        Parsed::Event { time, is_assumed: false, fields: Fields::Json(fields), problem: None }
     }
 }
 

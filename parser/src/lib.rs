@@ -70,8 +70,9 @@ pub enum Parsed<'a> {
     Event {
         /// The line's own time.
         time: Option<Time>,
-        /// Whether the time has no zone, and none is known for the file: it may be hours off.
-        is_zone_assumed: bool,
+        /// Whether the time is not all the line's own: it has no zone, and none is known for the file, or
+        /// its day is concluded from elsewhere. It may be hours or a day off.
+        is_assumed: bool,
         /// What the parser is certain of.
         fields: Fields<'a>,
         /// Why the rest was not understood; the line is then shipped in `message` as well.

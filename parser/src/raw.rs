@@ -9,7 +9,7 @@ pub struct RawParser;
 
 impl Parse for RawParser {
     fn parse<'a>(&'a mut self, _: &mut Calendar, _: &'a [u8], _: &mut List<'a>) -> Parsed<'a> {
-        Parsed::Event { time: None, is_zone_assumed: false, fields: Fields::Message, problem: None }
+        Parsed::Event { time: None, is_assumed: false, fields: Fields::Message, problem: None }
     }
 
     fn has_times(&self) -> bool {

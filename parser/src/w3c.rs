@@ -4,6 +4,9 @@
 //!
 //! Times are UTC, but for `date-local` and `time-local`, which are the server's and do not say where
 //! that is: they are read in the zone of the settings, else as UTC, and then said to be assumed.
+//! A time without a date is of the day of the `#Date` directive, or of the next one where it is earlier
+//! than that. It is told by line and directive alone, and not by the lines before: ids have the time in
+//! them, and must not depend on where reading began. So it is said to be assumed.
 //!
 //! Which writer a line is from tells how its user agent is written. CloudFront's columns are known by
 //! their names (`x-edge-…`) or stand apart by tabs: `%22` is a quote there, and a plus is a plus.
@@ -33,6 +36,8 @@ pub struct W3cParser {
     columns: Columns,
     /// Of the `#Date` directive, for files whose lines have a time only.
     date: Option<Vec<u8>>,
+    /// The same with its time of day, if it has one.
+    begun: Option<Time>,
     /// The zone of local times, if it is known.
     zone: Option<TimeZone>,
     /// The values of the current line, in the order of the columns.
@@ -98,8 +103,11 @@ impl W3cParser {
         match name.to_ascii_lowercase().as_str() {
             "fields" => self.columns = Columns::named(value),
             "date" => {
-                let date = value.split_ascii_whitespace().next();
-                self.date = date.map(|date| date.as_bytes().to_vec());
+                let mut parts = value.split_ascii_whitespace().map(str::as_bytes);
+                let (date, clock) = (parts.next(), parts.next());
+                let time = |date, clock| Calendar::default().read_date_and_clock(date, clock);
+                self.begun = date.zip(clock).and_then(|(date, clock)| time(date, clock));
+                self.date = date.map(<[u8]>::to_vec);
             }
             _ => {}
         }
@@ -172,12 +180,19 @@ impl W3cParser {
             problem = problem.or(nanos.is_none().then_some("the duration is not a number"));
             fields.duration_nanos = nanos;
         }
-        let time = clock.time(calendar, self.zone.as_ref());
+        let mut time = clock.time(calendar, self.zone.as_ref());
         if time.is_none() && clock.has_time() {
             problem = problem.or(Some("the date or the time cannot be read"));
         }
-        let is_zone_assumed = time.is_some() && clock.is_local() && self.zone.is_none();
-        Parsed::Event { time, is_zone_assumed, fields: Fields::Request(fields), problem }
+        let mut is_assumed = time.is_some() && clock.is_local() && self.zone.is_none();
+        if clock.is_of_directive()
+            && let Some((begun, of_that_day)) = self.begun.zip(time)
+            && of_that_day.as_nanos() < begun.as_nanos()
+        {
+            is_assumed = true;
+            time = Some(of_that_day_or_next(of_that_day, begun));
+        }
+        Parsed::Event { time, is_assumed, fields: Fields::Request(fields), problem }
     }
 
     /// Seconds if they have decimals (the format itself) or CloudFront writes them; else milliseconds,
@@ -268,6 +283,11 @@ impl Clock<'_> {
         self.time.is_some() || self.is_local()
     }
 
+    /// Whether the date is none of the line.
+    fn is_of_directive(self) -> bool {
+        !self.has_own_date && !self.is_local()
+    }
+
     fn is_local(self) -> bool {
         matches!(self.local, (Some(_), Some(_)))
     }
@@ -276,6 +296,15 @@ impl Clock<'_> {
     fn has_half(self) -> bool {
         self.has_own_date && self.time.is_none() || self.local.0.is_some() != self.local.1.is_some()
     }
+}
+
+/// A time of day that is earlier than that of the directive `begun`, on whose day it is given: a line
+/// that was a little late, or one of the day after.
+fn of_that_day_or_next(time: Time, begun: Time) -> Time {
+    const LATE_SECONDS: i64 = 300;
+    const DAY_SECONDS: i64 = 86_400;
+    let is_late = time.seconds + LATE_SECONDS >= begun.seconds;
+    Time { seconds: time.seconds + if is_late { 0 } else { DAY_SECONDS }, ..time }
 }
 
 /// Takes a port that stands behind an address. Where there are two, one has no field.
@@ -310,10 +339,5 @@ fn value_at<'a>(line: &'a [u8], range: &Range<usize>) -> &'a [u8] {
 }
 
 fn unread(problem: &'static str) -> Parsed<'static> {
-    Parsed::Event {
-        time: None,
-        is_zone_assumed: false,
-        fields: Fields::Message,
-        problem: Some(problem),
-    }
+    Parsed::Event { time: None, is_assumed: false, fields: Fields::Message, problem: Some(problem) }
 }

@@ -265,7 +265,8 @@ fn what_cannot_be_audited_is_refused_by_name() {
     };
     let host = ["--host-id", "h"];
     given(&[&stack.path("none.log")], &host, "none.log: No such file");
-    given(&[&directory], &host, "expected a regular file");
+    given(&[&directory], &host, "expected a file, found a directory");
+    given(&[Path::new("/dev/null")], &host, "expected a file, found a device");
     given(&[&log, &log], &["--host-id", "h", "--as", "/x"], "--as names one file, found 2");
     given(&[&log], &["--host-id", "h", "--repair"], "--repair ships through the broker");
     let state = stack.path("state").display().to_string();

@@ -54,7 +54,7 @@ fn whatever_takes_the_place_of_a_log_is_not_read_and_the_log_is_when_it_is_back(
     });
 }
 
-fn make_fifo(path: &Path) {
+pub fn make_fifo(path: &Path) {
     let made = Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
     assert!(made.success());
 }

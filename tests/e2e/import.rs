@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
 
 use crate::circumstances::directory;
+use crate::files::make_fifo;
 use crate::run::Alone;
 
 /// A plain file, a .gz and a .zst, with numbered lines that go on from one to the next.
@@ -292,14 +293,56 @@ fn that_lines_have_no_time_is_said_once_a_file() {
     assert_eq!(timed.matches("1970-01-01T00:00:02Z").count(), 200);
 }
 
+/// The kind of fault: what is odd about a file is said by everybody who reads it, and to find out its ids
+/// it is read several times.
+#[test]
+fn what_is_odd_about_a_file_is_said_once() {
+    let alone = Alone::new();
+    let name = |name: &str| alone.directory.path().join(name).display().to_string();
+    let misfit = name("misfit.log");
+    fs::write(&misfit, "{\"time\":\"2026-11-22T01:00:00Z\",\"n\":1}\n".repeat(500))
+        .expect("a file");
+    let cut = name("cut.log.gz");
+    let mut gzip = GzEncoder::new(File::create(&cut).expect("a file"), Compression::none());
+    gzip.write_all("a line without a time\n".repeat(20_000).as_bytes()).expect("written");
+    gzip.finish().expect("finished");
+    let archive = fs::read(&cut).expect("the archive");
+    fs::write(&cut, &archive[..archive.len() - 100]).expect("cut");
+    for (file, parser, code, said) in [
+        (&misfit, "combined", 0, "lines cannot be read with the parser that is set"),
+        (&misfit, "combined", 0, "have no time that can be read"),
+        (&cut, "raw", 1, "the archive ends in the middle"),
+    ] {
+        fs::remove_dir_all(alone.directory.path().join("state")).ok();
+        fs::remove_file(alone.directory.path().join("import.out")).ok();
+        let import = alone.with_state("import").arg(file).args(["--parser", parser]).run();
+        assert_eq!(import.code, Some(code), "{}", import.output);
+        assert_eq!(import.output.matches(said).count(), 1, "{said}: {}", import.output);
+        assert_eq!(
+            import.output.matches("WARN").count(),
+            usize::from(code == 0) * 2,
+            "{}",
+            import.output
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_imported_is_refused_with_what_to_do() {
     let alone = Alone::new();
     let archive = alone.directory.path().join("a.log.xz");
     fs::write(&archive, "x").expect("a file");
+    let fifo = alone.directory.path().join("fifo");
+    make_fifo(&fifo);
     for (file, expected) in [
         ("/nowhere/a.log".to_owned(), "cannot read /nowhere/a.log"),
-        (alone.directory.path().display().to_string(), "expected a file; name the files"),
+        (
+            alone.directory.path().display().to_string(),
+            "expected a file, found a directory; name the files in it",
+        ),
+        (fifo.display().to_string(), "expected a file, found a FIFO, whose lines"),
+        ("/dev/null".to_owned(), "/dev/null: expected a file, found a device, whose lines"),
+        ("-".to_owned(), "-: expected a file, found standard input, whose lines"),
         (archive.display().to_string(), ".xz archives are not read; unpack it"),
     ] {
         let refused = alone.with_state("import").arg(file).run();

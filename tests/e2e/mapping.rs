@@ -6,7 +6,10 @@ use std::fmt::Write;
 use std::fs;
 
 use omphalos_tests::{Elastic, Embedded, Program, Stack};
+use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::without_broker::{INDEX, Site, strict, wait_for_dead};
 
 /// Lines that clash with each other: a name is an object here and a value there.
 const CLASHING: [&str; 6] = [
@@ -104,4 +107,33 @@ fn the_embedded_store_takes_every_line() {
     takes_every_line(&stack, &elastic);
     // The store knows fields beyond the limit, so none of the wide ones is in its second form.
     assert!(elastic.search("wide:59").iter().all(|found| found["h"]["x59-0"] == "v"));
+}
+
+/// The kind of fault: the log says what becomes of a document before it is known.
+#[test]
+fn only_what_is_indexed_is_said_to_be() {
+    const SAID: &str = "is indexed with its fields as text in message, tagged mapping_conflict";
+    let site = Site::new();
+    let elastic = site.alone.elastic();
+    // Made before the template is there, it knows no message, which the second form has.
+    let mut store = site.alone.start_store();
+    elastic.must(Method::PUT, INDEX, &strict());
+    assert_eq!(store.terminate(), Some(0));
+    let process = site.run();
+    let line = |day: u8, id: &str| {
+        format!("{{\"@timestamp\":\"2026-11-{day}T01:00:00Z\",\"order\":{{\"id\":{id}}}}}\n")
+    };
+    let mut text = line(22, "{\"a\":1}");
+    fs::write(&site.log, &text).expect("the log");
+    wait_for_dead(&process, 1);
+    process.wait_for_log("a document is refused and goes to the dead letters");
+    assert_eq!(process.count_in_log(SAID), 0, "{}", process.log());
+    for id in ["1", "{\"a\":1}"] {
+        text.push_str(&line(23, id));
+        fs::write(&site.log, &text).expect("the log");
+        let wanted = if id == "1" { 1 } else { 2 };
+        elastic.wait_for_count(wanted);
+    }
+    process.wait_for_log(SAID);
+    assert_eq!(process.count_in_log(SAID), 1, "{}", process.log());
 }

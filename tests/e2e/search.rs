@@ -86,9 +86,44 @@ fn check(at: (&str, &str)) {
 
     let nothing = search(at, &["status:999"]);
     assert_eq!((nothing.code, nothing.lines.len()), (Some(1), 0));
-    let bad = search(at, &["status:(500"]);
-    assert_eq!(bad.code, Some(2));
-    assert!(bad.said.contains("the query \"status:(500\" cannot be answered"), "{}", bad.said);
+}
+
+/// What must be said, whatever answers, of what cannot be found.
+fn check_refusals(at: (&str, &str)) {
+    for (typed, what) in [
+        ("status:(500", ": ( at character 8 is never closed; close it"),
+        ("(shop", ": ( at character 1 is never closed"),
+        ("shop)", ": ) at character 5 closes nothing"),
+        ("status:[1 TO", ": [ at character 8 begins a range that is never closed"),
+        ("a[0]", ": [ at character 2 stands in a word; quote"),
+        // What only the server knows.
+        ("status:", " cannot be answered: 400 "),
+        ("^2", " cannot be answered: 400 "),
+    ] {
+        let bad = search(at, &[typed]);
+        assert_eq!(bad.code, Some(2), "{typed}: {}", bad.said);
+        let expected = format!("the query {typed:?}{what}");
+        assert!(bad.said.contains(&expected), "{typed}: {}", bad.said);
+        let is_rewritten =
+            ["http.response", "*:*", " OR "].iter().any(|part| bad.said.contains(part));
+        assert!(!is_rewritten, "{typed}: {}", bad.said);
+    }
+    for (typed, expected) in [
+        ("ip:1.2.3.4/33", "ip is of the type ip: expected an address, or a network"),
+        ("ip:[x TO y]", "ip is of the type ip: expected an address, found x in [x TO y]"),
+        ("status:[a TO b]", "status is of the type long: expected a number, found a in [a TO b]"),
+        (
+            "status:{900 TO b]",
+            "status is of the type long: expected a number, found b in {900 TO b]",
+        ),
+        ("status:(999 OR abc)", "expected a whole number, found abc in (999 OR abc)"),
+        ("time:[2026-13-01 TO *]", "time is of the type date: expected a date, such as"),
+        ("time:>now-x", "time is of the type date: expected a date, such as"),
+    ] {
+        let nothing = search(at, &[typed]);
+        assert_eq!(nothing.code, Some(1), "{typed}: {}", nothing.said);
+        assert!(nothing.said.contains(expected), "{typed}: {}", nothing.said);
+    }
 }
 
 #[test]
@@ -104,11 +139,13 @@ fn the_store_and_elasticsearch_give_the_same_lines() {
     import(stack.import());
     stack.elastic().wait_for_count(100);
     check((&stack.search_url(), stack.prefix()));
+    check_refusals((&stack.search_url(), stack.prefix()));
 
     let _store = alone.start_store();
     import(alone.with_state("import"));
     alone.elastic().wait_for_count(100);
     check((&alone.url, "omphalos"));
+    check_refusals((&alone.url, "omphalos"));
 }
 
 #[test]

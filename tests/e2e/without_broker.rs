@@ -18,10 +18,11 @@ use tempfile::TempDir;
 use crate::audit::delete_at;
 use crate::run::Alone;
 
-const INDEX: &str = "omphalos-app-2026.11.22";
+/// Where its lines go.
+pub const INDEX: &str = "omphalos-app-2026.11.22";
 
 /// A mapping that takes orders with an id, and nothing more.
-fn strict() -> Value {
+pub fn strict() -> Value {
     let keywords = |names: &[&str]| -> Value {
         let all = names.iter().map(|name| ((*name).to_owned(), json!({"type": "keyword"})));
         json!({"properties": Value::Object(all.collect())})
@@ -50,20 +51,24 @@ fn lines(numbers: std::ops::Range<u64>) -> String {
 }
 
 /// A process with a log of JSON lines.
-struct Site {
-    alone: Alone,
-    log: PathBuf,
+pub struct Site {
+    /// Where everything is.
+    pub alone: Alone,
+    /// The log.
+    pub log: PathBuf,
 }
 
 impl Site {
-    fn new() -> Self {
+    /// With an empty log.
+    pub fn new() -> Self {
         let alone = Alone::new();
         let log = alone.directory.path().join("app.json");
         fs::write(&log, "").expect("a log");
         Self { alone, log }
     }
 
-    fn run(&self) -> Program {
+    /// The process, started.
+    pub fn run(&self) -> Program {
         let run = self.alone.with_state("run").arg(self.log.display());
         run.args(["--parser", "json", "--dataset", "app", "--checkpoint-interval", "20ms"])
             .listening()
@@ -95,7 +100,8 @@ impl Site {
     }
 }
 
-fn wait_for_dead(process: &Program, letters: u32) {
+/// Waits until so many are dead letters.
+pub fn wait_for_dead(process: &Program, letters: u32) {
     eventually("they are dead letters", || {
         let dead = process.metric("omphalos_indexer_documents_dead_total");
         holds((dead - f64::from(letters)).abs() < 0.5, dead)

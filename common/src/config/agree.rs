@@ -44,15 +44,63 @@ pub fn read_shown_defaults<T: HasRows>() -> Result<T, ConfigError> {
 /// The rows of `T` that it has no place for: none, which tests see to.
 pub fn rows_without_a_place<T: HasRows>() -> Vec<&'static str> {
     let has_place = |setting: &Setting| {
-        let header = match (setting.top(), setting.leaf(), setting.is_repeated()) {
-            (_, None, _) => String::new(),
-            (table, _, true) => format!("[[{table}]]\n"),
-            (table, _, false) => format!("[{table}]\n"),
-        };
         // Which value it may have is another question.
-        let text = format!("{header}{} = {{}}\n", setting.leaf().unwrap_or(setting.key));
+        let text = with_value(setting, "{}");
         let table = DeTable::parse(&text).map(Spanned::into_inner).unwrap_or_default();
         T::read(&Tables(table)).is_err_and(|error| !error.message().contains("unknown field"))
     };
     T::rows().iter().filter(|setting| !has_place(setting)).map(|setting| setting.key).collect()
+}
+
+/// A file that says nothing but that a setting is `value`.
+fn with_value(setting: &Setting, value: &str) -> String {
+    let header = match (setting.top(), setting.leaf(), setting.is_repeated()) {
+        (_, None, _) => String::new(),
+        (table, _, true) => format!("[[{table}]]\n"),
+        (table, _, false) => format!("[{table}]\n"),
+    };
+    format!("{header}{} = {value}\n", setting.leaf().unwrap_or(setting.key))
+}
+
+/// What TOML has for values, of all types; texts come last.
+const VALUES: [&str; 12] = [
+    "{}",
+    "{ a = 1 }",
+    "[{ a = 1 }]",
+    "[[\"x\"]]",
+    "[1]",
+    "1",
+    "-1",
+    "1.5",
+    "nan",
+    "true",
+    "2026-11-22",
+    "\"§\"",
+];
+/// So many of them no setting has.
+const NOBODYS: usize = 5;
+
+/// Of all settings of `T`, each with a value of every type of TOML, those files that are taken although no
+/// setting has such a value, or refused without saying the setting, what was found and what is
+/// expected: none, which tests see to.
+pub fn unclear_refusals<T: HasRows>() -> Vec<String> {
+    let mut unclear = Vec::new();
+    for setting in T::rows() {
+        for (number, value) in VALUES.into_iter().enumerate() {
+            let text = with_value(&setting, value);
+            let is_text = number + 1 == VALUES.len();
+            let problem = match from_text::<T>(&text) {
+                Ok(_) if number < NOBODYS => "it is taken".to_owned(),
+                // What is wrong with a text that a text is expected for, its reader says.
+                Err(_) if is_text && setting.kind == Kind::Text => continue,
+                Err(error) => error.to_string(),
+                Ok(_) => continue,
+            };
+            let parts = [&format!("`{}`: ", setting.key), "expected ", ", found "];
+            if !parts.iter().all(|part| problem.contains(part)) {
+                unclear.push(format!("{text}: {problem}"));
+            }
+        }
+    }
+    unclear
 }

@@ -1,6 +1,5 @@
 //! The configuration file: one file may serve all programs, and each takes what is its own.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
@@ -75,11 +74,10 @@ pub(super) fn tables_of<T: HasRows>(text: &str) -> Result<Tables<'_>, String> {
     match T::read(&tables) {
         Ok(_) => Ok(tables),
         Err(error) => {
-            let found = error.span().and_then(|span| setting_at(&tables.0, &span));
-            let row = found.as_ref().and_then(|(key, _)| rows.iter().find(|row| row.key == key));
-            let message = match (row, &found) {
-                (Some(row), Some((_, value))) => mistake(row, value, error.message()),
-                _ => error.message().to_owned(),
+            let found = error.span().and_then(|span| setting_at(&tables, &rows, &span));
+            let message = match found {
+                Some((row, value)) => mistake(row, value, error.message()),
+                None => error.message().to_owned(),
             };
             Err(at(text, error.span(), &message))
         }
@@ -125,7 +123,7 @@ fn is_anothers(name: &str, rows: &[Setting]) -> bool {
 }
 
 /// Refuses a name that no row has, with the known one that it resembles.
-fn refuse_unknown(table: &DeTable<'_>, rows: &[Setting], text: &str) -> Result<(), String> {
+fn refuse_unknown<'t>(table: &'t DeTable<'t>, rows: &[Setting], text: &str) -> Result<(), String> {
     let tops: Vec<&str> = rows.iter().map(Setting::top).collect();
     let others: Vec<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
     Names { known: &tops, others: &others, place: "", rows }.check(table, text)?;
@@ -133,10 +131,15 @@ fn refuse_unknown(table: &DeTable<'_>, rows: &[Setting], text: &str) -> Result<(
         let of_table: Vec<&Setting> =
             rows.iter().filter(|row| row.top() == name.get_ref() && row.leaf().is_some()).collect();
         let Some(row) = of_table.first() else { continue };
-        let tables: Vec<&DeTable<'_>> = match value.get_ref() {
+        let tables: Vec<&DeTable<'t>> = match value.get_ref() {
             DeValue::Table(table) if !row.is_repeated() => vec![table],
             DeValue::Array(tables) if row.is_repeated() => {
-                tables.iter().filter_map(|table| table.get_ref().as_table()).collect()
+                let tables = tables.iter().map(|table| (table.span(), table.get_ref()));
+                let table_of = |(span, found): (_, &'t DeValue<'t>)| {
+                    let miswritten = || at(text, Some(span), &miswritten(row, found));
+                    found.as_table().ok_or_else(miswritten)
+                };
+                tables.map(table_of).collect::<Result<_, _>>()?
             }
             found => return Err(at(text, Some(name.span()), &miswritten(row, found))),
         };
@@ -159,10 +162,10 @@ fn header(row: &Setting) -> String {
 fn miswritten(row: &Setting, found: &DeValue<'_>) -> String {
     let (name, header) = (row.top(), header(row));
     match found {
-        DeValue::Table(_) => {
+        DeValue::Table(_) if row.is_repeated() => {
             format!("[{name}] must be written {header}, because it may be there several times")
         }
-        DeValue::Array(_) => {
+        DeValue::Array(_) if !row.is_repeated() => {
             format!("[[{name}]] must be written {header}, because it can be there only once")
         }
         _ => format!("`{name}`: expected a table, {header}, with settings below it"),
@@ -223,29 +226,16 @@ impl Names<'_> {
     }
 }
 
-/// The setting whose value stands at `span`, and the value.
+/// The setting in whose value `span` lies, and the value.
 fn setting_at<'t, 'a>(
-    table: &'t DeTable<'a>,
+    tables: &'t Tables<'a>,
+    rows: &'t [Setting],
     span: &Range<usize>,
-) -> Option<(String, &'t DeValue<'a>)> {
+) -> Option<(&'t Setting, &'t DeValue<'a>)> {
     let has = |outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
-    table.iter().find_map(|(name, value)| {
-        let name = name.get_ref();
-        let below =
-            |table| setting_at(table, span).map(|(key, value)| (format!("{name}.{key}"), value));
-        let itself =
-            || has(&value.span()).then(|| (Cow::clone(name).into_owned(), value.get_ref()));
-        match value.get_ref() {
-            DeValue::Table(table) => below(table),
-            DeValue::Array(elements) => {
-                let inner = elements.iter().find_map(|element| match element.get_ref() {
-                    DeValue::Table(table) => below(table),
-                    _ => None,
-                });
-                inner.or_else(itself)
-            }
-            _ => itself(),
-        }
+    rows.iter().find_map(|row| {
+        let mut values = tables.values_of(row).into_iter();
+        values.find(|value| has(&value.span())).map(|value| (row, value.get_ref()))
     })
 }
 

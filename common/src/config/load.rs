@@ -49,7 +49,8 @@ impl ConfigError {
 pub struct Loaded<T> {
     /// The settings.
     pub settings: T,
-    /// For the log: environment variables that look like a misspelt setting.
+    /// For the log: environment variables that look like a misspelt setting, and passwords on the command
+    /// line.
     pub warnings: Vec<String>,
 }
 
@@ -107,7 +108,8 @@ pub fn load<T: HasRows, V: Into<OsString>>(
         .get_one::<PathBuf>("config")
         .cloned()
         .or_else(|| environment("OMPHALOS_CONFIG").map(|path| PathBuf::from(path.into())));
-    let warnings = misspelt(settings, variables);
+    let mut warnings = misspelt(settings, variables);
+    warnings.extend(in_sight(settings, matches));
     let settings = load_with(file.as_deref(), settings, matches, environment)?;
     Ok(Loaded { settings, warnings })
 }
@@ -263,6 +265,25 @@ fn refuse_both(tables: &Tables<'_>, setting: &Setting, name: &str) -> Result<(),
         )));
     }
     Ok(())
+}
+
+/// Flags with a password in them: every user of the machine sees the arguments of every process.
+fn in_sight(settings: &[Setting], matches: &ArgMatches) -> Vec<String> {
+    let given = settings.iter().filter_map(|setting| Given::of_flag(setting, matches));
+    let shown = given.filter_map(|given| match given {
+        Given::Text { setting, text, .. } if setting.shows_a_secret(&text) => Some(setting),
+        _ => None,
+    });
+    let advice = |setting: &Setting| {
+        let file = settings.iter().find(|other| other.is_file_for(setting));
+        let file = file.map_or(String::new(), |file| format!("--{} or ", file.flag_name()));
+        format!(
+            "--{}: a password on the command line is in sight of everybody on this machine (ps); give it by {file}{}",
+            setting.flag_name(),
+            setting.variable()
+        )
+    };
+    shown.map(advice).collect()
 }
 
 /// A variable that is almost a setting's is more likely a slip than a stranger.

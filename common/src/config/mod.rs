@@ -22,7 +22,7 @@ mod tables;
 mod url;
 mod values;
 
-pub use agree::{load_shown_defaults, read_shown_defaults, rows_without_a_place};
+pub use agree::{load_shown_defaults, read_shown_defaults, rows_without_a_place, unclear_refusals};
 pub use file::{KNOWN_TO, nearest};
 pub use load::{ConfigError, Loaded, add_flags, from_text, load, load_with};
 pub use path_text::{has_bytes, path_of, path_text};

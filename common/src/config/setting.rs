@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::url::has_password;
+use super::url::{has_password, has_secret};
 use crate::masked::is_harmless;
 
 /// What kind of value a setting has: how its text in a flag or variable is read.
@@ -151,6 +151,17 @@ impl Setting {
     /// Whether `text`, as the value of this setting, says in its URLs what `other` says.
     pub(super) fn says_in(&self, text: &str, other: &Self) -> bool {
         self.carries.contains(&other.key) && text.split(',').any(has_password)
+    }
+
+    /// Whether a secret would be in sight where `text`, as its value, stands on a command line.
+    pub(super) fn shows_a_secret(&self, text: &str) -> bool {
+        self.is_secret() || text.split(',').any(has_secret)
+    }
+
+    /// Whether it names a file in which stands what `other` says, or a part of that.
+    pub(super) fn is_file_for(&self, other: &Self) -> bool {
+        let is_twin = self.key.strip_suffix("_file") == Some(other.key);
+        is_twin || self.key.ends_with("password_file") && other.carries.contains(&self.key)
     }
 
     /// Whether it and `other` are two ways to say one thing: `amqp.url_file` of `amqp.url`, and the other

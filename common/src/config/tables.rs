@@ -92,14 +92,18 @@ impl<'a> Tables<'a> {
 
     /// The texts that there are for the setting, in all tables that have it.
     pub(super) fn texts_of(&self, setting: &Setting) -> Vec<Spanned<&str>> {
+        self.values_of(setting).into_iter().flat_map(texts).collect()
+    }
+
+    /// What there is for the setting, in all tables that have it.
+    pub(super) fn values_of(&self, setting: &Setting) -> Vec<&Spanned<DeValue<'a>>> {
         let Some(place) = self.0.get(setting.top()) else { return Vec::new() };
-        let Some(leaf) = setting.leaf() else { return texts(place) };
+        let Some(leaf) = setting.leaf() else { return vec![place] };
         let tables = match place.get_ref() {
             DeValue::Array(tables) => tables.iter().collect(),
             _ => vec![place],
         };
-        let values = tables.into_iter().filter_map(|table| table.get_ref().get(leaf));
-        values.flat_map(texts).collect()
+        tables.into_iter().filter_map(|table| table.get_ref().get(leaf)).collect()
     }
 
     /// Whether there is something for the setting.

@@ -97,6 +97,13 @@ fn shown(text: &str) -> String {
     }
 }
 
+/// Whether an URL has a password in it that not everybody knows: that of RabbitMQ's guest is in every
+/// manual, and lets nobody in from another machine.
+pub(super) fn has_secret(text: &str) -> bool {
+    let is_secret = |url: Url| url.password().is_some_and(|password| password != "guest");
+    Url::parse(text.trim()).is_ok_and(is_secret)
+}
+
 /// Whether an URL has a password in it, as far as it can be read.
 pub(super) fn has_password(text: &str) -> bool {
     Url::parse(text.trim()).is_ok_and(|url| url.password().is_some())

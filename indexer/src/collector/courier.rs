@@ -11,7 +11,7 @@ use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::{info, warn};
 
 use super::Unsettled;
-use super::bulk::{Bulk, BulkBuilder, DeliveryId, Original};
+use super::bulk::{Bulk, BulkBuilder, DeliveryId, Original, Placed};
 use super::conflict::second_form;
 use super::dead::{DeadLetters, Letter, Stored};
 use super::gate::{Gate, Pass};
@@ -303,7 +303,10 @@ impl Tally {
             match verdict {
                 Verdict::Created => {
                     tally.created += 1;
-                    tally.conflicting += u64::from(bulk.is_second_form(place));
+                    if bulk.is_second_form(place) {
+                        tally.conflicting += 1;
+                        warn_of_conflict(&bulk.document(place)?);
+                    }
                 }
                 Verdict::Duplicate => tally.duplicate += 1,
                 Verdict::Retry(problem) if is_hopeless(&problem, attempts) => {
@@ -320,10 +323,7 @@ impl Tally {
                 Verdict::Refused(problem) => {
                     let placed = bulk.document(place)?;
                     match second_form(&placed, &problem) {
-                        Some(text) => {
-                            warn_of_conflict(&problem, placed.id);
-                            as_text.push_again(&placed, &text, *problem);
-                        }
+                        Some(text) => as_text.push_again(&placed, &text, *problem),
                         None => tally.letters.push(letter(bulk, place, *problem)?),
                     }
                 }
@@ -370,12 +370,14 @@ fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Result<Letter, Unsettl
     })
 }
 
-/// The first conflicts are worth a line each; the counter and the tag tell the rest.
-fn warn_of_conflict(problem: &Problem, id: &str) {
+/// The first conflicts are worth a line each; the counter and the tag tell the rest. Only once the second
+/// form is there: an index that takes no new fields may refuse that, too.
+fn warn_of_conflict(placed: &Placed<'_>) {
     static CONFLICTS: SharedRepeats = SharedRepeats::new();
+    let Some(Original { problem, .. }) = placed.original else { return };
     if let Some(Due { repeats }) = CONFLICTS.due() {
         warn!(
-            id,
+            id = placed.id,
             repeats,
             "a document does not fit the mapping and is indexed with its fields as text in message, tagged mapping_conflict: {}",
             problem.in_short()

@@ -23,15 +23,15 @@ const CREDENTIALS: [&str; 5] = [USERS[0], USERS[1], USERS[2], KEYS[0], KEYS[1]];
 
 /// The rows of the `[elasticsearch]` table.
 pub const ELASTICSEARCH_SETTINGS: &[Setting] = &[
-    row("elasticsearch.url", Kind::List, "Elasticsearch or OpenSearch URLs, used in turn.")
+    row("elasticsearch.url", Kind::List, "Elasticsearch or OpenSearch URLs, used in turn. Everybody sees flags (ps): give a password by password_file, or the variable.")
         .default("http://127.0.0.1:9200")
         .alias("elasticsearch")
         .carries(&CREDENTIALS),
     row("elasticsearch.user", Kind::Text, "User name.").replaces(&KEYS),
-    row("elasticsearch.password", Kind::Text, "Password of that user.").replaces(&KEYS),
+    row("elasticsearch.password", Kind::Text, "Password of that user. Everybody sees flags (ps): use password_file, or the variable.").replaces(&KEYS),
     row("elasticsearch.password_file", Kind::Text, "Read the password from this file instead.")
         .replaces(&KEYS),
-    row("elasticsearch.api_key", Kind::Text, "Encoded API key, instead of user and password.")
+    row("elasticsearch.api_key", Kind::Text, "Encoded API key, instead of user and password. Everybody sees flags (ps): use api_key_file, or the variable.")
         .replaces(&USERS),
     row("elasticsearch.api_key_file", Kind::Text, "Read the API key from this file instead.")
         .replaces(&USERS),

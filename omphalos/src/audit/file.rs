@@ -104,7 +104,8 @@ impl Auditor<'_> {
         let mut picker = Picker { absent: absent.read()?.peekable(), next: 0 };
         let turn = move |closed: &mut ClosedBatch| picker.pick(Portion::of_batch(closed)?);
         let (mut count, mut left) = (0, new_list()?);
-        let read = self.look_through(target, ids, turn, |(portion, absent), found| {
+        let again = target.quietly();
+        let read = self.look_through(&again, ids, turn, |(portion, absent), found| {
             for (absent, is_there) in absent.iter().zip(found) {
                 count += u64::from(is_there);
                 if !is_there {

@@ -23,6 +23,7 @@ use super::store::{AskedStore, store_rows};
 use super::target::Target;
 use crate::dead_files;
 use crate::import::REMEMBERED;
+use crate::regular::regular_file;
 
 const EXAMPLES: &str = "\
 Exit codes: 0 everything is there (or not delivered yet, or a dead letter); 1 something is missing,
@@ -252,14 +253,7 @@ fn targets(
     let target = |file: &&PathBuf| {
         let unreadable =
             |error| ConfigError::invalid(format!("cannot read {}: {error}", file.display()));
-        let path = std::path::absolute(file).map_err(unreadable)?;
-        let found = std::fs::metadata(&path).map_err(unreadable)?;
-        if !found.is_file() {
-            return Err(ConfigError::invalid(format!(
-                "{}: expected a regular file; name the files of a directory one by one",
-                file.display()
-            )));
-        }
+        let path = regular_file(file)?;
         let mut named = std::path::absolute(called.unwrap_or(&path)).map_err(unreadable)?;
         let recalled = checkpoints.recall(&path, &named).map_err(unreadable)?;
         // It was moved within its file system, and the checkpoint knows it by its inode.
@@ -280,7 +274,8 @@ fn targets(
             // What is said of times may be for other files.
             monitor.recipe = monitor.recipe.with_parser(parser);
         }
-        Ok(Target { path, called: named, monitor, host, recalled, millis, ids })
+        let is_quiet = false;
+        Ok(Target { path, called: named, monitor, host, recalled, millis, ids, is_quiet })
     };
     files.iter().map(target).collect()
 }

@@ -65,7 +65,7 @@ pub async fn ship(
     let mut messages = BatchMessages::new(&target.host.name, Encoding::Batch, manner.level)?;
     let mut picker = Picker::new(absent.read()?, manner.with_untimed);
     let turn = move |closed: &mut ClosedBatch| picker.pick(closed);
-    let (reading, mut shipments) = target.read(ids, manner.batch_bytes, turn)?;
+    let (reading, mut shipments) = target.quietly().read(ids, manner.batch_bytes, turn)?;
     let mut shipped = 0;
     while let Some(shipment) = shipments.recv().await {
         let Shipment { batch, owners } = shipment?;

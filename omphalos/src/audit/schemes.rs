@@ -47,7 +47,7 @@ async fn found_of_head(
     ids: IdScheme,
     asker: &Asker,
 ) -> anyhow::Result<(usize, usize)> {
-    let (_reading, mut portions) = target.read(ids, HEAD_BYTES, Portion::of_batch)?;
+    let (_reading, mut portions) = target.quietly().read(ids, HEAD_BYTES, Portion::of_batch)?;
     let Some(head) = portions.recv().await.transpose()? else { return Ok((0, 0)) };
     let found = asker.look_where_they_belong(&head.dataset, &head.documents).await?;
     Ok((found.iter().filter(|is_there| **is_there).count(), head.documents.len()))

@@ -31,6 +31,8 @@ pub struct Target {
     pub millis: i64,
     /// With what its ids may have been made: what the checkpoint says; else all that is known.
     pub ids: Vec<IdScheme>,
+    /// Whether nothing is said of its lines.
+    pub is_quiet: bool,
 }
 
 impl Target {
@@ -48,6 +50,11 @@ impl Target {
             self.path.display(),
             rules.join(", then ")
         ))
+    }
+
+    /// The same for somebody who reads it once more, of which nothing need be said again.
+    pub fn quietly(&self) -> Self {
+        Self { is_quiet: true, ..self.clone() }
     }
 
     /// Begins to read it, with ids that are made so; what `turn` makes of each batch of `batch_bytes`
@@ -70,6 +77,7 @@ impl Target {
         let source = Source {
             remembered: Remembered { entries: vec![entry], ..Remembered::default() },
             says_untimed: false,
+            is_quiet: self.is_quiet,
             ..Source::once(vec![input], self.host.clone())
         };
         // Batches are full before they leave, whatever the disk needs for them.

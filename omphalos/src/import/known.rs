@@ -141,6 +141,8 @@ async fn found(
         recalled: None,
         millis: now_millis(),
         ids: host.ids.schemes().collect(),
+        // The import itself says it.
+        is_quiet: true,
     };
     Ok(likeliest_first(&target, asker).await?.first().copied())
 }

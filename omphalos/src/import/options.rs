@@ -10,6 +10,7 @@ use omphalos_shipper::monitor::{MonitorSettings, Start, UNREAD_ARCHIVES, Watched
 
 use super::sizes::size;
 use crate::audit::table_of;
+use crate::regular::regular_file;
 use crate::run::{Settings, all_settings};
 
 const EXAMPLES: &str = "\
@@ -141,14 +142,8 @@ fn expanded(names: &[String]) -> Result<Vec<String>, ConfigError> {
 /// The absolute path of a file, and how many bytes of lines are in it.
 fn file(name: &str) -> Result<(PathBuf, u64), ConfigError> {
     let unreadable = |error| ConfigError::invalid(format!("cannot read {name}: {error}"));
-    let path = std::path::absolute(path_of(name)).map_err(unreadable)?;
-    let is_file = std::fs::metadata(&path).map_err(unreadable)?.is_file();
+    let path = regular_file(&path_of(name))?;
     let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    if !is_file {
-        return Err(ConfigError::invalid(format!(
-            "{name}: expected a file; name the files of a directory, as in {name}/*"
-        )));
-    }
     if UNREAD_ARCHIVES.contains(&ending) {
         return Err(ConfigError::invalid(format!(
             "{name}: .{ending} archives are not read; unpack it, or pack it as .gz or .zst"

@@ -74,13 +74,13 @@ pub fn all_settings() -> Vec<Setting> {
     rows.extend(shipper.iter().filter(|row| !is_told(row)));
     rows.extend(AMQP_SETTINGS.iter().map(|row| match row.key {
         "amqp.url" => row.default("").help(
-            "Broker URLs, tried in turn. If set, documents go through RabbitMQ instead of straight to the indexer.",
+            "Broker URLs, tried in turn. If set, documents go through RabbitMQ instead of straight to the indexer. Everybody sees flags (ps): give a password by url_file, or the variable.",
         ),
         _ => *row,
     }));
     rows.extend(indexer.iter().filter(|row| !is_told(row)).map(|row| match row.key {
         "elasticsearch.url" => row.default("").help(
-            "Elasticsearch or OpenSearch URLs, used in turn. If set, documents go there instead of into the embedded store.",
+            "Elasticsearch or OpenSearch URLs, used in turn. If set, documents go there instead of into the embedded store. Everybody sees flags (ps): give a password by password_file, or the variable.",
         ),
         // --udp is where the shipper sends to.
         "receive.listen" => row.without_alias(),
@@ -205,7 +205,9 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use omphalos_common::config::{KNOWN_TO, from_text, load_shown_defaults, rows_without_a_place};
+    use omphalos_common::config::{
+        KNOWN_TO, from_text, load_shown_defaults, rows_without_a_place, unclear_refusals,
+    };
     use omphalos_indexer::receive::ReceiveSettings;
     use omphalos_shipper::monitor::MonitorSettings;
     use std::collections::BTreeSet;
@@ -318,5 +320,37 @@ mod tests {
     #[test]
     fn every_row_has_a_place_in_a_struct() {
         assert_eq!(rows_without_a_place::<Settings>(), [""; 0]);
+    }
+
+    /// The kind of fault: a value of another type is refused in words that name no setting.
+    #[test]
+    fn a_value_of_any_wrong_type_is_refused_with_setting_and_what_is_expected() {
+        let unclear = [
+            unclear_refusals::<Settings>(),
+            unclear_refusals::<shipper::Settings>(),
+            unclear_refusals::<indexer::Settings>(),
+            unclear_refusals::<crate::watch::Read>(),
+        ];
+        assert_eq!(unclear.concat(), Vec::<String>::new());
+        for (text, expected) in [
+            (
+                "[elasticsearch]\nurl = { a = 1 }\n",
+                "line 2, column 7: `elasticsearch.url`: expected a list of texts, such as [\"a\", \"b\"], found a table",
+            ),
+            (
+                "[[monitor]]\nparser = { name = \"raw\" }\n",
+                "line 2, column 12: `monitor.parser`: expected one of auto, clf, combined, vhost_combined, w3c, json, raw, found a table",
+            ),
+            (
+                "log_level = [{}]\n",
+                "line 1, column 13: `log_level`: expected a text in quotes, found a list",
+            ),
+            (
+                "monitor = [1]\n",
+                "line 1, column 12: `monitor`: expected a table, [[monitor]], with settings below it",
+            ),
+        ] {
+            assert_eq!(from_text::<Settings>(text).unwrap_err().to_string(), expected);
+        }
     }
 }

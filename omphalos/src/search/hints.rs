@@ -1,11 +1,11 @@
 //! Why a query may have found nothing: fields that are not there, and values that a field cannot have.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use omphalos_common::config::nearest;
 
 use super::query::{Named, Query, SHORT_NAMES};
+use super::values::{NUMBERS, asked_of};
 
 /// How alike a name must be to be proposed (Jaro-Winkler, 0 to 1).
 const LIKENESS: f64 = 0.8;
@@ -69,18 +69,6 @@ fn instead(kind: &str) -> Option<&'static str> {
     }
 }
 
-const NUMBERS: [&str; 9] = [
-    "long",
-    "integer",
-    "short",
-    "byte",
-    "double",
-    "float",
-    "half_float",
-    "scaled_float",
-    "unsigned_long",
-];
-
 /// Where nothing is found in a field that says who has shipped a line, and from where: what the line says
 /// of that itself is elsewhere.
 fn of_own(part: &Named) -> Option<String> {
@@ -123,34 +111,15 @@ fn hint(part: &Named, fields: &BTreeMap<String, String>) -> Option<String> {
             "no index has a field {name}{full} to search{proposed} If {name}: is no field but text, quote it: \"{name}:{value}\""
         ));
     };
-    let is_simple = !value.contains(['*', '?', '[', '{', '(', ' ']) && !value.is_empty();
-    let plain = value.trim_matches('"').trim_start_matches(['<', '>', '=']).replace('\\', "");
-    let (fits, expected) = match kind {
-        _ if WHOLE_NUMBERS.contains(&kind) => {
-            let is_whole = plain.parse::<f64>().is_ok_and(|number| number.fract() == 0.0);
-            (is_whole, "a whole number")
-        }
-        _ if NUMBERS.contains(&kind) => (plain.parse::<f64>().is_ok(), "a number"),
-        "date" | "date_nanos" => (may_be_date(&plain), "a date, such as 2026-11-22 or now-1h"),
-        "keyword" | "constant_keyword" | "wildcard" => return of_whole_value(part),
-        "ip" => {
-            let address = plain.split('/').next().unwrap_or_default();
-            (address.parse::<IpAddr>().is_ok(), "an address, or a network such as 10.0.0.0/8")
-        }
-        "boolean" => (matches!(plain.as_str(), "true" | "false"), "true or false"),
-        "object" => (false, "one of the fields below it"),
-        _ => return None,
-    };
-    (is_simple && !fits)
-        .then(|| format!("{name} is of the type {kind}: expected {expected}, found {value}"))
-}
-
-const WHOLE_NUMBERS: [&str; 5] = ["long", "integer", "short", "byte", "unsigned_long"];
-
-/// Whether it may be a date to a server: it begins as one, is a number, or is counted from now.
-fn may_be_date(text: &str) -> bool {
-    text.starts_with(|letter: char| letter.is_ascii_digit() || letter == '-')
-        || text.starts_with("now")
+    if ["keyword", "constant_keyword", "wildcard"].contains(&kind) {
+        return of_whole_value(part);
+    }
+    asked_of(value).iter().find_map(|asked| {
+        let expected = asked.misfit(kind)?;
+        let found = asked.text;
+        let whole = if found == value { String::new() } else { format!(" in {value}") };
+        Some(format!("{name} is of the type {kind}: expected {expected}, found {found}{whole}"))
+    })
 }
 
 /// What finds a word in a field that is compared as a whole.
@@ -231,6 +200,29 @@ mod tests {
             }
         }
     }
+    #[test]
+    fn what_a_field_cannot_have_is_told_with_the_part_that_it_stands_in() {
+        let fields =
+            [("http.response.status_code", "long"), ("source.ip", "ip"), ("ok", "boolean")];
+        let fields = fields.map(|(name, kind)| (name.to_owned(), kind.to_owned())).into();
+        for (typed, expected) in [
+            (
+                "status:[5 TO x}",
+                "status is of the type long: expected a number, found x in [5 TO x}",
+            ),
+            (
+                "ip:1.2.3.4/33",
+                "ip is of the type ip: expected an address, or a network such as 10.0.0.0/8, found 1.2.3.4/33",
+            ),
+            (
+                "-ok:(true OR yes)",
+                "ok is of the type boolean: expected true or false, found yes in (true OR yes)",
+            ),
+        ] {
+            assert_eq!(hints(&Query::new(typed, None, None), &fields), [expected], "{typed}");
+        }
+    }
+
     /// The kind of fault: a pattern finds nothing in what is no text, whatever is there, and nobody says so.
     #[test]
     fn a_wildcard_in_what_is_no_text_is_said_with_what_works() {

@@ -3,6 +3,7 @@
 //! Only reads. Exit codes as grep's: 0 found, 1 nothing found, 2 trouble.
 
 mod asking;
+mod brackets;
 mod follow;
 mod hints;
 mod histogram;
@@ -10,6 +11,7 @@ mod lines;
 mod operators;
 mod options;
 mod query;
+mod values;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
 use omphalos_common::tell;
-use omphalos_indexer::elasticsearch::{Client, Fault};
+use omphalos_indexer::elasticsearch::{Client, Fault, Problem};
 
 use crate::run::Settings;
 pub use asking::Asker;
@@ -127,7 +129,8 @@ pub fn explain(settings: &Settings, typed: &str, error: anyhow::Error) -> anyhow
     let default = settings.indexer.elasticsearch.url.is_none();
     match error.downcast_ref::<Fault>() {
         Some(Fault::Wrong(problem)) => ConfigError::invalid(format!(
-            "the query {typed:?} cannot be answered: {problem}; see omphalos search --help for how queries are written"
+            "the query {typed:?} cannot be answered: {}; see omphalos search --help for how queries are written",
+            in_words_of(typed, problem)
         ))
         .into(),
         Some(Fault::Transient(problem)) if default => anyhow::anyhow!(
@@ -137,10 +140,42 @@ pub fn explain(settings: &Settings, typed: &str, error: anyhow::Error) -> anyhow
     }
 }
 
+/// A problem with a query, about what was typed and not about what became of it; where in that a parser
+/// stood helps nobody.
+fn in_words_of(typed: &str, problem: &Problem) -> Problem {
+    const WHERE: &str = "; caused by parse_exception: ";
+    let query = Query::new(typed, None, None);
+    let Some(translated) = query.translated() else { return problem.clone() };
+    let reason = match problem.reason.split_once(WHERE) {
+        Some((reason, _)) if reason.contains(translated) => reason,
+        _ => &problem.reason,
+    };
+    Problem { reason: reason.replace(translated, typed), ..problem.clone() }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_about_what_was_typed() {
+        for (typed, reason, expected) in [
+            (
+                "status:",
+                "Failed to parse query [http.response.status_code:]; caused by parse_exception: Cannot parse 'http.response.status_code:': Encountered \"<EOF>\" at line 1, column 26.",
+                "Failed to parse query [status:]",
+            ),
+            ("a", "Failed to parse query [(a OR \\*:*a*)]", "Failed to parse query [a]"),
+            ("", "no query", "no query"),
+            ("a", "other; caused by parse_exception: x", "other; caused by parse_exception: x"),
+        ] {
+            let problem = Problem { status: 400, kind: "k".to_owned(), reason: reason.to_owned() };
+            assert_eq!(in_words_of(typed, &problem).reason, expected, "{typed}");
+        }
+    }
+
     #[test]
     fn numbers_are_read_in_thousands() {
-        assert_eq!(super::grouped(1_234_567), "1,234,567");
+        assert_eq!(grouped(1_234_567), "1,234,567");
     }
 }

@@ -10,6 +10,7 @@ use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 
 use omphalos_common::said::takes_colours;
 
+use super::brackets::unbalanced;
 use super::lines::Lines;
 use super::operators::dangling;
 use super::query::{Query, SHORT_NAMES};
@@ -155,6 +156,9 @@ impl Options {
         let words: Vec<&str> =
             given.get_many::<String>("query").unwrap_or_default().map(String::as_str).collect();
         let typed = words.join(" ");
+        if let Some(what) = unbalanced(&typed) {
+            return Err(ConfigError::invalid(format!("the query {typed:?}: {what}")));
+        }
         if let Some(operator) = dangling(&typed) {
             return Err(ConfigError::invalid(format!(
                 "the query {typed:?}: {operator} has nothing to stand between, or before; leave it out, or quote it if the word itself is meant: '\"{operator}\"'"

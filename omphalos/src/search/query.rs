@@ -44,6 +44,11 @@ impl Query {
         Self { text, since, until, named, heartbeats }
     }
 
+    /// The query that was typed, as a server is asked; `None` for everything.
+    pub fn translated(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
     /// The same between two other times.
     pub fn between(&self, since: jiff::Timestamp, until: Option<jiff::Timestamp>) -> Self {
         Self { since: Some(since), until, ..self.clone() }
@@ -246,7 +251,7 @@ fn literally(token: &str, is_value: bool) -> String {
 }
 
 /// A phrase up to and with its closing quotation mark, or all there is.
-fn quoted(text: &str) -> &str {
+pub(super) fn quoted(text: &str) -> &str {
     let mut is_escaped = false;
     for (at, character) in text.char_indices() {
         match character {

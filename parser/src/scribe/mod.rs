@@ -309,14 +309,14 @@ impl<M: Copy> Scribe<M> {
         let mut others = std::mem::take(&mut self.list);
         let parsed = self.parser.parse(documents.calendar(), line, &mut others);
         // What was found is looked at where it is: it is large.
-        let (own, is_zone_assumed, fields, problem) = match &parsed {
+        let (own, is_assumed, fields, problem) = match &parsed {
             Parsed::Directive => {
                 self.counts.directives += 1;
                 others.give_back(&mut self.list);
                 return;
             }
-            Parsed::Event { time, is_zone_assumed, fields, problem } => {
-                (*time, *is_zone_assumed, fields, problem.or(whole.problem))
+            Parsed::Event { time, is_assumed, fields, problem } => {
+                (*time, *is_assumed, fields, problem.or(whole.problem))
             }
         };
         self.counts.failures += u64::from(problem.is_some());
@@ -333,7 +333,7 @@ impl<M: Copy> Scribe<M> {
         // Asked after each line, so that it is about this one.
         let is_leap = documents.calendar().take_leap();
         let is_told = if own.is_some() { !is_leap } else { whole.time.is_some() };
-        let is_time_assumed = is_zone_assumed || !is_told;
+        let is_time_assumed = is_assumed || !is_told;
         let own = own.or(whole.time);
         self.counts.untimed += u64::from(is_time_assumed);
         desk.put(offset, own, line, |out, time| {

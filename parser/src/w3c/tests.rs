@@ -171,6 +171,66 @@ fn local_times_are_assumed_to_be_utc_and_halves_are_kept() {
     assert_eq!(blank["message"], json!("/with blank 200"));
 }
 
+/// The kind of fault: past midnight, lines without a date are on the day of `#Date`, a day too early.
+#[test]
+fn a_time_without_a_date_that_is_before_that_of_the_directive_is_of_the_next_day() {
+    for (date, time, expected, is_assumed) in [
+        ("2026-11-28 22:00:00", "22:00:00", "2026-11-28T22:00:00Z", false),
+        ("2026-11-28 22:00:00", "23:59:59.5", "2026-11-28T23:59:59.500Z", false),
+        ("2026-11-28 22:00:00", "00:00:00", "2026-11-29T00:00:00Z", true),
+        ("2026-11-28 22:00:00", "21:54:59", "2026-11-29T21:54:59Z", true),
+        ("2026-12-31 22:00:00", "03:00:00", "2027-01-01T03:00:00Z", true),
+        ("2028-02-28 22:00:00", "03:00", "2028-02-29T03:00:00Z", true),
+        // A little late, in a file that was just begun.
+        ("2026-11-28 22:00:00", "21:55:00", "2026-11-28T21:55:00Z", true),
+        ("2026-11-28 00:00:03", "00:00:01", "2026-11-28T00:00:01Z", true),
+        ("2026-11-28 00:00:03", "23:59:59", "2026-11-28T23:59:59Z", false),
+        // Nothing is known but the day.
+        ("2026-11-28", "00:00:00", "2026-11-28T00:00:00Z", false),
+        ("2026-11-28 22h", "03:00:00", "2026-11-28T03:00:00Z", false),
+    ] {
+        let read = last_of(&[&format!("#Date: {date}"), "#Fields: time c", &format!("{time} x")]);
+        let tags = if is_assumed { json!(["time_assumed"]) } else { json!(null) };
+        assert_eq!(
+            (&read["@timestamp"], &read["tags"]),
+            (&json!(expected), &tags),
+            "{date} {time}"
+        );
+        // With a date, or with local ones, the directive is not asked.
+        let fields = "#Fields: date time c";
+        let own = last_of(&["#Date: 2030-01-01 22:00:00", fields, "2026-11-28 03:00:00 x"]);
+        assert_eq!(
+            (&own["@timestamp"], &own["tags"]),
+            (&json!("2026-11-28T03:00:00Z"), &json!(null))
+        );
+        let fields = "#Fields: date-local time-local c";
+        let local = last_of(&["#Date: 2030-01-01 22:00:00", fields, "2026-11-28 03:00:00 x"]);
+        assert_eq!(local["@timestamp"], json!("2026-11-28T03:00:00Z"));
+    }
+}
+
+proptest! {
+    /// Ids have the time in them, and an audit, an import or a restart may begin at any line.
+    #[test]
+    fn the_day_of_a_line_is_the_same_wherever_reading_begins(
+        begun in 0..86_400_u32, lines in proptest::collection::vec(0..86_400_u32, 1..8),
+    ) {
+        let clock = |second: u32| {
+            format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+        };
+        let directives = [format!("#Date: 2026-11-28 {}", clock(begun)), "#Fields: time c".to_owned()];
+        let lines: Vec<String> = lines.into_iter().map(|second| format!("{} x", clock(second))).collect();
+        let last = |lines: &[String]| {
+            let all: Vec<&str> = directives.iter().chain(lines).map(String::as_str).collect();
+            last_of(&all)
+        };
+        let whole = last(&lines);
+        for from in 0..lines.len() {
+            prop_assert_eq!(&last(&lines[from..]), &whole);
+        }
+    }
+}
+
 /// All names that mean something, and some that do not.
 const NAMES: [&str; 40] = [
     "date",

@@ -27,7 +27,7 @@ mod wake;
 pub use batch::{ClosedBatch, Owner};
 pub use bodies::Bodies;
 pub use engine::{Ended, Joints, Monitor, MonitorOptions};
-pub use find::discover::{Watched, scan};
+pub use find::discover::{Watched, kind_of, scan};
 pub use find::watcher::WatchMode;
 pub use know::again::{PeekError, Recalled, begin_again, note_unread, peek, recall};
 pub use know::files::{Host, PIPE};

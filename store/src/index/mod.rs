@@ -5,6 +5,7 @@
 //! once, and that whatever is committed is found by the next search.
 
 mod document;
+mod draft;
 mod id_file;
 mod ids;
 mod literals;
@@ -31,17 +32,18 @@ use tantivy::store::Compressor;
 use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
 pub use self::document::Incoming;
+use self::draft::Draft;
 use self::id_file::IdPlugin;
 use self::ids::{View, WithIds};
 pub use self::literals::beyond;
-use self::reading::{Learn, read};
+use self::reading::read;
 pub use self::schema::{OwnFields, Place, ignored};
 pub use self::values::{address, parse_date};
 pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};
 use crate::disk::write_durably;
 use crate::error::{ApiError, StoreError};
-use crate::mapping::{Guess, MappedField, Mapping, Tolerance};
+use crate::mapping::{Mapping, Tolerance};
 
 /// The file beside tantivy's with what an index is.
 const ABOUT: &str = "omphalos.json";
@@ -240,7 +242,7 @@ impl Index {
         files.filter_map(|file| file.metadata().ok()).map(|about| about.len()).sum()
     }
 
-    /// Reads a document that is to be indexed; maps what is new in it.
+    /// Reads a document that is to be indexed; maps what is new in it, if it fits.
     ///
     /// # Errors
     /// 400 where it does not fit.
@@ -251,7 +253,25 @@ impl Index {
         id: &str,
         mapping: &Mapping,
     ) -> Result<Box<Incoming>, ApiError> {
-        read((body, source), id, self.own, mapping, self)
+        loop {
+            let draft = Draft::of(self);
+            let document = read((body, source.clone()), id, self.own, mapping, &draft)?;
+            if self.take(draft) {
+                return Ok(document);
+            }
+        }
+    }
+
+    /// Maps what a document that fits has brought; `false` where something else was mapped since, with
+    /// which it may not fit.
+    fn take(&self, draft: Draft<'_>) -> bool {
+        let Some((before, after)) = draft.change() else { return true };
+        let mut known = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
+        let is_latest = Arc::ptr_eq(&known.mapping, &before);
+        if is_latest {
+            *known = Known { mapping: after, is_saved: false };
+        }
+        is_latest
     }
 
     /// Adds to the mapping what a request adds.
@@ -351,36 +371,6 @@ impl Index {
         let source = document.get_first(self.own.source);
         let source = source.and_then(|value| tantivy::schema::Value::as_bytes(&value));
         Ok(source.map(|source| (source.to_vec(), version)))
-    }
-}
-
-impl Learn for Index {
-    fn learn(&self, path: &str, guess: Guess) -> Result<Option<MappedField>, ApiError> {
-        let mut known = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(field) = known.mapping.field(path) {
-            return Ok(Some(field.clone()));
-        }
-        if known.mapping.is_full() {
-            return Ok(None);
-        }
-        let mut mapping = Mapping::clone(&known.mapping);
-        let learned = mapping.learn(path, guess)?.cloned();
-        if learned.is_some() {
-            *known = Known { mapping: Arc::new(mapping), is_saved: false };
-        }
-        Ok(learned)
-    }
-
-    fn learn_object(&self, path: &str) -> Result<(), ApiError> {
-        let mut known = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
-        if known.mapping.has_object(path) || known.mapping.is_full() {
-            return Ok(());
-        }
-        let mut mapping = Mapping::clone(&known.mapping);
-        if mapping.learn_object(path)? {
-            *known = Known { mapping: Arc::new(mapping), is_saved: false };
-        }
-        Ok(())
     }
 }
 

@@ -70,6 +70,65 @@ fn what_does_not_fit_is_refused_with_the_field() {
 }
 
 #[test]
+fn what_is_refused_leaves_no_field_behind() {
+    let directory = TempDir::new().unwrap();
+    let index = index(&directory);
+    document(&index, "x", r#"{"old":{"a":1}}"#).unwrap();
+    let before = index.mapping().to_json();
+    for text in [
+        r#"{"new":1,"n":"a"}"#,
+        r#"{"n":"a","new":1}"#,
+        r#"{"new":{"deep":["x"],"er":{}},"n":"a"}"#,
+        r#"{"new.deep":true,"n":"a"}"#,
+        r#"{"new":{},"k":{}}"#,
+        r#"{"new":1,"":2}"#,
+        r#"{"new":1,"new":1}"#,
+        r#"{"new":1} x"#,
+        r#"{"new":1,"old":"x"}"#,
+        r#"{"new":"2026-11-22T10:00:00Z","_id":"x"}"#,
+        r#"{"new":18446744073709551615}"#,
+        r#"{"old":{"b":1},"n":[1,2,{"c":3}]}"#,
+    ] {
+        document(&index, "x", text).unwrap_err();
+        assert_eq!(index.mapping().to_json(), before, "{text}");
+    }
+    document(&index, "x", r#"{"new":1}"#).unwrap();
+    assert_ne!(index.mapping().to_json(), before);
+}
+
+/// The kind of fault: two documents that are read at once see each other's fields too late.
+#[test]
+fn of_documents_that_are_read_at_once_each_fits_what_the_others_brought() {
+    let directory = TempDir::new().unwrap();
+    let index = index(&directory);
+    let mapping = index.mapping();
+    let texts = |thread: usize, number: usize| {
+        let value = ["1", "\"x\"", "{\"a\":1}", "true"][(thread + number) % 4];
+        Arc::new(format!(r#"{{"own{thread}-{number}":1,"shared{number}":{value}}}"#))
+    };
+    let (read, index) = (Mutex::new(Vec::new()), &index);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (read, mapping) = (&read, &mapping);
+            scope.spawn(move || {
+                for number in 0..50 {
+                    let text = texts(thread, number);
+                    // All have the mapping of the beginning, as the documents of one request.
+                    if index.read(&text, 0..text.len(), "x", mapping).is_ok() {
+                        read.lock().unwrap().push(text);
+                    }
+                }
+            });
+        }
+    });
+    let read = read.into_inner().unwrap();
+    assert!(read.len() >= 50, "the first of each is taken");
+    for text in read {
+        index.read(&text, 0..text.len(), "x", &index.mapping()).unwrap();
+    }
+}
+
+#[test]
 fn a_name_given_twice_is_refused_at_any_depth() {
     let directory = TempDir::new().unwrap();
     let index = index(&directory);

@@ -16,7 +16,7 @@ pub const AMQP_SETTINGS: &[Setting] = &[
     Setting::new(
         "amqp.url",
         Kind::List,
-        "Broker URLs, tried in turn: amqp://USER:PASSWORD@HOST:5672/VHOST, or amqps:// for TLS.",
+        "Broker URLs, tried in turn: amqp://USER:PASSWORD@HOST:5672/VHOST, or amqps:// for TLS. Everybody sees flags (ps): give a password by url_file, or the variable.",
     )
     .default("amqp://guest:guest@127.0.0.1:5672/%2f")
     .alias("amqp"),

@@ -15,6 +15,7 @@ struct Sample {
 struct Amqp {
     url: Vec<String>,
     url_file: Option<String>,
+    password: Option<String>,
     in_flight: Option<u32>,
     passive: bool,
 }
@@ -40,6 +41,7 @@ const SETTINGS: &[Setting] = &[
     Setting::new("name", Kind::Text, "A name."),
     Setting::new("amqp.url", Kind::List, "Where to.").alias("amqp"),
     Setting::new("amqp.url_file", Kind::Text, "Where that stands."),
+    Setting::new("amqp.password", Kind::Text, "Of whom."),
     Setting::new("amqp.in_flight", Kind::Integer, "How many."),
     Setting::new("amqp.passive", Kind::Switch, "Whether."),
     Setting::new("monitor.paths", Kind::List, "What.").positional("FILE").repeated(),
@@ -99,6 +101,19 @@ fn a_value_replaces_the_file_of_it_that_was_named_before_and_the_other_way_round
     // Both in one place is for the reader to refuse.
     let twice = both("", &[], &["--amqp-url", "u", "--amqp-url-file", "f"]);
     assert_eq!(twice, (url().0, of_file().1));
+}
+
+#[test]
+fn a_password_on_the_command_line_is_said_to_be_in_sight() {
+    let said =
+        |flags: &[&str]| run(None, &[("OMPHALOS_AMQP_PASSWORD", "p")], flags).unwrap().warnings;
+    let of_url = "--amqp-url: a password on the command line is in sight of everybody on this machine (ps); give it by --amqp-url-file or OMPHALOS_AMQP_URL";
+    assert_eq!(said(&["--amqp-url", "amqp://h,amqp://u:secret@h"]), [of_url]);
+    let of_password = said(&["--amqp-password", "secret"]);
+    assert!(of_password[0].ends_with("(ps); give it by OMPHALOS_AMQP_PASSWORD"), "{of_password:?}");
+    for harmless in ["amqp://guest:guest@localhost/", "amqp://u@h", "amqp://h"] {
+        assert_eq!(said(&["--amqp-url", harmless]), [""; 0]);
+    }
 }
 
 #[test]

@@ -269,10 +269,12 @@ fn look_at(path: &Path, table: Table<'_>, collected: &mut Collected) {
     }
 }
 
-fn kind_of(kind: FileType) -> &'static str {
+/// What a file is that is none to be read on and on.
+pub fn kind_of(kind: FileType) -> &'static str {
     match kind {
         kind if kind.is_fifo() => "a FIFO",
         kind if kind.is_socket() => "a socket",
+        kind if kind.is_dir() => "a directory",
         _ => "a device",
     }
 }

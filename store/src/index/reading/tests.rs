@@ -7,6 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::index::draft::Draft;
 use crate::index::{About, Index};
 
 fn index(directory: &TempDir) -> Index {
@@ -30,10 +31,10 @@ enum Verdict {
 
 fn both(index: &Index, text: &str) -> [Verdict; 2] {
     let body = Arc::new(text.to_owned());
-    let mapping = index.mapping();
+    let (mapping, draft) = (index.mapping(), Draft::of(index));
     let sink = || {
         let document = Incoming::new((&body, 0..body.len()), "x", index.own);
-        Sink::new(document, &mapping, index)
+        Sink::new(document, &mapping, &draft)
     };
     let root = At::Node(mapping.root());
     let taken = |sink: Sink<'_>| {
@@ -156,9 +157,7 @@ fn verdict(text: &str) -> Result<(), String> {
     let index = index(&directory);
     let body = Arc::new(text.to_owned());
     let mapping = index.mapping();
-    read((&body, 0..body.len()), "x", index.own, &mapping, &index)
-        .map(|_| ())
-        .map_err(|problem| problem.reason)
+    index.read(&body, 0..body.len(), "x", &mapping).map(|_| ()).map_err(|problem| problem.reason)
 }
 
 fn in_arrays(levels: usize, value: &str) -> String {
@@ -222,7 +221,7 @@ fn what_is_below_an_object_that_is_not_looked_at_stays_unmapped() {
     let index = index(&directory);
     let text = r#"{"unmerged.x":1,"unmerged":{"y.z":2,"":3,"_id":4},"a":{"b.":5}}"#;
     let body = Arc::new(text.to_owned());
-    read((&body, 0..body.len()), "x", index.own, &index.mapping(), &index).unwrap();
+    index.read(&body, 0..body.len(), "x", &index.mapping()).unwrap();
     let printed = index.mapping().to_json();
     assert_eq!(printed["properties"]["unmerged"], json!({ "type": "object", "enabled": false }));
     assert_eq!(printed["properties"]["a"]["properties"]["b"]["type"], "long");
@@ -237,7 +236,7 @@ fn an_object_is_one_whatever_is_in_it() {
         let index = index(&directory);
         let put = |text: &str| {
             let body = Arc::new(text.to_owned());
-            read((&body, 0..body.len()), "x", index.own, &index.mapping(), &index).map(|_| ())
+            index.read(&body, 0..body.len(), "x", &index.mapping()).map(|_| ())
         };
         put(object).unwrap();
         let printed = index.mapping().to_json();
@@ -255,6 +254,6 @@ fn objects_are_no_more_than_an_index_may_have_fields() {
     let index = index(&directory);
     let members: Vec<String> = (0..2_000).map(|number| format!("\"o{number}\":{{}}")).collect();
     let body = Arc::new(format!("{{{}}}", members.join(",")));
-    let read = read((&body, 0..body.len()), "x", index.own, &index.mapping(), &index);
+    let read = index.read(&body, 0..body.len(), "x", &index.mapping());
     assert!(read.unwrap_err().reason.contains("Limit of total fields"));
 }
