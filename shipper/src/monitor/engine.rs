@@ -122,6 +122,8 @@ pub struct Monitor {
     metrics: ShipperMetrics,
     health: Health,
     stage: Stage,
+    /// Whether nothing is on its way any more, and nothing will be.
+    is_over: bool,
     /// `None` once nothing more will be sent.
     batches: Option<SyncSender<ClosedBatch>>,
     pub(super) files: Files,
@@ -182,6 +184,7 @@ impl Monitor {
         }
         Ok(Self {
             stage: Stage::Reading,
+            is_over: false,
             batches: Some(batches),
             files,
             watcher: Watcher::new(mode, inbox.clone(), state.path()),
@@ -220,6 +223,11 @@ impl Monitor {
     /// Deals with what came in, and does what there is to do. How it ended, if it did.
     pub(super) fn go_round(&mut self, news: News) -> Option<Ended> {
         let finished = news.end == End::Finished;
+        if finished && !self.is_over {
+            // How far everything came is known now, and is to be on disk.
+            self.is_over = true;
+            self.saver.changed_urgently();
+        }
         if news.end > End::Away && self.stage == Stage::Reading {
             self.stop_reading();
         }
@@ -444,8 +452,8 @@ impl Monitor {
     }
 
     fn save(&mut self) {
-        let files = &self.files;
-        self.saver.save_if_due(|| files.entries(now_seconds()));
+        let (files, is_over) = (&self.files, self.is_over);
+        self.saver.save_if_due(|| files.entries(now_seconds(), is_over));
     }
 
     pub(super) fn report(&mut self) {

@@ -244,7 +244,7 @@ proptest! {
         let delivered = told(&rig);
         let path = rig.path("a.log");
         let entries = peek(&rig.settings.state_dir).unwrap().unwrap_or_default();
-        let Some(recalled) = recall(&entries, &path, &path).unwrap() else {
+        let Some(recalled) = recall(&entries, &[], &path, &path).unwrap() else {
             prop_assert!(delivered.is_empty());
             return Ok(());
         };
