@@ -72,7 +72,9 @@ impl Others {
             let is_process = matches!(neighbour.other, Other::Process(_));
             let known = neighbour.entries.candidates(found.key, &logical_path(&found.path));
             for (_, entry) in known {
-                if entry.prefix.length > 0 && matching::fits(content, entry)? {
+                // A process reads on what it has found, be it that it has seen nothing of it yet.
+                let is_begun = is_process && entry.key.is_like(&found.key);
+                if (is_begun || entry.prefix.length > 0) && matching::fits(content, entry)? {
                     views.push(View { entry: entry.clone(), is_process });
                 }
             }
@@ -132,11 +134,13 @@ fn spans_of(views: impl Iterator<Item = View>, content: &Content) -> io::Result<
     views.sort_by_key(|view| std::cmp::Reverse(view.entry.turn));
     let mut all = Vec::new();
     for View { entry, is_process } in views {
-        all.push(if entry.prefix.length == 0 {
+        all.push(if is_process {
+            entry.spans(u64::MAX)
+        } else if entry.prefix.length == 0 {
             // Nothing was read, and it may be noted by which rules it is to be.
             entry.formats
         } else {
-            entry.spans(if is_process { u64::MAX } else { reach(&entry, content)? })
+            entry.spans(reach(&entry, content)?)
         });
     }
     Ok(gathered(all))

@@ -84,6 +84,8 @@ struct World {
     has_imports: bool,
     lines: u32,
     rotations: u32,
+    /// Whether the process that runs finds out formats.
+    finds_out: bool,
     /// The rest of a line that is begun.
     pending: String,
 }
@@ -96,7 +98,8 @@ impl World {
             rig.input().unfinished_after = Period(Duration::ZERO);
         }
         rig.others = vec![Other::Import(rig.settings.state_dir.join("import"))];
-        let mut world = Self { rig, has_imports, lines: 0, rotations: 0, pending: String::new() };
+        let (lines, rotations, pending) = (0, 0, String::new());
+        let mut world = Self { rig, has_imports, lines, rotations, finds_out: false, pending };
         world.set(Rule::Json);
         world
     }
@@ -151,8 +154,7 @@ impl World {
             Action::ConfirmAll => self.rig.confirm_all(),
             Action::Save if is_running => self.rig.save(),
             Action::Stop if is_running => drop(self.rig.stop()),
-            Action::Kill { arrives: true } => self.rig.crash_late(),
-            Action::Kill { arrives: false } => self.rig.crash(),
+            Action::Kill { arrives } => kill(&mut self.rig, arrives),
             Action::Set(rule) => self.set(rule),
             Action::Import(rule, turns) if self.has_imports => self.import(rule, turns),
             _ => {}
@@ -177,6 +179,7 @@ impl World {
 
     fn look(&mut self) {
         if !self.rig.is_running() {
+            self.finds_out = self.rig.recipe().parser == ParserKind::Auto;
             self.rig.start();
         }
         self.rig.look();
@@ -187,6 +190,10 @@ impl World {
         if !live.contains(&b'\n') {
             // What ids are made of is in the first line, which is whole before anybody ships it.
             self.finish_line();
+        }
+        if self.finds_out && self.rig.is_running() {
+            // It does so as soon as there is a line.
+            self.rig.look();
         }
         let set = self.rig.recipe().clone();
         self.set(rule);
@@ -199,7 +206,7 @@ impl World {
                             break;
                         }
                     }
-                    rig.crash_late();
+                    kill(rig, true);
                 }
                 None => drop(rig.finish()),
             }
@@ -236,6 +243,16 @@ impl World {
             assert_eq!(texts.iter().filter(is_it).count(), 1, "line {number}");
         }
     }
+}
+
+/// Nothing is written by who is dead.
+fn kill(rig: &mut Rig, arrives: bool) {
+    if arrives {
+        rig.crash_late()
+    } else {
+        rig.crash()
+    }
+    drop(rig.open_state());
 }
 
 /// A few, always the same; `OMPHALOS_TAIL_CASES` tries more, and other ones each time.

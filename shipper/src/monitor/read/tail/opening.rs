@@ -150,7 +150,10 @@ fn as_begun(mut setup: Setup, path: &Path, heard: &Heard) -> io::Result<(Setup, 
     };
     let (formats, outcome) = Formats::new(&heard.spans, &wanted);
     let last = formats.last().unwrap_or(&wanted);
-    let is_new = formats.former() != entry.formats || entry.last_rule().as_ref() != Some(last);
+    // Of whom nothing was seen, nobody else knows that he reads.
+    let is_new = entry.prefix.length == 0
+        || formats.former() != entry.formats
+        || entry.last_rule().as_ref() != Some(last);
     // Who reads a file once more, by rules that are given, has nothing to say.
     let is_again = entry.prefix.length == 0 && !entry.formats.is_empty();
     if is_new && !is_again {
