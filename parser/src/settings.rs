@@ -151,7 +151,7 @@ impl LineRule {
 }
 
 /// Whether both are the same, as far as they are known.
-fn may_be<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+fn may_be<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
     one.is_none() || other.is_none() || one == other
 }
 

@@ -185,7 +185,7 @@ fn prepare(settings: &Settings, is_remote: bool) -> Result<StateDir, ConfigError
             process.map(|number| format!(" (pid {number})")).unwrap_or_default(),
             settings.state_dir().display()
         )),
-        error => ConfigError::invalid(format!("state_dir: {error}")),
+        error @ StateError::Io { .. } => ConfigError::invalid(format!("state_dir: {error}")),
     })
 }
 

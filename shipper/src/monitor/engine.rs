@@ -112,6 +112,8 @@ enum Stage {
     Emptying,
     /// Waiting for confirms.
     Waiting,
+    /// Nothing is on its way any more, and nothing will be.
+    Over,
 }
 
 /// The monitor; [`Monitor::run`] is its thread.
@@ -122,8 +124,6 @@ pub struct Monitor {
     metrics: ShipperMetrics,
     health: Health,
     stage: Stage,
-    /// Whether nothing is on its way any more, and nothing will be.
-    is_over: bool,
     /// `None` once nothing more will be sent.
     batches: Option<SyncSender<ClosedBatch>>,
     pub(super) files: Files,
@@ -184,7 +184,6 @@ impl Monitor {
         }
         Ok(Self {
             stage: Stage::Reading,
-            is_over: false,
             batches: Some(batches),
             files,
             watcher: Watcher::new(mode, inbox.clone(), state.path()),
@@ -223,9 +222,9 @@ impl Monitor {
     /// Deals with what came in, and does what there is to do. How it ended, if it did.
     pub(super) fn go_round(&mut self, news: News) -> Option<Ended> {
         let finished = news.end == End::Finished;
-        if finished && !self.is_over {
+        if finished && self.stage == Stage::Waiting {
             // How far everything came is known now, and is to be on disk.
-            self.is_over = true;
+            self.stage = Stage::Over;
             self.saver.changed_urgently();
         }
         if news.end > End::Away && self.stage == Stage::Reading {
@@ -452,7 +451,7 @@ impl Monitor {
     }
 
     fn save(&mut self) {
-        let (files, is_over) = (&self.files, self.is_over);
+        let (files, is_over) = (&self.files, self.stage == Stage::Over);
         self.saver.save_if_due(|| files.entries(now_seconds(), is_over));
     }
 

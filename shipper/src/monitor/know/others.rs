@@ -157,11 +157,13 @@ fn reach(entry: &Entry, content: &Content) -> io::Result<u64> {
     Ok(end.max(entry.offset))
 }
 
-/// By what the lines of `content` were read, over all `entries`, which fit it.
+/// By what the lines of `content` were read, over all `entries`, which fit it; those who have not ended
+/// may be reading on.
 ///
 /// # Errors
 /// When the file cannot be looked at.
 pub fn delivered_by(entries: &[&Entry], content: &Content) -> io::Result<Vec<Former>> {
-    let view = |entry: &&Entry| View { entry: (*entry).clone(), is_process: false };
+    let view =
+        |entry: &&Entry| View { entry: (*entry).clone(), is_process: entry.reached.is_none() };
     spans_of(entries.iter().map(view), content)
 }

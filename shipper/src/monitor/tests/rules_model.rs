@@ -248,9 +248,9 @@ impl World {
 /// Nothing is written by who is dead.
 fn kill(rig: &mut Rig, arrives: bool) {
     if arrives {
-        rig.crash_late()
+        rig.crash_late();
     } else {
-        rig.crash()
+        rig.crash();
     }
     drop(rig.open_state());
 }
