@@ -129,26 +129,39 @@ pub struct TimeSettings {
     pub zone: Option<String>,
 }
 
-/// What of a recipe ids depend on: by which format lines are read, and their times.
+/// What of a recipe the ids and the index of documents depend on: by which format lines are read, their
+/// times, and their dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineRule {
     /// The format.
     pub parser: ParserKind,
     /// The rule of times; `None` where nobody wrote it down.
     pub times: Option<TimeSettings>,
+    /// The dataset, be it that of the format; `None` where nobody wrote it down.
+    pub dataset: Option<String>,
 }
 
 impl LineRule {
     /// Whether lines are the same by both, as far as that is known.
     pub fn agrees(&self, other: &Self) -> bool {
-        let is_known = self.times.is_some() && other.times.is_some();
-        self.parser == other.parser && (!is_known || self.times == other.times)
+        self.parser == other.parser
+            && may_be(self.times.as_ref(), other.times.as_ref())
+            && may_be(self.dataset.as_ref(), other.dataset.as_ref())
     }
+}
+
+/// Whether both are the same, as far as they are known.
+fn may_be<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+    one.is_none() || other.is_none() || one == other
 }
 
 impl fmt::Display for LineRule {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "parser = {:?}", self.parser.name())?;
+        let is_own = |dataset: &&String| *dataset != self.parser.default_dataset();
+        if let Some(dataset) = self.dataset.as_ref().filter(is_own) {
+            write!(formatter, ", dataset = {dataset:?}")?;
+        }
         let Some(times) = &self.times else { return Ok(()) };
         let names = [
             ("time_field", &times.field),
@@ -201,10 +214,9 @@ impl RecipeSettings {
         let pattern = self.multiline_pattern.as_deref();
         let multiline = Rule::new(self.multiline, pattern, self.multiline_count)
             .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
-        let default = || self.parser.default_dataset().to_owned();
         Ok(Recipe {
             format: self.parser.format_with(&self.times()?),
-            dataset: self.dataset.clone().unwrap_or_else(default),
+            dataset: self.dataset_of(self.parser),
             encoding: self.encoding,
             container: self.container,
             multiline,
@@ -248,17 +260,23 @@ impl RecipeSettings {
         }
     }
 
+    /// The dataset of lines of this format.
+    fn dataset_of(&self, parser: ParserKind) -> String {
+        self.dataset.clone().unwrap_or_else(|| parser.default_dataset().to_owned())
+    }
+
     /// By what lines of this format are read.
     pub fn rule(&self, parser: ParserKind) -> LineRule {
         let Self { time_field, time_format, time_zone, .. } = self.with_parser(parser);
         let times = TimeSettings { field: time_field, format: time_format, zone: time_zone };
-        LineRule { parser, times: Some(times) }
+        LineRule { parser, times: Some(times), dataset: Some(self.dataset_of(parser)) }
     }
 
     /// These for lines that are read by `rule`.
     #[must_use]
     pub fn with_rule(&self, rule: &LineRule) -> Self {
-        let settings = self.with_parser(rule.parser);
+        let dataset = rule.dataset.clone().or_else(|| self.dataset.clone());
+        let settings = Self { dataset, ..self.with_parser(rule.parser) };
         match rule.times.clone() {
             Some(TimeSettings { field, format, zone }) => {
                 Self { time_field: field, time_format: format, time_zone: zone, ..settings }

@@ -26,7 +26,7 @@ use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
 use crate::monitor::{
-    Bodies, End, Ended, EngineSettings, Entry, Host, Inbox, Input, Joints, Monitor, MonitorOptions,
+    Bodies, End, Ended, EngineSettings, Host, Inbox, Input, Joints, Monitor, MonitorOptions, Other,
     Piece, Remembered, Start, StateDir, StateError, read_pipe,
 };
 use crate::pipeline::{Dispatcher, report_deliveries};
@@ -63,8 +63,10 @@ pub struct Surroundings {
     pub telemetry: Telemetry,
     /// Where it counts, for who wants to look.
     pub metrics: ShipperMetrics,
-    /// What imports beside this process remember of files.
-    pub imported: Vec<Entry>,
+    /// Who else reads the same files.
+    pub others: Vec<Other>,
+    /// The state directory, where it is locked already.
+    pub state: Option<StateDir>,
     /// The way to an indexer in the same process, which is taken instead of all others.
     pub local: Option<LocalSender>,
 }
@@ -96,7 +98,7 @@ pub async fn run_in(
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    let Surroundings { telemetry, metrics, imported, local } = surroundings;
+    let Surroundings { telemetry, metrics, others, state, local } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
         for dataset in input.datasets() {
@@ -107,8 +109,12 @@ pub async fn run_in(
     let plan = road::plan(&settings, local)?;
     announce(&settings, &inputs, &*plan);
     let open = || StateDir::open(&settings.state_dir);
-    let Some(state) = patiently(&telemetry, &shutdown, open).await? else { return Ok(()) };
-    let stages = Stages { settings, keys, once, inputs, telemetry, metrics, plan, imported };
+    let state = match state {
+        Some(state) => Some(state),
+        None => patiently(&telemetry, &shutdown, open).await?,
+    };
+    let Some(state) = state else { return Ok(()) };
+    let stages = Stages { settings, keys, once, inputs, telemetry, metrics, plan, others };
     stages.run(state, shutdown).await
 }
 
@@ -173,7 +179,7 @@ struct Stages {
     telemetry: Telemetry,
     metrics: ShipperMetrics,
     plan: Box<dyn Plan>,
-    imported: Vec<Entry>,
+    others: Vec<Other>,
 }
 
 impl Stages {
@@ -187,7 +193,7 @@ impl Stages {
         let host = patiently(&self.telemetry, shutdown, identify).await?;
         let Some(host) = host else { return Ok(None) };
         let mut remembered = state.load()?;
-        remembered.imported = std::mem::take(&mut self.imported);
+        remembered.others = std::mem::take(&mut self.others);
         check_keys(&remembered.entries, &self.keys, &self.settings)?;
         if remembered.is_damaged {
             tell_of_damage(&self.inputs);

@@ -447,7 +447,7 @@ fn a_second_shipper_on_the_same_state_is_refused() {
         .option("--state-dir", directory.path().join("state").display())
         .run();
     assert_eq!(second.code, Some(2), "{}", second.output);
-    assert!(second.output.contains("is in use by another omphalos-shipper"), "{}", second.output);
+    assert!(second.output.contains("is in use by another process (pid "), "{}", second.output);
 }
 
 #[test]

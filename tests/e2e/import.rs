@@ -1,6 +1,7 @@
 //! `omphalos import`: archives and old files, once, however often it is interrupted.
 
 mod rules;
+mod twice;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -205,7 +206,7 @@ fn an_import_of_what_a_shipper_knows_has_the_ids_of_its_checkpoint() {
 /// twice. It is what comes after the import that is read as it is set.
 #[test]
 fn what_was_imported_is_not_there_twice_when_it_is_run_with_other_rules() {
-    const SAID: &str = "it was imported up to byte";
+    const SAID: &str = ": its lines up to byte";
     let line =
         |second: u32| format!("{{\"time\":\"2026-11-22T01:00:0{second}\",\"n\":{second}}}\n");
     let zoned = ["--parser", "json", "--time-zone", "+05:00"];

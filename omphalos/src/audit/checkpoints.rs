@@ -63,7 +63,6 @@ impl Checkpoints {
     /// # Errors
     /// When it cannot be read.
     pub fn recall(&self, path: &Path, called: &Path) -> io::Result<Option<Recalled>> {
-        let known = recall(&self.of_process, path, called)?;
-        if known.is_some() { Ok(known) } else { recall(&self.of_imports, path, called) }
+        recall(&self.of_process, &self.of_imports, path, called)
     }
 }

@@ -188,7 +188,8 @@ fn chain(directory: &Path, log: &Path, url: &str) -> Chain {
     Chain {
         shipper: Some(settings.shipper),
         indexer: Some(settings.indexer),
-        imported: Vec::new(),
+        others: Vec::new(),
+        state: None,
         is_local: true,
         once: false,
     }

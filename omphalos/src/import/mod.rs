@@ -17,9 +17,8 @@ use omphalos_common::telemetry::init_logs;
 use omphalos_common::tell;
 use omphalos_indexer::collector::DEAD_FILE_NAME;
 use omphalos_shipper::host::keep_id;
-use omphalos_shipper::monitor::{Entry, peek};
+use omphalos_shipper::monitor::{Other, StateDir, StateError};
 use tokio::net::TcpListener;
-use tracing::warn;
 
 use crate::run::Settings;
 use crate::run::chain::{Chain, Embedded, Watch};
@@ -53,22 +52,23 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
     let Options { mut settings, files, bytes } = options;
     let shutdown = shutdown::on_signals()?;
     let is_remote = settings.shipper.amqp.names_broker();
-    let remembered = remembered(&settings, is_remote)?;
+    let state = prepare(&settings, is_remote)?;
     let embedded = match &settings.indexer.elasticsearch.url {
         None if !is_remote => store(&mut settings).await?,
         _ => None,
     };
     say_where(&settings, embedded.is_some())?;
-    let of_process = settings.state_dir().to_owned();
-    prepare(&mut settings, &remembered)?;
+    let others = known::processes(settings.state_dir());
+    settings.set_state_dir(state.path().to_owned());
     tokio::select! {
-        noted = known::note(&settings, &of_process, &files) => noted?,
+        noted = known::note(&settings, &state, &others, &files) => noted?,
         () = shutdown.cancelled() => anyhow::bail!("stopped before anything was imported"),
     }
     let chain = Chain {
         shipper: Some(settings.shipper.clone()),
         indexer: (!is_remote).then(|| settings.indexer.clone()),
-        imported: Vec::new(),
+        others,
+        state: Some(state),
         is_local: !is_remote,
         once: true,
     };
@@ -161,32 +161,32 @@ pub fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, Confi
     Ok(Path::new(REMEMBERED).join(name.take(LONGEST_NAME).collect::<String>()))
 }
 
-/// What imports to the places that `chain` writes to remember of files; that it cannot be read is said.
+/// The imports to the places that `chain` writes to: they may have read the same files.
 ///
 /// # Errors
 /// When the settings do not say where.
-pub fn imported(settings: &Settings, chain: &Chain) -> Result<Vec<Entry>, ConfigError> {
+pub fn imports(settings: &Settings, chain: &Chain) -> Result<Vec<Other>, ConfigError> {
     let (to_broker, is_indexed) = (settings.shipper.amqp.names_broker(), chain.indexer.is_some());
-    let mut entries = Vec::new();
-    for is_remote in [to_broker.then_some(true), is_indexed.then_some(false)].into_iter().flatten()
-    {
-        match peek(&settings.state_dir().join(remembered(settings, is_remote)?)) {
-            Ok(found) => entries.extend(found.unwrap_or_default()),
-            Err(error) => {
-                warn!("{error}; whether files were imported by other rules is not known");
-            }
-        }
-    }
-    Ok(entries)
+    let places = [to_broker.then_some(true), is_indexed.then_some(false)].into_iter().flatten();
+    let import =
+        |is_remote| Ok(Other::Import(settings.state_dir().join(remembered(settings, is_remote)?)));
+    places.map(import).collect()
 }
 
-/// Moves what is remembered out of the way of a running process, with the same host id: ids are made
-/// of it.
-fn prepare(settings: &mut Settings, remembered: &Path) -> Result<(), ConfigError> {
-    let directory = settings.state_dir().join(remembered);
+/// Takes the place where it is remembered what was imported, out of the way of a running process, with
+/// the same host id: ids are made of it. That comes first, because who waits for another import would wait
+/// for its store too.
+fn prepare(settings: &Settings, is_remote: bool) -> Result<StateDir, ConfigError> {
+    let directory = settings.state_dir().join(remembered(settings, is_remote)?);
     keep_id(settings.state_dir(), &directory).map_err(|error| unusable(&directory, &error))?;
-    settings.set_state_dir(directory);
-    Ok(())
+    StateDir::open(&directory).map_err(|error| match error {
+        StateError::Locked { process, .. } => ConfigError::invalid(format!(
+            "state_dir: another import{} is at work with {}; wait for its end, and give this command again, or name all files in one",
+            process.map(|number| format!(" (pid {number})")).unwrap_or_default(),
+            settings.state_dir().display()
+        )),
+        error @ StateError::Io { .. } => ConfigError::invalid(format!("state_dir: {error}")),
+    })
 }
 
 fn unusable(directory: &Path, error: &std::io::Error) -> ConfigError {

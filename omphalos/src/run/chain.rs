@@ -12,7 +12,7 @@ use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
 use omphalos_shipper::metrics::ShipperMetrics;
-use omphalos_shipper::monitor::Entry;
+use omphalos_shipper::monitor::{Other, StateDir};
 use omphalos_store::{Store, StoreOptions, serve};
 use omphalos_transport::local::local;
 use tokio::net::TcpListener;
@@ -27,8 +27,10 @@ pub struct Chain {
     pub shipper: Option<shipper::Settings>,
     /// What writes to the store, or to Elasticsearch.
     pub indexer: Option<indexer::Settings>,
-    /// What imports to the same place remember of files.
-    pub imported: Vec<Entry>,
+    /// Who else reads the same files.
+    pub others: Vec<Other>,
+    /// The state directory of what reads files, where it is locked already.
+    pub state: Option<StateDir>,
     /// Whether documents go from one to the other without a broker.
     pub is_local: bool,
     /// Whether to end when everything that is there now is indexed.
@@ -84,7 +86,8 @@ impl Chain {
             let surroundings = omphalos_shipper::Surroundings {
                 telemetry: watch.telemetry.of_part("shipper"),
                 metrics: watch.shipper.clone(),
-                imported: self.imported,
+                others: self.others,
+                state: self.state,
                 local: to_indexer,
             };
             omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await

@@ -17,7 +17,7 @@ use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::serve_at;
 use tracing::info;
 
-use crate::import::imported;
+use crate::import::imports;
 use chain::{Embedded, Watch, listen};
 use plan::Plan;
 pub(crate) use plan::store_options;
@@ -65,7 +65,7 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     if let Some(indexer) = &chain.indexer {
         indexer.check()?;
     }
-    chain.imported = imported(settings, &chain)?;
+    chain.others = imports(settings, &chain)?;
     let watch = Watch::default();
     let _serving = serve_at(settings.process().listen, watch.telemetry.routes()).await?;
     let mut embedded = None;

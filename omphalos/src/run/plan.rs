@@ -45,7 +45,8 @@ impl Plan {
         let store = uses_store.then(|| settings.store());
         let shipper = reads.then(|| settings.shipper.clone());
         let indexer = indexes.then(|| settings.indexer.clone());
-        let chain = Chain { shipper, indexer, imported: Vec::new(), is_local, once: false };
+        let (others, state) = (Vec::new(), None);
+        let chain = Chain { shipper, indexer, others, state, is_local, once: false };
         Ok(Self { chain, store })
     }
 }

@@ -112,6 +112,8 @@ enum Stage {
     Emptying,
     /// Waiting for confirms.
     Waiting,
+    /// Nothing is on its way any more, and nothing will be.
+    Over,
 }
 
 /// The monitor; [`Monitor::run`] is its thread.
@@ -220,6 +222,11 @@ impl Monitor {
     /// Deals with what came in, and does what there is to do. How it ended, if it did.
     pub(super) fn go_round(&mut self, news: News) -> Option<Ended> {
         let finished = news.end == End::Finished;
+        if finished && self.stage == Stage::Waiting {
+            // How far everything came is known now, and is to be on disk.
+            self.stage = Stage::Over;
+            self.saver.changed_urgently();
+        }
         if news.end > End::Away && self.stage == Stage::Reading {
             self.stop_reading();
         }
@@ -444,8 +451,8 @@ impl Monitor {
     }
 
     fn save(&mut self) {
-        let files = &self.files;
-        self.saver.save_if_due(|| files.entries(now_seconds()));
+        let (files, is_over) = (&self.files, self.stage == Stage::Over);
+        self.saver.save_if_due(|| files.entries(now_seconds(), is_over));
     }
 
     pub(super) fn report(&mut self) {

@@ -35,7 +35,7 @@ pub use position::clock::{Clock, LineSource, Names};
 pub use position::entry::Entry;
 pub use position::identity::{FileKey, logical_path};
 pub use position::line_numbers::{Lines, Span, number_lines};
-pub use position::state::{Remembered, StateDir, StateError};
+pub use position::state::{Other, Remembered, StateDir, StateError};
 pub use read::archive::Compression;
 pub use read::fit::{format_of, misfit};
 pub use read::pipe::{Piece, read_pipe};

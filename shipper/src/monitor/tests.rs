@@ -16,6 +16,7 @@ mod pieces;
 mod positions;
 mod restarts;
 mod rig;
+mod rules_model;
 mod steps;
 mod streams;
 
@@ -32,10 +33,11 @@ use tempfile::TempDir;
 
 use crate::monitor::batch::OpenBatch;
 use crate::monitor::know::matching;
+use crate::monitor::know::others::Heard;
 use crate::monitor::position::clock::Names;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, logical_path};
-use crate::monitor::read::choice::FileFormat;
+use crate::monitor::read::choice::{Choices, FileFormat};
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::reading::{Look, READ_BYTES, Tools};
 use crate::monitor::read::tail::{Setup, Tail, TailId};
@@ -148,14 +150,16 @@ impl Log {
             id: TailId(1),
             input: 0,
             shown_path: Arc::from(path.to_string_lossy()),
-            format: FileFormat::Known(LineRule { parser: self.kind, times: None }),
+            format: FileFormat::Known(LineRule { parser: self.kind, times: None, dataset: None }),
             choice: None,
             scribe: recipe.scribe(Origin { host_name: "web1", host_id: "host", path: shown }),
             dataset: Arc::from("test"),
             names: Names::of(&logical_path(path)),
             ids: IdMakers::new("host", &IdKeys::default()),
+            changes: Choices::default(),
         };
-        Tail::open(setup, path.to_owned(), content, entry).unwrap()
+        let heard = Heard { entry: entry.cloned(), spans: Vec::new() };
+        Tail::open(setup, path.to_owned(), content, &heard).unwrap()
     }
 
     fn fits(&self, entry: &Entry) -> bool {

@@ -14,6 +14,7 @@ use omphalos_parser::ParserKind;
 use omphalos_parser::settings::LineRule;
 
 use crate::monitor::know::matching::fits;
+use crate::monitor::know::others::delivered_by;
 use crate::monitor::position::checkpoint;
 use crate::monitor::position::entry::{Entry, Former, Mark};
 use crate::monitor::position::identity::{FileKey, logical_path};
@@ -48,10 +49,11 @@ pub enum PeekError {
 /// When one is there and cannot be read.
 pub fn peek(state_dir: &Path) -> Result<Option<Vec<Entry>>, PeekError> {
     let mut damaged = None;
-    for path in FILE_NAMES.map(|name| state_dir.join(name)) {
+    for (place, path) in FILE_NAMES.map(|name| state_dir.join(name)).into_iter().enumerate() {
         match fs::read(&path) {
             Ok(bytes) => match checkpoint::parse(&bytes) {
-                Ok(entries) => return Ok(Some(entries)),
+                Ok(entries) if place == 0 => return Ok(Some(entries)),
+                Ok(entries) => return Ok(Some(checkpoint::overtaken(entries))),
                 Err(reason) => damaged = damaged.or(Some(PeekError::Damaged { path, reason })),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -61,76 +63,81 @@ pub fn peek(state_dir: &Path) -> Result<Option<Vec<Entry>>, PeekError> {
     damaged.map_or(Ok(None), Err)
 }
 
-/// What a checkpoint says of a file.
+/// What checkpoints say of a file.
 #[derive(Debug, Clone)]
-pub struct Recalled(Entry);
+pub struct Recalled {
+    entry: Entry,
+    /// By what its lines were read that may be delivered.
+    spans: Vec<Former>,
+}
 
 impl Recalled {
     /// Up to where it is delivered.
     pub fn delivered_to(&self) -> u64 {
-        self.0.offset
+        self.entry.offset
     }
 
     /// What the ids of its lines without a time are made of, if there was one.
     pub fn untimed(&self) -> Option<SourceId> {
-        self.0.untimed
+        self.entry.untimed
     }
 
     /// What makes the ids of its lines; `None` when only a later program knows.
     pub fn ids(&self) -> Option<IdScheme> {
-        self.0.ids()
+        self.entry.ids()
     }
 
     /// The format that its lines were begun with, if that is known.
     pub fn parser(&self) -> Option<ParserKind> {
-        self.0.first_rule().map(|rule| rule.parser)
+        let first = self.spans.first().map_or_else(|| self.entry.last_rule(), Former::rule);
+        first.or_else(|| self.entry.unsaid_rule()).map(|rule| rule.parser)
     }
 
-    /// By what its lines were read, one after another, where the checkpoint says so.
+    /// By what its lines were read, one after another, and are read on, where the checkpoint says so.
     pub fn rules(&self) -> Vec<LineRule> {
-        self.0.formats.iter().filter_map(Former::rule).chain(self.0.last_rule()).collect()
-    }
-
-    /// The entry with which the file `key` at `path` is read as a new one, by the rules that are
-    /// recalled; what is not delivered yet by the last of them, as its shipper will read it.
-    #[must_use]
-    pub fn as_unread(&self, path: &Path, key: FileKey, ids: IdScheme, seen: i64) -> Entry {
-        let last = self.0.parser.clone().map(|parser| Former {
-            end: u64::MAX,
-            parser,
-            times: self.0.times.clone(),
-        });
-        let formats = self.0.formats.iter().cloned().chain(last).collect();
-        Entry { formats, ..Entry::unread(path, key, ids, seen) }
+        let all = self.spans.iter().filter_map(Former::rule).chain(self.entry.last_rule());
+        let mut rules: Vec<LineRule> = all.collect();
+        rules.dedup();
+        rules
     }
 
     /// What it was called when it was last seen.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.entry.path
     }
 }
 
-/// The entry of `entries` that is about the content of the file at `path`, which the shipper knows
-/// as `called`: of the same file, or else of the same logical path, and where prefix and guard fit.
+/// What `entries`, or else those of `others`, say of the content of the file at `path`, which the shipper
+/// knows as `called`: of the same file, or else of the same logical path, and where prefix and guard fit;
+/// and by what its lines were read, over all of them.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn recall(entries: &[Entry], path: &Path, called: &Path) -> io::Result<Option<Recalled>> {
+pub fn recall(
+    entries: &[Entry],
+    others: &[Entry],
+    path: &Path,
+    called: &Path,
+) -> io::Result<Option<Recalled>> {
     let key = FileKey::from(&fs::metadata(path)?);
     let logical = logical_path(called);
     let is_it = |entry: &&Entry| {
         entry.prefix.length > 0 && (entry.key == key || logical_path(&entry.path) == logical)
     };
-    let mut candidates: Vec<&Entry> = entries.iter().filter(is_it).collect();
-    // The file itself first, then who knows most of it.
-    candidates.sort_by_key(|entry| (entry.key != key, std::cmp::Reverse(entry.offset)));
     let mut content = Content::open(path)?;
-    for entry in candidates {
-        if fits(&mut content, entry)? {
-            return Ok(Some(Recalled(entry.clone())));
+    let mut known = Vec::new();
+    for entries in [entries, others] {
+        let mut candidates: Vec<&Entry> = entries.iter().filter(is_it).collect();
+        // The file itself first, then who knows most of it.
+        candidates.sort_by_key(|entry| (entry.key != key, std::cmp::Reverse(entry.offset)));
+        for entry in candidates {
+            if fits(&mut content, entry)? {
+                known.push(entry);
+            }
         }
     }
-    Ok(None)
+    let Some(entry) = known.first().map(|entry| (*entry).clone()) else { return Ok(None) };
+    Ok(Some(Recalled { entry, spans: delivered_by(&known, &content)? }))
 }
 
 /// The entry with which the file at `path` is read from its beginning, for ids that are made so: its
@@ -146,31 +153,17 @@ pub fn begin_again(
     untimed: SourceId,
     millis: i64,
 ) -> io::Result<Entry> {
-    let known = recalled.map(|recalled| &recalled.0);
+    let known = recalled.map(|recalled| &recalled.entry);
     // An archive that was changed just now has to wait, and what is old is forgotten meanwhile.
     let unread = Entry::unread(path, FileKey::from(&fs::metadata(path)?), ids, millis / 1000);
-    let formats = known.map(delivered_formats);
     Ok(Entry {
-        formats: formats.unwrap_or_default(),
+        formats: recalled.map(|recalled| recalled.spans.clone()).unwrap_or_default(),
         source: known.and_then(|entry| entry.source),
         untimed: known.and_then(|entry| entry.untimed).or(Some(untimed)),
         marks: vec![Mark { end: u64::MAX, millis }],
         splits: known.map(|entry| entry.splits.clone()).unwrap_or_default(),
         ..unread
     })
-}
-
-/// By what rules the lines were read that are delivered: they keep them, whatever is set for what comes
-/// after.
-pub fn delivered_formats(entry: &Entry) -> Vec<Former> {
-    let begun = entry.formats.last().map_or(0, |former| former.end);
-    let last = entry.parser.iter().filter(|_| entry.offset > begun);
-    let last = last.map(|parser| Former {
-        end: entry.offset,
-        parser: parser.clone(),
-        times: entry.times.clone(),
-    });
-    entry.formats.iter().cloned().chain(last).collect()
 }
 
 /// Notes files of which nothing is read yet in the checkpoint of `state`, beside what is in it.
@@ -237,7 +230,7 @@ mod tests {
         fs::write(path("b.log"), "one\ntwo\nthree\n").unwrap();
         let entries = [entry_of(&path("a.log"), 4), entry_of(&path("b.log"), 8)];
         let recalled = |at: &str, called: &str| {
-            let found = recall(&entries, &path(at), &path(called)).unwrap();
+            let found = recall(&entries, &[], &path(at), &path(called)).unwrap();
             found.map(|found| found.delivered_to())
         };
         assert_eq!(recalled("a.log", "a.log"), Some(4));
@@ -248,7 +241,7 @@ mod tests {
         assert_eq!(recalled("moved", "b.log.2.gz"), Some(8));
         fs::write(path("moved"), "other\n").unwrap();
         assert_eq!(recalled("moved", "b.log"), None);
-        let recalled = recall(&entries, &path("b.log"), &path("b.log")).unwrap().unwrap();
+        let recalled = recall(&entries, &[], &path("b.log"), &path("b.log")).unwrap().unwrap();
         assert_eq!(recalled.untimed(), Some(SourceId::from_random(8)));
         assert_eq!(recalled.path(), path("b.log"));
     }

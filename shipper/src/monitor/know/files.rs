@@ -25,8 +25,8 @@ use crate::monitor::find::discover::{Found, Watched};
 use crate::monitor::know::beside::Neighbours;
 use crate::monitor::know::copies::Suspects;
 use crate::monitor::know::files::gone::REMEMBER_SECONDS;
-use crate::monitor::know::imported::Imported;
 use crate::monitor::know::matching::stamp;
+use crate::monitor::know::others::{Heard, Others};
 use crate::monitor::know::positions::Positions;
 use crate::monitor::position::clock::Sources;
 use crate::monitor::position::entry::Entry;
@@ -98,14 +98,16 @@ pub struct Files {
     by_logical: HashMap<PathBuf, BTreeSet<TailId>>,
     /// Positions of files that are not being read: not there, or with nothing new in them.
     remembered: Positions,
-    /// What imports know of files that are new here.
-    imported: Imported,
+    /// What others know of the same files.
+    others: Others,
     /// What was said of what cannot be read.
     reports: Reports,
     /// Which file has which source.
     sources: Sources,
     /// How many formats were found out.
     choices: Choices,
+    /// How many files were read by other rules than those that are set.
+    changes: Choices,
     next_id: u64,
     /// This is the first look of the first start with this state directory.
     is_first_start: bool,
@@ -149,10 +151,11 @@ impl Files {
             by_logical: HashMap::new(),
             is_first_start: remembered.is_first_start,
             remembered: Positions::new(remembered.entries),
-            imported: Imported::new(remembered.imported),
+            others: Others::new(remembered.others),
             reports: Reports::default(),
             sources: Sources::default(),
             choices: Choices::default(),
+            changes: Choices::default(),
             next_id: 0,
             opened_now: 0,
             waiting: HashSet::new(),
@@ -212,17 +215,20 @@ impl Files {
         self.inputs.iter().any(|input| input.watched.owns(path))
     }
 
-    /// The checkpoint's entries: files being read, and files remembered.
-    pub fn entries(&self, now: i64) -> Vec<Entry> {
+    /// The checkpoint's entries: files being read, and files remembered. As long as this is not the last
+    /// one (`is_over`), more may be read of each before the next is on disk.
+    pub fn entries(&self, now: i64, is_over: bool) -> Vec<Entry> {
         let absent = self.remembered.iter();
         let fresh = absent.filter(|entry| entry.seen > now - REMEMBER_SECONDS);
         let tails = self.tails.values().filter(|tail| !tail.is_pipe());
         let entry = |tail: &Tail| {
-            let entry = tail.entry(now);
+            let entry = tail.last_entry(now);
             let complete = entry.complete.filter(|_| !self.is_to_be_said_again(tail));
             Entry { complete, ..entry }
         };
-        tails.map(entry).chain(fresh.cloned()).collect()
+        let entries = tails.map(entry).chain(fresh.cloned());
+        let known = |entry: Entry| Entry { reached: entry.reached.filter(|_| is_over), ..entry };
+        entries.map(known).collect()
     }
 
     /// Whether a file is damaged, and not to be forgotten for that.
@@ -260,7 +266,7 @@ impl Files {
     pub fn open_pipe(&mut self, input: usize, content: Content) -> io::Result<()> {
         let path = PathBuf::from(PIPE);
         let setup = self.setup(input, &path)?;
-        self.add(Tail::open(setup, path, content, None)?);
+        self.add(Tail::open(setup, path, content, &Heard::default())?);
         Ok(())
     }
 

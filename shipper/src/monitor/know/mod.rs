@@ -5,6 +5,6 @@ pub mod again;
 pub mod beside;
 pub mod copies;
 pub mod files;
-pub mod imported;
 pub mod matching;
+pub mod others;
 pub mod positions;

@@ -62,6 +62,14 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
     Ok(contents.files)
 }
 
+/// The same of a checkpoint that another one followed, which cannot be read: nobody knows how far it came.
+pub fn overtaken(mut entries: Vec<Entry>) -> Vec<Entry> {
+    for entry in &mut entries {
+        entry.reached = None;
+    }
+    entries
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
@@ -94,9 +102,12 @@ mod tests {
             marks: vec![Mark { end: 10, millis: 20 }],
             splits: vec![11],
             complete: Some(Stamp { bytes: 1, modified: 2 }),
-            formats: vec![Former { end: 3, parser: "raw".to_owned(), times: None }],
+            reached: Some(offset + 1),
+            turn: 2,
+            formats: vec![Former { end: 3, parser: "raw".to_owned(), times: None, dataset: None }],
             parser: Some("json".to_owned()),
             times: Some(TimeSettings { zone: Some("+01:00".to_owned()), ..Default::default() }),
+            dataset: Some("shop".to_owned()),
             seen: 100,
         }
     }
@@ -117,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_shipper_wrote_is_loaded() {
+        let new = entry("/a", 7);
+        let mut old = serde_json::to_value(&new).unwrap();
+        for name in ["reached", "turn", "dataset"] {
+            old.as_object_mut().unwrap().remove(name).unwrap();
+        }
+        let loaded: Entry = serde_json::from_value(old).unwrap();
+        assert_eq!(loaded, Entry { reached: None, turn: 0, dataset: None, ..new });
+    }
+
+    #[test]
     fn a_damaged_checkpoint_is_set_aside_and_the_previous_one_used() {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
@@ -127,7 +149,9 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(state.load().unwrap().entries, [entry("/a", 1)]);
+        // Up to where that may have come when the other was saved, is not known.
+        let previous = Entry { reached: None, ..entry("/a", 1) };
+        assert_eq!(state.load().unwrap().entries, [previous]);
         assert!(directory.path().join("checkpoint.damaged").exists());
         // And when that one is damaged too, the files are read again.
         fs::write(directory.path().join("checkpoint.previous"), b"").unwrap();

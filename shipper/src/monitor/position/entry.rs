@@ -52,6 +52,14 @@ pub struct Entry {
     /// as long as it is like that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<Stamp>,
+    /// Up to where anything of it may have left, where that is known: its reader had ended by then, and
+    /// nothing was on its way. Else all that stands in it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<u64>,
+    /// Whoever opens a file that other checkpoints know too takes the turn after the last of theirs: who
+    /// has the last one knew what all others had read.
+    #[serde(default, skip_serializing_if = "is_first_turn")]
+    pub turn: u64,
     /// Which lines have another format than those that follow: those of before another was set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<Former>,
@@ -62,6 +70,9 @@ pub struct Entry {
     /// What was set of the times of the same lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<TimeSettings>,
+    /// Their dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
     /// When the file was last seen, in seconds since the epoch.
     pub seen: i64,
 }
@@ -84,24 +95,44 @@ impl Entry {
             marks: Vec::new(),
             splits: Vec::new(),
             complete: None,
+            reached: None,
+            turn: 0,
             formats: Vec::new(),
             parser: None,
             times: None,
+            dataset: None,
             seen,
         }
     }
 
-    /// By what its lines were begun to be read: the format that was set or found out, or raw text where
-    /// that was by a shipper that did not say; `None` where nothing was read.
-    pub fn first_rule(&self) -> Option<LineRule> {
-        let said = self.formats.first().map_or_else(|| self.last_rule(), Former::rule);
-        let raw = LineRule { parser: ParserKind::Raw, times: None };
-        said.or((self.offset > 0).then_some(raw))
-    }
-
     /// By what the lines behind those of `formats` are read, where that is known.
     pub fn last_rule(&self) -> Option<LineRule> {
-        rule(self.parser.as_deref()?, self.times.as_ref())
+        rule(self.parser.as_deref()?, self.times.as_ref(), self.dataset.as_ref())
+    }
+
+    /// By what lines were read of which nobody wrote it down, as shippers did that knew raw text only;
+    /// `None` where nothing was read.
+    pub fn unsaid_rule(&self) -> Option<LineRule> {
+        let raw = LineRule { parser: ParserKind::Raw, times: None, dataset: None };
+        (self.offset > 0).then_some(raw)
+    }
+
+    /// By what its lines were read up to `end`, behind which nobody had read any.
+    pub fn spans(&self, end: u64) -> Vec<Former> {
+        let mut spans = self.formats.clone();
+        let begun = spans.last().map_or(0, |former| former.end);
+        match (&self.parser, spans.last_mut()) {
+            // To whatever end there would be, as imports once wrote it down.
+            (_, Some(Former { end: last, .. })) if *last == u64::MAX => *last = end,
+            (Some(parser), _) if end > begun => spans.push(Former {
+                end,
+                parser: parser.clone(),
+                times: self.times.clone(),
+                dataset: self.dataset.clone(),
+            }),
+            _ => {}
+        }
+        spans
     }
 
     /// What makes the ids of its lines; `None` when only a later program knows.
@@ -124,6 +155,11 @@ fn is_first_version(version: &u32) -> bool {
     *version == 1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_first_turn(turn: &u64) -> bool {
+    *turn == 0
+}
+
 #[cfg(test)]
 impl Entry {
     /// Nothing is known of a file yet.
@@ -142,17 +178,27 @@ pub struct Former {
     /// What was set of times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<TimeSettings>,
+    /// Their dataset; none where nobody wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
 }
 
 impl Former {
+    /// Lines before `end` were read by `rule`.
+    pub fn new(end: u64, rule: LineRule) -> Self {
+        let LineRule { parser, times, dataset } = rule;
+        Self { end, parser: parser.name().to_owned(), times, dataset }
+    }
+
     /// By what the lines were read; `None` where only a later program knows the format.
     pub fn rule(&self) -> Option<LineRule> {
-        rule(&self.parser, self.times.as_ref())
+        rule(&self.parser, self.times.as_ref(), self.dataset.as_ref())
     }
 }
 
-fn rule(parser: &str, times: Option<&TimeSettings>) -> Option<LineRule> {
-    Some(LineRule { parser: ParserKind::from_name(parser)?, times: times.cloned() })
+fn rule(parser: &str, times: Option<&TimeSettings>, dataset: Option<&String>) -> Option<LineRule> {
+    let parser = ParserKind::from_name(parser)?;
+    Some(LineRule { parser, times: times.cloned(), dataset: dataset.cloned() })
 }
 
 /// What tells that a file has not changed.

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tracing::warn;
 
-use crate::monitor::position::checkpoint::parse;
+use crate::monitor::position::checkpoint::{overtaken, parse};
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::FileKey;
 
@@ -31,13 +31,22 @@ pub const FILE_NAMES: [&str; 2] = ["checkpoint", "checkpoint.previous"];
 pub struct Remembered {
     /// How far each file is delivered.
     pub entries: Vec<Entry>,
-    /// What imports beside this process remember of files.
-    pub imported: Vec<Entry>,
+    /// Who else reads the same files.
+    pub others: Vec<Other>,
     /// Whether no shipper ever started with this state directory. That there are no entries does
     /// not say so: there may have been no file yet, or the checkpoint may be damaged.
     pub is_first_start: bool,
     /// Whether there was a checkpoint and nothing of it can be read.
     pub is_damaged: bool,
+}
+
+/// Somebody else with a state directory, who reads the same files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Other {
+    /// An import, which reads to the present end of a file.
+    Import(PathBuf),
+    /// A process, which goes on with what comes after.
+    Process(PathBuf),
 }
 
 /// The state directory, locked for this process.
@@ -50,13 +59,16 @@ pub struct StateDir {
 /// Why the state directory cannot be used.
 #[derive(thiserror::Error, Debug)]
 pub enum StateError {
-    /// Another shipper uses it.
+    /// Another process uses it.
     #[error(
-        "the state directory {path} is in use by another omphalos-shipper; stop it, or give this one a state_dir of its own"
+        "the state directory {path} is in use by another process{}; stop it, or give this one a state_dir of its own",
+        shown(*.process)
     )]
     Locked {
         /// The directory.
         path: PathBuf,
+        /// The number of the process, if that is known.
+        process: Option<u32>,
     },
     /// It cannot be read or written.
     #[error("cannot {action} {path}: {reason}; nothing is shipped that could not be remembered")]
@@ -68,6 +80,11 @@ pub enum StateError {
         /// What the system says. Not a source: it would be said twice where sources are shown.
         reason: io::Error,
     },
+}
+
+/// The number of a process, to be said behind what it is.
+fn shown(process: Option<u32>) -> String {
+    process.map(|number| format!(" (pid {number})")).unwrap_or_default()
 }
 
 impl StateDir {
@@ -130,7 +147,7 @@ impl StateDir {
     /// When a checkpoint is there and the system does not let us read it.
     pub fn load(&self) -> Result<Remembered, StateError> {
         let mut is_damaged = false;
-        for name in FILE_NAMES {
+        for (place, name) in FILE_NAMES.into_iter().enumerate() {
             let path = self.path.join(name);
             let bytes = match fs::read(&path) {
                 Ok(bytes) => bytes,
@@ -138,7 +155,10 @@ impl StateDir {
                 Err(error) => return Err(failed("read", &path)(error)),
             };
             match parse(&bytes) {
-                Ok(entries) => return Ok(Remembered { entries, ..Remembered::default() }),
+                Ok(entries) => {
+                    let entries = if place == 0 { entries } else { overtaken(entries) };
+                    return Ok(Remembered { entries, ..Remembered::default() });
+                }
                 Err(reason) => {
                     is_damaged = true;
                     self.set_aside(&path, &reason);
@@ -218,10 +238,18 @@ fn take_lock(path: &Path) -> Result<File, StateError> {
     let lock_path = path.join(LOCK_NAME);
     let mut options = OpenOptions::new();
     let lock = options.write(true).create(true).truncate(false).open(&lock_path);
-    let lock = lock.map_err(failed("open", &lock_path))?;
+    let mut lock = lock.map_err(failed("open", &lock_path))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StateError::Locked { path: path.to_owned() }),
+        Ok(()) => {
+            // Who is refused is told by whom. Where there is no room for that, nothing is said.
+            let number = format!("{}\n", std::process::id());
+            drop(lock.set_len(0).and_then(|()| lock.write_all(number.as_bytes())));
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let text = fs::read_to_string(&lock_path).unwrap_or_default();
+            Err(StateError::Locked { path: path.to_owned(), process: text.trim().parse().ok() })
+        }
         Err(TryLockError::Error(error)) => Err(failed("lock", &lock_path)(error)),
     }
 }
@@ -259,7 +287,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let first = StateDir::open(directory.path()).unwrap();
         let error = StateDir::open(directory.path()).unwrap_err().to_string();
-        assert!(error.contains("in use by another omphalos-shipper"), "{error}");
+        let by_whom = format!("in use by another process (pid {});", std::process::id());
+        assert!(error.contains(&by_whom), "{error}");
         drop(first);
         StateDir::open(directory.path()).unwrap();
     }

@@ -21,13 +21,13 @@ use crate::monitor::settings::Input;
 /// So many choices are named in the log.
 const NAMED: usize = 10;
 
-/// How many choices were made.
+/// How many choices were made, or kept.
 #[derive(Debug, Clone, Default)]
 pub struct Choices(Arc<AtomicUsize>);
 
 impl Choices {
     /// Whether one more is among the first, which are named.
-    fn names_one_more(&self) -> bool {
+    pub fn names_one_more(&self) -> bool {
         self.0.fetch_add(1, Ordering::Relaxed) < NAMED
     }
 }

@@ -31,7 +31,7 @@ use crate::monitor::position::clock::{Clock, Names};
 use crate::monitor::position::entry::Stamp;
 use crate::monitor::position::identity::FileKey;
 use crate::monitor::position::progress::{Position, Progress};
-use crate::monitor::read::choice::{Choice, FileFormat};
+use crate::monitor::read::choice::{Choice, Choices, FileFormat};
 use crate::monitor::read::content::{Content, Outlook};
 use crate::monitor::read::formats::Formats;
 use crate::monitor::read::handle::Handle;
@@ -76,6 +76,8 @@ pub struct Setup {
     pub names: Names,
     /// What makes the ids of its lines: one of these.
     pub ids: IdMakers,
+    /// How often it was said of a file that it was read by other rules.
+    pub changes: Choices,
 }
 
 impl Setup {
@@ -105,6 +107,8 @@ pub struct Tail {
     format: FileFormat,
     /// The formats of its lines, where the checkpoint says so.
     formats: Formats,
+    /// See [`Entry`](crate::monitor::position::entry::Entry).
+    turn: u64,
     /// What makes what the next lines are read with, where they have another format than these.
     choice: Option<Box<Choice>>,
     /// Up to where lines have the present format, where others follow.

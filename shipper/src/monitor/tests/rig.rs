@@ -22,7 +22,7 @@ use crate::monitor::read::pipe::Piece;
 use crate::monitor::schedule::Schedule;
 use crate::monitor::{
     Bodies, ClosedBatch, End, Ended, EngineSettings, Inbox, Joints, Monitor, MonitorOptions,
-    MonitorSettings, Owner, StateDir, WatchMode,
+    MonitorSettings, Other, Owner, Remembered, StateDir, WatchMode,
 };
 use omphalos_common::event::DocumentId;
 
@@ -35,6 +35,8 @@ pub struct Rig {
     pub copy_wait: Duration,
     pub archive_quiet: Duration,
     pub second_look: Duration,
+    /// Who else reads the same files.
+    pub others: Vec<Other>,
     monitor: Option<Running>,
     /// What standard input says, for monitors that are started from now on.
     pub pipe: Option<Receiver<Piece>>,
@@ -105,6 +107,7 @@ impl Rig {
             copy_wait: Duration::ZERO,
             archive_quiet: Duration::ZERO,
             second_look: Duration::ZERO,
+            others: Vec::new(),
             monitor: None,
             pipe: None,
             metrics: ShipperMetrics::default(),
@@ -153,7 +156,7 @@ impl Rig {
         assert!(self.monitor.is_none());
         let inputs = self.settings.inputs().unwrap();
         let state = self.open_state();
-        let remembered = state.load().unwrap();
+        let remembered = Remembered { others: self.others.clone(), ..state.load().unwrap() };
         state.note_start().unwrap();
         let inbox = Inbox::default();
         let (sender, batches): (SyncSender<ClosedBatch>, _) = sync_channel(1);
@@ -381,6 +384,27 @@ impl Rig {
     pub fn crash(&mut self) {
         self.monitor = None;
         self.held.clear();
+    }
+
+    /// The same, but what had left by then arrives.
+    pub fn crash_late(&mut self) {
+        let left = self.held.drain(..).flat_map(|held| held.documents);
+        self.shipped.extend(left);
+        self.crash();
+    }
+
+    /// Has `work` done by an import beside what runs, which is left alone meanwhile.
+    pub fn import(&mut self, work: impl FnOnce(&mut Self)) {
+        let running = self.monitor.take();
+        let held = std::mem::take(&mut self.held);
+        let state = self.settings.state_dir.clone();
+        self.settings.state_dir = state.join("import");
+        let others = std::mem::replace(&mut self.others, vec![Other::Process(state.clone())]);
+        self.once = true;
+        work(self);
+        assert!(self.monitor.is_none(), "the import has ended");
+        (self.once, self.others, self.settings.state_dir) = (false, others, state);
+        (self.monitor, self.held) = (running, held);
     }
 
     /// Whether what came out and is not confirmed had to wait for a checkpoint.

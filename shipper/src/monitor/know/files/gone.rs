@@ -210,8 +210,9 @@ impl Files {
 
     /// Reads on, from where `entry` says, a file that is not where it was found.
     fn open_gone(&mut self, input: usize, entry: &Entry, content: Content) -> io::Result<TailId> {
-        let setup = self.setup(input, &entry.path)?;
-        let tail = Tail::open(setup, entry.path.clone(), content, Some(entry))?;
+        let (path, key) = (entry.path.clone(), content.key()?);
+        let found = Found { path, key, input, stamp: Stamp::default() };
+        let tail = self.begin(&found, content, Some(entry.clone()))?;
         let id = self.add(tail);
         self.gone.insert(id, Instant::now());
         Ok(id)
@@ -230,8 +231,7 @@ impl Files {
             self.by_path.insert(found.path.clone(), new);
             return Some(new);
         };
-        let setup = self.setup(found.input, &found.path);
-        let opened = setup.and_then(|setup| Tail::open(setup, found.path.clone(), content, None));
+        let opened = self.begin(found, content, None);
         let opened = opened.inspect_err(|error| self.note_unopened(&found.path, error));
         let new = self.add(opened.ok()?);
         if is_gone {
@@ -350,7 +350,7 @@ impl Files {
         let is_away = directory.is_none_or(|directory| directory.dev() != tail.key.device);
         let input = self.inputs.get(tail.input);
         if is_away || tail.is_archive() || input.is_some_and(|input| input.archives.are_read()) {
-            self.remembered.add(tail.entry(now_seconds()), true);
+            self.remembered.add(tail.last_entry(now_seconds()), true);
         }
     }
 }

@@ -128,17 +128,11 @@ impl Files {
                 self.continued.extend(original);
                 Some(entry)
             }
-            Known::Nothing => {
-                self.imported.find(found, &mut content, &self.host.ids)?.map(Box::new)
-            }
+            Known::Nothing => None,
         };
-        let setup = self.setup(found.input, &found.path)?;
-        if is_new && let Some(entry) = &entry {
-            self.imported.tell(found, entry, &setup);
-        }
-        let opened = Tail::open(setup, found.path.clone(), content, entry.as_deref());
+        let opened = self.begin(found, content, entry.as_deref().cloned());
         if opened.is_err()
-            && let Some(entry) = entry.as_ref().filter(|_| !is_new)
+            && let Some(entry) = &entry
         {
             self.remember_again(entry);
         }
@@ -148,6 +142,19 @@ impl Files {
         }
         self.say_opened(&found.path, &tail);
         Ok(Opened::New(Box::new(tail)))
+    }
+
+    /// Begins to read `content`, which is that of `found`, from where `entry` says, with all that others
+    /// know of it.
+    pub(super) fn begin(
+        &mut self,
+        found: &Found,
+        mut content: Content,
+        entry: Option<Entry>,
+    ) -> io::Result<Tail> {
+        let heard = self.others.hear(entry, found, &mut content, &self.host.ids)?;
+        let setup = self.setup(found.input, &found.path)?;
+        Tail::open(setup, found.path.clone(), content, &heard)
     }
 
     fn say_opened(&mut self, path: &Path, tail: &Tail) {
@@ -423,6 +430,7 @@ impl Files {
                 sources: self.sources.clone(),
             },
             ids: self.host.ids.clone(),
+            changes: self.changes.clone(),
         })
     }
 }

@@ -29,6 +29,20 @@ impl Tail {
         Entry { complete: complete.map(|metadata| stamp(&metadata)), ..entry }
     }
 
+    /// The same when it is read no further: whether anything may have left, and up to where, is known.
+    pub fn last_entry(&self, seen: i64) -> Entry {
+        let reached = self.progress.is_settled().then(|| self.reached());
+        Entry { reached, ..self.entry(seen) }
+    }
+
+    /// Up to where something of it became a document: beyond the last line end, where a part of a line
+    /// did.
+    fn reached(&self) -> u64 {
+        let is_cut = u64::from(self.searched.is_some());
+        let part = self.unfinished.shipped().max(is_cut);
+        if part > 0 { self.next.offset + part } else { self.progress.confirmed().offset }
+    }
+
     /// Whether it is an archive of which everything is confirmed.
     pub fn is_read_archive(&self) -> bool {
         self.is_archive() && self.progress.is_settled() && self.is_complete()
@@ -55,9 +69,12 @@ impl Tail {
             marks: Vec::new(),
             splits: splits.copied().collect(),
             complete: None,
+            reached: None,
+            turn: self.turn,
             formats: self.formats.former(),
             parser: self.last_rule().map(|rule| rule.parser.name().to_owned()),
             times: self.last_rule().and_then(|rule| rule.times.clone()),
+            dataset: self.last_rule().and_then(|rule| rule.dataset.clone()),
             seen,
         };
         self.clock.note(&mut entry);

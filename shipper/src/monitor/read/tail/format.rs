@@ -92,19 +92,21 @@ impl Tail {
         self.formats.last().or_else(|| self.format.rule())
     }
 
-    /// Of `data`, where the next line begins, what has the present format; none where nothing is left.
+    /// Of `data`, where the next line begins, what has the present format: lines that begin before its
+    /// end, be it that they were not whole when that was noted. None where nothing is left.
     pub(super) fn of_this_format<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
         let Some(end) = self.format_end else { return Some(data) };
         let left = end.checked_sub(self.next.offset).filter(|left| *left > 0)?;
-        Some(data.get(..at_most(left, data.len())).unwrap_or(data))
+        let left = at_most(left, data.len());
+        let end = self.scribe.charset().line_ends(data).find(|end| *end >= left);
+        Some(end.and_then(|end| data.get(..end)).unwrap_or(data))
     }
 
     /// Goes on with the format of what comes next.
     pub(super) fn change_format(&mut self, tools: &mut Tools<'_>) -> io::Result<()> {
         self.end_all_events(tools)?;
-        let (offset, end) = (self.next.offset, self.format_end.unwrap_or_default());
-        // What has no line end there is not as it was.
-        self.take_format_of(offset.max(end))?;
+        let offset = self.next.offset;
+        self.take_format_of(offset)?;
         let content = self.handle.get(&self.path)?;
         if self.scribe.has_directives() && content.is_seekable() {
             for line in directives::before(content, offset)? {

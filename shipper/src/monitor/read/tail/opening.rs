@@ -4,46 +4,47 @@ use omphalos_common::ids::IdMakers;
 use omphalos_common::numbers::at_most;
 use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
 use omphalos_parser::scribe::padding;
+use omphalos_parser::settings::LineRule;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::format::Begun;
 use super::{Reach, Setup, Tail, Told};
 use crate::monitor::broken;
 use crate::monitor::know::matching;
+use crate::monitor::know::others::Heard;
 use crate::monitor::position::clock::Clock;
-use crate::monitor::position::entry::Entry;
+use crate::monitor::position::entry::{Entry, Former};
 use crate::monitor::position::progress::Progress;
 use crate::monitor::read::choice::FileFormat;
 use crate::monitor::read::content::{Content, Outlook};
 use crate::monitor::read::directives;
-use crate::monitor::read::formats::{Change, Formats, MOST_CHANGES};
+use crate::monitor::read::formats::{Formats, MOST_CHANGES, Outcome};
 use crate::monitor::read::handle::Handle;
 use crate::monitor::read::head::Head;
 use crate::monitor::read::place::{Place, last_line_end};
 use crate::monitor::read::unfinished::Unfinished;
 
+/// So many of the rules that lines of a file were read by are shown: the last ones.
+const MOST_SHOWN: usize = 3;
+
 /// How much of a file is searched for its first data line.
 const FIRST_LINE_SEARCH: usize = 64 * 1024;
 
 impl Tail {
-    /// Reads `content` from its beginning; or from where `entry` says, which must fit it
-    /// ([`crate::monitor::know::matching::fits`]).
+    /// Reads `content` from its beginning; or from where the entry says that was `heard`, which must fit
+    /// it ([`crate::monitor::know::matching::fits`]).
     ///
     /// # Errors
     /// When the file cannot be read, or its ids were begun with a key that is not known.
-    pub fn open(
-        setup: Setup,
-        path: PathBuf,
-        content: Content,
-        entry: Option<&Entry>,
-    ) -> io::Result<Self> {
+    pub fn open(setup: Setup, path: PathBuf, content: Content, heard: &Heard) -> io::Result<Self> {
         let key = content.key()?;
+        let entry = heard.entry.as_ref();
         let clock = clock_of(&setup.ids, entry)?;
-        let (setup, formats) = as_begun(setup, &path, entry)?;
+        let (setup, formats) = as_begun(setup, &path, heard)?;
         let ahead = formats.at(entry.map_or(0, |entry| entry.offset));
         let mut tail = Self {
             id: setup.id,
@@ -55,6 +56,7 @@ impl Tail {
             dataset: setup.dataset,
             format: setup.format,
             formats,
+            turn: entry.map_or(0, |entry| entry.turn),
             format_end: ahead.map(|(_, end)| end).filter(|_| setup.choice.is_some()),
             choice: setup.choice,
             scribe: setup.scribe,
@@ -138,31 +140,29 @@ impl Tail {
     }
 }
 
-/// A file keeps the format that it was begun with; one that is set is for what comes after what is
-/// delivered.
-fn as_begun(mut setup: Setup, path: &Path, entry: Option<&Entry>) -> io::Result<(Setup, Formats)> {
-    let mut formats = entry.map(Formats::of).unwrap_or_default();
-    let Some(entry) = entry else { return Ok((setup, formats)) };
-    let begun = || entry.first_rule().map(|rule| setup.rule_now(rule));
+/// Lines keep the rule by which they were read; one that is set is for those that nobody has read.
+fn as_begun(mut setup: Setup, path: &Path, heard: &Heard) -> io::Result<(Setup, Formats)> {
+    let Some(entry) = &heard.entry else { return Ok((setup, Formats::default())) };
+    let first = heard.spans.first().map_or_else(|| entry.last_rule(), Former::rule);
+    let begun = || first.or_else(|| entry.unsaid_rule()).map(|rule| setup.rule_now(rule));
     let Some(wanted) = setup.format.rule().cloned().or_else(begun) else {
-        return Ok((setup, formats));
+        return Ok((setup, Formats::default()));
     };
-    let change = formats.change(entry.offset, &wanted);
-    let (path, is_new) = (path.display(), matches!(change, Change::From(_)));
-    match change {
-        Change::None => {}
-        Change::From(former) => warn!(
-            "{path}: its lines up to byte {} were read with {former}; what comes after is read with {wanted}, and has documents and ids of that",
-            entry.offset
-        ),
-        Change::Refused(kept) => warn!(
-            "{path}: it was read with {MOST_CHANGES} other formats by turns; {kept} is kept for it instead of {wanted}"
-        ),
-    }
+    let (formats, outcome) = Formats::new(&heard.spans, &wanted);
     let last = formats.last().unwrap_or(&wanted);
+    // Of whom nothing was seen, nobody else knows that he reads.
+    let is_new = entry.prefix.length == 0
+        || formats.former() != entry.formats
+        || entry.last_rule().as_ref() != Some(last);
+    // Who reads a file once more, by rules that are given, has nothing to say.
+    let is_again = entry.prefix.length == 0 && !entry.formats.is_empty();
+    if is_new && !is_again {
+        tell(&setup, path, &formats, (&wanted, &outcome));
+    }
     let ahead = formats.at(entry.offset);
     let rule = ahead.map_or_else(|| last.clone(), |(rule, _)| rule);
     let is_set = setup.format.rule() == Some(&rule);
+    // It must be on disk before lines leave.
     let format =
         if is_new { FileFormat::New(rule.clone()) } else { FileFormat::Known(rule.clone()) };
     let choice = match std::mem::replace(&mut setup.format, format) {
@@ -176,6 +176,33 @@ fn as_begun(mut setup: Setup, path: &Path, entry: Option<&Entry>) -> io::Result<
     // Of a stream that is read from its beginning again, what is before has it, too.
     setup.choice = choice.filter(|_| formats.have_changed());
     Ok((setup, formats))
+}
+
+/// Says of a file, once, that not all of it is read as it is set, and up to where.
+fn tell(setup: &Setup, path: &Path, formats: &Formats, (wanted, outcome): (&LineRule, &Outcome)) {
+    let (path, former) = (path.display(), formats.former());
+    let last = formats.last().unwrap_or(wanted);
+    let shown = |rules: Vec<&LineRule>| {
+        let latest = rules.get(rules.len().saturating_sub(MOST_SHOWN)..).unwrap_or_default();
+        let shown: Vec<_> = latest.iter().map(ToString::to_string).collect();
+        shown.join(", then ")
+    };
+    let rules: Vec<LineRule> = former.iter().filter_map(Former::rule).collect();
+    let said = match (outcome, former.last()) {
+        (Outcome::Refused, _) => format!(
+            "{path}: it was read with {MOST_CHANGES} other formats by turns; {last} is kept for it instead of {wanted}"
+        ),
+        (Outcome::Others, _) => format!(
+            "{path}: it was begun with {}, and is read so to its end, or its lines would be there twice; {wanted} is not used for it",
+            shown(rules.iter().chain([last]).collect())
+        ),
+        (Outcome::Used, Some(Former { end, .. })) => format!(
+            "{path}: its lines up to byte {end} were read with {}, and are read so again, or they would be there twice; what comes after is read with {last}",
+            shown(rules.iter().collect())
+        ),
+        (Outcome::Used, None) => return,
+    };
+    if setup.changes.names_one_more() { warn!("{said}") } else { debug!("{said}") }
 }
 
 /// A file keeps the ids that it was begun with; a new one gets those of new files.

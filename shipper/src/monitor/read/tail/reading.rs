@@ -187,10 +187,6 @@ impl Tail {
             self.advance(consumed, tools)?;
             return Ok(Look::More);
         }
-        if of_format.len() < data.len() {
-            self.change_format(tools)?;
-            return Ok(Look::More);
-        }
         let is_end = length < room;
         if charset.unit() == 1
             && let Some(start) = padding::start(data)
