@@ -94,8 +94,9 @@ pub struct SeriesOf {
     settings: SeriesSettings,
     timeline: Timeline,
     steps: BTreeMap<i64, Step>,
-    /// The first step of which all lines are seen.
-    first_whole: i64,
+    /// The first step of which all lines are seen; `None` until the first line, in whose step others may have
+    /// been before.
+    first_whole: Option<i64>,
     key: Vec<u8>,
     late: u64,
     ahead: u64,
@@ -124,7 +125,7 @@ impl SeriesOf {
             timeline: Timeline::new(&lines),
             settings,
             steps: BTreeMap::new(),
-            first_whole: i64::MIN,
+            first_whole: Some(i64::MIN),
             key: Vec::new(),
             late: 0,
             ahead: 0,
@@ -134,6 +135,9 @@ impl SeriesOf {
     /// Takes in a line. Steps that it ends are added to `points`.
     pub fn take(&mut self, hit: &Hit<'_>, points: &mut Vec<SeriesPoint>) {
         let when = self.timeline.see(hit.time);
+        if let When::In(number) = when {
+            self.first_whole.get_or_insert(number.saturating_add(1));
+        }
         let is_meant = self.settings.filter.as_ref().is_none_or(|filter| filter.matches(hit));
         match when {
             When::In(number) if is_meant => self.count(number, hit),
@@ -194,12 +198,18 @@ impl SeriesOf {
     /// not told, because its figures would be too small.
     pub fn resume(&mut self, now: i64) {
         let step = self.timeline.step_of(now);
-        self.first_whole = step.saturating_add(i64::from(self.timeline.start_of(step) < now));
+        let begun = self.timeline.start_of(step) < now;
+        self.first_whole = Some(step.saturating_add(i64::from(begun)));
+    }
+
+    /// Begins with a file of which nobody knows what was before it: the step of the first line is not told.
+    pub fn begin_unknown(&mut self) {
+        self.first_whole = None;
     }
 
     /// Lines may be missing from now on, until [`Self::resume`].
     pub fn pause(&mut self) {
-        self.first_whole = i64::MAX;
+        self.first_whole = Some(i64::MAX);
     }
 
     /// Tells the steps that have not ended as well: nothing more will come.
@@ -219,7 +229,8 @@ impl SeriesOf {
                 break;
             }
             let (number, step) = entry.remove_entry();
-            if number < self.first_whole && !self.settings.tells_parts {
+            let is_whole = self.first_whole.is_some_and(|first| number >= first);
+            if !is_whole && !self.settings.tells_parts {
                 continue;
             }
             let at = self.timeline.start_of(number) / 1_000_000;
@@ -372,6 +383,9 @@ mod tests {
         let mut points = Vec::new();
         series.finish(&mut points);
         assert_eq!(points, []);
+        let mut series = SeriesOf::new(settings(vec![Dimension::Host], 3)).unwrap();
+        series.begin_unknown();
+        assert_eq!(told(&mut series, 1, 140), [(60, 60)]);
         let added = SeriesSettings { tells_parts: true, ..settings(vec![Dimension::Host], 3) };
         let mut series = SeriesOf::new(added).unwrap();
         series.resume((START + 1) * SECOND);

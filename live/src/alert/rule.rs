@@ -6,10 +6,13 @@ use std::time::Duration;
 use crate::dimension::Dimension;
 use crate::filter::Filter;
 
-use super::text::Template;
+use super::group::FORGOTTEN_AFTER;
+use super::text::{Template, shown};
 
 /// So long may a window be, and a time without lines.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
+/// After so long a key is forgotten.
+const FORGOTTEN: Duration = Duration::from_millis(FORGOTTEN_AFTER.unsigned_abs());
 /// How long steps can be, in seconds.
 const STEPS: [u64; 14] = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 /// Steps that a window has if it can, and at most.
@@ -274,55 +277,77 @@ impl Rule {
     /// # Errors
     /// Which setting cannot, and why.
     pub fn check(&self) -> Result<(), RuleProblem> {
-        let problem = |setting, expected: &str, found: String| {
-            Err(RuleProblem { setting, expected: expected.to_owned(), found })
-        };
         if self.name.is_empty() || self.name.len() > 128 || self.name.contains(char::is_control) {
             return problem("name", "a name of 1 to 128 bytes", format!("{:?}", self.name));
         }
+        self.check_limit()?;
+        if self.measure == Measure::Silence {
+            self.check_silence()?;
+        } else if self.window > LONGEST || self.step().is_none() {
+            let expected = "whole seconds, minutes or hours up to 30 days, such as 30s, 5m or 1h";
+            return problem("window", expected, format!("{:?}", self.window));
+        }
+        self.check_subject()
+    }
+
+    fn check_limit(&self) -> Result<(), RuleProblem> {
         let (raise, clear) = (self.limit.raise(), self.limit.clear());
         if !raise.is_finite() || !clear.is_finite() {
             return problem("at_least, at_most, clear", "numbers", format!("{raise} and {clear}"));
-        }
-        let is_ordered = match self.limit {
-            Limit::AtLeast { .. } => clear <= raise,
-            Limit::AtMost { .. } => clear >= raise,
-        };
-        if !is_ordered {
-            let expected = match self.limit {
-                Limit::AtLeast { .. } => {
-                    "at most at_least: what is raised at 10 clears below 10, or earlier"
-                }
-                Limit::AtMost { .. } => {
-                    "at least at_most: what is raised at 10 clears above 10, or later"
-                }
-            };
-            return problem("clear", expected, clear.to_string());
         }
         let (least, expected) = match self.measure {
             Measure::Change => (-100.0, "more than -100 %, which there always is"),
             _ => (0.0, "more than 0, which there always is"),
         };
-        if matches!(self.limit, Limit::AtLeast { .. }) && raise <= least {
+        match self.limit {
+            Limit::AtLeast { .. } if clear > raise => {
+                let expected = "at most at_least, below which it clears if this is not set";
+                problem("clear", expected, clear.to_string())
+            }
+            Limit::AtMost { .. } if clear < raise => {
+                let expected = "at least at_most, above which it clears if this is not set";
+                problem("clear", expected, clear.to_string())
+            }
+            Limit::AtLeast { .. } if raise <= least => {
+                problem("at_least", expected, raise.to_string())
+            }
+            Limit::AtMost { .. } if raise < least => {
+                problem("at_most", "a value that there can be", raise.to_string())
+            }
+            Limit::AtLeast { .. } if self.measure == Measure::ErrorShare && raise > 100.0 => {
+                problem("at_least", "a part of 100 %", format!("{raise} %"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_silence(&self) -> Result<(), RuleProblem> {
+        let raise = self.limit.raise();
+        if matches!(self.limit, Limit::AtMost { .. }) {
+            return problem("at_most", "at_least instead", raise.to_string());
+        }
+        if raise < 1.0 {
+            let expected = "how long a silence is an alert, of 1 s and more";
             return problem("at_least", expected, raise.to_string());
         }
-        if matches!(self.limit, Limit::AtMost { .. }) && raise < least {
-            return problem("at_most", "a value that there can be", raise.to_string());
+        let silent = Duration::try_from_secs_f64(raise).unwrap_or(Duration::MAX);
+        let is_each = matches!(self.subject, Subject::Each(_));
+        if is_each && silent.saturating_add(self.wait) >= FORGOTTEN {
+            let expected = "less than 7 days, together with for: after these a key is forgotten; alert.key watches one for longer";
+            return problem("at_least", expected, shown(raise, Unit::Seconds));
         }
-        if self.measure == Measure::ErrorShare && raise > 100.0 {
-            return problem("at_least", "a part of 100 %", format!("{raise} %"));
+        Ok(())
+    }
+
+    fn check_subject(&self) -> Result<(), RuleProblem> {
+        let has_no_more =
+            matches!(self.measure, Measure::Bytes | Measure::ErrorShare | Measure::Latency(_));
+        if self.of == Of::Heartbeats && has_no_more {
+            let expected = "silence, hits, rate or change: heartbeats have nothing else";
+            return problem("measure", expected, self.measure.name().to_owned());
         }
-        if self.measure == Measure::Silence {
-            if !matches!(self.limit, Limit::AtLeast { .. }) || raise < 1.0 {
-                return problem(
-                    "at_least",
-                    "how long a silence is an alert, of 1 s and more",
-                    raise.to_string(),
-                );
-            }
-        } else if self.window > LONGEST || self.step().is_none() {
-            let expected = "whole seconds, minutes or hours up to 30 days, such as 30s, 5m or 1h";
-            return problem("window", expected, format!("{:?}", self.window));
+        if self.subject.dimension().is_some_and(|dimension| dimension.field().is_empty()) {
+            return problem("by", "the name of a field", "\"\"".to_owned());
         }
         if self.raises_without_data && matches!(self.subject, Subject::Each(_)) {
             let expected =
@@ -331,4 +356,8 @@ impl Rule {
         }
         Ok(())
     }
+}
+
+fn problem(setting: &'static str, expected: &str, found: String) -> Result<(), RuleProblem> {
+    Err(RuleProblem { setting, expected: expected.to_owned(), found })
 }

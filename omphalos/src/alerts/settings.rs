@@ -126,11 +126,27 @@ pub fn flag() -> Arg {
 pub fn of_flags(given: &ArgMatches) -> Result<Vec<AlertSettings>, ConfigError> {
     let mut rules = Vec::new();
     for text in given.get_many::<String>("alert").into_iter().flatten() {
-        let table = format!("alert = [{{ {text} }}]");
-        let problem = |error| ConfigError::invalid(format!("--alert '{text}': {error}"));
+        let before = "alert = [{ ";
+        let table = format!("{before}{text} }}]");
+        let problem = |error: ConfigError| {
+            let error = placed(&error.to_string(), before.len());
+            ConfigError::invalid(format!("--alert '{text}': {error}"))
+        };
         rules.extend(from_text::<Alerting>(&table).map_err(problem)?.alert);
     }
     Ok(rules)
+}
+
+/// The error with its column in what was typed, which has so many bytes before it.
+fn placed(error: &str, before: usize) -> String {
+    const FIRST_LINE: &str = "line 1, column ";
+    let parts = error.split_once(FIRST_LINE).and_then(|(start, rest)| {
+        let end = rest.find(|character: char| !character.is_ascii_digit())?;
+        let (column, rest) = rest.split_at(end);
+        let column = column.parse::<usize>().ok()?.checked_sub(before)?;
+        Some(format!("{start}column {column}{rest}"))
+    });
+    parts.unwrap_or_else(|| error.to_owned())
 }
 
 /// The rules, checked, alone and together.

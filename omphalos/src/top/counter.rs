@@ -134,6 +134,11 @@ impl Counter {
         self.lock().series.iter_mut().for_each(|(series, _)| series.resume(heard));
     }
 
+    /// Begins with files of which nobody knows what was before them.
+    pub fn begin_unknown(&self) {
+        self.lock().series.iter_mut().for_each(|(series, _)| series.begin_unknown());
+    }
+
     /// Lines may be missing from now on.
     pub fn pause(&self) {
         self.with_alarms(|alarms| alarms.alerts().pause());

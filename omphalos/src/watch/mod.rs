@@ -46,6 +46,9 @@ const TICK: Duration = Duration::from_millis(250);
 const GRACE: Duration = Duration::from_secs(5);
 /// Shippers notice within so long that somebody watches, in nanoseconds.
 const UNHEARD: i64 = 3_000_000_000;
+/// After the broker was away, shippers connect again within so long, in nanoseconds: their pauses between
+/// attempts grow to 10 s, and three tenths more.
+const AWAY: i64 = 13_000_000_000;
 /// How often the state is written when nothing happens.
 const SAVE: Duration = Duration::from_secs(10);
 
@@ -107,15 +110,20 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         wanted.rules.len(),
         shown(&wanted.state_dir)
     );
+    let settled = deliveries.settled_news();
     let told = Told { deliveries, sinks };
     let mut rounds = Rounds::new(counter, source, state, told);
     rounds.has_begun = !wanted.begins_now;
+    if !wanted.begins_now {
+        rounds.counter.begin_unknown();
+    }
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reading = reading;
     let has_ended = loop {
         tokio::select! {
             _ = ticks.tick() => rounds.round(),
+            () = settled.notified() => rounds.round(),
             () = shutdown.cancelled() => break false,
             ended = &mut reading => {
                 ended??;
@@ -191,6 +199,7 @@ impl Rounds {
                 error!(repeats, "{}; trying again, and going on meanwhile", joined(error.chain()));
             }
         }
+        self.told.deliveries.release();
     }
 
     /// Nobody is silent because the broker is away, and no share is right of which lines are missing.
@@ -208,11 +217,12 @@ impl Rounds {
         }
         let missed = self.source.missed();
         if is_blind != self.is_blind || missed > self.missed && !is_blind {
-            (self.is_blind, self.missed) = (is_blind, missed);
-            if is_blind {
-                self.counter.pause();
-            } else {
-                self.counter.resume(heard);
+            let was_blind = std::mem::replace(&mut self.is_blind, is_blind);
+            self.missed = missed;
+            match (is_blind, was_blind) {
+                (true, _) => self.counter.pause(),
+                (false, true) => self.counter.resume(heard.saturating_add(AWAY)),
+                (false, false) => self.counter.resume(heard),
             }
         }
     }
@@ -225,7 +235,7 @@ impl Rounds {
         }
         for event in &events {
             tell::log(event);
-            self.told.deliveries.send(event);
+            self.told.deliveries.hold(event);
         }
         if !events.is_empty() || !self.has_told {
             self.has_told = true;
@@ -260,6 +270,7 @@ impl Rounds {
     async fn end(mut self, has_ended: bool) -> anyhow::Result<()> {
         self.tell();
         self.save()?;
+        self.told.deliveries.release();
         if has_ended {
             self.counter.finish_series();
         }

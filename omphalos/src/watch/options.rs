@@ -1,5 +1,6 @@
 //! What is asked for on the command line and in the file.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -160,6 +161,11 @@ impl Wanted {
                 "--lateness: expected at most 1m, found {lateness:?}"
             )));
         }
+        if outputs.iter().any(Output::is_scraped) && settings.process().listen.is_none() {
+            return Err(ConfigError::invalid(
+                "[[output]] of kind prometheus: expected listen (--listen 127.0.0.1:9600), where it is read at /metrics, found none",
+            ));
+        }
         let (from, shown) = top::endless(&settings, given)?;
         let rules = alerts::rules(&tables)?;
         top::check_rules(&from, &rules)?;
@@ -198,6 +204,16 @@ fn documents(settings: &Settings) -> Result<Option<Documents>, ConfigError> {
 /// Refuses receivers of alerts that there are not.
 fn check_names(receivers: &[Receiver], rules: &[Rule]) -> Result<(), ConfigError> {
     for receiver in receivers {
+        let is_none = |severity: &&String| !rules.iter().any(|rule| rule.severity == **severity);
+        if let Some(severity) = receiver.severities.iter().find(is_none) {
+            let severities: BTreeSet<&str> = rules.iter().map(|rule| &*rule.severity).collect();
+            let severities: Vec<&str> = severities.into_iter().collect();
+            return Err(ConfigError::invalid(format!(
+                "[[receiver]] {:?}: receiver.severities: expected severities of rules ({}), found {severity:?}",
+                receiver.name,
+                severities.join(", ")
+            )));
+        }
         if receiver.name == deliver::DOCUMENTS {
             return Err(ConfigError::invalid(format!(
                 "[[receiver]]: receiver.name: expected another name than {:?}, which [elasticsearch] has",

@@ -103,11 +103,11 @@ fn a_rule_that_cannot_be_used_says_which_setting_and_what_is_expected() {
         (Rule { name: long.clone(), ..rule("") }, "name: expected a name of 1 to 128 bytes"),
         (
             Rule { limit: Limit::AtLeast { raise: 5.0, clear: 6.0 }, ..rule("a") },
-            "clear: expected at most at_least: what is raised at 10 clears below 10, or earlier, found 6",
+            "clear: expected at most at_least, below which it clears if this is not set, found 6",
         ),
         (
             Rule { limit: Limit::AtMost { raise: 5.0, clear: 4.0 }, ..rule("a") },
-            "clear: expected at least at_most: what is raised at 10 clears above 10, or later, found 4",
+            "clear: expected at least at_most, above which it clears if this is not set, found 4",
         ),
         (
             Rule { limit: Limit::AtLeast { raise: f64::NAN, clear: 4.0 }, ..rule("a") },
@@ -166,6 +166,23 @@ fn a_limit_that_no_value_can_reach_is_refused() {
     for (rule, expected) in [
         (share(150.0, 1.0), "at_least: expected a part of 100 %, found 150 %"),
         (few, "at_most: expected a value that there can be, found -1"),
+        (silence(604_800.0), "at_least: expected less than 7 days, together with for"),
+        (
+            Rule { wait: Duration::from_hours(6 * 24), ..silence(172_800.0) },
+            "at_least: expected less than 7 days, together with for",
+        ),
+        (
+            Rule { limit: Limit::AtMost { raise: 5.0, clear: 5.0 }, ..silence(1.0) },
+            "at_most: expected at_least instead, found 5",
+        ),
+        (
+            Rule { of: Of::Heartbeats, ..share(5.0, 5.0) },
+            "measure: expected silence, hits, rate or change",
+        ),
+        (
+            Rule { subject: Subject::Each(Dimension::named("")), ..rule("a") },
+            "by: expected the name of a field, found \"\"",
+        ),
     ] {
         let error = Alerts::new(vec![rule], &Settings::default()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

@@ -84,7 +84,13 @@ pub fn check_rules(from: &From, rules: &[Rule]) -> Result<(), ConfigError> {
     if !matches!(from, From::Files(_)) {
         return Ok(());
     }
-    for rule in rules.iter().filter(|rule| rule.of == Of::Lines) {
+    for rule in rules {
+        if rule.of == Of::Heartbeats {
+            return Err(ConfigError::invalid(format!(
+                "alert {:?}: heartbeats come from the broker of a fleet (--amqp-url), and files have none",
+                rule.name
+            )));
+        }
         let mut fields = rule.filter.as_ref().map_or_else(Vec::new, omphalos_live::Filter::fields);
         fields.extend(rule.subject.dimension().map(Dimension::field));
         check_fields(&fields)

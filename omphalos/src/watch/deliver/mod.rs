@@ -29,6 +29,7 @@ use omphalos_common::clock::now_millis;
 use omphalos_live::alert::{Alert, Event};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use active::Cleared;
@@ -80,6 +81,7 @@ pub struct ReceiverCounts {
 #[derive(Debug)]
 pub struct Deliveries {
     rooms: Vec<Arc<Room>>,
+    settled: Arc<Notify>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -104,6 +106,7 @@ impl Deliveries {
     ) -> anyhow::Result<Self> {
         let runtime = Handle::try_current()?;
         check(&receivers)?;
+        let settled = Arc::new(Notify::new());
         let mut workers = Vec::new();
         let roads = receivers.into_iter().map(|receiver| Ok((Road::new(&receiver)?, receiver)));
         let mut roads = roads.collect::<anyhow::Result<Vec<_>>>()?;
@@ -116,17 +119,24 @@ impl Deliveries {
         for (road, receiver) in roads {
             let place = kept.iter().position(|kept| kept.receiver == receiver.name);
             let kept = place.map(|place| kept.swap_remove(place)).unwrap_or_default();
-            let room = Arc::new(Room::new(receiver, kept));
+            let room = Arc::new(Room::new(receiver, kept, Arc::clone(&settled)));
             workers.push((room.clone(), Worker::new(room, road)));
         }
         say_forgotten(&kept);
         let (rooms, workers): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
         let tasks = workers.into_iter().map(|worker| runtime.spawn(worker.run())).collect();
-        Ok(Self { rooms, tasks: Mutex::new(tasks) })
+        Ok(Self { rooms, settled, tasks: Mutex::new(tasks) })
     }
 
-    /// Hands an event to each receiver that wants it. Never waits: where too many wait already, the oldest goes.
+    /// Hands an event to each receiver that wants it, to be told at once.
     pub fn send(&self, event: &Event) {
+        self.hold(event);
+        self.release();
+    }
+
+    /// Hands an event to each receiver that wants it, to be told once it is released ([`Self::release`]). Never
+    /// waits: where too many wait already, the oldest goes.
+    pub fn hold(&self, event: &Event) {
         let now = now_millis();
         for room in self.wanting(&event.alert) {
             room.push(event, now);
@@ -149,6 +159,16 @@ impl Deliveries {
     /// What became of events, for each receiver.
     pub fn counts(&self) -> Vec<ReceiverCounts> {
         self.rooms.iter().map(|room| room.counts()).collect()
+    }
+
+    /// Has all told that was handed over: it is on disk now, so that it is not forgotten once it is told.
+    pub fn release(&self) {
+        self.rooms.iter().for_each(|room| room.release());
+    }
+
+    /// Rings whenever receivers were told something, or it was given up.
+    pub fn settled_news(&self) -> Arc<Notify> {
+        Arc::clone(&self.settled)
     }
 
     /// How many events were told, or given up, since the start, by all receivers together.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use omphalos_common::telemetry::{Due, SharedRepeats};
@@ -38,6 +38,8 @@ pub(super) struct Room {
     pub news: Notify,
     /// It is time to end.
     pub end: Notify,
+    /// Rings when something is settled.
+    settled: Arc<Notify>,
     is_closing: AtomicBool,
     full: SharedRepeats,
 }
@@ -45,6 +47,8 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    /// So many of the last of them are not to be told yet.
+    held: usize,
     /// So many of the first are being told now, and cannot be dropped.
     in_flight: usize,
     settled: VecDeque<String>,
@@ -54,24 +58,25 @@ struct State {
 }
 
 impl Room {
-    pub fn new(receiver: Receiver, kept: Undelivered) -> Self {
+    pub fn new(receiver: Receiver, kept: Undelivered, settled: Arc<Notify>) -> Self {
         let counts = ReceiverCounts { receiver: receiver.name.clone(), ..Default::default() };
         let is_told_again = receiver.kind == Some(ReceiverKind::Alertmanager);
         let mut active = is_told_again.then(Active::default);
         if let Some(active) = &mut active {
             active.remember(kept.cleared);
         }
-        let settled = kept.settled.into();
-        let mut state = State { settled, counts, active, ..State::default() };
+        let mut state = State { settled: kept.settled.into(), counts, active, ..State::default() };
         state.bound_settled();
         for waiting in kept.waiting {
             state.push(waiting);
         }
+        state.held = 0;
         Self {
             receiver,
             state: Mutex::new(state),
             news: Notify::new(),
             end: Notify::new(),
+            settled,
             is_closing: AtomicBool::new(false),
             full: SharedRepeats::new(),
         }
@@ -89,13 +94,19 @@ impl Room {
             }
             state.push(Waiting { event: event.clone(), since: now })
         };
-        self.news.notify_one();
         if dropped && let Some(Due { repeats }) = self.full.due() {
             tracing::warn!(
                 receiver = self.receiver.name,
                 repeats,
                 "more than {MOST_WAITING} events wait for the receiver: the oldest was dropped"
             );
+        }
+    }
+
+    /// Has all told that waits.
+    pub fn release(&self) {
+        if std::mem::take(&mut self.state().held) > 0 {
+            self.news.notify_one();
         }
     }
 
@@ -116,14 +127,15 @@ impl Room {
         self.state().active.as_ref().is_some_and(Active::has_any)
     }
 
+    /// How many wait to be told now.
     pub fn waiting(&self) -> usize {
-        self.state().waiting.len()
+        self.state().released()
     }
 
     /// The first `most` that wait, to be told now.
     pub fn take(&self, most: usize) -> Vec<Event> {
         let mut state = self.state();
-        state.in_flight = most.min(state.waiting.len());
+        state.in_flight = most.min(state.released());
         let first = state.waiting.iter().take(state.in_flight);
         first.map(|waiting| waiting.event.clone()).collect()
     }
@@ -133,6 +145,7 @@ impl Room {
         let mut state = self.state();
         let settled = state.settle(usize::MAX);
         state.counts.delivered += settled;
+        self.settled.notify_one();
     }
 
     /// What was taken is given up.
@@ -141,6 +154,7 @@ impl Room {
         state.counts.failed += 1;
         let settled = state.settle(usize::MAX);
         state.counts.given_up += settled;
+        self.settled.notify_one();
         settled
     }
 
@@ -156,7 +170,7 @@ impl Room {
         state.counts.failed += 1;
         let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
         let is_old = |waiting: &&Waiting| now.saturating_sub(waiting.since) >= longest;
-        let old = state.waiting.iter().take_while(is_old).count();
+        let old = state.waiting.iter().take_while(is_old).count().min(state.released());
         state.in_flight = old;
         let settled = state.settle(old);
         state.counts.given_up += settled;
@@ -201,7 +215,12 @@ impl State {
             self.counts.dropped += 1;
         }
         self.waiting.push_back(new);
+        self.held = (self.held + 1).min(self.waiting.len() - self.in_flight);
         is_full
+    }
+
+    fn released(&self) -> usize {
+        self.waiting.len().saturating_sub(self.held)
     }
 
     /// Takes out the first `most` of those in flight, whose keys are remembered; the others wait again.

@@ -170,6 +170,28 @@ impl Output {
         names.map(|name| clean(&name)).collect()
     }
 
+    /// Names that a server would refuse, or take for one another.
+    fn check_names(&self) -> Result<(), String> {
+        let names = self.tag_names();
+        for (at, name) in names.iter().enumerate() {
+            let field = self.tags.get(at).map(String::as_str).unwrap_or_default();
+            if names.iter().take(at).any(|other| other == name) {
+                return Err(format!(
+                    "expected fields with names of their own, found {field:?}, which is {name} as well"
+                ));
+            }
+            if field.is_empty() {
+                return Err("expected names of fields, found \"\"".to_owned());
+            }
+            if self.is_scraped() && (name == "quantile" || name.starts_with("__")) {
+                return Err(format!(
+                    "expected other fields than {field:?}: {name} is a label that Prometheus, or omphalos, has itself"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The datapoints of a step and series.
     pub fn datapoints(&self, point: &SeriesPoint) -> Vec<Datapoint> {
         datapoints(&self.prefix, &self.tag_names(), point)
@@ -202,6 +224,12 @@ impl Output {
             );
             return refuse("tags", &what);
         }
+        // Two steps of one second have the same time, and the second replaces the first.
+        if self.interval.0.subsec_nanos() > 0 {
+            let what = format!("expected whole seconds, found {:?}", self.interval.0);
+            return refuse("interval", &what);
+        }
+        self.check_names().or_else(|what| refuse("tags", &what))?;
         if let Some(Err(error)) = self.filter.as_deref().map(Filter::new) {
             return refuse("filter", &error.to_string());
         }
@@ -246,6 +274,17 @@ mod tests {
                 "at most 8",
             ),
             ("kind = \"prometheus\"\ntags = [\"a\"]\ninterval = \"0s\"", "interval and tags: step"),
+            (
+                "kind = \"prometheus\"\ntags = [\"a\"]\ninterval = \"1500ms\"",
+                "interval: expected whole seconds, found 1.5s",
+            ),
+            (
+                "kind = \"prometheus\"\ntags = [\"a.b\", \"a_b\"]",
+                "found \"a_b\", which is a_b as well",
+            ),
+            ("kind = \"prometheus\"\ntags = [\"quantile\"]", "expected other fields"),
+            ("kind = \"prometheus\"\ntags = [\"__name__\"]", "expected other fields"),
+            ("kind = \"prometheus\"\ntags = [\"\"]", "expected names of fields"),
             ("kind = \"prometheus\"\ntags = [\"a\"]\nfilter = \"a:(\"", "output.filter: "),
         ] {
             let found = check(wrong).unwrap_err();

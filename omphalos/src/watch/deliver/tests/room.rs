@@ -2,6 +2,7 @@
 //! receiver does, and whoever hands it over never waits.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -49,22 +50,40 @@ fn what_was_cleared_is_told_again_after_a_restart() {
         let again = room.again().unwrap_or_default().into_iter();
         again.map(|again| (again.alert.rule, again.cleared)).collect::<Vec<_>>()
     };
-    let room = Room::new(manager.clone(), Undelivered::default());
+    let room = Room::new(manager.clone(), Undelivered::default(), Arc::default());
     for event in &three() {
         room.push(event, 0);
     }
     let expected = [("errors".to_owned(), None), ("slow".to_owned(), Some(2_000))];
     assert_eq!(again(&room), expected);
     let kept = serde_json::to_string(&room.kept()).unwrap();
-    let room = Room::new(manager.clone(), serde_json::from_str(&kept).unwrap());
+    let room = Room::new(manager.clone(), serde_json::from_str(&kept).unwrap(), Arc::default());
     assert_eq!(again(&room), expected[1..], "what is raised is told by whoever knows it");
     room.push(&event("slow", 3_000, Change::Raised), 0);
     assert_eq!(again(&room), [("slow".to_owned(), None)]);
 
     let long_ago = kept.replace("\"until\":1", "\"until\":");
     assert_ne!(long_ago, kept);
-    let room = Room::new(manager, serde_json::from_str(&long_ago).unwrap());
+    let room = Room::new(manager, serde_json::from_str(&long_ago).unwrap(), Arc::default());
     assert_eq!(again(&room), []);
+}
+
+/// The kind: what is told must be on disk before, or a kill forgets what somebody was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_kept_and_told_to_nobody_until_it_is_released() {
+    let fake = Fake::new(&[]);
+    let deliveries = Deliveries::start(vec![webhook(fake.url("/hook"))], Vec::new()).unwrap();
+    let [raised, cleared, _] = three();
+    deliveries.send(&raised);
+    counted(&deliveries, |counts| counts.delivered == 1).await;
+    deliveries.hold(&cleared);
+    assert_eq!(deliveries.undelivered()[0].waiting.len(), 1);
+    // Another rings its bell, and does not let it go.
+    deliveries.active(&[]);
+    tokio::task::yield_now().await;
+    assert_eq!(deliveries.counts()[0].delivered, 1);
+    deliveries.release();
+    counted(&deliveries, |counts| counts.delivered == 2).await;
 }
 
 /// Waits until the counts of the only receiver are as wanted.
