@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::{Span, Timestamp};
 use lapin::BasicProperties;
+use lapin::types::ShortString;
 use omphalos_common::event::clean_name;
 use omphalos_tests::udp::{free_address, send_text};
 use omphalos_tests::{Amqp, LogFile, Stack};
@@ -13,10 +14,10 @@ use omphalos_tests::{Amqp, LogFile, Stack};
 const EXCHANGE: &str = "omphalos.logs";
 
 /// So many names, or days, are invented.
-const MANY: i64 = 120;
+const MANY: u32 = 120;
 
 /// A line of a dataset that nobody has heard of.
-fn invented(sender: &str, number: i64) -> String {
+fn invented(sender: &str, number: u32) -> String {
     let now = Timestamp::now();
     format!(
         r#"{{"@timestamp":"{now}","event":{{"dataset":"{sender}.{number}"}},"message":"{sender}"}}"#
@@ -35,12 +36,14 @@ fn names_and_dates_that_others_invent_make_few_indices_and_a_repeat_meets_its_fi
         for number in 0..MANY {
             send_text(address, &format!("{}\n", invented(sender, number)));
         }
-        stack.wait_for_ledger("all have come", |ledger| ledger.totals.lines == turn * MANY as u64);
+        stack.wait_for_ledger("all have come", |ledger| {
+            ledger.totals.lines == turn * u64::from(MANY)
+        });
         assert_eq!(receiver.terminate(), Some(0));
         receiver = stack.indexer_over_udp(address).args(plain).start();
     }
-    let dated = |day: i64| {
-        let time = Timestamp::now() - Span::new().hours(24 * day);
+    let dated = |day: u32| {
+        let time = Timestamp::now() - Span::new().hours(24 * i64::from(day));
         format!(r#"{{"@timestamp":"{time}","event":{{"dataset":"json"}},"message":"dated"}}"#)
     };
     let lines: Vec<String> =
@@ -57,7 +60,7 @@ fn names_and_dates_that_others_invent_make_few_indices_and_a_repeat_meets_its_fi
         assert_eq!(indexed.code, Some(0), "{}", indexed.output);
         assert!(indexed.output.contains("has no indices of its own"), "{}", indexed.output);
     }
-    elastic.wait_for_count(4 * MANY as u64);
+    elastic.wait_for_count(4 * u64::from(MANY));
     let names: Vec<String> = elastic.indices().into_keys().collect();
     let others = format!("{}-other-", stack.prefix());
     let other = names.iter().filter(|name| name.starts_with(&others)).count();
@@ -69,7 +72,7 @@ fn names_and_dates_that_others_invent_make_few_indices_and_a_repeat_meets_its_fi
         .into_iter()
         .map(|(_, document)| document["event"]["dataset"].as_str().expect("a name").to_owned())
         .collect();
-    assert_eq!(kept.len() as i64, 3 * MANY + 1, "each says still what it was called");
+    assert_eq!(kept.len() as u64, 3 * u64::from(MANY) + 1, "each says still what it was called");
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn only_users_that_the_broker_vouches_for_file_batches_under_the_ids_of_hosts() 
     let amqp = stack.amqp();
     let own = amqp.take("omphalos.index").expect("the batch");
     assert!(amqp.take("omphalos.index").is_none(), "one batch");
-    assert_eq!(own.properties.user_id().as_ref().map(|user| user.as_str()), Some("guest"));
+    assert_eq!(own.properties.user_id().as_ref().map(ShortString::as_str), Some("guest"));
 
     // Somebody who may publish has seen the ids, or knows how they are made.
     let text = zstd::decode_all(own.body.as_slice()).expect("a batch");
