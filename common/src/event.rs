@@ -7,7 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
-use xxhash_rust::xxh3::xxh3_128;
+use sha2::{Digest, Sha256};
 
 /// The version of ECS that the documents follow (`ecs.version`),
 /// <https://www.elastic.co/docs/reference/ecs>.
@@ -74,6 +74,16 @@ impl DocumentId {
         bytes.first_chunk().copied().unwrap_or_default()
     }
 
+    /// What the document gets in place of this id where nobody vouches for its sender. The hash is another
+    /// one, so that nobody takes the id of a line beforehand, whose document would then be refused as
+    /// a duplicate and lost; to find an id that becomes a given one is to invert SHA-256.
+    #[must_use]
+    pub fn foreign(self) -> Self {
+        let [a, b, c, d, hash @ ..] = self.to_bytes();
+        let seconds = i64::from(u32::from_be_bytes([a, b, c, d]));
+        Self::of(seconds, hash_for(FOREIGN, &hash))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         // Base64 is ASCII, so this never takes the default.
@@ -89,10 +99,37 @@ impl Serialize for DocumentId {
 
 const SOURCE_BYTES: usize = 16;
 
+/// What a hash is for, so that none of one kind is one of another. Each is followed by bytes of which
+/// no beginning is mistaken for it.
+const CONTENT: &[u8] = b"omphalos content\n";
+const FOREIGN: &[u8] = b"omphalos foreign\n";
+const FOREIGN_TEXT: &[u8] = b"omphalos foreign text\n";
+
+/// The first half of SHA-256. It is no hash for lines, which are many; but nobody finds two contents
+/// for it, or one for a given id.
+fn hash_for(purpose: &[u8], bytes: &[u8]) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    hasher.update(purpose);
+    hasher.update(bytes);
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(hasher.finalize()) {
+        *to = from;
+    }
+    half
+}
+
 /// The id of a document from someone else's producer that names no id: the hash of its bytes, so
-/// that the same message delivered twice is indexed once.
+/// that the same message delivered twice is indexed once, and that nobody has it for another one.
 pub fn content_id(seconds: i64, document: &[u8]) -> DocumentId {
-    DocumentId::of(seconds, xxh3_128(document).to_be_bytes())
+    DocumentId::of(seconds, hash_for(CONTENT, document))
+}
+
+/// What a document gets in place of the id that a sender gave it for whom nobody vouches.
+pub fn foreign_id(text: &str) -> DocumentId {
+    match DocumentId::parse(text) {
+        Some(id) => id.foreign(),
+        None => DocumentId::of(0, hash_for(FOREIGN_TEXT, text.as_bytes())),
+    }
 }
 
 /// Which stream of lines a line belongs to: 16 bytes, written as 32 hexadecimal digits.
@@ -175,6 +212,32 @@ mod tests {
         assert_eq!(DocumentId::from_bytes(id.to_bytes()), id);
         assert_eq!(DocumentId::parse(id.as_str()), Some(id));
         assert_eq!(DocumentId::parse("short"), None);
+    }
+
+    #[test]
+    fn a_foreign_id_keeps_its_time_and_depends_on_the_rest_only() {
+        let id = |seconds, line: &[u8]| {
+            IdMaker::of_host("h").document_id(SourceId::from_random(1), 2, seconds, line)
+        };
+        let of = |id: DocumentId| {
+            let bytes = id.to_bytes();
+            let (time, hash) = bytes.split_at(4);
+            (time.to_vec(), hash.to_vec())
+        };
+        let (early, late) = (id(3, b"x"), id(4, b"x"));
+        assert_eq!(of(early.foreign()).0, of(early).0);
+        assert_eq!(of(early.foreign()).1, of(late.foreign()).1, "an audit may not know the time");
+        let ids = [
+            early,
+            early.foreign(),
+            early.foreign().foreign(),
+            content_id(3, &early.to_bytes()[4..]),
+        ];
+        for (at, one) in ids.iter().enumerate() {
+            assert!(ids[..at].iter().all(|other| of(*other).1 != of(*one).1), "{ids:?}");
+        }
+        assert_eq!(foreign_id(early.as_str()), early.foreign());
+        assert_ne!(foreign_id("a"), foreign_id("b"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use omphalos_transport::udp::ReceiveOptions;
 use serde::Deserialize;
 
 use crate::collector::{BULK_SETTINGS, BulkSettings, INDEX_SETTINGS, IndexSettings};
-use crate::elasticsearch::{ELASTICSEARCH_SETTINGS, ElasticsearchSettings};
+use crate::elasticsearch::{ELASTICSEARCH_SETTINGS, ElasticsearchSettings, NameRules};
 use crate::receive::{
     CONSUME_SETTINGS, ConsumeSettings, LIMIT_SETTINGS, Limit, RECEIVE_SETTINGS, ReceiveSettings,
 };
@@ -118,6 +118,14 @@ impl Settings {
         ReceiveSettings::check(&self.receive)
     }
 
+    /// How indices are named.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn name_rules(&self) -> Result<NameRules, ConfigError> {
+        self.index.name_rules(&self.consume.default_dataset)
+    }
+
     /// Whether the queue is consumed.
     pub fn receives_amqp(&self) -> bool {
         ReceiveSettings::has_amqp(&self.receive)
@@ -183,6 +191,10 @@ mod tests {
             ("[bulk]\nbytes = 1", "bulk.bytes: expected 16KiB to 100MiB, found 1 B"),
             ("[bulk]\nconcurrency = 65", "bulk.concurrency: expected 1 to 64, found 65"),
             ("[index]\nshards = 0", "index.shards: expected at least 1, found 0"),
+            (
+                "[index]\nforeign_datasets = [\"a\", \"b[\"]",
+                "index.foreign_datasets: expected names of datasets, perhaps with * and ?, found \"b[\": invalid range pattern",
+            ),
         ] {
             let settings: Settings = from_text(text).unwrap();
             assert_eq!(settings.check().unwrap_err().to_string(), expected);

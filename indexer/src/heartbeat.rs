@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use omphalos_common::clock::now_seconds;
+use omphalos_common::config::ConfigError;
 use omphalos_common::event::{content_id, day_of};
 use omphalos_common::heartbeat::{self, Host, INDEX_DATASET, Maker, Now, Service, ticks};
 use omphalos_common::machine::machine_id;
@@ -37,21 +38,25 @@ struct Pulse {
 }
 
 /// Says how an indexer with these settings is, again and again; `None` where there are to be no heartbeats.
+///
+/// # Errors
+/// When a setting cannot be used; the message names it.
 pub fn start(
     settings: &Settings,
     host: Option<String>,
     courier: &Arc<Courier>,
     health: &Health,
-) -> Option<Heartbeats> {
-    // It was checked before.
-    let interval = heartbeat::checked_interval(settings.heartbeat_interval).ok().flatten()?;
+) -> Result<Option<Heartbeats>, ConfigError> {
+    let Some(interval) = heartbeat::checked_interval(settings.heartbeat_interval)? else {
+        return Ok(None);
+    };
     let pulse = Pulse {
         maker: maker(settings, host, interval),
-        names: IndexNames::new(settings.index.name_rules()),
+        names: IndexNames::new(settings.name_rules()?),
         courier: Arc::clone(courier),
         health: health.clone(),
     };
-    Some(Heartbeats(tokio::spawn(pulse.run(interval))))
+    Ok(Some(Heartbeats(tokio::spawn(pulse.run(interval)))))
 }
 
 fn maker(settings: &Settings, host: Option<String>, interval: Duration) -> Maker {

@@ -158,6 +158,8 @@ pub struct IndexerMetrics {
     concurrency: Gauge,
     /// 1 while the cluster takes nothing.
     pub held: Gauge,
+    /// 1 while documents wait whose index the cluster has no shard for.
+    pub without_shard: Gauge,
 }
 
 impl Default for IndexerMetrics {
@@ -169,6 +171,7 @@ impl Default for IndexerMetrics {
             bulk_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
             concurrency: Gauge::default(),
             held: Gauge::default(),
+            without_shard: Gauge::default(),
         }
     }
 }
@@ -176,7 +179,7 @@ impl Default for IndexerMetrics {
 impl IndexerMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
-        let Self { books, retried, bulks, bulk_seconds, concurrency, held } = self;
+        let Self { books, retried, bulks, bulk_seconds, concurrency, held, without_shard } = self;
         registry.register_collector(Box::new(books.clone()));
         registry.register(
             "documents_retried",
@@ -190,6 +193,11 @@ impl IndexerMetrics {
         registry.register("bulk_seconds", "Duration of requests to _bulk", bulk_seconds.clone());
         registry.register("bulk_concurrency", "Bulks that may be in flight", concurrency.clone());
         registry.register("held", "1 while Elasticsearch takes nothing", held.clone());
+        registry.register(
+            "without_shard",
+            "1 while documents wait for whose new index the cluster has no shard",
+            without_shard.clone(),
+        );
     }
 
     /// Documents of a delivery, which are in flight from now on.

@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Health, SharedRepeats};
 use omphalos_transport::intake::{Answer, Delivery, Intake, Load};
-use omphalos_transport::wire::{self, Envelope, Parcel};
-use omphalos_transport::{About, Message};
+use omphalos_transport::wire::{self, Document, Envelope, Parcel};
+use omphalos_transport::{About, Message, Origin};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
@@ -20,7 +21,7 @@ use crate::collector::{
     Bulk, BulkBuilder, Concurrency, Courier, DeliveryId, Done, Filing, Ledger, Letter, Unsettled,
 };
 use crate::config::Settings;
-use crate::elasticsearch::{IndexNames, Problem};
+use crate::elasticsearch::{Clock, IndexNames, Place, Problem};
 use crate::prefetch::Prefetch;
 use omphalos_common::clock::now_seconds;
 
@@ -56,6 +57,9 @@ pub struct Pipeline {
     /// Bulks that wait for their turn.
     ready: VecDeque<Bulk>,
     bulks: JoinSet<Result<Done, Unsettled>>,
+    /// What waits for shards, with its size in bytes; it takes no turn away from the others.
+    parked: JoinSet<(usize, Result<Done, Unsettled>)>,
+    parked_bytes: usize,
     answers: JoinSet<()>,
     concurrency: Concurrency,
     prefetch: Prefetch,
@@ -65,20 +69,25 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline from `intake` to `courier`.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
     pub fn new(
         settings: Settings,
         intake: Box<dyn Intake>,
         courier: Arc<Courier>,
         health: Health,
-    ) -> Self {
-        Self {
-            names: IndexNames::new(settings.index.name_rules()),
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            names: IndexNames::new(settings.name_rules()?),
             stage: Stage::Consuming,
             ledger: Ledger::default(),
             builder: BulkBuilder::with_capacity(settings.bulk.bytes.as_usize()),
             opened: Instant::now(),
             ready: VecDeque::new(),
             bulks: JoinSet::new(),
+            parked: JoinSet::new(),
+            parked_bytes: 0,
             answers: JoinSet::new(),
             concurrency: Concurrency::new(settings.bulk.concurrency),
             prefetch: Prefetch::new(settings.bulk.bytes.as_usize()),
@@ -87,7 +96,7 @@ impl Pipeline {
             intake,
             courier,
             health,
-        }
+        })
     }
 
     /// Works until told to stop; with `drain`, until nothing is left.
@@ -108,6 +117,9 @@ impl Pipeline {
                 Some(ended) = self.bulks.join_next(), if !self.bulks.is_empty() => {
                     self.settle(ended)?;
                 }
+                Some(ended) = self.parked.join_next(), if !self.parked.is_empty() => {
+                    self.settle_parked(ended)?;
+                }
                 Some(_) = self.answers.join_next(), if !self.answers.is_empty() => {}
                 empty = answer(&mut self.drained) => {
                     self.drained = None;
@@ -124,7 +136,7 @@ impl Pipeline {
                         self.drained = Some(self.intake.is_drained());
                     }
                 }
-                delivery = self.intake.next(), if self.ready.is_empty() => match delivery {
+                delivery = self.intake.next(), if self.has_room() => match delivery {
                     Some(delivery) => self.take(delivery)?,
                     None => anyhow::bail!("a receiver is gone"),
                 },
@@ -141,6 +153,13 @@ impl Pipeline {
         self.bulks.len() < self.concurrency.limit()
     }
 
+    /// Whether another delivery may be taken: what is parked is in memory.
+    fn has_room(&self) -> bool {
+        let most = self.settings.bulk.bytes.as_usize();
+        let most = most.saturating_mul(self.settings.bulk.concurrency as usize);
+        self.ready.is_empty() && self.parked_bytes < most
+    }
+
     /// Sends the bulks whose turn it is.
     fn dispatch(&mut self) {
         while self.has_turn()
@@ -154,13 +173,13 @@ impl Pipeline {
 
     /// Takes the documents of a delivery into bulks.
     fn take(&mut self, delivery: Delivery) -> Result<(), Unsettled> {
-        let Delivery { load, is_repeat, answer } = delivery;
+        let Delivery { load, origin, is_repeat, answer } = delivery;
         if answer.is_stale() || self.stage != Stage::Consuming {
             // It goes back to where it came from, or went already, and comes again.
             return Ok(());
         }
         match load {
-            Load::Message(message) => self.take_message(message, is_repeat, answer),
+            Load::Message(message) => self.take_message((message, origin), is_repeat, answer),
             Load::Documents(parcel) => self.take_documents(&parcel, answer),
         }
     }
@@ -183,7 +202,7 @@ impl Pipeline {
 
     fn take_message(
         &mut self,
-        message: Message,
+        (message, origin): (Message, Origin),
         is_repeat: bool,
         answer: Box<dyn Answer>,
     ) -> Result<(), Unsettled> {
@@ -197,6 +216,7 @@ impl Pipeline {
             timestamp: about.made_at,
             default_dataset: &self.settings.consume.default_dataset,
             nonce: rand::random(),
+            origin,
             now,
         };
         self.courier.dead.remember(number, about.clone());
@@ -225,7 +245,8 @@ impl Pipeline {
     fn gather(&mut self, number: DeliveryId, parcel: &Parcel, now: i64) -> Result<(), Unsettled> {
         let limit = self.settings.bulk.bytes.as_usize();
         let limit = limit.min(self.courier.request_limit.load(Ordering::Relaxed));
-        let mut last: Option<Filing> = None;
+        let clock = Clock { made_at: parcel.made_at, now };
+        let mut last: Option<(&Document, Filing)> = None;
         for document in &parcel.documents {
             let (start, end) = (document.start as usize, document.end as usize);
             let text = parcel.text.get(start..end).ok_or_else(|| {
@@ -235,30 +256,37 @@ impl Pipeline {
                 ))
             })?;
             let filing = match last.take() {
-                Some(filing)
-                    if filing.day == document.day
-                        && Arc::ptr_eq(&filing.dataset, &document.dataset) =>
+                Some((before, filing))
+                    if before.day == document.day
+                        && Arc::ptr_eq(&before.dataset, &document.dataset) =>
                 {
                     filing
                 }
-                _ => Filing {
-                    index: self.names.name(&document.dataset, document.day, parcel.made_at, now),
-                    dataset: Arc::clone(&document.dataset),
-                    day: document.day,
-                    made_at: parcel.made_at,
-                },
+                _ => self.file(parcel.origin, document, clock),
             };
             if self.builder.documents() == 0 {
                 self.opened = Instant::now();
             }
             self.builder.push(&filing, &document.id, text, number);
-            last = Some(filing);
+            last = Some((document, filing));
             let documents = self.settings.bulk.documents as usize;
             if self.builder.bytes() >= limit || self.builder.documents() >= documents {
                 self.finish_bulk();
             }
         }
         Ok(())
+    }
+
+    /// Where a document goes. A dead letter of it goes there too when it is replayed, as one of a sender
+    /// for whom somebody vouches, so it is told the dataset and the day that are in the name.
+    fn file(&mut self, origin: Origin, document: &Document, clock: Clock) -> Filing {
+        let Place { index, dataset, day } =
+            self.names.place(origin, &document.dataset, document.day, clock);
+        if dataset != document.dataset {
+            warn_of_other(&document.dataset, &index);
+        }
+        let day = if origin == Origin::Own { document.day } else { day };
+        Filing { index, dataset, day, made_at: clock.made_at }
     }
 
     fn finish_bulk(&mut self) {
@@ -289,6 +317,26 @@ impl Pipeline {
             Err(error) if error.is_cancelled() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        self.take_in(done)
+    }
+
+    /// The same of what was parked.
+    fn settle_parked(
+        &mut self,
+        ended: Result<(usize, Result<Done, Unsettled>), JoinError>,
+    ) -> anyhow::Result<()> {
+        if let Ok((bytes, _)) = &ended {
+            self.parked_bytes = self.parked_bytes.saturating_sub(*bytes);
+        }
+        self.settle(ended.map(|(_, done)| done))
+    }
+
+    fn take_in(&mut self, done: Done) -> anyhow::Result<()> {
+        for parked in done.parked {
+            let (courier, bytes) = (Arc::clone(&self.courier), parked.bulk.body().len());
+            self.parked_bytes += bytes;
+            self.parked.spawn(async move { (bytes, courier.deliver_parked(parked).await) });
+        }
         if done.refused {
             self.concurrency.refused();
         } else if let Some((bytes, time)) = done.taken {
@@ -331,6 +379,7 @@ impl Pipeline {
         self.stage = Stage::Away;
         self.intake.pause();
         self.bulks.shutdown().await;
+        self.forget_parked().await;
         self.ready.clear();
         self.builder = BulkBuilder::with_capacity(self.settings.bulk.bytes.as_usize());
         let documents = self.ledger.abandon();
@@ -341,6 +390,12 @@ impl Pipeline {
             ?timeout,
             "handing deliveries back to the broker before its consumer_timeout; they come again when Elasticsearch answers"
         );
+    }
+
+    /// What waits for shards comes again with its deliveries.
+    async fn forget_parked(&mut self) {
+        self.parked.shutdown().await;
+        self.parked_bytes = 0;
     }
 
     /// Whether there is nothing to do.
@@ -360,6 +415,7 @@ impl Pipeline {
         }
         let grace = self.settings.stop_grace.0;
         let finished = tokio::time::timeout(grace, self.finish_bulks()).await;
+        self.forget_parked().await;
         match finished {
             Ok(Ok(())) if self.ledger.deliveries() == 0 => {
                 info!("stopped; everything that was taken is answered");
@@ -410,6 +466,18 @@ fn warn_of_unread(error: &wire::WireError) {
             kind = error.kind(),
             repeats,
             "a message, or a line of one, cannot be read and goes to the dead letters: {error}"
+        );
+    }
+}
+
+/// A name is told now and then, because whoever sends it can make up as many as there are.
+fn warn_of_other(dataset: &str, index: &str) {
+    static OTHERS: SharedRepeats = SharedRepeats::new();
+    if let Some(Due { repeats }) = OTHERS.due() {
+        warn!(
+            dataset,
+            repeats,
+            "a dataset that is named by neither index.datasets nor, for senders for whom nobody vouches, index.foreign_datasets has no indices of its own; its documents go to {index}"
         );
     }
 }

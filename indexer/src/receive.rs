@@ -32,6 +32,11 @@ pub const CONSUME_SETTINGS: &[Setting] = &[
         "Dataset of documents from other producers that have no event.dataset.",
     )
     .default("external"),
+    consume(
+        "consume.shipper_users",
+        Kind::List,
+        "Users of the broker who may ship the lines of hosts: batches of others, and of whoever does not say its user (amqp.user_id), get ids of their own and the indices of index.foreign_datasets. Without any, batches of all who may publish are believed.",
+    ),
 ];
 
 /// A row of a `[[receive]]` table.
@@ -107,6 +112,7 @@ pub const LIMIT_SETTINGS: &[Setting] = &[
 pub struct ConsumeSettings {
     pub consumer_timeout: Period,
     pub default_dataset: String,
+    pub shipper_users: Vec<String>,
 }
 
 /// Where documents come from.
@@ -139,6 +145,7 @@ impl Default for ConsumeSettings {
         Self {
             consumer_timeout: Period(Duration::from_mins(30)),
             default_dataset: "external".to_owned(),
+            shipper_users: Vec::new(),
         }
     }
 }

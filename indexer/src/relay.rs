@@ -16,7 +16,7 @@ use omphalos_transport::amqp::AmqpSender;
 use omphalos_transport::batch::{Batch, Chunk};
 use omphalos_transport::udp::{Content, Feed, RecordReader, UdpAnswer};
 use omphalos_transport::wire;
-use omphalos_transport::{About, Message, Receipt};
+use omphalos_transport::{About, Message, Origin, Receipt};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
@@ -84,6 +84,9 @@ impl Collector for RelayMetrics {
     }
 }
 
+/// What a batch is of.
+type Kind = (Arc<str>, Origin);
+
 /// A batch being filled.
 struct OpenRecords {
     batch: Batch,
@@ -114,8 +117,8 @@ pub struct Relay {
     encoder: wire::Encoder,
     /// Name of this host, for routing keys.
     host: String,
-    /// By dataset.
-    open: HashMap<Arc<str>, OpenRecords>,
+    /// By dataset, and by whether somebody vouches for who sent them.
+    open: HashMap<Kind, OpenRecords>,
     pending: HashMap<u64, UnconfirmedRecord>,
     /// `None` when a batch was given up.
     confirms: FuturesUnordered<BoxFuture<'static, Option<Confirmed>>>,
@@ -202,7 +205,8 @@ impl Relay {
         let made_at = content.parcel.made_at.unwrap_or_else(now_seconds);
         let (mut batches, mut documents) = (0, 0);
         for (chunk, body) in chunks(&content, made_at)? {
-            let open = self.open.entry(Arc::clone(&chunk.dataset)).or_insert_with(|| OpenRecords {
+            let kind = (Arc::clone(&chunk.dataset), content.parcel.origin);
+            let open = self.open.entry(kind).or_insert_with(|| OpenRecords {
                 batch: Batch::default(),
                 records: Vec::new(),
                 since: Instant::now(),
@@ -231,15 +235,11 @@ impl Relay {
         let is_ripe = |open: &OpenRecords| {
             open.batch.body.len() >= BATCH_BYTES || open.since.elapsed() >= age
         };
-        let ripe: Vec<Arc<str>> = self
-            .open
-            .iter()
-            .filter(|(_, open)| is_ripe(open))
-            .map(|(dataset, _)| Arc::clone(dataset))
-            .collect();
-        for dataset in ripe {
-            let Some(open) = self.open.remove(&dataset) else { continue };
-            let message = self.message(&dataset, &open)?;
+        let ripe = self.open.iter().filter(|(_, open)| is_ripe(open));
+        let ripe: Vec<Kind> = ripe.map(|(kind, _)| kind.clone()).collect();
+        for kind in ripe {
+            let Some(open) = self.open.remove(&kind) else { continue };
+            let message = self.message(&kind, &open)?;
             let (records, documents) = (open.records, open.batch.documents());
             // A batch that is given up here stays in the spool, like all that is not confirmed.
             let Some(receipt) = self.send(message, shutdown).await else { return Ok(()) };
@@ -262,8 +262,12 @@ impl Relay {
         }
     }
 
-    fn message(&mut self, dataset: &str, open: &OpenRecords) -> std::io::Result<Message> {
-        let body = self.encoder.encode(&open.batch, open.made_at)?;
+    fn message(
+        &mut self,
+        (dataset, origin): &Kind,
+        open: &OpenRecords,
+    ) -> std::io::Result<Message> {
+        let body = self.encoder.encode_of(*origin, &open.batch, open.made_at)?;
         let about = About::new(format!("{dataset}.{}", self.host), wire::CONTENT_TYPE_BATCH)
             .encoded(wire::CONTENT_ENCODING_ZSTD)
             .made("omphalos-relay", now_seconds());

@@ -96,6 +96,7 @@ pub async fn run_in(
     let courier = Arc::new(Courier {
         client,
         gate: Gate::new(stage.telemetry.health.clone(), metrics.held.clone()),
+        shards: Gate::of_shards(stage.telemetry.health.clone(), metrics.without_shard.clone()),
         dead,
         metrics,
         template: settings.index.template_options(),
@@ -115,9 +116,9 @@ pub async fn run_in(
         let health = stage.telemetry.health.clone();
         // Who ends when nothing is left has nothing to say.
         let _heartbeats =
-            if drain { None } else { heartbeat::start(settings, host, &courier, &health) };
+            if drain { None } else { heartbeat::start(settings, host, &courier, &health)? };
         let intake = Box::new(Intakes(intakes));
-        let pipeline = Pipeline::new(settings.clone(), intake, courier, health);
+        let pipeline = Pipeline::new(settings.clone(), intake, courier, health)?;
         result = pipeline.run(drain, shutdown).await;
     }
     // After the pipeline: what comes until now is in the spool at the next start.
@@ -287,6 +288,7 @@ impl IndexingStage {
             part: "amqp",
             queue: self.settings.amqp.queue.clone(),
             prefetch: FIRST_PREFETCH,
+            shipper_users: self.settings.consume.shipper_users.clone(),
         };
         let topology = Topology::new(&self.settings.amqp);
         let health = self.telemetry.health.clone();

@@ -91,7 +91,8 @@ fn requests(elastic: &Elastic, log: &Path, documents: u64) -> Vec<(String, Bytes
         .collect();
     ids.sort_unstable();
     let at_once = usize::try_from(PORTION_BYTES * documents / parsed_bytes(log)).expect("a size");
-    let mut names = IndexNames::new(IndexSettings::default().name_rules());
+    let mut names =
+        IndexNames::new(IndexSettings::default().name_rules("external").expect("the defaults"));
     let dataset = Arc::from("access");
     let mut requests = Vec::new();
     for portion in ids.chunks(at_once) {

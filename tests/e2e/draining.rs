@@ -102,7 +102,8 @@ impl Scene {
         let settings = AmqpSettings { url: Some(urls), heartbeat, ..AmqpSettings::default() };
         let broker = Arc::new(Broker::new(&settings, "test").expect("a broker"));
         let topology = Topology::new(&settings);
-        let options = ReceiverOptions { part: "amqp", queue: QUEUE.to_owned(), prefetch: 10 };
+        let (queue, shipper_users) = (QUEUE.to_owned(), Vec::new());
+        let options = ReceiverOptions { part: "amqp", queue, prefetch: 10, shipper_users };
         let _inside = runtime.enter();
         let (metrics, health) = (ReceiverMetrics::default(), Health::default());
         let (receiver, _) = Receiver::start(broker, topology, options, metrics, health);

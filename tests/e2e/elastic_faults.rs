@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use lapin::BasicProperties;
 use omphalos_tests::{Action, Engine, Interposer, LogFile, Stack, eventually, holds};
 use serde_json::{Value, json};
 
@@ -140,6 +141,38 @@ fn a_read_only_index_holds_everything_until_the_block_is_lifted() {
     elastic.set("", &json!({"index.blocks.read_only_allow_delete": Value::Null}));
     log.assert_indexed_once(&elastic);
     assert_eq!(stack.amqp().ready("omphalos.dead"), Ok(0));
+}
+
+#[test]
+fn a_shard_limit_holds_only_the_documents_whose_index_is_not_there() {
+    let stack = Stack::with_search(Engine::Es9, &[]);
+    let mut log = shipped(&stack, 500);
+    let indexer = stack.indexer().args(["--index-foreign-datasets", "new*"]).listening().start();
+    let elastic = stack.elastic();
+    log.assert_indexed_once(&elastic);
+    let limit = |most: u32| {
+        let settings = json!({"persistent": {"cluster.max_shards_per_node": most}});
+        elastic.must(reqwest::Method::PUT, "_cluster/settings", &settings);
+    };
+    limit(1);
+    let amqp = stack.amqp();
+    // More than there are bulks in flight, each in one of its own.
+    for number in 0..12 {
+        let properties = BasicProperties::default().with_content_type("application/json".into());
+        let document = format!(r#"{{"event":{{"dataset":"new{number}"}},"url":{{"query":"x"}}}}"#);
+        amqp.publish("omphalos.logs", "x", properties, document.as_bytes());
+        log.append(20);
+        assert_eq!(stack.shipper(log.path()).arg("--once").run().code, Some(0));
+    }
+    indexer.wait_for_log("holding documents whose index is not there yet");
+    log.assert_indexed_once(&elastic);
+    assert!(indexer.metric("omphalos_without_shard") > 0.5);
+    assert!(indexer.metric("omphalos_held") < 0.5, "everything is held");
+    assert!(indexer.http("/readyz").is_none());
+    limit(1_000);
+    elastic.wait_for_count(740 + 12);
+    eventually("it is ready", || holds(indexer.http("/readyz").is_some(), indexer.log()));
+    assert_eq!(amqp.ready("omphalos.dead"), Ok(0));
 }
 
 #[test]

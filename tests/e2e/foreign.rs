@@ -47,7 +47,8 @@ fn json_and_ndjson_from_other_producers_are_indexed_once() {
         typed("application/json").with_content_encoding("gzip".into()),
         &std::mem::take(&mut gzip),
     );
-    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
+    let indexer = stack.indexer().args(["--index-foreign-datasets", "theirs"]);
+    assert_eq!(indexer.arg("--drain").run().code, Some(0));
     let elastic = stack.elastic();
     elastic.wait_for_count(4);
     let indices: Vec<String> = elastic.indices().into_keys().collect();

@@ -53,6 +53,7 @@ mod search;
 mod secrets;
 mod signals;
 mod store_hostile;
+mod strangers;
 mod top;
 mod udp;
 mod udp_ledger;

@@ -240,8 +240,8 @@ fn a_full_spool_refuses_and_counts_and_goes_on_when_there_is_room() {
 fn without_a_broker_dead_letters_are_kept_in_a_file() {
     let stack = Stack::shared();
     let address = free_address();
-    let mut indexer =
-        stack.indexer_over_udp(address).args(["--receive-encoding", "ndjson"]).start();
+    let settings = ["--receive-encoding", "ndjson", "--index-foreign-datasets", "strict"];
+    let mut indexer = stack.indexer_over_udp(address).args(settings).start();
     indexer.wait_for_log("taking datagrams");
     let strict = json!({"mappings": {"dynamic": "strict", "properties": {
         "@timestamp": {"type": "date"}, "event": {"properties": {"dataset": {"type": "keyword"}}}

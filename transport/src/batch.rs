@@ -128,6 +128,9 @@ pub(crate) struct HeaderIn<'a> {
     pub v: u32,
     /// When the batch was made, in seconds since the epoch.
     pub at: i64,
+    /// Whether nobody vouches for who made the documents.
+    #[serde(default)]
+    pub foreign: bool,
     #[serde(borrow)]
     pub chunks: Vec<ChunkIn<'a>>,
 }
@@ -148,6 +151,8 @@ pub(crate) struct HeaderOut<'a> {
     pub v: u32,
     pub host: &'a str,
     pub at: i64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
     pub chunks: &'a [Chunk],
 }
 

@@ -3,13 +3,16 @@
 
 use futures_util::future::{BoxFuture, select_all};
 
-use crate::message::Message;
+use crate::message::{Message, Origin};
 use crate::wire::Parcel;
 
 /// What came along a road, and waits for an answer.
 pub struct Delivery {
     /// The message or the documents that came.
     pub load: Load,
+    /// Whether somebody vouches for who sent the message. Of documents that a road read itself, their
+    /// parcel says it.
+    pub origin: Origin,
     /// Whether the road says that it may have come before.
     pub is_repeat: bool,
     /// The answer that it waits for.

@@ -15,5 +15,5 @@ pub mod spool;
 pub mod udp;
 pub mod wire;
 
-pub use message::{About, Message};
+pub use message::{About, Message, Origin};
 pub use receipt::{Receipt, Window};

@@ -17,7 +17,7 @@ use crate::batch::BatchSettings;
 use crate::intake::{Answer, Delivery, Intake, Load};
 use crate::messages::{BatchMessages, MessageRoad, SendMessage, heartbeat_messages};
 use crate::road::{Open, Plan, Site};
-use crate::{Message, Receipt, Window};
+use crate::{Message, Origin, Receipt, Window};
 
 /// Both ends of a new transport.
 pub fn local(window: Window) -> (LocalSender, LocalReceiver) {
@@ -148,7 +148,8 @@ impl Intake for LocalReceiver {
             match self.deliveries.recv().await {
                 Some((message, answer)) => {
                     let answer = Box::new(answer);
-                    Some(Delivery { load: Load::Message(message), is_repeat: false, answer })
+                    let (load, origin) = (Load::Message(message), Origin::Own);
+                    Some(Delivery { load, origin, is_repeat: false, answer })
                 }
                 None => std::future::pending().await,
             }

@@ -17,6 +17,18 @@ pub struct Message {
     pub about: About,
 }
 
+/// Whether somebody vouches for who made documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A shipper, which holds a key, is in the same process, or publishes as a user who may: its ids
+    /// are those of the lines of a host.
+    #[default]
+    Own,
+    /// Anybody who may publish, or send a datagram: documents get ids that no line of a host has, and
+    /// their names and dates make no more than a few indices.
+    Foreign,
+}
+
 /// What a message says of itself. Roads that cannot carry a part of it leave that out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
@@ -34,6 +46,8 @@ pub struct About {
     pub made_at: Option<i64>,
     /// The program that made it.
     pub app: Option<Text>,
+    /// The user who published it, where the broker has checked that.
+    pub user: Option<String>,
     /// What else is said, as text.
     pub headers: Vec<(Text, String)>,
 }

@@ -33,6 +33,8 @@ pub struct Courier {
     pub client: Client,
     /// Closed while the cluster takes nothing.
     pub gate: Gate,
+    /// Closed while the cluster has no shard for a new index.
+    pub shards: Gate,
     /// Where refused documents go.
     pub dead: DeadLetters,
     /// What is counted.
@@ -45,15 +47,39 @@ pub struct Courier {
     pub known_indices: Mutex<HashSet<Arc<str>>>,
 }
 
-/// How a bulk ended: every document of it has a final verdict.
+/// Documents whose index needs a shard that the cluster does not have. They wait by themselves, so that
+/// neither the others of their bulk nor those of other indices wait with them.
+#[derive(Debug)]
+pub struct Parked {
+    /// The documents.
+    pub bulk: Bulk,
+    /// What the cluster says.
+    reason: String,
+}
+
+/// How a bulk ended: every document of it has a final verdict, or is parked.
 #[derive(Debug, Default)]
 pub struct Done {
     /// How many documents of each delivery.
     pub settled: HashMap<DeliveryId, usize>,
+    /// What has no verdict yet, because the cluster has no shard for its index.
+    pub parked: Vec<Parked>,
     /// Whether the cluster said that it has too much to do.
     pub refused: bool,
     /// Time and size of the last request that was taken at the first attempt.
     pub taken: Option<(usize, Duration)>,
+}
+
+impl Done {
+    fn park(&mut self, bulk: Bulk, reason: String) {
+        for delivery in bulk.deliveries() {
+            if let Some(settled) = self.settled.get_mut(&delivery) {
+                *settled = settled.saturating_sub(1);
+            }
+        }
+        self.settled.retain(|_, documents| *documents > 0);
+        self.parked.push(Parked { bulk, reason });
+    }
 }
 
 impl Courier {
@@ -143,6 +169,33 @@ impl Courier {
         Ok(done)
     }
 
+    /// Delivers what was parked, when the cluster has shards again. One tries while the others wait; what
+    /// is left of one of which some could be delivered is parked again.
+    ///
+    /// # Errors
+    /// As [`Self::deliver`].
+    pub async fn deliver_parked(&self, mut parked: Parked) -> Result<Done, Unsettled> {
+        loop {
+            let pass = self.shards.pass().await;
+            let documents = parked.bulk.documents();
+            let mut done = self.deliver(parked.bulk).await?;
+            match done.parked.pop() {
+                None => {
+                    self.shards.open();
+                    return Ok(done);
+                }
+                Some(same) if done.parked.is_empty() && same.bulk.documents() == documents => {
+                    self.shards.close(&pass, &same.reason).await;
+                    parked = same;
+                }
+                Some(rest) => {
+                    done.parked.push(rest);
+                    return Ok(done);
+                }
+            }
+        }
+    }
+
     async fn attempt(
         &self,
         bulk: &Bulk,
@@ -177,6 +230,10 @@ impl Courier {
                 let mut tally = Tally::of(bulk, verdicts, attempts)?;
                 done.refused |= tally.has_retries;
                 left.extend(tally.as_text.take());
+                if let Some(problem) = tally.no_shard.take() {
+                    let reason = format!("{}: {problem}; {SHARD_ADVICE}", self.client.shown());
+                    done.park(bulk.only(&tally.without_shard)?, reason);
+                }
                 self.follow(bulk, tally, &pass).await
             }
             Err(error) => {
@@ -288,6 +345,10 @@ struct Tally {
     has_retries: bool,
     /// What the cluster does not take before someone does something.
     held: Option<Problem>,
+    /// Places of the documents whose index needs a shard that there is none of.
+    without_shard: Vec<usize>,
+    /// Why there is none.
+    no_shard: Option<Problem>,
     letters: Vec<Letter>,
     /// How many of the created have their fields as text.
     conflicting: u64,
@@ -319,6 +380,10 @@ impl Tally {
                 Verdict::Hold(problem) => {
                     tally.held = tally.held.or(Some(*problem));
                     tally.left.push(place);
+                }
+                Verdict::NoShard(problem) => {
+                    tally.no_shard = tally.no_shard.or(Some(*problem));
+                    tally.without_shard.push(place);
                 }
                 Verdict::Refused(problem) => {
                     let placed = bulk.document(place)?;
@@ -394,6 +459,9 @@ fn warn_once(problem: &Problem, id: &str) {
     }
 }
 
+const SHARD_ADVICE: &str =
+    "the cluster has no more shards: raise cluster.max_shards_per_node or delete old indices";
+
 fn advice(problem: &Problem) -> &'static str {
     match problem.kind.as_str() {
         "cluster_block_exception" if problem.reason.contains("disk") => {
@@ -403,9 +471,6 @@ fn advice(problem: &Problem) -> &'static str {
         "index_closed_exception" => "open the index",
         "i_o_exception" | "translog_exception" => "a node cannot write: look at its disk",
         "index_not_found_exception" => "allow action.auto_create_index for it",
-        "validation_exception" => {
-            "the cluster has no more shards: raise cluster.max_shards_per_node or delete old indices"
-        }
         _ => "grant the privileges auto_configure and create_doc",
     }
 }

@@ -1,5 +1,6 @@
 //! Whether the cluster takes anything at all. While it does not, one bulk at a time tries, and the
-//! others wait behind the gate; the first word about it is said at once, then at a rate.
+//! others wait behind the gate; the first word about it is said at once, then at a rate. Another gate
+//! is for the documents whose index needs a shard that the cluster does not have: they alone wait there.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,17 +14,35 @@ use tracing::{info, warn};
 /// Between two attempts. Only one bulk of each indexer tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// The name of the cluster in [`Health`].
-const PART: &str = "elasticsearch";
+/// What waits at a gate.
+#[derive(Debug)]
+struct Held {
+    /// The name in [`Health`].
+    part: &'static str,
+    /// What is held, for people.
+    what: &'static str,
+    /// What to say when it is not any more.
+    over: &'static str,
+}
+
+const EVERYTHING: Held =
+    Held { part: "elasticsearch", what: "everything", over: "Elasticsearch takes documents again" };
+
+const NEW_INDICES: Held = Held {
+    part: "elasticsearch_shards",
+    what: "documents whose index is not there yet",
+    over: "Elasticsearch has shards for new indices again",
+};
 
 /// The gate that all bulks pass.
 #[derive(Debug)]
 pub struct Gate {
+    what: Held,
     state: Mutex<State>,
     /// Held by the one that tries while the gate is closed.
     probe: AsyncMutex<()>,
     health: Health,
-    held: Gauge,
+    shown: Gauge,
 }
 
 #[derive(Debug)]
@@ -38,11 +57,20 @@ struct State {
 pub struct Pass<'a>(Option<AsyncMutexGuard<'a, ()>>);
 
 impl Gate {
-    /// An open gate.
-    pub fn new(health: Health, held: Gauge) -> Self {
+    /// An open gate for everything; `shown` is 1 while it is closed.
+    pub fn new(health: Health, shown: Gauge) -> Self {
+        Self::of(EVERYTHING, health, shown)
+    }
+
+    /// The same for documents whose index is not there yet.
+    pub fn of_shards(health: Health, shown: Gauge) -> Self {
+        Self::of(NEW_INDICES, health, shown)
+    }
+
+    fn of(what: Held, health: Health, shown: Gauge) -> Self {
         let retry = Retry::new(Duration::from_millis(200), LONGEST_WAIT);
         let state = State { closed_since: None, trouble: Repeats::new(), retry };
-        Self { state: Mutex::new(state), probe: AsyncMutex::new(()), health, held }
+        Self { what, state: Mutex::new(state), probe: AsyncMutex::new(()), health, shown }
     }
 
     /// Waits for the right to send.
@@ -61,12 +89,13 @@ impl Gate {
             let mut state = self.state();
             state.closed_since.get_or_insert_with(Instant::now);
             if let Some(Due { repeats }) = state.trouble.due() {
-                warn!(repeats, "{reason}; holding everything, trying again, for ever");
+                let what = self.what.what;
+                warn!(repeats, "{reason}; holding {what}, trying again, for ever");
             }
             state.retry.next_wait()
         };
-        self.held.set(1);
-        self.health.problem(PART, reason);
+        self.shown.set(1);
+        self.health.problem(self.what.part, reason);
         // Whoever came before the gate was closed waits at it in the next round.
         if pass.0.is_some() {
             tokio::time::sleep(wait).await;
@@ -79,10 +108,10 @@ impl Gate {
         if state.closed_since.take().is_some() {
             state.retry.reset();
             if state.trouble.over() {
-                info!("Elasticsearch takes documents again");
+                info!("{}", self.what.over);
             }
-            self.held.set(0);
-            self.health.well(PART);
+            self.shown.set(0);
+            self.health.well(self.what.part);
         }
     }
 

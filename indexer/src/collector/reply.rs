@@ -20,6 +20,8 @@ pub enum Verdict {
     Retry(Box<Problem>),
     /// The cluster cannot take it before someone does something.
     Hold(Box<Problem>),
+    /// The cluster has no shard for its index, which is not there yet; it takes others.
+    NoShard(Box<Problem>),
     /// It will never be taken.
     Refused(Box<Problem>),
 }
@@ -154,7 +156,10 @@ fn judge_problem(problem: Problem) -> Verdict {
     // The limit of shards is reported as if the document were at fault.
     let no_more_shards =
         problem.kind == "validation_exception" && problem.reason.contains("shards open");
-    if no_more_shards || CLUSTER_CONDITIONS.contains(&problem.kind.as_str()) {
+    if no_more_shards {
+        return Verdict::NoShard(problem);
+    }
+    if CLUSTER_CONDITIONS.contains(&problem.kind.as_str()) {
         return Verdict::Hold(problem);
     }
     match problem.status {
@@ -245,7 +250,7 @@ mod tests {
             assert!(matches!(typed(400, kind), Verdict::Refused(_)), "{kind}");
         }
         let shards = r#"{"type":"validation_exception","reason":"this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;"}"#;
-        assert!(matches!(one(400, shards), Verdict::Hold(_)));
+        assert!(matches!(one(400, shards), Verdict::NoShard(_)));
         assert!(matches!(one(400, ""), Verdict::Refused(_)));
     }
 

@@ -2,12 +2,14 @@
 //! they go to.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
+use glob::Pattern;
 use omphalos_common::config::{About, ConfigError, Kind, Period, Setting, Size};
 use serde::Deserialize;
 
-use crate::elasticsearch::{IndexPeriod, NameRules, TemplateOptions, check_name};
+use crate::elasticsearch::{IndexPeriod, NameRules, Share, TemplateOptions, check_name};
 
 /// The rows of the `[bulk]` table.
 pub const BULK_SETTINGS: &[Setting] = &[
@@ -57,6 +59,27 @@ pub const INDEX_SETTINGS: &[Setting] = &[
     Setting::new("index.outlier_future_days", Kind::Integer, "So do documents dated more than this many days ahead.")
         .default("1")
         .about(About::Identity),
+    Setting::new(
+        "index.datasets",
+        Kind::List,
+        "Datasets that have indices of their own, as patterns with * and ?; documents of others go to PREFIX-other-DATE.",
+    )
+    .default("*")
+    .about(About::Identity),
+    Setting::new(
+        "index.foreign_datasets",
+        Kind::List,
+        "The same for documents from other producers, and of datagrams that are not sealed: names that they invent must not make indices without end. consume.default_dataset has its own in any case.",
+    )
+    .default("access,json,raw")
+    .about(About::Identity),
+    Setting::new(
+        "index.foreign_past_days",
+        Kind::Integer,
+        "Of those, documents older than this many days go to PREFIX-DATASET-outlier.",
+    )
+    .default("30")
+    .about(About::Identity),
     Setting::new("index.template", Kind::Switch, "Install the index template with the ECS mapping.")
         .default("true"),
     Setting::new("index.shards", Kind::Integer, "Primary shards of each new index.").default("1"),
@@ -84,6 +107,9 @@ pub struct IndexSettings {
     pub period: IndexPeriod,
     pub outlier_past_days: u32,
     pub outlier_future_days: u32,
+    pub datasets: Vec<String>,
+    pub foreign_datasets: Vec<String>,
+    pub foreign_past_days: u32,
     pub template: bool,
     pub shards: u32,
     pub replicas: Option<u32>,
@@ -108,6 +134,9 @@ impl Default for IndexSettings {
             period: IndexPeriod::Day,
             outlier_past_days: 400,
             outlier_future_days: 1,
+            datasets: vec!["*".to_owned()],
+            foreign_datasets: ["access", "json", "raw"].map(str::to_owned).to_vec(),
+            foreign_past_days: 30,
             template: true,
             shards: 1,
             replicas: None,
@@ -149,20 +178,33 @@ impl IndexSettings {
     /// When a setting cannot be used; the message names it.
     pub fn check(&self) -> Result<(), ConfigError> {
         check_name("index.prefix", &self.prefix)?;
+        patterns("index.datasets", &self.datasets)?;
+        patterns("index.foreign_datasets", &self.foreign_datasets)?;
         match self.shards {
             0 => Err(ConfigError::invalid("index.shards: expected at least 1, found 0")),
             _ => Ok(()),
         }
     }
 
-    /// How indices are named.
-    pub fn name_rules(&self) -> NameRules {
-        NameRules {
+    /// How indices are named. Of `default_dataset` there is always one.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn name_rules(&self, default_dataset: &str) -> Result<NameRules, ConfigError> {
+        Ok(NameRules {
             prefix: self.prefix.clone(),
             period: self.period,
-            past_days: self.outlier_past_days,
+            own: Share {
+                datasets: patterns("index.datasets", &self.datasets)?,
+                past_days: self.outlier_past_days,
+            },
+            foreign: Share {
+                datasets: patterns("index.foreign_datasets", &self.foreign_datasets)?,
+                past_days: self.foreign_past_days,
+            },
+            always: vec![Arc::from(default_dataset)],
             future_days: self.outlier_future_days,
-        }
+        })
     }
 
     /// What the template says of indices, if there is to be one.
@@ -173,4 +215,17 @@ impl IndexSettings {
             replicas: self.replicas,
         })
     }
+}
+
+/// The patterns of datasets in the setting `key`.
+fn patterns(key: &str, texts: &[String]) -> Result<Vec<Pattern>, ConfigError> {
+    let read = |text: &String| {
+        Pattern::new(text).map_err(|error| {
+            ConfigError::invalid(format!(
+                "{key}: expected names of datasets, perhaps with * and ?, found {text:?}: {}",
+                error.msg
+            ))
+        })
+    };
+    texts.iter().map(read).collect()
 }

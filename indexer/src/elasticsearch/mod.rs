@@ -11,7 +11,9 @@ mod settings;
 mod template;
 
 pub use client::{Client, Fault, ServerInfo};
-pub use names::{IndexNames, IndexPeriod, NameRules, check_name};
+pub use names::{
+    Clock, IndexNames, IndexPeriod, NameRules, OTHER_DATASET, Place, Share, check_name,
+};
 pub use problem::{Cause, Problem};
 pub use settings::{ELASTICSEARCH_SETTINGS, ElasticsearchSettings};
 pub use template::{TemplateOptions, index_template};

@@ -4,11 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use glob::Pattern;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use omphalos_common::config::ConfigError;
 use omphalos_common::event::is_clean_name;
+use omphalos_common::heartbeat::INDEX_DATASET;
+use omphalos_transport::Origin;
 use serde::Deserialize;
 
 /// How much time one index covers.
@@ -32,10 +35,56 @@ pub struct NameRules {
     pub prefix: String,
     /// How much time one index covers.
     pub period: IndexPeriod,
+    /// Of documents that somebody vouches for.
+    pub own: Share,
+    /// Of all others.
+    pub foreign: Share,
+    /// Datasets that have indices in any case.
+    pub always: Vec<Arc<str>>,
+    /// A day further in the future makes a document an outlier.
+    pub future_days: u32,
+}
+
+/// Which indices documents may make. Nothing but the settings decides that, neither what the cluster
+/// has nor what a process has seen: a repeat must meet its first copy, whoever files it and whenever.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Which datasets have indices of their own; the others have one for each period together.
+    pub datasets: Vec<Pattern>,
     /// A day further in the past makes a document an outlier.
     pub past_days: u32,
-    /// A day further in the future does so too.
-    pub future_days: u32,
+}
+
+impl NameRules {
+    fn share(&self, origin: Origin) -> &Share {
+        match origin {
+            Origin::Own => &self.own,
+            Origin::Foreign => &self.foreign,
+        }
+    }
+}
+
+/// The dataset, in names of indices, of what may have none of its own.
+pub const OTHER_DATASET: &str = "other";
+
+/// Where a document is filed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the index.
+    pub index: Arc<str>,
+    /// The dataset in it.
+    pub dataset: Arc<str>,
+    /// The day that it is filed under; `None` for an outlier.
+    pub day: Option<i32>,
+}
+
+/// By when dates are judged, in seconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// When the message was made, if that is known.
+    pub made_at: Option<i64>,
+    /// The present.
+    pub now: i64,
 }
 
 /// A message says when it was made, so that it is filed the same way whenever it is delivered; but
@@ -48,6 +97,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[derive(Debug)]
 pub struct IndexNames {
     rules: NameRules,
+    other: Arc<str>,
     names: HashMap<(Arc<str>, Slot), Arc<str>>,
 }
 
@@ -64,11 +114,11 @@ const MOST_NAMES: usize = 4096;
 impl IndexNames {
     /// Names after these rules.
     pub fn new(rules: NameRules) -> Self {
-        Self { rules, names: HashMap::new() }
+        Self { rules, other: Arc::from(OTHER_DATASET), names: HashMap::new() }
     }
 
-    /// The index of a document of `dataset` (cleaned) and `day` (since 1970; `None` when it has no
-    /// time), in a message made at `made_at`, and now being `now` (seconds since the epoch).
+    /// The index of a document of our own, of `dataset` (cleaned) and `day` (since 1970; `None` when
+    /// it has no time), in a message made at `made_at`, and now being `now` (seconds since the epoch).
     pub fn name(
         &mut self,
         dataset: &Arc<str>,
@@ -76,20 +126,40 @@ impl IndexNames {
         made_at: Option<i64>,
         now: i64,
     ) -> Arc<str> {
-        let slot = self.slot(day, made_at, now);
-        let key = (Arc::clone(dataset), slot);
-        if let Some(name) = self.names.get(&key) {
-            return Arc::clone(name);
+        self.place(Origin::Own, dataset, day, Clock { made_at, now }).index
+    }
+
+    /// Where a document of `dataset` (cleaned) and `day` is filed.
+    pub fn place(
+        &mut self,
+        origin: Origin,
+        dataset: &Arc<str>,
+        day: Option<i32>,
+        clock: Clock,
+    ) -> Place {
+        let dataset = if self.has_indices(origin, dataset) { dataset } else { &self.other };
+        let dataset = Arc::clone(dataset);
+        let slot = self.slot(origin, day, clock);
+        let day = day.filter(|_| slot != Slot::Outlier);
+        let key = (Arc::clone(&dataset), slot);
+        if let Some(index) = self.names.get(&key) {
+            return Place { index: Arc::clone(index), dataset, day };
         }
-        let name: Arc<str> = Arc::from(self.make(dataset, slot));
+        let index: Arc<str> = Arc::from(self.make(&dataset, slot));
         if self.names.len() >= MOST_NAMES {
             self.names.clear();
         }
-        self.names.insert(key, Arc::clone(&name));
-        name
+        self.names.insert(key, Arc::clone(&index));
+        Place { index, dataset, day }
     }
 
-    fn slot(&self, day: Option<i32>, made_at: Option<i64>, now: i64) -> Slot {
+    fn has_indices(&self, origin: Origin, dataset: &str) -> bool {
+        self.rules.share(origin).datasets.iter().any(|pattern| pattern.matches(dataset))
+            || self.rules.always.iter().any(|always| **always == *dataset)
+            || dataset == INDEX_DATASET
+    }
+
+    fn slot(&self, origin: Origin, day: Option<i32>, Clock { made_at, now }: Clock) -> Slot {
         let Some(day) = day else { return Slot::Outlier };
         if self.rules.period == IndexPeriod::None {
             return Slot::Day(0);
@@ -98,7 +168,8 @@ impl IndexNames {
         let made = made_at.map_or(today, days);
         let reference = made.clamp(today - LARGEST_SHIFT_DAYS, today + LARGEST_SHIFT_DAYS);
         let distance = i64::from(day) - i64::from(reference);
-        let plausible = -i64::from(self.rules.past_days)..=i64::from(self.rules.future_days);
+        let plausible =
+            -i64::from(self.rules.share(origin).past_days)..=i64::from(self.rules.future_days);
         if plausible.contains(&distance) { Slot::Day(day) } else { Slot::Outlier }
     }
 
@@ -152,7 +223,18 @@ mod tests {
 
     fn names(period: IndexPeriod) -> IndexNames {
         let prefix = "omphalos".to_owned();
-        IndexNames::new(NameRules { prefix, period, past_days: 400, future_days: 1 })
+        let share = |datasets: &[&str], past_days| Share {
+            datasets: datasets.iter().map(|pattern| Pattern::new(pattern).unwrap()).collect(),
+            past_days,
+        };
+        IndexNames::new(NameRules {
+            prefix,
+            period,
+            own: share(&["*"], 400),
+            foreign: share(&["access", "web-*"], 30),
+            always: vec![Arc::from("external")],
+            future_days: 1,
+        })
     }
 
     #[test]
@@ -188,7 +270,52 @@ mod tests {
         assert_eq!(name(Some(0), Some(0)), "omphalos-access-outlier");
     }
 
+    #[test]
+    fn what_others_invent_shares_one_index_and_keeps_to_the_days_that_are_theirs() {
+        let mut names = names(IndexPeriod::Day);
+        let mut place = |origin, dataset: &str, day| {
+            let clock = Clock { made_at: None, now: NOW };
+            let Place { index, dataset, day } =
+                names.place(origin, &Arc::from(dataset), Some(day), clock);
+            (index.to_string(), dataset.to_string(), day)
+        };
+        let filed = |dataset: &str, day: &str| format!("omphalos-{dataset}-{day}");
+        for (dataset, expected) in [
+            ("access", "access"),
+            ("web-1", "web-1"),
+            ("external", "external"),
+            ("fleet", "fleet"),
+            ("shop", "other"),
+            ("access2", "other"),
+        ] {
+            let expected = (filed(expected, "2026.11.22"), expected.to_owned(), Some(20_779));
+            assert_eq!(place(Origin::Foreign, dataset, 20_779), expected);
+        }
+        assert_eq!(place(Origin::Own, "shop", 20_779).0, filed("shop", "2026.11.22"));
+        assert_eq!(place(Origin::Foreign, "access", 20_749).0, filed("access", "2026.10.23"));
+        let outlier = (filed("access", "outlier"), "access".to_owned(), None);
+        assert_eq!(place(Origin::Foreign, "access", 20_748), outlier);
+        assert_eq!(place(Origin::Own, "access", 20_748).0, filed("access", "2026.10.22"));
+    }
+
     proptest! {
+        /// The kind of fault: whoever sends from outside fills the cluster up to its limit of shards,
+        /// by whatever part of a name is theirs to choose.
+        #[test]
+        fn others_make_no_more_indices_than_there_are_names_and_days(
+            sent in proptest::collection::vec(("[a-z]{1,3}|access", any::<i16>(), any::<i64>()), 0..300)
+        ) {
+            let mut names = names(IndexPeriod::Day);
+            let mut made = std::collections::HashSet::new();
+            for (dataset, day, made_at) in sent {
+                let clock = Clock { made_at: Some(made_at), now: NOW };
+                let day = Some(i32::from(day) / 100 + 20_779);
+                made.insert(names.place(Origin::Foreign, &Arc::from(dataset), day, clock).index);
+            }
+            // "access" and "other", each with the days of any message that may be believed.
+            prop_assert!(made.len() <= 2 * (30 + 1 + 1 + 2 * 30 + 1), "{}", made.len());
+        }
+
         #[test]
         fn no_date_makes_more_indices_than_the_window_allows(
             dates in proptest::collection::vec((any::<i32>(), any::<i64>()), 0..200)

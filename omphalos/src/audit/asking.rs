@@ -2,14 +2,16 @@
 //! once more by a search in all of them, before one is called missing.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use omphalos_common::clock::now_seconds;
 use omphalos_common::retry::Retry;
-use omphalos_indexer::elasticsearch::{Client, Fault, IndexNames};
+use omphalos_indexer::elasticsearch::{Client, Clock, Fault, IndexNames};
+use omphalos_transport::Origin;
 
 use super::answers::{self, GET_FILTER};
 use super::portion::Document;
@@ -35,6 +37,8 @@ pub struct Asker {
     pub(super) host_id: String,
     /// The most ids that the server takes in a request, as learned from its 413s.
     most_ids: AtomicUsize,
+    /// Whether most of what was found came from somebody for whom nobody vouches.
+    is_foreign: AtomicBool,
     refreshed: tokio::sync::Mutex<Option<Instant>>,
     progress: Progress,
 }
@@ -73,6 +77,7 @@ impl Asker {
             everywhere: format!("{prefix}-*"),
             host_id: host_id.to_owned(),
             most_ids: AtomicUsize::new(MOST_IDS),
+            is_foreign: AtomicBool::new(false),
             refreshed: tokio::sync::Mutex::new(None),
             progress,
         }
@@ -102,9 +107,14 @@ impl Asker {
             absent.map(|(place, _)| place).collect()
         };
         let (timed, untimed) = (absent(&found, false), absent(&found, true));
-        if !timed.is_empty() || !untimed.is_empty() {
-            self.refresh().await?;
-            self.search_ids(documents, &timed, &mut found).await?;
+        if timed.is_empty() && untimed.is_empty() {
+            return Ok(found);
+        }
+        self.refresh().await?;
+        let foreign: Vec<Document> = documents.iter().map(|one| one.foreign()).collect();
+        for documents in [documents, &foreign] {
+            self.search_ids(documents, &absent(&found, false), &mut found).await?;
+            let untimed = absent(&found, true);
             self.search_places(documents, &untimed, Some(paths), &mut found).await?;
             self.search_places(documents, &absent(&found, true), None, &mut found).await?;
         }
@@ -121,20 +131,35 @@ impl Asker {
         documents: &[Document],
     ) -> Result<Vec<bool>, AskError> {
         let mut found = vec![false; documents.len()];
-        for (index, places) in self.by_index(dataset, documents) {
-            self.get(&index, documents, &places, &mut found).await?;
+        let foreign: Vec<Document> = documents.iter().map(|one| one.foreign()).collect();
+        let own = (Origin::Own, documents);
+        let foreign = (Origin::Foreign, &*foreign);
+        // Mostly a file came by one way.
+        let is_foreign = self.is_foreign.load(Ordering::Relaxed);
+        let order = if is_foreign { [foreign, own] } else { [own, foreign] };
+        for (origin, documents) in order {
+            let before = found.iter().filter(|is_there| **is_there).count();
+            for (index, places) in self.by_index((origin, dataset), documents, &found) {
+                self.get(&index, documents, &places, &mut found).await?;
+            }
+            let news = found.iter().filter(|is_there| **is_there).count() - before;
+            if news * 2 > documents.len() {
+                self.is_foreign.store(origin == Origin::Foreign, Ordering::Relaxed);
+            }
         }
         Ok(found)
     }
 
-    /// The places of timed documents, by the index that they belong to.
+    /// The places of timed documents that are not found yet, by the index that they belong to.
     fn by_index(
         &self,
-        dataset: &Arc<str>,
+        (origin, dataset): (Origin, &Arc<str>),
         documents: &[Document],
+        found: &[bool],
     ) -> HashMap<Arc<str>, Vec<usize>> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = now_seconds();
+        let clock = Clock { made_at: None, now: now_seconds() };
+        let absent = |places: Range<usize>| places.filter(|place| found.get(*place) != Some(&true));
         let mut groups: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
         let mut place = 0;
         // Neighbours are mostly of one day, and not named one by one.
@@ -142,8 +167,11 @@ impl Asker {
             let places = place..place + run.len();
             place = places.end;
             if let Some(first) = run.first().filter(|first| !first.is_untimed) {
-                let name = names.name(dataset, Some(first.day), None, now);
-                groups.entry(name).or_default().extend(places);
+                let named = names.place(origin, dataset, Some(first.day), clock);
+                let mut places = absent(places).peekable();
+                if places.peek().is_some() {
+                    groups.entry(named.index).or_default().extend(places);
+                }
             }
         }
         groups

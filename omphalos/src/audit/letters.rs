@@ -195,7 +195,10 @@ pub async fn find(
                 }
             }
             file.absent.judge(|absent| {
-                let group = letters.get(&absent.hash()).or_else(|| by_number.get(&absent.number));
+                let group = letters
+                    .get(&absent.hash())
+                    .or_else(|| letters.get(&hash_of(absent.id.foreign())))
+                    .or_else(|| by_number.get(&absent.number));
                 match group {
                     Some(group) if absent.state == State::Missing => State::Dead(*group),
                     _ => absent.state,

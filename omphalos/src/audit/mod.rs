@@ -95,7 +95,7 @@ impl Session {
         let progress = Progress::new();
         let indexer = &options.indexer;
         let client = Client::new(&indexer.elasticsearch, false)?;
-        let names = IndexNames::new(indexer.index.name_rules());
+        let names = IndexNames::new(indexer.name_rules()?);
         // All files are of one host.
         let host_id = options.targets.first().map_or("", |target| &target.host.id);
         let asker = Asker::new(client, names, &indexer.index.prefix, host_id, progress.clone());

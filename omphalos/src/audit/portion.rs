@@ -25,6 +25,13 @@ pub struct Document {
 }
 
 impl Document {
+    /// The same as a document that came from somebody for whom nobody vouches, as over UDP without a
+    /// key: it has another id.
+    #[must_use]
+    pub fn foreign(self) -> Self {
+        Self { id: self.id.foreign(), ..self }
+    }
+
     /// What its id and that of the document in Elasticsearch have in common.
     pub fn hash(&self) -> Hash {
         hash_of(self.id)

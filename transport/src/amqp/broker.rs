@@ -23,6 +23,7 @@ pub struct Broker {
     tls: Option<RustlsConnector>,
     name: String,
     connect_timeout: Duration,
+    says_user: bool,
     next: AtomicUsize,
 }
 
@@ -32,6 +33,8 @@ pub struct BrokerLink {
     pub connection: Arc<Connection>,
     /// `amqp://HOST:PORT/VHOST`, for messages.
     pub shown: String,
+    /// The user, where messages are to say who published them.
+    pub user: Option<String>,
 }
 
 /// Why no connection was made.
@@ -63,6 +66,7 @@ impl Broker {
             tls,
             name: name.to_owned(),
             connect_timeout: settings.connect_timeout.0,
+            says_user: settings.user_id,
             next: AtomicUsize::new(0),
         })
     }
@@ -97,7 +101,9 @@ impl Broker {
         let attempt = tokio::time::timeout(self.connect_timeout, self.connect_to(url));
         let reason = match attempt.await {
             Ok(Ok(connection)) => {
-                return Ok(BrokerLink { connection: Arc::new(connection), shown });
+                let user = &url.authority.userinfo.username;
+                let user = self.says_user.then(|| user.clone());
+                return Ok(BrokerLink { connection: Arc::new(connection), shown, user });
             }
             Ok(Err(error)) => explain(&error, url),
             Err(_) => format!(

@@ -109,10 +109,13 @@ impl DeadQueue {
     /// # Errors
     /// When the broker does not take it, as it would take no other; it then stays in the queue.
     pub async fn replay(&self, message: DeadMessage) -> Result<Replayed, DeadQueueError> {
-        let (body, properties) = match message.as_sent() {
+        let (body, mut properties) = match message.as_sent() {
             Ok(sent) => sent,
             Err(DeadQueueError(reason)) => return Ok(Replayed::Refused(reason)),
         };
+        if let Some(user) = &self.link.user {
+            properties = properties.with_user_id(user.as_str().into());
+        }
         let exchange = self.topology.exchange.as_str();
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let key = message.header(header::ROUTING_KEY).unwrap_or("replay");

@@ -24,6 +24,9 @@ pub fn to_properties(about: &About) -> BasicProperties {
     if let Some(app) = &about.app {
         properties = properties.with_app_id(short(app));
     }
+    if let Some(user) = &about.user {
+        properties = properties.with_user_id(short(user));
+    }
     if !about.headers.is_empty() {
         let mut table = FieldTable::default();
         for (name, value) in &about.headers {
@@ -56,6 +59,7 @@ pub fn from_properties(properties: &BasicProperties, exchange: &str, routing_key
         id: properties.message_id().as_ref().map(|id| id.as_str().to_owned()),
         made_at: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()),
         app: text(properties.app_id()),
+        user: properties.user_id().as_ref().map(|user| user.as_str().to_owned()),
         headers: headers.collect(),
     }
 }
@@ -69,6 +73,7 @@ mod tests {
         let about = About {
             exchange: "logs".to_owned(),
             id: Some("id".to_owned()),
+            user: Some("shipper".to_owned()),
             headers: vec![("x-a".into(), "ä".to_owned()), ("x-b".into(), String::new())],
             ..About::new("access.web1", "text/plain").encoded("zstd").made("app", 1_700_000_000)
         };

@@ -62,6 +62,12 @@ pub const AMQP_SETTINGS: &[Setting] = &[
         "PEM file with the certificate to present to the broker; needs amqp.client_key_file.",
     ),
     Setting::new("amqp.client_key_file", Kind::Text, "PEM file with the key of that certificate."),
+    Setting::new(
+        "amqp.user_id",
+        Kind::Switch,
+        "Messages say which user published them, the one of amqp.url, and the broker refuses them if that is not so: for indexers with consume.shipper_users.",
+    )
+    .default("false"),
     Setting::new("amqp.heartbeat", Kind::Period, "Heartbeat interval; a broker that is silent for twice as long is given up.")
         .default("15s"),
     Setting::new("amqp.connect_timeout", Kind::Period, "How long connecting may take.")
@@ -102,6 +108,8 @@ pub struct AmqpSettings {
     pub client_certificate_file: Option<PathBuf>,
     /// PEM file with the key of that certificate.
     pub client_key_file: Option<PathBuf>,
+    /// Whether messages say which user published them.
+    pub user_id: bool,
     /// Heartbeat interval.
     pub heartbeat: Period,
     /// Limit on TCP, TLS and AMQP handshakes together.
@@ -121,6 +129,7 @@ impl Default for AmqpSettings {
             ca_file: None,
             client_certificate_file: None,
             client_key_file: None,
+            user_id: false,
             heartbeat: Period(Duration::from_secs(15)),
             connect_timeout: Period(Duration::from_secs(10)),
         }

@@ -31,8 +31,9 @@ impl Intake for UdpIntake {
                 let (number, record, answer) = delivery.into_parts();
                 match self.records.read(number, &record) {
                     Some(content) => {
+                        let origin = content.parcel.origin;
                         let (load, answer) = (Load::Documents(content.parcel), Box::new(answer));
-                        return Some(Delivery { load, is_repeat: false, answer });
+                        return Some(Delivery { load, origin, is_repeat: false, answer });
                     }
                     // Counted, and said: it is as if it had been refused at the door.
                     None => answer.acknowledge(),

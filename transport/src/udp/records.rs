@@ -1,6 +1,7 @@
 //! What is in a record of the spool: documents, with where they came from.
 
 use super::{Accountant, Content, Opener, Payload, Record};
+use crate::Origin;
 use crate::wire::{self, CONTENT_TYPE_NDJSON, Envelope, WireError};
 use omphalos_common::event::day_of;
 use omphalos_common::telemetry::{Due, SharedRepeats};
@@ -31,9 +32,11 @@ impl RecordReader {
             return None;
         };
         let (stream, content) = match record.payload {
-            Payload::Message { stream, pieces, documents, message, .. } => {
+            Payload::Message { stream, sealed, pieces, documents, message, .. } => {
                 let content = self.opener.open(usize::from(documents), message, pieces > 0);
-                (Some(stream), content)
+                // Anybody may have sent what is not sealed, whatever line it says it was.
+                let is_sealed = sealed == Some(true);
+                (Some(stream), content.map(|it| if is_sealed { it } else { it.foreign() }))
             }
             // It is in the spool for the account only.
             Payload::Mark { .. } => return None,
@@ -83,6 +86,7 @@ impl RecordReader {
             timestamp: Some(at),
             default_dataset: &self.default_dataset,
             nonce: 0,
+            origin: Origin::Foreign,
             now: at,
         };
         let mut parcel = wire::decode(&envelope, lines)?;

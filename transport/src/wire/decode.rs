@@ -6,7 +6,8 @@ use std::sync::Arc;
 use memchr::memchr_iter;
 
 use crate::batch::{ChunkIn, HeaderIn};
-use omphalos_common::event::is_clean_name;
+use crate::message::Origin;
+use omphalos_common::event::{foreign_id, is_clean_name};
 use omphalos_common::numbers::at_most;
 
 use super::{
@@ -26,6 +27,8 @@ pub struct Envelope<'a> {
     pub content_encoding: Option<&'a str>,
     /// The message id, if it has one.
     pub message_id: Option<&'a str>,
+    /// Whether somebody vouches for its sender, so that the ids in a batch are kept.
+    pub origin: Origin,
     /// When the message was made, in seconds since the epoch, if it says so.
     pub timestamp: Option<i64>,
     /// The dataset of foreign documents that name none; must be clean.
@@ -47,7 +50,7 @@ pub fn decode(envelope: &Envelope<'_>, body: &[u8]) -> Result<Parcel, WireError>
     let content_type = content_type.split(';').next().unwrap_or_default().trim();
     // Media types have no case (RFC 9110, 8.3.1).
     match content_type.to_ascii_lowercase().as_str() {
-        CONTENT_TYPE_BATCH => decode_batch(text),
+        CONTENT_TYPE_BATCH => decode_batch(envelope.origin, text),
         CONTENT_TYPE_JSON => foreign::decode_one(envelope, text),
         CONTENT_TYPE_NDJSON => foreign::decode_lines(envelope, &text),
         "" if foreign::begins_an_object(&text) => foreign::decode_one(envelope, text),
@@ -102,7 +105,7 @@ fn read_bounded(
     }
 }
 
-fn decode_batch(text: Vec<u8>) -> Result<Parcel, WireError> {
+fn decode_batch(sender: Origin, text: Vec<u8>) -> Result<Parcel, WireError> {
     let bad_header = |reason: String| WireError::Header { reason };
     let mut line_feeds = memchr_iter(b'\n', &text);
     let header_end =
@@ -124,7 +127,10 @@ fn decode_batch(text: Vec<u8>) -> Result<Parcel, WireError> {
             check_id(id)?;
             check_object(text.get(start..end).unwrap_or_default(), documents.len() + 1)?;
             documents.push(Document {
-                id: Box::from(*id),
+                id: match sender {
+                    Origin::Own => Box::from(*id),
+                    Origin::Foreign => Box::from(foreign_id(id).as_str()),
+                },
                 dataset: Arc::clone(&dataset),
                 day: Some(*day),
                 start: to_u32(start),
@@ -140,7 +146,9 @@ fn decode_batch(text: Vec<u8>) -> Result<Parcel, WireError> {
         return Err(WireError::Empty);
     }
     let made_at = Some(header.at);
-    Ok(Parcel { text, documents, made_at, ..Parcel::default() })
+    // A relay says of whom it took datagrams that were not sealed, and has given them their ids.
+    let origin = if header.foreign { Origin::Foreign } else { sender };
+    Ok(Parcel { text, documents, made_at, origin, ..Parcel::default() })
 }
 
 pub(crate) fn bad_count(announced: usize, found: usize) -> WireError {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use zstd::bulk::Compressor;
 
 use crate::batch::{Batch, HeaderOut};
+use crate::message::Origin;
 
 use super::BATCH_VERSION;
 
@@ -33,8 +34,21 @@ impl Encoder {
     /// # Errors
     /// When zstd fails, which it does for want of memory only.
     pub fn encode(&mut self, batch: &Batch, made_at: i64) -> io::Result<Bytes> {
-        let header =
-            HeaderOut { v: BATCH_VERSION, host: &self.host, at: made_at, chunks: &batch.chunks };
+        self.encode_of(Origin::Own, batch, made_at)
+    }
+
+    /// The same for a batch of which it is told whether somebody vouches for who made it.
+    ///
+    /// # Errors
+    /// When zstd fails.
+    pub fn encode_of(&mut self, origin: Origin, batch: &Batch, made_at: i64) -> io::Result<Bytes> {
+        let header = HeaderOut {
+            v: BATCH_VERSION,
+            host: &self.host,
+            at: made_at,
+            foreign: origin == Origin::Foreign,
+            chunks: &batch.chunks,
+        };
         self.plain.clear();
         serde_json::to_writer(&mut self.plain, &header)?;
         self.plain.push(b'\n');

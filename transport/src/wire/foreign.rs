@@ -18,6 +18,7 @@ use omphalos_common::time::{Calendar, TimeMembers, TimeRule};
 
 use super::decode::to_u32;
 use super::{Document, Envelope, Parcel, WireError};
+use crate::message::Origin;
 use anew::{NewTime, Teller};
 use time::OwnTime;
 
@@ -59,9 +60,14 @@ pub(super) fn decode_one(envelope: &Envelope<'_>, mut text: Vec<u8>) -> Result<P
             *byte = b' ';
         }
     }
-    let mut parcel = Parcel { made_at: envelope.timestamp, ..Parcel::default() };
+    let mut parcel = empty(envelope);
     push(&mut parcel, envelope, without_mark(&text).trim_ascii(), 1)?;
     Ok(parcel)
+}
+
+/// What was written by nobody knows whom, even where it came from a user who ships.
+fn empty(envelope: &Envelope<'_>) -> Parcel {
+    Parcel { made_at: envelope.timestamp, origin: Origin::Foreign, ..Parcel::default() }
 }
 
 /// So many bad lines are told from their neighbours; a message with more is no NDJSON at all, and what
@@ -71,7 +77,7 @@ const MOST_REFUSED: usize = 100;
 /// A message with a JSON document on each line; empty lines are skipped. A line that is none does
 /// not take the others with it.
 pub(super) fn decode_lines(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parcel, WireError> {
-    let mut parcel = Parcel { made_at: envelope.timestamp, ..Parcel::default() };
+    let mut parcel = empty(envelope);
     for (number, line) in without_mark(text).split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() {

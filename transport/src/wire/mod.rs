@@ -17,6 +17,8 @@ pub use encode::{Encoder, SingleFiling, encode_single};
 
 use std::sync::Arc;
 
+use crate::message::Origin;
+
 /// Content type of a batch.
 pub const CONTENT_TYPE_BATCH: &str = "application/vnd.omphalos.batch.v1";
 /// Content type of a message that is one JSON document (RFC 8259).
@@ -48,6 +50,8 @@ pub struct Parcel {
     /// Reference time for "far off" dates, in seconds since the epoch: when the batch was made,
     /// so that a redelivered message is filed where its first copy was. `None` when unknown.
     pub made_at: Option<i64>,
+    /// Whether somebody vouches for who made them.
+    pub origin: Origin,
 }
 
 /// One document of a [`Parcel`].

@@ -289,6 +289,32 @@ fn a_foreign_document_gets_no_time_that_its_message_cannot_have() {
 }
 
 #[test]
+fn what_nobody_vouches_for_has_other_ids_than_the_lines_of_a_host() {
+    let batch = batch(&["{\"a\":1}", "{\"a\":2}"]);
+    let ours = envelope(CONTENT_TYPE_BATCH, CONTENT_ENCODING_ZSTD);
+    let read = |origin, body: &[u8]| decode(&Envelope { origin, ..ours }, body).unwrap();
+    let ids = |parcel: &Parcel| -> Vec<String> {
+        parcel.documents.iter().map(|document| document.id.to_string()).collect()
+    };
+    let expected: Vec<String> =
+        batch.chunks[0].ids.iter().map(|id| id.as_str().to_owned()).collect();
+    let own = read(Origin::Own, &encode(&batch));
+    assert_eq!((own.origin, ids(&own)), (Origin::Own, expected.clone()));
+    let foreign = read(Origin::Foreign, &encode(&batch));
+    assert_eq!(foreign.origin, Origin::Foreign);
+    assert!(ids(&foreign).iter().all(|id| !expected.contains(id)));
+    assert_eq!(ids(&foreign), ids(&read(Origin::Foreign, &encode(&batch))));
+    // A relay has given them their ids, and says what it does not vouch for.
+    let relayed =
+        Encoder::new("relay", 1).unwrap().encode_of(Origin::Foreign, &batch, NOW).unwrap();
+    let relayed = read(Origin::Own, &relayed);
+    assert_eq!((relayed.origin, ids(&relayed)), (Origin::Foreign, expected));
+    // Whoever publishes plain JSON may be a shipper's user, and the document is anybody's.
+    let plain = Envelope { origin: Origin::Own, ..envelope(CONTENT_TYPE_JSON, "") };
+    assert_eq!(decode(&plain, b"{}").unwrap().origin, Origin::Foreign);
+}
+
+#[test]
 fn foreign_ids_repeat_with_the_message_and_differ_with_the_content() {
     let id = |message_id, body: &[u8]| {
         let envelope = Envelope { message_id, ..envelope(CONTENT_TYPE_JSON, "") };

@@ -10,6 +10,7 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::heartbeat;
 use omphalos_common::telemetry::Health;
 use omphalos_live::DocumentReader;
+use omphalos_transport::Origin;
 use omphalos_transport::amqp::{AmqpSettings, Broker, Sample, WatchedMessage, Watcher};
 use omphalos_transport::wire::{Envelope, decode};
 
@@ -85,6 +86,7 @@ impl Fleet {
             timestamp: about.made_at,
             default_dataset: "logs",
             nonce: 0,
+            origin: Origin::Own,
             now: now_seconds(),
         };
         let parcel = decode(&envelope, &message.body).unwrap_or_default();

@@ -98,6 +98,8 @@ type Awaited = Pin<Box<dyn Future<Output = Settled> + Send>>;
 struct Session {
     channel: Channel,
     settling: FuturesUnordered<Awaited>,
+    /// Who publishes, where messages are to say that.
+    user: Option<String>,
     /// Numbers to publish now.
     backlog: VecDeque<u64>,
     /// Numbers that the broker refused, to publish again at `retry_at`.
@@ -188,6 +190,7 @@ impl SenderSupervisor {
             let session = Session {
                 channel,
                 settling: FuturesUnordered::new(),
+                user: link.user.clone(),
                 backlog: self.pending.keys().copied().collect(),
                 refused: Vec::new(),
                 retry_at: tokio::time::Instant::now(),
@@ -331,11 +334,15 @@ impl SenderSupervisor {
         let message = pending.message.clone();
         let channel = session.channel.clone();
         let exchange = self.options.exchange.clone();
+        let user = session.user.clone();
         session.settling.push(Box::pin(async move {
             const PERSISTENT: u8 = 2;
-            let properties = to_properties(&message.about)
+            let mut properties = to_properties(&message.about)
                 .with_delivery_mode(PERSISTENT)
                 .with_message_id(id.into());
+            if let Some(user) = user {
+                properties = properties.with_user_id(user.into());
+            }
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let key = message.about.routing_key.as_str().into();
             let published =

@@ -7,10 +7,11 @@ use zstd::bulk::Decompressor;
 use zstd::dict::DecoderDictionary;
 
 use super::{DICTIONARY, DICTIONARY_VERSION, HASH, Head, MAX_TEXT, TEXT_VERSION};
+use crate::message::Origin;
 use crate::wire::{
     Document, MAX_DECODED_BYTES, Parcel, WireError, bad_count, check_dataset, check_object, to_u32,
 };
-use omphalos_common::event::{DocumentId, ID_BYTES, day_of};
+use omphalos_common::event::{DocumentId, ID_BYTES, day_of, foreign_id};
 
 static DECODER: LazyLock<DecoderDictionary<'static>> =
     LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
@@ -24,6 +25,18 @@ pub struct Content {
     pub parts: Vec<Part>,
     /// The documents.
     pub parcel: Parcel,
+}
+
+impl Content {
+    /// The same from a sender for whom nobody vouches.
+    #[must_use]
+    pub fn foreign(mut self) -> Self {
+        self.parcel.origin = Origin::Foreign;
+        for document in &mut self.parcel.documents {
+            document.id = Box::from(foreign_id(&document.id).as_str());
+        }
+        self
+    }
 }
 
 /// A contiguous byte range of one source.
