@@ -22,6 +22,7 @@ use crate::collector::{
 use crate::config::Settings;
 use crate::elasticsearch::{IndexNames, Problem};
 use crate::prefetch::Prefetch;
+use crate::suspects::{Suspects, print_of};
 use omphalos_common::clock::now_seconds;
 
 /// How often time limits are looked at.
@@ -29,6 +30,9 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Deliveries are handed back after this share of the broker's `consumer_timeout`.
 const SHARE_OF_CONSUMER_TIMEOUT: u32 = 3;
+
+/// What it is called where its health is told.
+const PART: &str = "pipeline";
 
 /// What the pipeline is doing.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -59,6 +63,7 @@ pub struct Pipeline {
     answers: JoinSet<()>,
     concurrency: Concurrency,
     prefetch: Prefetch,
+    suspects: Suspects,
     /// With `drain`, the broker's answer whether the queue is empty, while it is waited for.
     drained: Option<BoxFuture<'static, bool>>,
 }
@@ -82,6 +87,7 @@ impl Pipeline {
             answers: JoinSet::new(),
             concurrency: Concurrency::new(settings.bulk.concurrency),
             prefetch: Prefetch::new(settings.bulk.bytes.as_usize()),
+            suspects: Suspects::noted_in(&settings.state_dir),
             drained: None,
             settings,
             intake,
@@ -117,7 +123,7 @@ impl Pipeline {
                     }
                 }
                 _ = tick.tick() => {
-                    self.health.beat("pipeline");
+                    self.health.beat(PART);
                     self.look_at_limits().await;
                     // Not waited for here: a broker that is away must not hold up the spool.
                     if drain && self.drained.is_none() && self.is_idle() {
@@ -160,7 +166,12 @@ impl Pipeline {
             return Ok(());
         }
         match load {
-            Load::Message(message) => self.take_message(message, is_repeat, answer),
+            Load::Message(message) => {
+                self.health.begin(PART, shown(&message));
+                let taken = self.take_message(message, is_repeat, answer);
+                self.health.done(PART);
+                taken
+            }
             Load::Documents(parcel) => self.take_documents(&parcel, answer),
         }
     }
@@ -187,24 +198,20 @@ impl Pipeline {
         is_repeat: bool,
         answer: Box<dyn Answer>,
     ) -> Result<(), Unsettled> {
-        let Message { body, about } = message;
         let number = self.ledger.number();
         let now = now_seconds();
-        let envelope = Envelope {
-            content_type: about.content_type.as_deref(),
-            content_encoding: about.content_encoding.as_deref(),
-            message_id: about.id.as_deref(),
-            timestamp: about.made_at,
-            default_dataset: &self.settings.consume.default_dataset,
-            nonce: rand::random(),
-            now,
-        };
-        self.courier.dead.remember(number, about.clone());
-        match wire::decode(&envelope, &body) {
+        self.courier.dead.remember(number, message.about.clone());
+        // Those that come for the first time are not noted: it costs something, and one death less.
+        let noted = is_repeat.then(|| print_of(&message.body));
+        let may_read = noted.map_or(Ok(()), |print| self.suspects.begin(print));
+        let decoded = may_read
+            .map_err(|deaths| wire::WireError::Deadly { deaths })
+            .and_then(|()| self.decode(&message, now));
+        let taken = match decoded {
             Ok(mut parcel) => {
                 let documents = parcel.documents.len() + parcel.refused.len();
                 self.courier.metrics.received(documents);
-                if is_repeat && !names_its_documents(&about) {
+                if is_repeat && !names_its_documents(&message.about) {
                     self.courier.metrics.possible_repeats(parcel.documents.len());
                 }
                 self.prefetch.observe(parcel.text.len());
@@ -215,10 +222,28 @@ impl Pipeline {
             Err(error) => {
                 self.courier.metrics.received(1);
                 self.ledger.open(number, answer, 1);
-                self.bury(number, vec![(error, body.into())]);
+                self.bury(number, vec![(error, message.body.into())]);
                 Ok(())
             }
+        };
+        if let Some(print) = noted {
+            self.suspects.survived(print);
         }
+        taken
+    }
+
+    fn decode(&self, message: &Message, now: i64) -> Result<Parcel, wire::WireError> {
+        let Message { body, about } = message;
+        let envelope = Envelope {
+            content_type: about.content_type.as_deref(),
+            content_encoding: about.content_encoding.as_deref(),
+            message_id: about.id.as_deref(),
+            timestamp: about.made_at,
+            default_dataset: &self.settings.consume.default_dataset,
+            nonce: rand::random(),
+            now,
+        };
+        wire::decode(&envelope, body)
     }
 
     /// Splices the documents of a parcel into bulks.
@@ -412,6 +437,12 @@ fn warn_of_unread(error: &wire::WireError) {
             "a message, or a line of one, cannot be read and goes to the dead letters: {error}"
         );
     }
+}
+
+/// What a message is called where somebody looks for it.
+fn shown(Message { body, about }: &Message) -> String {
+    let id = about.id.as_deref().unwrap_or("without id");
+    format!("message {id} of {} bytes, routed as {}", body.len(), about.routing_key)
 }
 
 /// Whether a repeat of a message gives its documents the same ids: it has an id, or they are in it.

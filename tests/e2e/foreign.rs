@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use lapin::BasicProperties;
-use omphalos_tests::{Amqp, Elastic, Embedded, Stack};
+use omphalos_tests::{Amqp, Elastic, Embedded, Stack, eventually, holds};
 use serde_json::Value;
 
 const EXCHANGE: &str = "omphalos.logs";
@@ -165,6 +165,11 @@ fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
             r#"{{"v":1,"host":"h","at":1,"chunks":[{{"source":"s","path":"p","dataset":"{dataset}","start":0,"end":1,"ids":[{ids}],"days":[20779]}}]}}"#
         )
     };
+    let packed = |properties: BasicProperties, text: &[u8]| {
+        (properties.with_content_encoding("zstd".into()), zstd::encode_all(text, 1).expect("zstd"))
+    };
+    let many = (header("access", r#""a""#) + "\n").into_bytes();
+    let many = [many, b"{}\n".repeat(1 << 24)].concat();
     let bomb = zstd::encode_all(&vec![b'x'; 65 * 1024 * 1024][..], 1).expect("zstd");
     let hostile = [
         (
@@ -178,6 +183,9 @@ fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
             "too_large",
             (typed("application/vnd.omphalos.batch.v1").with_content_encoding("zstd".into()), bomb),
         ),
+        // More documents than a message may have, in less than 5 kB.
+        ("too_large", packed(typed("application/vnd.omphalos.batch.v1"), &many)),
+        ("too_large", packed(typed("application/x-ndjson"), &b"{}\n".repeat(1 << 24))),
         ("bad_header", batch(b"no header\n")),
         ("bad_count", batch(format!("{}\n{{}}\n{{}}\n", header("access", r#""a""#)).as_bytes())),
         ("bad_dataset", batch(format!("{}\n{{}}\n", header("../../_all", r#""a""#)).as_bytes())),
@@ -219,4 +227,63 @@ fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
     let mut expected: Vec<&str> = hostile.iter().map(|(kind, _)| *kind).collect();
     expected.sort_unstable();
     assert_eq!(reasons, expected);
+}
+
+#[test]
+fn a_message_of_too_many_documents_costs_no_memory_and_one_that_was_deadly_twice_is_not_read() {
+    let (stack, amqp) = declared();
+    let state = stack.path("indexer-state");
+    let indexer = || stack.indexer().option("--state-dir", state.display());
+    let mut running = indexer().listening().start();
+    let before = {
+        running.wait_for_log("is ready");
+        running.peak_memory()
+    };
+    let bomb = zstd::encode_all(&b"{}\n".repeat(1 << 24)[..], 1).expect("zstd");
+    assert!(bomb.len() < 10_000, "{}", bomb.len());
+    let properties = || typed("application/x-ndjson").with_content_encoding("zstd".into());
+    amqp.publish(EXCHANGE, "k", properties(), &bomb);
+    let letter = || {
+        let mut found = None;
+        eventually("there is a dead letter", || {
+            found = amqp.take("omphalos.dead");
+            holds(found.is_some(), "none")
+        });
+        found.expect("a letter")
+    };
+    let reason = letter().header("x-omphalos-reason");
+    assert_eq!(reason, "holds more than 100000 lines, expected at most that many in one message");
+    let more = running.peak_memory().saturating_sub(before);
+    assert!(more < 160 << 20, "{} MiB", more >> 20);
+    assert_eq!(running.terminate(), Some(0));
+
+    // Nothing that we know of kills an indexer any more: what is noted of such a message is made up.
+    let deadly = br#"{"message":"deadly"}"#;
+    let json = || typed("application/json").with_message_id("deadly".into());
+    let noted = state.join("died-of.txt");
+    let note = |deaths: u32| {
+        let print = omphalos_indexer::suspects::print_of(deadly);
+        std::fs::write(&noted, format!("{print:016x} {deaths}\n")).expect("written");
+    };
+    for (deaths, is_read) in [(1, true), (2, false)] {
+        note(deaths);
+        amqp.publish(EXCHANGE, "k", json(), deadly);
+        amqp.take_and_hand_back("omphalos.index", 1);
+        assert_eq!(indexer().arg("--drain").run().code, Some(0));
+        stack.elastic().wait_for_count(1);
+        assert!(!noted.exists(), "what was read, or is not read again, is crossed out");
+        if is_read {
+            assert!(amqp.take("omphalos.dead").is_none());
+        } else {
+            let letter = letter();
+            assert_eq!(letter.header("x-omphalos-type"), "deadly");
+            assert_eq!((&letter.body[..], letter.header("x-omphalos-message-id")), (&deadly[..], "deadly".to_owned()));
+        }
+    }
+    // One that comes for the first time is read, whatever is noted of another.
+    note(2);
+    let other = br#"{"message":"harmless"}"#;
+    amqp.publish(EXCHANGE, "k", typed("application/json"), other);
+    assert_eq!(indexer().arg("--drain").run().code, Some(0));
+    stack.elastic().wait_for_count(2);
 }

@@ -145,7 +145,7 @@ impl Stream {
         let asked = self.asked.wrapping_sub(self.window.first());
         let was_asked_for = number.wrapping_sub(self.window.first()) < asked;
         self.window.see(number);
-        self.documents_sent = self.documents_sent.max(data.before + u64::from(data.documents));
+        self.documents_sent = self.documents_sent.max(data.sent());
         let how = self.count(seen, restored, was_asked_for);
         let taken = match data.piece {
             None => Some(Taken {

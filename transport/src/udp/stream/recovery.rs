@@ -96,6 +96,6 @@ impl Stream {
         }
         let (before, count) = documents;
         self.counts.documents += u64::from(count);
-        self.documents_sent = self.documents_sent.max(before + u64::from(count));
+        self.documents_sent = self.documents_sent.max(before.saturating_add(u64::from(count)));
     }
 }
