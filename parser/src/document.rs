@@ -205,8 +205,7 @@ const OF_ORIGINAL: usize = 6;
 /// and so many bytes more, for what all documents have, and for the names of fields.
 const OF_FRAME: usize = 8 * 1024;
 
-const OUT_OF_PROPORTION: &str =
-    "the fields of the line would take more than four times its room, or have too long names without a place";
+const OUT_OF_PROPORTION: &str = "the fields of the line would take more than four times its room, or have too long names without a place";
 
 /// Whether a document of `bytes` has all that is in the line, in due proportion to it.
 fn is_within(event: &Event<'_>, frame: &Frame, bytes: usize) -> bool {

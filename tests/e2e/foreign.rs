@@ -254,7 +254,8 @@ fn a_message_of_too_many_documents_costs_no_memory_and_one_that_was_deadly_twice
     let reason = letter().header("x-omphalos-reason");
     assert_eq!(reason, "holds more than 100000 lines, expected at most that many in one message");
     let more = running.peak_memory().saturating_sub(before);
-    assert!(more < 160 << 20, "{} MiB", more >> 20);
+    // What it unpacks to, twice: the buffer grows, because nothing says how large it will be.
+    assert!(more < 256 << 20, "{} MiB", more >> 20);
     assert_eq!(running.terminate(), Some(0));
 
     // Nothing that we know of kills an indexer any more: what is noted of such a message is made up.
@@ -277,7 +278,10 @@ fn a_message_of_too_many_documents_costs_no_memory_and_one_that_was_deadly_twice
         } else {
             let letter = letter();
             assert_eq!(letter.header("x-omphalos-type"), "deadly");
-            assert_eq!((&letter.body[..], letter.header("x-omphalos-message-id")), (&deadly[..], "deadly".to_owned()));
+            assert_eq!(
+                (&letter.body[..], letter.header("x-omphalos-message-id")),
+                (&deadly[..], "deadly".to_owned())
+            );
         }
     }
     // One that comes for the first time is read, whatever is noted of another.

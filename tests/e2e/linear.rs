@@ -50,7 +50,13 @@ struct Scale {
 }
 
 impl Desk for Scale {
-    fn put(&mut self, _: u64, own: Option<Time>, text: &[u8], write: impl FnOnce(&mut Vec<u8>, Time)) {
+    fn put(
+        &mut self,
+        _: u64,
+        own: Option<Time>,
+        text: &[u8],
+        write: impl FnOnce(&mut Vec<u8>, Time),
+    ) {
         self.document.clear();
         write(&mut self.document, own.unwrap_or(Time::from_seconds(0)));
         self.documents += 1;
@@ -77,31 +83,49 @@ fn recipe(parser: ParserKind) -> Recipe {
 }
 
 /// Reads a file as the monitor does, but for its buffers.
-fn read(recipe: &Recipe, text: &[u8]) -> Scale {
+fn read(recipe: &Recipe, text: &[u8]) -> Outcome {
     let origin = Origin { host_name: "web1", host_id: "id", path: b"/x.log" };
     let mut scribe: Scribe<()> = recipe.scribe(origin);
     scribe.see_beginning(text);
     let (mut documents, mut scale) = (Documents::default(), Scale::default());
-    let mut start = 0;
+    let (mut start, mut lines) = (0, 0);
     for end in scribe.charset().line_ends(text) {
         let line = Line { bytes: &text[start..end], offset: start as u64, is_ascii: false };
         scribe.take(line, &|| (), &mut documents, &mut scale);
-        start = end;
+        (start, lines) = (end, lines + 1);
     }
     scribe.end_all(&mut documents, &mut scale);
-    scale
+    scale.outcome(lines)
 }
 
-/// Compares what a MiB of the worst costs with what one of `usual` does.
-fn compare(what: &str, usual: &[u8], worst: &[Worst], mut work: impl FnMut(&[u8]) -> Option<(usize, usize)>) {
-    let base = seconds(|| drop(work(usual)));
+/// What came of a text.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outcome {
+    /// The length of the document that is most out of proportion, and what it may have.
+    worst: (usize, usize),
+    /// Lines and documents, whichever are more: each has a price of its own.
+    pieces: usize,
+}
+
+impl Scale {
+    fn outcome(&self, lines: usize) -> Outcome {
+        Outcome { worst: self.worst.unwrap_or_default(), pieces: self.documents.max(lines) }
+    }
+}
+
+/// Compares what a MiB of the worst costs with what so many usual lines do, or as many bytes of them.
+fn compare(what: &str, usual: &[u8], worst: &[Worst], mut work: impl FnMut(&[u8]) -> Outcome) {
+    let base = seconds(|| _ = work(usual));
+    let usual = work(usual).pieces.max(1) as f64;
     let mut wrong = String::new();
     for Worst { name, text } in worst {
-        let times = seconds(|| drop(work(text))) / base;
-        let (length, most) = work(text).unwrap_or_default();
-        println!("{what}, {name}: {times:.1} times, {length} of {most} bytes");
+        let Outcome { worst: (length, most), pieces } = work(text);
+        let share = (pieces as f64 / usual).max(1.0);
+        let times = seconds(|| _ = work(text)) / (base * share);
+        let told = format!("{what}, {name}: {times:.1} times, {length} of {most} bytes");
+        println!("{told}");
         if times > MOST_TIMES || length > most {
-            writeln!(wrong, "{what}, {name}: {times:.1} times, {length} of {most} bytes").unwrap();
+            writeln!(wrong, "{told}").unwrap();
         }
     }
     assert!(wrong.is_empty(), "too much for one line:\n{wrong}");
@@ -114,7 +138,7 @@ const ROW: &str = "2026-11-22 10:00:00 192.0.2.1 GET /a/b/c 200 curl/8.0 more\n"
 #[test]
 fn no_json_line_costs_more_than_its_length_allows() {
     let recipe = recipe(ParserKind::Json);
-    compare("json", &worst::usual(JSON), &worst::json(), |text| read(&recipe, text).worst);
+    compare("json", &worst::usual(JSON), &worst::json(), |text| read(&recipe, text));
 }
 
 #[test]
@@ -126,7 +150,7 @@ fn no_access_line_costs_more_than_its_length_allows() {
             _ => ACCESS.to_owned(),
         };
         let worst = worst::access();
-        compare(parser.name(), &worst::usual(&usual), &worst, |text| read(&recipe, text).worst);
+        compare(parser.name(), &worst::usual(&usual), &worst, |text| read(&recipe, text));
     }
 }
 
@@ -135,7 +159,7 @@ fn no_w3c_line_costs_more_than_its_length_allows() {
     let head = "#Fields: date time c-ip cs-method cs-uri-stem sc-status cs(User-Agent) x-a\n";
     let usual = [head.as_bytes(), &worst::usual(ROW)].concat();
     let recipe = recipe(ParserKind::W3c);
-    compare("w3c", &usual, &worst::w3c(), |text| read(&recipe, text).worst);
+    compare("w3c", &usual, &worst::w3c(), |text| read(&recipe, text));
 }
 
 #[test]
@@ -144,7 +168,10 @@ fn no_text_costs_more_than_its_length_allows() {
     for encoding in [EncodingSetting::Utf8, EncodingSetting::Latin1] {
         let recipe = Recipe { encoding, keep_original: true, ..recipe(ParserKind::Raw) };
         // A line is in its document twice then.
-        let read = |text: &[u8]| read(&recipe, text).worst.map(|(length, most)| (length / 2, most));
+        let read = |text: &[u8]| {
+            let Outcome { worst: (length, most), pieces } = read(&recipe, text);
+            Outcome { worst: (length / 2, most), pieces }
+        };
         compare(&format!("{encoding:?}"), &usual, &worst::raw(), read);
     }
     let recipe = Recipe { encoding: EncodingSetting::Utf16Le, ..recipe(ParserKind::Json) };
@@ -152,7 +179,7 @@ fn no_text_costs_more_than_its_length_allows() {
         .map(|Worst { name, text }| Worst { name, text: worst::utf_16(&text) })
         .collect();
     let usual = worst::utf_16(&worst::usual(JSON));
-    compare("UTF-16", &usual, &worst, |text| read(&recipe, text).worst);
+    compare("UTF-16", &usual, &worst, |text| read(&recipe, text));
 }
 
 #[test]
@@ -163,7 +190,7 @@ fn no_line_of_a_container_and_none_that_is_joined_costs_more_than_its_length_all
         [(Container::Docker, docker, worst::docker()), (Container::Cri, cri, worst::cri())]
     {
         let recipe = Recipe { container, ..recipe(ParserKind::Raw) };
-        let read = |text: &[u8]| read(&recipe, text).worst;
+        let read = |text: &[u8]| read(&recipe, text);
         compare(&format!("{container:?}"), &worst::usual(usual), &worst, read);
     }
     let usual = "a line of some length that is usual\n\tat a.b.c(D.java:1)\n";
@@ -171,7 +198,7 @@ fn no_line_of_a_container_and_none_that_is_joined_costs_more_than_its_length_all
     for kind in [Kind::Indent, Kind::Java, Kind::Python, Kind::Go, Kind::Rust] {
         let multiline = Rule::new(kind, None, None).expect("a rule");
         let recipe = Recipe { multiline, ..recipe(ParserKind::Raw) };
-        let read = |text: &[u8]| read(&recipe, text).worst;
+        let read = |text: &[u8]| read(&recipe, text);
         compare(&format!("{kind:?}"), &worst::usual(usual), &worst::joined(), read);
     }
 }
@@ -180,10 +207,12 @@ fn no_line_of_a_container_and_none_that_is_joined_costs_more_than_its_length_all
 fn no_line_costs_figures_more_than_its_length_allows() {
     let read = |text: &[u8]| {
         let mut reader = LineReader::new(&ParserKind::Json.format());
-        for line in text.split(|byte| *byte == b'\n') {
+        let lines = text.split(|byte| *byte == b'\n');
+        let pieces = lines.clone().count();
+        for line in lines {
             reader.read(line, &Place::default(), Time::from_seconds(0), |hit| hit.line.len());
         }
-        None
+        Outcome { pieces, ..Outcome::default() }
     };
     compare("figures", &worst::usual(JSON), &worst::json(), read);
 }
@@ -198,15 +227,15 @@ fn no_document_of_others_costs_more_than_its_length_allows() {
             now: 1_700_000_000,
             ..Envelope::default()
         };
-        let work = |text: &[u8]| match decode(&envelope, text) {
-            Ok(parcel) => {
-                let frame = OF_FRAME * (parcel.documents.len() + parcel.refused.len());
-                Some((parcel.text.len(), text.len() + frame))
-            }
-            Err(_) => None,
+        let work = |text: &[u8]| {
+            let Ok(parcel) = decode(&envelope, text) else { return Outcome::default() };
+            let pieces = parcel.documents.len() + parcel.refused.len();
+            Outcome { worst: (parcel.text.len(), text.len() + OF_FRAME * pieces), pieces }
         };
         let usual = match content_type {
-            CONTENT_TYPE_JSON => format!("{{\"a\":[{}1]}}", JSON.replace('\n', ",").repeat(BYTES / JSON.len())),
+            CONTENT_TYPE_JSON => {
+                format!("{{\"a\":[{}1]}}", JSON.replace('\n', ",").repeat(BYTES / JSON.len()))
+            }
             _ => String::from_utf8(worst::usual(JSON)).expect("text"),
         };
         compare(content_type, usual.as_bytes(), &worst::documents(), work);

@@ -48,7 +48,10 @@ pub fn json() -> Vec<Worst> {
     vec![
         worst("one name", repeated("{\"a\":0", ",\"a\":1", "}")),
         worst("a name of ours", repeated("{\"log\":{\"file\":0", ",\"file\":1", "}}")),
-        worst("names of ours with dots", filled("{\"log\":{", |n| format!("\"file.{n}\":1,"), "}}")),
+        worst(
+            "names of ours with dots",
+            filled("{\"log\":{", |n| format!("\"file.{n}\":1,"), "}}"),
+        ),
         worst("dotted names of ours", filled("{", |n| format!("\"host.name.a{n}\":1,"), "}")),
         worst("dotted names", filled("{", |n| format!("\"a.b.c{n}\":1,"), "}")),
         worst("odd names", filled("{\"x\":{", |n| format!("\"a..{n}\":1,"), "}}")),
@@ -61,7 +64,10 @@ pub fn json() -> Vec<Worst> {
             "odd names below a long one of ours",
             filled(&format!("{{\"http\":{{\"{long}\":{{"), |n| format!("\".{n}\":1,"), "}}}"),
         ),
-        worst("paths in turns", filled(&alternating, |n| format!("\"\":{n},\"a{n}\":{{\"\":1}},"), "}}")),
+        worst(
+            "paths in turns",
+            filled(&alternating, |n| format!("\"\":{n},\"a{n}\":{{\"\":1}},"), "}}"),
+        ),
         worst(
             "odd names in long ones",
             filled(&(around.clone() + "{"), |n| format!("\" {n}.\":1,"), &"}".repeat(29)),
@@ -75,18 +81,28 @@ pub fn json() -> Vec<Worst> {
             "objects with a name twice",
             "{\"a\":1,\"a\":".repeat(BYTES / 16) + "1" + &"}".repeat(BYTES / 16) + "\n",
         ),
-        worst("arrays", "{\"error\":".to_owned() + &"[".repeat(deep) + "{}" + &"]".repeat(deep) + "}\n"),
-        worst("arrays for tags", "{\"tags\":".to_owned() + &"[".repeat(deep) + &"]".repeat(deep) + "}\n"),
+        worst(
+            "arrays",
+            "{\"error\":".to_owned() + &"[".repeat(deep) + "{}" + &"]".repeat(deep) + "}\n",
+        ),
+        worst(
+            "arrays for tags",
+            "{\"tags\":".to_owned() + &"[".repeat(deep) + &"]".repeat(deep) + "}\n",
+        ),
         worst(
             "arrays in arrays, with objects",
             "{\"http\":".to_owned()
                 + &"[".repeat(30)
-                + repeated("{\"request\":1}", ",[{\"request\":{}},1]", &("]".repeat(30) + "}")).trim_end()
+                + repeated("{\"request\":1}", ",[{\"request\":{}},1]", &("]".repeat(30) + "}"))
+                    .trim_end()
                 + "\n",
         ),
         worst("values and objects", repeated("{\"user\":[1", ",{},1", "]}")),
         worst("objects for texts", repeated("{\"message\":{\"a\":[\"\"", ",\"\\\"\"", "]}}")),
-        worst("what is put aside", repeated("{\"unmerged\":{\"b\":1,\"b\":[1", ",{\"c\":1,\"c\":2}", "]}}")),
+        worst(
+            "what is put aside",
+            repeated("{\"unmerged\":{\"b\":1,\"b\":[1", ",{\"c\":1,\"c\":2}", "]}}"),
+        ),
         worst("quotes", repeated("{\"a\":\"", "\\\"", "\"}")),
         worst("escapes", repeated("{\"a\":\"", "\\u0001", "\"}")),
         worst("escapes in names", filled("{\"x\":{", |n| format!("\"\\u0001\\n{n}\":1,"), "}}")),
@@ -109,13 +125,17 @@ pub fn json() -> Vec<Worst> {
 /// Access lines, for all three of their parsers.
 pub fn access() -> Vec<Worst> {
     const HEAD: &str = "192.0.2.1 - - [22/Nov/2026:12:15:00 +0100] ";
-    let request = |more: &str| repeated(&format!("{HEAD}\"GET /"), more, " HTTP/1.1\" 200 1 \"-\" \"-\"");
+    let request =
+        |more: &str| repeated(&format!("{HEAD}\"GET /"), more, " HTTP/1.1\" 200 1 \"-\" \"-\"");
     vec![
         worst("brackets", repeated("", " [", "")),
         worst("times that are none", repeated("", " [22/Nov/2026:12:15:0]", "")),
         worst("quotes", repeated(HEAD, "\"", "")),
         worst("quotes and blanks", repeated(HEAD, "\" ", "")),
-        worst("quotes behind a request", repeated(&format!("{HEAD}\"GET / HTTP/1.1\" 200 1 "), "\"x", "")),
+        worst(
+            "quotes behind a request",
+            repeated(&format!("{HEAD}\"GET / HTTP/1.1\" 200 1 "), "\"x", ""),
+        ),
         worst("quotes in a request", request("\"x")),
         worst("escaped quotes", request("\\\"")),
         worst("backslashes", request("\\")),
@@ -139,7 +159,8 @@ pub fn access() -> Vec<Worst> {
 /// W3C files.
 pub fn w3c() -> Vec<Worst> {
     let columns = |name: &str| format!("#Fields:{}\n", format!(" {name}").repeat(256));
-    let many = |names: &str, row: &str| names.to_owned() + &row.repeat((BYTES - names.len()) / row.len());
+    let many =
+        |names: &str, row: &str| names.to_owned() + &row.repeat((BYTES - names.len()) / row.len());
     let each = |n: usize| format!(" c{n}");
     let all: String = (0..256).map(each).collect();
     let long: String = (0..256).map(|n| format!(" {}{n}", "c".repeat(90))).collect();
@@ -175,8 +196,14 @@ pub fn raw() -> Vec<Worst> {
     vec![
         worst("control characters", repeated("", "\u{1}", "")),
         worst("quotes", repeated("", "\"", "")),
-        worst("what is no text", vec![0xff; BYTES - 1].into_iter().chain([b'\n']).collect::<Vec<_>>()),
-        worst("half characters", b"a\xc3".repeat(BYTES / 2 - 1).into_iter().chain([b'\n']).collect::<Vec<_>>()),
+        worst(
+            "what is no text",
+            vec![0xff; BYTES - 1].into_iter().chain([b'\n']).collect::<Vec<_>>(),
+        ),
+        worst(
+            "half characters",
+            b"a\xc3".repeat(BYTES / 2 - 1).into_iter().chain([b'\n']).collect::<Vec<_>>(),
+        ),
         worst("padding", repeated("", "a\0\0\0\0\0\0\0\0", "")),
         worst("little padding", repeated("", "a\0\0\0\0\0\0\0", "")),
         worst("line feeds", "a\n".repeat(BYTES / 2)),
@@ -198,9 +225,7 @@ pub fn docker() -> Vec<Worst> {
 pub fn cri() -> Vec<Worst> {
     vec![
         worst("pieces", "2026-11-22T10:00:00Z stdout P a\n".repeat(BYTES / 32)),
-        worst("streams in turns", {
-            "t stdout P a\nt stderr P b\n".repeat(BYTES / 26)
-        }),
+        worst("streams in turns", "t stdout P a\nt stderr P b\n".repeat(BYTES / 26)),
         worst("a tag", repeated("t stdout F", ":", " a")),
         worst("blanks", repeated("t stdout F", " ", "")),
     ]

@@ -71,8 +71,7 @@ impl Health {
             format!("{part}: at work on {} for {} s", masked(what), seconds(begun))
         });
         let silent = parts.beats.iter().filter(|(_, beat)| since(beat) > STUCK_AFTER);
-        let silent =
-            silent.map(|(part, beat)| format!("{part}: silent for {} s", seconds(beat)));
+        let silent = silent.map(|(part, beat)| format!("{part}: silent for {} s", seconds(beat)));
         busy.chain(silent).collect()
     }
 

@@ -12,6 +12,10 @@ use crate::Name;
 /// No server writes so many fields; a hostile `#Fields` could.
 pub const MAX_COLUMNS: usize = 256;
 
+/// So many bytes of names are read: each line would have them in its document. Lines of a file with more
+/// have more values than columns then.
+const MOST_BYTES: usize = 6 * 1024;
+
 /// A column, by what becomes of its values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {
@@ -100,7 +104,12 @@ pub struct Columns {
 impl Columns {
     /// The columns that the value of a `#Fields` directive names.
     pub fn named(names: &str) -> Self {
-        let names = names.split_ascii_whitespace().take(MAX_COLUMNS);
+        let mut bytes = 0;
+        let is_named = |name: &&str| {
+            bytes += name.len();
+            bytes <= MOST_BYTES
+        };
+        let names = names.split_ascii_whitespace().take(MAX_COLUMNS).take_while(is_named);
         let names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
         let best = Best::of(&names);
         let mut used = UsedNames::default();
@@ -163,11 +172,20 @@ impl UsedNames {
     /// The name in a document of a column called `name`, which none of those before it has.
     fn next(&mut self, name: &str) -> Name<'static> {
         let first = Name::cleaned("w3c", name.trim_end_matches(')'));
-        let mut candidate = first.clone();
-        while self.0.contains_key(candidate.as_str()) {
-            let number = self.0.entry(first.as_str().to_owned()).or_insert(1);
-            *number += 1;
-            candidate = first.numbered(*number);
+        let Some(mut number) = self.0.get(first.as_str()).copied() else {
+            self.0.insert(first.as_str().to_owned(), 1);
+            return first;
+        };
+        let mut candidate;
+        loop {
+            number += 1;
+            candidate = first.numbered(number);
+            if !self.0.contains_key(candidate.as_str()) {
+                break;
+            }
+        }
+        if let Some(last) = self.0.get_mut(first.as_str()) {
+            *last = number;
         }
         self.0.insert(candidate.as_str().to_owned(), 1);
         candidate

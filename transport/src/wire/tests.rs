@@ -159,7 +159,8 @@ fn more_documents_and_chunks_than_a_message_may_have_are_refused_and_so_many_are
     let refused = |text: &str, what: &'static str| {
         assert_eq!(decode_plain_batch(text), WireError::TooMany { what });
     };
-    let header = |chunks: &str| format!("{{\"v\":1,\"host\":\"h\",\"at\":1,\"chunks\":[{chunks}]}}\n");
+    let header =
+        |chunks: &str| format!("{{\"v\":1,\"host\":\"h\",\"at\":1,\"chunks\":[{chunks}]}}\n");
     let chunk = |ids: usize| {
         let (ids, days) = (vec!["\"a\""; ids].join(","), vec!["1"; ids].join(","));
         format!("{{\"dataset\":\"d\",\"ids\":[{ids}],\"days\":[{days}]}}")
@@ -172,10 +173,16 @@ fn more_documents_and_chunks_than_a_message_may_have_are_refused_and_so_many_are
     refused(&(header(&chunk(one_more)) + &documents(one_more)), "documents");
     refused(&(header(&chunk(1)) + &documents(one_more)), "documents");
     refused(&(header(&vec![chunk(0); one_more].join(",")) + &documents(1)), "chunks");
-    let ids = format!("{{\"dataset\":\"d\",\"ids\":[{}\"\"],\"days\":[]}}", "\"\",".repeat(20 * MAX_DOCUMENTS));
+    let ids = format!(
+        "{{\"dataset\":\"d\",\"ids\":[{}\"\"],\"days\":[]}}",
+        "\"\",".repeat(20 * MAX_DOCUMENTS)
+    );
     refused(&(header(&ids) + &documents(1)), "ids, days and chunks in its header");
     let lines = |text: String| decode(&envelope(CONTENT_TYPE_NDJSON, ""), text.as_bytes());
-    assert_eq!(lines("\n".repeat(one_more) + &documents(MAX_DOCUMENTS)).unwrap().documents.len(), MAX_DOCUMENTS);
+    assert_eq!(
+        lines("\n".repeat(one_more) + &documents(MAX_DOCUMENTS)).unwrap().documents.len(),
+        MAX_DOCUMENTS
+    );
     assert_eq!(lines(documents(one_more)).unwrap_err(), WireError::TooMany { what: "lines" });
     assert_eq!(lines("x\n".repeat(one_more)).unwrap_err(), WireError::TooMany { what: "lines" });
 }

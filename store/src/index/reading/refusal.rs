@@ -1,7 +1,7 @@
 //! What a document is refused with.
 
-use super::{LONGEST_PATH, Sink};
 use super::place::Nowhere;
+use super::{LONGEST_PATH, Sink};
 use crate::error::ApiError;
 use crate::mapping::{DOC_COUNT, MappedField};
 

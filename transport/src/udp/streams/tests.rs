@@ -96,7 +96,8 @@ fn sums_of_what_streams_say_end_at_the_largest_number() {
         let data = Data { before: u64::MAX, documents: u16::MAX, ..whole() };
         scene.send(stream, 0, &data);
         let mut mark = Vec::new();
-        let said = Mark { first: 0, next: 1, documents: u64::MAX, end: true, answers: false, host: "" };
+        let said =
+            Mark { first: 0, next: 1, documents: u64::MAX, end: true, answers: false, host: "" };
         said.write(&mut mark);
         let header = Datagram { kind: DatagramKind::Mark, stream, number: u64::MAX };
         scene.streams.mark(&scene.arrival, &header, &mark, &mut scene.sink);
