@@ -87,10 +87,11 @@ mod tests {
     #[test]
     fn a_part_that_is_at_one_thing_for_too_long_is_stuck_with_that() {
         let health = Health::default();
-        let now = Instant::now();
-        let later = |seconds| now + Duration::from_secs(seconds);
         health.beat("monitor");
         health.begin("monitor", "/var/log/x.log at byte 7".to_owned());
+        // Not before what is noted above, of which seconds are counted that are over.
+        let now = Instant::now();
+        let later = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(health.stuck_at(later(20)), [""; 0]);
         assert_eq!(
             health.stuck_at(later(40)),

@@ -174,8 +174,7 @@ mod tests {
         }
 
         #[test]
-        fn what_serde_writes_is_found(numbers in proptest::collection::vec(any::<f32>(), 0..4), name in "\\PC{0,4}", depth in 0usize..4) {
-            let numbers: Vec<f32> = numbers.into_iter().filter(|number| number.is_finite()).collect();
+        fn what_serde_writes_is_found(numbers in proptest::collection::vec(any::<i32>(), 0..4), name in "\\PC{0,4}", depth in 0usize..4) {
             let mut value = serde_json::json!([{ name.clone(): numbers, "b": [null, true, name] }, []]);
             for _ in 0..depth {
                 value = serde_json::json!({ "x\"": value, "y": {} });
