@@ -38,13 +38,17 @@ fn worst(name: &'static str, text: impl Into<Vec<u8>>) -> Worst {
 
 /// JSON lines.
 pub fn json() -> Vec<Worst> {
+    [json_names(), json_levels(), json_texts()].concat()
+}
+
+/// Names that clash, or are none.
+fn json_names() -> Vec<Worst> {
     let long = "A".repeat(BYTES / 2);
     let alternating = format!("{{\"{long}\":{{");
     let mut around = String::new();
     for level in 0..28 {
         write!(around, "{{\"{level}{}\":", "b".repeat(10_000)).expect("a string takes it");
     }
-    let deep = BYTES / 8;
     vec![
         worst("one name", repeated("{\"a\":0", ",\"a\":1", "}")),
         worst("a name of ours", repeated("{\"log\":{\"file\":0", ",\"file\":1", "}}")),
@@ -76,6 +80,13 @@ pub fn json() -> Vec<Worst> {
             "the same names at the bottom",
             filled(&(around + "{"), |n| format!("\"{}\":1,", n % 5000), &"}".repeat(29)),
         ),
+    ]
+}
+
+/// Objects and arrays in each other.
+fn json_levels() -> Vec<Worst> {
+    let deep = BYTES / 8;
+    vec![
         worst("objects", "{\"a\":".repeat(deep) + "1" + &"}".repeat(deep) + "\n"),
         worst(
             "objects with a name twice",
@@ -103,6 +114,12 @@ pub fn json() -> Vec<Worst> {
             "what is put aside",
             repeated("{\"unmerged\":{\"b\":1,\"b\":[1", ",{\"c\":1,\"c\":2}", "]}}"),
         ),
+    ]
+}
+
+/// Texts, numbers, and many of anything.
+fn json_texts() -> Vec<Worst> {
+    vec![
         worst("quotes", repeated("{\"a\":\"", "\\\"", "\"}")),
         worst("escapes", repeated("{\"a\":\"", "\\u0001", "\"}")),
         worst("escapes in names", filled("{\"x\":{", |n| format!("\"\\u0001\\n{n}\":1,"), "}}")),
@@ -161,9 +178,11 @@ pub fn w3c() -> Vec<Worst> {
     let columns = |name: &str| format!("#Fields:{}\n", format!(" {name}").repeat(256));
     let many =
         |names: &str, row: &str| names.to_owned() + &row.repeat((BYTES - names.len()) / row.len());
-    let each = |n: usize| format!(" c{n}");
-    let all: String = (0..256).map(each).collect();
-    let long: String = (0..256).map(|n| format!(" {}{n}", "c".repeat(90))).collect();
+    let each = |name: &str| {
+        let names: Vec<String> = (0..256).map(|n| format!(" {name}{n}")).collect();
+        names.concat()
+    };
+    let (all, long) = (each("c"), each(&"c".repeat(90)));
     let rows = "- ".repeat(255) + "1\n";
     let full = "1 ".repeat(255) + "1\n";
     vec![

@@ -6,6 +6,7 @@
 //! are kept as `w3c.<name>`. A name that was there before gets a number: `w3c.x-forwarded-for_2`.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::Name;
 
@@ -112,7 +113,7 @@ impl Columns {
         let names = names.split_ascii_whitespace().take(MAX_COLUMNS).take_while(is_named);
         let names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
         let best = Best::of(&names);
-        let mut used = UsedNames::default();
+        let mut used = UsedNames(HashMap::with_capacity(names.len()));
         let column = |(at, name): (usize, &String)| match best.meaning(at, name) {
             Some(Meaning::TlsVersion) => Column::TlsVersion(used.next(name)),
             Some(meaning) => Column::Field(meaning),
@@ -165,29 +166,23 @@ impl Best {
 }
 
 /// The names of columns that have no place in ECS, and the last number that was put behind each.
-#[derive(Default)]
 struct UsedNames(HashMap<String, usize>);
 
 impl UsedNames {
     /// The name in a document of a column called `name`, which none of those before it has.
     fn next(&mut self, name: &str) -> Name<'static> {
         let first = Name::cleaned("w3c", name.trim_end_matches(')'));
-        let Some(mut number) = self.0.get(first.as_str()).copied() else {
-            self.0.insert(first.as_str().to_owned(), 1);
-            return first;
-        };
-        let mut candidate;
         loop {
-            number += 1;
-            candidate = first.numbered(number);
-            if !self.0.contains_key(candidate.as_str()) {
-                break;
+            let Some(last) = self.0.get_mut(first.as_str()) else {
+                self.0.insert(first.as_str().to_owned(), 1);
+                return first;
+            };
+            *last += 1;
+            let candidate = first.numbered(*last);
+            if let Entry::Vacant(place) = self.0.entry(candidate.as_str().to_owned()) {
+                place.insert(1);
+                return candidate;
             }
         }
-        if let Some(last) = self.0.get_mut(first.as_str()) {
-            *last = number;
-        }
-        self.0.insert(candidate.as_str().to_owned(), 1);
-        candidate
     }
 }
