@@ -81,7 +81,8 @@ impl Parse for JsonParser {
 
 fn read_object(text: &str) -> Option<JsonFields<'_>> {
     let length = text.len();
-    members_of(text).map(|members| JsonFields { members, length, ..JsonFields::default() })
+    let (repeated, is_over) = (Vec::new(), Cell::new(false));
+    members_of(text).map(|members| JsonFields { members, repeated, length, is_over })
 }
 
 /// The same, with what is given twice put aside.

@@ -131,8 +131,8 @@ pub fn collide(one: &str, other: &str) -> bool {
 /// not enough, nothing more is kept, and the document must be made otherwise ([`Self::is_over`]).
 pub struct Kept<V> {
     members: Vec<KeptMember<V>>,
-    /// Where the member of a name is.
-    places: HashMap<String, Taken>,
+    /// Where the member of a name is; most lines have nothing to be put aside, and none is made for them.
+    places: Option<HashMap<String, Taken>>,
     /// So many bytes of names may come.
     room: usize,
     is_over: bool,
@@ -165,7 +165,7 @@ impl<V> Kept<V> {
     pub fn of_line(bytes: usize) -> Self {
         Self {
             members: Vec::new(),
-            places: HashMap::new(),
+            places: None,
             room: bytes.saturating_add(Self::ROOM),
             is_over: false,
         }
@@ -206,26 +206,24 @@ impl<V> Kept<V> {
     }
 
     fn add(&mut self, key: String, value: V) {
-        let Some(mut quotes) = self.places.get(&key).map(|taken| taken.quotes) else {
-            return self.insert(key, value);
-        };
-        let mut name = format!("{key}{}", "'".repeat(quotes));
-        while quotes < Self::MOST_QUOTES && self.places.contains_key(&name) {
-            quotes += 1;
-            name.push('\'');
+        let places = self.places.get_or_insert_default();
+        let mut name = key;
+        if let Some(mut quotes) = places.get(&name).map(|taken| taken.quotes) {
+            let key = name;
+            name = format!("{key}{}", "'".repeat(quotes));
+            while quotes < Self::MOST_QUOTES && places.contains_key(&name) {
+                quotes += 1;
+                name.push('\'');
+            }
+            if let Some(taken) = places.get_mut(&key) {
+                taken.quotes = quotes;
+            }
+            if let Some(member) = places.get(&name).and_then(|it| self.members.get_mut(it.at)) {
+                return member.more.push(value);
+            }
         }
-        if let Some(taken) = self.places.get_mut(&key) {
-            taken.quotes = quotes;
-        }
-        match self.places.get(&name).and_then(|taken| self.members.get_mut(taken.at)) {
-            Some(member) => member.more.push(value),
-            None => self.insert(name, value),
-        }
-    }
-
-    fn insert(&mut self, key: String, value: V) {
-        self.places.insert(key.clone(), Taken { at: self.members.len(), quotes: 0 });
-        self.members.push(KeptMember { key, value, more: Vec::new() });
+        places.insert(name.clone(), Taken { at: self.members.len(), quotes: 0 });
+        self.members.push(KeptMember { key: name, value, more: Vec::new() });
     }
 
     /// Appends it, with a comma before it, if there is something.
