@@ -181,16 +181,15 @@ pub fn day_of(seconds: i64) -> i32 {
 /// else (each other character becomes `_`), at most [`NAME_MAX_BYTES`] long, never empty and never
 /// beginning with `_` or `-`, which Elasticsearch refuses.
 pub fn clean_name(name: &str) -> String {
-    let cleaned: String = name
-        .chars()
-        .map(|character| match character.to_ascii_lowercase() {
-            safe @ ('a'..='z' | '0'..='9' | '_' | '-') => safe,
-            _ => '_',
-        })
-        .take(NAME_MAX_BYTES)
-        .collect();
+    let clean = |character: char| match character.to_ascii_lowercase() {
+        safe @ ('a'..='z' | '0'..='9' | '_' | '-') => safe,
+        _ => '_',
+    };
+    let mut cleaned = String::with_capacity(name.len().min(NAME_MAX_BYTES));
+    cleaned.extend(name.chars().map(clean).take(NAME_MAX_BYTES));
     match cleaned.trim_start_matches(['_', '-']) {
         "" => "unnamed".to_owned(),
+        trimmed if trimmed.len() == cleaned.len() => cleaned,
         trimmed => trimmed.to_owned(),
     }
 }

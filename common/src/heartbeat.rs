@@ -233,7 +233,7 @@ impl Maker {
             let order = other.lag_bytes.cmp(&one.lag_bytes);
             order.then(other.lag_seconds.total_cmp(&one.lag_seconds))
         });
-        let lag_bytes = inputs.iter().map(|input| input.lag_bytes).sum();
+        let lag_bytes = inputs.iter().map(|input| input.lag_bytes).fold(0, u64::saturating_add);
         let lag_seconds = inputs.iter().map(|input| input.lag_seconds).fold(0.0, f64::max);
         inputs.truncate(MOST_INPUTS);
         for input in &mut inputs {

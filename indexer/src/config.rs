@@ -23,7 +23,7 @@ const STATE: &[Setting] = &[
     Setting::new(
         "state_dir",
         Kind::Text,
-        "Directory of the spool, the ledger of streams and the dead-letter file; used only when something is received over UDP. A user who may not write there has it in $XDG_STATE_HOME, which is ~/.local/state by default.",
+        "Directory of the spool, the ledger of streams and the dead-letter file; with RabbitMQ alone, it only has the note of messages that are read again after a crash. A user who may not write there has it in $XDG_STATE_HOME, which is ~/.local/state by default.",
     )
     .default("/var/lib/omphalos-indexer"),
 ];

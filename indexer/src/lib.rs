@@ -20,5 +20,6 @@ pub mod receive;
 pub mod relay;
 mod run;
 pub mod streams;
+pub mod suspects;
 
 pub use run::{Surroundings, relay, run, run_in};

@@ -23,6 +23,7 @@ use crate::collector::{
 use crate::config::Settings;
 use crate::elasticsearch::{Clock, IndexNames, Place, Problem};
 use crate::prefetch::Prefetch;
+use crate::suspects::{Suspects, print_of};
 use omphalos_common::clock::now_seconds;
 
 /// How often time limits are looked at.
@@ -30,6 +31,9 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Deliveries are handed back after this share of the broker's `consumer_timeout`.
 const SHARE_OF_CONSUMER_TIMEOUT: u32 = 3;
+
+/// What it is called where its health is told.
+const PART: &str = "pipeline";
 
 /// What the pipeline is doing.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -63,6 +67,7 @@ pub struct Pipeline {
     answers: JoinSet<()>,
     concurrency: Concurrency,
     prefetch: Prefetch,
+    suspects: Suspects,
     /// With `drain`, the broker's answer whether the queue is empty, while it is waited for.
     drained: Option<BoxFuture<'static, bool>>,
 }
@@ -91,6 +96,7 @@ impl Pipeline {
             answers: JoinSet::new(),
             concurrency: Concurrency::new(settings.bulk.concurrency),
             prefetch: Prefetch::new(settings.bulk.bytes.as_usize()),
+            suspects: Suspects::noted_in(&settings.state_dir),
             drained: None,
             settings,
             intake,
@@ -129,7 +135,7 @@ impl Pipeline {
                     }
                 }
                 _ = tick.tick() => {
-                    self.health.beat("pipeline");
+                    self.health.beat(PART);
                     self.look_at_limits().await;
                     // Not waited for here: a broker that is away must not hold up the spool.
                     if drain && self.drained.is_none() && self.is_idle() {
@@ -179,7 +185,12 @@ impl Pipeline {
             return Ok(());
         }
         match load {
-            Load::Message(message) => self.take_message((message, origin), is_repeat, answer),
+            Load::Message(message) => {
+                self.health.begin(PART, shown(&message));
+                let taken = self.take_message((message, origin), is_repeat, answer);
+                self.health.done(PART);
+                taken
+            }
             Load::Documents(parcel) => self.take_documents(&parcel, answer),
         }
     }
@@ -206,25 +217,20 @@ impl Pipeline {
         is_repeat: bool,
         answer: Box<dyn Answer>,
     ) -> Result<(), Unsettled> {
-        let Message { body, about } = message;
         let number = self.ledger.number();
         let now = now_seconds();
-        let envelope = Envelope {
-            content_type: about.content_type.as_deref(),
-            content_encoding: about.content_encoding.as_deref(),
-            message_id: about.id.as_deref(),
-            timestamp: about.made_at,
-            default_dataset: &self.settings.consume.default_dataset,
-            nonce: rand::random(),
-            origin,
-            now,
-        };
-        self.courier.dead.remember(number, about.clone());
-        match wire::decode(&envelope, &body) {
+        self.courier.dead.remember(number, message.about.clone());
+        // Those that come for the first time are not noted: it costs something, and one death less.
+        let noted = is_repeat.then(|| print_of(&message.body));
+        let may_read = noted.map_or(Ok(()), |print| self.suspects.begin(print));
+        let decoded = may_read
+            .map_err(|deaths| wire::WireError::Deadly { deaths })
+            .and_then(|()| self.decode(&message, origin, now));
+        let taken = match decoded {
             Ok(mut parcel) => {
                 let documents = parcel.documents.len() + parcel.refused.len();
                 self.courier.metrics.received(documents);
-                if is_repeat && !names_its_documents(&about) {
+                if is_repeat && !names_its_documents(&message.about) {
                     self.courier.metrics.possible_repeats(parcel.documents.len());
                 }
                 self.prefetch.observe(parcel.text.len());
@@ -235,10 +241,34 @@ impl Pipeline {
             Err(error) => {
                 self.courier.metrics.received(1);
                 self.ledger.open(number, answer, 1);
-                self.bury(number, vec![(error, body.into())]);
+                self.bury(number, vec![(error, message.body.into())]);
                 Ok(())
             }
+        };
+        if let Some(print) = noted {
+            self.suspects.survived(print);
         }
+        taken
+    }
+
+    fn decode(
+        &self,
+        message: &Message,
+        origin: Origin,
+        now: i64,
+    ) -> Result<Parcel, wire::WireError> {
+        let Message { body, about } = message;
+        let envelope = Envelope {
+            content_type: about.content_type.as_deref(),
+            content_encoding: about.content_encoding.as_deref(),
+            message_id: about.id.as_deref(),
+            timestamp: about.made_at,
+            default_dataset: &self.settings.consume.default_dataset,
+            nonce: rand::random(),
+            origin,
+            now,
+        };
+        wire::decode(&envelope, body)
     }
 
     /// Splices the documents of a parcel into bulks.
@@ -480,6 +510,12 @@ fn warn_of_other(dataset: &str, index: &str) {
             "a dataset that is named by neither index.datasets nor, for senders for whom nobody vouches, index.foreign_datasets has no indices of its own; its documents go to {index}"
         );
     }
+}
+
+/// What a message is called where somebody looks for it.
+fn shown(Message { body, about }: &Message) -> String {
+    let id = about.id.as_deref().unwrap_or("without id");
+    format!("message {id} of {} bytes, routed as {}", body.len(), about.routing_key)
 }
 
 /// Whether a repeat of a message gives its documents the same ids: it has an id, or they are in it.

@@ -28,6 +28,8 @@ use omphalos_common::clock::now_seconds;
 
 /// A batch is sent when it has so many bytes, or so long after its first document.
 const BATCH_BYTES: usize = 1024 * 1024;
+/// Or of so many documents: a record has at most 65,535 more.
+const BATCH_DOCUMENTS: usize = wire::MAX_DOCUMENTS - u16::MAX as usize;
 const FLUSH: Duration = Duration::from_millis(300);
 /// zstd level, as the shipper's default.
 const LEVEL: i32 = 1;
@@ -94,6 +96,13 @@ struct OpenRecords {
     records: Vec<u64>,
     since: Instant,
     made_at: i64,
+    documents: usize,
+}
+
+impl OpenRecords {
+    fn is_full(&self) -> bool {
+        self.batch.body.len() >= BATCH_BYTES || self.documents >= BATCH_DOCUMENTS
+    }
 }
 
 /// A record whose documents are not all confirmed.
@@ -181,7 +190,7 @@ impl Relay {
                 Some(delivery) = self.feed.next() => {
                     let (number, record, answer) = delivery.into_parts();
                     self.take(number, &record, answer)?;
-                    if self.open.values().any(|open| open.batch.body.len() >= BATCH_BYTES) {
+                    if self.open.values().any(OpenRecords::is_full) {
                         self.send_ripe(FLUSH, &shutdown).await?;
                     }
                 }
@@ -211,8 +220,10 @@ impl Relay {
                 records: Vec::new(),
                 since: Instant::now(),
                 made_at,
+                documents: 0,
             });
             documents += chunk.ids.len();
+            open.documents += chunk.ids.len();
             open.batch.body.extend_from_slice(&body);
             open.batch.chunks.push(chunk);
             if open.records.last() != Some(&number) {
@@ -232,9 +243,7 @@ impl Relay {
 
     /// Sends the batches that are full, or older than `age`.
     async fn send_ripe(&mut self, age: Duration, shutdown: &Shutdown) -> anyhow::Result<()> {
-        let is_ripe = |open: &OpenRecords| {
-            open.batch.body.len() >= BATCH_BYTES || open.since.elapsed() >= age
-        };
+        let is_ripe = |open: &OpenRecords| open.is_full() || open.since.elapsed() >= age;
         let ripe = self.open.iter().filter(|(_, open)| is_ripe(open));
         let ripe: Vec<Kind> = ripe.map(|(kind, _)| kind.clone()).collect();
         for kind in ripe {
@@ -344,17 +353,20 @@ fn chunks(content: &Content, made_at: i64) -> Result<Vec<(Chunk, Vec<u8>)>, Unse
             .by_ref()
             .take(part.documents)
             .try_for_each(|document| add(&mut chunk, document))?;
-        chunks.push(chunk);
+        // Without documents it would only make the message larger.
+        if !chunk.0.ids.is_empty() {
+            chunks.push(chunk);
+        }
     }
     // Plain lines come from no file.
     let nowhere: Arc<str> = Arc::from("");
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for document in documents {
-        let of_dataset = chunks.iter().position(|(chunk, _)| chunk.dataset == document.dataset);
-        let place = of_dataset.unwrap_or_else(|| {
+        let place = places.entry(&document.dataset).or_insert_with(|| {
             chunks.push((empty(&nowhere, &nowhere, &document.dataset, (0, 0)), Vec::new()));
             chunks.len() - 1
         });
-        if let Some(chunk) = chunks.get_mut(place) {
+        if let Some(chunk) = chunks.get_mut(*place) {
             add(chunk, document)?;
         }
     }

@@ -38,14 +38,13 @@ const COLUMNS: [&str; 9] =
 /// The ledger for people.
 pub fn table(ledger: &Ledger) -> String {
     let mut rows = vec![row(("STREAM", "HOST", "FROM"), &COLUMNS.map(str::to_owned))];
-    let mut missing = 0;
-    let mut sent = 0;
-    for stream in &ledger.streams {
-        missing += stream.missing;
-        sent += stream.documents_sent;
-        rows.push(stream_row(stream));
-    }
-    sent += ledger.retired.iter().map(|retired| retired.documents_sent).sum::<u64>();
+    rows.extend(ledger.streams.iter().map(stream_row));
+    // Streams say themselves how much they sent, and may say anything.
+    let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
+    let missing = sum(&mut ledger.streams.iter().map(|stream| stream.missing));
+    let of_streams = ledger.streams.iter().map(|stream| stream.documents_sent);
+    let of_retired = ledger.retired.iter().map(|retired| retired.documents_sent);
+    let sent = sum(&mut of_streams.chain(of_retired));
     rows.push(row(("all", "", ""), &counts(&ledger.totals, missing, sent)));
     let mut text = String::new();
     for columns in &rows {
@@ -149,6 +148,12 @@ mod tests {
             answers: false,
             seen_at: 0,
         };
+        let stream_of = |documents_sent| StreamAccount { documents_sent, ..stream.clone() };
+        let streams = vec![stream_of(u64::MAX), stream_of(1)];
+        let boasting = Ledger { streams, ..Ledger::default() };
+        let all = table(&boasting);
+        let all = all.lines().find(|line| line.starts_with("all")).unwrap();
+        assert!(all.ends_with(&format!(" {}", u64::MAX)), "{all}");
         let ledger = Ledger { totals: counts, streams: vec![stream], ..Ledger::default() };
         assert_eq!(
             table(&ledger),

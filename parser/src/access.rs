@@ -247,7 +247,9 @@ fn has_another_end(mut rest: &[u8]) -> bool {
     }
     memchr_iter(b'"', rest).any(|at| {
         let (before, quote) = rest.split_at(at);
-        let version = memrchr(b' ', before).and_then(|blank| before.get(blank..));
+        // No version is longer, and a quote may stand behind each byte of a long line.
+        let end = before.get(before.len().saturating_sub(" HTTP/1.1".len())..).unwrap_or_default();
+        let version = memrchr(b' ', end).and_then(|blank| end.get(blank..));
         let has_version =
             version.and_then(|text| text.strip_prefix(b" HTTP/")).is_some_and(is_version);
         has_version && begins_with_numbers(quote.get(1..).unwrap_or_default())

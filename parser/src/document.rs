@@ -5,7 +5,7 @@ mod rest;
 #[cfg(test)]
 mod tests;
 
-pub(super) use own::{Kept, Own, UNMERGED, collide, push_name};
+pub(super) use own::{Kept, Own, Path, UNMERGED, collide, push_name};
 pub(super) use rest::Rest;
 
 use omphalos_common::event::ECS_VERSION;
@@ -157,12 +157,27 @@ impl Documents {
         &mut self.calendar
     }
 
-    /// Appends the document of `event` and a line feed to `out`.
-    pub fn write(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
+    /// Appends the document of `event` and a line feed to `out`. Where its fields would take far more room
+    /// than its line, they are left out, and the line is all of it that the document has: whether that is so.
+    pub fn write(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> bool {
         if let Some(watcher) = &mut self.watcher {
             watcher(event, &frame.place);
-            return out.push(b'\n');
+            out.push(b'\n');
+            return false;
         }
+        let start = out.len();
+        self.write_fields(out, frame, event);
+        if is_within(event, frame, out.len() - start) {
+            return false;
+        }
+        out.truncate(start);
+        let (fields, others) = (&Fields::Message, &List::default());
+        let problem = event.problem.or(Some(OUT_OF_PROPORTION));
+        self.write_fields(out, frame, &Event { fields, others, problem, ..*event });
+        true
+    }
+
+    fn write_fields(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) {
         // The usual document fits, so that most of the appends below need not grow the buffer.
         out.reserve(event.line.len() * 3 + frame.joined.len() + 512);
         out.extend_from_slice(b"{\"@timestamp\":\"");
@@ -181,6 +196,27 @@ impl Documents {
         self.states = rest.into_buffer();
         out.extend_from_slice(b"}\n");
     }
+}
+
+/// So many times the room of its line its document may take,
+const MOST_TIMES: usize = 4;
+/// so much more if the line itself is one of its fields, in which each byte may become six,
+const OF_ORIGINAL: usize = 6;
+/// and so many bytes more, for what all documents have, and for the names of fields.
+const OF_FRAME: usize = 8 * 1024;
+
+const OUT_OF_PROPORTION: &str = "the fields of the line would take more than four times its room, or have too long names without a place";
+
+/// Whether a document of `bytes` has all that is in the line, in due proportion to it.
+fn is_within(event: &Event<'_>, frame: &Frame, bytes: usize) -> bool {
+    match event.fields {
+        // There is nothing to leave out.
+        Fields::Message => return true,
+        Fields::Json(json) if json.is_over() => return false,
+        _ => {}
+    }
+    let times = MOST_TIMES + if frame.keep_original { OF_ORIGINAL } else { 0 };
+    bytes <= event.line.len().saturating_mul(times).saturating_add(OF_FRAME)
 }
 
 fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut Rest<'_, '_>) {

@@ -4,17 +4,18 @@
 
 mod names;
 mod placed;
+mod scan;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 
-use memchr::memchr;
 use omphalos_common::json::{may_have_halves, members_of, without_halves};
 use serde_json::value::RawValue;
 
-use super::document::{Kept, Own, UNMERGED, collide, push_name};
+use super::document::{Kept, Own, Path, UNMERGED, collide, push_name};
 use super::fields::split_first;
 use super::time::{Calendar, Time, TimeMembers, TimeRule, read_member};
 use super::{Fields, List, Parse, Parsed};
@@ -40,6 +41,10 @@ pub struct JsonFields<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Those whose name is that of one before.
     repeated: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Of how many bytes they were read.
+    length: usize,
+    /// Whether something was left out because its name had no room.
+    is_over: Cell<bool>,
 }
 
 impl Parse for JsonParser {
@@ -75,7 +80,9 @@ impl Parse for JsonParser {
 }
 
 fn read_object(text: &str) -> Option<JsonFields<'_>> {
-    members_of(text).map(|members| JsonFields { members, repeated: Vec::new() })
+    let length = text.len();
+    let (repeated, is_over) = (Vec::new(), Cell::new(false));
+    members_of(text).map(|members| JsonFields { members, repeated, length, is_over })
 }
 
 /// The same, with what is given twice put aside.
@@ -89,12 +96,22 @@ impl<'a> JsonFields<'a> {
     /// Puts what is given twice in the object at `path` into `kept`.
     fn keep_repeated(&self, kept: &mut Kept<&'a RawValue>, path: &str) {
         for (name, value) in &self.repeated {
-            kept.push(&format!("{path}.{name}"), value);
+            kept.push_below(Path::new(path), name, value);
         }
     }
 }
 
 impl JsonFields<'_> {
+    /// Whether what was written of them is not all, because the names of what has no place are too long
+    /// together.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.get()
+    }
+
+    fn note<V>(&self, kept: &Kept<V>) {
+        self.is_over.set(self.is_over.get() || kept.is_over());
+    }
+
     /// Puts members aside whose name is that of one before: Elasticsearch refuses a name given twice.
     fn part_repeated(&mut self) {
         let mut seen = names::Seen::default();
@@ -163,17 +180,19 @@ impl JsonFields<'_> {
         // What is given twice is kept when the rest is written.
         let Some(inner) = read_once(raw.get()) else { return };
         let names = own.names_in(object);
+        // What has no place is kept when the rest is written.
+        let mut kept = Kept::of_line(self.length);
         for (name, value) in inner.members {
             if !names.iter().any(|own| collide(own, &name)) {
-                // What has no place is kept when the rest is written.
-                placed::write_in(out, &mut Kept::new(), object, &name, value);
+                placed::write_in(out, &mut kept, object, &name, value);
             }
         }
+        self.note(&kept);
     }
 
     /// Appends all that does not go into the document's own objects, each with a comma before.
     pub(super) fn write_rest(&self, out: &mut Vec<u8>, own: Own) {
-        let mut kept = Kept::new();
+        let mut kept = Kept::of_line(self.length);
         let mut theirs = None;
         for (key, raw) in &self.members {
             match place(key, raw, own) {
@@ -187,7 +206,7 @@ impl JsonFields<'_> {
                         inner.keep_repeated(&mut kept, key);
                         for (name, value) in inner.members {
                             if names.iter().any(|own| collide(own, &name)) {
-                                kept.push(&format!("{key}.{name}"), value);
+                                kept.push_below(Path::new(key), &name, value);
                             } else {
                                 placed::keep_in(&mut kept, key, &name, value);
                             }
@@ -207,6 +226,7 @@ impl JsonFields<'_> {
             Some(raw) => kept.push(UNMERGED, raw),
             None => {}
         }
+        self.note(&kept);
         kept.write(out, |out, raw| placed::write_kept(out, raw));
     }
 
@@ -314,9 +334,8 @@ fn is_object(raw: &RawValue) -> bool {
 
 /// Whether it is an array with objects in it.
 fn has_objects(raw: &RawValue) -> bool {
-    raw.get().starts_with('[')
-        && memchr(b'{', raw.get().as_bytes()).is_some()
-        && placed::Items::read(raw).is_none_or(|items| items.has_objects())
+    // The first one that is opened is in nothing but arrays.
+    raw.get().starts_with('[') && scan::has_object(raw.get())
 }
 
 /// Whether it can stand among tags, or is an array of what can.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use lapin::BasicProperties;
-use omphalos_tests::{Amqp, Elastic, Embedded, Stack};
+use omphalos_tests::{Amqp, Elastic, Embedded, Stack, eventually, holds};
 use serde_json::Value;
 
 const EXCHANGE: &str = "omphalos.logs";
@@ -157,6 +157,20 @@ fn flate(bytes: &[u8]) -> Vec<u8> {
     child.wait_with_output().expect("gzip ends").stdout
 }
 
+/// Messages that are large, or many documents, once they are unpacked.
+fn bombs() -> [(&'static str, (BasicProperties, Vec<u8>)); 3] {
+    const HEADER: &[u8] =
+        br#"{"v":1,"host":"h","at":1,"chunks":[{"dataset":"d","ids":["a"],"days":[20779]}]}"#;
+    let documents = b"{}\n".repeat(1 << 24);
+    let batch = [HEADER, b"\n", &documents].concat();
+    let ours = "application/vnd.omphalos.batch.v1";
+    let large = vec![b'x'; 65 * 1024 * 1024];
+    [(ours, large), (ours, batch), ("application/x-ndjson", documents)].map(|(kind, text)| {
+        let packed = zstd::encode_all(&text[..], 1).expect("zstd");
+        ("too_large", (typed(kind).with_content_encoding("zstd".into()), packed))
+    })
+}
+
 #[test]
 fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
     let (stack, amqp) = declared();
@@ -166,7 +180,6 @@ fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
             r#"{{"v":1,"host":"h","at":1,"chunks":[{{"source":"s","path":"p","dataset":"{dataset}","start":0,"end":1,"ids":[{ids}],"days":[20779]}}]}}"#
         )
     };
-    let bomb = zstd::encode_all(&vec![b'x'; 65 * 1024 * 1024][..], 1).expect("zstd");
     let hostile = [
         (
             "bad_compression",
@@ -174,10 +187,6 @@ fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
                 typed("application/vnd.omphalos.batch.v1").with_content_encoding("zstd".into()),
                 b"not zstd".to_vec(),
             ),
-        ),
-        (
-            "too_large",
-            (typed("application/vnd.omphalos.batch.v1").with_content_encoding("zstd".into()), bomb),
         ),
         ("bad_header", batch(b"no header\n")),
         ("bad_count", batch(format!("{}\n{{}}\n{{}}\n", header("access", r#""a""#)).as_bytes())),
@@ -197,6 +206,7 @@ fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
             batch(format!("{}\n{{not json}}\n", header("access", r#""good-id""#)).as_bytes()),
         ),
     ];
+    let hostile: Vec<_> = hostile.into_iter().chain(bombs()).collect();
     for (_, (properties, body)) in &hostile {
         amqp.publish(EXCHANGE, "k", properties.clone(), body);
     }
@@ -220,4 +230,68 @@ fn hostile_messages_are_dead_letters_with_their_reason_and_harm_nobody() {
     let mut expected: Vec<&str> = hostile.iter().map(|(kind, _)| *kind).collect();
     expected.sort_unstable();
     assert_eq!(reasons, expected);
+}
+
+#[test]
+fn a_message_of_too_many_documents_costs_no_memory_and_one_that_was_deadly_twice_is_not_read() {
+    let (stack, amqp) = declared();
+    let state = stack.path("indexer-state");
+    let indexer = || stack.indexer().option("--state-dir", state.display());
+    let mut running = indexer().listening().start();
+    let before = {
+        running.wait_for_log("is ready");
+        running.peak_memory()
+    };
+    let bomb = zstd::encode_all(&b"{}\n".repeat(1 << 24)[..], 1).expect("zstd");
+    assert!(bomb.len() < 10_000, "{}", bomb.len());
+    let properties = || typed("application/x-ndjson").with_content_encoding("zstd".into());
+    amqp.publish(EXCHANGE, "k", properties(), &bomb);
+    let letter = || {
+        let mut found = None;
+        eventually("there is a dead letter", || {
+            found = amqp.take("omphalos.dead");
+            holds(found.is_some(), "none")
+        });
+        found.expect("a letter")
+    };
+    let reason = letter().header("x-omphalos-reason");
+    assert_eq!(reason, "holds more than 100000 lines, expected at most that many in one message");
+    let more = running.peak_memory().saturating_sub(before);
+    // What it unpacks to, twice: the buffer grows, because nothing says how large it will be.
+    assert!(more < 256 << 20, "{} MiB", more >> 20);
+    assert_eq!(running.terminate(), Some(0));
+
+    // Nothing that we know of kills an indexer any more: what is noted of such a message is made up.
+    let deadly = br#"{"message":"deadly"}"#;
+    let json = || typed("application/json").with_message_id("deadly".into());
+    std::fs::create_dir_all(&state).expect("made");
+    let noted = state.join("died-of.txt");
+    let note = |deaths: u32| {
+        let print = omphalos_indexer::suspects::print_of(deadly);
+        std::fs::write(&noted, format!("{print:016x} {deaths}\n")).expect("written");
+    };
+    for (deaths, is_read) in [(1, true), (2, false)] {
+        note(deaths);
+        amqp.publish(EXCHANGE, "k", json(), deadly);
+        amqp.take_and_hand_back("omphalos.index", 1);
+        assert_eq!(indexer().arg("--drain").run().code, Some(0));
+        stack.elastic().wait_for_count(1);
+        assert!(!noted.exists(), "what was read, or is not read again, is crossed out");
+        if is_read {
+            assert!(amqp.take("omphalos.dead").is_none());
+        } else {
+            let letter = letter();
+            assert_eq!(letter.header("x-omphalos-type"), "deadly");
+            assert_eq!(
+                (&letter.body[..], letter.header("x-omphalos-message-id")),
+                (&deadly[..], "deadly".to_owned())
+            );
+        }
+    }
+    // One that comes for the first time is read, whatever is noted of another.
+    note(2);
+    let other = br#"{"message":"harmless"}"#;
+    amqp.publish(EXCHANGE, "k", typed("application/json"), other);
+    assert_eq!(indexer().arg("--drain").run().code, Some(0));
+    stack.elastic().wait_for_count(2);
 }

@@ -36,6 +36,7 @@ mod history;
 mod import;
 mod json;
 mod kills;
+mod linear;
 mod lines;
 mod logrotate;
 mod manual;

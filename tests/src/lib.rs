@@ -41,6 +41,7 @@ pub mod terminal;
 pub mod udp;
 pub mod udp_proxy;
 pub mod wait;
+pub mod worst;
 
 pub use alertmanager::Alertmanager;
 pub use amqp::Amqp;

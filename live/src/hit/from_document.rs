@@ -16,6 +16,8 @@ pub struct DocumentProblem(#[from] serde_json::Error);
 
 /// Values that are kept of one document; those that follow are not looked at.
 const MOST_VALUES: usize = 1024;
+/// A value whose path is longer has no name: it is found where all values are looked at.
+const LONGEST_NAME: usize = 512;
 /// Objects in objects are looked into so deep.
 const MOST_DEPTH: usize = 32;
 
@@ -62,7 +64,10 @@ impl DocumentReader {
     fn keep(&mut self, text: &[u8], is_text: bool) {
         if self.values.len() < MOST_VALUES {
             let start = self.bytes.len();
-            self.bytes.extend_from_slice(self.path.as_bytes());
+            // A longer one is asked for by nobody, and may be around a thousand values.
+            if self.path.len() <= LONGEST_NAME {
+                self.bytes.extend_from_slice(self.path.as_bytes());
+            }
             let middle = self.bytes.len();
             self.bytes.extend_from_slice(text);
             let text = middle..self.bytes.len();

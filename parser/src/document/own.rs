@@ -125,10 +125,25 @@ pub fn collide(one: &str, other: &str) -> bool {
 }
 
 /// What could not be merged, under names that differ: Elasticsearch refuses a name given twice.
+///
+/// The name of what is put aside is its path, which may be much longer than all that stands there: so
+/// the names together are at most as long as the line, and a few bytes more for short ones. Where that is
+/// not enough, nothing more is kept, and the document must be made otherwise ([`Self::is_over`]).
 pub struct Kept<V> {
     members: Vec<KeptMember<V>>,
-    /// Where the member of a name is, when there are many.
-    places: Option<HashMap<String, usize>>,
+    /// Where the member of a name is; most lines have nothing to be put aside, and none is made for them.
+    places: Option<HashMap<String, Taken>>,
+    /// So many bytes of names may come.
+    room: usize,
+    is_over: bool,
+}
+
+/// A name that is taken.
+struct Taken {
+    /// Where its member is.
+    at: usize,
+    /// With so many quotes behind it, it was the last one that was given.
+    quotes: usize,
 }
 
 struct KeptMember<V> {
@@ -143,12 +158,17 @@ impl<V> Kept<V> {
     /// Without a bound, a line that says one name ten thousand times would take hours.
     const MOST_QUOTES: usize = 8;
 
-    /// Of so many members each is looked at to find one.
-    const FEW: usize = 16;
+    /// So much more than the line itself its names may take.
+    const ROOM: usize = 4096;
 
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Self { members: Vec::new(), places: None }
+    /// Nothing yet, of a line of so many bytes.
+    pub fn of_line(bytes: usize) -> Self {
+        Self {
+            members: Vec::new(),
+            places: None,
+            room: bytes.saturating_add(Self::ROOM),
+            is_over: false,
+        }
     }
 
     /// Whether there is something.
@@ -156,35 +176,54 @@ impl<V> Kept<V> {
         self.members.is_empty()
     }
 
-    /// Keeps a member.
-    pub fn push(&mut self, key: &str, value: V) {
-        let mut key = key.to_owned();
-        let mut place = self.place(&key);
-        for _ in 0..Self::MOST_QUOTES {
-            if place.is_none() {
-                break;
-            }
-            key.push('\'');
-            place = self.place(&key);
-        }
-        if let Some(member) = place.and_then(|at| self.members.get_mut(at)) {
-            return member.more.push(value);
-        }
-        let count = self.members.len();
-        if let Some(places) = &mut self.places {
-            places.insert(key.clone(), count);
-        } else if count == Self::FEW {
-            let keys = self.members.iter().map(|member| &member.key).chain([&key]);
-            self.places = Some(keys.cloned().zip(0..).collect());
-        }
-        self.members.push(KeptMember { key, value, more: Vec::new() });
+    /// Whether something was not kept, because there was no room for its name.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
-    fn place(&self, key: &str) -> Option<usize> {
-        if let Some(places) = &self.places {
-            return places.get(key).copied();
+    /// Keeps a member.
+    pub fn push(&mut self, key: &str, value: V) {
+        if self.has_room(key.len()) {
+            self.add(key.to_owned(), value);
         }
-        self.members.iter().position(|member| member.key == key)
+    }
+
+    /// Keeps a member of the object at `path`.
+    pub fn push_below(&mut self, path: Path<'_>, name: &str, value: V) {
+        let path = path.below(name);
+        // Before it is made: it may be long, and it may be one of many.
+        if self.has_room(path.len()) {
+            self.add(path.text(), value);
+        }
+    }
+
+    fn has_room(&mut self, bytes: usize) -> bool {
+        match self.room.checked_sub(bytes) {
+            Some(room) => self.room = room,
+            None => self.is_over = true,
+        }
+        !self.is_over
+    }
+
+    fn add(&mut self, key: String, value: V) {
+        let places = self.places.get_or_insert_default();
+        let mut name = key;
+        if let Some(mut quotes) = places.get(&name).map(|taken| taken.quotes) {
+            let key = name;
+            name = format!("{key}{}", "'".repeat(quotes));
+            while quotes < Self::MOST_QUOTES && places.contains_key(&name) {
+                quotes += 1;
+                name.push('\'');
+            }
+            if let Some(taken) = places.get_mut(&key) {
+                taken.quotes = quotes;
+            }
+            if let Some(member) = places.get(&name).and_then(|it| self.members.get_mut(it.at)) {
+                return member.more.push(value);
+            }
+        }
+        places.insert(name.clone(), Taken { at: self.members.len(), quotes: 0 });
+        self.members.push(KeptMember { key: name, value, more: Vec::new() });
     }
 
     /// Appends it, with a comma before it, if there is something.
@@ -208,6 +247,40 @@ impl<V> Kept<V> {
         if !self.is_empty() {
             out.push(b'}');
         }
+    }
+}
+
+/// Where a value stands, by the names around it. Text is made of it only where it is needed: each name
+/// may be as long as the line, and each is around all that is in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Path<'p> {
+    above: Option<&'p Path<'p>>,
+    name: &'p str,
+}
+
+impl<'p> Path<'p> {
+    /// Of a member of the document, or with all the names that are around it in `name`.
+    pub fn new(name: &'p str) -> Self {
+        Self { above: None, name }
+    }
+
+    /// Of a member of the object at this one.
+    pub fn below(&'p self, name: &'p str) -> Self {
+        Self { above: Some(self), name }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'p str> {
+        std::iter::successors(Some(*self), |path| path.above.copied()).map(|path| path.name)
+    }
+
+    fn len(&self) -> usize {
+        self.names().map(|name| name.len() + 1).sum::<usize>() - 1
+    }
+
+    fn text(&self) -> String {
+        let mut names: Vec<&str> = self.names().collect();
+        names.reverse();
+        names.join(".")
     }
 }
 

@@ -1,6 +1,9 @@
 //! Fields in their general form, as members of a document: those of one object stand together in it,
 //! beside what the document or a request writes there itself.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::own::{Kept, Own, collide};
 use crate::fields::{Field, Value, close, split_first};
 
@@ -29,10 +32,14 @@ pub struct Rest<'l, 'a> {
 }
 
 impl<'l, 'a> Rest<'l, 'a> {
+    /// The names of so many are compared one by one.
+    const FEW: usize = 16;
+
     /// All of `fields`, in a document that has names of its own; `states` are a buffer.
     pub fn new(fields: &'l [Field<'a>], own: Own, mut states: Vec<State>) -> Self {
         states.clear();
         let mut rest = Self { fields, own, states, tags: None, is_woven: false };
+        let mut many = (fields.len() > Self::FEW).then(ManyNames::default);
         let (mut object, mut claimed) = ("", false);
         for Field { name, value } in fields {
             let name = name.as_str();
@@ -48,10 +55,14 @@ impl<'l, 'a> Rest<'l, 'a> {
             }
             rest.states.push(if is_joined || own.message && name == "message" {
                 State::Done
-            } else if claimed && own.claims(name) || !value.fits() || rest.has(name) {
+            } else if claimed && own.claims(name) || !value.fits() {
                 State::Unmerged
             } else {
-                State::Waiting
+                let is_free = match &mut many {
+                    Some(names) => names.take(name),
+                    None => !rest.has(name),
+                };
+                if is_free { State::Waiting } else { State::Unmerged }
             });
         }
         rest
@@ -92,7 +103,8 @@ impl<'l, 'a> Rest<'l, 'a> {
         out.push(b',');
         self.write_level(out, 0, 0);
         out.pop();
-        let mut kept = Kept::new();
+        // Their names are bounded already (`Name`), and so is how many they are (`List::MOST`).
+        let mut kept = Kept::of_line(usize::MAX);
         for (field, state) in self.fields.iter().zip(&self.states) {
             if *state == State::Unmerged {
                 kept.push(field.name.as_str(), &field.value);
@@ -127,6 +139,39 @@ impl<'l, 'a> Rest<'l, 'a> {
             out.push(b',');
         }
     }
+}
+
+/// The names of many fields that are to be written, and of the objects that they are in.
+#[derive(Default)]
+struct ManyNames<'n> {
+    /// Whether each is that of a field.
+    names: HashMap<&'n str, bool>,
+    /// The object of the field before, which most often is that of the next one.
+    object: &'n str,
+}
+
+impl<'n> ManyNames<'n> {
+    /// Takes a name for a field; `false` where one that is taken is in the way.
+    fn take(&mut self, name: &'n str) -> bool {
+        let is_field = |object| object != self.object && self.names.get(object) == Some(&true);
+        if objects_around(name).any(is_field) {
+            return false;
+        }
+        let Entry::Vacant(place) = self.names.entry(name) else { return false };
+        place.insert(true);
+        for object in objects_around(name) {
+            if object != self.object {
+                self.names.insert(object, false);
+                self.object = object;
+            }
+        }
+        true
+    }
+}
+
+/// The objects that a field of this name is in.
+fn objects_around(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('.').filter_map(|(dot, _)| name.get(..dot))
 }
 
 /// Whether `name` is that of a field in `object`.

@@ -2,13 +2,16 @@
 //! is of that type, else where a reader looks for it, and under `unmerged` as a last resort; and what
 //! becomes of members at any depth whose names no server takes. Elsewhere nothing changes.
 
+use std::collections::HashSet;
+
 use memchr::memchr2;
 use omphalos_common::ecs::{BARE_VALUES, FieldType, Role, role};
 use serde_json::value::RawValue;
 
 use super::names::{begins_well, is_odd, may_be_odd};
+use super::scan::Scan;
 use super::{JsonFields, has_objects, is_object, push_member, read_once};
-use crate::document::{Kept, push_name};
+use crate::document::{Kept, Path, push_name};
 use crate::fields::{close, push_text};
 
 /// Objects and arrays deeper than this are left as they are: servers refuse them.
@@ -167,45 +170,48 @@ pub fn write_free<'a>(
 ) {
     if is_nested(raw) && may_be_odd(raw.get()) {
         begin(out, name);
-        write_inside(out, kept, path, raw, MOST_LEVELS);
+        write_inside(out, kept, Path::new(path), &mut Scan::new(raw.get()), MOST_LEVELS);
     } else {
         push_member(out, name, raw);
     }
 }
 
-/// Appends a value of which only what is called oddly is put aside.
+/// Appends the value that `scan` is at; what in it is called as nothing can be goes to `kept`.
 fn write_inside<'a>(
     out: &mut Vec<u8>,
     kept: &mut Kept<&'a RawValue>,
-    path: &str,
-    raw: &'a RawValue,
+    path: Path<'_>,
+    scan: &mut Scan<'a>,
     levels: usize,
 ) {
-    let is_looked_into = is_nested(raw) && may_be_odd(raw.get());
-    let Some(levels) = levels.checked_sub(1).filter(|_| is_looked_into) else {
-        return out.extend_from_slice(raw.get().as_bytes());
-    };
-    if let Some(inner) = read_once(raw.get()) {
-        inner.keep_repeated(kept, path);
-        out.push(b'{');
-        for (name, value) in inner.members {
-            let path = format!("{path}.{name}");
-            if is_odd(&name) {
-                kept.push(&path, value);
-            } else {
-                push_name(out, &name);
-                write_inside(out, kept, &path, value, levels);
+    match scan.peek() {
+        Some(b'{') if levels > 0 => {
+            scan.enter();
+            out.push(b'{');
+            let mut names = HashSet::new();
+            while let Some(name) = scan.name() {
+                if is_odd(&name) || !names.insert(name.clone()) {
+                    if let Some(raw) = scan.raw() {
+                        kept.push_below(path, &name, raw);
+                    }
+                } else {
+                    push_name(out, &name);
+                    write_inside(out, kept, path.below(&name), scan, levels - 1);
+                    out.push(b',');
+                }
+            }
+            close(out, b'}');
+        }
+        Some(b'[') if levels > 0 => {
+            scan.enter();
+            out.push(b'[');
+            while scan.has_item() {
+                write_inside(out, kept, path, scan, levels - 1);
                 out.push(b',');
             }
+            close(out, b']');
         }
-        close(out, b'}');
-    } else {
-        out.push(b'[');
-        for item in read_array(raw) {
-            write_inside(out, kept, path, item, levels);
-            out.push(b',');
-        }
-        close(out, b']');
+        _ => out.extend_from_slice(scan.value().as_bytes()),
     }
 }
 
@@ -220,24 +226,40 @@ pub fn write_kept(out: &mut Vec<u8>, raw: &RawValue) {
 
 /// Whether an object in it has a name twice, as far as is looked into it.
 pub fn has_repeated(raw: &RawValue) -> bool {
-    fn is_found(raw: &RawValue, levels: usize) -> bool {
-        let is_looked_into = is_nested(raw) && may_be_odd(raw.get());
-        let Some(levels) = levels.checked_sub(1).filter(|_| is_looked_into) else { return false };
-        match read_once(raw.get()) {
-            Some(inner) => {
-                !inner.repeated.is_empty()
-                    || inner.members.iter().any(|(_, value)| is_found(value, levels))
+    fn is_found(scan: &mut Scan<'_>, levels: usize) -> bool {
+        match scan.peek() {
+            Some(b'{') if levels > 0 => {
+                scan.enter();
+                let mut names = HashSet::new();
+                while let Some(name) = scan.name() {
+                    if !names.insert(name) || is_found(scan, levels - 1) {
+                        return true;
+                    }
+                }
+                false
             }
-            None => read_array(raw).into_iter().any(|item| is_found(item, levels)),
+            Some(b'[') if levels > 0 => {
+                scan.enter();
+                while scan.has_item() {
+                    if is_found(scan, levels - 1) {
+                        return true;
+                    }
+                }
+                false
+            }
+            _ => {
+                scan.value();
+                false
+            }
         }
     }
-    is_found(raw, MOST_LEVELS)
+    is_nested(raw) && may_be_odd(raw.get()) && is_found(&mut Scan::new(raw.get()), MOST_LEVELS)
 }
 
 /// The items of an array, with those of the arrays in it.
 #[derive(Default)]
 pub struct Items<'a> {
-    objects: Vec<&'a RawValue>,
+    objects: Vec<&'a str>,
     others: Vec<&'a RawValue>,
 }
 
@@ -245,25 +267,26 @@ impl<'a> Items<'a> {
     /// `None` where arrays are nested too deep.
     pub fn read(raw: &'a RawValue) -> Option<Self> {
         let mut items = Self::default();
-        items.add(raw, MOST_LEVELS).then_some(items)
+        items.add(&mut Scan::new(raw.get()), MOST_LEVELS).then_some(items)
     }
 
-    /// Whether an object is among them.
-    pub fn has_objects(&self) -> bool {
-        !self.objects.is_empty()
-    }
-
-    fn add(&mut self, raw: &'a RawValue, levels: usize) -> bool {
-        match raw.get().as_bytes().first() {
+    fn add(&mut self, scan: &mut Scan<'a>, levels: usize) -> bool {
+        match scan.peek() {
             Some(b'[') => {
-                levels > 0 && read_array(raw).into_iter().all(|item| self.add(item, levels - 1))
+                scan.enter();
+                while levels > 0 && scan.has_item() {
+                    if !self.add(scan, levels - 1) {
+                        return false;
+                    }
+                }
+                levels > 0
             }
             Some(b'{') => {
-                self.objects.push(raw);
+                self.objects.push(scan.value());
                 true
             }
             _ => {
-                self.others.push(raw);
+                self.others.extend(scan.raw());
                 true
             }
         }
@@ -280,7 +303,7 @@ impl<'a> Items<'a> {
         begin(out, name);
         out.push(b'[');
         for object in &self.objects {
-            if let Some(inner) = read_once(object.get()) {
+            if let Some(inner) = read_once(object) {
                 write_members(out, kept, path, inner);
                 out.push(b',');
             }
@@ -295,10 +318,6 @@ impl<'a> Items<'a> {
         }
         close(out, b']');
     }
-}
-
-fn read_array(raw: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
 fn begin(out: &mut Vec<u8>, name: &str) {

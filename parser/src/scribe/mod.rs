@@ -319,7 +319,6 @@ impl<M: Copy> Scribe<M> {
                 (*time, *is_assumed, fields, problem.or(whole.problem))
             }
         };
-        self.counts.failures += u64::from(problem.is_some());
         self.counts.cut += u64::from(whole.cut);
         self.counts.unfinished += u64::from(shape == Shape::Unfinished);
         self.counts.documents += 1;
@@ -336,6 +335,7 @@ impl<M: Copy> Scribe<M> {
         let is_time_assumed = is_assumed || !is_told;
         let own = own.or(whole.time);
         self.counts.untimed += u64::from(is_time_assumed);
+        let mut is_left_out = false;
         desk.put(offset, own, line, |out, time| {
             let others = &others;
             let event = Event {
@@ -349,8 +349,9 @@ impl<M: Copy> Scribe<M> {
                 shape,
                 stream,
             };
-            documents.write(out, &self.frame, &event);
+            is_left_out = documents.write(out, &self.frame, &event);
         });
+        self.counts.failures += u64::from(problem.is_some() || is_left_out);
         drop(parsed);
         others.give_back(&mut self.list);
     }

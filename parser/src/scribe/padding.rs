@@ -6,6 +6,10 @@ use memchr::memchr_iter;
 /// So many NULs in a row are padding; fewer are text.
 const LEAST: usize = 8;
 
+/// So many pieces of a line are documents of their own; what is behind them is one more, with its NULs:
+/// a line is no more than these, whoever wrote it.
+const MOST_PIECES: usize = 1000;
+
 /// Where the first run in `data` begins.
 pub fn start(data: &[u8]) -> Option<usize> {
     run(data).map(|(start, _)| start)
@@ -42,7 +46,7 @@ pub fn pieces(line: &[u8]) -> Vec<(usize, &[u8])> {
     let mut pieces = Vec::new();
     let mut start = 0;
     while let Some(rest) = line.get(start..).filter(|rest| !rest.is_empty()) {
-        let Some((end, length)) = run(rest) else {
+        let Some((end, length)) = run(rest).filter(|_| pieces.len() < MOST_PIECES) else {
             pieces.push((start, rest));
             break;
         };
@@ -78,5 +82,14 @@ mod tests {
         assert_eq!(pieces(&nuls), []);
         assert_eq!(count(&nuls), 20);
         assert_eq!(trailing(b"a\0\0"), 2);
+    }
+
+    #[test]
+    fn a_line_has_a_bounded_number_of_pieces_and_all_its_text_is_in_them() {
+        let line = [&b"a"[..], &[0; LEAST]].concat().repeat(MOST_PIECES + 100);
+        let pieces = pieces(&line);
+        assert_eq!(pieces.len(), MOST_PIECES + 1);
+        assert_eq!(pieces.last().unwrap().1, line.split_at((LEAST + 1) * MOST_PIECES).1);
+        assert_eq!(count(&line), (LEAST * MOST_PIECES) as u64);
     }
 }

@@ -5,10 +5,17 @@
 //! that the client sent before the name that the server goes by), and of equals the first; the others
 //! are kept as `w3c.<name>`. A name that was there before gets a number: `w3c.x-forwarded-for_2`.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use crate::Name;
 
 /// No server writes so many fields; a hostile `#Fields` could.
 pub const MAX_COLUMNS: usize = 256;
+
+/// So many bytes of names are read: each line would have them in its document. Lines of a file with more
+/// have more values than columns then.
+const MOST_BYTES: usize = 6 * 1024;
 
 /// A column, by what becomes of its values.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,56 +105,84 @@ pub struct Columns {
 impl Columns {
     /// The columns that the value of a `#Fields` directive names.
     pub fn named(names: &str) -> Self {
-        let names = names.split_ascii_whitespace().take(MAX_COLUMNS);
+        let mut bytes = 0;
+        let is_named = |name: &&str| {
+            bytes += name.len();
+            bytes <= MOST_BYTES
+        };
+        let names = names.split_ascii_whitespace().take(MAX_COLUMNS).take_while(is_named);
         let names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
-        let meanings: Vec<_> = names.iter().map(|name| meaning(name)).collect();
-        let has = |wanted| meanings.iter().flatten().any(|(meaning, _)| *meaning == wanted);
-        let mut list = Vec::with_capacity(names.len());
-        for (at, name) in names.iter().enumerate() {
-            let field = meanings.get(at).copied().flatten().filter(|(meaning, certainty)| {
-                let is_better = |(other_at, other): (usize, &Option<(Meaning, u8)>)| {
-                    other.is_some_and(|(other, other_certainty)| {
-                        other == *meaning && (other_certainty, other_at) < (*certainty, at)
-                    })
-                };
-                is_of_a_time(*meaning, &has) && !meanings.iter().enumerate().any(is_better)
-            });
-            list.push(match field {
-                Some((Meaning::TlsVersion, _)) => Column::TlsVersion(unused_name(&list, name)),
-                Some((meaning, _)) => Column::Field(meaning),
-                None => Column::Other(unused_name(&list, name)),
-            });
-        }
+        let best = Best::of(&names);
+        let mut used = UsedNames(HashMap::with_capacity(names.len()));
+        let column = |(at, name): (usize, &String)| match best.meaning(at, name) {
+            Some(Meaning::TlsVersion) => Column::TlsVersion(used.next(name)),
+            Some(meaning) => Column::Field(meaning),
+            None => Column::Other(used.next(name)),
+        };
+        let list = names.iter().enumerate().map(column).collect();
         let are_of_cloudfront = names.iter().any(|name| name.starts_with("x-edge-"));
         Self { list, are_of_cloudfront }
     }
 }
 
-/// Whether a date has its time of day beside it, and local ones are needed: UTC goes before them.
-fn is_of_a_time(meaning: Meaning, has: &impl Fn(Meaning) -> bool) -> bool {
-    match meaning {
-        Meaning::Date => has(Meaning::Time),
-        Meaning::LocalDate => has(Meaning::LocalTime) && !has(Meaning::Time),
-        Meaning::LocalTime => has(Meaning::LocalDate) && !has(Meaning::Time),
-        _ => true,
+/// Of what columns mean, which one fills each field.
+struct Best(Vec<(Meaning, u8, usize)>);
+
+impl Best {
+    fn of(names: &[String]) -> Self {
+        let mut best: Vec<(Meaning, u8, usize)> = Vec::new();
+        for (at, name) in names.iter().enumerate() {
+            let Some((meaning, certainty)) = meaning(name) else { continue };
+            // There are few meanings, however many columns there are.
+            match best.iter_mut().find(|(known, ..)| *known == meaning) {
+                Some((_, known, place)) if certainty < *known => (*known, *place) = (certainty, at),
+                Some(_) => {}
+                None => best.push((meaning, certainty, at)),
+            }
+        }
+        Self(best)
+    }
+
+    fn has(&self, wanted: Meaning) -> bool {
+        self.0.iter().any(|(meaning, ..)| *meaning == wanted)
+    }
+
+    /// The field that the column at this place fills, if it is the one.
+    fn meaning(&self, at: usize, name: &str) -> Option<Meaning> {
+        let (meaning, _) = meaning(name)?;
+        let is_best = self.0.iter().any(|(known, _, place)| (*known, *place) == (meaning, at));
+        (is_best && self.is_of_a_time(meaning)).then_some(meaning)
+    }
+
+    /// Whether a date has its time of day beside it, and local ones are needed: UTC goes before them.
+    fn is_of_a_time(&self, meaning: Meaning) -> bool {
+        match meaning {
+            Meaning::Date => self.has(Meaning::Time),
+            Meaning::LocalDate => self.has(Meaning::LocalTime) && !self.has(Meaning::Time),
+            Meaning::LocalTime => self.has(Meaning::LocalDate) && !self.has(Meaning::Time),
+            _ => true,
+        }
     }
 }
 
-/// The name in a document of a column called `name`, which none of those before it has.
-fn unused_name(before: &[Column], name: &str) -> Name<'static> {
-    let name = name.trim_end_matches(')');
-    let is_used = |candidate: &Name<'static>| {
-        before.iter().any(|column| match column {
-            Column::Other(used) | Column::TlsVersion(used) => used == candidate,
-            Column::Field(_) => false,
-        })
-    };
-    let mut candidate = Name::cleaned("w3c", name);
-    let first = candidate.clone();
-    let mut number = 1;
-    while is_used(&candidate) {
-        number += 1;
-        candidate = first.numbered(number);
+/// The names of columns that have no place in ECS, and the last number that was put behind each.
+struct UsedNames(HashMap<String, usize>);
+
+impl UsedNames {
+    /// The name in a document of a column called `name`, which none of those before it has.
+    fn next(&mut self, name: &str) -> Name<'static> {
+        let first = Name::cleaned("w3c", name.trim_end_matches(')'));
+        loop {
+            let Some(last) = self.0.get_mut(first.as_str()) else {
+                self.0.insert(first.as_str().to_owned(), 1);
+                return first;
+            };
+            *last += 1;
+            let candidate = first.numbered(*last);
+            if let Entry::Vacant(place) = self.0.entry(candidate.as_str().to_owned()) {
+                place.insert(1);
+                return candidate;
+            }
+        }
     }
-    candidate
 }

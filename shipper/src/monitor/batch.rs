@@ -6,9 +6,13 @@ use std::time::Instant;
 
 use omphalos_common::event::DocumentId;
 use omphalos_transport::batch::{Batch, Chunk};
+use omphalos_transport::wire::MAX_DOCUMENTS;
 
 use crate::monitor::position::clock::LineSource;
 use crate::monitor::read::tail::TailId;
+
+/// A batch is full with so many documents: those of the line that fills it have room behind them.
+const MOST_DOCUMENTS: usize = MAX_DOCUMENTS / 10 * 9;
 
 /// Whose a chunk is: which of its file it is, to be told when it is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub struct OpenBatch {
     /// Whom to tell when the batch is confirmed.
     owners: Vec<Owner>,
     dataset: Arc<str>,
+    /// How many documents are in the chunks that are ended.
+    documents: usize,
     opened: Instant,
     ids: Vec<DocumentId>,
     days: Vec<i32>,
@@ -60,6 +66,7 @@ impl OpenBatch {
             batch: Batch { body, chunks: Vec::new() },
             owners: Vec::new(),
             dataset,
+            documents: 0,
             opened: Instant::now(),
             ids: Vec::new(),
             days: Vec::new(),
@@ -101,6 +108,7 @@ impl OpenBatch {
         range: Range<u64>,
     ) {
         self.owners.push(owner);
+        self.documents += self.ids.len();
         self.untimed_of_chunks.push(std::mem::take(&mut self.untimed));
         self.batch.chunks.push(Chunk {
             source: Arc::from(origin.source.to_string()),
@@ -120,9 +128,9 @@ impl OpenBatch {
         self.needs_save = self.needs_save.max(number);
     }
 
-    /// Whether it has `limit` bytes.
+    /// Whether it has `limit` bytes, or as many documents as a message may have.
     pub fn is_full(&self, limit: usize) -> bool {
-        self.batch.body.len() >= limit
+        self.batch.body.len() >= limit || self.documents + self.ids.len() >= MOST_DOCUMENTS
     }
 
     /// Whether there is nothing in it.
@@ -143,5 +151,28 @@ impl OpenBatch {
             untimed: self.untimed_of_chunks,
             needs_save: self.needs_save,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omphalos_common::event::SourceId;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_full_before_it_has_more_documents_than_a_message_may_have() {
+        let mut batch = OpenBatch::new(Arc::from("d"), Vec::new());
+        let mut chunk = 0;
+        while !batch.is_full(usize::MAX) {
+            for _ in 0..1000 {
+                batch.add(DocumentId::from_bytes([0; 16]), 0, 0);
+            }
+            let origin = LineSource { source: SourceId::from_random(1), id_version: 2 };
+            let owner = Owner { tail: TailId::default(), chunk };
+            batch.end_chunk(owner, origin, &Arc::from("/x"), 0..1);
+            chunk += 1;
+        }
+        assert_eq!(batch.close().batch.documents(), MOST_DOCUMENTS);
     }
 }

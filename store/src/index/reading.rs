@@ -27,6 +27,14 @@ use super::values::{Given, leaf, parse_date};
 use crate::error::ApiError;
 use crate::mapping::{FieldKind, Guess, MOST_DEPTH, MappedField, Mapping, PRIMARY_TERM, Target};
 
+/// No field has a longer path: each value that is not indexed has it beside it, and so has the mapping.
+const LONGEST_PATH: usize = 4096;
+
+/// What is written of paths beside values takes so many times the room of the document at most, and so
+/// many bytes more: each path may be around all values.
+const MOST_TIMES: usize = 16;
+const ROOM: usize = 64 * 1024;
+
 /// Who maps fields that are new.
 pub trait Learn {
     /// Maps a field after its first value, or says how it is mapped meanwhile; `None` where it
@@ -92,6 +100,8 @@ struct Sink<'a> {
     literals: Literals,
     /// The fields of which values are not indexed.
     ignored: HashSet<String>,
+    /// So many bytes of paths may be written beside values.
+    room: usize,
     /// Whether there was a `_doc_count`.
     is_counted: bool,
     problem: Option<ApiError>,
@@ -99,6 +109,7 @@ struct Sink<'a> {
 
 impl<'a> Sink<'a> {
     fn new(document: Incoming, mapping: &'a Mapping, learn: &'a dyn Learn) -> Self {
+        let room = document.source.len().saturating_mul(MOST_TIMES).saturating_add(ROOM);
         Self {
             document: Box::new(document),
             mapping,
@@ -108,6 +119,7 @@ impl<'a> Sink<'a> {
             numbers: 0,
             literals: Literals::default(),
             ignored: HashSet::new(),
+            room,
             is_counted: false,
             problem: None,
         }
@@ -148,6 +160,9 @@ impl<'a> Sink<'a> {
         let start = self.path.len();
         self.path.push_str(path);
         let found = found.map_err(|why| self.nowhere(&name, &why))?;
+        if self.path.len() > LONGEST_PATH && !found.is_unseen() {
+            return Err(self.too_long());
+        }
         if path.contains('.') && !found.is_unseen() {
             self.check_depth(self.parts() - 1)?;
             if let (At::Unmapped, Some((objects, _))) = (found, self.path.rsplit_once('.')) {
@@ -273,6 +288,9 @@ impl<'a> Sink<'a> {
 
     /// Notes in `_ignored` that a value of the field where we are, or of one below it, is not indexed.
     fn ignore(&mut self, subfield: &str) {
+        if !self.pays(self.path.len() + subfield.len()) {
+            return;
+        }
         let dot = if subfield.is_empty() { "" } else { "." };
         let path = format!("{}{dot}{subfield}", self.path);
         if !self.ignored.contains(&path) {
@@ -282,12 +300,19 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// Whether there is room for so many bytes more of a path.
+    fn pays(&mut self, bytes: usize) -> bool {
+        let room = self.room.checked_sub(bytes);
+        self.room = room.unwrap_or_default();
+        room.is_some()
+    }
+
     /// A whole number that its field cannot have is found by its digits.
     fn keep_beyond(&mut self, kind: &FieldKind, given: &Given<'_>) {
         if *kind != FieldKind::Long || !matches!(given, Given::Beyond(_) | Given::Text(..)) {
             return;
         }
-        if let Some(digits) = beyond(&given.text()) {
+        if let Some(digits) = beyond(&given.text()).filter(|_| self.pays(self.path.len())) {
             let path = Arc::from(format!("{BEYOND}.{}", self.path));
             self.document.add(Target::Later(path), Leaf::Text(digits.into()));
         }

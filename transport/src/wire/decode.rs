@@ -12,8 +12,10 @@ use omphalos_common::numbers::at_most;
 
 use super::{
     BATCH_VERSION, CONTENT_TYPE_BATCH, CONTENT_TYPE_JSON, CONTENT_TYPE_NDJSON, Document,
-    MAX_DECODED_BYTES, MAX_ID_BYTES, Parcel, WireError, foreign, shortened,
+    MAX_DECODED_BYTES, MAX_DOCUMENTS, MAX_ID_BYTES, Parcel, WireError, foreign, shortened,
 };
+
+const TOO_LARGE: WireError = WireError::TooLarge { limit: MAX_DECODED_BYTES };
 
 /// zstd's own default limit on a frame's window: 128 MiB would be 27; documents never need it.
 const ZSTD_WINDOW_LOG_MAX: u32 = 26;
@@ -61,7 +63,7 @@ pub fn decode(envelope: &Envelope<'_>, body: &[u8]) -> Result<Parcel, WireError>
 fn decompress(encoding: &str, body: &[u8]) -> Result<Vec<u8>, WireError> {
     // Codings have no case either (RFC 9110, 8.4.1).
     match encoding.to_ascii_lowercase().as_str() {
-        "" | "identity" if body.len() > MAX_DECODED_BYTES => Err(WireError::TooLarge),
+        "" | "identity" if body.len() > MAX_DECODED_BYTES => Err(TOO_LARGE),
         "" | "identity" => Ok(body.to_vec()),
         "zstd" => {
             let failed = |error: std::io::Error| WireError::Compression {
@@ -93,13 +95,13 @@ fn read_bounded(
 ) -> Result<std::io::Result<Vec<u8>>, WireError> {
     let limit = MAX_DECODED_BYTES as u64;
     if announced.is_some_and(|size| size > limit) {
-        return Err(WireError::TooLarge);
+        return Err(TOO_LARGE);
     }
     // One byte more than announced, so that the reader meets the end without growing the buffer.
     let capacity = at_most(announced.unwrap_or(0), MAX_DECODED_BYTES) + 1;
     let mut text = Vec::with_capacity(capacity);
     match reader.take(limit + 1).read_to_end(&mut text) {
-        Ok(_) if text.len() > MAX_DECODED_BYTES => Err(WireError::TooLarge),
+        Ok(_) if text.len() > MAX_DECODED_BYTES => Err(TOO_LARGE),
         Ok(_) => Ok(Ok(text)),
         Err(error) => Ok(Err(error)),
     }
@@ -110,10 +112,18 @@ fn decode_batch(sender: Origin, text: Vec<u8>) -> Result<Parcel, WireError> {
     let mut line_feeds = memchr_iter(b'\n', &text);
     let header_end =
         line_feeds.next().ok_or_else(|| bad_header("the first line does not end".to_owned()))?;
-    let header: HeaderIn<'_> = serde_json::from_slice(text.get(..header_end).unwrap_or_default())
-        .map_err(|error| bad_header(error.to_string()))?;
+    if line_feeds.clone().count() > MAX_DOCUMENTS {
+        return Err(WireError::TooMany { what: "documents" });
+    }
+    let header = text.get(..header_end).unwrap_or_default();
+    check_header(header)?;
+    let header: HeaderIn<'_> =
+        serde_json::from_slice(header).map_err(|error| bad_header(error.to_string()))?;
     if header.v != BATCH_VERSION {
         return Err(bad_header(format!("version {}, expected {BATCH_VERSION}", header.v)));
+    }
+    if header.chunks.len() > MAX_DOCUMENTS {
+        return Err(WireError::TooMany { what: "chunks" });
     }
     let announced: usize = header.chunks.iter().map(|chunk| chunk.ids.len()).sum();
     let mut documents = Vec::with_capacity(announced);
@@ -149,6 +159,16 @@ fn decode_batch(sender: Origin, text: Vec<u8>) -> Result<Parcel, WireError> {
     // A relay says of whom it took datagrams that were not sealed, and has given them their ids.
     let origin = if header.foreign { Origin::Foreign } else { sender };
     Ok(Parcel { text, documents, made_at, origin, ..Parcel::default() })
+}
+
+/// Refuses a header in which stands far more than the largest message has, before it is read into memory
+/// that would be many times as large: a comma stands behind each id, day and member.
+pub(crate) fn check_header(header: &[u8]) -> Result<(), WireError> {
+    const MOST_COMMAS: usize = 16 * MAX_DOCUMENTS;
+    if memchr_iter(b',', header).count() > MOST_COMMAS {
+        return Err(WireError::TooMany { what: "ids, days and chunks in its header" });
+    }
+    Ok(())
 }
 
 pub(crate) fn bad_count(announced: usize, found: usize) -> WireError {

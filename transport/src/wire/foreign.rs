@@ -78,15 +78,16 @@ const MOST_REFUSED: usize = 100;
 /// not take the others with it.
 pub(super) fn decode_lines(envelope: &Envelope<'_>, text: &[u8]) -> Result<Parcel, WireError> {
     let mut parcel = empty(envelope);
-    for (number, line) in without_mark(text).split(|byte| *byte == b'\n').enumerate() {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            continue;
-        }
+    let lines = without_mark(text).split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
+    if lines.clone().nth(super::MAX_DOCUMENTS).is_some() {
+        return Err(WireError::TooMany { what: "lines" });
+    }
+    for (number, line) in lines {
         match push(&mut parcel, envelope, line, number + 1) {
             Ok(()) => {}
             // The bound on what a message may hold is one of all its lines together.
-            Err(WireError::TooLarge) => return Err(WireError::TooLarge),
+            Err(error @ WireError::TooLarge { .. }) => return Err(error),
             Err(error) if parcel.refused.len() >= MOST_REFUSED => return Err(error),
             Err(error) => parcel.refused.push((error, line.to_vec())),
         }
@@ -126,7 +127,7 @@ fn push(
     }
     let end = parcel.text.len();
     if end > super::MAX_DECODED_BYTES {
-        return Err(WireError::TooLarge);
+        return Err(WireError::TooLarge { limit: super::MAX_DECODED_BYTES });
     }
     parcel.text.push(b'\n');
     parcel.documents.push(Document {

@@ -12,7 +12,7 @@ mod foreign;
 mod tests;
 
 pub use decode::{Envelope, decode};
-pub(super) use decode::{bad_count, check_dataset, check_object, to_u32};
+pub(super) use decode::{bad_count, check_dataset, check_header, check_object, to_u32};
 pub use encode::{Encoder, SingleFiling, encode_single};
 
 use std::sync::Arc;
@@ -34,6 +34,10 @@ const BATCH_VERSION: u32 = 1;
 /// The most that a message may hold once decompressed, in bytes: a bound on what one hostile
 /// message can make the indexer allocate.
 pub const MAX_DECODED_BYTES: usize = 64 * 1024 * 1024;
+
+/// No message holds more documents, nor more chunks or parts of files: each of them costs memory beside
+/// its bytes, and nothing is said about how few of these it has.
+pub const MAX_DOCUMENTS: usize = 100_000;
 
 /// The longest `_id` that Elasticsearch accepts, in bytes.
 const MAX_ID_BYTES: usize = 512;
@@ -94,9 +98,24 @@ pub enum WireError {
         /// What the decoder says.
         reason: String,
     },
-    /// More than [`MAX_DECODED_BYTES`].
-    #[error("holds more than {MAX_DECODED_BYTES} bytes when decompressed")]
-    TooLarge,
+    /// More bytes than a message of its road may hold.
+    #[error("holds more than {limit} bytes when decompressed, expected at most that many")]
+    TooLarge {
+        /// So many may be in it.
+        limit: usize,
+    },
+    /// More than [`MAX_DOCUMENTS`] of something.
+    #[error("holds more than {MAX_DOCUMENTS} {what}, expected at most that many in one message")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+    },
+    /// What the process did not survive.
+    #[error("the indexer died {deaths} times while it read this message, so it is not read again")]
+    Deadly {
+        /// How often.
+        deaths: u32,
+    },
     /// The first line of a batch is not its header.
     #[error("bad batch header: {reason}")]
     Header {
@@ -142,11 +161,12 @@ pub enum WireError {
 
 impl WireError {
     /// All names that [`Self::kind`] gives.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 11] = [
         "bad_content_type",
         "bad_content_encoding",
         "bad_compression",
         "too_large",
+        "deadly",
         "bad_header",
         "bad_count",
         "bad_id",
@@ -161,7 +181,8 @@ impl WireError {
             Self::ContentType { .. } => "bad_content_type",
             Self::ContentEncoding { .. } => "bad_content_encoding",
             Self::Compression { .. } => "bad_compression",
-            Self::TooLarge => "too_large",
+            Self::TooLarge { .. } | Self::TooMany { .. } => "too_large",
+            Self::Deadly { .. } => "deadly",
             Self::Header { .. } => "bad_header",
             Self::Count { .. } => "bad_count",
             Self::Id { .. } => "bad_id",

@@ -147,11 +147,44 @@ fn damaged_and_oversized_messages_are_refused() {
     assert!(["bad_compression", "bad_header", "bad_count"].contains(&kind), "{kind}");
     assert_eq!(decode_ours(b"not zstd").unwrap_err().kind(), "bad_compression");
     let bomb = zstd::encode_all(&vec![b' '; MAX_DECODED_BYTES + 1][..], 1).unwrap();
-    assert_eq!(decode_ours(&bomb).unwrap_err(), WireError::TooLarge);
+    assert_eq!(decode_ours(&bomb).unwrap_err(), WireError::TooLarge { limit: MAX_DECODED_BYTES });
     let brotli = decode(&envelope(CONTENT_TYPE_JSON, "br"), b"{}").unwrap_err();
     assert_eq!(brotli.kind(), "bad_content_encoding");
     let xml = decode(&envelope("text/xml", ""), b"<a/>").unwrap_err();
     assert_eq!(xml.kind(), "bad_content_type");
+}
+
+#[test]
+fn more_documents_and_chunks_than_a_message_may_have_are_refused_and_so_many_are_read() {
+    let refused = |text: &str, what: &'static str| {
+        assert_eq!(decode_plain_batch(text), WireError::TooMany { what });
+    };
+    let header =
+        |chunks: &str| format!("{{\"v\":1,\"host\":\"h\",\"at\":1,\"chunks\":[{chunks}]}}\n");
+    let chunk = |ids: usize| {
+        let (ids, days) = (vec!["\"a\""; ids].join(","), vec!["1"; ids].join(","));
+        format!("{{\"dataset\":\"d\",\"ids\":[{ids}],\"days\":[{days}]}}")
+    };
+    let documents = |count: usize| "{}\n".repeat(count);
+    let most = header(&chunk(MAX_DOCUMENTS)) + &documents(MAX_DOCUMENTS);
+    let parcel = decode(&envelope(CONTENT_TYPE_BATCH, ""), most.as_bytes()).unwrap();
+    assert_eq!(parcel.documents.len(), MAX_DOCUMENTS);
+    let one_more = MAX_DOCUMENTS + 1;
+    refused(&(header(&chunk(one_more)) + &documents(one_more)), "documents");
+    refused(&(header(&chunk(1)) + &documents(one_more)), "documents");
+    refused(&(header(&vec![chunk(0); one_more].join(",")) + &documents(1)), "chunks");
+    let ids = format!(
+        "{{\"dataset\":\"d\",\"ids\":[{}\"\"],\"days\":[]}}",
+        "\"\",".repeat(20 * MAX_DOCUMENTS)
+    );
+    refused(&(header(&ids) + &documents(1)), "ids, days and chunks in its header");
+    let lines = |text: String| decode(&envelope(CONTENT_TYPE_NDJSON, ""), text.as_bytes());
+    assert_eq!(
+        lines("\n".repeat(one_more) + &documents(MAX_DOCUMENTS)).unwrap().documents.len(),
+        MAX_DOCUMENTS
+    );
+    assert_eq!(lines(documents(one_more)).unwrap_err(), WireError::TooMany { what: "lines" });
+    assert_eq!(lines("x\n".repeat(one_more)).unwrap_err(), WireError::TooMany { what: "lines" });
 }
 
 #[test]
@@ -433,7 +466,8 @@ fn all_kinds_of_errors_are_listed() {
         WireError::ContentType { found: text() },
         WireError::ContentEncoding { found: text() },
         WireError::Compression { encoding: "zstd", reason: text() },
-        WireError::TooLarge,
+        WireError::TooMany { what: "documents" },
+        WireError::Deadly { deaths: 2 },
         WireError::Header { reason: text() },
         WireError::Count { what: "ids", announced: 1, found: 2 },
         WireError::Id { id: text() },

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Monitor, Stage};
+use super::{Monitor, PART, Stage};
 use crate::books::Held;
 use crate::monitor::batch::OpenBatch;
 use crate::monitor::read::fit::looks as looks_like;
@@ -140,7 +140,10 @@ impl Monitor {
             batch_bytes,
             now_millis: now_millis(),
         };
+        let (path, offset) = (tail.path.display(), tail.reads_from());
+        self.health.begin(PART, format!("{path} from byte {offset}"));
         let result = work(tail, &mut tools);
+        self.health.done(PART);
         let held = Held { before: held_before, after: tail.held() };
         let counts = tail.take_counts();
         if counts.untimed > 0 && self.options.says_untimed && tail.tells_of_untimed() {

@@ -290,6 +290,11 @@ impl Tail {
         self.handle.metadata(&self.path)
     }
 
+    /// Where the next read begins.
+    pub fn reads_from(&self) -> u64 {
+        self.searched.as_ref().map_or(self.next.offset, |searched| searched.offset)
+    }
+
     /// How many bytes there are that are not confirmed, as far as the last scan and reading tell.
     pub fn lag(&self) -> u64 {
         // Of an archive only the compressed size is known before it is read.

@@ -4,6 +4,7 @@
 mod items;
 mod print;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -94,10 +95,16 @@ impl<'a> Bulk<'a> {
 
     fn run(mut self) -> Vec<Item> {
         let mut by_index: Vec<(Arc<str>, Vec<usize>)> = Vec::new();
+        let mut known: HashMap<Arc<str>, usize> = HashMap::new();
         for (place, item) in self.items.iter().enumerate().filter(|(_, item)| item.result.is_none())
         {
-            // Nearly always the last one, or one of few.
-            match by_index.iter_mut().rev().find(|(name, _)| *name == item.index) {
+            // Nearly always the last one.
+            if let Some((_, places)) = by_index.last_mut().filter(|(name, _)| *name == item.index) {
+                places.push(place);
+                continue;
+            }
+            let of_index = *known.entry(Arc::clone(&item.index)).or_insert(by_index.len());
+            match by_index.get_mut(of_index) {
                 Some((_, places)) => places.push(place),
                 None => by_index.push((Arc::clone(&item.index), vec![place])),
             }

@@ -1,7 +1,7 @@
 //! What a document is refused with.
 
-use super::Sink;
 use super::place::Nowhere;
+use super::{LONGEST_PATH, Sink};
 use crate::error::ApiError;
 use crate::mapping::{DOC_COUNT, MappedField};
 
@@ -52,6 +52,15 @@ impl Sink<'_> {
             "Field [{DOC_COUNT}] must be a positive integer, and only one."
         ));
         self.no_value(DOC_COUNT, DOC_COUNT, value).with("caused_by", cause.cause())
+    }
+
+    /// A path is longer than any field's.
+    pub fn too_long(&self) -> ApiError {
+        refused(format!(
+            "failed to parse: the path of field [{}] has {} bytes, expected at most {LONGEST_PATH}",
+            preview(&self.path),
+            self.path.len()
+        ))
     }
 
     /// Nothing can stand under a name.

@@ -257,3 +257,27 @@ fn objects_are_no_more_than_an_index_may_have_fields() {
     let read = index.read(&body, 0..body.len(), "x", &index.mapping());
     assert!(read.unwrap_err().reason.contains("Limit of total fields"));
 }
+
+#[test]
+fn paths_take_no_more_room_than_their_document_allows() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = index(&directory);
+    let read = |text: &str| {
+        let body = Arc::new(text.to_owned());
+        read((&body, 0..body.len()), "x", index.own, &index.mapping(), &Draft::of(&index))
+    };
+    let long = "a".repeat(LONGEST_PATH);
+    let problem = read(&format!(r#"{{"{long}":{{"b":1}}}}"#)).unwrap_err();
+    assert!(problem.reason.contains("has 4098 bytes, expected at most 4096"), "{}", problem.reason);
+    // What is not looked at may be called anything.
+    assert!(read(&format!(r#"{{"unmerged":{{"{long}":{{"b":1}}}}}}"#)).is_ok());
+    // A long path around many values that are not indexed.
+    let name = "b".repeat(LONGEST_PATH - 10);
+    assert!(read(&format!(r#"{{"{name}":1}}"#)).is_ok());
+    let many = ",99999999999999999999".repeat(5000);
+    let text = format!(r#"{{"{name}":[1{many}]}}"#);
+    let document = read(&text).unwrap();
+    let paths: usize = document.later.iter().map(|(path, _)| path.len()).sum();
+    assert!(paths <= MOST_TIMES * text.len() + ROOM + 20 * document.later.len(), "{paths}");
+    assert!(!document.later.is_empty());
+}

@@ -9,7 +9,8 @@ use zstd::dict::DecoderDictionary;
 use super::{DICTIONARY, DICTIONARY_VERSION, HASH, Head, MAX_TEXT, TEXT_VERSION};
 use crate::message::Origin;
 use crate::wire::{
-    Document, MAX_DECODED_BYTES, Parcel, WireError, bad_count, check_dataset, check_object, to_u32,
+    Document, MAX_DECODED_BYTES, MAX_DOCUMENTS, Parcel, WireError, bad_count, check_dataset,
+    check_header, check_object, to_u32,
 };
 use omphalos_common::event::{DocumentId, ID_BYTES, day_of, foreign_id};
 
@@ -91,7 +92,7 @@ impl Opener {
         let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         if length > limit {
-            return Err(WireError::TooLarge);
+            return Err(WireError::TooLarge { limit });
         }
         let (ids, frame) = read_ids(documents, rest).ok_or_else(short)?;
         let mut text = Vec::with_capacity(length);
@@ -143,10 +144,15 @@ fn read_number(bytes: &[u8]) -> Option<(i64, &[u8])> {
 fn assemble(text: Vec<u8>, ids: &[DocumentId]) -> Result<Content, WireError> {
     let mut line_feeds = memchr_iter(b'\n', &text);
     let end = line_feeds.next().ok_or_else(|| bad_header("the first line does not end".into()))?;
-    let head: Head<'_> = serde_json::from_slice(text.get(..end).unwrap_or_default())
-        .map_err(|error| bad_header(error.to_string()))?;
+    let head = text.get(..end).unwrap_or_default();
+    check_header(head)?;
+    let head: Head<'_> =
+        serde_json::from_slice(head).map_err(|error| bad_header(error.to_string()))?;
     if head.v != TEXT_VERSION {
         return Err(bad_header(format!("version {}, expected {TEXT_VERSION}", head.v)));
+    }
+    if head.parts.len() > MAX_DOCUMENTS {
+        return Err(WireError::TooMany { what: "parts" });
     }
     let mut parts = Vec::with_capacity(head.parts.len());
     let mut documents = Vec::with_capacity(ids.len());

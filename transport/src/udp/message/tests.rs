@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::batch::{Batch, Chunk};
+use crate::wire::{MAX_DECODED_BYTES, MAX_DOCUMENTS, WireError};
 use omphalos_common::event::{DocumentId, SourceId};
 use omphalos_common::ids::IdMaker;
 
@@ -193,5 +194,30 @@ proptest! {
         let at = at % message.len();
         message[at] = byte;
         drop(opener.open(usize::from(count), &message, true));
+    }
+}
+
+#[test]
+fn a_message_with_more_parts_than_it_may_have_is_refused() {
+    let part = r#"{"source":"","path":"","dataset":"d","start":0,"end":0,"count":0}"#;
+    let opened = |parts: usize| {
+        let parts = vec![part; parts].join(",");
+        let text = format!("{{\"v\":1,\"host\":\"h\",\"at\":1,\"parts\":[{parts}]}}\n");
+        let mut message = vec![DICTIONARY_VERSION];
+        message.extend_from_slice(&u32::try_from(text.len()).unwrap().to_be_bytes());
+        message.extend_from_slice(&[0; 4]);
+        message.extend_from_slice(&zstd::encode_all(text.as_bytes(), 1).unwrap());
+        Opener::new().unwrap().open(0, &message, true)
+    };
+    assert_eq!(opened(MAX_DOCUMENTS).unwrap().parts.len(), MAX_DOCUMENTS);
+    assert_eq!(opened(MAX_DOCUMENTS + 1).unwrap_err(), WireError::TooMany { what: "parts" });
+}
+
+#[test]
+fn the_limit_that_is_told_is_the_one_in_force() {
+    let message = [&[DICTIONARY_VERSION][..], &[0xff; 4], &[0; 4]].concat();
+    for (in_pieces, limit) in [(false, MAX_TEXT), (true, MAX_DECODED_BYTES)] {
+        let refused = Opener::new().unwrap().open(0, &message, in_pieces).unwrap_err();
+        assert_eq!(refused, WireError::TooLarge { limit });
     }
 }
