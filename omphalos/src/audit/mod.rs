@@ -37,6 +37,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use omphalos_common::clean::clean;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_indexer::elasticsearch::{Client, IndexNames};
 use omphalos_shipper::config::TransportKind;
@@ -169,7 +171,7 @@ impl Session {
     }
 
     fn print(&self, outcomes: &[Outcome]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = printed(Form::Plain);
         for outcome in outcomes {
             outcome.write(&mut out, &self.groups)?;
         }
@@ -199,7 +201,7 @@ impl Session {
         let files: Vec<_> = outcomes.iter().map(|one| one.to_json(&self.groups)).collect();
         let missing: u64 = outcomes.iter().map(Outcome::missing).sum();
         let whole = json!({ "files": files, "missing": missing, "messages_waiting": self.waiting });
-        writeln!(io::stdout().lock(), "{whole}")
+        writeln!(printed(Form::Json), "{whole}")
     }
 
     /// Ships what is missing, if that is wanted, and waits for it.
@@ -291,6 +293,6 @@ impl Session {
         if self.options.json {
             return Ok(());
         }
-        writeln!(io::stdout().lock(), "{text}")
+        writeln!(printed(Form::Plain), "{}", clean(text))
     }
 }

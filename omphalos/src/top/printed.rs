@@ -149,7 +149,7 @@ impl Figured {
 
 fn line(out: &mut String, name: &str, text: &str) {
     // Writing to a string cannot fail.
-    writeln!(out, "{name:<9}{text}").unwrap_or_default();
+    writeln!(out, "{name:<9}{}", clean(text)).unwrap_or_default();
 }
 
 fn write_summary(out: &mut String, summary: &Summary, failures: u64) {

@@ -212,6 +212,14 @@ impl Files {
         self.inputs.iter().any(|input| input.watched.owns(path))
     }
 
+    /// Whether what was opened at this path may be read: no link led to it that is not to be followed.
+    pub fn permits(&self, path: &Path, content: &Content) -> bool {
+        let concerned = self.inputs.iter().filter(|input| input.watched.concerns(path));
+        concerned
+            .into_iter()
+            .all(|input| content.file().is_none_or(|file| input.watched.permit(path, file).is_ok()))
+    }
+
     /// The checkpoint's entries: files being read, and files remembered.
     pub fn entries(&self, now: i64) -> Vec<Entry> {
         let absent = self.remembered.iter();
