@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::run::Alone;
 
-/// More than a process may have descriptors, usually.
-const HALF_REQUESTS: usize = 1_200;
+/// As many as wait with the system, and nearly as many as a process has descriptors, usually.
+const HALF_REQUESTS: usize = 1_000;
 const LINE: &str = "{\"create\":{}}\n{\"a\":1}\n";
 
 fn status(address: &str, request: &str) -> u16 {
