@@ -14,7 +14,7 @@ use omphalos_common::heartbeat::{Host, Maker, Now, Service};
 use omphalos_tests::{Exited, Program};
 use omphalos_transport::udp::{Ledger, LedgerFile, StreamAccount, Totals};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::run::Alone;
 
@@ -48,6 +48,14 @@ fn log(directory: &Path) -> String {
     path.display().to_string()
 }
 
+fn heartbeat() -> Value {
+    let host = Host { name: HOSTILE.to_owned(), id: None };
+    let service = Service { name: HOSTILE.to_owned(), version: HOSTILE.to_owned() };
+    let now = Now { problems: vec![HOSTILE.to_owned()], ..Now::default() };
+    let heartbeat = Maker::new(host, service, "", Duration::from_secs(30)).make(now);
+    serde_json::to_value(&heartbeat).expect("a heartbeat")
+}
+
 #[test]
 fn no_command_says_what_strangers_wrote_as_it_is() {
     let alone = Alone::new();
@@ -59,12 +67,7 @@ fn no_command_says_what_strangers_wrote_as_it_is() {
     let mut store = alone.start_store();
     let elastic = alone.elastic();
     elastic.wait_for_count(3);
-    let host = Host { name: HOSTILE.to_owned(), id: None };
-    let service = Service { name: HOSTILE.to_owned(), version: HOSTILE.to_owned() };
-    let now = Now { problems: vec![HOSTILE.to_owned()], ..Now::default() };
-    let heartbeat = Maker::new(host, service, "", Duration::from_secs(30)).make(now);
-    let heartbeat = serde_json::to_value(&heartbeat).expect("a heartbeat");
-    elastic.must(Method::POST, "omphalos-fleet-2026.11/_doc", &heartbeat);
+    elastic.must(Method::POST, "omphalos-fleet-2026.11/_doc", &heartbeat());
 
     harmless(
         "parse",
@@ -157,7 +160,9 @@ fn hostile_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let reply = |mut stream: TcpStream| {
-        stream.read(&mut [0; 16 * 1024]).ok();
+        if !stream.read(&mut [0; 16 * 1024]).is_ok_and(|read| read > 0) {
+            return;
+        }
         let body =
             json!({ "error": { "type": HOSTILE, "reason": HOSTILE }, "status": 400 }).to_string();
         let head = "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\nconnection: close\r\n";

@@ -266,7 +266,7 @@ async fn mget(
     let (parts, body) = request.into_parts();
     let held = service.pressure.read(&parts.headers, body).await?;
     if held.text.len() > LARGEST_MGET {
-        return Err(too_much(format!("of at most {LARGEST_MGET} bytes, not {}", held.text.len())));
+        return Err(too_much(&format!("of at most {LARGEST_MGET} bytes, not {}", held.text.len())));
     }
     let store = service.store;
     in_background(move || {
@@ -276,7 +276,7 @@ async fn mget(
         })?;
         let entries = entries(&wanted, index.as_deref())?;
         if entries.len() > MOST_LOOKED_UP {
-            return Err(too_much(format!("for at most {MOST_LOOKED_UP}, not {}", entries.len())));
+            return Err(too_much(&format!("for at most {MOST_LOOKED_UP}, not {}", entries.len())));
         }
         let mut docs = Vec::with_capacity(entries.len());
         let mut bytes = 0;
@@ -284,7 +284,7 @@ async fn mget(
             let (looked, size) = lookup(&store, (name, id), own.as_ref().unwrap_or(&filter))?;
             bytes += size;
             if bytes > MOST_SHOWN && !docs.is_empty() {
-                return Err(too_much(format!(
+                return Err(too_much(&format!(
                     "for documents of at most {MOST_SHOWN} bytes together"
                 )));
             }
@@ -295,7 +295,7 @@ async fn mget(
     .await
 }
 
-fn too_much(what: String) -> ApiError {
+fn too_much(what: &str) -> ApiError {
     let reason = format!("a request of _mget is {what}, here; ask for them in parts");
     ApiError::new(400, "content_too_long_exception", reason)
 }

@@ -214,9 +214,8 @@ impl Files {
 
     /// Whether what was opened at this path may be read: no link led to it that is not to be followed.
     pub fn permits(&self, path: &Path, content: &Content) -> bool {
-        let concerned = self.inputs.iter().filter(|input| input.watched.concerns(path));
+        let mut concerned = self.inputs.iter().filter(|input| input.watched.concerns(path));
         concerned
-            .into_iter()
             .all(|input| content.file().is_none_or(|file| input.watched.permit(path, file).is_ok()))
     }
 
