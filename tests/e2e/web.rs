@@ -115,9 +115,9 @@ fn one_request_takes_neither_much_memory_nor_long() {
         let answer = request.header("Content-Type", "application/json").send().expect("an answer");
         (answer.status().as_u16(), answer.text().expect("text"))
     };
-    let large = json!({ "text": "x".repeat(8 << 20) });
+    let large = json!({ "@timestamp": "2026-11-22T01:00:00Z", "text": "x".repeat(8 << 20) });
     for number in 0..8 {
-        let (status, answer) = ask(&format!("big/_doc/{number}"), &large);
+        let (status, answer) = ask(&format!("omphalos-big/_doc/{number}"), &large);
         assert_eq!(status, 201, "{answer}");
     }
     let filters: Vec<Value> = (0..1_000).map(|n| json!({ "term": { "n": n } })).collect();
@@ -126,15 +126,15 @@ fn one_request_takes_neither_much_memory_nor_long() {
     let bomb = json!({ "size": 0, "aggs": nested(&nested(&json!({}))) });
     let ids = |count: usize| json!({ "ids": vec!["0"; count] });
     for (path, body, expected) in [
-        ("big/_search", bomb, "at most 10000 aggregations"),
-        ("big/_search", json!({ "size": 8 }), "ask for fewer"),
-        ("big/_search?scroll=1m", json!({ "size": 8 }), "ask for fewer"),
-        ("big/_mget", ids(8), "in parts"),
-        ("big/_mget", ids(20_000), "in parts"),
-        ("big/_search", json!({ "_source": vec!["a*b*c"; 2_000] }), "at most 1000 names"),
-        ("big/_doc/9", json!({ "text": "x".repeat(35 << 20) }), "a document has at most"),
+        ("omphalos-big/_search", bomb, "at most 10000 aggregations"),
+        ("omphalos-big/_search", json!({ "size": 8 }), "ask for fewer"),
+        ("omphalos-big/_search?scroll=1m", json!({ "size": 8 }), "ask for fewer"),
+        ("omphalos-big/_mget", ids(8), "in parts"),
+        ("omphalos-big/_mget", ids(20_000), "in parts"),
+        ("omphalos-big/_search", json!({ "_source": vec!["a*b*c"; 2_000] }), "at most 1000 names"),
+        ("omphalos-big/_doc/9", json!({ "text": "x".repeat(35 << 20) }), "a document has at most"),
         (
-            "big/_search",
+            "omphalos-big/_search",
             json!({ "query": { "query_string": { "query": "text:*x* ".repeat(2_000) } } }),
             "asks too much",
         ),
@@ -145,11 +145,15 @@ fn one_request_takes_neither_much_memory_nor_long() {
             "{path}: {status} {answer:.300}"
         );
     }
-    assert_eq!(ask("big/_search", &json!({ "size": 3 })).0, 200, "what fits is shown");
+    assert_eq!(ask("omphalos-big/_search", &json!({ "size": 3 })).0, 200, "what fits is shown");
     let padding = "y".repeat(7 << 20);
     let scroll = json!({ "size": 1, "query": { "match": { "other": padding } } });
-    let scrolls: Vec<u16> = (0..4).map(|_| ask("big/_search?scroll=1m", &scroll).0).collect();
+    let scrolls: Vec<u16> =
+        (0..4).map(|_| ask("omphalos-big/_search?scroll=1m", &scroll).0).collect();
     assert_eq!(scrolls, [200, 200, 429, 429], "their requests are kept");
+    let found = alone.omphalos("search").args(["--json", "--limit", "8"]).run();
+    assert_eq!(found.code, Some(0), "{:.300}", found.output);
+    assert_eq!(found.output.matches("2026-11-22T01:00:00Z").count(), 8, "in parts");
     assert!(process.peak_memory() < 1 << 30, "{} bytes", process.peak_memory());
     assert_eq!(process.terminate(), Some(0));
 }
