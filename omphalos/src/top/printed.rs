@@ -222,7 +222,7 @@ fn write_table(out: &mut String, top: &Top) {
         }
         writeln!(out, "{name}").unwrap_or_default();
     };
-    write(&HEADS.map(str::to_owned), top.dimension.name());
+    write(&HEADS.map(str::to_owned), &clean(top.dimension.name()));
     for (row, cells) in top.rows.iter().zip(&cells) {
         write(cells, &key(row));
     }
