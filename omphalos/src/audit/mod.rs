@@ -119,7 +119,7 @@ impl Session {
             if let Some(note) = target.note_of_formats() {
                 warn!("{note}");
             }
-            self.progress.begin(name, bytes.map(|found| found.len()));
+            self.progress.begin(&name, bytes.map(|found| found.len()));
             let auditor = Auditor {
                 asker: &self.asker,
                 why_unknown: &self.options.why_unknown,
@@ -227,7 +227,7 @@ impl Session {
         let mut damaged: Vec<&mut Outcome> = Vec::new();
         for outcome in outcomes.iter_mut().filter(|one| one.ranges.missing > 0) {
             if self.may_repair(outcome)? {
-                self.progress.wait_for("shipping what is missing".to_owned());
+                self.progress.wait_for("shipping what is missing");
                 let Audited { target, ids, absent, .. } = &mut outcome.audited;
                 outcome.repaired.shipped =
                     repair::ship(target, *ids, absent, manner, &mut publisher).await?;
