@@ -2,6 +2,7 @@
 //! retry, shutdown, telemetry and its HTTP listener, TLS. Nothing here knows any other crate of ours.
 
 pub mod causes;
+pub mod clean;
 pub mod clock;
 pub mod config;
 pub mod ecs;
@@ -12,7 +13,9 @@ pub mod json;
 pub mod machine;
 pub mod masked;
 pub mod numbers;
+pub mod own_files;
 pub mod page;
+pub mod printed;
 pub mod program;
 pub mod retry;
 pub mod said;

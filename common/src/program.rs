@@ -13,11 +13,14 @@ use tokio::runtime::{Builder, Runtime};
 use tracing::{Level, enabled, error, warn};
 
 use crate::causes::joined;
+use crate::clean::clean_lines;
 use crate::config::{
     About, ConfigError, HasRows, Kind, Loaded, Setting, TableError, Tables, load,
     to_optional_listen,
 };
 use crate::masked::masked;
+use crate::own_files::keep_private;
+use crate::printed::{Form, printed};
 use crate::said;
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
@@ -29,9 +32,15 @@ pub const FAILED: u8 = 1;
 pub const MISUSED: u8 = 2;
 
 /// The rows of [`ProcessSettings`]; `listen` is the help of that one, which names a port.
-pub const fn process_settings(listen: &'static str) -> [Setting; 3] {
+pub const fn process_settings(listen: &'static str) -> [Setting; 4] {
     [
         Setting::new("listen", Kind::Text, listen).about(About::Daemon),
+        Setting::new(
+            "listen_hosts",
+            Kind::List,
+            "Names that clients on this machine, and proxies before it, may ask this process by, such as logs.example.com, beside localhost, this machine's own name and 127.0.0.1: others are refused there, as are the pages of browsers, unless their host is named here.",
+        )
+        .about(About::Daemon),
         Setting::new(
             "log_level",
             Kind::Text,
@@ -54,6 +63,8 @@ pub struct ProcessSettings {
     /// Where it serves what it says of itself.
     #[serde(deserialize_with = "to_optional_listen")]
     pub listen: Option<SocketAddr>,
+    /// By which names it may be asked.
+    pub listen_hosts: Vec<String>,
     /// How much it logs.
     pub log_level: String,
     /// How.
@@ -62,7 +73,19 @@ pub struct ProcessSettings {
 
 impl Default for ProcessSettings {
     fn default() -> Self {
-        Self { listen: None, log_level: "info".to_owned(), log_format: LogFormat::Human }
+        Self {
+            listen: None,
+            listen_hosts: Vec::new(),
+            log_level: "info".to_owned(),
+            log_format: LogFormat::Human,
+        }
+    }
+}
+
+impl ProcessSettings {
+    /// Where it listens, and by which names it may be asked.
+    pub fn listening(&self) -> (Option<SocketAddr>, &[String]) {
+        (self.listen, &self.listen_hosts)
     }
 }
 
@@ -128,7 +151,7 @@ impl Daemon {
 /// Asks the process that runs with the same settings how it is.
 async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     ask_ready(address_to_ask(listen)?).await?;
-    writeln!(std::io::stdout(), "ready")?;
+    writeln!(printed(Form::Plain), "ready")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -166,9 +189,15 @@ pub fn conclude(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     code
 }
 
-/// Says on standard error what is wrong, without what must not be said.
+/// Says on standard error what is wrong, without what must not be said. What stands on a line of its own in
+/// it is indented: nothing that others wrote looks like another complaint.
 pub fn complain(program: &str, what: &str) {
-    tell!("{program}: {}", masked(what));
+    tell!("{program}: {}", masked(what).replace('\n', "\n  "));
+}
+
+/// What every program does first: what this process makes is its user's alone, whatever the umask is.
+pub fn begin() {
+    keep_private();
 }
 
 /// What the command line says; or the exit code where it says nothing that can be done, or asks for
@@ -186,7 +215,7 @@ pub fn arguments(command: Command) -> Result<ArgMatches, ExitCode> {
         let text = error.render();
         let takes_colours = said::takes_colours(&std::io::stderr());
         let text = if takes_colours { text.ansi().to_string() } else { text.to_string() };
-        said::write(masked(&text).as_bytes());
+        said::write(clean_lines(&masked(&text), takes_colours).as_bytes());
         said::flush();
         ExitCode::from(MISUSED)
     })

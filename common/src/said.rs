@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use crate::clean::clean_lines;
+
 /// So much may wait to be written, in bytes, with something for each text.
 const MOST_WAITING: usize = 1024 * 1024;
 /// What a text costs beside its bytes.
@@ -123,7 +125,8 @@ macro_rules! tell {
 
 /// Writes to standard error what [`tell!`](crate::tell!) is given, before it returns if that is taken.
 pub fn tell(text: Arguments<'_>) {
-    write(text.to_string().as_bytes());
+    let text = clean_lines(&text.to_string(), takes_colours(&io::stderr())).into_owned();
+    write(text.as_bytes());
     flush();
 }
 

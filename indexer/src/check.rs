@@ -1,8 +1,10 @@
 //! `omphalos-indexer check`: connects to both sides, declares, and says what it found.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
+use omphalos_common::clean::clean;
 use omphalos_common::masked::masked;
+use omphalos_common::printed::{Form, printed};
 use omphalos_transport::amqp::{Broker, Topology};
 use omphalos_transport::udp::ReceiveOptions;
 
@@ -22,10 +24,10 @@ pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
         broker.then(|| Broker::new(&settings.amqp, "omphalos-indexer check")).transpose()?;
     let mut well = true;
     let mut tell = |found: Result<String, String>| match found {
-        Ok(found) => writeln!(stdout(), "ok       {}", masked(&found)),
+        Ok(found) => writeln!(printed(Form::Plain), "ok       {}", clean(&masked(&found))),
         Err(problem) => {
             well = false;
-            writeln!(stdout(), "problem  {}", masked(&problem))
+            writeln!(printed(Form::Plain), "problem  {}", clean(&masked(&problem)))
         }
     };
     if let Some(broker) = broker {

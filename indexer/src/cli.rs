@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::add_flags;
-use omphalos_common::program::{Daemon, arguments, checked, conclude, until_signals};
+use omphalos_common::program::{Daemon, arguments, begin, checked, conclude, until_signals};
 
 use crate::check::check;
 use crate::config::{Settings, all_settings};
@@ -43,6 +43,7 @@ pub fn command() -> Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    begin();
     match arguments(command()) {
         Ok(given) => conclude("omphalos-indexer", start(&given)),
         Err(code) => code,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
+use omphalos_common::own_files::create_directory;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_transport::Window;
@@ -63,7 +64,7 @@ pub struct Surroundings {
 pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     settings.check()?;
     let surroundings = Surroundings::default();
-    let _serving = serve_at(settings.process.listen, surroundings.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process.listening(), surroundings.telemetry.routes()).await?;
     run_in(surroundings, settings, drain, shutdown).await
 }
 
@@ -143,7 +144,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     }
     let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
     let telemetry = Telemetry::default();
-    let _serving = serve_at(settings.process.listen, telemetry.routes()).await?;
+    let _serving = serve_at(settings.process.listening(), telemetry.routes()).await?;
     let stage = IndexingStage::new(settings, telemetry, true)?;
     info!(
         "omphalos-indexer {} relays {} to {}",
@@ -211,7 +212,7 @@ impl IndexingStage {
             return Ok(None);
         }
         let directory = &self.settings.state_dir;
-        std::fs::create_dir_all(directory).map_err(|error| {
+        create_directory(directory).map_err(|error| {
             ConfigError::invalid(format!(
                 "state_dir: cannot make {}: {error}; choose a directory that this user may write to",
                 directory.display()

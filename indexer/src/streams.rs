@@ -1,11 +1,13 @@
 //! `omphalos-indexer streams`: the account of what came over UDP, and what did not.
 
 use std::fmt::Write as _;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
+use omphalos_common::clean::clean;
 use omphalos_common::config::ConfigError;
+use omphalos_common::printed::{Form, printed};
 use omphalos_transport::udp::{Ledger, LedgerFile, StreamAccount, Totals};
 
 /// Prints the ledger in the state directory, which a running process saves every second.
@@ -24,9 +26,9 @@ pub fn print(state_dir: &Path, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         let text = serde_json::to_string_pretty(&ledger);
         let text = text.map_err(|error| ConfigError::invalid(error.to_string()))?;
-        writeln!(stdout(), "{text}")?;
+        writeln!(printed(Form::Json), "{text}")?;
     } else {
-        stdout().write_all(table(&ledger).as_bytes())?;
+        printed(Form::Plain).write_all(table(&ledger).as_bytes())?;
     }
     Ok(())
 }
@@ -48,8 +50,9 @@ pub fn table(ledger: &Ledger) -> String {
     rows.push(row(("all", "", ""), &counts(&ledger.totals, missing, sent)));
     let mut text = String::new();
     for columns in &rows {
-        let width =
-            |index: usize| rows.iter().map(|row| row.get(index).map_or(0, String::len)).max();
+        let width = |index: usize| {
+            rows.iter().map(|row| row.get(index).map_or(0, |text| text.chars().count())).max()
+        };
         for (index, column) in columns.iter().enumerate() {
             let width = width(index).unwrap_or_default();
             // Writing to a string does not fail.
@@ -78,7 +81,7 @@ fn stream_row(stream: &StreamAccount) -> Vec<String> {
 fn row((stream, host, from): (&str, &str, &str), counts: &[String]) -> Vec<String> {
     [stream, host, from]
         .iter()
-        .map(|text| (*text).to_owned())
+        .map(|text| clean(text).into_owned())
         .chain(counts.iter().cloned())
         .collect()
 }
@@ -102,7 +105,7 @@ fn counts(counts: &Totals, missing: u64, sent: u64) -> [String; 9] {
 fn below(ledger: &Ledger) -> String {
     let totals = &ledger.totals;
     let refused: Vec<String> =
-        totals.refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        totals.refused.iter().map(|(reason, count)| format!("{} {count}", clean(reason))).collect();
     let at = i64::try_from(ledger.at).ok().and_then(|at| Timestamp::from_second(at).ok());
     let lines = [
         (!refused.is_empty()).then(|| format!("refused: {}", refused.join(", "))),

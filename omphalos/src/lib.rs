@@ -25,11 +25,12 @@ use std::process::ExitCode;
 
 use clap::Command;
 use omphalos_common::causes::joined;
-use omphalos_common::program::{MISUSED, arguments, code_of, complain};
+use omphalos_common::program::{MISUSED, arguments, begin, code_of, complain};
 use omphalos_common::said;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    begin();
     let matches = match arguments(command()) {
         Ok(matches) => matches,
         Err(code) => return code,

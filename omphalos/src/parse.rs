@@ -3,13 +3,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{BufWriter, Read, Write, stdin, stdout};
+use std::io::{Read, Write, stdin};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 use omphalos_common::ids::IdKeys;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_shipper::config::{Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
@@ -113,7 +114,7 @@ async fn print(source: Source) -> anyhow::Result<Finished> {
     let (reading, mut batches) = Reading::start(source, &batch, |closed| {
         (std::mem::take(&mut closed.batch.body), std::mem::take(&mut closed.owners))
     })?;
-    let mut output = BufWriter::new(stdout().lock());
+    let mut output = printed(Form::Json);
     while let Some((documents, owners)) = batches.recv().await {
         output.write_all(&documents)?;
         output.flush()?;

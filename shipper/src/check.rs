@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use omphalos_common::clean::clean;
 use omphalos_common::ids::IdKeys;
 use omphalos_common::masked::masked;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::program::{FAILED, MISUSED};
 
 use crate::config::Settings;
@@ -109,7 +111,7 @@ impl Report {
 
     fn line(&mut self, what: &str, text: &str) {
         if self.said.is_ok() {
-            self.said = writeln!(io::stdout(), "{what:<9}{}", masked(text));
+            self.said = writeln!(printed(Form::Plain), "{what:<9}{}", clean(&masked(text)));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Setting, add_flags};
-use omphalos_common::program::{Daemon, arguments, conclude, until_signals};
+use omphalos_common::program::{Daemon, arguments, begin, conclude, until_signals};
 
 use crate::check::check;
 use crate::config::{Settings, all_settings};
@@ -50,6 +50,7 @@ fn positional() -> Vec<Setting> {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    begin();
     match arguments(command()) {
         Ok(given) => conclude("omphalos-shipper", start(&given)),
         Err(code) => code,

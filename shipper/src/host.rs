@@ -1,10 +1,11 @@
 //! Who we are: `host.name` and `host.id`.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use omphalos_common::ids::IdKeys;
 pub use omphalos_common::machine::machine_id;
+use omphalos_common::own_files::{create, create_directory};
 
 use crate::config::Settings;
 use crate::monitor::{Host, StateDir, StateError};
@@ -47,13 +48,13 @@ pub fn known_id(state_dir: &Path) -> std::io::Result<Option<String>> {
 /// # Errors
 /// When `directory` cannot be made or written to.
 pub fn keep_id(other: &Path, directory: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(directory)?;
+    create_directory(directory)?;
     let own = directory.join(HOST_ID_FILE);
     if machine_id().is_none()
         && !own.exists()
         && let Some(id) = known_id(other)?
     {
-        std::fs::write(own, id)?;
+        create(&own)?.write_all(id.as_bytes())?;
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::
     settings.inputs()?;
     settings.id_keys()?;
     let surroundings = Surroundings::default();
-    let _serving = serve_at(settings.process.listen, surroundings.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process.listening(), surroundings.telemetry.routes()).await?;
     run_in(surroundings, settings, once, shutdown).await
 }
 

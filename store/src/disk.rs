@@ -2,9 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::error::StoreError;
 
@@ -21,12 +22,23 @@ pub(crate) struct Lock {
 impl Lock {
     pub(crate) fn take(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("lock");
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let opened = made().truncate(false).open(&path);
         let file = opened.map_err(|error| StoreError::File { path, error })?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| StoreError::Locked(directory.to_owned()))?;
         Ok(Self { _file: file })
     }
+}
+
+/// How a file is made: for its user alone, and not where a link points.
+fn made() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .create(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options
 }
 
 /// The name of the store in a directory, which it tells as its `cluster_uuid`; `None` where there is
@@ -53,7 +65,7 @@ pub(crate) fn identity(directory: &Path) -> Result<String, StoreError> {
 /// When the disk does not take it; the old one is there then.
 pub fn write_durably(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
+    let mut file = made().truncate(true).open(&new)?;
     file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&new, path)?;

@@ -27,4 +27,4 @@ pub mod search;
 
 pub use catalog::{Store, StoreOptions};
 pub use error::{ApiError, StoreError};
-pub use http::serve;
+pub use http::router;

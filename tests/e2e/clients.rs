@@ -103,7 +103,14 @@ fn the_harness_of_the_tests_does_not_notice() {
             .collect();
         let sent = reqwest::blocking::Client::new();
         let sent = sent.post(format!("{}/harness-{}/_bulk", store.url(), n % 3));
-        assert!(sent.body(lines.concat()).send().expect("an answer").status().is_success());
+        assert!(
+            sent.header("Content-Type", "application/x-ndjson")
+                .body(lines.concat())
+                .send()
+                .expect("an answer")
+                .status()
+                .is_success()
+        );
     }
     elastic.wait_for_count(25_000);
     assert_eq!(elastic.indices().values().sum::<u64>(), 25_000);

@@ -25,7 +25,11 @@ fn store() -> (Embedded, Elastic) {
         })
         .collect();
     let sent = Client::new().post(format!("{}/{INDEX}/_bulk?refresh=true", store.url()));
-    let sent = sent.body(lines.concat()).send().expect("an answer");
+    let sent = sent
+        .header("Content-Type", "application/x-ndjson")
+        .body(lines.concat())
+        .send()
+        .expect("an answer");
     assert!(sent.status().is_success());
     (store, elastic)
 }
@@ -90,14 +94,18 @@ fn hostile_patterns_are_answered_soon() {
 fn malformed_bodies_are_refused() {
     let (store, elastic) = store();
     let client = Client::new();
+    let search = || {
+        let request = client.post(format!("{}/{INDEX}/_search", store.url()));
+        request.header("Content-Type", "application/json")
+    };
     let deep = "[".repeat(100_000);
     let bodies = ["{", "[]", "\"x\"", "{\"query\":", "{\"size\":1e999}", "nonsense", deep.as_str()];
     for body in bodies {
-        let sent = client.post(format!("{}/{INDEX}/_search", store.url())).body(body.to_owned());
+        let sent = search().body(body.to_owned());
         let answer = sent.send().expect("an answer");
         assert_eq!(answer.status().as_u16(), 400, "{}", body.get(..40).unwrap_or(body));
     }
-    let not_text = client.post(format!("{}/{INDEX}/_search", store.url())).body(vec![0xFF, 0xFE]);
+    let not_text = search().body(vec![0xFF, 0xFE]);
     assert_eq!(not_text.send().expect("an answer").status().as_u16(), 400);
     assert_eq!(elastic.count(), Ok(2_000));
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use omphalos_common::shutdown::Shutdown;
-use omphalos_store::{Store, StoreOptions};
+use omphalos_common::telemetry::{Hosts, Limits, serve};
+use omphalos_store::{Store, StoreOptions, router};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -40,7 +41,11 @@ impl Embedded {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = Shutdown::new();
-        runtime.spawn(omphalos_store::serve(listener, store, shutdown.clone().cancelled_owned()));
+        let stop = shutdown.clone();
+        runtime.spawn(async move {
+            let bounds = (Limits::STORE, Hosts::default());
+            serve(listener, router(store), bounds, stop).await;
+        });
         Self { address, shutdown, runtime: Some(runtime), directory: None }
     }
 

@@ -12,6 +12,7 @@ use super::{ConfigError, HasRows, Kind, Setting, Tables};
 pub const KNOWN_TO: &[(&str, &str)] = &[
     ("state_dir", "all"),
     ("listen", "all"),
+    ("listen_hosts", "all"),
     ("log_level", "all"),
     ("log_format", "all"),
     ("stop_grace", "all"),

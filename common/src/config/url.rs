@@ -89,11 +89,23 @@ fn shown(text: &str) -> String {
     let is_short = |host: &str| !host.contains(':') || host.rsplit(':').next().is_some_and(is_port);
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
     match rest.rsplit_once('@') {
-        Some((_, host)) => format!("\"…@{host}\""),
+        Some((_, host)) => format!("\"…@{}\"", place(host)),
         // It may be a password alone, in a file of them.
         None if scheme.is_empty() => "something else".to_owned(),
-        None if is_short(rest) => format!("{text:?}"),
+        None if is_short(place(rest).trim_end_matches('…')) => {
+            format!("\"{}://{}\"", scheme.escape_debug(), place(rest).escape_debug())
+        }
         None => format!("{}://…", scheme.escape_debug()),
+    }
+}
+
+/// The host of what is behind the scheme: in a path there may be a key, and in a query.
+fn place(text: &str) -> String {
+    match text.find(['/', '\\', '?', '#']) {
+        Some(at) if at + 1 < text.len() => {
+            format!("{}…", text.get(..=at).unwrap_or_default())
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -204,6 +216,8 @@ mod tests {
             (&["http://u:p@h:80/"], "found \"…@h:80/\": another scheme"),
             (&["amqp://u:p@h/v#ss"], "found one with a fragment (#): in user and password, write"),
             (&["amqp:///v"], "it has no host"),
+            (&["u:p@h/?api_key=KEY"], "found \"…@h/…\": it has no scheme"),
+            (&["http://h/KEY?key=KEY"], "found \"http://h/…\": another scheme"),
             (&[], "expected at least one URL, found none"),
         ] {
             let error = read(texts).unwrap_err();

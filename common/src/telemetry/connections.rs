@@ -1,12 +1,17 @@
-//! The connections of the HTTP listener. Nobody who connects can use up the process or keep others
-//! out for long: there are so many connections at once, a request has so long to come, an answer
-//! so long to be taken, and who is beyond the limit waits with the system until somebody else is done.
+//! The connections of the HTTP listeners: of the one for metrics and health, and of the embedded store.
+//! Nobody who connects can use up the process or keep others out for long: there are so many connections at
+//! once, a request has so long to come, an answer so long to be taken, and who is beyond the limit waits with
+//! the system until somebody else is done. What pages in browsers send is refused ([`Hosts`]).
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::{Due, Repeats};
+use super::{Due, Hosts, Repeats};
 use crate::shutdown::Shutdown;
 
 /// After the system could not accept a connection, because there are too many open files.
@@ -22,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub struct Limits {
     /// So many at once; Prometheus needs one, a probe another for a moment.
     pub connections: usize,
     /// For how long a connection may be silent before a request, and how long a request's head may
@@ -32,6 +37,17 @@ pub(super) struct Limits {
     pub age: Duration,
     /// How long that answer may take to be taken; it also ends with the process.
     pub last_answer: Duration,
+}
+
+impl Limits {
+    /// Those of the embedded store. Clients keep idle connections for a minute or so: who closes them sooner
+    /// closes some under a request. An answer may take as long as the longest search, and longer.
+    pub const STORE: Self = Self {
+        connections: 256,
+        head: Duration::from_mins(2),
+        age: Duration::from_mins(10),
+        last_answer: Duration::from_mins(2),
+    };
 }
 
 impl Default for Limits {
@@ -46,7 +62,12 @@ impl Default for Limits {
 }
 
 /// Serves `router` until `stop`, and then until the answers under way are given.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: Shutdown) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    (limits, hosts): (Limits, Hosts),
+    stop: Shutdown,
+) {
     let mut connections = JoinSet::new();
     let mut trouble = Repeats::new();
     loop {
@@ -55,7 +76,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(answer(stream, router.clone(), limits, stop.clone()));
+                    let service = Service { router: router.clone(), hosts: hosts.clone() };
+                    connections.spawn(answer(stream, service, limits, stop.clone()));
                 }
                 Err(error) => {
                     if let Some(Due { repeats }) = trouble.due() {
@@ -70,11 +92,28 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     while connections.join_next().await.is_some() {}
 }
 
+/// Who answers on a connection, and by which names.
+struct Service {
+    router: Router,
+    hosts: Hosts,
+}
+
 /// Answers the requests of one connection. What is wrong with it is the other side's business.
-async fn answer(stream: TcpStream, router: Router, limits: Limits, stop: Shutdown) {
+async fn answer(stream: TcpStream, service: Service, limits: Limits, stop: Shutdown) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
-    let service = TowerToHyperService::new(router);
+    let near = stream.local_addr().ok();
+    let Service { router, hosts } = service;
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (refusal, router) = (hosts.refusal(&request, near), router.clone());
+        async move {
+            match refusal {
+                Some(refusal) => Ok::<_, Infallible>(refusal),
+                None => router.call(request).await,
+            }
+        }
+    });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -105,7 +144,8 @@ mod tests {
         // An answer that no buffer of a socket has room for.
         let large = get(async || vec![b'x'; 64 * 1024 * 1024]);
         let router = Router::new().route("/readyz", get(async || "ok")).route("/large", large);
-        let serving = tokio::spawn(serve(listener, router, limits, stop.clone()));
+        let serving =
+            tokio::spawn(serve(listener, router, (limits, Hosts::default()), stop.clone()));
         (address, stop, serving)
     }
 
@@ -128,7 +168,7 @@ mod tests {
     async fn who_sends_no_whole_request_is_left_and_keeps_nobody_out() {
         let limits = Limits { connections: 2, head: SOON, ..Limits::default() };
         let (address, _stop, _serving) = listening(limits).await;
-        let request = "GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n";
+        let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n";
         let mut slow = Vec::new();
         for text in ["", "GET /readyz HTTP/1.1\r\nhost:", request, "GET /re", "", request] {
             slow.push(who_sends(address, text).await);
@@ -143,9 +183,23 @@ mod tests {
     async fn who_does_not_take_the_answer_is_left_when_the_connection_is_old() {
         let limits = Limits { connections: 1, head: HOUR, age: SOON, last_answer: SOON };
         let (address, _stop, _serving) = listening(limits).await;
-        let greedy = who_sends(address, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let greedy = who_sends(address, "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         assert_eq!(ask_ready(address).await, Ok(()), "there is room again");
         assert!(to_its_end(greedy).await < 64 * 1024 * 1024);
+    }
+
+    #[tokio::test]
+    async fn a_page_in_a_browser_gets_nothing() {
+        let (address, _stop, _serving) = listening(Limits::default()).await;
+        for headers in ["host: evil.example", "host: localhost\r\norigin: http://evil.example"] {
+            let request = format!("GET /readyz HTTP/1.1\r\n{headers}\r\nconnection: close\r\n\r\n");
+            let mut answer = String::new();
+            who_sends(address, &request).await.read_to_string(&mut answer).await.unwrap();
+            assert!(
+                answer.starts_with("HTTP/1.1 403 ") && answer.contains("listen_hosts"),
+                "{answer}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clean::clean;
 use crate::masked::masked;
 
 /// A part that has not shown itself for so long is stuck.
@@ -28,7 +29,7 @@ struct Parts {
 impl Health {
     /// `part` cannot do its job, and why.
     pub fn problem(&self, part: &'static str, reason: impl Into<String>) {
-        let reason = masked(&reason.into()).into_owned();
+        let reason = clean(&masked(&reason.into())).into_owned();
         self.parts().problems.insert(part, reason);
     }
 

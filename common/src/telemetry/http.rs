@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 use tracing::{info, warn};
 
-use super::Health;
 use super::connections::{Limits, serve};
 use super::process::Process;
+use super::{Health, Hosts};
 use crate::config::ConfigError;
 use crate::shutdown::Shutdown;
 
@@ -123,17 +123,18 @@ impl Display for Routes {
     }
 }
 
-/// Serves `routes` at `listen`, if that is set, until what is returned is dropped.
+/// Serves `routes` at `listen`, if that is set, until what is returned is dropped; it may be asked by `hosts`
+/// too.
 ///
 /// # Errors
 /// When the address is taken or not ours; the message names the setting.
 pub async fn serve_at(
-    listen: Option<SocketAddr>,
+    (listen, hosts): (Option<SocketAddr>, &[String]),
     routes: Routes,
 ) -> Result<DropGuard, ConfigError> {
     let stop = Shutdown::new();
     if let Some(address) = listen {
-        let listener = Listener::bind(address).await?;
+        let listener = Listener::bind(address).await?.asked_by(Hosts::new(hosts));
         tokio::spawn(listener.serve(routes, stop.clone()));
     }
     Ok(stop.drop_guard())
@@ -141,7 +142,10 @@ pub async fn serve_at(
 
 /// A bound listener, not yet serving.
 #[derive(Debug)]
-pub struct Listener(TcpListener);
+pub struct Listener {
+    listener: TcpListener,
+    hosts: Hosts,
+}
 
 impl Listener {
     /// Binds `address`.
@@ -149,11 +153,18 @@ impl Listener {
     /// # Errors
     /// When the address is taken or not ours; the message names the setting.
     pub async fn bind(address: SocketAddr) -> Result<Self, ConfigError> {
-        TcpListener::bind(address).await.map(Self).map_err(|error| {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
             ConfigError::invalid(format!(
                 "listen: cannot listen on {address}: {error}; choose another address or stop what uses it"
             ))
-        })
+        })?;
+        Ok(Self { listener, hosts: Hosts::default() })
+    }
+
+    /// The same, which may be asked by these names too.
+    #[must_use]
+    pub fn asked_by(self, hosts: Hosts) -> Self {
+        Self { hosts, ..self }
     }
 
     /// Where it listens: the port that was given for port 0.
@@ -161,7 +172,7 @@ impl Listener {
     /// # Errors
     /// When the system cannot say.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 
     /// Serves `routes` until `shutdown`.
@@ -169,7 +180,7 @@ impl Listener {
         if let Ok(address) = self.address() {
             info!(%address, "serving {routes}");
         }
-        serve(self.0, routes.router, Limits::default(), shutdown).await;
+        serve(self.listener, routes.router, (Limits::default(), self.hosts), shutdown).await;
     }
 }
 
@@ -220,7 +231,7 @@ mod tests {
         assert!(ask_ready(address).await.is_err());
         let telemetry = Telemetry::default();
         let page = Routes::default().with("/page", get(async || "here"));
-        let guard = serve_at(Some(address), telemetry.routes().and(page)).await.unwrap();
+        let guard = serve_at((Some(address), &[]), telemetry.routes().and(page)).await.unwrap();
         assert_eq!(ask_ready(address).await, Ok(()));
         drop(guard);
     }

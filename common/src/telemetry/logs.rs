@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{MakeWriter, Subscriber};
 
+use crate::clean::{clean_json, clean_lines};
 use crate::config::ConfigError;
 use crate::masked::{masked, masked_json};
 use crate::said;
@@ -43,14 +44,15 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
             "log_level: expected trace, debug, info, warn, error or off, found {level:?}: {error}"
         ))
     })?;
-    let logs = Subscriber::builder().with_env_filter(filter).with_writer(Masking(format));
+    let with_colours = said::takes_colours(&io::stderr());
+    let masking = Masking { format, with_colours };
+    let logs = Subscriber::builder().with_env_filter(filter).with_writer(masking);
     // It would say with `eprintln!` that it could not write, which panics where there is no terminal
     // any more.
     let logs = logs.log_internal_errors(false);
     let started = match format {
         LogFormat::Human => {
-            let logs =
-                logs.with_ansi(said::takes_colours(&io::stderr())).with_target(false).finish();
+            let logs = logs.with_ansi(with_colours).with_target(false).finish();
             tracing::subscriber::set_global_default(logs)
         }
         LogFormat::Json => {
@@ -61,10 +63,14 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), ConfigError> {
     started.map_err(|error| ConfigError::invalid(format!("logging is started twice: {error}")))
 }
 
-/// Standard error, without what must not be said. A line comes whole: tracing gathers it first. It
-/// takes every line: who logs must go on where the log cannot be written.
+/// Standard error, without what must not be said, and with nothing that others wrote and that could be a
+/// command for a terminal or pass for a line of ours. A line comes whole: tracing gathers it first, and it
+/// escapes the colours of others. It takes every line: who logs must go on where the log cannot be written.
 #[derive(Clone, Copy)]
-struct Masking(LogFormat);
+struct Masking {
+    format: LogFormat,
+    with_colours: bool,
+}
 
 impl MakeWriter<'_> for Masking {
     type Writer = Self;
@@ -77,11 +83,14 @@ impl MakeWriter<'_> for Masking {
 impl Write for Masking {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        let text = match self.0 {
-            LogFormat::Human => masked(&text),
-            LogFormat::Json => masked_json(&text),
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = match self.format {
+            LogFormat::Human => {
+                clean_lines(&masked(text), self.with_colours).replace('\n', "\u{240a}")
+            }
+            LogFormat::Json => clean_json(&masked_json(text)).into_owned(),
         };
-        said::write(text.as_bytes());
+        said::write((text + "\n").as_bytes());
         Ok(line.len())
     }
 

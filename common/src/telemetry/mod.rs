@@ -9,11 +9,14 @@ mod logs;
 mod process;
 mod repeats;
 mod samples;
+mod web;
 
 pub use ask::{NotReady, address_to_ask, ask_ready};
+pub use connections::{Limits, serve};
 pub use health::Health;
 pub use http::{Listener, Routes, Telemetry, serve_at};
 pub use logs::{LogFormat, init_logs};
 pub use repeats::CALM;
 pub use repeats::{Due, Repeats, SharedRepeats};
 pub use samples::{encode_counter, encode_counters, encode_gauge, encode_gauges};
+pub use web::Hosts;

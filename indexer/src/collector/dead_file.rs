@@ -6,11 +6,12 @@
 //! taken out by writing those that stay to a file beside it, which then takes its name; so whoever
 //! has the lock looks whether what it has locked still is the file of that name.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use omphalos_common::own_files::{OwnFile, create};
 use omphalos_transport::dead_letter::Header;
 use serde_json::{Map, Value};
 
@@ -126,7 +127,7 @@ impl DeadFile {
         let found = file.metadata()?;
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
-        let new = File::create(&beside)?;
+        let new = create(Path::new(&beside))?;
         new.set_permissions(Permissions::from_mode(found.mode()))?;
         let own = new.metadata()?;
         if (own.uid(), own.gid()) != (found.uid(), found.gid()) {
@@ -156,7 +157,11 @@ impl DeadFile {
     fn locked(&self) -> io::Result<File> {
         loop {
             let is_new = !self.path.exists();
-            let file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
+            let file = OwnFile::default()
+                .with(|options| {
+                    options.create(true).read(true).append(true);
+                })
+                .open(&self.path)?;
             file.lock()?;
             let (ours, named) = (file.metadata()?, std::fs::metadata(&self.path));
             if is_new && let Ok(directory) = self.directory().metadata() {
@@ -199,6 +204,8 @@ fn has_half_a_line(file: &mut File) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
     use omphalos_transport::dead_letter as header;
     use std::fs;

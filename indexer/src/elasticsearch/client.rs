@@ -1,16 +1,12 @@
 //! Talking to Elasticsearch or OpenSearch: connections, credentials, and what a failed request
 //! means.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use elasticsearch::auth::Credentials;
-use elasticsearch::cert::{Certificate, CertificateValidation};
-use elasticsearch::http::headers::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
-use elasticsearch::http::response::Response;
-use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
+use elasticsearch::http::headers::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use elasticsearch::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -25,9 +21,7 @@ use url::Url;
 use super::nodes::{Node, Nodes};
 use super::problem::{Problem, request_problem};
 use super::settings::ElasticsearchSettings;
-
-/// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
-const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
+use super::way::{Reply, Way, certificates};
 
 /// The privileges that indexing needs.
 const WRITING: &str = "auto_configure, create_doc and manage_index_templates";
@@ -93,29 +87,15 @@ impl Client {
             from_url = from_url.or(credentials);
             urls.push(url);
         }
-        let mut headers = HeaderMap::new();
-        // A compressed reply costs more to unpack than to receive, and could be a bomb.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let credentials = credentials(settings)?.or(from_url);
+        let certificates = certificates(settings.ca_file.as_deref())?;
         let mut nodes = Vec::new();
         for url in urls {
             let shown = url.to_string();
             let proxy = proxy_to(&url, |name| std::env::var(name).ok());
-            let is_near = is_on_this_machine(&url);
-            let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url))
-                .timeout(settings.request_timeout.0)
-                .headers(headers.clone())
-                .cert_validation(certificates(settings.ca_file.as_deref())?);
-            if is_near {
-                builder = builder.disable_proxy();
-            }
-            if let Some(credentials) = &credentials {
-                builder = builder.auth(credentials.clone());
-            }
-            let transport = builder.build().map_err(|error| {
-                ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
-            })?;
-            nodes.push(Node::new(transport, shown).by_way_of(proxy));
+            let way =
+                Way::new(url, credentials.clone(), settings.request_timeout.0, &certificates)?;
+            nodes.push(Node::new(way, shown).by_way_of(proxy));
         }
         let nodes = Nodes::new(nodes);
         let shown = nodes.shown();
@@ -226,27 +206,19 @@ impl Client {
         let mut silence = format!("{}: no node to ask", self.shown);
         for node in self.nodes.in_turn() {
             let (headers, body) = (headers.clone(), body.clone());
-            let sent = node.transport.send(method, path, headers, None::<&()>, body, None).await;
-            let answer = match sent {
-                Ok(response) => {
-                    if let Some(other) = other_server(&node.shown, response.url()) {
-                        node.answered();
-                        return Err(redirected(&node.shown, &other));
+            match node.way.send(method, path, headers, body).await {
+                Ok(Reply::Whole(status, body)) => {
+                    node.answered();
+                    if status.is_success() {
+                        return Ok(body);
                     }
-                    read(response).await
-                }
-                Err(error) => Err(error),
-            };
-            match answer {
-                Ok((status, Some(body))) if status.is_success() => {
-                    node.answered();
-                    return Ok(body);
-                }
-                Ok((status, Some(body))) => {
-                    node.answered();
                     return Err(self.classify(&node.shown, status, &body));
                 }
-                Ok((_, None)) => {
+                Ok(Reply::Elsewhere(other)) => {
+                    node.answered();
+                    return Err(redirected(&node.shown, &other));
+                }
+                Ok(Reply::TooLarge) => {
                     let shown = &node.shown;
                     return Err(Fault::Transient(format!("{shown}: the reply is too large")));
                 }
@@ -285,7 +257,7 @@ impl Client {
         }
     }
 
-    fn explain(&self, shown: &str, error: &elasticsearch::Error) -> String {
+    fn explain(&self, shown: &str, error: &reqwest::Error) -> String {
         // The interesting part of a connection error is at the end of its chain.
         let text = with_causes(error);
         let last = anyhow::Chain::new(error).last().map_or_else(String::new, ToString::to_string);
@@ -313,23 +285,6 @@ impl Client {
         }
         format!("{shown}: no answer ({last})")
     }
-}
-
-/// Status and body of an answer; no body where it is too large to be read.
-async fn read(response: Response) -> Result<(StatusCode, Option<Bytes>), elasticsearch::Error> {
-    let status = response.status_code();
-    if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES) {
-        return Ok((status, None));
-    }
-    Ok((status, Some(response.bytes().await?)))
-}
-
-/// The server that answered, if a redirect led to another than the one that is asked. The client of the
-/// crate follows redirects and cannot be told not to; but whatever uses a server asks for its version
-/// first, and sends no document to one that is somebody else's.
-fn other_server(asked: &str, answered: &Url) -> Option<String> {
-    let asked = Url::parse(asked).ok()?;
-    (asked.origin() != answered.origin()).then(|| answered.origin().ascii_serialization())
 }
 
 fn redirected(asked: &str, other: &str) -> Fault {
@@ -385,16 +340,6 @@ fn credentials(settings: &ElasticsearchSettings) -> Result<Option<Credentials>, 
             "elasticsearch.user and elasticsearch.password must be set together",
         )),
     }
-}
-
-fn certificates(ca_file: Option<&Path>) -> Result<CertificateValidation, ConfigError> {
-    let Some(path) = ca_file else { return Ok(CertificateValidation::Default) };
-    let refuse = |reason: String| {
-        ConfigError::invalid(format!("elasticsearch.ca_file: {}: {reason}", path.display()))
-    };
-    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    let certificate = Certificate::from_pem(&pem).map_err(|error| refuse(error.to_string()))?;
-    Ok(CertificateValidation::Full(certificate))
 }
 
 fn gzip(body: &[u8]) -> std::io::Result<Bytes> {

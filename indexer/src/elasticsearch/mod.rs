@@ -9,6 +9,7 @@ mod nodes;
 mod problem;
 mod settings;
 mod template;
+mod way;
 
 pub use client::{Client, Fault, ServerInfo};
 pub use names::{

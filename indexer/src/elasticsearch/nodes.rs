@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use elasticsearch::http::transport::Transport;
 use omphalos_common::telemetry::{Due, SharedRepeats};
 use tracing::warn;
+
+use super::way::Way;
 
 /// How long a node that did not answer is left alone.
 const REST: Duration = Duration::from_secs(10);
@@ -24,7 +25,7 @@ pub struct Nodes {
 #[derive(Debug)]
 pub struct Node {
     /// The way to it.
-    pub transport: Transport,
+    pub way: Way,
     /// Its address, without credentials.
     pub shown: String,
     /// The proxy on the way to it, for errors.
@@ -34,8 +35,8 @@ pub struct Node {
 
 impl Node {
     /// A node that answers, as far as is known.
-    pub fn new(transport: Transport, shown: String) -> Self {
-        Self { transport, shown, proxy: None, resting_until: Mutex::new(None) }
+    pub fn new(way: Way, shown: String) -> Self {
+        Self { way, shown, proxy: None, resting_until: Mutex::new(None) }
     }
 
     /// With a proxy on the way to it.
@@ -98,8 +99,9 @@ mod tests {
 
     fn nodes(count: usize) -> Nodes {
         let node = |number: usize| {
-            let transport = Transport::single_node("http://127.0.0.1:1").unwrap();
-            Node::new(transport, number.to_string())
+            let url = "http://127.0.0.1:1".parse().unwrap();
+            let way = Way::new(url, None, Duration::from_secs(1), &[]).unwrap();
+            Node::new(way, number.to_string())
         };
         Nodes::new((0..count).map(node).collect())
     }

@@ -125,12 +125,13 @@ pub fn flag() -> Arg {
 /// Which cannot be read, and why.
 pub fn of_flags(given: &ArgMatches) -> Result<Vec<AlertSettings>, ConfigError> {
     let mut rules = Vec::new();
-    for text in given.get_many::<String>("alert").into_iter().flatten() {
+    for (number, text) in (1..).zip(given.get_many::<String>("alert").into_iter().flatten()) {
         let before = "alert = [{ ";
         let table = format!("{before}{text} }}]");
+        // Not the rule itself: what is typed in the wrong place may be anything.
         let problem = |error: ConfigError| {
             let error = placed(&error.to_string(), before.len());
-            ConfigError::invalid(format!("--alert '{text}': {error}"))
+            ConfigError::invalid(format!("--alert, rule {number}: {error}"))
         };
         rules.extend(from_text::<Alerting>(&table).map_err(problem)?.alert);
     }

@@ -178,7 +178,7 @@ pub async fn find(
             seen += 1;
             letters.insert(hash, groups.number(group));
             if seen.is_multiple_of(1000) {
-                progress.wait_for(format!("{seen} dead letters looked at"));
+                progress.wait_for(&format!("{seen} dead letters looked at"));
             }
         }
         if letters.is_empty() {

@@ -37,6 +37,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use omphalos_common::clean::clean;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_indexer::elasticsearch::{Client, IndexNames};
 use omphalos_shipper::config::TransportKind;
@@ -117,7 +119,7 @@ impl Session {
             if let Some(note) = target.note_of_formats() {
                 warn!("{note}");
             }
-            self.progress.begin(name, bytes.map(|found| found.len()));
+            self.progress.begin(&name, bytes.map(|found| found.len()));
             let auditor = Auditor {
                 asker: &self.asker,
                 why_unknown: &self.options.why_unknown,
@@ -169,7 +171,7 @@ impl Session {
     }
 
     fn print(&self, outcomes: &[Outcome]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = printed(Form::Plain);
         for outcome in outcomes {
             outcome.write(&mut out, &self.groups)?;
         }
@@ -199,7 +201,7 @@ impl Session {
         let files: Vec<_> = outcomes.iter().map(|one| one.to_json(&self.groups)).collect();
         let missing: u64 = outcomes.iter().map(Outcome::missing).sum();
         let whole = json!({ "files": files, "missing": missing, "messages_waiting": self.waiting });
-        writeln!(io::stdout().lock(), "{whole}")
+        writeln!(printed(Form::Json), "{whole}")
     }
 
     /// Ships what is missing, if that is wanted, and waits for it.
@@ -225,7 +227,7 @@ impl Session {
         let mut damaged: Vec<&mut Outcome> = Vec::new();
         for outcome in outcomes.iter_mut().filter(|one| one.ranges.missing > 0) {
             if self.may_repair(outcome)? {
-                self.progress.wait_for("shipping what is missing".to_owned());
+                self.progress.wait_for("shipping what is missing");
                 let Audited { target, ids, absent, .. } = &mut outcome.audited;
                 outcome.repaired.shipped =
                     repair::ship(target, *ids, absent, manner, &mut publisher).await?;
@@ -291,6 +293,6 @@ impl Session {
         if self.options.json {
             return Ok(());
         }
-        writeln!(io::stdout().lock(), "{text}")
+        writeln!(printed(Form::Plain), "{}", clean(text))
     }
 }

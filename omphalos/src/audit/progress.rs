@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use omphalos_common::clean::clean;
 use omphalos_common::program::complain;
 
 /// Trouble that goes on is said again after so long.
@@ -20,15 +21,15 @@ impl Progress {
     /// Nothing has happened yet.
     pub fn new() -> Self {
         let progress = Self { bar: ProgressBar::no_length(), said: Arc::default() };
-        progress.wait_for("looking around".to_owned());
+        progress.wait_for("looking around");
         progress.bar.enable_steady_tick(Duration::from_millis(200));
         progress
     }
 
     /// A file begins, of so many bytes; of an archive nobody knows how many.
-    pub fn begin(&self, name: String, bytes: Option<u64>) {
+    pub fn begin(&self, name: &str, bytes: Option<u64>) {
         self.bar.set_message("");
-        self.bar.set_prefix(name);
+        self.bar.set_prefix(clean(name).into_owned());
         let template = match bytes {
             Some(_) => "{prefix}  {wide_bar} {percent:>3} %  {msg}  {eta} left",
             None => "{prefix}  {spinner} {msg}",
@@ -55,11 +56,11 @@ impl Progress {
     }
 
     /// What is being waited for, besides files.
-    pub fn wait_for(&self, what: String) {
+    pub fn wait_for(&self, what: &str) {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             self.bar.set_style(style);
         }
-        self.bar.set_message(what);
+        self.bar.set_message(clean(what).into_owned());
     }
 
     /// Something does not work now, and is tried again.

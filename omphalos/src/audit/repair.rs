@@ -114,7 +114,7 @@ pub async fn wait(
                 news = Instant::now();
                 found += (before - some.len()) as u64;
             }
-            progress.wait_for(format!("{found} of what was shipped has arrived"));
+            progress.wait_for(&format!("{found} of what was shipped has arrived"));
             if some.is_empty() || news.elapsed() >= patience {
                 break;
             }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use omphalos_common::clean::clean;
 use omphalos_shipper::monitor::{Recalled, logical_path};
 use serde_json::{Value, json};
 
@@ -47,9 +48,9 @@ impl Outcome {
     pub fn write(&self, out: &mut impl Write, groups: &Groups) -> io::Result<()> {
         let Self { audited, ranges, .. } = self;
         let (path, called) = (&audited.target.path, &audited.target.called);
-        write!(out, "{}", path.display())?;
+        write!(out, "{}", clean(&path.display().to_string()))?;
         if path != called {
-            write!(out, " as {}", called.display())?;
+            write!(out, " as {}", clean(&called.display().to_string()))?;
         }
         writeln!(out)?;
         let mut count = |name: &str, number: u64, more: &str| {
@@ -97,7 +98,8 @@ impl Outcome {
         writeln!(
             out,
             "  none was found, but Elasticsearch has lines of the same times at the same places of {} from the host {}:\n  {question}",
-            stranger.path, stranger.host
+            clean(&stranger.path),
+            clean(&stranger.host)
         )
     }
 
@@ -209,6 +211,7 @@ fn range_json(range: &Range, groups: &Groups) -> Value {
 /// A group in one line.
 fn shown(group: &Group) -> String {
     let Group { status, kind, reason } = group;
+    let (status, kind, reason) = (clean(status), clean(kind), clean(reason));
     if reason.is_empty() {
         return format!("{status} {kind}");
     }

@@ -5,7 +5,7 @@
 //! meanwhile, and has no less room for that.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, TryLockError, create_dir, remove_dir_all};
+use std::fs::{File, TryLockError, remove_dir_all};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use omphalos_common::config::ConfigError;
+use omphalos_common::own_files::create_directory;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::program::complain;
 use omphalos_indexer::collector::{DEAD_FILE_NAME, DeadFile, FileLetter, read_lines};
 use omphalos_indexer::config as indexer;
@@ -57,7 +59,7 @@ impl Replayed {
     pub fn tell(&self) -> io::Result<()> {
         let Self { letters, sums: Sums { indexed, duplicate, dead }, .. } = self;
         writeln!(
-            io::stdout(),
+            printed(Form::Plain),
             "{letters} dead letters replayed: {indexed} indexed, {duplicate} there already, {dead} refused again and kept"
         )
     }
@@ -124,7 +126,7 @@ impl Letters {
         selection: &Selection,
         list: &mut List,
     ) -> anyhow::Result<(u64, Option<String>)> {
-        let mut out = io::stdout().lock();
+        let mut out = printed(list.form());
         let mut more = 0;
         let unreadable = self.each(|_, letter| {
             if !list.has_room() {
@@ -142,7 +144,7 @@ impl Letters {
     /// # Errors
     /// When the file cannot be read.
     pub fn show(&self, selection: &Selection) -> anyhow::Result<Option<String>> {
-        let mut out = io::stdout().lock();
+        let mut out = printed(Form::Json);
         let unreadable = self.each(|_, letter| {
             if selection.has(&letter) {
                 show(&mut out, &letter)?;
@@ -237,7 +239,7 @@ impl Letters {
         let directory = self.file.directory().join(REPLAY);
         let made = match remove_dir_all(&directory) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => create_dir(&directory),
+            _ => create_directory(&directory),
         };
         made.map_err(|error| {
             ConfigError::invalid(format!(

@@ -1,10 +1,11 @@
 //! Dead letters in files: that of a process, and those of the imports beside it; or one that is named.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
+use omphalos_common::printed::{Form, printed};
 use omphalos_indexer::collector::DEAD_FILE_NAME;
 
 use super::file::{Letters, Replayed};
@@ -66,7 +67,8 @@ impl Files {
             unseen += more;
             left.extend(unreadable);
         }
-        list.end(&mut stdout().lock(), unseen)?;
+        let mut out = printed(list.form());
+        list.end(&mut out, unseen)?;
         nothing(&left)
     }
 
@@ -94,7 +96,7 @@ impl Files {
             left.extend(unreadable);
             anyhow::Ok(())
         });
-        writeln!(stdout(), "{dropped} dead letters dropped")?;
+        writeln!(printed(Form::Plain), "{dropped} dead letters dropped")?;
         ended?;
         nothing(&left)
     }

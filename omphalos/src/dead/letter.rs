@@ -5,6 +5,8 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use jiff::Timestamp;
+use omphalos_common::clean::{clean, clean_json};
+use omphalos_common::printed::Form;
 use omphalos_indexer::collector::FileLetter;
 use omphalos_transport::amqp::DeadMessage;
 use omphalos_transport::dead_letter::{self as header, Header};
@@ -113,6 +115,11 @@ impl List {
         Self { left, as_json: given.get_flag("json"), shown: 0 }
     }
 
+    /// What it is printed as.
+    pub fn form(&self) -> Form {
+        if self.as_json { Form::Json } else { Form::Plain }
+    }
+
     /// Whether there is room for more.
     pub fn has_room(&self) -> bool {
         self.left > 0
@@ -122,7 +129,11 @@ impl List {
     pub fn add(&mut self, out: &mut impl Write, letter: &impl Letter) -> std::io::Result<()> {
         self.left = self.left.saturating_sub(1);
         self.shown += 1;
-        if self.as_json { writeln!(out, "{}", summary(letter)) } else { write_line(out, letter) }
+        if self.as_json {
+            writeln!(out, "{}", clean_json(&summary(letter).to_string()))
+        } else {
+            write_line(out, letter)
+        }
     }
 
     /// The last line; `more` were not looked at.
@@ -137,7 +148,7 @@ impl List {
 }
 
 fn write_line(out: &mut impl Write, letter: &impl Letter) -> std::io::Result<()> {
-    let get = |header| letter.header(header).unwrap_or("-");
+    let get = |header| clean(letter.header(header).unwrap_or("-"));
     let whole = get(header::REASON);
     let mut reason: String = whole.chars().take(LONGEST_REASON).collect();
     if reason.len() < whole.len() {
@@ -153,7 +164,7 @@ fn write_line(out: &mut impl Write, letter: &impl Letter) -> std::io::Result<()>
         get(header::TYPE)
     )?;
     match letter.file() {
-        Some(file) => writeln!(out, "    in {}", file.display()),
+        Some(file) => writeln!(out, "    in {}", clean(&file.display().to_string())),
         None => Ok(()),
     }
 }
@@ -166,7 +177,7 @@ pub fn show(out: &mut impl Write, letter: &impl Letter) -> std::io::Result<()> {
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(letter.body()).into_owned()));
         members.insert("body".to_owned(), body);
     }
-    writeln!(out, "{}", serde_json::to_string_pretty(&shown)?)
+    writeln!(out, "{}", clean_json(&serde_json::to_string_pretty(&shown)?))
 }
 
 fn time(letter: &impl Letter) -> String {

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::ArgMatches;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::program::complain;
 use omphalos_transport::amqp::{AmqpSettings, Broker, DeadQueue, Replayed, Topology};
 
@@ -33,7 +34,7 @@ pub async fn run(
 }
 
 async fn list(queue: &mut DeadQueue, selection: &Selection, mut list: List) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = printed(list.form());
     while list.has_room()
         && let Some(message) = queue.next().await?
     {
@@ -45,7 +46,7 @@ async fn list(queue: &mut DeadQueue, selection: &Selection, mut list: List) -> a
 }
 
 async fn show_them(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = printed(Form::Json);
     while let Some(message) = queue.next().await? {
         if selection.has(&message) {
             show(&mut out, &message)?;
@@ -73,7 +74,7 @@ async fn replay(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Result<
         }
     };
     writeln!(
-        std::io::stdout(),
+        printed(Form::Plain),
         "{published} dead letters published again; those that are refused once more come back"
     )?;
     ended?;
@@ -93,6 +94,6 @@ async fn drop_them(queue: &mut DeadQueue, selection: &Selection) -> anyhow::Resu
             count += 1;
         }
     }
-    writeln!(std::io::stdout(), "{count} dead letters dropped")?;
+    writeln!(printed(Form::Plain), "{count} dead letters dropped")?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use omphalos_common::clock::now_millis;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::tell;
 
 use member::Member;
@@ -54,7 +55,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 fn print(members: &[Member], is_json: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = printed(if is_json { Form::Json } else { Form::Plain });
     if is_json {
         for member in members {
             writeln!(out, "{}", member.json())?;
@@ -69,7 +70,7 @@ fn print(members: &[Member], is_json: bool) -> anyhow::Result<()> {
 }
 
 fn print_one(member: &Member, is_first: bool, is_json: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = printed(if is_json { Form::Json } else { Form::Plain });
     if is_json {
         writeln!(out, "{}", member.json())?;
         return Ok(());

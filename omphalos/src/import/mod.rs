@@ -119,7 +119,9 @@ pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> 
     let store = settings.store();
     let (url, embedded) = match TcpListener::bind(store.listen).await {
         Ok(listener) => {
-            let embedded = Embedded::start(store_options(settings, &store), listener).await;
+            let options = store_options(settings, &store);
+            let hosts = &settings.process().listen_hosts;
+            let embedded = Embedded::start(options, listener, hosts).await;
             let embedded = embedded.map_err(|error| {
                 ConfigError::invalid(format!(
                     "{}; if a process has it open, this can go through that one: name the address where it listens: --store-listen",

@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::{ConfigError, Period};
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::Telemetry;
+use omphalos_common::telemetry::{Hosts, Limits, Telemetry, serve};
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{Other, StateDir};
-use omphalos_store::{Store, StoreOptions, serve};
+use omphalos_store::{Store, StoreOptions, router};
 use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -109,20 +109,25 @@ impl Chain {
 pub struct Embedded {
     address: SocketAddr,
     stop: Shutdown,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Embedded {
-    /// Opens the store and serves it at `listener`.
+    /// Opens the store and serves it at `listener`; it may be asked by `hosts` too.
     ///
     /// # Errors
     /// [`ConfigError`] when the directory cannot be used.
-    pub async fn start(options: StoreOptions, listener: TcpListener) -> anyhow::Result<Self> {
+    pub async fn start(
+        options: StoreOptions,
+        listener: TcpListener,
+        hosts: &[String],
+    ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
         let store = opened.map_err(|error| ConfigError::invalid(error.to_string()))?;
         let stop = Shutdown::new();
-        let serving = tokio::spawn(serve(listener, store, stop.clone().cancelled_owned()));
+        let bounds = (Limits::STORE, Hosts::new(hosts));
+        let serving = tokio::spawn(serve(listener, router(store), bounds, stop.clone()));
         Ok(Self { address, stop, serving })
     }
 
@@ -134,11 +139,11 @@ impl Embedded {
     /// Ends it, when all requests are answered.
     ///
     /// # Errors
-    /// When its listener had failed.
+    /// When what serves it panicked.
     pub async fn close(self) -> anyhow::Result<()> {
         self.stop.cancel();
         match tokio::time::timeout(LONGEST_CLOSE, self.serving).await {
-            Ok(served) => served?.context("the store's listener failed"),
+            Ok(served) => served.context("the store's listener failed"),
             // Somebody keeps a connection open; what was answered is on disk.
             Err(_) => Ok(()),
         }

@@ -67,13 +67,13 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     chain.others = imports(settings, &chain)?;
     let watch = Watch::default();
-    let _serving = serve_at(settings.process().listen, watch.telemetry.routes()).await?;
+    let _serving = serve_at(settings.process().listening(), watch.telemetry.routes()).await?;
     let mut embedded = None;
     if let Some(store) = store {
         let listener = listen(store.listen).await?;
         let options = store_options(settings, &store);
         let directory = options.directory.clone();
-        let opened = Embedded::start(options, listener).await?;
+        let opened = Embedded::start(options, listener, &settings.process().listen_hosts).await?;
         let url = opened.url();
         info!("the store in {} answers at {url}", directory.display());
         info!("look into it: omphalos search --url {url} --since 15m --follow");

@@ -13,6 +13,8 @@ use super::query::Query;
 
 /// Documents a request: what Elasticsearch allows is ten times as many.
 const PAGE: usize = 1000;
+/// What the embedded store calls more documents than it shows at once.
+const TOO_MUCH: &str = "content_too_long_exception";
 
 /// Asks for documents in the indices of a pattern.
 pub struct Asker {
@@ -183,12 +185,18 @@ impl Asker {
         wanted: Wanted,
         mut take: impl FnMut(Vec<Hit>),
     ) -> Result<u64, Fault> {
-        let mut left = wanted.most;
+        let (mut left, mut most) = (wanted.most, PAGE);
         let mut total = 0;
         let mut after = None;
         loop {
-            let size = PAGE.min(left);
-            let answer = self.search(&page(query, wanted, size, after.as_ref())).await?;
+            let size = most.min(left);
+            let answer = match self.search(&page(query, wanted, size, after.as_ref())).await {
+                Err(Fault::Wrong(problem)) if problem.kind == TOO_MUCH && size > 1 => {
+                    most = size / 2;
+                    continue;
+                }
+                answer => answer?,
+            };
             if after.is_none() {
                 total = answer.hits.total.map_or(0, |total| total.value);
             }

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use omphalos_common::clean::{clean, clean_json_line};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use unicode_width::UnicodeWidthChar;
@@ -200,7 +201,7 @@ fn rest(document: &Value, json: &str) -> String {
     for (name, value) in own {
         let gap = if text.is_empty() { "" } else { " " };
         let raw = written.get(name).filter(|_| !value.is_string());
-        let shown = raw.map_or_else(|| shown(value), |raw| json_line(raw.get()));
+        let shown = raw.map_or_else(|| shown(value), |raw| clean_json_line(raw.get()));
         if write!(text, "{gap}{name}={shown}").is_err() {
             break;
         }
@@ -227,50 +228,15 @@ fn of_level(level: &str) -> Style {
     }
 }
 
-/// Whether a character could tell a terminal to do something, or hide what is there: controls, and
-/// what changes the direction of writing.
-fn is_harmful(character: char) -> bool {
-    let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || turns
-}
-
 /// Text that does nothing to a terminal, on one line.
 fn harmless(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_harmful(character) {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
-}
-
-/// The JSON of a document on one line, as it is, number for number, but with what could harm a terminal
-/// escaped.
-pub fn json_line(json: &str) -> String {
-    let mut safe = String::with_capacity(json.len());
-    let (mut in_string, mut is_escaped) = (false, false);
-    for character in json.chars() {
-        match character {
-            '"' if !is_escaped => in_string = !in_string,
-            // Between values it is white space, of which a document may have lines.
-            '\n' | '\r' | '\t' if !in_string => continue,
-            _ => {}
-        }
-        is_escaped = in_string && character == '\\' && !is_escaped;
-        if is_harmful(character) && write!(safe, "\\u{:04x}", u32::from(character)).is_ok() {
-            continue;
-        }
-        safe.push(character);
-    }
-    safe
+    clean(text).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use omphalos_common::clean::is_harmful;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -308,7 +274,7 @@ mod tests {
             "@timestamp": "2026-11-22T10:00:00Z", "host": {"name": "web1"},
             "log": {"level": "error"}, "message": "it\tbroke"
         });
-        assert_eq!(line(&BARE, &message), "2026-11-22 10:00:00.000Z  web1  error  it\\tbroke");
+        assert_eq!(line(&BARE, &message), "2026-11-22 10:00:00.000Z  web1  error  it␉broke");
         let untimed = json!({
             "@timestamp": "2026-11-22T10:00:00Z", "tags": ["time_assumed"], "message": "x"
         });
@@ -323,7 +289,7 @@ mod tests {
         let pretty =
             "{\n\t\"a\\\"\": 123456789012345678901234567890,\r\n \"b\":\"\u{7f}\\\\\",\"b\":1.50}";
         assert_eq!(
-            json_line(pretty),
+            clean_json_line(pretty),
             r#"{"a\"": 123456789012345678901234567890, "b":"\u007f\\","b":1.50}"#
         );
     }
@@ -361,7 +327,7 @@ mod tests {
                 "log": {"level": hostile}, "error": {"message": hostile}, "user_agent": {"original": hostile}
             });
             prop_assert!(!line(&BARE, &document).chars().any(is_harmful));
-            let json = json_line(&document.to_string());
+            let json = clean_json_line(&document.to_string());
             prop_assert!(!json.chars().any(is_harmful));
             prop_assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), document);
             let request = json!({

@@ -13,11 +13,13 @@ mod options;
 mod query;
 mod values;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use omphalos_common::clean::{clean, clean_json_line};
 use omphalos_common::config::ConfigError;
+use omphalos_common::printed::{self, printed};
 use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, Fault, Problem};
 
@@ -60,17 +62,18 @@ pub fn asker(settings: &Settings) -> Result<Asker, ConfigError> {
 /// Prints what is asked for; returns whether there was anything.
 async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<bool> {
     let lines = &options.lines;
+    let for_people = if lines.colour { printed::Form::Coloured } else { printed::Form::Plain };
     if hints::needs_fields(&options.query) {
         for hint in hints::of_wildcards(&options.query, &asker.fields().await?) {
-            tell!("{hint}");
+            tell!("{}", clean(&hint));
         }
     }
     let show = |hit: &Hit| -> anyhow::Result<()> {
-        let line = match form {
-            Form::Readable => lines.line(&hit.document(), hit.json()),
-            Form::Json => lines::json_line(hit.json()),
+        let (form, line) = match form {
+            Form::Readable => (for_people, lines.line(&hit.document(), hit.json())),
+            Form::Json => (printed::Form::Json, clean_json_line(hit.json())),
         };
-        writeln!(io::stdout().lock(), "{line}")?;
+        writeln!(printed(form), "{line}")?;
         Ok(())
     };
     match options.shape {
@@ -90,7 +93,7 @@ async fn search(options: &Options, form: Form, asker: &Asker) -> anyhow::Result<
         Shape::Histogram => {
             let (bars, total) = histogram::histogram(asker, &options.query, lines).await?;
             for bar in bars {
-                writeln!(io::stdout().lock(), "{bar}")?;
+                writeln!(printed(for_people), "{bar}")?;
             }
             say_total(options, asker, total, total).await?;
             Ok(total > 0)
@@ -106,7 +109,7 @@ async fn say_total(options: &Options, asker: &Asker, shown: u64, total: u64) -> 
         (_, 0) => {
             tell!("nothing matches in {}", asker.asked());
             for hint in hints::hints(&options.query, &asker.fields().await?) {
-                tell!("  {hint}");
+                tell!("  {}", clean(&hint));
             }
         }
         (_, 1) => tell!("1 line matches"),

@@ -16,7 +16,7 @@ pub(crate) mod source;
 pub(crate) mod text;
 mod watched;
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{ArgMatches, Command};
 use omphalos_common::clock::now_millis;
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_live::Scope;
 use omphalos_shipper::monitor::Host;
@@ -217,11 +218,11 @@ fn print(options: &Options, figures: &dyn Figures, scope: Scope) -> anyhow::Resu
         rows: options.rows.unwrap_or(ROWS),
     };
     let figured = Figured::ask(figures, &wanted);
-    let text = match options.screen {
-        Screen::Json(_) => figured.json()? + "\n",
-        _ => figured.text() + "\n",
+    let (form, text) = match options.screen {
+        Screen::Json(_) => (Form::Json, figured.json()? + "\n"),
+        _ => (Form::Plain, figured.text() + "\n"),
     };
-    let mut out = stdout().lock();
+    let mut out = printed(form);
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())

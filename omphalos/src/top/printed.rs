@@ -149,7 +149,7 @@ impl Figured {
 
 fn line(out: &mut String, name: &str, text: &str) {
     // Writing to a string cannot fail.
-    writeln!(out, "{name:<9}{text}").unwrap_or_default();
+    writeln!(out, "{name:<9}{}", clean(text)).unwrap_or_default();
 }
 
 fn write_summary(out: &mut String, summary: &Summary, failures: u64) {
@@ -222,7 +222,7 @@ fn write_table(out: &mut String, top: &Top) {
         }
         writeln!(out, "{name}").unwrap_or_default();
     };
-    write(&HEADS.map(str::to_owned), top.dimension.name());
+    write(&HEADS.map(str::to_owned), &clean(top.dimension.name()));
     for (row, cells) in top.rows.iter().zip(&cells) {
         write(cells, &key(row));
     }

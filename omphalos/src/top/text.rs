@@ -1,6 +1,7 @@
 //! Texts of strangers: what stands in a log does nothing to a terminal, and is cut by the columns that
 //! it takes.
 
+use omphalos_common::clean;
 use unicode_width::UnicodeWidthChar;
 
 /// Marks that take no column, in a row, that a character may have. Real scripts need no more.
@@ -47,33 +48,9 @@ pub fn columns(text: &str) -> usize {
     text.chars().filter_map(UnicodeWidthChar::width).sum()
 }
 
-/// Whether a character would do something to a terminal, or to the text around it.
-pub fn is_harmful(character: char) -> bool {
-    harmless(character, false) != Some(character)
-}
-
 /// What stands for a character; `None` where nothing does.
 fn harmless(character: char, is_ascii: bool) -> Option<char> {
-    let code = u32::from(character);
-    let safe = match character {
-        // Their pictures: a line feed looks like one, and an escape like one.
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + code)?,
-        '\u{7f}' => '\u{2421}',
-        // Selectors of a variant: terminals differ on how wide they make the character before them.
-        '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => return None,
-        // C1, marks and overrides of direction, what is invisible, separators of lines, tags.
-        '\u{80}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
-        other => other,
-    };
+    let safe = clean::harmless(character)?;
     Some(if is_ascii && !safe.is_ascii() { '?' } else { safe })
 }
 

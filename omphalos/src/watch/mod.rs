@@ -101,7 +101,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
             registry.register_collector(Box::new(scraped));
         }
     });
-    let _serving = serve_at(wanted.listen, telemetry.routes()).await?;
+    let _serving = serve_at((wanted.listen, &wanted.listen_hosts), telemetry.routes()).await?;
     let manner = Manner { follows: true, replay: None, goes_on: true };
     let (source, reading) = begin(&wanted.from, &wanted.host, manner, Arc::clone(&counter))?;
     info!(

@@ -36,7 +36,7 @@ Examples:
 const LATENESS: Duration = Duration::from_secs(10);
 
 /// Settings of the process itself, beside where lines come from.
-const OWN: [&str; 4] = ["state_dir", "listen", "log_level", "log_format"];
+const OWN: [&str; 5] = ["state_dir", "listen", "listen_hosts", "log_level", "log_format"];
 /// Where events become documents.
 const DOCUMENTS: [&str; 2] = ["elasticsearch", "index.prefix"];
 
@@ -130,6 +130,8 @@ pub struct Wanted {
     pub state_dir: PathBuf,
     /// Where metrics are served.
     pub listen: Option<SocketAddr>,
+    /// By which names they may be asked for.
+    pub listen_hosts: Vec<String>,
 }
 
 impl Wanted {
@@ -187,6 +189,7 @@ impl Wanted {
             lateness,
             state_dir: settings.state_dir().to_owned(),
             listen: settings.process().listen,
+            listen_hosts: settings.process().listen_hosts.clone(),
         })
     }
 }

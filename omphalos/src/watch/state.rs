@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use omphalos_common::own_files::{create, create_directory};
 use omphalos_live::alert::Saved;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
@@ -37,11 +38,11 @@ impl StateFile {
     /// # Errors
     /// When the directory cannot be used, or another process uses it.
     pub fn open(directory: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(directory)
+        create_directory(directory)
             .with_context(|| format!("state_dir {} cannot be made", directory.display()))?;
         let path = directory.join(LOCK);
         let lock =
-            File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+            create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!(

@@ -16,6 +16,7 @@ use omphalos_parser::settings::{RECIPE_SETTINGS, RecipeSettings};
 use serde::Deserialize;
 
 use crate::monitor::find::discover::Watched;
+use crate::monitor::find::links::FollowLinks;
 use crate::monitor::find::watcher::WatchMode;
 use crate::monitor::know::files::PIPE;
 use crate::monitor::read::archive::Compression;
@@ -94,6 +95,14 @@ const PATHS: &[Setting] = &[
     )
     .default("false")
     .flag("archives")
+    .about(About::Daemon),
+    row(
+        "monitor.follow_links",
+        Kind::Choice(&["always", "inside", "never"]),
+        "Which links to follow: always; inside: those that point to what is below the directory that is named, which is the one before the first * ? [ ] of a pattern, or the one of a file; never: none below that directory. Whoever may write there chooses what is read where it is always.",
+    )
+    .default("always")
+    .flag("follow-links")
     .about(About::Daemon),
 ];
 
@@ -178,6 +187,7 @@ pub struct MonitorSettings {
     pub paths: Vec<String>,
     pub exclude: Vec<String>,
     pub archives: bool,
+    pub follow_links: FollowLinks,
     pub start: Start,
     pub ignore_older: Option<Period>,
     pub multiline_timeout: Period,
@@ -220,6 +230,7 @@ impl Default for MonitorSettings {
             paths: Vec::new(),
             exclude: UNREAD_ARCHIVES.map(|ending| format!("*.{ending}")).to_vec(),
             archives: false,
+            follow_links: FollowLinks::Always,
             start: Start::Beginning,
             ignore_older: None,
             multiline_timeout: Period(Duration::from_secs(2)),
@@ -406,7 +417,9 @@ impl MonitorSettings {
         let named = paths.iter().filter_map(|path| Compression::of(Path::new(path)));
         let watched = match &self.only {
             Some(path) => Ok(Watched::only(path)),
-            None => Watched::new(&paths, &self.exclude),
+            None => {
+                Watched::new(&paths, &self.exclude).map(|watched| watched.follow(self.follow_links))
+            }
         };
         let watched = watched.map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
         Ok(Input {

@@ -17,6 +17,8 @@ const MOST_DEPTH: usize = 10;
 const MOST: usize = 200;
 /// Buckets of `terms`, as `search.max_buckets` has it.
 const MOST_TERMS: u32 = 65_536;
+/// The same, as often as filters above them repeat them.
+const MOST_REPEATED: usize = 10_000;
 /// Ranges, filters and percentiles in one.
 const MOST_PARTS: usize = 1_000;
 const USUAL_PERCENTS: [f64; 7] = [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0];
@@ -26,7 +28,24 @@ const USUAL_PERCENTS: [f64; 7] = [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0];
 /// # Errors
 /// What is wrong with them.
 pub fn parse(members: &Map<String, Value>) -> Result<Aggregations, ApiError> {
-    Parser { depth: 0, count: 0 }.all(members)
+    let all = Parser { depth: 0, count: 0 }.all(members)?;
+    if repeated(&all) > MOST_REPEATED {
+        return Err(illegal(format!(
+            "a search has at most {MOST_REPEATED} aggregations here, counted for each filter of [filters] above them"
+        )));
+    }
+    Ok(all)
+}
+
+/// How many there are when each filter has those below it for itself.
+fn repeated(all: &Aggregations) -> usize {
+    let each = |one: &Aggregation| match &one.kind {
+        Kind::Filters(filters) => {
+            filters.len().saturating_mul(repeated(&one.below).saturating_add(1))
+        }
+        _ => repeated(&one.below).saturating_add(1),
+    };
+    all.0.iter().map(each).fold(0, usize::saturating_add)
 }
 
 struct Parser {

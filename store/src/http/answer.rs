@@ -19,6 +19,9 @@ use crate::params::Params;
 const PRODUCT: &str = "x-elastic-product";
 const COMPATIBLE: &str = "application/vnd.elasticsearch+json";
 
+/// A longer answer is sent as it is: as a tree in memory it is several times as large.
+const MOST_SHAPED: usize = 16 << 20;
+
 /// What a request is answered with.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -133,7 +136,7 @@ fn write(answer: Answer, method: &Method, uri: &Uri, asked: &HeaderMap) -> Respo
 
 /// Documents are read once more only where a part of an answer is wanted, or another form of it.
 fn shaped(text: String, paths: Option<&str>, is_pretty: bool) -> String {
-    if paths.is_none() && !is_pretty {
+    if (paths.is_none() && !is_pretty) || text.len() > MOST_SHAPED {
         return text;
     }
     let Ok(value) = Json::read(&text) else { return text };

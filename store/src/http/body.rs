@@ -1,13 +1,20 @@
-//! Bodies of requests: bounded, each alone and all together, and unpacked.
+//! Bodies of requests: bounded, each alone and all together, in bytes and in time, and unpacked.
+//!
+//! A body says that it is JSON. A page in a browser can send texts and forms to any address, but not what
+//! says so: its browser asks first, and nobody answers that.
 
+use std::future::poll_fn;
 use std::io::Read;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use flate2::read::MultiGzDecoder;
+use tokio::time::timeout;
 
 use crate::error::ApiError;
 
@@ -19,6 +26,15 @@ const UNSAID: usize = 16 << 20;
 const TOGETHER: usize = 64 << 20;
 /// What is unpacked before it is counted, in bytes.
 const STEP: u64 = 1 << 20;
+/// How long a body may take to come.
+const LONGEST: Duration = Duration::from_mins(2);
+/// What a body may say that it is; the latter two are what clients of Elasticsearch say.
+const KINDS: [&str; 4] = [
+    "application/json",
+    "application/x-ndjson",
+    "application/vnd.elasticsearch+json",
+    "application/vnd.elasticsearch+x-ndjson",
+];
 
 /// How much is being worked on.
 #[derive(Debug, Clone, Default)]
@@ -55,20 +71,11 @@ impl Drop for Room {
 }
 
 impl Pressure {
-    fn room(&self, bytes: usize) -> Result<Room, ApiError> {
-        let before = self.0.fetch_add(bytes, Ordering::Relaxed);
-        let room = Room { pressure: self.clone(), bytes };
-        if before > 0 && before + bytes > TOGETHER {
-            return Err(rejected(before, bytes));
-        }
-        Ok(room)
-    }
-
     /// Reads a body.
     ///
     /// # Errors
-    /// 413 where it is too large, 429 where others have to be dealt with first, 400 where it cannot
-    /// be unpacked or is no text.
+    /// 406 where it does not say that it is JSON, 408 where it does not come, 413 where it is too large,
+    /// 429 where others have to be dealt with first, 400 where it cannot be unpacked or is no text.
     pub async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Held, ApiError> {
         let said =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -76,17 +83,56 @@ impl Pressure {
         if most > LARGEST {
             return Err(too_large(most));
         }
-        let mut room = self.room(most)?;
-        let read = axum::body::to_bytes(body, most).await.map_err(|error| {
-            if said.is_none() { too_large(most) } else { ApiError::parsing(error.to_string()) }
-        })?;
+        if !body.is_end_stream() {
+            declared(headers)?;
+        }
+        // It counts as it comes: who says much and sends nothing keeps nobody out.
+        let mut room = Room { pressure: self.clone(), bytes: 0 };
+        let read = timeout(LONGEST, gather(body, most, &mut room)).await;
+        let read = read.map_err(|_| too_slow())??;
         let is_gzip = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
-        let bytes = if is_gzip { unpack(&read, &mut room)? } else { Vec::from(read) };
+        let bytes = if is_gzip { unpack(&read, &mut room)? } else { read };
         let text = String::from_utf8(bytes).map_err(|error| {
             ApiError::parsing(format!("the body is not UTF-8: {}", error.utf8_error()))
         })?;
         Ok(Held { text: Arc::new(text), _room: room })
     }
+}
+
+/// Refuses a body that does not say that it is JSON.
+fn declared(headers: &HeaderMap) -> Result<(), ApiError> {
+    let said = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = said.split(';').next().unwrap_or_default().trim();
+    if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        406,
+        "media_type_header_exception",
+        format!(
+            "Content-Type header [{said}] is not supported: send application/json, or application/x-ndjson to _bulk"
+        ),
+    ))
+}
+
+/// Reads what comes, which counts at once.
+async fn gather(mut body: Body, most: usize, room: &mut Room) -> Result<Vec<u8>, ApiError> {
+    let mut read = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|error| ApiError::parsing(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if read.len() + data.len() > most {
+            return Err(too_large(read.len() + data.len()));
+        }
+        room.grow(data.len())?;
+        read.extend_from_slice(&data);
+    }
+    Ok(read)
+}
+
+fn too_slow() -> ApiError {
+    let reason = format!("the body did not come within {LONGEST:?}");
+    ApiError::new(408, "request_timeout_exception", reason)
 }
 
 /// Unpacks step by step, so that what is refused for its size has taken no memory.
@@ -129,6 +175,8 @@ fn too_large(bytes: usize) -> ApiError {
 mod tests {
     use std::io::Write;
 
+    use axum::body::Bytes;
+    use axum::http::HeaderValue;
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -142,6 +190,7 @@ mod tests {
         }
         let body = encoder.finish().unwrap();
         let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
         headers.insert(CONTENT_LENGTH, body.len().into());
         (headers, body)
@@ -175,6 +224,58 @@ mod tests {
         let pressure = Pressure::default();
         assert_eq!(status(&pressure, LARGEST + (2 << 20)).await, 413);
         assert_eq!(pressure.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_says_that_it_is_json_or_is_refused() {
+        let pressure = Pressure::default();
+        for (kind, expected) in [
+            ("application/json", 200),
+            ("Application/JSON; charset=utf-8", 200),
+            ("application/x-ndjson", 200),
+            ("application/vnd.elasticsearch+json; compatible-with=9", 200),
+            ("application/vnd.elasticsearch+x-ndjson;compatible-with=8", 200),
+            ("text/plain", 406),
+            ("application/x-www-form-urlencoded", 406),
+            ("multipart/form-data; boundary=application/json", 406),
+            ("text/plain; application/json", 406),
+            ("application/jsonx", 406),
+            ("", 406),
+        ] {
+            let mut headers = HeaderMap::new();
+            if !kind.is_empty() {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap());
+            }
+            let read = pressure.read(&headers, Body::from("{}")).await;
+            assert_eq!(read.map_or_else(|error| error.status, |_| 200), expected, "{kind}");
+        }
+        assert!(pressure.read(&HeaderMap::new(), Body::empty()).await.is_ok(), "no body");
+    }
+
+    /// A body of which nothing comes.
+    fn slow(said: usize) -> (HeaderMap, Body) {
+        let mut headers = packed(0).0;
+        headers.insert(CONTENT_LENGTH, said.into());
+        let nothing = futures_util::stream::pending::<std::io::Result<Bytes>>();
+        (headers, Body::from_stream(nothing))
+    }
+
+    #[tokio::test]
+    async fn who_sends_nothing_of_much_keeps_nobody_out() {
+        let pressure = Pressure::default();
+        let (headers, body) = slow(90 << 20);
+        let waiting = pressure.clone();
+        let waiting = tokio::spawn(async move { waiting.read(&headers, body).await.map(drop) });
+        tokio::task::yield_now().await;
+        assert_eq!(status(&pressure, 40 << 20).await, 200);
+        waiting.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let (headers, body) = slow(10);
+        let read = Pressure::default().read(&headers, body).await;
+        assert_eq!(read.unwrap_err().status, 408);
     }
 
     #[tokio::test]

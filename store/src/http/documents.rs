@@ -39,6 +39,12 @@ const READ_PARAMS: [&str; 7] = [
     "routing",
 ];
 
+/// Documents in one request, and their bytes.
+const MOST_LOOKED_UP: usize = 10_000;
+const MOST_SHOWN: usize = 32 << 20;
+/// Of a body: as a tree in memory it is several times as large.
+const LARGEST_MGET: usize = 8 << 20;
+
 pub(super) fn routes() -> Router<Service> {
     Router::new()
         .route("/{index}/_doc", post(add))
@@ -149,7 +155,7 @@ async fn read(
 ) -> Answer {
     in_background(move || {
         let (filter, index) = wanted(&store, &uri, &name)?;
-        let found = found(&index, &id, &filter)?;
+        let (found, _) = found(&index, &id, &filter)?;
         let status = if found.found { 200 } else { 404 };
         Ok(Answer::of(&found)?.with_status(status))
     })
@@ -205,17 +211,20 @@ struct Version {
     _primary_term: u8,
 }
 
-fn found(index: &Index, id: &str, filter: &SourceFilter) -> Result<Found, ApiError> {
+/// What is told of it, and the bytes that it has in its index.
+fn found(index: &Index, id: &str, filter: &SourceFilter) -> Result<(Found, usize), ApiError> {
     let found = index.get(id)?;
+    let bytes = found.as_ref().map_or(0, |(source, _)| source.len());
     let version = found.as_ref().map(|(_, version)| *version);
     let source = found.map(|(source, _)| filter.apply(&source)).transpose()?.flatten();
-    Ok(Found {
+    let told = Found {
         _index: index.name().to_owned(),
         _id: id.to_owned(),
         version: version.map(|version| Version { _version: version, _seq_no: 0, _primary_term: 1 }),
         found: version.is_some(),
         _source: source,
-    })
+    };
+    Ok((told, bytes))
 }
 
 /// What `_mget` answers.
@@ -256,6 +265,9 @@ async fn mget(
     }
     let (parts, body) = request.into_parts();
     let held = service.pressure.read(&parts.headers, body).await?;
+    if held.text.len() > LARGEST_MGET {
+        return Err(too_much(&format!("of at most {LARGEST_MGET} bytes, not {}", held.text.len())));
+    }
     let store = service.store;
     in_background(move || {
         let filter = SourceFilter::from_params(&params)?;
@@ -263,26 +275,44 @@ async fn mget(
             ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
         })?;
         let entries = entries(&wanted, index.as_deref())?;
-        let docs: Result<Vec<Looked>, ApiError> = entries
-            .iter()
-            .map(|(name, id, own)| lookup(&store, (name, id), own.as_ref().unwrap_or(&filter)))
-            .collect();
-        Answer::of(&Several { docs: docs? })
+        if entries.len() > MOST_LOOKED_UP {
+            return Err(too_much(&format!("for at most {MOST_LOOKED_UP}, not {}", entries.len())));
+        }
+        let mut docs = Vec::with_capacity(entries.len());
+        let mut bytes = 0;
+        for (name, id, own) in &entries {
+            let (looked, size) = lookup(&store, (name, id), own.as_ref().unwrap_or(&filter))?;
+            bytes += size;
+            if bytes > MOST_SHOWN && !docs.is_empty() {
+                return Err(too_much(&format!(
+                    "for documents of at most {MOST_SHOWN} bytes together"
+                )));
+            }
+            docs.push(looked);
+        }
+        Answer::of(&Several { docs })
     })
     .await
 }
 
+fn too_much(what: &str) -> ApiError {
+    let reason = format!("a request of _mget is {what}, here; ask for them in parts");
+    ApiError::new(400, "content_too_long_exception", reason)
+}
+
+/// A document, and the bytes that it has in its index.
 fn lookup(
     store: &Store,
     (name, id): (&str, &str),
     filter: &SourceFilter,
-) -> Result<Looked, ApiError> {
+) -> Result<(Looked, usize), ApiError> {
     let Some(index) = store.index(name) else {
         let error = ApiError::no_index(name);
         let failed = json!({ "_index": name, "_id": id, "error": error.error() });
-        return Ok(Looked::Failed(failed));
+        return Ok((Looked::Failed(failed), 0));
     };
-    found(&index, id, filter).map(Looked::Found)
+    let (found, bytes) = found(&index, id, filter)?;
+    Ok((Looked::Found(found), bytes))
 }
 
 type Entry = (String, String, Option<SourceFilter>);

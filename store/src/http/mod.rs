@@ -9,12 +9,13 @@ mod documents;
 mod indices;
 mod search;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn;
-use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use self::answer::Answer;
 use self::body::Pressure;
@@ -35,6 +36,18 @@ struct Service {
     pressure: Pressure,
     /// The searches that go on from one request to the next.
     searches: Open,
+    /// Ends with the last of its clones.
+    _housekeeper: Arc<Housekeeper>,
+}
+
+/// What looks for old and idle things, until it is dropped.
+#[derive(Debug)]
+struct Housekeeper(JoinHandle<()>);
+
+impl Drop for Housekeeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl FromRef<Service> for Store {
@@ -43,8 +56,17 @@ impl FromRef<Service> for Store {
     }
 }
 
-/// All routes.
-fn router(service: Service) -> Router {
+/// The API of a store; within a runtime. It is served by whoever bounds its connections and refuses what
+/// pages in browsers send: nothing here asks for a password.
+pub fn router(store: Store) -> Router {
+    let searches = Open::default();
+    let housekeeper = tokio::spawn(keep_house(store.clone(), searches.clone()));
+    let service = Service {
+        store,
+        pressure: Pressure::default(),
+        searches,
+        _housekeeper: Arc::new(Housekeeper(housekeeper)),
+    };
     Router::new()
         .merge(cluster::routes())
         .merge(bulk::routes())
@@ -56,28 +78,11 @@ fn router(service: Service) -> Router {
         .with_state(service)
 }
 
-/// Serves a store until `stop` is done.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    store: Store,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = Service { store, pressure: Pressure::default(), searches: Open::default() };
-    let housekeeping = tokio::spawn(keep_house(service.clone()));
-    let served = axum::serve(listener, router(service));
-    let result = served.with_graceful_shutdown(stop).await;
-    housekeeping.abort();
-    result
-}
-
-async fn keep_house(service: Service) {
+async fn keep_house(store: Store, searches: Open) {
     let mut times = tokio::time::interval(HOUSEKEEPING);
     loop {
         times.tick().await;
-        let Service { store, searches, .. } = service.clone();
+        let (store, searches) = (store.clone(), searches.clone());
         let work = move || {
             searches.keep_house();
             store.keep_house();

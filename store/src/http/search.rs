@@ -91,7 +91,8 @@ async fn searched(service: Service, index: String, request: Request) -> Result<A
         let request = SearchRequest::parse(body.as_bytes(), params)?;
         if let Some(life) = params.text("scroll") {
             let view = Arc::new(viewed(service, &index, params)?);
-            return begin_scroll(service, request, view, &time(life)?).and_then(|it| Answer::of(&it));
+            let life = (time(life)?, body.len());
+            return begin_scroll(service, request, view, life).and_then(|it| Answer::of(&it));
         }
         let (view, pit_id) = match &request.point_in_time {
             Some((id, life)) if index == ALL => {
@@ -164,7 +165,7 @@ fn begin_scroll(
     service: &Service,
     request: SearchRequest,
     view: Arc<View>,
-    life: &Duration,
+    life: (Duration, usize),
 ) -> Result<SearchAnswer, ApiError> {
     if request.from > 0 || request.search_after.is_some() || request.size == 0 {
         return Err(ApiError::new(
@@ -177,7 +178,7 @@ fn begin_scroll(
     // Only the first page has them.
     let request = SearchRequest { aggregations: Aggregations::default(), ..request };
     let scroll = Some((Arc::new(request), found.last));
-    let id = service.searches.keep(view, scroll, *life)?;
+    let id = service.searches.keep(view, scroll, life)?;
     Ok(SearchAnswer { scroll_id: Some(id), ..found.answer })
 }
 
@@ -284,7 +285,7 @@ async fn open_point(
         })?;
         let view = Arc::new(viewed(&service, &index, &params)?);
         let shards = serde_json::to_value(Shards::all(view.len())).unwrap_or_default();
-        let id = service.searches.keep(view, None, time(life)?)?;
+        let id = service.searches.keep(view, None, (time(life)?, 0))?;
         Ok(Answer::json(json!({ "id": id, "_shards": shards })))
     })
     .await

@@ -53,6 +53,9 @@ const UNFINISHED: &str = ".";
 const DATA: &str = "data";
 /// Documents are compressed in blocks of so many bytes.
 const BLOCK_BYTES: usize = 32 * 1024;
+/// A larger document is refused: its words take several times as much memory. A line of the longest that a
+/// shipper reads, 16 MiB, fits, also where it is there twice.
+const LARGEST_DOCUMENT: usize = 34 << 20;
 
 /// What an index is, as it is written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -253,6 +256,12 @@ impl Index {
         id: &str,
         mapping: &Mapping,
     ) -> Result<Box<Incoming>, ApiError> {
+        if source.len() > LARGEST_DOCUMENT {
+            return Err(ApiError::argument(format!(
+                "a document has at most {LARGEST_DOCUMENT} bytes here, not {}",
+                source.len()
+            )));
+        }
         loop {
             let draft = Draft::of(self);
             let document = read((body, source.clone()), id, self.own, mapping, &draft)?;

@@ -1,5 +1,6 @@
 //! From a [`Query`] to one of tantivy's, for one index.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
@@ -26,6 +27,11 @@ use crate::mapping::FieldKind;
 /// Up to so many values are asked for one by one; more of them are one question.
 const FEW_TERMS: usize = 16;
 
+/// What all that is asked of one index may cost; a word of one field costs 1.
+const MOST_COST: usize = 65_536;
+/// What a pattern costs: it is compared with many values.
+pub(super) const PATTERN_COST: usize = 64;
+
 /// A query of tantivy's.
 pub(super) type Built = Box<dyn TantivyQuery>;
 
@@ -34,12 +40,28 @@ pub struct Builder<'a> {
     pub(super) index: &'a Index,
     searcher: &'a Searcher,
     pub(super) view: Viewpoint,
+    /// What was built so far.
+    cost: Cell<usize>,
 }
 
 impl<'a> Builder<'a> {
     /// For an index as it is seen by a searcher, at a time.
     pub fn new(index: &'a Index, searcher: &'a Searcher, now: Timestamp) -> Self {
-        Self { index, searcher, view: Viewpoint { now, zone: TimeZone::UTC } }
+        let view = Viewpoint { now, zone: TimeZone::UTC };
+        Self { index, searcher, view, cost: Cell::new(0) }
+    }
+
+    /// Counts what is to be built: words are few and fields are few, and yet each word of a text may be
+    /// asked of each field.
+    pub(super) fn spend(&self, cost: usize) -> Result<(), ApiError> {
+        self.cost.set(self.cost.get().saturating_add(cost));
+        if self.cost.get() <= MOST_COST {
+            return Ok(());
+        }
+        Err(shard_failure(
+            "too_many_clauses",
+            "the query asks too much: too many words or patterns, of too many fields; name the fields that are meant",
+        ))
     }
 
     /// The moment that a date in a request means.
@@ -294,6 +316,7 @@ impl<'a> Builder<'a> {
             let is_here = made.is_ok_and(|made| made.matches(self.index.name().as_bytes()));
             return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
         }
+        self.spend(PATTERN_COST)?;
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
         pattern_at(&place, query, boost).map(Some)
     }

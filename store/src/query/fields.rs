@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tantivy::query::{AllQuery, DisjunctionMaxQuery, Occur};
 
-use super::build::{Builder, Built, boosted, combined, pattern_at};
+use super::build::{Builder, Built, PATTERN_COST, boosted, combined, pattern_at};
 use super::strings::TextQuery;
 use super::words::{Leaf, Node, Role, What};
 use super::{Edge, Match, Minimum, Pattern, Phrase, Range};
@@ -87,7 +87,13 @@ impl Builder<'_> {
             };
         }
         let mut found: Vec<Built> = Vec::new();
+        let cost = match &leaf.what {
+            What::Words(text) | What::Phrase(text, _) => 1 + text.len() / 8,
+            What::Pattern(_) => PATTERN_COST,
+            What::Range(..) | What::Anything => 1,
+        };
         for (field, lenient, boost) in self.meant(query, leaf) {
+            self.spend(cost)?;
             found.extend(self.asked(query, &field, &leaf.what, (lenient, boost * leaf.boost))?);
         }
         Ok(match found.len() {

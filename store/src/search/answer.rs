@@ -71,6 +71,25 @@ pub struct Total {
     pub relation: &'static str,
 }
 
+impl Hit {
+    /// How large it is, nearly.
+    pub fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.len() + size(value));
+        self.source.as_ref().map_or(0, |source| source.get().len()) + fields.sum::<usize>()
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(size).sum(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| name.len() + size(value)).sum()
+        }
+        _ => 8,
+    }
+}
+
 /// A document that was found.
 #[derive(Debug, Serialize)]
 pub struct Hit {

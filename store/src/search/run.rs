@@ -29,6 +29,9 @@ use crate::index::{Index, ignored};
 use crate::json::Json;
 use crate::query::{Builder, Dates, Kind, Rounding, Viewpoint, shard_failure};
 
+/// Documents are shown up to so many bytes; one is shown however large it is.
+const MOST_SHOWN: usize = 32 << 20;
+
 /// What is searched: indices, as they were at a moment.
 pub type View = Vec<(Arc<Index>, Searcher)>;
 
@@ -245,8 +248,14 @@ impl<'a> Search<'a> {
         };
         let mut shown = Vec::new();
         let mut last = None;
+        let mut bytes = 0_usize;
         for ranked in hits.into_iter().skip(self.request.from).take(self.request.size) {
-            shown.push(self.hit(&ranked)?);
+            let hit = self.hit(&ranked)?;
+            bytes += hit.bytes();
+            if bytes > MOST_SHOWN && !shown.is_empty() {
+                return Err(too_much_shown(self.request.size));
+            }
+            shown.push(hit);
             last = Some(ranked);
         }
         Ok((Hits { total, max_score, hits: shown }, last))
@@ -317,6 +326,16 @@ fn ignored_in(searcher: &Searcher, address: DocAddress) -> Result<Vec<String>, A
     }
     names.sort_unstable();
     Ok(names)
+}
+
+fn too_much_shown(size: usize) -> ApiError {
+    ApiError::new(
+        400,
+        "content_too_long_exception",
+        format!(
+            "{size} hits have more than {MOST_SHOWN} bytes: ask for fewer at once ([size], and [search_after] or a scroll for the others), or for a part of them ([_source])"
+        ),
+    )
 }
 
 /// JSON as it is.

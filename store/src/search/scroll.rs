@@ -17,6 +17,8 @@ use crate::query::illegal;
 
 /// As `search.max_open_scroll_context`.
 const MOST: usize = 500;
+/// What the requests of all of them may have, in bytes.
+const MOST_BYTES: usize = 16 << 20;
 /// Searches that run at the same time; others wait, so that memory is bounded.
 const MOST_AT_ONCE: usize = 4;
 /// As `search.max_keep_alive`.
@@ -45,6 +47,8 @@ pub struct Kept {
     /// Where a scroll is.
     pub last: Option<Ranked>,
     ends: Instant,
+    /// Of the body that its request was read from.
+    bytes: usize,
 }
 
 impl Open {
@@ -56,7 +60,7 @@ impl Open {
         &self,
         view: Arc<View>,
         scroll: Option<(Arc<SearchRequest>, Option<Ranked>)>,
-        life: Duration,
+        (life, bytes): (Duration, usize),
     ) -> Result<String, ApiError> {
         let ends = end(life)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,9 +75,18 @@ impl Open {
                 ),
             ));
         }
+        if kept.values().map(|one| one.bytes).sum::<usize>() + bytes > MOST_BYTES {
+            return Err(ApiError::new(
+                429,
+                "rejected_execution_exception",
+                format!(
+                    "the requests of all scrolls together have more than {MOST_BYTES} bytes; end those that are not needed (DELETE _search/scroll)"
+                ),
+            ));
+        }
         let (request, last) = scroll.map_or((None, None), |(request, last)| (Some(request), last));
         let id = format!("{:032x}", rand::random::<u128>());
-        kept.insert(id.clone(), Kept { view, request, last, ends });
+        kept.insert(id.clone(), Kept { view, request, last, ends, bytes });
         Ok(id)
     }
 

@@ -8,6 +8,9 @@ use crate::json::Json;
 use crate::mapping::is_match;
 use crate::params::Params;
 
+/// Each is compared with each field of each hit.
+const MOST_NAMES: usize = 1_000;
+
 /// What of a document is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct SourceFilter {
@@ -136,6 +139,9 @@ fn names(value: &Value) -> Result<Vec<String>, ApiError> {
     let wrong = || ApiError::parsing("Expected a name of a field, or several, in [_source]");
     match value {
         Value::String(name) => Ok(vec![name.clone()]),
+        Value::Array(names) if names.len() > MOST_NAMES => {
+            Err(ApiError::argument(format!("[_source] has at most {MOST_NAMES} names here")))
+        }
         Value::Array(names) => {
             names.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
         }

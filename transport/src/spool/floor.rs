@@ -4,11 +4,11 @@
 //! `floor.previous`. A damaged floor is set aside and the previous one used; failing that, all
 //! that is still on disk is delivered again.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use omphalos_common::own_files::create;
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -51,9 +51,7 @@ pub fn save(directory: &Path, floor: u64) -> Result<(), FileError> {
     let path = directory.join("floor");
     let new = directory.join("floor.new");
     let previous = directory.join("floor.previous");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&new).map_err(failed("create", &new))?;
+    let mut file = create(&new).map_err(failed("create", &new))?;
     file.write_all(serialize(floor).as_bytes()).map_err(failed("write", &new))?;
     file.sync_all().map_err(failed("sync", &new))?;
     // After a crash between the two, the previous one is found.

@@ -6,13 +6,13 @@
 //! with a gap in the numbers wider than all that may have been given out.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Condvar, Mutex};
 
+use omphalos_common::own_files::{OwnFile, create_directory};
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -118,13 +118,12 @@ pub fn open(options: SpoolOptions, boot: u64) -> Result<SpoolShared, SpoolError>
 }
 
 fn lock(directory: &Path) -> Result<File, SpoolError> {
-    let mut builder = DirBuilder::new();
-    let created = builder.recursive(true).mode(0o700).create(directory);
-    created.map_err(failed("create the spool directory", directory))?;
+    create_directory(directory).map_err(failed("create the spool directory", directory))?;
     let path = directory.join("lock");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let lock = options.open(&path).map_err(failed("open", &path))?;
+    let lock = OwnFile::default().with(|options| {
+        options.write(true).create(true).truncate(false);
+    });
+    let lock = lock.open(&path).map_err(failed("open", &path))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(SpoolError::Locked { path: directory.to_owned() }),

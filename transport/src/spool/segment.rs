@@ -8,11 +8,11 @@
 //! All numbers are big-endian; a checksum is the low half of an xxh3. A record's covers its number,
 //! which is not written, and its body: no record is ever taken for another.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use omphalos_common::own_files;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::{AppendError, FileError, failed};
@@ -68,9 +68,7 @@ pub fn parse_name(name: &str) -> Option<u64> {
 /// Begins a segment. A file of that name is at most a leftover of an attempt that failed.
 pub fn create(directory: &Path, header: SegmentHeader) -> Result<File, FileError> {
     let path = path(directory, header.first);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&path).map_err(failed("create", &path))?;
+    let mut file = own_files::create(&path).map_err(failed("create", &path))?;
     match file.write_all(&header.serialize()) {
         Ok(()) => Ok(file),
         Err(error) => {

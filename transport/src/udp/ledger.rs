@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use omphalos_common::own_files::create;
 use serde::{Deserialize, Serialize};
 
 use super::record::How;
@@ -225,7 +226,7 @@ impl LedgerFile {
             .map_err(|error| failed(error.into()))?;
         let temporary = self.directory.join(format!("{NAME}.new"));
         let write = || {
-            let mut file = File::create(&temporary)?;
+            let mut file = create(&temporary)?;
             file.write_all(&text)?;
             file.sync_all()?;
             fs::rename(&temporary, &path)?;

@@ -1,10 +1,11 @@
 //! For terminals that nothing can be drawn on, and for pipes: the screen as text, again and again.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
+use omphalos_common::printed::{Form, printed};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -52,7 +53,7 @@ pub fn run(figures: &dyn Figures, options: &Options) -> anyhow::Result<()> {
         watch_data(&mut watch, &data);
         let text = shown(options, &model, &data, &watch);
         if said.as_ref() != Some(&text) {
-            let mut out = io::stdout().lock();
+            let mut out = printed(Form::Plain);
             writeln!(out, "{text}")?;
             out.flush()?;
             said = Some(text);

@@ -269,22 +269,9 @@ impl Receiver {
             return Err(self.refuse("url", format!("expected {example}, found none")));
         };
         let urls = ServerUrl { key: "url", schemes, example, instead_of_query: None };
-        let urls = urls.read(std::slice::from_ref(&text)).map_err(|error| {
-            named(ConfigError::invalid(without_path(&error.to_string(), &text)))
-        })?;
+        let urls = urls.read(std::slice::from_ref(&text)).map_err(named)?;
         urls.into_iter().next().ok_or_else(|| self.refuse("url", format!("expected {example}")))
     }
-}
-
-/// What is said of a URL without its path, which is a secret of its own in those that take messages.
-fn without_path(said: &str, url: &str) -> String {
-    let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
-    let Some((_, path)) = behind.split_once(['/', '?', '#']).filter(|(_, path)| !path.is_empty())
-    else {
-        return said.to_owned();
-    };
-    let quoted = format!("{path:?}");
-    said.replace(quoted.trim_matches('"'), "…").replace(path, "…")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is said of an event to people, and its key.
 
 use jiff::Timestamp;
+use omphalos_common::clean::harmless;
 use omphalos_live::alert::{Change, Event};
 
 /// What tells events apart: a receiver is told each key once.
@@ -49,16 +50,12 @@ pub(super) fn time(millis: i64) -> String {
 pub(super) fn one_line(text: &str) -> String {
     const MOST: usize = 200;
     let line = text.trim_matches(|letter: char| letter.is_whitespace() || letter.is_control());
-    let mut shown: String = line.chars().take(MOST).map(harmless).collect();
+    // A line end would be a header of a mail: keys come out of log lines, which anybody may write.
+    let mut shown: String = line.chars().take(MOST).filter_map(harmless).collect();
     if line.chars().nth(MOST).is_some() {
         shown.push('…');
     }
     shown
-}
-
-/// Keys come out of log lines, which anybody may write: a line end would be a header of a mail.
-fn harmless(letter: char) -> char {
-    if letter.is_control() { ' ' } else { letter }
 }
 
 #[cfg(test)]
@@ -83,7 +80,7 @@ mod tests {
     fn times_and_texts_of_others_are_bounded() {
         assert_eq!(time(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
         assert!(time(i64::MAX).starts_with("9999-") && time(i64::MIN).starts_with("-009999-"));
-        assert_eq!(one_line(" a\r\nBcc: b\u{1b}[2J "), "a  Bcc: b [2J");
+        assert_eq!(one_line(" a\r\nBcc: b\u{1b}[2J "), "a␍␊Bcc: b␛[2J");
         assert_eq!(one_line(&"é".repeat(1_000)).chars().count(), 201);
     }
 }

@@ -3,13 +3,14 @@
 //! A file is found by looking, every time anew; events only say when to look. What cannot be seen
 //! (a directory without permission, a stalled mount) is reported apart from what is not there.
 
-use std::fs::{self, FileType};
+use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use omphalos_common::config::{has_bytes, path_of};
 
+use crate::monitor::find::links::{FollowLinks, Links};
 use crate::monitor::find::pattern::{
     Component, Exclusion, PathPattern, alternatives, has_wildcard,
 };
@@ -23,6 +24,7 @@ use crate::monitor::position::identity::FileKey;
 pub struct Watched {
     places: Vec<Place>,
     excluded: Vec<Exclusion>,
+    links: Links,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +50,20 @@ impl Glob {
     fn pattern(&self) -> &PathPattern {
         let there = self.directories.iter().find(|(directory, _)| directory.is_dir());
         there.map_or(&self.pattern, |(_, pattern)| pattern)
+    }
+
+    /// The directories before the first part that is a pattern, whichever that is.
+    fn named(&self) -> Vec<PathBuf> {
+        let patterns = self.directories.iter().map(|(_, pattern)| pattern).chain([&self.pattern]);
+        let before = |pattern: &PathPattern| {
+            let names = pattern.components().split_last().map_or(&[][..], |(_, before)| before);
+            let names = names.iter().map_while(|part| match part {
+                Component::Name(name) => Some(name),
+                _ => None,
+            });
+            Path::new("/").join(names.collect::<PathBuf>())
+        };
+        patterns.map(before).collect()
     }
 
     fn matches(&self, path: &Path) -> bool {
@@ -112,12 +128,44 @@ impl Watched {
             places.extend(places_of(text)?);
         }
         let exclusion = |text: &String| Exclusion::new(text).map_err(|error| bad(text, error));
-        Ok(Self { places, excluded: exclude.iter().map(exclusion).collect::<Result<_, _>>()? })
+        let excluded = exclude.iter().map(exclusion).collect::<Result<_, _>>()?;
+        Ok(Self { places, excluded, links: Links::default() })
+    }
+
+    /// The same with fewer links.
+    #[must_use]
+    pub fn follow(mut self, which: FollowLinks) -> Self {
+        let named = self.places.iter().flat_map(|place| match place {
+            Place::Path(path) if path.is_dir() => vec![path.clone()],
+            Place::Path(path) => vec![path.parent().unwrap_or(path).to_owned()],
+            Place::Glob(glob) => glob.named(),
+        });
+        self.links = Links::new(which, named.collect());
+        self
+    }
+
+    /// Refuses what was opened at `path` if a link led there that is not to be followed.
+    ///
+    /// # Errors
+    /// Then, and when the system does not say where it is.
+    pub fn permit(&self, path: &Path, file: &File) -> io::Result<()> {
+        self.links.permit(path, file)
+    }
+
+    /// Whether `path` is below a directory that is named here.
+    pub fn concerns(&self, path: &Path) -> bool {
+        self.links.concern(path)
+    }
+
+    /// Whether a link at `path` is to be followed.
+    pub fn follows(&self, path: &Path) -> bool {
+        self.links.follows(path)
     }
 
     /// This file and nothing else, whatever characters are in its name.
     pub fn only(path: &Path) -> Self {
-        Self { places: vec![Place::Path(path.to_owned())], excluded: Vec::new() }
+        let places = vec![Place::Path(path.to_owned())];
+        Self { places, excluded: Vec::new(), links: Links::default() }
     }
 
     /// Whether a file of this name would be found.
@@ -241,6 +289,9 @@ fn look_at(path: &Path, table: Table<'_>, collected: &mut Collected) {
     collected.needs_events_from(path.parent().unwrap_or(path));
     // Where it is a link, what it points to may come and go.
     let target = collected.follow_link(path);
+    if target.is_some() && !table.watched.follows(path) {
+        return collected.refuse_link(path);
+    }
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             let walk = Walk::new(&[Component::Visible], table, collected);

@@ -3,6 +3,7 @@
 
 pub mod discover;
 pub mod events;
+pub mod links;
 pub mod pattern;
 pub mod walk;
 pub mod watcher;

@@ -40,6 +40,11 @@ impl Collected {
         Some(target)
     }
 
+    /// Notes a link that is named and is not to be followed.
+    pub fn refuse_link(&mut self, path: &Path) {
+        self.scan.irregular.push((path.to_owned(), "a link, which follow_links leaves out"));
+    }
+
     /// Notes something that cannot be looked at.
     pub fn unreadable(&mut self, path: &Path, error: io::Error) {
         // Only in the directory above is a change of permissions seen.
@@ -226,6 +231,9 @@ impl<'a> Walk<'a> {
         if fs::read_link(&path).is_ok() {
             // It may be pointed elsewhere.
             self.collected.needs_events_from(directory);
+            if !self.watched.follows(&path) {
+                return;
+            }
         }
         self.enter(&path, vec![state + 1], false);
     }
@@ -278,6 +286,9 @@ impl<'a> Walk<'a> {
     /// Goes on with a link, to a file or to a directory.
     pub fn link(&mut self, path: &Path, next: Vec<usize>) {
         let is_wanted = next.iter().any(|state| self.is_end(*state));
+        if !self.watched.follows(path) {
+            return;
+        }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
                 let next = next.into_iter().filter(|state| !self.is_end(*state)).collect();

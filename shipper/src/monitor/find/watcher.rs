@@ -5,13 +5,14 @@
 //! say where it could not.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use omphalos_common::own_files::OwnFile;
 use tracing::{debug, info, warn};
 
 use crate::monitor::find::events::{Events, Signals};
@@ -200,7 +201,10 @@ impl Watcher {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        OpenOptions::new().write(true).create(true).truncate(false).open(file)?;
+        let made = OwnFile::default().with(|options| {
+            options.write(true).create(true).truncate(false);
+        });
+        made.open(file)?;
         let Some(events) = &mut self.events else { return Err(ErrorKind::NotConnected.into()) };
         events.watch(&self.signals.pulse).map_err(io::Error::other)
     }

@@ -127,6 +127,8 @@ pub struct Search<'a> {
     pub standing: &'a dyn Fn(&Entry) -> io::Result<Standing>,
     /// Which files are read already.
     pub is_taken: &'a dyn Fn(FileKey) -> bool,
+    /// Which files may be read, by their names: not those that a link leads to which is not followed.
+    pub is_permitted: &'a dyn Fn(&Path, &Content) -> bool,
     /// Which names are read whole anyway.
     pub is_watched: &'a dyn Fn(&Path) -> bool,
 }
@@ -185,6 +187,7 @@ fn goes_on(entry: &Entry, path: &Path, search: &Search<'_>) -> io::Result<Option
     let key = content.key()?;
     let is_same = key.is_like(&entry.key);
     if (search.is_taken)(key)
+        || !(search.is_permitted)(path, &content)
         || (entry.prefix.length == 0 && !is_same)
         || !fits(&mut content, entry)?
     {
@@ -217,7 +220,7 @@ mod tests {
 
     /// A search among files of which none is watched.
     fn search(is_taken: &dyn Fn(FileKey) -> bool) -> Search<'_> {
-        Search { standing: &standing, is_taken, is_watched: &|_| false }
+        Search { standing: &standing, is_taken, is_permitted: &|_, _| true, is_watched: &|_| false }
     }
 
     /// What is found once nothing changes any more.

@@ -215,6 +215,13 @@ impl Files {
         self.inputs.iter().any(|input| input.watched.owns(path))
     }
 
+    /// Whether what was opened at this path may be read: no link led to it that is not to be followed.
+    pub fn permits(&self, path: &Path, content: &Content) -> bool {
+        let mut concerned = self.inputs.iter().filter(|input| input.watched.concerns(path));
+        concerned
+            .all(|input| content.file().is_none_or(|file| input.watched.permit(path, file).is_ok()))
+    }
+
     /// The checkpoint's entries: files being read, and files remembered. As long as this is not the last
     /// one (`is_over`), more may be read of each before the next is on disk.
     pub fn entries(&self, now: i64, is_over: bool) -> Vec<Entry> {

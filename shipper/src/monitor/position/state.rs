@@ -5,11 +5,12 @@
 //! as `checkpoint.previous`. A damaged one is set aside and the previous one used; failing that, the
 //! files are read again, which their ids make harmless.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use omphalos_common::own_files::{OwnFile, create, create_directory};
 use tracing::warn;
 
 use crate::monitor::position::checkpoint::{overtaken, parse};
@@ -137,7 +138,8 @@ impl StateDir {
     /// When it could not.
     pub fn probe(&self) -> Result<(), StateError> {
         let path = self.path.join("probe");
-        fs::write(&path, b"omphalos").map_err(failed("write", &path))?;
+        let written = create(&path).and_then(|mut file| file.write_all(b"omphalos"));
+        written.map_err(failed("write", &path))?;
         fs::remove_file(&path).map_err(failed("remove", &path))
     }
 
@@ -190,7 +192,7 @@ impl StateDir {
         let path = self.path.join("checkpoint");
         let new = self.path.join("checkpoint.new");
         let previous = self.path.join("checkpoint.previous");
-        let mut file = File::create(&new).map_err(failed("create", &new))?;
+        let mut file = create(&new).map_err(failed("create", &new))?;
         file.write_all(bytes).map_err(failed("write", &new))?;
         file.sync_all().map_err(failed("sync", &new))?;
         keep_previous(&path, &previous).map_err(failed("keep", &previous))?;
@@ -223,7 +225,7 @@ impl StateDir {
         let text = make();
         // Where there is no room, a file may be made and nothing be written into it.
         let new = self.path.join(format!("{name}.new"));
-        let mut file = File::create(&new).map_err(failed("create", &new))?;
+        let mut file = create(&new).map_err(failed("create", &new))?;
         file.write_all(text.as_bytes()).map_err(failed("write", &new))?;
         file.sync_all().map_err(failed("sync", &new))?;
         fs::rename(&new, &path).map_err(failed("make", &path))?;
@@ -234,10 +236,12 @@ impl StateDir {
 
 /// Creates the directory if need be, and locks it.
 fn take_lock(path: &Path) -> Result<File, StateError> {
-    fs::create_dir_all(path).map_err(failed("create the state directory", path))?;
+    create_directory(path).map_err(failed("create the state directory", path))?;
     let lock_path = path.join(LOCK_NAME);
-    let mut options = OpenOptions::new();
-    let lock = options.write(true).create(true).truncate(false).open(&lock_path);
+    let lock = OwnFile::default().with(|options| {
+        options.write(true).create(true).truncate(false);
+    });
+    let lock = lock.open(&lock_path);
     let mut lock = lock.map_err(failed("open", &lock_path))?;
     match lock.try_lock() {
         Ok(()) => {

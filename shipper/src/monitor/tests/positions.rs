@@ -65,6 +65,7 @@ fn the_rest_of_a_truncated_file_is_read_from_its_copy() {
     let search = Search {
         standing: &|_| Ok(Standing::Emptied),
         is_taken: &|key| key == log.key(),
+        is_permitted: &|_, _| true,
         is_watched: &|_| true,
     };
     let found = find_beside(&position, &search, &mut Neighbours::default()).unwrap();
@@ -102,7 +103,12 @@ fn an_entry_that_has_seen_nothing_belongs_to_its_own_file_only() {
     let same = matching::find_same(&mut content, entry.key, entries.iter()).unwrap();
     assert_eq!(same, Some(&entry));
     let beside = |is_taken: &dyn Fn(FileKey) -> bool| {
-        let search = Search { standing: &standing, is_taken, is_watched: &|_| false };
+        let search = Search {
+            standing: &standing,
+            is_taken,
+            is_permitted: &|_, _| true,
+            is_watched: &|_| false,
+        };
         match find_beside(&entry, &search, &mut Neighbours::default()).unwrap() {
             Beside::Found(path, _) => Some(path),
             Beside::Nothing | Beside::Unsettled => None,
@@ -122,6 +128,7 @@ fn an_entry_is_not_given_to_a_file_of_another_logical_name() {
         let search = Search {
             standing: &|_| Ok(Standing::Emptied),
             is_taken: &|key| key == log.key(),
+            is_permitted: &|_, _| true,
             is_watched: &|_| true,
         };
         let beside = find_beside(&entries[0], &search, &mut Neighbours::default());

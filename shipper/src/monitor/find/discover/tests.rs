@@ -361,3 +361,52 @@ fn a_directory_whose_name_looks_like_a_pattern_is_what_its_name_says_where_it_is
         assert_eq!(found(root, &[pattern], &[]), expected, "{pattern}");
     }
 }
+
+#[test]
+fn links_are_followed_as_far_as_is_said() {
+    use crate::monitor::find::links::FollowLinks;
+    let (tree, secret) = (tree(), tempfile::tempdir().unwrap());
+    let (root, aside) = (tree.path(), secret.path());
+    fs::write(aside.join("secret.log"), "secret").unwrap();
+    symlink(aside.join("secret.log"), root.join("out.log")).unwrap();
+    symlink(aside, root.join("away")).unwrap();
+    symlink("../c.txt", root.join("sub/in.log")).unwrap();
+    fs::create_dir(aside.join("root")).unwrap();
+    // The directory that is named may be behind a link.
+    symlink(root, aside.join("root/named")).unwrap();
+    let named = aside.join("root/named");
+    let all = ["a.log", "b.log", "sub/d.log", "sub/deep/e.log"];
+    for (which, more) in [
+        (FollowLinks::Always, &["away/secret.log", "sub/in.log"][..]),
+        (FollowLinks::Inside, &["sub/in.log"]),
+        (FollowLinks::Never, &[]),
+    ] {
+        let expected: BTreeSet<&str> = all.iter().chain(more).copied().collect();
+        let scan = scan(&[watched(&named, &["**/*.log"], &["root"]).follow(which)]);
+        let found: Vec<String> = names(&scan, &named);
+        let found: BTreeSet<&str> = found
+            .iter()
+            .map(|name| match name.as_str() {
+                // The same file, found by the other link.
+                "out.log" => "away/secret.log",
+                name => name,
+            })
+            .collect();
+        assert_eq!(found, expected, "{which:?}");
+    }
+    for (path, which, is_found) in [
+        ("out.log", FollowLinks::Always, true),
+        ("out.log", FollowLinks::Inside, false),
+        ("out.log", FollowLinks::Never, false),
+        ("away/secret.log", FollowLinks::Never, true),
+        ("away/*.log", FollowLinks::Never, true),
+        ("*/secret.log", FollowLinks::Never, false),
+        ("sub/in.log", FollowLinks::Inside, false),
+        ("sub/in.log", FollowLinks::Never, false),
+    ] {
+        let scan = scan(&[watched(root, &[path], &[]).follow(which)]);
+        assert_eq!(scan.found.len(), usize::from(is_found), "{path} {which:?}");
+        let is_named = !path.contains('*');
+        assert_eq!(scan.irregular.len(), usize::from(!is_found && is_named), "{path} is said");
+    }
+}

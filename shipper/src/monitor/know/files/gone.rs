@@ -114,6 +114,7 @@ impl Files {
         let search = Search {
             standing: &standing,
             is_taken: &|key| self.by_key.contains_key(&key) || self.waiting.contains(&key),
+            is_permitted: &|path, content| self.permits(path, content),
             is_watched: &|path| self.owns(path),
         };
         let beside = beside::find_beside(entry, &search, neighbours)?;
@@ -190,6 +191,7 @@ impl Files {
         let search = Search {
             standing: &|_| Ok(Standing::Emptied),
             is_taken: &|key| key == position.key || self.by_key.contains_key(&key),
+            is_permitted: &|path, content| self.permits(path, content),
             is_watched: &|path| self.owns(path),
         };
         let mut neighbours = Neighbours::default();

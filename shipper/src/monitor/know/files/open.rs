@@ -79,6 +79,9 @@ impl Files {
     /// have been renamed since, and another file be there.
     fn try_open(&mut self, found: &Found) -> io::Result<Opened> {
         let content = Content::open(&found.path)?;
+        if let (Some(input), Some(file)) = (self.inputs.get(found.input), content.file()) {
+            input.watched.permit(&found.path, file)?;
+        }
         let metadata = content.file().ok_or(io::ErrorKind::NotFound)?.metadata()?;
         let (key, stamp) = (FileKey::from(&metadata), stamp(&metadata));
         if key != found.key {
