@@ -12,6 +12,7 @@ mod template;
 
 pub use client::{Client, Fault, ServerInfo};
 pub use names::{IndexNames, IndexPeriod, NameRules, check_name};
+pub(crate) use problem::request_problem;
 pub use problem::{Cause, Problem};
 pub use settings::{ELASTICSEARCH_SETTINGS, ElasticsearchSettings};
 pub use template::{TemplateOptions, index_template};
