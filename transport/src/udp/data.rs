@@ -35,6 +35,11 @@ pub struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
+    /// How many documents its stream had sent with it, as it says.
+    pub fn sent(&self) -> u64 {
+        self.before.saturating_add(u64::from(self.documents))
+    }
+
     /// Appends the body.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.before.to_be_bytes());

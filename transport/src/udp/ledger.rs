@@ -55,7 +55,7 @@ pub struct Totals {
 impl Totals {
     /// Data that was lost for us at first, and is here all the same.
     pub fn repaired(&self) -> u64 {
-        self.restored + self.resent
+        self.restored.saturating_add(self.resent)
     }
 
     /// Data that is lost as far as we know now.
@@ -65,7 +65,7 @@ impl Totals {
 
     /// How many datagrams were refused, for any reason.
     pub fn all_refused(&self) -> u64 {
-        self.refused.values().sum()
+        self.refused.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 

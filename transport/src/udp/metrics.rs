@@ -115,7 +115,8 @@ fn encode_streams(
     streams.truncate(MOST_STREAMS);
     let gauges: [(&str, &str, Of); 4] = [
         ("received", "Datagrams of a stream that were received", |stream| {
-            stream.counts.received + stream.counts.repaired() + stream.counts.late
+            let counts = &stream.counts;
+            counts.received.saturating_add(counts.repaired()).saturating_add(counts.late)
         }),
         ("missing", "Datagrams of a stream that may still come", |stream| stream.missing),
         ("lost", "Datagrams of a stream that are lost", |stream| stream.counts.lost()),

@@ -145,7 +145,7 @@ impl Stream {
         let asked = self.asked.wrapping_sub(self.window.first());
         let was_asked_for = number.wrapping_sub(self.window.first()) < asked;
         self.window.see(number);
-        self.documents_sent = self.documents_sent.max(data.before + u64::from(data.documents));
+        self.documents_sent = self.documents_sent.max(data.sent());
         let how = self.count(seen, restored, was_asked_for);
         let taken = match data.piece {
             None => Some(Taken {
@@ -159,7 +159,7 @@ impl Stream {
             Some(piece) => self.assemble(number, piece, data, how),
         };
         let Some(taken) = taken else { return Ok(DataOutcome::Piece) };
-        self.counts.documents += u64::from(taken.documents);
+        self.counts.documents = self.counts.documents.saturating_add(taken.documents.into());
         Ok(DataOutcome::Message(taken))
     }
 
@@ -170,7 +170,8 @@ impl Stream {
             NumberSeen::Fresh if was_asked_for => How::Resent,
             NumberSeen::Fresh => How::Received,
         };
-        *self.count_of(how) += 1;
+        let count = self.count_of(how);
+        *count = count.saturating_add(1);
         if restored && seen == NumberSeen::Late {
             self.window.reclaim();
         }

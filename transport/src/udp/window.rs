@@ -143,7 +143,8 @@ impl NumberWindow {
         let leaving = floor.wrapping_sub(self.settled);
         if next.wrapping_sub(self.settled) > REACH {
             let known = self.next.wrapping_sub(self.settled).min(leaving);
-            self.given_up += self.count_unseen(self.settled, known) + (leaving - known);
+            let lost = self.count_unseen(self.settled, known) + (leaving - known);
+            self.given_up = self.given_up.saturating_add(lost);
             self.settled = floor;
         }
         for offset in 0..ahead.min(REACH) {
@@ -160,7 +161,7 @@ impl NumberWindow {
             return 0;
         }
         let lost = self.count_unseen(self.settled, length);
-        self.given_up += lost;
+        self.given_up = self.given_up.saturating_add(lost);
         self.settled = number;
         lost
     }
@@ -180,7 +181,7 @@ impl NumberWindow {
 
     /// The counterpart of [`Self::reclaim`]: notes that a number was given up.
     pub fn concede(&mut self) {
-        self.given_up += 1;
+        self.given_up = self.given_up.saturating_add(1);
     }
 
     /// Takes back that a number was seen, which then is missing, or given up if that is settled.
@@ -191,7 +192,7 @@ impl NumberWindow {
         }
         self.clear(number);
         if self.is_settled(number) {
-            self.given_up += 1;
+            self.concede();
         }
     }
 

@@ -84,7 +84,8 @@ impl Stream {
             let number = first.wrapping_add(offset);
             let Ok(Look::New(seen)) = self.window.look(number) else { continue };
             self.window.see(number);
-            *self.count_of(how) += 1;
+            let known = self.count_of(how);
+            *known = known.saturating_add(1);
             match (seen, how) {
                 // It was given up after the ledger was saved.
                 (NumberSeen::Fresh, How::Late) => self.window.concede(),
@@ -95,7 +96,7 @@ impl Stream {
             }
         }
         let (before, count) = documents;
-        self.counts.documents += u64::from(count);
-        self.documents_sent = self.documents_sent.max(before + u64::from(count));
+        self.counts.documents = self.counts.documents.saturating_add(count.into());
+        self.documents_sent = self.documents_sent.max(before.saturating_add(u64::from(count)));
     }
 }

@@ -90,6 +90,37 @@ fn what_is_missing_is_given_up_after_a_while_and_taken_when_it_comes_late() {
 }
 
 #[test]
+fn sums_of_what_streams_say_end_at_the_largest_number() {
+    let mut scene = Scene::new();
+    for stream in 1..4 {
+        let data = Data { before: u64::MAX, documents: u16::MAX, ..whole() };
+        scene.send(stream, 0, &data);
+        let mut mark = Vec::new();
+        let said =
+            Mark { first: 0, next: 1, documents: u64::MAX, end: true, answers: false, host: "" };
+        said.write(&mut mark);
+        let header = Datagram { kind: DatagramKind::Mark, stream, number: u64::MAX };
+        scene.streams.mark(&scene.arrival, &header, &mark, &mut scene.sink);
+        assert_eq!(scene.account(stream).documents_sent, u64::MAX);
+    }
+    let record = scene.sink.records().next().unwrap().to_vec();
+    let mut streams = Streams::default();
+    streams.recover(&Record::read(&record).unwrap(), Instant::now());
+    let mut ledger = streams.ledger(0, 0);
+    assert_eq!(ledger.streams[0].documents_sent, u64::MAX);
+    // As it is read from a file that anybody may have written.
+    let counts = &mut ledger.streams[0].counts;
+    (counts.given_up, counts.received, counts.restored) = (u64::MAX, u64::MAX, u64::MAX);
+    counts.resent = 1;
+    counts.refused = [("a".to_owned(), u64::MAX), ("b".to_owned(), 1)].into();
+    assert_eq!((counts.repaired(), counts.all_refused()), (u64::MAX, u64::MAX));
+    let mut scene = Scene { streams: Streams::restore(ledger, Instant::now()), ..Scene::new() };
+    scene.send_all(1, [100_000, 300_000]);
+    scene.wait(PATIENCE);
+    assert_eq!(scene.account(1).counts.given_up, u64::MAX);
+}
+
+#[test]
 fn a_gap_is_asked_for_until_it_is_filled_and_what_then_comes_is_repaired() {
     let mut scene = Scene::new();
     assert_eq!(scene.mark(1, 0, 0), [Request::default()]);
