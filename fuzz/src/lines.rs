@@ -5,9 +5,9 @@ use std::fmt;
 
 use omphalos_common::config::Size;
 use omphalos_parser::detect::detect_in;
+use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::MultilineKind;
-use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::{Desk, Line, Origin, Scribe};
 use omphalos_parser::settings::RecipeSettings;
 use omphalos_parser::{Documents, ParserKind, Time};

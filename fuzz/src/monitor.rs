@@ -17,13 +17,8 @@ use omphalos_shipper::monitor::{Ended, MonitorSettings};
 
 use super::{check_document, directory, one_of};
 
-const PARSERS: [ParserKind; 5] = [
-    ParserKind::Raw,
-    ParserKind::Auto,
-    ParserKind::Json,
-    ParserKind::W3c,
-    ParserKind::Combined,
-];
+const PARSERS: [ParserKind; 5] =
+    [ParserKind::Raw, ParserKind::Auto, ParserKind::Json, ParserKind::W3c, ParserKind::Combined];
 const CONTAINERS: [Container; 3] = [Container::None, Container::Docker, Container::Cri];
 const MULTILINE: [MultilineKind; 3] =
     [MultilineKind::None, MultilineKind::Indent, MultilineKind::Java];
@@ -106,7 +101,8 @@ fn append(path: &Path, text: &[u8]) {
 fn check_lines(path: &Path, documents: usize) {
     let content = fs::read(path).unwrap_or_default();
     if content.iter().all(|byte| byte.is_ascii() && *byte != 0) {
-        let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        let lines =
+            content.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
         let lines = lines.count();
         assert!(documents <= lines, "{documents} documents of {lines} lines");
     }

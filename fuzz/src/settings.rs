@@ -21,8 +21,7 @@ use serde_json::Value;
 
 use super::one_of;
 
-const ALL: [fn(&str); 9] =
-    [file, flags, alert, filter, search, time, names, keys, shipper_file];
+const ALL: [fn(&str); 9] = [file, flags, alert, filter, search, time, names, keys, shipper_file];
 
 /// The first byte says what the rest is.
 pub fn run(data: &[u8]) {
@@ -82,7 +81,9 @@ fn filter(text: &str) {
         let mut reader = LineReader::new(&kind.format());
         let meant = |hit: &Hit<'_>| (filter.matches(hit), again.matches(hit));
         let place = Place { host: None, source: None, dataset: None };
-        if let Some((one, other)) = reader.read(line.as_bytes(), &place, Time::from_millis(0), meant) {
+        if let Some((one, other)) =
+            reader.read(line.as_bytes(), &place, Time::from_millis(0), meant)
+        {
             assert_eq!(one, other);
         }
     }
@@ -109,7 +110,10 @@ fn time(text: &str) {
     if let Some(time) = rule.read(&mut calendar, text.unwrap_or_default().as_bytes()) {
         let mut out = Vec::new();
         calendar.write(&mut out, time);
-        assert!(out.iter().all(|byte| byte.is_ascii_digit() || b"-+:.TZ".contains(byte)), "{out:?}");
+        assert!(
+            out.iter().all(|byte| byte.is_ascii_digit() || b"-+:.TZ".contains(byte)),
+            "{out:?}"
+        );
         let again = TimeRule::default().read(&mut calendar, &out);
         assert_eq!(again.map(Time::as_nanos), Some(time.as_nanos()), "{out:?}");
     }

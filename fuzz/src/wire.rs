@@ -84,8 +84,12 @@ pub fn check(parcel: &Parcel, is_foreign: bool) {
         if is_foreign {
             check_document(text);
         }
-        let filing =
-            Filing { index: "i".into(), dataset: dataset.clone(), day: *day, made_at: parcel.made_at };
+        let filing = Filing {
+            index: "i".into(),
+            dataset: dataset.clone(),
+            day: *day,
+            made_at: parcel.made_at,
+        };
         bulk.push(&filing, id, text, 1);
     }
     let lines = bulk.finish().body().iter().filter(|byte| **byte == b'\n').count();
@@ -133,7 +137,10 @@ fn travel(lines: &[u8]) {
     for (place, document) in parcel.documents.iter().enumerate() {
         let text = &parcel.text[document.start as usize..document.end as usize];
         assert_eq!(text, texts[place].strip_suffix(b"\n").expect("it ends"));
-        assert_eq!((&*document.id, document.day), (chunk.ids[place].as_str(), Some(chunk.days[place])));
+        assert_eq!(
+            (&*document.id, document.day),
+            (chunk.ids[place].as_str(), Some(chunk.days[place]))
+        );
         let filing = SingleFiling {
             id: &document.id,
             dataset: &document.dataset,
@@ -143,7 +150,10 @@ fn travel(lines: &[u8]) {
         let alone = Envelope { content_encoding: None, ..envelope };
         let alone = decode(&alone, &encode_single(&filing, text)).expect("one is decoded");
         let [found] = &alone.documents[..] else { panic!("one is one") };
-        assert_eq!((&*found.id, &*found.dataset, found.day), (filing.id, filing.dataset, Some(filing.day)));
+        assert_eq!(
+            (&*found.id, &*found.dataset, found.day),
+            (filing.id, filing.dataset, Some(filing.day))
+        );
         assert_eq!(&alone.text[found.start as usize..found.end as usize], text);
     }
 }

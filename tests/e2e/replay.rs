@@ -17,6 +17,9 @@ const SPECIAL: &[u8] = b"\0\n\r\t \"\\'{}[]()<>:,.-+*/%#=&?;0919aZ\x1b\x7f\x80\x
 /// Longer inputs say nothing new.
 const MOST_BYTES: usize = 4096;
 
+/// The name of a target, and what it does with an input.
+type Target = (&'static str, fn(&[u8]));
+
 /// The inputs of a target in `fuzz/seeds`.
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let directory = omphalos_tests::repository().join("fuzz/seeds").join(target);
@@ -28,8 +31,8 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Runs an input; a panic says which it was, and where it can be had.
-fn try_out(target: &str, name: &str, data: &[u8]) {
-    let result = catch_unwind(AssertUnwindSafe(|| targets::run(target, data)));
+fn try_out((target, run): Target, name: &str, data: &[u8]) {
+    let result = catch_unwind(AssertUnwindSafe(|| run(data)));
     if let Err(panic) = result {
         let path = std::env::temp_dir().join(format!("omphalos-fuzz-{target}"));
         fs::write(&path, data).unwrap();
@@ -55,14 +58,19 @@ fn mutate(random: &mut SmallRng, data: &mut Vec<u8>, other: &[u8]) {
                 let part = &other[from..other.len().min(from + 64)];
                 drop(data.splice(at..end, part.iter().copied()));
             }
-            _ => data.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << random.random_range(0..8)),
+            _ => data
+                .iter_mut()
+                .skip(at)
+                .take(1)
+                .for_each(|byte| *byte ^= 1 << random.random_range(0..8)),
         }
     }
     data.truncate(MOST_BYTES);
 }
 
-fn replay(target: &str, mutations: usize) {
-    let seeds = seeds(target);
+fn replay(name: &'static str, run: fn(&[u8]), mutations: usize) {
+    let target = (name, run);
+    let seeds = seeds(name);
     for (path, data) in &seeds {
         try_out(target, &path.display().to_string(), data);
     }
@@ -76,10 +84,32 @@ fn replay(target: &str, mutations: usize) {
     }
 }
 
-/// Each target has seeds and a test below.
+/// The targets, each with a test that gives it so many mutations.
+macro_rules! targets {
+    ($($name:ident, $mutations:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            replay(stringify!($name), targets::$name::run, $mutations);
+        })*
+
+        const TARGETS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+targets! {
+    checkpoint, 3_000;
+    lines, 30_000;
+    monitor, 300;
+    replies, 30_000;
+    requests, 10_000;
+    settings, 30_000;
+    spool, 1_000;
+    udp, 20_000;
+    wire, 20_000;
+}
+
 #[test]
 fn every_target_is_replayed() {
-    let names: Vec<&str> = targets::TARGETS.iter().map(|(name, _)| *name).collect();
     let directory = omphalos_tests::repository().join("fuzz");
     for folder in ["fuzz_targets", "seeds"] {
         let entries = fs::read_dir(directory.join(folder)).unwrap();
@@ -87,54 +117,6 @@ fn every_target_is_replayed() {
             .map(|entry| entry.unwrap().path().file_stem().unwrap().display().to_string())
             .collect();
         found.sort();
-        let mut expected = names.clone();
-        expected.sort_unstable();
-        assert_eq!(found, expected, "{folder}");
+        assert_eq!(found, TARGETS, "{folder}");
     }
-    assert_eq!(names.len(), 9, "each has a test below");
-}
-
-#[test]
-fn lines() {
-    replay("lines", 3000);
-}
-
-#[test]
-fn monitor() {
-    replay("monitor", 60);
-}
-
-#[test]
-fn wire() {
-    replay("wire", 2000);
-}
-
-#[test]
-fn udp() {
-    replay("udp", 2000);
-}
-
-#[test]
-fn spool() {
-    replay("spool", 150);
-}
-
-#[test]
-fn checkpoint() {
-    replay("checkpoint", 300);
-}
-
-#[test]
-fn replies() {
-    replay("replies", 3000);
-}
-
-#[test]
-fn requests() {
-    replay("requests", 1000);
-}
-
-#[test]
-fn settings() {
-    replay("settings", 3000);
 }

@@ -21,8 +21,8 @@ mod reply;
 mod settings;
 mod unsettled;
 
-pub use bulk::{Bulk, BulkBuilder, DeliveryId, Filing};
 pub(crate) use bulk::Placed;
+pub use bulk::{Bulk, BulkBuilder, DeliveryId, Filing};
 pub use concurrency::Concurrency;
 pub(crate) use conflict::second_form;
 pub use courier::{Courier, Done};

@@ -80,7 +80,12 @@ impl Account {
 
 /// A datagram with these bytes behind its header, as a hostile sender makes them: of a stream and a
 /// number of its choice.
-pub fn datagram(keys: Option<&Keys>, kind: u8, (stream, number): (u64, u64), body: &[u8]) -> Vec<u8> {
+pub fn datagram(
+    keys: Option<&Keys>,
+    kind: u8,
+    (stream, number): (u64, u64),
+    body: &[u8],
+) -> Vec<u8> {
     let kind = match kind % 4 {
         0 => DatagramKind::Data,
         1 => DatagramKind::Parity,
