@@ -45,7 +45,7 @@ fn started(text: &[u8]) {
     fs::write(&path, "a line\n{\"b\":1}\n127.0.0.1 - - [x]\n").expect("it is written");
     let about = fs::metadata(&path).expect("it is there");
     for entry in entries.iter_mut().take(2) {
-        entry.path = path.clone();
+        entry.path.clone_from(&path);
         entry.key = FileKey { device: about.dev(), inode: about.ino(), born: None };
     }
     let state = directory.path().join("state");
@@ -80,7 +80,7 @@ fn ledger(bytes: &[u8]) {
             }
         }
     }
-    account.wait(std::time::Duration::from_secs(60));
+    account.wait(std::time::Duration::from_mins(1));
     file.save(&account.ledger()).expect("it is written");
     assert!(file.load().is_ok_and(|ledger| ledger.is_some()));
 }

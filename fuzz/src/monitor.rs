@@ -73,7 +73,8 @@ pub fn run(data: &[u8]) {
             }
         }
         if step & 0x10 == 0 {
-            let running = rounds.take().or_else(|| Rounds::start(&[table.clone()], &state));
+            let running =
+                rounds.take().or_else(|| Rounds::start(std::slice::from_ref(&table), &state));
             rounds = running.and_then(|mut running| {
                 let ended = running.settle(&mut keep);
                 check(ended.as_ref());

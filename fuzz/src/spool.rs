@@ -17,8 +17,8 @@ pub fn run(data: &[u8]) {
     let mut written = Written::new();
     {
         let Some((spool, _reader)) = open(directory.path()) else { return };
-        for number in 0..u64::from(records % 16) {
-            let body = vec![b'a' + records % 16; (number as usize * 7) % 40];
+        for number in 0..usize::from(records % 16) {
+            let body = vec![b'a' + records % 16; (number * 7) % 40];
             append(&spool, body, &mut written);
         }
         for number in 0..u64::from(acknowledged % 16) {

@@ -23,10 +23,11 @@ type Target = (&'static str, fn(&[u8]));
 /// The inputs of a target in `fuzz/seeds`.
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let directory = omphalos_tests::repository().join("fuzz/seeds").join(target);
-    let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
+    let entries =
+        fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(!paths.is_empty(), "{directory:?} is empty");
+    assert!(!paths.is_empty(), "{} is empty", directory.display());
     paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
