@@ -16,7 +16,7 @@ if [ $# = 0 ]; then
 fi
 
 echo "fuzz: building (ten minutes the first time)" >&2
-cargo build --quiet --release --locked
+cargo build --quiet --release --locked "${@/#/--bin=}"
 binaries=target/$(rustc --print host-tuple)/release
 
 for target; do
