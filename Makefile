@@ -3,7 +3,7 @@
 # where rustup puts cargo
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo demo-servers test chaos fuzz-tail lint bench stack-up stack-down
+.PHONY: help demo demo-servers test chaos fuzz fuzz-tail lint bench stack-up stack-down
 
 # each target's text is what stands behind the two #
 help: ## list these commands
@@ -24,6 +24,10 @@ test: cargo ## run all tests, including those against real servers; installs the
 
 chaos: programs ## pull every plug of the whole chain for SECONDS=300 and count every line; SEED=1, SEEDS=1, ONLY=part of a fault's name, DIRECTORY=target/chaos
 	@target/release/chaos --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS),300) $(if $(ONLY),--only "$(ONLY)") $(if $(DIRECTORY),--directory "$(DIRECTORY)")
+
+fuzz: cargo ## look for input that breaks something, TIME=60 seconds a target; TARGET=one of fuzz/fuzz_targets
+	@tests/stack/install.sh c++
+	@fuzz/run.sh $(or $(TIME),60) $(TARGET)
 
 fuzz-tail: cargo ## test the reading of log files with CASES=20000 more random fates of files; some minutes
 	@OMPHALOS_TAIL_CASES=$(or $(CASES),20000) cargo test --package omphalos-shipper --lib --locked files_model

@@ -26,6 +26,7 @@ install cargo-deny 0.19.4
 install cargo-machete 0.9.2
 
 step cargo fmt --all --check
+step cargo fmt --manifest-path fuzz/Cargo.toml --check
 step cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --quiet --workspace --no-deps --locked --document-private-items
 # advisories are left out: their database is on GitHub, which not every builder reaches. `cargo deny check` alone has them

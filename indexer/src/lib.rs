@@ -12,6 +12,8 @@ pub mod cli;
 pub mod collector;
 pub mod config;
 pub mod elasticsearch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod heartbeat;
 pub mod metrics;
 pub mod pipeline;

@@ -10,6 +10,8 @@ mod dead;
 mod dead_files;
 mod demo;
 mod fleet;
+#[doc(hidden)]
+pub mod fuzzing;
 mod import;
 mod local_road;
 mod parse;

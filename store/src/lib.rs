@@ -17,6 +17,8 @@ pub mod aggregation;
 pub mod catalog;
 pub mod disk;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod index;
 pub mod json;

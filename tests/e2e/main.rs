@@ -48,6 +48,7 @@ mod parsing;
 mod permissions;
 mod receivers;
 mod redirects;
+mod replay;
 mod rotation;
 mod run;
 mod scenarios;

@@ -21,12 +21,15 @@ mod reply;
 mod settings;
 mod unsettled;
 
+pub(crate) use bulk::Placed;
 pub use bulk::{Bulk, BulkBuilder, DeliveryId, Filing};
 pub use concurrency::Concurrency;
+pub(crate) use conflict::second_form;
 pub use courier::{Courier, Done};
 pub use dead::{DeadLetters, Letter, Stored};
 pub use dead_file::{DEAD_FILE_NAME, DeadFile, FileLetter, read_lines};
 pub use gate::Gate;
 pub use ledger::Ledger;
+pub(crate) use reply::{Verdict, verdicts};
 pub use settings::{BULK_SETTINGS, BulkSettings, INDEX_SETTINGS, IndexSettings};
 pub use unsettled::Unsettled;

@@ -15,6 +15,7 @@ pub use client::{Client, Fault, ServerInfo};
 pub use names::{
     Clock, IndexNames, IndexPeriod, NameRules, OTHER_DATASET, Place, Share, check_name,
 };
+pub(crate) use problem::request_problem;
 pub use problem::{Cause, Problem};
 pub use settings::{ELASTICSEARCH_SETTINGS, ElasticsearchSettings};
 pub use template::{TemplateOptions, index_template};

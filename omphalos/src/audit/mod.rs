@@ -27,6 +27,7 @@ mod searching;
 mod store;
 mod target;
 
+pub(crate) use answers::{found, hits};
 pub use asking::Asker;
 pub use options::{command, table_of};
 pub use progress::Progress;

@@ -256,7 +256,6 @@ impl Monitor {
     }
 
     /// Whether there is nothing to do before something happens.
-    #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         let is_done = self.ready.is_empty() && self.outbox.is_empty() && self.open.is_empty();
         is_done && self.saver.is_resting() && self.saver.can_remember()

@@ -14,6 +14,8 @@ mod bodies;
 mod broken;
 mod engine;
 mod find;
+#[doc(hidden)]
+pub mod fuzzing;
 mod know;
 mod position;
 mod read;

@@ -9,6 +9,8 @@ mod documents;
 mod indices;
 mod search;
 
+pub(crate) use bulk::read as read_bulk;
+
 use std::sync::Arc;
 use std::time::Duration;
 

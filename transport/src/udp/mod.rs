@@ -14,6 +14,8 @@ mod control;
 mod data;
 mod datagram;
 mod feed;
+#[doc(hidden)]
+pub mod fuzzing;
 mod intake;
 mod keys;
 mod ledger;

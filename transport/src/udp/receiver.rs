@@ -22,6 +22,7 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Health, Repeats};
 use worker::Worker;
+pub(super) use worker::take_one;
 
 /// How often gaps are looked at.
 const TICK: Duration = Duration::from_millis(50);

@@ -59,14 +59,19 @@ impl NumberWindow {
     }
 
     /// A window as it was: everything from `first` to `next` seen, but for what was given up
-    /// and what `unseen` names.
+    /// and what `unseen` names. `None` where there can be no such window: what is not settled is
+    /// looked through again and again, so a file must not say that it is half of all numbers.
     pub fn restore(
         first: u64,
         next: u64,
         settled: u64,
         given_up: u64,
         unseen: &[(u64, u64)],
-    ) -> Self {
+    ) -> Option<Self> {
+        let open = next.wrapping_sub(settled);
+        if open > REACH || open > next.wrapping_sub(first) {
+            return None;
+        }
         let mut window = Self::new(first);
         window.bits.fill(u64::MAX);
         (window.next, window.settled, window.given_up) = (next, settled, given_up);
@@ -75,7 +80,7 @@ impl NumberWindow {
                 window.clear(start.wrapping_add(offset));
             }
         }
-        window
+        Some(window)
     }
 
     /// The first number.
@@ -411,7 +416,7 @@ mod tests {
                         window = NumberWindow::restore(
                             window.first(), window.next(), window.settled(), window.given_up(),
                             &window.unseen_at_all(),
-                        );
+                        ).unwrap();
                     }
                 }
                 if next - settled > REACH {

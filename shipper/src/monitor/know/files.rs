@@ -171,7 +171,6 @@ impl Files {
     }
 
     /// How many files may be held open, and for how long, from now on.
-    #[cfg(test)]
     pub fn limits_mut(&mut self) -> &mut Limits {
         &mut self.limits
     }

@@ -24,12 +24,16 @@ struct Contents {
 /// Never in practice: the entries are plain data.
 pub fn serialize(mut files: Vec<Entry>) -> io::Result<Vec<u8>> {
     files.sort_by(|left, right| left.path.cmp(&right.path).then(left.key.cmp(&right.key)));
-    let body = serde_json::to_vec(&Contents { files })?;
-    let hash = xxh3_128(&body);
-    let mut bytes = format!("{MAGIC} {VERSION} {} {hash:032x}\n", body.len()).into_bytes();
-    bytes.extend_from_slice(&body);
+    Ok(of_text(&serde_json::to_vec(&Contents { files })?))
+}
+
+/// The checkpoint that says this.
+pub fn of_text(text: &[u8]) -> Vec<u8> {
+    let hash = xxh3_128(text);
+    let mut bytes = format!("{MAGIC} {VERSION} {} {hash:032x}\n", text.len()).into_bytes();
+    bytes.extend_from_slice(text);
     bytes.push(b'\n');
-    Ok(bytes)
+    bytes
 }
 
 /// The entries of the checkpoint that `bytes` are.

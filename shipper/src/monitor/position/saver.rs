@@ -134,7 +134,6 @@ impl Saver {
     }
 
     /// Whether nothing is being saved, and nothing must be now.
-    #[cfg(test)]
     pub fn is_resting(&self) -> bool {
         !self.busy && self.due().is_none_or(|due| due > Instant::now()) && self.want < Want::Now
     }

@@ -170,6 +170,20 @@ impl<'a> Bulk<'a> {
     }
 }
 
+/// Reads a request and its documents as if they were for this index, and does nothing with them.
+pub(crate) fn read(
+    index: &Index,
+    body: &Arc<String>,
+) -> Result<Vec<Result<(), ApiError>>, ApiError> {
+    let mapping = index.mapping();
+    let items = items(body, Some(index.name()))?;
+    let read = |item: Item| match item.result {
+        Some(Err(problem)) => Err(problem),
+        _ => operation(body, &item, index, &mapping).map(|_| ()),
+    };
+    Ok(items.into_iter().map(read).collect())
+}
+
 fn operation(
     body: &Arc<String>,
     item: &Item,

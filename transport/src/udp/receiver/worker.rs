@@ -158,7 +158,8 @@ enum Read<'a> {
     Lines(&'a [u8]),
 }
 
-fn take_one(
+/// Notes a datagram of ours in the account; `answers` is what its sender should get.
+pub fn take_one(
     streams: &mut Streams,
     arrival: &Arrival,
     (header, body): (Datagram, &[u8]),

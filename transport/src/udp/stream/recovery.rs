@@ -9,11 +9,16 @@ use crate::udp::record::How;
 use crate::udp::window::{Look, NumberSeen, NumberWindow};
 
 impl Stream {
-    /// A stream as its saved account says.
-    pub fn restore(id: u64, account: &StreamAccount, source: SocketAddr, now: Instant) -> Self {
+    /// A stream as its saved account says; `None` where its numbers cannot be.
+    pub fn restore(
+        id: u64,
+        account: &StreamAccount,
+        source: SocketAddr,
+        now: Instant,
+    ) -> Option<Self> {
         let StreamAccount { first, next, settled, unseen, .. } = account;
         let given_up = account.counts.given_up;
-        let window = NumberWindow::restore(*first, *next, *settled, given_up, unseen);
+        let window = NumberWindow::restore(*first, *next, *settled, given_up, unseen)?;
         let mut stream = Self {
             counts: account.counts.clone(),
             host: account.host.clone(),
@@ -28,7 +33,7 @@ impl Stream {
         for (number, how) in &account.pieces {
             stream.forget_piece(*number, *how);
         }
-        stream
+        Some(stream)
     }
 
     /// Takes back that a piece came, which was only in memory and is gone.

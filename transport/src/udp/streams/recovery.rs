@@ -14,6 +14,7 @@ use super::{Arrival, Stream, Streams, add, combine};
 use crate::udp::datagram::Refusal;
 use crate::udp::ledger::{Ledger, StreamAccount, Totals};
 use crate::udp::record::{Payload, Record};
+use crate::udp::window::REACH;
 
 /// Gaps in a ledger, in all; and of each stream, however many there are.
 const MOST_GAPS: usize = 200_000;
@@ -51,8 +52,13 @@ impl Streams {
                 streams.skip(Skip::Ledger, &format!("the ledger has stream {stream:?} from {source:?}, expected 16 hexadecimal digits and an address with a port; its counts stay in the sums, and what it sends begins a new account"));
                 continue;
             };
+            let Some(stream) = Stream::restore(id, account, source, now) else {
+                let StreamAccount { stream, first, settled, next, .. } = account;
+                streams.skip(Skip::Ledger, &format!("the ledger has stream {stream} with the numbers {first} (first), {settled} (settled) and {next} (next), expected them in this order, and no more than {REACH} from settled to next; its counts stay in the sums, and what it sends begins a new account"));
+                continue;
+            };
             subtract(&mut streams.others, &account.counts);
-            streams.insert(id, Stream::restore(id, account, source, now));
+            streams.insert(id, stream);
         }
         for retired in ledger.retired {
             streams.remember(retired);

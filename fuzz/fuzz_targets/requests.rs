@@ -1,0 +1,4 @@
+//! See `src/requests.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| omphalos_fuzz::requests::run(data));

@@ -1,0 +1,4 @@
+//! See `src/spool.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| omphalos_fuzz::spool::run(data));

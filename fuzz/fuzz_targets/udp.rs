@@ -1,0 +1,4 @@
+//! See `src/udp.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| omphalos_fuzz::udp::run(data));
