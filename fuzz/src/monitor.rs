@@ -43,20 +43,7 @@ pub fn run(data: &[u8]) {
     let pattern = directory.path().join("*.log").display().to_string();
     let table = MonitorSettings { paths: vec![pattern], recipe, ..MonitorSettings::default() };
     let mut kept: HashMap<DocumentId, Vec<u8>> = HashMap::new();
-    let mut keep = |id: DocumentId, text: &[u8]| {
-        let text = text.strip_suffix(b"\n").expect("a document ends");
-        check_document(text);
-        if let Some(before) = kept.insert(id, text.to_vec()) {
-            // But for the name that its file had when it was read.
-            let [before, text] = [&before, text].map(|text| {
-                let text = String::from_utf8_lossy(text);
-                ["/0.log", "/1.log", "/2.log"]
-                    .iter()
-                    .fold(text.into_owned(), |text, name| text.replace(name, "/a.log"))
-            });
-            assert_eq!(before, text, "an id is that of one document");
-        }
-    };
+    let mut keep = |id: DocumentId, text: &[u8]| keep_one(&mut kept, id, text);
     let mut rounds = None;
     let mut has_grown_only = true;
     for _ in 0..MOST_STEPS {
@@ -95,6 +82,19 @@ pub fn run(data: &[u8]) {
     if has_grown_only && is_plain {
         check_lines(&path, kept.len());
     }
+}
+
+/// An id is that of one document, but for the name that its file had when it was read.
+fn keep_one(kept: &mut HashMap<DocumentId, Vec<u8>>, id: DocumentId, text: &[u8]) {
+    let text = text.strip_suffix(b"\n").expect("a document ends");
+    check_document(text);
+    let Some(before) = kept.insert(id, text.to_vec()) else { return };
+    let [before, text] = [&before, text].map(|text| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let names = ["/0.log", "/1.log", "/2.log"];
+        names.iter().fold(text, |text, name| text.replace(name, "/a.log"))
+    });
+    assert_eq!(before, text, "an id is that of one document");
 }
 
 fn check(ended: Option<&Ended>) {

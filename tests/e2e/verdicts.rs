@@ -132,7 +132,8 @@ fn refused() -> Vec<String> {
     ] {
         all.push(format!(r#"{{"_doc_count":{count}}}"#));
     }
-    for value in ["1", "1.5", "\"12\"", "[2]"] {
+    // A text depends on what was refused before: of this name Elasticsearch keeps the field all the same.
+    for value in ["1", "1.5", "[2]"] {
         all.push(format!(r#"{{"_primary_term":{value}}}"#));
     }
     for name in ODD {

@@ -1,7 +1,7 @@
 //! `omphalos top`: the traffic of files, live.
 //!
 //! Sources ([`source`]) read lines and put them into the collectors ([`counter`]); a console, or
-//! [`printed`] for scripts, asks them ([`figures`]). What is stored is asked where it is ([`history`]).
+//! [`mod@printed`] for scripts, asks them ([`figures`]). What is stored is asked where it is ([`history`]).
 //! Nothing that shows figures holds up what counts them.
 
 pub(crate) mod alarms;
