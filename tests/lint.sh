@@ -27,6 +27,8 @@ install cargo-machete 0.9.2
 
 step cargo fmt --all --check
 step cargo fmt --manifest-path fuzz/Cargo.toml --check
+# its own workspace, which no other step builds
+step cargo update --quiet --workspace --locked --manifest-path fuzz/Cargo.toml
 step cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --quiet --workspace --no-deps --locked --document-private-items
 # advisories are left out: their database is on GitHub, which not every builder reaches. `cargo deny check` alone has them

@@ -24,3 +24,4 @@ pub mod state_dir;
 pub mod telemetry;
 pub mod time;
 pub mod tls;
+pub mod whole_file;

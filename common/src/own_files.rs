@@ -3,7 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Error, Result};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -22,7 +22,9 @@ pub struct OwnFile(OpenOptions);
 impl Default for OwnFile {
     fn default() -> Self {
         let mut options = OpenOptions::new();
-        options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        options
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
         Self(options)
     }
 }
@@ -38,14 +40,15 @@ impl OwnFile {
     /// Opens it.
     ///
     /// # Errors
-    /// When it cannot be opened, or is a link.
+    /// When it cannot be opened, or is a link or a pipe.
     pub fn open(&self, path: &Path) -> Result<File> {
-        self.0.open(path).map_err(|error| {
-            if Errno::from_io_error(&error) != Some(Errno::LOOP) {
-                return error;
-            }
-            Error::other("it is a link, and nothing is written through links: remove it, or name the file itself")
-        })
+        let is_pipe = || Error::other("it is a pipe, where a file is to be: remove it");
+        let file = self.0.open(path).map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::LOOP) => Error::other("it is a link, and nothing is written through links: remove it, or name the file itself"),
+            Some(Errno::NXIO) => is_pipe(),
+            _ => error,
+        })?;
+        if file.metadata()?.file_type().is_fifo() { Err(is_pipe()) } else { Ok(file) }
     }
 }
 
@@ -74,6 +77,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use rustix::fs::{CWD, FileType, mknodat};
+
     use super::*;
 
     #[test]
@@ -95,6 +100,9 @@ mod tests {
             fs::remove_file(link).unwrap();
         }
         assert_eq!(fs::read_to_string(victim).unwrap(), "all");
+        let pipe = below.join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert!(create(&pipe).unwrap_err().to_string().starts_with("it is a pipe"));
         assert!(!directory.path().join("new").exists());
     }
 }

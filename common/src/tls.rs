@@ -6,6 +6,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::ConfigError;
+use crate::whole_file::read_text;
 
 /// The certificates in the PEM file `path`, which the setting `key` names.
 ///
@@ -17,8 +18,10 @@ pub fn load_certificates(
 ) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let refuse =
         |reason: String| ConfigError::invalid(format!("{key}: {}: {reason}", path.display()));
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let text =
+        read_text(path).map_err(|error| refuse(format!("cannot read certificates: {error}")))?;
+    let certificates = CertificateDer::pem_slice_iter(text.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| refuse(format!("cannot read certificates: {error}")))?;
     if certificates.is_empty() {
         return Err(refuse("expected PEM certificates, found none".to_owned()));
@@ -31,7 +34,9 @@ pub fn load_certificates(
 /// # Errors
 /// When the file cannot be read, or holds no key.
 pub fn load_key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| {
-        ConfigError::invalid(format!("{key}: {}: cannot read a PEM key: {error}", path.display()))
-    })
+    let refuse = |reason: String| {
+        ConfigError::invalid(format!("{key}: {}: cannot read a PEM key: {reason}", path.display()))
+    };
+    let text = read_text(path).map_err(|error| refuse(error.to_string()))?;
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| refuse(error.to_string()))
 }

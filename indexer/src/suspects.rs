@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use omphalos_common::telemetry::{Due, Repeats};
+use omphalos_common::whole_file::read_own_text;
 use tracing::warn;
 
 /// The name of the file in the state directory: a line for each message, with its print and how often
@@ -49,7 +50,7 @@ impl Suspects {
     /// Those that are noted in this state directory.
     pub fn noted_in(state_dir: &Path) -> Self {
         let path = state_dir.join(NAME);
-        let text = fs::read_to_string(&path).unwrap_or_default();
+        let text = read_own_text(&path).unwrap_or_default();
         let read = |line: &str| {
             let (print, deaths) = line.split_once(' ')?;
             Some((Print::from_str_radix(print, 16).ok()?, deaths.parse().ok()?))

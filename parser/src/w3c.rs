@@ -187,10 +187,14 @@ impl W3cParser {
         let mut is_assumed = time.is_some() && clock.is_local() && self.zone.is_none();
         if clock.is_of_directive()
             && let Some((begun, of_that_day)) = self.begun.zip(time)
-            && of_that_day.as_nanos() < begun.as_nanos()
         {
-            is_assumed = true;
-            time = Some(of_that_day_or_next(of_that_day, begun));
+            if of_that_day.as_nanos() < begun.as_nanos() {
+                is_assumed = true;
+                time = Some(of_that_day_or_next(of_that_day, begun));
+            } else if of_that_day.seconds + LATE_SECONDS >= begun.seconds + DAY_SECONDS {
+                // The last minutes of that day, or a line of the day before that was a little late.
+                is_assumed = true;
+            }
         }
         Parsed::Event { time, is_assumed, fields: Fields::Request(fields), problem }
     }
@@ -298,11 +302,13 @@ impl Clock<'_> {
     }
 }
 
+/// A line may be so much later in its file than the one behind it.
+const LATE_SECONDS: i64 = 300;
+const DAY_SECONDS: i64 = 86_400;
+
 /// A time of day that is earlier than that of the directive `begun`, on whose day it is given: a line
 /// that was a little late, or one of the day after.
 fn of_that_day_or_next(time: Time, begun: Time) -> Time {
-    const LATE_SECONDS: i64 = 300;
-    const DAY_SECONDS: i64 = 86_400;
     let is_late = time.seconds + LATE_SECONDS >= begun.seconds;
     Time { seconds: time.seconds + if is_late { 0 } else { DAY_SECONDS }, ..time }
 }

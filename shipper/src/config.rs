@@ -219,6 +219,10 @@ mod tests {
         let with = |text: &str| refused(&format!("[[monitor]]\npaths = [\"/a\"]\n{text}"));
         assert!(refused("").starts_with("nothing to read: name files"));
         assert_eq!(
+            refused("[[monitor]]\npaths = [\"\"]"),
+            "monitor.paths: expected the name of a file or a pattern, found an empty text"
+        );
+        assert_eq!(
             with("max_line_bytes = 1"),
             "monitor.max_line_bytes: expected 256B to 16MiB, found 1 B"
         );

@@ -6,6 +6,7 @@ use std::path::Path;
 use omphalos_common::ids::IdKeys;
 pub use omphalos_common::machine::machine_id;
 use omphalos_common::own_files::{create, create_directory};
+use omphalos_common::whole_file::read_own_text;
 
 use crate::config::Settings;
 use crate::monitor::{Host, StateDir, StateError};
@@ -34,7 +35,7 @@ pub fn known_id(state_dir: &Path) -> std::io::Result<Option<String>> {
     if let Some(id) = machine_id() {
         return Ok(Some(id));
     }
-    match std::fs::read_to_string(state_dir.join(HOST_ID_FILE)) {
+    match read_own_text(&state_dir.join(HOST_ID_FILE)) {
         Ok(text) if text.trim().is_empty() => Ok(None),
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

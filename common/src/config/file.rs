@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, HasRows, Kind, Setting, Tables};
+use crate::whole_file::read_text;
 
 /// The tables and the settings outside of tables that any program knows, and which does. A program
 /// passes over what is only another's, and refuses what is nobody's.
@@ -49,8 +50,7 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
 /// # Errors
 /// When it cannot be read.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+    read_text(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
 /// What `text` says for `T`, which it is also read into once, for errors that say where they are.

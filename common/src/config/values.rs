@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
 use super::setting::found;
+use crate::whole_file::read_text;
 
 /// A number of bytes, written `1048576`, `"64KiB"`, `"8MiB"` or `"2GB"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,7 +203,7 @@ pub fn read_secret_file(key: &str, is_set: bool, path: &Path) -> Result<String, 
     if is_set {
         return Err(ConfigError::invalid(format!("both {key} and {key}_file are set; keep one")));
     }
-    match std::fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(error) => Err(ConfigError::invalid(format!(
             "{key}_file: cannot read {}: {error}",
@@ -228,7 +229,7 @@ pub fn read_private(path: &Path) -> Result<String, String> {
             path.display()
         ));
     }
-    std::fs::read_to_string(path).map_err(unreadable)
+    read_text(path).map_err(unreadable)
 }
 
 #[cfg(test)]

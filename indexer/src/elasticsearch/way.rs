@@ -11,6 +11,7 @@ use elasticsearch::http::headers::{
 };
 use elasticsearch::http::{Method, StatusCode};
 use omphalos_common::config::{ConfigError, is_on_this_machine};
+use omphalos_common::whole_file::read_text;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Response};
 use url::Url;
@@ -159,8 +160,9 @@ pub fn certificates(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ConfigEr
     let refuse = |reason: String| {
         ConfigError::invalid(format!("elasticsearch.ca_file: {}: {reason}", path.display()))
     };
-    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|error| refuse(error.to_string()))?;
+    let pem = read_text(path).map_err(|error| refuse(error.to_string()))?;
+    let found =
+        Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| refuse(error.to_string()))?;
     if found.is_empty() {
         return Err(refuse(
             "expected a certificate in PEM (-----BEGIN CERTIFICATE-----), found none".to_owned(),

@@ -11,6 +11,7 @@ mod lines;
 mod operators;
 mod options;
 mod query;
+mod unasked;
 mod values;
 
 use std::io::Write;

@@ -14,6 +14,7 @@ use super::brackets::unbalanced;
 use super::lines::Lines;
 use super::operators::dangling;
 use super::query::{Query, SHORT_NAMES};
+use super::unasked::unasked;
 use crate::run::{Settings, all_settings};
 
 /// What to search for, and how to show it.
@@ -163,6 +164,9 @@ impl Options {
             return Err(ConfigError::invalid(format!(
                 "the query {typed:?}: {operator} has nothing to stand between, or before; leave it out, or quote it if the word itself is meant: '\"{operator}\"'"
             )));
+        }
+        if let Some(what) = unasked(&typed) {
+            return Err(ConfigError::invalid(format!("the query {typed:?}: {what}")));
         }
         let zone = if given.get_flag("utc") { TimeZone::UTC } else { TimeZone::system() };
         let now = Timestamp::now().to_zoned_datetime(zone);

@@ -1,11 +1,12 @@
 //! The file in which alerts are kept while nobody watches, and the lock by which only one watches.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use omphalos_common::own_files::{create, create_directory};
+use omphalos_common::whole_file::read_own;
 use omphalos_live::alert::Saved;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
@@ -61,7 +62,7 @@ impl StateFile {
     /// When it cannot be read, or is no such file.
     pub fn load(&self) -> anyhow::Result<Kept> {
         let path = self.directory.join(NAME);
-        let text = match fs::read(&path) {
+        let text = match read_own(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Kept::default());
@@ -111,7 +112,7 @@ mod tests {
         drop(file);
         let file = StateFile::open(&below).unwrap();
         file.load().unwrap();
-        fs::write(below.join(NAME), "{").unwrap();
+        std::fs::write(below.join(NAME), "{").unwrap();
         assert!(file.load().unwrap_err().to_string().contains("remove it to begin anew"));
     }
 }

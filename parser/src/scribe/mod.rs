@@ -9,6 +9,7 @@
 pub mod assemble;
 pub mod charset;
 pub mod container;
+mod directives;
 pub mod multiline;
 pub mod padding;
 mod recipe;
@@ -24,6 +25,7 @@ use crate::{Calendar, Documents, Event, Frame, List, Parse, Parsed, Shape, Time}
 use assemble::{Assembler, Stand, Whole};
 use charset::{Charset, EncodingSetting, without_return};
 use container::Stream;
+use directives::Directives;
 
 /// How many of what was found.
 #[derive(Debug, Default, Clone, Copy)]
@@ -91,6 +93,7 @@ pub struct Scribe<M> {
     most_bytes: usize,
     assembler: Option<Assembler<M>>,
     parser: Box<dyn Parse>,
+    directives: Directives,
     /// The memory of the lists of lines.
     list: List<'static>,
     frame: Frame,
@@ -105,6 +108,11 @@ impl<M: Copy> Scribe<M> {
     /// Reads lines as `other` would from now on; what has begun goes on.
     pub fn adopt(&mut self, other: Self) {
         (self.parser, self.frame) = (other.parser, other.frame);
+        if self.has_directives() {
+            for directive in self.directives.take() {
+                self.recall(&directive);
+            }
+        }
     }
 
     /// How the characters of the file are written.
@@ -134,7 +142,11 @@ impl<M: Copy> Scribe<M> {
 
     /// Takes in a directive that stands before the lines that will come.
     pub fn recall(&mut self, directive: &[u8]) {
-        self.parser.parse(&mut Calendar::default(), directive, &mut List::default());
+        let mut others = List::default();
+        let parsed = self.parser.parse(&mut Calendar::default(), directive, &mut others);
+        if matches!(parsed, Parsed::Directive) {
+            self.directives.remember(directive);
+        }
     }
 
     /// Whether lines come in pieces, of which the first may stand long before the last, or in a file
@@ -312,6 +324,7 @@ impl<M: Copy> Scribe<M> {
         let (own, is_assumed, fields, problem) = match &parsed {
             Parsed::Directive => {
                 self.counts.directives += 1;
+                self.directives.remember(line);
                 others.give_back(&mut self.list);
                 return;
             }

@@ -3,6 +3,7 @@
 use super::assemble::Assembler;
 use super::charset::{Charset, EncodingSetting};
 use super::container::Container;
+use super::directives::Directives;
 use super::multiline::Rule;
 use super::{Counts, Scribe};
 use crate::{Format, Frame, List};
@@ -48,6 +49,7 @@ impl Recipe {
             most_bytes: self.max_line_bytes,
             assembler: Assembler::new(self.container, multiline, self.max_line_bytes),
             parser: self.format.parser(),
+            directives: Directives::default(),
             list: List::default(),
             frame: Frame::new(&self.dataset, origin, self.keep_original),
         }

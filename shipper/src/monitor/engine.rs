@@ -17,6 +17,7 @@ use crate::monitor::bodies::Bodies;
 use crate::monitor::find::discover::scan;
 use crate::monitor::find::watcher::{WatchMode, Watcher};
 use crate::monitor::know::files::{Files, Host, Limits};
+use crate::monitor::know::turn::Turn;
 use crate::monitor::position::saver::Saver;
 use crate::monitor::position::state::{Remembered, StateDir};
 use crate::monitor::read::content::{Content, Pipe, Window};
@@ -143,6 +144,8 @@ pub struct Monitor {
     is_pipe_only: bool,
     /// In a single pass: where each file ended when it was found.
     ends: Option<HashMap<TailId, u64>>,
+    /// With those who may find the same files at the same moment.
+    pub(super) turn: Turn,
     open: HashMap<Arc<str>, OpenBatch>,
     outbox: VecDeque<ClosedBatch>,
     pub(super) schedule: Schedule,
@@ -177,6 +180,7 @@ impl Monitor {
         };
         let host = options.host.clone();
         let of_pipe = inputs.iter().position(|input| input.has_pipe);
+        let turn = Turn::new(&remembered.others, state.path());
         let mut files = Files::new(inputs, host, remembered, limits, metrics.clone());
         let is_pipe_open = pipe.is_some();
         if let (Some(pipe), Some(input)) = (pipe, of_pipe) {
@@ -197,6 +201,7 @@ impl Monitor {
             is_pipe_open,
             is_pipe_only,
             ends: None,
+            turn,
             open: HashMap::new(),
             outbox: VecDeque::new(),
             schedule: Schedule::new(now),
@@ -231,6 +236,7 @@ impl Monitor {
             self.stop_reading();
         }
         self.absorb(news);
+        self.turn.give(|number| self.saver.has_saved(number));
         if self.stage == Stage::Reading {
             // Also while nothing may be read: a file that comes and is rotated meanwhile would be
             // nobody's.
@@ -404,6 +410,7 @@ impl Monitor {
     }
 
     fn rescan(&mut self) {
+        self.turn.take();
         let mut scan = scan(&self.files.watched());
         self.has_events = self.watcher.watch(&scan.directories);
         let links = std::mem::take(&mut scan.links).into_iter();
@@ -415,8 +422,9 @@ impl Monitor {
         }
         // What is found is remembered at once: after a crash it may have another name.
         if self.files.has_opened() {
-            self.saver.changed_urgently();
+            self.turn.keep(self.saver.changed_urgently());
         }
+        self.turn.give(|number| self.saver.has_saved(number));
         if self.files.close_gone() {
             self.saver.changed();
         }

@@ -366,8 +366,13 @@ impl MonitorSettings {
                 "nothing to read: name files on the command line, or in [[monitor]] paths = […] of the configuration file",
             ));
         }
-        let named = tables.iter().flat_map(|table| &table.paths);
-        if named.filter(|path| *path == PIPE).count() > 1 {
+        let named = || tables.iter().flat_map(|table| &table.paths);
+        if named().any(String::is_empty) {
+            return Err(ConfigError::invalid(
+                "monitor.paths: expected the name of a file or a pattern, found an empty text",
+            ));
+        }
+        if named().filter(|path| *path == PIPE).count() > 1 {
             return Err(ConfigError::invalid(
                 "monitor.paths: - (standard input) can be named once",
             ));

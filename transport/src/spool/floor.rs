@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use omphalos_common::own_files::create;
+use omphalos_common::whole_file::read_own;
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,7 +23,7 @@ const VERSION: u32 = 1;
 pub fn load(directory: &Path) -> Result<Option<u64>, FileError> {
     for name in ["floor", "floor.previous"] {
         let path = directory.join(name);
-        let bytes = match fs::read(&path) {
+        let bytes = match read_own(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(failed("read", &path)(error)),

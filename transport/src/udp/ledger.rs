@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use omphalos_common::own_files::create;
+use omphalos_common::whole_file::read_own;
 use serde::{Deserialize, Serialize};
 
 use super::record::How;
@@ -201,7 +202,7 @@ impl LedgerFile {
     /// When it is there and cannot be used.
     pub fn load(&self) -> Result<Option<Ledger>, LedgerError> {
         let path = self.path();
-        let text = match fs::read(&path) {
+        let text = match read_own(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(reason) => return Err(LedgerError::Io { verb: "read", path, reason }),

@@ -56,6 +56,7 @@ impl Monitor {
                 !tail.stop_at(end)
             }
             Some(Ok(Look::Rewritten)) => {
+                self.turn.take();
                 let (to_read, ended) = self.files.rewritten(id);
                 for id in to_read {
                     self.ready.push(id);
@@ -67,7 +68,8 @@ impl Monitor {
                     }
                     self.files.put_away(id);
                 }
-                self.saver.changed();
+                // Others are to know by which rules the new content is read.
+                self.turn.keep(self.saver.changed_urgently());
                 false
             }
             Some(Ok(Look::AtEnd)) => {

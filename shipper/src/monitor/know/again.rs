@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
+use omphalos_common::whole_file::read_own;
 use omphalos_parser::ParserKind;
 use omphalos_parser::settings::LineRule;
 
@@ -50,7 +51,7 @@ pub enum PeekError {
 pub fn peek(state_dir: &Path) -> Result<Option<Vec<Entry>>, PeekError> {
     let mut damaged = None;
     for (place, path) in FILE_NAMES.map(|name| state_dir.join(name)).into_iter().enumerate() {
-        match fs::read(&path) {
+        match read_own(&path) {
             Ok(bytes) => match checkpoint::parse(&bytes) {
                 Ok(entries) if place == 0 => return Ok(Some(entries)),
                 Ok(entries) => return Ok(Some(checkpoint::overtaken(entries))),

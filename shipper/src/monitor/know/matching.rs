@@ -30,6 +30,15 @@ pub fn fits(content: &mut Content, entry: &Entry) -> io::Result<bool> {
     Ok(has(content, 0, entry.prefix)? && has(content, guard_start, entry.guard)?)
 }
 
+/// Whether as much of a file's beginning as is ever kept stands at the beginning of `content`: what follows
+/// was edited, be it in place.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn begins_as(content: &mut Content, entry: &Entry) -> io::Result<bool> {
+    Ok(entry.prefix.length as usize >= PREFIX_BYTES && has(content, 0, entry.prefix)?)
+}
+
 fn has(content: &mut Content, start: u64, fingerprint: Fingerprint) -> io::Result<bool> {
     let mut bytes = vec![0; fingerprint.length as usize];
     let read = content.read_up_to(&mut bytes, start)?;

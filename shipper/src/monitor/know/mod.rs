@@ -8,3 +8,4 @@ pub mod files;
 pub mod matching;
 pub mod others;
 pub mod positions;
+pub mod turn;

@@ -15,8 +15,9 @@ use crate::monitor::know::again::peek;
 use crate::monitor::know::matching::{self, stamp};
 use crate::monitor::know::positions::Positions;
 use crate::monitor::position::entry::{Entry, Former, Stamp};
-use crate::monitor::position::identity::{FileKey, logical_path};
-use crate::monitor::position::state::{FILE_NAMES, Other};
+use crate::monitor::position::identity::{FileKey, PREFIX_BYTES, logical_path};
+use crate::monitor::position::state::{FILE_NAMES, Other, is_in_use};
+use crate::monitor::read::archive::Compression;
 use crate::monitor::read::content::Content;
 use crate::monitor::read::formats::gathered;
 
@@ -41,11 +42,47 @@ pub struct Heard {
     pub spans: Vec<Former>,
 }
 
-/// What one checkpoint says of it.
+/// What the own checkpoint says of another file of the same log.
+#[derive(Debug)]
+pub struct Kin {
+    /// What is known of it.
+    pub entry: Entry,
+    /// Whether it is known that all that is in the file stands in that one too.
+    pub has_all: bool,
+}
+
+/// What one entry says of it.
 #[derive(Debug)]
 struct View {
     entry: Entry,
-    is_process: bool,
+    whose: Whose,
+}
+
+/// Whose entry it is, and of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The own one of the file, or the one that it is begun with.
+    Own,
+    /// That of an import, which reads no further than to where the file ended when it opened it.
+    Import,
+    /// That of a process, which may be reading on.
+    Process,
+    /// Somebody else's of another file of the same log with the same content, such as the original of a copy:
+    /// lines that are in both have the same ids.
+    Original,
+    /// The own one of such a file.
+    Kin,
+    /// The own one of such a file that has all that is in this one.
+    Whole,
+    /// Anybody's of a file that begins with the same lines, and was edited behind them.
+    Edited,
+}
+
+impl Whose {
+    /// Whether it is somebody else's, with all that it knows in the file.
+    fn is_another(self) -> bool {
+        matches!(self, Self::Import | Self::Process | Self::Original)
+    }
 }
 
 impl Others {
@@ -55,28 +92,46 @@ impl Others {
         Self(others.into_iter().map(unknown).collect())
     }
 
-    /// What is known of a file that is opened now: `own` is from the own checkpoint.
+    /// What is known of a file that is opened now: `own` is from the own checkpoint, and `kin` is of other
+    /// files of the same log, if it is new here.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn hear(
         &mut self,
-        own: Option<Entry>,
+        (own, kin): (Option<Entry>, Vec<Kin>),
         found: &Found,
         content: &mut Content,
         ids: &IdMakers,
     ) -> io::Result<Heard> {
         let mut views = Vec::new();
+        for Kin { entry, has_all } in kin {
+            let whose = match likeness_of(&entry, found, content)? {
+                _ if has_all => Whose::Whole,
+                Likeness::Same => Whose::Kin,
+                Likeness::Edited => Whose::Edited,
+                Likeness::None => continue,
+            };
+            views.push(View { entry, whose });
+        }
         for neighbour in &mut self.0 {
             neighbour.refresh();
-            let is_process = matches!(neighbour.other, Other::Process(_));
             let known = neighbour.entries.candidates(found.key, &logical_path(&found.path));
             for (_, entry) in known {
-                // A process reads on what it has found, be it that it has seen nothing of it yet.
-                let is_begun = is_process && entry.key.is_like(&found.key);
-                if (is_begun || entry.prefix.length > 0) && matching::fits(content, entry)? {
-                    views.push(View { entry: entry.clone(), is_process });
-                }
+                // It reads on what it has found, be it that it has seen nothing of it yet.
+                let is_begun = entry.key.is_like(&found.key) && neighbour.may_read_on();
+                let whose = match (likeness_of(entry, found, content)?, &neighbour.other) {
+                    (Likeness::Same, _) if entry.prefix.length == 0 && !is_begun => continue,
+                    (Likeness::Same, _) if !entry.key.is_like(&found.key) => Whose::Original,
+                    (Likeness::Same, Other::Process(_)) => Whose::Process,
+                    (Likeness::Same, Other::Import(_)) => Whose::Import,
+                    (Likeness::Edited, _) => Whose::Edited,
+                    (Likeness::None, _) => continue,
+                };
+                // A process reads on when it is started again.
+                let is_over = matches!(neighbour.other, Other::Import(_));
+                let reached = entry.reached.filter(|_| is_over);
+                views.push(View { entry: Entry { reached, ..entry.clone() }, whose });
             }
         }
         // The file itself first, then who knows most of it.
@@ -84,18 +139,39 @@ impl Others {
             let is_other = !view.entry.key.is_like(&found.key);
             (is_other, std::cmp::Reverse(view.entry.offset))
         });
-        let last_turn = views.iter().map(|view| view.entry.turn).max();
-        let Some(entry) = own.or_else(|| begun_as(&views, found, ids)) else {
-            return Ok(Heard::default());
+        let is_of_it = |entry: &Entry| entry.key.is_like(&found.key);
+        let turns =
+            views.iter().map(|view| &view.entry).chain(&own).filter(|entry| is_of_it(entry));
+        let last = turns.map(|entry| entry.turn).max().unwrap_or_default();
+        // Who opened the file later has noted up to where an import of before came at most.
+        let is_noted = |view: &View| {
+            view.whose == Whose::Import && is_of_it(&view.entry) && view.entry.turn < last
         };
+        views.retain(|view| !is_noted(view));
+        let last_turn = views.iter().map(|view| view.entry.turn).max();
+        let unread =
+            || Entry::unread(&found.path, found.key, ids.of_new_files().scheme(), now_seconds());
+        let begun = || begun_as(&views, found, ids).or_else(|| (!views.is_empty()).then(unread));
+        let Some(entry) = own.or_else(begun) else { return Ok(Heard::default()) };
         let turn = last_turn.map_or(entry.turn, |last| last.max(entry.turn) + 1);
-        let own_view = View { entry: entry.clone(), is_process: false };
-        let spans = spans_of(std::iter::once(own_view).chain(views), content)?;
+        let own_view = View { entry: entry.clone(), whose: Whose::Own };
+        let views = std::iter::once(own_view).chain(views);
+        let views = views.map(|view| (view.entry.key.is_like(&found.key), view));
+        let spans = spans_of(views.collect(), content)?;
         Ok(Heard { entry: Some(Entry { turn, ..entry }), spans })
     }
 }
 
 impl Neighbour {
+    /// Whether what it has found and read nothing of may be read by it: a process reads on whenever it is
+    /// started, an import as long as it is there.
+    fn may_read_on(&self) -> bool {
+        match &self.other {
+            Other::Process(_) => true,
+            Other::Import(directory) => is_in_use(directory),
+        }
+    }
+
     /// Looks into the checkpoint, if it is another one than last time.
     fn refresh(&mut self) {
         let (Other::Import(directory) | Other::Process(directory)) = &self.other;
@@ -117,33 +193,64 @@ impl Neighbour {
 /// The entry with which a file that is new here is read from its beginning, if others have read it: with
 /// their ids.
 fn begun_as(views: &[View], found: &Found, ids: &IdMakers) -> Option<Entry> {
-    let View { entry, .. } = views.first()?;
+    let View { entry, .. } = views.iter().find(|view| view.whose.is_another())?;
     let Some(scheme) = entry.ids().filter(|scheme| ids.of(*scheme).is_some()) else {
         let path = found.path.display();
         warn!(%path, "it was read with ids of a key that is not known; lines of before are there twice");
         return None;
     };
     let unread = Entry::unread(&found.path, found.key, scheme, now_seconds());
-    Some(Entry { splits: entry.splits.clone(), source: entry.source, ..unread })
+    // What its source was made of proves, once it is written down here, which content that is.
+    let Entry { splits, source, prefix, .. } = entry.clone();
+    Some(Entry { splits, source, prefix, ..unread })
+}
+
+/// What a file is to the one that an entry knows.
+enum Likeness {
+    /// The same, or a copy, as far as the entry knows it.
+    Same,
+    /// As long a beginning as is kept is the same, under the same name.
+    Edited,
+    /// Nothing says that it is any.
+    None,
+}
+
+fn likeness_of(entry: &Entry, found: &Found, content: &mut Content) -> io::Result<Likeness> {
+    if matching::fits(content, entry)? {
+        return Ok(Likeness::Same);
+    }
+    let is_edited = entry.path == found.path && matching::begins_as(content, entry)?;
+    Ok(if is_edited { Likeness::Edited } else { Likeness::None })
 }
 
 /// By what the lines of a file were read, over all who have read it: who took the last turn knew what all
-/// others had read by then.
-fn spans_of(views: impl Iterator<Item = View>, content: &Content) -> io::Result<Vec<Former>> {
-    let mut views: Vec<View> = views.collect();
-    views.sort_by_key(|view| std::cmp::Reverse(view.entry.turn));
+/// others had read by then, and who has read the file itself knows better than who has read its like.
+/// Each view says whether it is of the file itself.
+fn spans_of(mut views: Vec<(bool, View)>, content: &Content) -> io::Result<Vec<Former>> {
+    views.sort_by_key(|(is_of_it, view)| (!is_of_it, std::cmp::Reverse(view.entry.turn)));
+    // What a new one is begun with knows nothing of it, and has no format yet.
+    let is_known = views.iter().any(|(is_of_it, view)| *is_of_it && view.entry.parser.is_some());
     let mut all = Vec::new();
-    for View { entry, is_process } in views {
-        all.push(if is_process {
-            entry.spans(u64::MAX)
-        } else if entry.prefix.length == 0 {
+    for (_, View { entry, whose }) in views {
+        all.push(match whose {
             // Nothing was read, and it may be noted by which rules it is to be.
-            entry.formats
-        } else {
-            entry.spans(reach(&entry, content)?)
+            Whose::Own if entry.prefix.length == 0 => entry.formats,
+            Whose::Process => entry.spans(u64::MAX),
+            Whose::Edited => entry.spans(seen(&entry)),
+            Whose::Original | Whose::Kin if is_known => entry.spans(seen(&entry)),
+            // A short beginning may be that of any file of the log.
+            Whose::Kin if seen(&entry) < PREFIX_BYTES as u64 => entry.spans(seen(&entry)),
+            Whose::Own | Whose::Import | Whose::Original | Whose::Kin | Whose::Whole => {
+                entry.spans(reach(&entry, content)?)
+            }
         });
     }
     Ok(gathered(all))
+}
+
+/// Up to where an entry proves that a file has the same content.
+fn seen(entry: &Entry) -> u64 {
+    entry.offset.max(u64::from(entry.prefix.length))
 }
 
 /// Up to where a file may be delivered, at most: where its reader did not say so at its end, that is all
@@ -151,10 +258,21 @@ fn spans_of(views: impl Iterator<Item = View>, content: &Content) -> io::Result<
 fn reach(entry: &Entry, content: &Content) -> io::Result<u64> {
     let end = match (entry.reached, content) {
         (Some(end), _) => end,
-        (None, Content::Plain(file)) => file.metadata()?.len(),
+        (None, Content::Plain(file)) => match length_of(entry) {
+            Some(end) => end,
+            None => file.metadata()?.len(),
+        },
         (None, _) => u64::MAX,
     };
     Ok(end.max(entry.offset))
+}
+
+/// How long the file is that an entry knows, where it still is with what was read of it.
+fn length_of(entry: &Entry) -> Option<u64> {
+    let mut content = Content::open(&entry.path).ok()?;
+    let found = content.file()?.metadata().ok()?;
+    let is_it = Compression::of(&entry.path).is_none() && entry.key.is_like(&FileKey::from(&found));
+    (is_it && matching::fits(&mut content, entry).ok()?).then_some(found.len())
 }
 
 /// By what the lines of `content` were read, over all `entries`, which fit it; those who have not ended
@@ -163,7 +281,9 @@ fn reach(entry: &Entry, content: &Content) -> io::Result<u64> {
 /// # Errors
 /// When the file cannot be looked at.
 pub fn delivered_by(entries: &[&Entry], content: &Content) -> io::Result<Vec<Former>> {
-    let view =
-        |entry: &&Entry| View { entry: (*entry).clone(), is_process: entry.reached.is_none() };
-    spans_of(entries.iter().map(view), content)
+    let view = |entry: &&Entry| {
+        let whose = if entry.reached.is_none() { Whose::Process } else { Whose::Own };
+        (true, View { entry: (*entry).clone(), whose })
+    };
+    spans_of(entries.iter().map(view).collect(), content)
 }

@@ -148,6 +148,14 @@ impl Clock {
         }
     }
 
+    /// Forgets the source again: what it was made of was a part of the first line, and whoever reads the
+    /// file later makes it of the whole one.
+    pub fn forget_identity(&mut self, names: &Names) {
+        if let Some(source) = self.source.take() {
+            names.sources.release(source, names.id);
+        }
+    }
+
     /// The source of lines with a time, if it is known.
     pub fn timed_source(&self) -> Option<SourceId> {
         self.source

@@ -9,8 +9,11 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use omphalos_common::own_files::{OwnFile, create, create_directory};
+use omphalos_common::whole_file::{read_own, read_own_text};
 use tracing::warn;
 
 use crate::monitor::position::checkpoint::{overtaken, parse};
@@ -151,7 +154,7 @@ impl StateDir {
         let mut is_damaged = false;
         for (place, name) in FILE_NAMES.into_iter().enumerate() {
             let path = self.path.join(name);
-            let bytes = match fs::read(&path) {
+            let bytes = match read_own(&path) {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed("read", &path)(error)),
@@ -215,7 +218,7 @@ impl StateDir {
         make: impl FnOnce() -> String,
     ) -> Result<String, StateError> {
         let path = self.path.join(name);
-        match fs::read_to_string(&path) {
+        match read_own_text(&path) {
             Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(failed("read", &path)(error));
@@ -234,6 +237,28 @@ impl StateDir {
     }
 }
 
+/// Whether somebody uses the state directory `path`.
+pub fn is_in_use(path: &Path) -> bool {
+    let options = OwnFile::default().with(|options| {
+        options.read(true);
+    });
+    let lock = options.open(&path.join(LOCK_NAME));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Locks it; who only looks whether it is in use is waited for.
+fn lock_soon(lock: &File) -> Result<(), TryLockError> {
+    const GLANCE: Duration = Duration::from_millis(5);
+    const GLANCES: usize = 10;
+    for _ in 0..GLANCES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(GLANCE),
+            other => return other,
+        }
+    }
+    lock.try_lock()
+}
+
 /// Creates the directory if need be, and locks it.
 fn take_lock(path: &Path) -> Result<File, StateError> {
     create_directory(path).map_err(failed("create the state directory", path))?;
@@ -243,7 +268,7 @@ fn take_lock(path: &Path) -> Result<File, StateError> {
     });
     let lock = lock.open(&lock_path);
     let mut lock = lock.map_err(failed("open", &lock_path))?;
-    match lock.try_lock() {
+    match lock_soon(&lock) {
         Ok(()) => {
             // Who is refused is told by whom. Where there is no room for that, nothing is said.
             let number = format!("{}\n", std::process::id());
@@ -251,7 +276,7 @@ fn take_lock(path: &Path) -> Result<File, StateError> {
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {
-            let text = fs::read_to_string(&lock_path).unwrap_or_default();
+            let text = read_own_text(&lock_path).unwrap_or_default();
             Err(StateError::Locked { path: path.to_owned(), process: text.trim().parse().ok() })
         }
         Err(TryLockError::Error(error)) => Err(failed("lock", &lock_path)(error)),

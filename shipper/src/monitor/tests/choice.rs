@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
+use omphalos_common::config::Period;
 use omphalos_common::event::SourceId;
 use omphalos_parser::scribe::multiline::MultilineKind;
 use proptest::prelude::*;
@@ -114,7 +116,7 @@ fn rig_with(text: &str) -> Rig {
 #[test]
 fn half_a_line_that_is_shipped_decides_nothing() {
     let mut rig = rig();
-    rig.input().unfinished_after = omphalos_common::config::Period(std::time::Duration::ZERO);
+    rig.input().unfinished_after = Period(Duration::ZERO);
     let (begin, end) = JSON.split_at(20);
     rig.append("a.log", begin);
     rig.start();
@@ -217,6 +219,8 @@ proptest! {
         joins in any::<bool>(),
     ) {
         let mut rig = rig();
+        // What waiting has ended is not said to whoever reads the file again.
+        rig.input().multiline_timeout = Period(Duration::from_hours(1));
         if joins {
             rig.recipe().multiline = MultilineKind::Indent;
         }

@@ -16,10 +16,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::RngSeed;
 use proptest::test_runner::TestRunner;
 
-use super::rig::Rig;
+use super::rig::{Rig, cases};
 use omphalos_parser::ParserKind;
 
 /// The name that the writer opens.
@@ -458,19 +457,6 @@ fn setting() -> impl Strategy<Value = Setting> {
     flags.prop_map(|(timed, all_names, long)| Setting { timed, all_names, long })
 }
 
-/// A few, always the same; `make fuzz-tail` tries more, and other ones each time.
-fn config() -> ProptestConfig {
-    let given = std::env::var("OMPHALOS_TAIL_CASES").ok();
-    let given = given.and_then(|text| text.parse().ok());
-    ProptestConfig {
-        cases: given.unwrap_or(500),
-        rng_seed: if given.is_some() { RngSeed::Random } else { RngSeed::Fixed(2026) },
-        max_shrink_iters: 3000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 /// Written in one line, to be read.
 #[derive(Clone)]
 struct Case {
@@ -485,7 +471,7 @@ impl std::fmt::Debug for Case {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(500))]
     #[test]
     fn no_line_is_lost_or_shipped_twice_whatever_happens_to_files_and_shipper(
         case in (setting(), vec(action(), 1..40)).prop_map(|(setting, actions)| Case { setting, actions }),

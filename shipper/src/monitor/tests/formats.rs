@@ -1,5 +1,6 @@
 //! Archives, standard input, charsets, containers and events of several lines, case by case.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::sync::mpsc::sync_channel;
@@ -9,6 +10,7 @@ use omphalos_common::config::{Period, Size};
 
 use super::rig::Rig;
 use crate::monitor::Ended;
+use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::MultilineKind;
@@ -76,6 +78,46 @@ fn the_rest_of_a_file_that_was_compressed_is_found_though_archives_are_not_read(
     rig.settle();
     assert_eq!(rig.counts().len(), 160);
     assert_eq!(rig.shipped.len(), 160);
+}
+
+/// The kind of fault: what is inside an archive is not sought in, so nobody reads again what stands
+/// before the place from which on another rule holds.
+#[test]
+fn directives_hold_behind_a_change_of_what_is_set_in_archives_too() {
+    let line = |number| format!("2026-11-28 12:00:0{number} 198.51.100.{number} GET 200\n");
+    let begin = format!("#Fields: date time c-ip cs-method sc-status\n{}", line(1));
+    let all = (2..6).fold(begin.clone(), |all, number| all + &line(number));
+    for name in ["app.log", "app.log.1.gz", "app.log.1.zst"] {
+        let mut rig = Rig::new(&["app.log*"]);
+        rig.input().archives = true;
+        rig.recipe().parser = ParserKind::W3c;
+        rig.append("app.log", &begin);
+        rig.start();
+        rig.settle();
+        rig.stop();
+        fs::remove_file(rig.path("app.log")).unwrap();
+        rig.append(
+            name,
+            match name.rsplit_once('.').unwrap().1 {
+                "gz" => gzip(all.as_bytes()),
+                "zst" => zstd::encode_all(all.as_bytes(), 1).unwrap(),
+                _ => all.clone().into_bytes(),
+            },
+        );
+        rig.recipe().dataset = Some("shop".to_owned());
+        rig.start();
+        rig.settle();
+        let mut addresses = BTreeMap::new();
+        for shipped in &rig.shipped {
+            assert!(!shipped.has_tag("parse_failure"), "{name}: {shipped:?}");
+            let id = format!("{:?}", shipped.id);
+            addresses.insert(id, shipped.document["source"]["ip"].as_str().unwrap().to_owned());
+        }
+        let mut addresses: Vec<String> = addresses.into_values().collect();
+        addresses.sort_unstable();
+        let expected: Vec<String> = (1..6).map(|number| format!("198.51.100.{number}")).collect();
+        assert_eq!(addresses, expected, "{name}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use omphalos_common::config::{Period, Size};
 use omphalos_common::telemetry::Health;
 use omphalos_parser::Documents;
 use omphalos_parser::settings::RecipeSettings;
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -225,6 +226,13 @@ impl Rig {
             }
         }
         ended
+    }
+
+    /// Goes round until others may open files.
+    pub fn give_turn(&mut self) {
+        while self.monitor.as_ref().is_some_and(|running| running.monitor.turn.is_held()) {
+            self.round();
+        }
     }
 
     /// Goes round once; nothing that comes out is taken, as when the broker is away.
@@ -466,4 +474,18 @@ impl Held {
 pub fn append(path: &Path, text: &[u8]) {
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
     file.write_all(text).unwrap();
+}
+
+/// So few cases, always the same; `make fuzz-tail` (`OMPHALOS_TAIL_CASES`) tries more, and other ones
+/// each time.
+pub fn cases(few: u32) -> ProptestConfig {
+    let given = std::env::var("OMPHALOS_TAIL_CASES").ok();
+    let given = given.and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: given.unwrap_or(few),
+        rng_seed: if given.is_some() { RngSeed::Random } else { RngSeed::Fixed(2026) },
+        max_shrink_iters: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }

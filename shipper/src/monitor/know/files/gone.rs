@@ -14,6 +14,7 @@ use crate::monitor::know::beside::{self, Beside, Neighbours, Search};
 use crate::monitor::know::copies::{Standing, standing};
 use crate::monitor::know::files::Files;
 use crate::monitor::know::matching;
+use crate::monitor::know::others::Kin;
 use crate::monitor::position::entry::{Entry, Stamp};
 use crate::monitor::read::content::Content;
 use crate::monitor::read::tail::{Tail, TailId};
@@ -158,7 +159,7 @@ impl Files {
             to_read.extend(earlier);
             ended = held;
         }
-        if let Some(new) = self.open_rewritten(&found, content, is_gone) {
+        if let Some(new) = self.open_rewritten(&found, content, (position, is_gone)) {
             to_read.push(new);
         }
         (to_read, ended)
@@ -214,7 +215,7 @@ impl Files {
     fn open_gone(&mut self, input: usize, entry: &Entry, content: Content) -> io::Result<TailId> {
         let (path, key) = (entry.path.clone(), content.key()?);
         let found = Found { path, key, input, stamp: Stamp::default() };
-        let tail = self.begin(&found, content, Some(entry.clone()))?;
+        let tail = self.begin(&found, content, (Some(entry.clone()), Vec::new()))?;
         let id = self.add(tail);
         self.gone.insert(id, Instant::now());
         Ok(id)
@@ -226,14 +227,15 @@ impl Files {
         &mut self,
         found: &Found,
         content: Option<Content>,
-        is_gone: bool,
+        (position, is_gone): (Entry, bool),
     ) -> Option<TailId> {
         let Some(content) = content else {
             let new = self.open(found)?;
             self.by_path.insert(found.path.clone(), new);
             return Some(new);
         };
-        let opened = self.begin(found, content, None);
+        let kin = Kin { entry: position, has_all: false };
+        let opened = self.begin(found, content, (None, vec![kin]));
         let opened = opened.inspect_err(|error| self.note_unopened(&found.path, error));
         let new = self.add(opened.ok()?);
         if is_gone {

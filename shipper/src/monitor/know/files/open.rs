@@ -13,6 +13,7 @@ use crate::monitor::find::discover::Found;
 use crate::monitor::know::copies::{self, Kinship, Origin, Standing};
 use crate::monitor::know::files::Files;
 use crate::monitor::know::matching::{self, stamp};
+use crate::monitor::know::others::Kin;
 use crate::monitor::position::clock::Names;
 use crate::monitor::position::entry::Entry;
 use crate::monitor::position::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
@@ -133,7 +134,9 @@ impl Files {
             }
             Known::Nothing => None,
         };
-        let opened = self.begin(found, content, entry.as_deref().cloned());
+        let is_unread = entry.as_ref().is_none_or(|entry| entry.prefix.length == 0);
+        let kin = if is_unread { self.kin(found, &mut content)? } else { Vec::new() };
+        let opened = self.begin(found, content, (entry.as_deref().cloned(), kin));
         if opened.is_err()
             && let Some(entry) = &entry
         {
@@ -147,15 +150,42 @@ impl Files {
         Ok(Opened::New(Box::new(tail)))
     }
 
-    /// Begins to read `content`, which is that of `found`, from where `entry` says, with all that others
-    /// know of it.
+    /// What is known of other files of the same log: lines that are in both have the same ids, and are to
+    /// be read by the same rules.
+    fn kin(&mut self, found: &Found, content: &mut Content) -> io::Result<Vec<Kin>> {
+        let logical = logical_path(&found.path);
+        let absent = self.remembered.candidates(found.key, &logical).into_iter();
+        let absent = absent.map(|(_, entry)| Kin { entry: entry.clone(), has_all: false });
+        let mut kin: Vec<Kin> = absent.filter(|kin| kin.entry.prefix.length > 0).collect();
+        let alike: Vec<TailId> = self.alike(&logical).map(|tail| tail.id).collect();
+        for id in alike {
+            let Some(tail) = self.tails.get_mut(&id) else { continue };
+            // What is behind its end was read in no file.
+            let reached = tail.metadata().ok().filter(|_| tail.is_plain()).map(|found| found.len());
+            let entry = Entry { reached, ..tail.entry_at_offset() };
+            // As long a beginning as is kept proves enough; else they are compared.
+            let has_all = found.stamp.bytes > 0
+                && tail.head_length() < PREFIX_BYTES
+                && tail.stands_like(content)?
+                && copies::is_prefix(content, tail.content()?)?;
+            if has_all || entry.prefix.length > 0 {
+                kin.push(Kin { entry, has_all });
+            }
+            // It may have been opened for that.
+            self.note_use(id);
+        }
+        Ok(kin)
+    }
+
+    /// Begins to read `content`, which is that of `found`, from where an entry says, if there is one, with
+    /// all that others know of it, and its `kin`.
     pub(super) fn begin(
         &mut self,
         found: &Found,
         mut content: Content,
-        entry: Option<Entry>,
+        known: (Option<Entry>, Vec<Kin>),
     ) -> io::Result<Tail> {
-        let heard = self.others.hear(entry, found, &mut content, &self.host.ids)?;
+        let heard = self.others.hear(known, found, &mut content, &self.host.ids)?;
         let setup = self.setup(found.input, &found.path)?;
         Tail::open(setup, found.path.clone(), content, &heard)
     }

@@ -199,9 +199,13 @@ impl Tail {
         let start = self.next.offset;
         let end = start + line.len() as u64;
         self.head.see(start, &line)?;
+        let was_identified = self.clock.is_identified();
         let Work { scribe, documents, mut desk, .. } = self.at_work(end, tools);
         scribe.take_unfinished(&line, start, documents, &mut desk);
         self.end_chunk(start, end, tools)?;
+        if !was_identified {
+            self.clock.forget_identity(&self.names);
+        }
         self.unfinished.ship(length);
         self.note_rest();
         Ok(())
