@@ -70,9 +70,9 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let _serving = serve_at(settings.process().listening(), watch.telemetry.routes()).await?;
     let mut embedded = None;
     if let Some(store) = store {
-        let listener = listen(store.listen).await?;
         let options = store_options(settings, &store);
         let directory = options.directory.clone();
+        let listener = listen(store.listen, &directory).await?;
         let opened = Embedded::start(options, listener, &settings.process().listen_hosts).await?;
         let url = opened.url();
         info!("the store in {} answers at {url}", directory.display());
