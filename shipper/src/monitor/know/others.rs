@@ -145,11 +145,12 @@ impl Others {
         let turns =
             views.iter().map(|view| &view.entry).chain(&own).filter(|entry| is_of_it(entry));
         let last = turns.map(|entry| entry.turn).max().unwrap_or_default();
-        // Who opened the file later has noted up to where an import of before came at most.
-        let is_noted = |view: &View| {
-            view.whose == Whose::Import && is_of_it(&view.entry) && view.entry.turn < last
-        };
-        views.retain(|view| !is_noted(view));
+        for View { entry, whose } in &mut views {
+            if *whose == Whose::Import && is_of_it(entry) && entry.turn < last {
+                // It was killed, and who opened the file later has noted how far it came at most.
+                entry.reached = entry.reached.or(Some(seen(entry)));
+            }
+        }
         let last_turn = views.iter().map(|view| view.entry.turn).max();
         let entry = match own {
             Some(entry) => entry,
