@@ -150,6 +150,35 @@ impl World {
                 self.rig.append(LIVE, line);
             }
             Action::AppendPart => self.finish_line(),
+            Action::Look => self.look(),
+            Action::LookALittle(turns) if is_running => {
+                for _ in 0..turns {
+                    self.rig.round();
+                }
+                self.rig.give_turn();
+            }
+            Action::Confirm(index) if !self.rig.held.is_empty() => {
+                self.rig.confirm(index.index(self.rig.held.len()));
+            }
+            Action::ConfirmAll => self.rig.confirm_all(),
+            Action::Save if is_running => self.rig.save(),
+            Action::Stop if is_running => drop(self.rig.stop()),
+            Action::Kill { arrives } => kill(&mut self.rig, arrives),
+            Action::Set(rule) => self.set(rule),
+            Action::Import(rule, turns) if self.has_imports => self.import(rule, turns),
+            Action::ImportLive(rule) if self.has_imports && self.rig.path(LIVE).exists() => {
+                let live = self.rig.path(LIVE).display().to_string();
+                let all = std::mem::replace(&mut self.rig.input().paths, vec![live]);
+                self.import(rule, None);
+                self.rig.input().paths = all;
+            }
+            other => self.follow_rotation(other),
+        }
+    }
+
+    /// What becomes of the log, and is made of it.
+    fn follow_rotation(&mut self, action: Action) {
+        match action {
             Action::Rotate => {
                 if let Some(rotated) = self.rotated() {
                     fs::rename(self.rig.path(LIVE), rotated).unwrap();
@@ -177,28 +206,6 @@ impl World {
                     fs::copy(&live, &copy).unwrap();
                     fs::rename(&copy, &live).unwrap();
                 }
-            }
-            Action::Look => self.look(),
-            Action::LookALittle(turns) if is_running => {
-                for _ in 0..turns {
-                    self.rig.round();
-                }
-                self.rig.give_turn();
-            }
-            Action::Confirm(index) if !self.rig.held.is_empty() => {
-                self.rig.confirm(index.index(self.rig.held.len()));
-            }
-            Action::ConfirmAll => self.rig.confirm_all(),
-            Action::Save if is_running => self.rig.save(),
-            Action::Stop if is_running => drop(self.rig.stop()),
-            Action::Kill { arrives } => kill(&mut self.rig, arrives),
-            Action::Set(rule) => self.set(rule),
-            Action::Import(rule, turns) if self.has_imports => self.import(rule, turns),
-            Action::ImportLive(rule) if self.has_imports && self.rig.path(LIVE).exists() => {
-                let live = self.rig.path(LIVE).display().to_string();
-                let all = std::mem::replace(&mut self.rig.input().paths, vec![live]);
-                self.import(rule, None);
-                self.rig.input().paths = all;
             }
             _ => {}
         }

@@ -77,13 +77,9 @@ mod tests {
 
     /// A heartbeat with so many inputs and problems, which are hard to compress.
     fn heartbeat(inputs: u64, problems: u64) -> Vec<u8> {
-        let noise = |seed: u64| -> String {
-            (0..5)
-                .map(|part| {
-                    format!("{:016x}", (seed * 7 + part).wrapping_mul(0x9E37_79B9_7F4A_7C15))
-                })
-                .collect()
-        };
+        let word = |at: u64| format!("{:016x}", at.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let noise =
+            |seed: u64| (0..5).fold(String::new(), |text, part| text + &word(seed * 7 + part));
         let input =
             |at| Input { path: format!("/var/log/{}", noise(at)), lag_bytes: at, lag_seconds: 0.0 };
         let now = Now {
