@@ -5,6 +5,7 @@
 //! from its checkpoint, which moves only past what is indexed.
 
 pub(crate) mod chain;
+mod figures;
 mod plan;
 mod settings;
 
@@ -19,6 +20,7 @@ use tracing::info;
 
 use crate::import::imports;
 use chain::{Embedded, Watch, listen};
+use figures::StoreFigures;
 use plan::Plan;
 pub(crate) use plan::store_options;
 
@@ -74,6 +76,8 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         let directory = options.directory.clone();
         let listener = listen(store.listen, &directory).await?;
         let opened = Embedded::start(options, listener, &settings.process().listen_hosts).await?;
+        let figures = Box::new(StoreFigures(directory.clone()));
+        watch.telemetry.of_part("store").register(|registry| registry.register_collector(figures));
         let url = opened.url();
         info!("the store in {} answers at {url}", directory.display());
         info!("look into it: omphalos search --url {url} --since 15m --follow");

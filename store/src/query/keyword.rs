@@ -10,6 +10,7 @@ use super::between::{Between, forward};
 use super::build::{Built, constant};
 use super::pattern::Wildcard;
 use super::values::Bounds;
+use crate::attempt::glance;
 
 /// What BM25 multiplies the rarity of a value with where there is one of it in each document:
 /// 1 / (1 + k1), with Elasticsearch's k1 of 1.2.
@@ -72,6 +73,7 @@ pub(super) fn one_of(column: &str, values: Vec<String>) -> Built {
     chosen(column, move |column| {
         let mut is_wanted = vec![false; column.num_terms()];
         for value in &values {
+            glance();
             if let Some(place) = column.dictionary().term_ord(value)? {
                 mark(&mut is_wanted, place);
             }
@@ -109,6 +111,7 @@ fn chosen(
         let column = segment.fast_fields().str(&name)?;
         let is_wanted = column.as_ref().map(&choose).transpose()?.unwrap_or_default();
         Ok(move |document| {
+            glance();
             column.as_ref().is_some_and(|column| {
                 column.term_ords(document).any(|place| {
                     usize::try_from(place).is_ok_and(|place| is_wanted.get(place) == Some(&true))
