@@ -363,7 +363,7 @@ fn a_shipper_over_udp_has_heartbeats_which_are_no_lines_and_is_silent_when_it_is
         scene.assert_counted_apart();
         let sum = |names: &[&str]| -> f64 {
             let of = |name| scene.receivers[0].metric(&format!("omphalos_documents_{name}"));
-            names.iter().map(|name| of(name)).sum()
+            names.iter().map(of).sum()
         };
         let settled = ["indexed_total", "duplicate_total", "dead_total", "in_flight"];
         eventually("the books of the indexer balance", || {
