@@ -264,15 +264,9 @@ impl Relay {
 
     /// Offers the heartbeat of a shipper to the broker, which is all that is done for it: the next one comes.
     fn pass_on(&self, content: &Content) {
-        let came_at = content.parcel.made_at.unwrap_or_else(now_seconds);
-        if now_seconds().saturating_sub(came_at) > FRESH {
-            return self.heartbeats.give_up();
-        }
-        for document in &content.parcel.documents {
-            let range = document.start as usize..document.end as usize;
-            let Some(text) = content.parcel.text.get(range) else { continue };
-            let (id, body) = (document.id.to_string(), Bytes::copy_from_slice(text));
-            self.heartbeats.offer(heartbeat_message(PROGRAM, &content.host, id, body));
+        match heartbeat_of(content, now_seconds()) {
+            Some(message) => self.heartbeats.offer(message),
+            None => self.heartbeats.give_up(),
         }
     }
 
@@ -349,6 +343,18 @@ impl Relay {
     }
 }
 
+/// The message of a heartbeat, as it came; `None` when it waited for too long.
+fn heartbeat_of(content: &Content, now: i64) -> Option<Message> {
+    let Content { host, parcel, .. } = content;
+    if parcel.made_at.is_some_and(|came_at| now.saturating_sub(came_at) > FRESH) {
+        return None;
+    }
+    let document = parcel.documents.first()?;
+    let text = parcel.text.get(document.start as usize..document.end as usize)?;
+    let (id, body) = (document.id.to_string(), Bytes::copy_from_slice(text));
+    Some(heartbeat_message(PROGRAM, host, id, body))
+}
+
 /// The content as chunks of batches, each with its documents.
 fn chunks(content: &Content, made_at: i64) -> Result<Vec<(Chunk, Vec<u8>)>, Unsettled> {
     let mut documents = content.parcel.documents.iter();
@@ -406,4 +412,26 @@ fn chunks(content: &Content, made_at: i64) -> Result<Vec<(Chunk, Vec<u8>)>, Unse
         }
     }
     Ok(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use omphalos_transport::wire::{Document, Parcel};
+
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_is_passed_on_as_it_came_unless_it_waited_for_long() {
+        let document =
+            Document { id: "abc".into(), dataset: "fleet".into(), day: None, start: 0, end: 7 };
+        let text = b"{\"a\":1}\n".to_vec();
+        let parcel =
+            Parcel { text, documents: vec![document], made_at: Some(100), ..Parcel::default() };
+        let host = "Web1.example".to_owned();
+        let content = Content { host, parcel, is_heartbeat: true, ..Content::default() };
+        let Message { body, about } = heartbeat_of(&content, 100 + FRESH).unwrap();
+        assert_eq!((&*body, about.id.as_deref()), (&b"{\"a\":1}"[..], Some("abc")));
+        assert_eq!(about.routing_key, "_heartbeat.web1_example");
+        assert_eq!(heartbeat_of(&content, 101 + FRESH), None);
+    }
 }

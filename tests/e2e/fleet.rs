@@ -362,7 +362,7 @@ fn a_shipper_over_udp_has_heartbeats_which_are_no_lines_and_is_silent_when_it_is
         assert_eq!(printed.state("web1", "omphalos-shipper"), "ok", "{}", printed.output);
         scene.assert_counted_apart();
         let sum = |names: &[&str]| -> f64 {
-            let of = |name: &&str| scene.receivers[0].metric(&format!("omphalos_documents_{name}"));
+            let of = |name| scene.receivers[0].metric(&format!("omphalos_documents_{name}"));
             names.iter().map(of).sum()
         };
         let settled = ["indexed_total", "duplicate_total", "dead_total", "in_flight"];

@@ -77,9 +77,10 @@ mod tests {
 
     /// A heartbeat with so many inputs and problems, which are hard to compress.
     fn heartbeat(inputs: u64, problems: u64) -> Vec<u8> {
-        let word = |at: u64| format!("{:016x}", at.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let noise =
-            |seed: u64| (0..5).fold(String::new(), |text, part| text + &word(seed * 7 + part));
+        let noise = |seed: u64| {
+            let factor = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+            format!("{:032x}", u128::from(seed + 1).wrapping_mul(factor))
+        };
         let input =
             |at| Input { path: format!("/var/log/{}", noise(at)), lag_bytes: at, lag_seconds: 0.0 };
         let now = Now {
@@ -134,7 +135,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            prop_assert!(Opener::new().unwrap().open_heartbeat(&bytes).is_err());
+            if let Ok(document) = Opener::new().unwrap().open_heartbeat(&bytes) {
+                prop_assert!(document.len() <= MAX_HEARTBEAT);
+            }
         }
     }
 }
