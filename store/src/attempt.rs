@@ -149,7 +149,7 @@ pub fn look() {
 pub fn glance() {
     let glances = GLANCED.get().wrapping_add(1);
     GLANCED.set(glances);
-    if glances % GLANCES == 0 {
+    if glances.is_multiple_of(GLANCES) {
         look();
     }
 }

@@ -186,7 +186,7 @@ fn who_is_killed_is_silent_and_who_is_restarted_is_not_nor_anybody_when_the_brok
     println!("said {took:?} after the kill, for a delay of {DELAY:?}");
     assert!(took + Duration::from_secs(3) > DELAY, "{took:?}");
     // The machine may be busy; a test of rules has the second that is promised.
-    assert!(took < DELAY + Duration::from_secs(6), "{took:?}");
+    assert!(took < DELAY + Duration::from_secs(20), "{took:?}");
     assert!(watcher.log().contains("web1 has been silent"), "{}", watcher.log());
     assert_eq!(watcher.count_in_log("raised"), 1, "{}", watcher.log());
     let printed = run(fleet(&stack));
