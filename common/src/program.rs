@@ -257,6 +257,37 @@ pub fn code_of(failure: &Error) -> u8 {
 mod tests {
     use super::*;
     use anyhow::Context;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command as Process;
+    use std::thread;
+
+    /// The signal of a process that ends itself.
+    const ABORTED: i32 = 6;
+
+    /// In a process of its own, which is this test once more.
+    #[test]
+    fn a_panic_of_any_thread_ends_the_process_unless_it_is_caught() {
+        const INNER: &str = "OMPHALOS_TEST_OF_PANICS";
+        if std::env::var_os(INNER).is_none() {
+            let name = thread::current().name().map(str::to_owned).unwrap();
+            let mut again = Process::new(std::env::current_exe().unwrap());
+            let ended =
+                again.args([&name, "--exact", "--nocapture"]).env(INNER, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+            assert_eq!(ended.status.signal(), Some(ABORTED), "{said}");
+            assert!(said.contains("the first was caught"), "{said}");
+            return;
+        }
+        begin();
+        let_pass(|| thread::current().name() == Some("caught"));
+        let panics = |name: &str| {
+            let thread = thread::Builder::new().name(name.to_owned());
+            thread.spawn(|| panic!("what cannot be")).unwrap().join().is_err()
+        };
+        assert!(panics("caught"));
+        writeln!(std::io::stdout(), "the first was caught").unwrap();
+        panics("any other");
+    }
 
     #[test]
     fn settings_that_cannot_be_used_have_an_exit_code_of_their_own() {

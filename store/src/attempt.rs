@@ -149,7 +149,7 @@ pub fn look() {
 pub fn glance() {
     let glances = GLANCED.get().wrapping_add(1);
     GLANCED.set(glances);
-    if glances % GLANCES == 0 {
+    if glances.is_multiple_of(GLANCES) {
         look();
     }
 }
@@ -198,12 +198,11 @@ mod tests {
     #[test]
     fn a_panic_ends_the_work_alone_and_says_what_it_was() {
         let stop = Stop::default();
-        let done = attempt(&stop, || {
+        let done = attempt(&stop, || -> () {
             assert!(is_caught());
-            let none: Option<u8> = None;
-            none.expect("something to be there")
+            panic!("{} cannot be", "what")
         });
-        assert_eq!(done, Err(Ended::Panicked("something to be there".to_owned())));
+        assert_eq!(done, Err(Ended::Panicked("what cannot be".to_owned())));
         assert!(!is_caught());
         assert!(caught_panics() > 0);
         assert_eq!(attempt(&stop, || 1), Ok(1));

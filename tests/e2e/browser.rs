@@ -1,11 +1,11 @@
 //! A page in a real browser on the machine of the store: it tries what pages can, and gets nothing.
 //!
-//! Where there is no Chromium, this says so and passes.
+//! Where there is no Chromium, this says so and passes: half a gigabyte is much to install for one test.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ fn request(stream: &mut TcpStream) -> io::Result<String> {
 
 /// The name of the page leads to its own server for the page, and then to the store: what a change of its
 /// address does.
-fn serve(stream: &mut TcpStream, store: &str, told: &Sender<Value>) -> io::Result<()> {
+fn serve(stream: &mut TcpStream, store: &str, told: &SyncSender<Value>) -> io::Result<()> {
     let request = request(stream)?;
     let page = PAGE.replace("STORE", store.rsplit(':').next().unwrap_or_default());
     let body = if request.starts_with("GET /page ") {
@@ -107,7 +107,7 @@ fn a_page_in_a_real_browser_can_neither_read_nor_write_nor_delete() {
     let address = store.url().trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let (told, has_told) = channel();
+    let (told, has_told) = sync_channel(1);
     // It ends with the test's process.
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
@@ -127,7 +127,7 @@ fn a_page_in_a_real_browser_can_neither_read_nor_write_nor_delete() {
         .stderr(Stdio::null())
         .spawn();
     let Ok(mut browser) = browser else {
-        eprintln!("there is no chromium here, so no page tries anything");
+        eprintln!("no chromium here, so no page tries anything: tests/stack/install.sh chromium");
         return;
     };
     let told = has_told.recv_timeout(LONGEST);

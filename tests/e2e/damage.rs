@@ -1,6 +1,7 @@
 //! What is on disk is not what was written: it costs the index that it is in, and nothing else.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -130,7 +131,6 @@ fn files_that_change_under_a_running_store_end_no_process() {
             let garbage: Vec<u8> = (0..length)
                 .map(|place| byte ^ u8::try_from(place * round as u64 % 251).expect("a byte"))
                 .collect();
-            use std::os::unix::fs::FileExt;
             let open = fs::OpenOptions::new().write(true).open(file).expect("a file");
             open.write_all_at(&garbage, 0).expect("it is changed");
             let statuses = search_all_ways(&elastic, "omphalos-*");

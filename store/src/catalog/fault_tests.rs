@@ -100,9 +100,10 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => fs::hard_link(entry.path(), to).unwrap(),
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::hard_link(entry.path(), to).unwrap();
         }
     }
 }
@@ -150,7 +151,7 @@ fn whatever_byte_is_damaged_the_index_is_set_aside_or_whole() {
         let bytes = fs::read(whole.join("indices/logs").join(&file)).unwrap();
         // Some places of each file, and a cut; of several segments, the files of one.
         let is_new = kinds.insert(file.extension().map(ToOwned::to_owned));
-        let places: Vec<usize> = (0..bytes.len()).step_by((bytes.len() / 12).max(1)).collect();
+        let places: Vec<usize> = (0..bytes.len()).step_by((bytes.len() / 8).max(1)).collect();
         for (round, place) in places.into_iter().enumerate().filter(|_| is_new) {
             let mut bytes = bytes.clone();
             match round {
@@ -181,7 +182,7 @@ fn whatever_byte_is_damaged_the_index_is_set_aside_or_whole() {
         }
     }
     assert!(kinds.len() > 8, "{kinds:?}");
-    assert!(set_aside > 100, "{set_aside}");
+    assert!(set_aside > 70, "{set_aside}");
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl Pressure {
         let is_gzip = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
         let is_brief = !is_gzip && read.len() <= BRIEF;
         let decode = move || decoded(read, is_gzip, room);
-        if !is_brief { background(decode).await? } else { decode() }
+        if is_brief { decode() } else { background(decode).await? }
     }
 }
 

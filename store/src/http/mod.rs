@@ -135,15 +135,15 @@ async fn unharmed(answer: impl Future<Output = Response>) -> Result<Response, Ap
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
     use super::*;
     use crate::attempt::look;
 
     #[tokio::test]
     async fn a_panic_for_a_request_refuses_it_and_nothing_else() {
-        let none: Option<Answer> = None;
-        let refused = in_background(move || Ok(none.unwrap())).await.unwrap_err();
+        let panicking = || -> Result<Answer, ApiError> { panic!("in the middle") };
+        let refused = in_background(panicking).await.unwrap_err();
         assert_eq!((refused.status, refused.kind), (500, "internal_error"));
         let refused = unharmed(async { panic!("at the beginning") }).await.unwrap_err();
         assert!(refused.reason.contains("at the beginning"), "{}", refused.reason);
@@ -152,8 +152,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_stops_the_work() {
-        let (begun, has_begun) = channel();
-        let (ended, has_ended) = channel::<()>();
+        let (begun, has_begun) = sync_channel(1);
+        let (ended, has_ended) = sync_channel(1);
         let request = tokio::spawn(in_background(move || {
             let _ended = ended;
             begun.send(()).unwrap();
@@ -162,12 +162,12 @@ mod tests {
                 std::thread::yield_now();
             }
         }));
-        let wait = |it: std::sync::mpsc::Receiver<()>| {
+        let wait = |it: Receiver<()>| {
             tokio::task::spawn_blocking(move || it.recv_timeout(Duration::from_secs(30)))
         };
         wait(has_begun).await.unwrap().unwrap();
         request.abort();
         let why = wait(has_ended).await.unwrap().unwrap_err();
-        assert_eq!(why, std::sync::mpsc::RecvTimeoutError::Disconnected);
+        assert_eq!(why, RecvTimeoutError::Disconnected);
     }
 }

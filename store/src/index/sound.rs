@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crc32fast::Hasher;
@@ -91,6 +90,7 @@ impl Index {
                 return Ok(());
             }
             known.is_wanted = true;
+            self.soundness.changed.notify_all();
             let waited = self.soundness.changed.wait_timeout(known, GLANCE);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
             look();
@@ -134,11 +134,11 @@ impl Index {
     /// # Errors
     /// [`StoreError::Damaged`] where they are not what was written.
     pub fn check(&self) -> Result<(), StoreError> {
-        let is_hurried = || self.soundness.lock().is_wanted;
         let rest = |worked: Duration| {
-            if !is_hurried() {
-                thread::sleep(worked);
-            }
+            let known = self.soundness.lock();
+            let is_nobody_waiting = |known: &mut Known| !known.is_wanted;
+            let changed = &self.soundness.changed;
+            drop(changed.wait_timeout_while(known, worked, is_nobody_waiting));
         };
         let checked = check_files(&self.tantivy, &self.directory, None, rest);
         let mut known = self.soundness.lock();
