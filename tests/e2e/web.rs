@@ -130,11 +130,13 @@ fn one_request_takes_neither_much_memory_nor_long() {
         |below: &Value| json!({ "a": { "filters": { "filters": filters }, "aggs": below } });
     let bomb = json!({ "size": 0, "aggs": nested(&nested(&json!({}))) });
     let ids = |count: usize| json!({ "ids": vec!["0"; count] });
+    let paths = format!("omphalos-big/_search?filter_path={}", ["a"; 101].join(","));
     for (path, body, expected) in [
         ("omphalos-big/_search", bomb, "at most 10000 aggregations"),
         ("omphalos-big/_search", json!({ "size": 8 }), "ask for fewer"),
         ("omphalos-big/_search?scroll=1m", json!({ "size": 8 }), "ask for fewer"),
         ("omphalos-big/_mget", ids(8), "in parts"),
+        (&paths, json!({ "size": 1 }), "at most 100 paths"),
         ("omphalos-big/_mget", ids(20_000), "in parts"),
         ("omphalos-big/_search", json!({ "_source": vec!["a*b*c"; 2_000] }), "at most 1000 names"),
         ("omphalos-big/_doc/9", json!({ "text": "x".repeat(35 << 20) }), "a document has at most"),
@@ -151,6 +153,9 @@ fn one_request_takes_neither_much_memory_nor_long() {
         );
     }
     assert_eq!(ask("omphalos-big/_search", &json!({ "size": 3 })).0, 200, "what fits is shown");
+    let stars = ["**", "_source"].repeat(200).join(".");
+    let starred = ask(&format!("omphalos-big/_search?filter_path={stars}"), &json!({ "size": 1 }));
+    assert_eq!(starred, (200, "{}".to_owned()), "and soon");
     let padding = "y".repeat(7 << 20);
     let scroll = json!({ "size": 1, "query": { "match": { "other": padding } } });
     let scrolls: Vec<u16> =
