@@ -1,5 +1,6 @@
 //! What Elasticsearch can answer besides 201.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -124,6 +125,43 @@ fn a_whole_request_refused_for_want_of_memory_is_sent_again() {
     indexer.wait_for_log("429 es_rejected_execution_exception");
     guard.change(|_| Action::Forward);
     log.assert_indexed_once(&stack.elastic());
+}
+
+/// The kind of fault: "too many requests" is said of one request, which waits for ever, and others behind it.
+#[test]
+fn a_document_that_the_server_never_has_the_memory_for_is_a_dead_letter_and_the_others_arrive() {
+    let stack = Stack::with_search(Engine::Es9, &["indexing_pressure.memory.limit=2mb"]);
+    let amqp = stack.amqp();
+    // The first is too large where it comes in, the second only where it is indexed, in room of its own; eight
+    // of the third fit one by one.
+    let foreign = |size: usize| {
+        let properties = BasicProperties::default().with_content_type("application/json".into());
+        let document =
+            format!(r#"{{"event":{{"dataset":"json"}},"message":"{}"}}"#, "x".repeat(size));
+        amqp.publish("omphalos.logs", "x", properties, document.as_bytes());
+    };
+    let mut log = shipped(&stack, 500);
+    for size in [3_000_000, 1_500_000].repeat(4).into_iter().chain([100_000; 8]) {
+        foreign(size);
+    }
+    log.append(5_000);
+    assert_eq!(stack.shipper(log.path()).arg("--once").run().code, Some(0));
+    let indexer = stack.indexer().listening().start();
+    let elastic = stack.elastic();
+    elastic.wait_for_count(5_500 + 8);
+    eventually("they are dead letters", || {
+        holds(amqp.ready("omphalos.dead") == Ok(8), indexer.log())
+    });
+    assert_eq!(amqp.ready("omphalos.index"), Ok(0));
+    for _ in 0..8 {
+        let letter = amqp.take("omphalos.dead").expect("it is there");
+        assert_eq!(letter.header("x-omphalos-status"), "429");
+        assert!(letter.body.len() > 1_500_000);
+    }
+    let documents = elastic.documents(&["url.query"]);
+    let lines: HashSet<&str> =
+        documents.iter().filter_map(|(_, document)| document["url"]["query"].as_str()).collect();
+    assert_eq!(lines.len(), 5_500);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use lapin::BasicProperties;
+use omphalos_common::heartbeat::{Host, Maker, Now, Service};
 use omphalos_tests::udp::free_address;
 use omphalos_tests::{Elastic, LogFile, Program, Stack, eventually, holds};
 use serde_json::Value;
@@ -23,6 +25,16 @@ impl Printed {
         let is_it = |member: &&Value| member["host"] == host && member["program"] == program;
         let found = self.members.iter().find(is_it);
         found.map_or("absent", |member| member["state"].as_str().expect("a state"))
+    }
+}
+
+impl Printed {
+    /// Whether somebody vouches for the only shipper.
+    fn is_vouched(&self) -> bool {
+        let mut shippers = self.members.iter().filter(|one| one["program"] == "omphalos-shipper");
+        let vouched = shippers.next().expect("a shipper")["vouched"].as_bool();
+        assert!(shippers.next().is_none(), "{}", self.output);
+        vouched.expect("yes or no")
     }
 }
 
@@ -106,6 +118,42 @@ fn heartbeats_say_how_programs_are_and_are_no_lines() {
     assert!(search("*").contains("1,000 lines match"), "{}", search("*"));
     assert_eq!(shipper.terminate(), Some(0));
     assert_eq!(audit(&stack, &log), Some(0));
+}
+
+/// The kind of fault: who says that a host is well is whoever can publish.
+#[test]
+fn a_heartbeat_for_which_nobody_vouches_stands_in_for_that_of_no_host() {
+    let stack = Stack::shared();
+    let log = LogFile::create(&stack.path("access.log"));
+    let _indexer = stack.indexer().args(["--consume-shipper-users", "guest"]).start();
+    let mut shipper = stack.shipper(log.path()).args(OFTEN).arg("--amqp-user-id").start();
+    let states = || {
+        let printed = run(fleet(&stack));
+        let of_shipper = |one: &&Value| one["program"] == "omphalos-shipper";
+        let state = |one: &Value| (one["state"].clone(), one["vouched"].clone());
+        let states: Vec<(Value, Value)> =
+            printed.members.iter().filter(of_shipper).map(state).collect();
+        (states, printed.output)
+    };
+    let are = |expected: &[(&str, bool)]| {
+        let expected: Vec<(Value, Value)> =
+            expected.iter().map(|(state, vouched)| ((*state).into(), (*vouched).into())).collect();
+        eventually("the states", || {
+            let (states, output) = states();
+            holds(states == expected, output)
+        });
+    };
+    are(&[("ok", true)]);
+    shipper.kill();
+    are(&[("silent", true)]);
+    let host = Host { name: "web1".to_owned(), id: None };
+    let service = Service { name: "omphalos-shipper".to_owned(), version: "9".to_owned() };
+    let mut maker = Maker::new(host, service, "", Duration::from_mins(10));
+    let forged = maker.make(Now::default()).to_json().expect("a heartbeat");
+    let properties = BasicProperties::default().with_content_type("application/json".into());
+    stack.amqp().publish("omphalos.logs", "_heartbeat.web1", properties, &forged);
+    are(&[("silent", true), ("ok", false)]);
+    assert_eq!(run(fleet(&stack)).code, Some(1));
 }
 
 #[test]
@@ -360,6 +408,7 @@ fn a_shipper_over_udp_has_heartbeats_which_are_no_lines_and_is_silent_when_it_is
         let mut scene = Datagrams::start(is_sealed, false);
         let printed = scene.ship();
         assert_eq!(printed.state("web1", "omphalos-shipper"), "ok", "{}", printed.output);
+        assert_eq!(printed.is_vouched(), is_sealed, "{}", printed.output);
         scene.assert_counted_apart();
         let sum = |names: &[&str]| -> f64 {
             let of = |name| scene.receivers[0].metric(&format!("omphalos_documents_{name}"));
@@ -413,6 +462,8 @@ fn behind_a_relay_shippers_are_seen_at_the_broker_and_in_the_index_and_so_is_the
             .option("--amqp-url", scene.stack.amqp_url()));
         assert_eq!(heard.state("web1", "omphalos-shipper"), "ok", "{}", heard.output);
         assert_eq!(heard.members.len(), 2, "{}", heard.output);
+        assert_eq!(heard.is_vouched(), is_sealed, "{}", heard.output);
+        assert_eq!(run(fleet(&scene.stack)).is_vouched(), is_sealed);
         let relay = heard.members.iter().find(|one| one["program"] == "omphalos-relay");
         let books = &relay.expect("the relay")["heartbeat"]["books"];
         assert_eq!((&books["received"], &books["confirmed"]), (&1_000.into(), &1_000.into()));

@@ -57,6 +57,7 @@ fn a_page_in_a_browser_can_neither_read_nor_write() {
             ("host: localhost\r\norigin: http://evil.example\r\n", 403),
             ("host: localhost\r\norigin: null\r\n", 403),
             ("host: localhost\r\nsec-fetch-site: cross-site\r\n", 403),
+            ("host: localhost:evil\r\n", 403),
         ] {
             assert_eq!(get(address, path, headers), expected, "{path} {headers}");
         }

@@ -43,7 +43,7 @@ impl Embedded {
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
         runtime.spawn(async move {
-            let bounds = (Limits::STORE, Hosts::default());
+            let bounds = (Limits::STORE, Hosts::default().keeping_state());
             serve(listener, router(store), bounds, stop).await;
         });
         Self { address, shutdown, runtime: Some(runtime), directory: None }

@@ -62,6 +62,13 @@ impl About {
         }
     }
 
+    /// Whether whoever published this is one of the users who ship; where none is named, all who may publish
+    /// are.
+    pub fn publisher(&self, shipper_users: &[String]) -> Origin {
+        let is_named = || self.user.as_ref().is_some_and(|user| shipper_users.contains(user));
+        if shipper_users.is_empty() || is_named() { Origin::Own } else { Origin::Foreign }
+    }
+
     /// The same, with this content encoding.
     #[must_use]
     pub fn encoded(self, content_encoding: impl Into<Text>) -> Self {

@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_refused_keeps_no_connection() {
+        let limits = Limits { head: HOUR, age: HOUR, ..Limits::default() };
+        let (address, _stop, _serving) = listening(limits).await;
+        let request = "GET /readyz HTTP/1.1\r\nhost: evil.example\r\n\r\n";
+        assert!(to_its_end(who_sends(address, request).await).await > 0);
+    }
+
+    #[tokio::test]
     async fn there_are_no_more_connections_than_allowed() {
         let limits = Limits { connections: 1, head: HOUR, age: HOUR, last_answer: SOON };
         let (address, stop, serving) = listening(limits).await;

@@ -7,7 +7,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use axum::http::header::{
+    CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, USER_AGENT,
+};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -22,16 +24,27 @@ const LONGEST: usize = 100;
 
 /// The names that this process may be asked by, beside those of this machine.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts(Arc<[String]>);
+pub struct Hosts {
+    names: Arc<[String]>,
+    keeps_state: bool,
+}
 
 impl Hosts {
     /// These, with or without a port.
     pub fn new(names: &[String]) -> Self {
-        Self(names.iter().map(|name| host_of(name).unwrap_or_else(|| name.clone())).collect())
+        let names = names.iter().map(|name| host_of(name).unwrap_or_else(|| name.clone()));
+        Self { names: names.collect(), keeps_state: false }
+    }
+
+    /// The same where something is kept for whoever only reads, as the store keeps scrolls: a browser has to
+    /// say whether a page has it ask.
+    #[must_use]
+    pub fn keeping_state(self) -> Self {
+        Self { keeps_state: true, ..self }
     }
 
     fn has(&self, host: &str) -> bool {
-        self.0.iter().any(|own| own == host)
+        self.names.iter().any(|own| own == host)
     }
 
     /// The answer to a request that comes from a page; `None` where it may be answered. `near` is the
@@ -47,8 +60,9 @@ impl Hosts {
             "{{\"error\":{{\"type\":\"security_exception\",\"reason\":{}}},\"status\":403}}\n",
             serde_json::Value::from(reason)
         );
-        let kind = HeaderValue::from_static("application/json");
-        Some((StatusCode::FORBIDDEN, [(CONTENT_TYPE, kind)], body).into_response())
+        // A page must not keep the connections of others by being refused on each.
+        let headers = [(CONTENT_TYPE, "application/json"), (CONNECTION, "close")];
+        Some((StatusCode::FORBIDDEN, headers, body).into_response())
     }
 
     fn reason(&self, uri: &Uri, headers: &HeaderMap, is_local: bool) -> Option<String> {
@@ -70,17 +84,39 @@ impl Hosts {
                 ));
             }
         }
-        let is_foreign = |site: &HeaderValue| site == "cross-site" || site == "same-site";
+        let is_foreign = |site: &HeaderValue| site != "none" && site != "same-origin";
         let is_shown = headers.get(DESTINATION).is_some_and(|place| place == "document");
-        let is_foreign = headers.get_all(SITE).iter().any(is_foreign) && !is_shown;
-        is_foreign.then(|| "the request is part of a page, and pages are not answered".to_owned())
+        if headers.get_all(SITE).iter().any(is_foreign) && !is_shown {
+            return Some("the request is part of a page, and pages are not answered".to_owned());
+        }
+        let asked = headers.get(HOST).map(text).and_then(|host| host_of(&host)).unwrap_or_default();
+        let is_silent = is_browser(headers) && !headers.contains_key(SITE);
+        (self.keeps_state && is_silent && !is_trustworthy(&asked) && !self.has(&asked)).then(|| {
+            format!(
+                "a browser does not say here whether a page has it ask: open http://localhost instead, or name {:?} in listen_hosts if no page can be hostile",
+                short(&asked)
+            )
+        })
     }
+}
+
+fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
+}
+
+/// Whether browsers send `Sec-Fetch-Site` to this host without TLS
+/// (<https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy>).
+fn is_trustworthy(host: &str) -> bool {
+    let is_local = host == "localhost" || host.ends_with(".localhost");
+    is_local || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A host without its port and in small letters; `None` where it is none.
 fn host_of(text: &str) -> Option<String> {
     let authority: Authority = text.trim().parse().ok()?;
-    if text.contains('@') {
+    // This crate takes anything for a port.
+    let has_odd_port = authority.as_str() != authority.host() && authority.port_u16().is_none();
+    if text.contains('@') || has_odd_port {
         return None;
     }
     let host = authority.host().trim_end_matches('.');
@@ -119,7 +155,12 @@ mod tests {
     /// Whether a request with these headers is answered, where it comes in by the loopback and from
     /// elsewhere.
     fn answered(headers: &[(&str, &str)]) -> (bool, bool) {
-        let hosts = Hosts::new(&["logs.example:9200".to_owned(), "Other.Example".to_owned()]);
+        answered_by(&Hosts::new(&NAMES.map(str::to_owned)), headers)
+    }
+
+    const NAMES: [&str; 2] = ["logs.example:9200", "Other.Example"];
+
+    fn answered_by(hosts: &Hosts, headers: &[(&str, &str)]) -> (bool, bool) {
         let mut request = Request::get("/_search");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -164,6 +205,11 @@ mod tests {
             "",
             "10.0.0.7:9200",
             "a b",
+            "localhost:evil",
+            "localhost:",
+            "localhost:99999",
+            "127.0.0.1:80,evil.example",
+            "localhost, evil.example",
             "[::2]:9200",
         ] {
             assert_eq!(answered(&[("host", host)]), (false, true), "{host:?}");
@@ -194,6 +240,28 @@ mod tests {
             assert_eq!(answered(&link), (true, true), "who follows a link sees it");
         }
         assert_eq!(answered(&[("sec-fetch-site", "none")]), (true, true), "typed");
+        assert_eq!(answered(&[("sec-fetch-site", "same-origin")]), (true, true));
+        assert_eq!(answered(&[("sec-fetch-site", "x")]), (false, false), "none that there is");
+    }
+
+    /// Browsers send `Sec-Fetch-Site` only where nobody on the way can read along.
+    #[test]
+    fn a_browser_that_does_not_tell_gets_nothing_where_state_is_kept() {
+        let hosts = Hosts::new(&NAMES.map(str::to_owned)).keeping_state();
+        let name = rustix::system::uname().nodename().to_str().unwrap().to_owned();
+        let agent = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0");
+        for host in [&*name, "0.0.0.0:9200"] {
+            assert_eq!(answered_by(&hosts, &[("host", host), agent]), (false, false), "{host}");
+            let told = [("host", host), agent, ("sec-fetch-site", "none")];
+            assert_eq!(answered_by(&hosts, &told), (true, true), "{host}");
+            assert_eq!(answered(&[("host", host), agent]), (true, true), "no state: {host}");
+            let program = [("host", host), ("user-agent", "curl/8")];
+            assert_eq!(answered_by(&hosts, &program), (true, true), "{host}");
+        }
+        assert_eq!(answered_by(&hosts, &[("host", "10.0.0.7:9200"), agent]).1, false);
+        for host in ["localhost:9200", "127.0.0.1", "[::1]:9200", "logs.example"] {
+            assert_eq!(answered_by(&hosts, &[("host", host), agent]), (true, true), "{host}");
+        }
     }
 
     #[test]

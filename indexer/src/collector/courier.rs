@@ -16,15 +16,21 @@ use super::conflict::second_form;
 use super::dead::{DeadLetters, Letter, Stored};
 use super::gate::{Gate, Pass};
 use super::reply::{Verdict, verdicts};
-use crate::elasticsearch::{self, Client, Fault, Problem, TemplateOptions};
+use crate::elasticsearch::{self, Client, Fault, Problem, Room, TemplateOptions};
 use crate::metrics::IndexerMetrics;
 
 /// A document for which the server answers with an error of its own (500) so many times has a
 /// part in that, and must not hold up all others for ever.
 const MOST_SERVER_ERRORS: u32 = 10;
 
-/// Requests are not made smaller than this because of a 413.
+/// Requests are not made smaller than this because the server takes none so large.
 const SMALLEST_REQUEST: usize = 16 * 1024;
+
+/// So often in a row a server has as many bytes on their way as the request has, and the request is all of them.
+const MOST_COINCIDENCES: u32 = 3;
+
+/// What a server counts for a document beside its text, in bytes; about 150, where that was measured.
+const BESIDE_TEXT: usize = 512;
 
 /// Delivers bulks; shared by all that are in flight.
 #[derive(Debug)]
@@ -41,7 +47,7 @@ pub struct Courier {
     pub metrics: IndexerMetrics,
     /// The template to install; `None` when someone else looks after it.
     pub template: Option<TemplateOptions>,
-    /// The longest request that the server takes, in bytes, as learned from its 413s.
+    /// The longest request that the server takes, in bytes, as learned from those that it refused.
     pub request_limit: AtomicUsize,
     /// Indices that were written to, so that their template was there.
     pub known_indices: Mutex<HashSet<Arc<str>>>,
@@ -212,10 +218,16 @@ impl Courier {
         let size = bulk.body().len();
         let reply = match self.client.bulk(bulk.body()).await {
             Ok(reply) => reply,
-            Err(Fault::TooLarge) => return self.too_large(bulk, size).await,
+            Err(Fault::TooLarge(problem)) => return self.too_large(bulk, problem).await,
+            // Servers count a request piece by piece, as it comes in.
+            Err(Fault::Full(problem, _))
+                if bulk.documents() > 1 && is_too_large(&problem, bulk) =>
+            {
+                return self.too_large(bulk, problem).await;
+            }
             Err(Fault::Wrong(problem)) => return self.split_or_bury(bulk, problem).await,
             Err(fault) => {
-                done.refused |= matches!(fault, Fault::Transient(_));
+                done.refused |= matches!(fault, Fault::Transient(_) | Fault::Full(..));
                 self.metrics.bulk("failed", began.elapsed());
                 self.hold(&pass, &fault).await;
                 return Ok(Attempt::Held(bulk.clone()));
@@ -278,6 +290,12 @@ impl Courier {
         let rest = bulk.only(&tally.left)?;
         let Some(problem) = tally.held else {
             self.gate.open();
+            if let Some(problem) = tally.too_large
+                && let Some((first, second)) = rest.halves()
+            {
+                self.learn_limit(bulk, &problem);
+                return Ok(Attempt::Split(first, second));
+            }
             let settled = rest.documents() == 0;
             return Ok(if settled { Attempt::Settled } else { Attempt::Again(rest) });
         };
@@ -286,27 +304,35 @@ impl Courier {
         Ok(Attempt::Held(rest))
     }
 
-    async fn too_large(&self, bulk: &Bulk, size: usize) -> Result<Attempt, Unsettled> {
-        let limit = (size / 2).max(SMALLEST_REQUEST);
-        // A single document says nothing about the others.
-        if bulk.documents() > 1 {
-            let before = self.request_limit.fetch_min(limit, Ordering::Relaxed);
-            if before > limit + limit / 2 {
-                info!(
-                    request_bytes = size,
-                    limit,
-                    "the server takes no request so large (413); sending smaller ones from now on"
-                );
-            }
+    async fn too_large(&self, bulk: &Bulk, problem: Problem) -> Result<Attempt, Unsettled> {
+        self.learn_limit(bulk, &problem);
+        let mut reason = format!(
+            "a request of {} bytes with this document alone is larger than the server takes (http.max_content_length, a proxy's limit, or its memory for indexing)",
+            bulk.body().len()
+        );
+        if !problem.reason.is_empty() {
+            reason = format!("{reason}; {}", problem.reason);
         }
-        let problem = Problem {
-            status: 413,
-            kind: "content_too_large".to_owned(),
-            reason: format!(
-                "a request of {size} bytes with this document alone is larger than the server takes (http.max_content_length, or a proxy's limit)"
-            ),
-        };
-        self.split_or_bury(bulk, problem).await
+        let kind = "content_too_large".to_owned();
+        self.split_or_bury(bulk, Problem { kind, reason, ..problem }).await
+    }
+
+    /// Makes requests smaller from now on. A single document says nothing about the others.
+    fn learn_limit(&self, bulk: &Bulk, problem: &Problem) {
+        if bulk.documents() < 2 {
+            return;
+        }
+        let size = bulk.body().len();
+        let limit = (size / 2).max(SMALLEST_REQUEST);
+        let before = self.request_limit.fetch_min(limit, Ordering::Relaxed);
+        if before > limit + limit / 2 {
+            info!(
+                request_bytes = size,
+                limit,
+                "the server takes no request so large ({}); sending smaller ones from now on",
+                problem.status
+            );
+        }
     }
 
     /// Something in the request is not acceptable: halves it until that is alone.
@@ -343,6 +369,8 @@ struct Tally {
     left: Vec<usize>,
     /// Whether the cluster asks for some of them again, later.
     has_retries: bool,
+    /// Why the documents that are left cannot all be taken at once.
+    too_large: Option<Problem>,
     /// What the cluster does not take before someone does something.
     held: Option<Problem>,
     /// Places of the documents whose index needs a shard that there is none of.
@@ -370,10 +398,13 @@ impl Tally {
                     }
                 }
                 Verdict::Duplicate => tally.duplicate += 1,
-                Verdict::Retry(problem) if is_hopeless(&problem, attempts) => {
+                Verdict::Retry(problem) if is_hopeless(&problem, attempts, bulk) => {
                     tally.letters.push(letter(bulk, place, *problem)?);
                 }
-                Verdict::Retry(_) => {
+                Verdict::Retry(problem) => {
+                    if is_too_large(&problem, bulk) {
+                        tally.too_large = Some(*problem);
+                    }
                     tally.has_retries = true;
                     tally.left.push(place);
                 }
@@ -411,8 +442,32 @@ enum Attempt {
     Split(Bulk, Bulk),
 }
 
-fn is_hopeless(problem: &Problem, attempts: u32) -> bool {
-    problem.status == 500 && attempts >= MOST_SERVER_ERRORS
+/// Whether a document that is to be sent again would be refused each time.
+fn is_hopeless(problem: &Problem, attempts: u32, bulk: &Bulk) -> bool {
+    match problem.status {
+        500 => attempts >= MOST_SERVER_ERRORS,
+        // Nothing but itself is beside it. That could be by chance.
+        429 if bulk.documents() < 2 => match problem.room() {
+            None => false,
+            Some(Room::Never) => true,
+            Some(Room::Beside(beside)) => {
+                attempts >= MOST_COINCIDENCES
+                    && beside.abs_diff(bulk.body().len() as u64) <= BESIDE_TEXT as u64
+            }
+        },
+        _ => false,
+    }
+}
+
+/// Whether the server may have no room for this request even while it has nothing else to do: it counts the
+/// request where that comes in, and once more, as several times its size, where it is indexed.
+fn is_too_large(problem: &Problem, bulk: &Bulk) -> bool {
+    let own = bulk.body().len().saturating_add(bulk.documents().saturating_mul(BESIDE_TEXT));
+    match problem.room() {
+        None => false,
+        Some(Room::Never) => true,
+        Some(Room::Beside(beside)) => beside <= own as u64,
+    }
 }
 
 fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Result<Letter, Unsettled> {

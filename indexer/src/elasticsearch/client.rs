@@ -19,7 +19,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::nodes::{Node, Nodes};
-use super::problem::{Problem, request_problem};
+use super::problem::{Problem, Room, request_problem};
 use super::settings::ElasticsearchSettings;
 use super::way::{Reply, Way, certificates};
 
@@ -63,9 +63,12 @@ pub enum Fault {
     /// No answer, or one that asks to come back: try again.
     #[error("{0}")]
     Transient(String),
-    /// 413: the request is too large.
-    #[error("the request is larger than the server takes (413)")]
-    TooLarge,
+    /// 413, or 429 with numbers that say the same: the request is larger than the server ever takes.
+    #[error("the request is larger than the server takes ({0})")]
+    TooLarge(Problem),
+    /// 429: the server has no room for the request now, and says how much it has.
+    #[error("{1}: {0}")]
+    Full(Problem, String),
     /// 400: the request is wrong; a part of it may not be.
     #[error("{0}")]
     Wrong(Problem),
@@ -240,7 +243,9 @@ impl Client {
     fn classify(&self, shown: &str, status: StatusCode, body: &[u8]) -> Fault {
         let problem = request_problem(status.as_u16(), body);
         match status.as_u16() {
-            413 => Fault::TooLarge,
+            413 => Fault::TooLarge(problem),
+            429 if problem.room() == Some(Room::Never) => Fault::TooLarge(problem),
+            429 if problem.room().is_some() => Fault::Full(problem, shown.to_owned()),
             400 => Fault::Wrong(problem),
             404 if problem.kind != "http" => Fault::Wrong(problem),
             401 => Fault::Hold(format!(

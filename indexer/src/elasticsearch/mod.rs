@@ -16,7 +16,7 @@ pub use names::{
     Clock, IndexNames, IndexPeriod, NameRules, OTHER_DATASET, Place, Share, check_name,
 };
 pub(crate) use problem::request_problem;
-pub use problem::{Cause, Problem};
+pub use problem::{Cause, Problem, Room};
 pub use settings::{ELASTICSEARCH_SETTINGS, ElasticsearchSettings};
 pub use template::{TemplateOptions, index_template};
 pub(crate) use template::{install, is_installed};

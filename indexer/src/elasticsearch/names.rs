@@ -156,7 +156,7 @@ impl IndexNames {
     fn has_indices(&self, origin: Origin, dataset: &str) -> bool {
         self.rules.share(origin).datasets.iter().any(|pattern| pattern.matches(dataset))
             || self.rules.always.iter().any(|always| **always == *dataset)
-            || dataset == INDEX_DATASET
+            || origin == Origin::Own && dataset == INDEX_DATASET
     }
 
     fn slot(&self, origin: Origin, day: Option<i32>, Clock { made_at, now }: Clock) -> Slot {
@@ -284,7 +284,7 @@ mod tests {
             ("access", "access"),
             ("web-1", "web-1"),
             ("external", "external"),
-            ("fleet", "fleet"),
+            ("fleet", "other"),
             ("shop", "other"),
             ("access2", "other"),
         ] {
@@ -292,6 +292,7 @@ mod tests {
             assert_eq!(place(Origin::Foreign, dataset, 20_779), expected);
         }
         assert_eq!(place(Origin::Own, "shop", 20_779).0, filed("shop", "2026.11.22"));
+        assert_eq!(place(Origin::Own, "fleet", 20_779).0, filed("fleet", "2026.11.22"));
         assert_eq!(place(Origin::Foreign, "access", 20_749).0, filed("access", "2026.10.23"));
         let outlier = (filed("access", "outlier"), "access".to_owned(), None);
         assert_eq!(place(Origin::Foreign, "access", 20_748), outlier);

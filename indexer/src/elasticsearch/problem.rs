@@ -51,6 +51,49 @@ impl Problem {
     }
 }
 
+/// How a request that is refused for want of room, with the status of "not now" (429), compares with the room
+/// that the server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// It needs more than there is in all.
+    Never,
+    /// It needs more than is left by so many bytes that are on their way already. They may be its own, of an
+    /// earlier step.
+    Beside(u64),
+}
+
+impl Problem {
+    /// How much too large the request is; `None` where the server does not say that, or it is not.
+    ///
+    /// The numbers are those of the indexing pressure
+    /// (<https://www.elastic.co/docs/reference/elasticsearch/index-settings/pressure>) and of circuit breakers
+    /// (<https://www.elastic.co/docs/reference/elasticsearch/configuration-reference/circuit-breaker-settings>).
+    pub fn room(&self) -> Option<Room> {
+        if self.status != 429 {
+            return None;
+        }
+        let after = |name: &str| digits(self.reason.split_once(name)?.1);
+        if let Some(new) = after("new bytes reserved: [") {
+            return (new > after("limit of [")?).then_some(Room::Never);
+        }
+        let own = after("_operation_bytes=")?;
+        // `max_coordinating_bytes`, `max_primary_bytes`, and other names elsewhere.
+        let limit = digits(self.reason.split_once(" max_")?.1.split_once('=')?.1)?;
+        if own > limit {
+            return Some(Room::Never);
+        }
+        let beside = after("[coordinating_and_primary_bytes=")?;
+        let is_replica = self.reason.contains("replica_operation_bytes=");
+        (!is_replica && own.saturating_add(beside) > limit).then_some(Room::Beside(beside))
+    }
+}
+
+/// The number that a text begins with.
+fn digits(text: &str) -> Option<u64> {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    text.get(..end)?.parse().ok()
+}
+
 fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -187,7 +230,44 @@ mod tests {
         assert_eq!(long.in_short().reason.chars().count(), LONGEST_LOGGED + 1);
     }
 
+    #[test]
+    fn a_request_is_told_from_a_busy_server_by_the_numbers_of_the_server() {
+        let room = |reason: &str| {
+            Problem { status: 429, kind: String::new(), reason: reason.to_owned() }.room()
+        };
+        let pressure = |beside: u64, own: u64| {
+            format!(
+                "rejected execution of primary operation [coordinating_and_primary_bytes={beside}, replica_bytes=0, all_bytes={beside}, primary_operation_bytes={own}, max_primary_bytes=1000]"
+            )
+        };
+        assert_eq!(room(&pressure(0, 1001)), Some(Room::Never));
+        assert_eq!(room(&pressure(600, 500)), Some(Room::Beside(600)));
+        assert_eq!(room(&pressure(0, 500)), None, "what else it may have against it");
+        assert_eq!(room(&pressure(600, 500).replace("primary_op", "replica_op")), None);
+        assert_eq!(
+            room(
+                "rejected execution of coordinating operation [coordinating_and_primary_bytes=0, replica_bytes=0, all_bytes=0, coordinating_operation_bytes=66060448, max_coordinating_and_primary_bytes=25952256]"
+            ),
+            Some(Room::Never)
+        );
+        let breaker = |new: u64| {
+            format!(
+                "[parent] Data too large, data for [<http_request>] would be [9000/8.7kb], which is larger than the limit of [5000/4.8kb], real usage: [8000/7.8kb], new bytes reserved: [{new}/1kb], usages [a=0/0b]"
+            )
+        };
+        assert_eq!(room(&breaker(1000)), None);
+        assert_eq!(room(&breaker(5001)), Some(Room::Never));
+        assert_eq!(room("rejected execution of coordinating operation"), None);
+        let other = Problem { status: 503, kind: String::new(), reason: pressure(0, 1001) };
+        assert_eq!(other.room(), None);
+    }
+
     proptest! {
+        #[test]
+        fn no_reason_makes_the_reader_panic(parts in prop::collection::vec("new bytes reserved: \\[|limit of \\[|_operation_bytes=| max_|=|\\[coordinating_and_primary_bytes=|[0-9]{1,30}|é", 0..8)) {
+            Problem { status: 429, kind: String::new(), reason: parts.concat() }.room();
+        }
+
         #[test]
         fn no_body_makes_the_reader_panic(body in "[{}\\[\\]\",:a-z0-9]{0,120}") {
             request_problem(400, body.as_bytes());

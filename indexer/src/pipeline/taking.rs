@@ -6,8 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use omphalos_common::clock::now_seconds;
+use omphalos_common::heartbeat::INDEX_DATASET;
 use omphalos_common::telemetry::{Due, SharedRepeats};
 use omphalos_transport::intake::{Answer, Delivery, Load};
+use omphalos_transport::messages::sender_of;
 use omphalos_transport::wire::{self, Document, Envelope, Parcel};
 use omphalos_transport::{About, Message, Origin};
 use tracing::warn;
@@ -106,7 +108,7 @@ impl Pipeline {
             timestamp: about.made_at,
             default_dataset: &self.settings.consume.default_dataset,
             nonce: rand::random(),
-            origin,
+            origin: sender_of(about, origin),
             now,
         };
         wire::decode(&envelope, body)
@@ -133,7 +135,7 @@ impl Pipeline {
                 {
                     filing
                 }
-                _ => self.file(parcel.origin, document, clock),
+                _ => self.file(origin_of(document, parcel), document, clock),
             };
             if self.builder.documents() == 0 {
                 self.opened = Instant::now();
@@ -153,7 +155,8 @@ impl Pipeline {
     fn file(&mut self, origin: Origin, document: &Document, clock: Clock) -> Filing {
         let Place { index, dataset, day } =
             self.names.place(origin, &document.dataset, document.day, clock);
-        if dataset != document.dataset {
+        // Heartbeats of nobody in particular are filed so, and that is no trouble.
+        if dataset != document.dataset && *document.dataset != *INDEX_DATASET {
             warn_of_other(&document.dataset, &index);
         }
         let day = if origin == Origin::Own { document.day } else { day };
@@ -198,6 +201,11 @@ fn warn_of_other(dataset: &str, index: &str) {
             "a dataset that is named by neither index.datasets nor, for senders for whom nobody vouches, index.foreign_datasets has no indices of its own; its documents go to {index}"
         );
     }
+}
+
+/// By which rule a document is filed. The ids of heartbeats are nobody's, so what counts is the sender.
+fn origin_of(document: &Document, parcel: &Parcel) -> Origin {
+    if *document.dataset == *INDEX_DATASET { parcel.sender } else { parcel.origin }
 }
 
 /// What a message is called where somebody looks for it.

@@ -245,7 +245,8 @@ impl Asker {
                     Err(problem) => format!("{}: {problem}", self.shown()),
                 },
                 Err(Fault::Transient(problem)) => problem,
-                Err(Fault::TooLarge) => return Err(AskError::TooLarge),
+                Err(fault @ Fault::Full(..)) => fault.to_string(),
+                Err(Fault::TooLarge(_)) => return Err(AskError::TooLarge),
                 Err(Fault::Wrong(problem)) => {
                     return Err(AskError::Refused(format!("{}: {problem}", self.shown())));
                 }

@@ -7,6 +7,8 @@ use anyhow::bail;
 use omphalos_common::clock::now_millis;
 use omphalos_common::telemetry::Health;
 use omphalos_transport::amqp::{AmqpSettings, Broker, Sample, Watcher};
+use omphalos_transport::messages::sender_of;
+use omphalos_transport::{Message, Origin};
 
 use super::member::{Member, Newest};
 
@@ -16,6 +18,7 @@ use super::member::{Member, Newest};
 /// When a setting cannot be used, the broker cannot be reached, or `heard` fails.
 pub async fn listen(
     settings: &AmqpSettings,
+    shipper_users: &[String],
     wait: Duration,
     mut heard: impl FnMut(&Member) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Member>> {
@@ -32,8 +35,10 @@ pub async fn listen(
             watched = watcher.next() => {
                 let Some(watched) = watched else { break };
                 // Whoever publishes something else there is none of the fleet.
-                if let Ok(heartbeat) = serde_json::from_slice(&watched.message.body)
-                    && let Some(member) = newest.take(heartbeat, now_millis())
+                let Message { body, about } = &watched.message;
+                let sender = sender_of(about, about.publisher(shipper_users));
+                if let Ok(heartbeat) = serde_json::from_slice(body)
+                    && let Some(member) = newest.take(heartbeat, sender == Origin::Own, now_millis())
                 {
                     heard(member)?;
                 }

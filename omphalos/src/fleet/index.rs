@@ -3,7 +3,7 @@
 use anyhow::Context;
 use jiff::Timestamp;
 use omphalos_common::clock::now_millis;
-use omphalos_common::heartbeat::{DATASET, Heartbeat};
+use omphalos_common::heartbeat::{DATASET, Heartbeat, INDEX_DATASET};
 use serde_json::{Value, json};
 
 use super::member::{Member, Newest};
@@ -18,7 +18,8 @@ const MOST_HOSTS: usize = 10_000;
 /// Programs of one host.
 const MOST_PROGRAMS: usize = 20;
 
-/// The last heartbeat of each since then.
+/// The last heartbeat of each since then. Those for which nobody vouches are not in the indices of the
+/// fleet.
 ///
 /// # Errors
 /// When the index cannot be asked, or the answer cannot be read.
@@ -26,13 +27,16 @@ pub async fn read(asker: &Asker, since: Timestamp) -> anyhow::Result<Vec<Member>
     let now = now_millis();
     let recent = Timestamp::from_millisecond(now - RECENT).unwrap_or(since).max(since);
     let mut newest = Newest::default();
-    let together = asker.whole(&newest_of(&filter(recent, &[]), MOST_TOGETHER)).await?;
-    take_all(&mut newest, &together, now);
-    for (host, program) in known(asker, since).await? {
-        if !newest.has(&host, &program) {
-            let names = [("host.name", host.as_str()), ("service.name", program.as_str())];
-            let one = asker.whole(&newest_of(&filter(since, &names), 1)).await?;
-            take_all(&mut newest, &one, now);
+    for (asker, vouched) in [(asker.of(INDEX_DATASET), true), (asker.but(INDEX_DATASET), false)] {
+        let together = asker.whole(&newest_of(&filter(recent, &[]), MOST_TOGETHER)).await?;
+        take_all(&mut newest, &together, vouched, now);
+        for (host, program) in known(&asker, since).await? {
+            let key = (host, program, vouched);
+            if !newest.has(&key) {
+                let names = [("host.name", key.0.as_str()), ("service.name", key.1.as_str())];
+                let one = asker.whole(&newest_of(&filter(since, &names), 1)).await?;
+                take_all(&mut newest, &one, vouched, now);
+            }
         }
     }
     Ok(newest.into_members(now_millis()))
@@ -53,11 +57,11 @@ fn newest_of(query: &Value, size: usize) -> Value {
 }
 
 /// What is no heartbeat is none of the fleet.
-fn take_all(newest: &mut Newest, answer: &Value, now: i64) {
+fn take_all(newest: &mut Newest, answer: &Value, vouched: bool, now: i64) {
     let hits = answer.pointer("/hits/hits").and_then(Value::as_array);
     for hit in hits.into_iter().flatten() {
         if let Ok(heartbeat) = serde_json::from_value::<Heartbeat>(hit["_source"].clone()) {
-            newest.take(heartbeat, now);
+            newest.take(heartbeat, vouched, now);
         }
     }
 }

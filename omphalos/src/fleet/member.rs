@@ -39,19 +39,26 @@ pub struct Member {
     pub last: i64,
     /// How it is, since then.
     pub state: State,
+    /// Whether somebody vouches for who sent that.
+    pub vouched: bool,
 }
+
+/// Whose a heartbeat is: the host and the program, and whether somebody vouches for that, so that a
+/// heartbeat of anybody cannot stand in for that of the host.
+pub type Key = (String, String, bool);
 
 impl Member {
     /// By this heartbeat; `None` if that has no time.
-    pub fn new(heartbeat: Heartbeat, now: i64) -> Option<Self> {
+    pub fn new(heartbeat: Heartbeat, vouched: bool, now: i64) -> Option<Self> {
         let last = heartbeat.millis()?;
         let state = state_of(&heartbeat, now.saturating_sub(last));
-        Some(Self { heartbeat, last, state })
+        Some(Self { heartbeat, last, state, vouched })
     }
 
-    /// The host and the program.
-    pub fn key(&self) -> (String, String) {
-        (self.heartbeat.host.name.clone(), self.heartbeat.service.name.clone())
+    /// Who this is.
+    pub fn key(&self) -> Key {
+        let Heartbeat { host, service, .. } = &self.heartbeat;
+        (host.name.clone(), service.name.clone(), self.vouched)
     }
 
     /// Whether somebody has to look after it.
@@ -78,12 +85,16 @@ impl Member {
     }
 
     fn state_shown(&self) -> String {
-        match &self.state {
+        let mut shown = match &self.state {
             State::Silent => "silent".to_owned(),
             State::Problem(what) => format!("problem: {}", clean(what)),
             State::Behind => "behind".to_owned(),
             State::Ok => "ok".to_owned(),
+        };
+        if !self.vouched {
+            shown.push_str(" (unvouched)");
         }
+        shown
     }
 
     /// The same for a program.
@@ -101,6 +112,7 @@ impl Member {
             "program": service.name,
             "version": service.version,
             "state": state,
+            "vouched": self.vouched,
             "last": time,
             "seconds_ago": whole_seconds(now_millis().saturating_sub(self.last)).as_secs(),
             "heartbeat": said
@@ -117,15 +129,15 @@ pub fn sort(members: &mut [Member]) {
 
 /// The newest heartbeat of each.
 #[derive(Debug, Default)]
-pub struct Newest(HashMap<(String, String), Member>);
+pub struct Newest(HashMap<Key, Member>);
 
 impl Newest {
     /// So many hosts are told apart.
     pub const MOST: usize = 100_000;
 
     /// Takes in a heartbeat; the member, if it is a new one.
-    pub fn take(&mut self, heartbeat: Heartbeat, now: i64) -> Option<&Member> {
-        let member = Member::new(heartbeat, now)?;
+    pub fn take(&mut self, heartbeat: Heartbeat, vouched: bool, now: i64) -> Option<&Member> {
+        let member = Member::new(heartbeat, vouched, now)?;
         let key = member.key();
         if let Some(known) = self.0.get_mut(&key) {
             if known.last < member.last {
@@ -139,15 +151,15 @@ impl Newest {
         Some(self.0.entry(key).or_insert(member))
     }
 
-    /// Whether there is one of this host and program.
-    pub fn has(&self, host: &str, program: &str) -> bool {
-        self.0.contains_key(&(host.to_owned(), program.to_owned()))
+    /// Whether there is one of these.
+    pub fn has(&self, key: &Key) -> bool {
+        self.0.contains_key(key)
     }
 
     /// All, as they are now.
     pub fn into_members(self, now: i64) -> Vec<Member> {
         let members = self.0.into_values();
-        members.filter_map(|member| Member::new(member.heartbeat, now)).collect()
+        members.filter_map(|it| Member::new(it.heartbeat, it.vouched, now)).collect()
     }
 }
 
@@ -212,12 +224,13 @@ mod tests {
         ];
         let now = now_millis();
         for (host, said) in made {
-            assert!(newest.take(heartbeat(host, said.clone()), now).is_some());
-            assert!(newest.take(heartbeat(host, said), now).is_none(), "it is there");
+            assert!(newest.take(heartbeat(host, said.clone()), true, now).is_some());
+            assert!(newest.take(heartbeat(host, said), true, now).is_none(), "it is there");
         }
         let mut old = heartbeat("a", with_problem());
         old.time = "2026-01-01T00:00:00Z".to_owned();
-        newest.take(old, now);
+        newest.take(old, true, now);
+        assert!(newest.take(heartbeat("a", Now::default()), false, now).is_some());
         let mut members = newest.into_members(now_millis());
         sort(&mut members);
         let states: Vec<(String, String)> =
@@ -231,6 +244,7 @@ mod tests {
                 ("b", "problem: amqp: gone\u{241b}[2J"),
                 ("c", "behind"),
                 ("e", "behind"),
+                ("a", "ok (unvouched)"),
                 ("d", "ok"),
                 ("f", "ok")
             ]
@@ -255,7 +269,7 @@ mod tests {
         let mut nonsense = new.clone();
         nonsense.time = "yesterday".to_owned();
         for heartbeat in [old.clone(), new.clone(), old, nonsense] {
-            newest.take(heartbeat, 0);
+            newest.take(heartbeat, true, 0);
         }
         let members = newest.into_members(0);
         assert_eq!(

@@ -38,14 +38,14 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
                 print(&members, options.is_json)?;
                 Ok::<_, anyhow::Error>(members)
             }
-            Place::Broker(amqp, wait) => {
+            Place::Broker(broker) => {
                 let mut is_first = true;
                 let heard = |member: &Member| {
                     let printed = print_one(member, is_first, options.is_json);
                     is_first = false;
                     printed
                 };
-                broker::listen(amqp, *wait, heard).await
+                broker::listen(&broker.amqp, &broker.shipper_users, broker.wait, heard).await
             }
         }
     })?;

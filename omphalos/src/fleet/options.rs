@@ -37,14 +37,27 @@ pub struct Options {
 pub enum Place {
     /// Stored.
     Index(Asker),
-    /// At the broker, which is listened to for so long.
-    Broker(Box<AmqpSettings>, Duration),
+    /// At the broker.
+    Broker(Box<AtBroker>),
 }
+
+/// How the broker is listened to.
+pub struct AtBroker {
+    /// Where it is.
+    pub amqp: AmqpSettings,
+    /// For how long.
+    pub wait: Duration,
+    /// Whose heartbeats somebody vouches for; all, where nobody is named.
+    pub shipper_users: Vec<String>,
+}
+
+/// What an indexer says of its users as well.
+const USERS: &str = "consume.shipper_users";
 
 fn rows() -> Vec<Setting> {
     let mut rows = all_settings();
     let is_ours = |row: &Setting| row.is_about(&[About::Place]) || OF_BROKER.contains(&row.key);
-    rows.retain(|row| is_ours(row) || row.key == "index.prefix");
+    rows.retain(|row| is_ours(row) || ["index.prefix", USERS].contains(&row.key));
     rows.iter().map(place).collect()
 }
 
@@ -92,7 +105,8 @@ impl Options {
         let place = if from_broker {
             let wait = given.get_one::<Period>("wait").map_or(Duration::ZERO, |wait| wait.0);
             amqp.shown()?;
-            Place::Broker(Box::new(amqp.clone()), wait)
+            let shipper_users = settings.indexer.consume.shipper_users.clone();
+            Place::Broker(Box::new(AtBroker { amqp: amqp.clone(), wait, shipper_users }))
         } else {
             Place::Index(asker(&settings)?)
         };
@@ -111,8 +125,9 @@ impl Options {
                 self.since,
                 asker.asked()
             ),
-            Place::Broker(_, wait) => format!(
-                "no heartbeat came within {wait:?}; shippers and relays send one each heartbeat_interval (30 s by default): --wait longer than that"
+            Place::Broker(broker) => format!(
+                "no heartbeat came within {:?}; shippers and relays send one each heartbeat_interval (30 s by default): --wait longer than that",
+                broker.wait
             ),
         }
     }

@@ -130,7 +130,7 @@ impl Embedded {
         let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
         let store = opened.map_err(|error| ConfigError::invalid(error.to_string()))?;
         let stop = Shutdown::new();
-        let bounds = (Limits::STORE, Hosts::new(hosts));
+        let bounds = (Limits::STORE, Hosts::new(hosts).keeping_state());
         let serving = tokio::spawn(serve(listener, router(store), bounds, stop.clone()));
         Ok(Self { address, stop, serving })
     }

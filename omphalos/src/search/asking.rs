@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use omphalos_common::clean::clean;
+use omphalos_common::telemetry::SharedRepeats;
+use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, Fault};
 use omphalos_parser::without_halves;
 use serde::Deserialize;
@@ -92,6 +95,35 @@ struct Answer {
     hits: Hits,
     #[serde(default)]
     aggregations: Value,
+    timed_out: bool,
+    #[serde(rename = "_shards")]
+    shards: Shards,
+}
+
+/// How much of what was asked for an answer is about. Every answer to a search says it.
+#[derive(Deserialize)]
+struct Reach {
+    timed_out: bool,
+    #[serde(rename = "_shards")]
+    shards: Shards,
+}
+
+#[derive(Deserialize)]
+struct Shards {
+    total: u64,
+    failed: u64,
+    #[serde(default)]
+    failures: Vec<Value>,
+}
+
+/// Why an answer is not about all documents; `None` where it is.
+fn not_all(timed_out: bool, Shards { total, failed, failures }: &Shards) -> Option<String> {
+    if *failed > 0 {
+        let reason = failures.first().and_then(|failure| failure.pointer("/reason/reason"));
+        let reason = reason.and_then(Value::as_str).unwrap_or("it does not say why");
+        return Some(format!("{failed} of {total} shards did not answer ({reason})"));
+    }
+    timed_out.then(|| "the search took longer than it may".to_owned())
 }
 
 #[derive(Deserialize)]
@@ -158,6 +190,24 @@ impl Asker {
     /// For the indices that begin with `prefix`.
     pub fn new(client: Client, prefix: &str) -> Self {
         Self { client, pattern: format!("{prefix}-*") }
+    }
+
+    /// The same for the indices of the datasets that begin with `dataset`.
+    #[must_use]
+    pub fn of(&self, dataset: &str) -> Self {
+        let prefix = self.prefix();
+        Self { client: self.client.clone(), pattern: format!("{prefix}-{dataset}*") }
+    }
+
+    /// The same for the indices of all others.
+    #[must_use]
+    pub fn but(&self, dataset: &str) -> Self {
+        let prefix = self.prefix();
+        Self { client: self.client.clone(), pattern: format!("{prefix}-*,-{prefix}-{dataset}*") }
+    }
+
+    fn prefix(&self) -> &str {
+        self.pattern.strip_suffix("-*").unwrap_or(&self.pattern)
     }
 
     /// The address.
@@ -256,9 +306,16 @@ impl Asker {
     pub async fn whole(&self, body: &Value) -> Result<Value, Fault> {
         let answer = self.post(body).await?;
         // Halves of characters in documents are no reason to show nothing.
-        serde_json::from_slice(&answer)
+        let answer = serde_json::from_slice(&answer)
             .or_else(|_| serde_json::from_str(&without_halves(&String::from_utf8_lossy(&answer))))
-            .map_err(|error| self.unreadable(error))
+            .map_err(|error| self.unreadable(error))?;
+        match gap(body, &answer).map_err(|what| self.unreadable(what))? {
+            None => Ok(answer),
+            Some(gap) => Err(Fault::Transient(format!(
+                "{}: {gap}, and figures of the others alone would be wrong",
+                self.client.shown()
+            ))),
+        }
     }
 
     async fn aggregate(&self, query: &Query, aggregations: Value) -> Result<Value, Fault> {
@@ -266,9 +323,19 @@ impl Asker {
         Ok(self.search(&body).await?.aggregations)
     }
 
+    /// What is not there is told at once, and then at a rate, because somebody may ask each second.
     async fn search(&self, body: &Value) -> Result<Answer, Fault> {
+        static GAPS: SharedRepeats = SharedRepeats::new();
         let answer = self.post(body).await?;
-        serde_json::from_slice(&answer).map_err(|error| self.unreadable(error))
+        let answer: Answer =
+            serde_json::from_slice(&answer).map_err(|error| self.unreadable(error))?;
+        if let Some(gap) = not_all(answer.timed_out, &answer.shards)
+            && GAPS.due().is_some()
+        {
+            let shown = self.client.shown();
+            tell!("{}", clean(&format!("this is not all that there is: {shown}: {gap}")));
+        }
+        Ok(answer)
     }
 
     async fn post(&self, body: &Value) -> Result<Bytes, Fault> {
@@ -279,6 +346,33 @@ impl Asker {
     fn unreadable(&self, what: impl std::fmt::Display) -> Fault {
         Fault::Hold(format!("{}: unreadable answer to a search: {what}", self.client.shown()))
     }
+}
+
+/// Why this answer to that request is not about all documents; `None` where it is.
+///
+/// # Errors
+/// What is no answer to the request: nothing in it would be read as "nothing is there".
+fn gap(body: &Value, answer: &Value) -> Result<Option<String>, String> {
+    // Read by value, serde would take a list for a struct.
+    if !answer.is_object() {
+        return Err("expected an object".to_owned());
+    }
+    let reach = Reach::deserialize(answer).map_err(|error| error.to_string())?;
+    let has = |path: &str, is_so: fn(&Value) -> bool| answer.pointer(path).is_some_and(is_so);
+    if !has("/hits/hits", Value::is_array) {
+        return Err("expected a list at hits.hits".to_owned());
+    }
+    if body["track_total_hits"] == true && !has("/hits/total/value", Value::is_u64) {
+        return Err("expected a number at hits.total.value".to_owned());
+    }
+    // Where there is no index, nothing is aggregated.
+    let asked = body["aggs"].as_object().filter(|_| reach.shards.total > 0);
+    for name in asked.into_iter().flat_map(Map::keys) {
+        if !answer.pointer("/aggregations").is_some_and(|found| found[name].is_object()) {
+            return Err(format!("expected an object at aggregations.{name}"));
+        }
+    }
+    Ok(not_all(reach.timed_out, &reach.shards))
 }
 
 /// The fields below `path`.
@@ -342,6 +436,46 @@ mod tests {
         );
         assert_eq!(hit("null"), Value::Null);
         assert_eq!(hit("1e999"), json!({ "message": "1e999" }));
+    }
+
+    /// The kind of fault: what is no answer is read as "nothing is there".
+    #[test]
+    fn an_answer_is_about_all_documents_or_says_why_not() {
+        let asked = json!({ "track_total_hits": true, "aggs": { "a": {} } });
+        let whole = json!({
+            "timed_out": false, "_shards": { "total": 2, "failed": 0 },
+            "hits": { "total": { "value": 0 }, "hits": [] }, "aggregations": { "a": {} }
+        });
+        let with = |path: &str, value: Value| {
+            let mut answer = whole.clone();
+            *answer.pointer_mut(path).unwrap() = value;
+            gap(&asked, &answer)
+        };
+        assert_eq!(gap(&asked, &whole), Ok(None));
+        for nonsense in [json!([]), json!([[], {}]), json!(null), json!({}), json!("x"), json!(0)] {
+            assert!(gap(&asked, &nonsense).is_err(), "{nonsense}");
+        }
+        for path in [
+            "/timed_out",
+            "/_shards",
+            "/_shards/failed",
+            "/hits/hits",
+            "/hits/total/value",
+            "/aggregations",
+            "/aggregations/a",
+        ] {
+            assert!(with(path, json!(null)).is_err(), "{path}");
+        }
+        assert!(with("/timed_out", json!(true)).unwrap().unwrap().contains("longer"));
+        let failed =
+            json!({ "total": 2, "failed": 1, "failures": [{ "reason": { "reason": "no copy" } }] });
+        let said = with("/_shards", failed).unwrap().unwrap();
+        assert_eq!(said, "1 of 2 shards did not answer (no copy)");
+        let without_indices = json!({
+            "timed_out": false, "_shards": { "total": 0, "failed": 0 },
+            "hits": { "total": { "value": 0 }, "hits": [] }
+        });
+        assert_eq!(gap(&asked, &without_indices), Ok(None));
     }
 
     fn millis(hit: &str) -> Result<Option<i64>, String> {

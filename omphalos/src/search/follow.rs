@@ -195,6 +195,7 @@ fn floor() -> i64 {
 fn passing(fault: Fault) -> anyhow::Result<Result<(), String>> {
     match fault {
         Fault::Transient(problem) | Fault::Hold(problem) => Ok(Err(problem)),
+        Fault::Full(..) => Ok(Err(fault.to_string())),
         fault => Err(fault.into()),
     }
 }

@@ -22,8 +22,8 @@ use self::drain::{Adrift, is_refusal};
 use super::access::{Doing, lacking};
 use super::properties::from_properties;
 use super::{Broker, BrokerLink, ReceiverMetrics, Topology};
+use crate::Message;
 use crate::intake::{Answer, Delivery, Intake, Load};
-use crate::{Message, Origin};
 use omphalos_common::retry::Retry;
 use omphalos_common::telemetry::{CALM, Due, Health, Repeats};
 
@@ -53,14 +53,6 @@ pub struct ReceiverOptions {
     /// The users whose batches are those of shippers; where none is named, those of all who may
     /// publish.
     pub shipper_users: Vec<String>,
-}
-
-impl ReceiverOptions {
-    /// Whether a message that was published by this user is a shipper's.
-    fn origin(&self, user: Option<&str>) -> Origin {
-        let is_named = || self.shipper_users.iter().any(|named| Some(named.as_str()) == user);
-        if self.shipper_users.is_empty() || is_named() { Origin::Own } else { Origin::Foreign }
-    }
 }
 
 /// The answer that a message waits for.
@@ -418,7 +410,7 @@ impl ConsumerSupervisor {
         let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
         let about = from_properties(&delivery.properties, exchange, key);
         let delivery = Delivery {
-            origin: self.options.origin(about.user.as_deref()),
+            origin: about.publisher(&self.options.shipper_users),
             is_repeat: delivery.redelivered,
             load: Load::Message(Message { body: delivery.data.into(), about }),
             answer: Box::new(ToBroker {

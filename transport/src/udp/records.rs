@@ -41,8 +41,9 @@ impl RecordReader {
             }
             // It is in the spool for the account only.
             Payload::Mark { .. } => return None,
-            Payload::Heartbeat { stream, number, message, .. } => {
-                (Some(stream), self.read_heartbeat(&record, (stream, number), message))
+            Payload::Heartbeat { stream, sealed, number, message } => {
+                let sender = if sealed { Origin::Own } else { Origin::Foreign };
+                (Some(stream), self.read_heartbeat(&record, sender, (stream, number), message))
             }
             Payload::Lines(lines) => (None, self.read_lines(number, &record, lines)),
         };
@@ -86,11 +87,11 @@ impl RecordReader {
         Ok(Content { host: record.from.ip().to_string(), parcel, ..Content::default() })
     }
 
-    /// A heartbeat, read as from anybody, sealed or not: nothing but its sender's word says whose it is, and
-    /// it takes nobody's id.
+    /// A heartbeat, which takes nobody's id, sealed or not.
     fn read_heartbeat(
         &mut self,
         record: &Record<'_>,
+        sender: Origin,
         (stream, number): (u64, u64),
         message: &[u8],
     ) -> Result<Content, WireError> {
@@ -105,7 +106,9 @@ impl RecordReader {
         // One that is sent again is the same.
         let message_id = format!("udp-{stream:016x}-heartbeat-{number}");
         let at = came_at(record)?;
-        let parcel = wire::decode(&self.envelope(CONTENT_TYPE_JSON, &message_id, at), &document)?;
+        let envelope =
+            Envelope { origin: sender, ..self.envelope(CONTENT_TYPE_JSON, &message_id, at) };
+        let parcel = wire::decode(&envelope, &document)?;
         Ok(Content { host: heartbeat.host.name, parcel, is_heartbeat: true, ..Content::default() })
     }
 
@@ -179,6 +182,7 @@ mod tests {
             let Content { host, parcel, is_heartbeat, .. } = read(&sent, (3, 1), sealed).unwrap();
             assert!(is_heartbeat);
             assert_eq!((host.as_str(), parcel.origin), ("Web 1", Origin::Foreign));
+            assert_eq!(parcel.sender, if sealed { Origin::Own } else { Origin::Foreign });
             let [document] = parcel.documents.as_slice() else { panic!("{parcel:?}") };
             assert_eq!(&*document.dataset, INDEX_DATASET);
             assert_eq!(parcel.text.strip_suffix(b"\n"), Some(&*sent));

@@ -158,7 +158,7 @@ fn decode_batch(sender: Origin, text: Vec<u8>) -> Result<Parcel, WireError> {
     let made_at = Some(header.at);
     // A relay says of whom it took datagrams that were not sealed, and has given them their ids.
     let origin = if header.foreign { Origin::Foreign } else { sender };
-    Ok(Parcel { text, documents, made_at, origin, ..Parcel::default() })
+    Ok(Parcel { text, documents, made_at, origin, sender: origin, ..Parcel::default() })
 }
 
 /// Refuses a header in which stands far more than the largest message has, before it is read into memory

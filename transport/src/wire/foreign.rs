@@ -67,7 +67,12 @@ pub(super) fn decode_one(envelope: &Envelope<'_>, mut text: Vec<u8>) -> Result<P
 
 /// What was written by nobody knows whom, even where it came from a user who ships.
 fn empty(envelope: &Envelope<'_>) -> Parcel {
-    Parcel { made_at: envelope.timestamp, origin: Origin::Foreign, ..Parcel::default() }
+    Parcel {
+        made_at: envelope.timestamp,
+        origin: Origin::Foreign,
+        sender: envelope.origin,
+        ..Parcel::default()
+    }
 }
 
 /// So many bad lines are told from their neighbours; a message with more is no NDJSON at all, and what

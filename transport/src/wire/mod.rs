@@ -54,8 +54,10 @@ pub struct Parcel {
     /// Reference time for "far off" dates, in seconds since the epoch: when the batch was made,
     /// so that a redelivered message is filed where its first copy was. `None` when unknown.
     pub made_at: Option<i64>,
-    /// Whether somebody vouches for who made them.
+    /// Whether their ids are those of a host, because somebody vouches for who made them.
     pub origin: Origin,
+    /// Whether somebody vouches for who sent them, whatever ids they have: a heartbeat has none of a host.
+    pub sender: Origin,
 }
 
 /// One document of a [`Parcel`].

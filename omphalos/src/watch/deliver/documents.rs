@@ -61,8 +61,10 @@ impl Documents {
     pub(super) async fn deliver(&self, events: &[Event]) -> Result<(), Failure> {
         let body: String = events.iter().map(|event| self.item(event)).collect();
         let reply = self.client.bulk(Bytes::from(body)).await.map_err(|fault| match fault {
-            Fault::Transient(_) | Fault::Hold(_) => Failure::later(fault.to_string()),
-            Fault::TooLarge | Fault::Wrong(_) => Failure::refused(fault.to_string()),
+            Fault::Transient(_) | Fault::Full(..) | Fault::Hold(_) => {
+                Failure::later(fault.to_string())
+            }
+            Fault::TooLarge(_) | Fault::Wrong(_) => Failure::refused(fault.to_string()),
         })?;
         let reply: Reply = serde_json::from_slice(&reply)
             .map_err(|error| Failure::later(format!("{}: {error}", self.shown())))?;

@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{debug, info};
 
-use super::super::SenderMetrics;
 use super::super::properties::to_properties;
 use super::super::watch::exchange_of;
+use super::super::{BrokerLink, SenderMetrics};
 use crate::Message;
 
 /// So many may wait for the one before: those that a relay passes on come in crowds. A shipper has one at a
@@ -60,6 +60,8 @@ pub(super) fn is_about_heartbeats(error: &Error) -> bool {
 
 /// Publishes heartbeats on one connection, and ends with it.
 pub(super) struct Publishing {
+    /// Who says so, where that is said.
+    user: Option<String>,
     waiting: mpsc::Sender<Message>,
     dropped: Counter,
     task: JoinHandle<()>,
@@ -67,18 +69,19 @@ pub(super) struct Publishing {
 
 impl Publishing {
     /// On channels of this connection, to this exchange and to that of the copies.
-    pub fn start(connection: &Arc<Connection>, exchange: &str, metrics: &SenderMetrics) -> Self {
+    pub fn start(link: &BrokerLink, exchange: &str, metrics: &SenderMetrics) -> Self {
         let (waiting, taken) = mpsc::channel(WAITING);
         let dropped = metrics.heartbeats_dropped.clone();
         let own = Place::new(exchange.to_owned(), false);
         let places = [own, Place::new(exchange_of(exchange), true)];
-        let (connection, metrics) = (Arc::clone(connection), metrics.clone());
+        let (connection, metrics) = (Arc::clone(&link.connection), metrics.clone());
         let task = tokio::spawn(publish_all(connection, places, taken, metrics));
-        Self { waiting, dropped, task }
+        Self { user: link.user.clone(), waiting, dropped, task }
     }
 
     /// Publishes one, unless too many before it have not gone yet; whether it does.
-    pub fn offer(&self, message: Message) -> bool {
+    pub fn offer(&self, mut message: Message) -> bool {
+        message.about.user.clone_from(&self.user);
         self.waiting.try_send(message).is_ok()
     }
 }

@@ -211,7 +211,7 @@ impl SenderSupervisor {
         while self.heartbeats.try_recv().is_ok() {
             self.metrics.heartbeats_dropped.inc();
         }
-        Publishing::start(&link.connection, &self.options.exchange, &self.metrics)
+        Publishing::start(link, &self.options.exchange, &self.metrics)
     }
 
     fn connected(&mut self, link: &BrokerLink) {

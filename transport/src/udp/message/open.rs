@@ -35,6 +35,7 @@ impl Content {
     #[must_use]
     pub fn foreign(mut self) -> Self {
         self.parcel.origin = Origin::Foreign;
+        self.parcel.sender = Origin::Foreign;
         for document in &mut self.parcel.documents {
             document.id = Box::from(foreign_id(&document.id).as_str());
         }
