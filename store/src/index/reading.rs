@@ -252,7 +252,7 @@ impl<'a> Sink<'a> {
     }
 
     fn put(&mut self, field: &MappedField, given: &Given<'_>) -> Result<(), ApiError> {
-        match leaf(&field.kind, given) {
+        match leaf(field, given) {
             Ok(Some(_)) if self.path == PRIMARY_TERM && field.kind != FieldKind::Text => {
                 return Err(ApiError::argument(format!(
                     "Inconsistency of field data structures across documents for field [{PRIMARY_TERM}]: every document has such a column already"
@@ -270,7 +270,7 @@ impl<'a> Sink<'a> {
             }
         }
         for (name, subfield) in &field.subfields {
-            match leaf(&subfield.kind, given) {
+            match leaf(subfield, given) {
                 Ok(Some(leaf)) => self.document.add(subfield.target.clone(), leaf),
                 Ok(None) => self.ignore_if_long(&subfield.kind, name),
                 Err(_) => self.ignore(name),

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tantivy::DateTime;
 
 use super::document::Leaf;
-use crate::mapping::FieldKind;
+use crate::mapping::{FieldKind, MappedField};
 
 /// A longer term, in bytes, is refused, as Lucene does.
 const LONGEST_TERM: usize = 32_766;
@@ -52,14 +52,17 @@ impl Given<'_> {
 ///
 /// # Errors
 /// Says why it does not fit.
-pub fn leaf(kind: &FieldKind, given: &Given<'_>) -> Result<Option<Leaf>, String> {
-    match kind {
+pub fn leaf(field: &MappedField, given: &Given<'_>) -> Result<Option<Leaf>, String> {
+    let precision = field.precision;
+    match &field.kind {
         FieldKind::Keyword { ignore_above } => keyword(*ignore_above, given),
         FieldKind::Text => Ok(Some(text(given))),
-        FieldKind::Long => long(given).map(|number| Some(Leaf::Long(number))),
-        FieldKind::Double => double(given).map(|number| Some(Leaf::Double(number))),
+        FieldKind::Long => precision.long(long(given)?).map(|number| Some(Leaf::Long(number))),
+        FieldKind::Double => {
+            precision.double(double(given)?).map(|number| Some(Leaf::Double(number)))
+        }
         FieldKind::Boolean => boolean(given).map(|value| Some(Leaf::Boolean(value))),
-        FieldKind::Date => date(given).map(|date| Some(Leaf::Date(date))),
+        FieldKind::Date => date(given).map(|date| Some(Leaf::Date(precision.date(date)))),
         FieldKind::Ip => address(&given.text()).map(|address| Some(Leaf::Ip(address))),
         FieldKind::Unsearchable => Ok(None),
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::dynamic::Template;
-use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Target};
+use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Precision, Target};
 use crate::error::ApiError;
 
 /// What may stand beside `type` without any effect here.
@@ -170,7 +170,8 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
         _ => Target::Later(path.into()),
     };
     let ignores_malformed = members.get("ignore_malformed").and_then(Value::as_bool);
-    Ok(MappedField { kind, declared, target, subfields: Vec::new(), ignores_malformed })
+    let precision = Precision::of(kind_name, members);
+    Ok(MappedField { kind, precision, declared, target, subfields: Vec::new(), ignores_malformed })
 }
 
 fn kind(path: &str, name: &str, members: &Map<String, Value>) -> Result<FieldKind, ApiError> {

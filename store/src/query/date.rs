@@ -245,7 +245,8 @@ fn optional(text: &str, zone: &TimeZone) -> Option<(DateTime, char)> {
             return None;
         }
         nanoseconds = format!("{fraction:0<9}").parse().ok()?;
-        unit = if fraction.len() <= 3 { 'f' } else { 'n' };
+        // However few digits it has, it is meant exactly.
+        unit = 'n';
         rest = after;
     }
     let small = |number: i32| i8::try_from(number).ok();

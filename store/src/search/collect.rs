@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Weight;
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+use tantivy::{DocId, Score, Searcher, SegmentOrdinal, SegmentReader};
 
-use super::rank::{Criterion, Rank, Ranker};
+use super::rank::{Class, Criterion, Place, Rank, Ranker};
 
 /// The clock is looked at once for so many documents.
 const BETWEEN_LOOKS: u64 = 8_192;
@@ -55,7 +55,7 @@ pub struct Order {
 /// The last hit that is not wanted.
 #[derive(Debug, Clone)]
 pub struct After {
-    /// Its values of the criteria.
+    /// Its values of the criteria, or of the first of them.
     pub ranks: Vec<Rank>,
     /// Which hit it is, if those after it with the same values are wanted too.
     pub tie: Option<Tie>,
@@ -97,17 +97,29 @@ pub struct Gatherer {
     pub columns: Vec<Option<String>>,
     /// The index's number.
     pub index: usize,
+    /// How many documents are before each segment.
+    pub firsts: Vec<u64>,
+}
+
+/// How many documents are before each segment that a searcher sees.
+pub fn firsts(searcher: &Searcher) -> Vec<u64> {
+    let segments = searcher.segment_readers().iter();
+    let sums = segments.scan(0, |next, segment| {
+        let first = *next;
+        *next += u64::from(segment.max_doc());
+        Some(first)
+    });
+    sums.collect()
 }
 
 impl Gatherer {
     /// Whether hits come in the order they are wanted in, so that the first are enough.
     fn comes_in_order(&self) -> bool {
-        use super::rank::Class;
         let order = &self.order;
-        let is_sorted = order
-            .criteria
-            .iter()
-            .all(|(criterion, _)| criterion.class == Class::Document && !criterion.is_descending);
+        let is_sorted = order.criteria.iter().all(|(criterion, _)| {
+            matches!(criterion.class, Class::Document | Class::ShardDocument)
+                && !criterion.is_descending
+        });
         is_sorted && !order.needs_scores
     }
 }
@@ -122,9 +134,11 @@ impl Collector for Gatherer {
         reader: &SegmentReader,
     ) -> tantivy::Result<SegmentGatherer> {
         let order = Arc::clone(&self.order);
+        let first = self.firsts.get(segment as usize).copied().unwrap_or_default();
+        let place = Place { index: self.index, first };
         let mut rankers = Vec::with_capacity(order.criteria.len());
         for ((criterion, first), column) in order.criteria.iter().zip(&self.columns) {
-            rankers.push(Ranker::new(criterion, column.as_deref(), *first, reader)?);
+            rankers.push(Ranker::new(criterion, column.as_deref(), *first, (reader, place))?);
         }
         let mut after = None;
         if let Some(wanted) = &order.after {
@@ -273,7 +287,8 @@ impl SegmentGatherer {
     fn is_before_wanted(&self, entry: &Entry) -> bool {
         let Some((keys, tie)) = &self.after else { return false };
         let own = std::iter::once(entry.first).chain(entry.others.iter().copied());
-        match own.cmp(keys.iter().copied()) {
+        // Without criteria, or with some that are not told, hits are equal by those that are.
+        match own.take(keys.len()).cmp(keys.iter().copied()) {
             Ordering::Less => true,
             Ordering::Greater => false,
             Ordering::Equal => {

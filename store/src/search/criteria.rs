@@ -10,7 +10,7 @@ use super::run::View;
 use super::sort::{By, Missing, SortField};
 use crate::aggregation::no_columns;
 use crate::error::ApiError;
-use crate::mapping::FieldKind;
+use crate::mapping::{FieldKind, Precision};
 use crate::query::{Dates, Rounding, Viewpoint, illegal, shard_failure};
 
 /// The criterion of a sort field.
@@ -36,6 +36,7 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
     let name = match &field.by {
         By::Score => return Ok(Class::Score),
         By::Document => return Ok(Class::Document),
+        By::ShardDocument => return Ok(Class::ShardDocument),
         By::Field(name) => name,
     };
     let mut found = None;
@@ -44,8 +45,12 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
         let class = match place.kind {
             FieldKind::Keyword { .. } => Class::Text,
             FieldKind::Long => Class::Long,
+            FieldKind::Double if matches!(place.precision, Precision::Float | Precision::Half) => {
+                Class::Float
+            }
             FieldKind::Double => Class::Double,
             FieldKind::Boolean => Class::Boolean,
+            FieldKind::Date if place.precision == Precision::Full => Class::DateNanos,
             FieldKind::Date => Class::Date,
             FieldKind::Ip => Class::Ip,
             FieldKind::Text => return Err(no_columns(name, index.name())),
@@ -59,11 +64,10 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
             }
         };
         found = Some(match (found, class) {
-            // Numbers of both kinds are compared as what both can be.
-            (Some(Class::Long | Class::Double), Class::Double)
-            | (Some(Class::Double), Class::Long) => Class::Double,
             (None, class) => class,
             (Some(one), other) if one == other => one,
+            // Numbers of two kinds are compared as what both can be.
+            (Some(one), other) if one.is_number() && other.is_number() => Class::Double,
             (Some(_), _) => {
                 return Err(illegal(format!(
                     "Can't sort on field [{name}]; the field has incompatible sort types in the indices that are searched"
@@ -74,10 +78,12 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
     match (found, field.unmapped_type.as_deref()) {
         (Some(class), _) => Ok(class),
         (None, Some("keyword" | "wildcard" | "constant_keyword")) => Ok(Class::Text),
-        (None, Some("date" | "date_nanos")) => Ok(Class::Date),
+        (None, Some("date")) => Ok(Class::Date),
+        (None, Some("date_nanos")) => Ok(Class::DateNanos),
         (None, Some("boolean")) => Ok(Class::Boolean),
         (None, Some("ip")) => Ok(Class::Ip),
-        (None, Some("double" | "float" | "half_float" | "scaled_float")) => Ok(Class::Double),
+        (None, Some("double" | "scaled_float")) => Ok(Class::Double),
+        (None, Some("float" | "half_float")) => Ok(Class::Float),
         (None, Some("long" | "integer" | "short" | "byte")) => Ok(Class::Long),
         (None, Some(other)) => Err(illegal(format!("No mapper found for type [{other}]"))),
         (None, None) if view.is_empty() => Ok(Class::Long),
@@ -119,18 +125,22 @@ pub fn rank(
             Rank::Number(u128::from(Ipv6Addr::from(u128::from(address))))
         }
         Class::Long => bits(long(&text()).ok_or_else(refused)?.to_u64()),
-        Class::Document => bits(text().parse().map_err(|_| refused())?),
+        Class::Document | Class::ShardDocument => bits(text().parse().map_err(|_| refused())?),
         Class::Boolean => match text().as_str() {
             "true" => bits(1),
             "false" => bits(0),
             other => bits(other.parse().map_err(|_| refused())?),
         },
-        Class::Double | Class::Score => match text().as_str() {
+        Class::Double | Class::Float | Class::Score => match text().as_str() {
             "Infinity" => bits(u64::MAX),
             "-Infinity" => bits(0),
-            other => bits(other.parse::<f64>().map_err(|_| refused())?.to_u64()),
+            other if class == Class::Double => {
+                bits(other.parse::<f64>().map_err(|_| refused())?.to_u64())
+            }
+            other => bits(f64::from(other.parse::<f32>().map_err(|_| refused())?).to_u64()),
         },
-        Class::Date => match long(&text()).filter(|_| value.is_number()) {
+        Class::DateNanos if value.is_i64() => bits(value.as_i64().unwrap_or_default().to_u64()),
+        Class::Date | Class::DateNanos => match long(&text()).filter(|_| value.is_number()) {
             Some(i64::MAX) => bits(u64::MAX),
             Some(i64::MIN) => bits(0),
             _ => {

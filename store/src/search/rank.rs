@@ -20,10 +20,14 @@ pub enum Class {
     Long,
     /// Numbers.
     Double,
+    /// Numbers of 32 bits.
+    Float,
     /// True or false.
     Boolean,
-    /// Moments.
+    /// Moments, told in milliseconds.
     Date,
+    /// Moments, told in nanoseconds.
+    DateNanos,
     /// Strings.
     Text,
     /// Addresses.
@@ -32,6 +36,15 @@ pub enum Class {
     Score,
     /// Places in the index.
     Document,
+    /// Places among all that is searched: no two are equal.
+    ShardDocument,
+}
+
+impl Class {
+    /// Whether its values are numbers, which can be compared with those of another such class.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Long | Self::Double | Self::Float)
+    }
 }
 
 /// A sort field, for all indices.
@@ -103,14 +116,16 @@ impl Criterion {
         match self.class {
             Class::Long => json!(i64::from_u64(bits)),
             Class::Boolean if bits > 1 => json!(i64::MAX),
-            Class::Boolean | Class::Document => json!(bits),
-            Class::Double if bits == u64::MAX => json!("Infinity"),
-            Class::Double if bits == 0 => json!("-Infinity"),
+            Class::Boolean | Class::Document | Class::ShardDocument => json!(bits),
+            Class::Double | Class::Float if bits == u64::MAX => json!("Infinity"),
+            Class::Double | Class::Float if bits == 0 => json!("-Infinity"),
             Class::Double => double(f64::from_u64(bits)),
             #[expect(clippy::cast_possible_truncation, reason = "it was one")]
-            Class::Score => float(f64::from_u64(bits) as f32),
-            Class::Date if bits == u64::MAX || bits == 0 => json!(i64::from_u64(bits)),
-            Class::Date => self.print_date(i64::from_u64(bits)),
+            Class::Score | Class::Float => float(f64::from_u64(bits) as f32),
+            Class::Date | Class::DateNanos if bits == u64::MAX || bits == 0 => {
+                json!(i64::from_u64(bits))
+            }
+            Class::Date | Class::DateNanos => self.print_date(i64::from_u64(bits)),
             Class::Ip if number == 0 || number == u128::MAX => Value::Null,
             Class::Ip => Value::from(print_address(Ipv6Addr::from(number))),
             Class::Text => Value::Null,
@@ -121,6 +136,7 @@ impl Criterion {
         let moment = jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default();
         match &self.format {
             Some(format) => Value::from(format.print(moment)),
+            None if self.class == Class::DateNanos => json!(nanoseconds),
             None => json!(moment.as_millisecond()),
         }
     }
@@ -141,6 +157,18 @@ pub fn print_address(address: Ipv6Addr) -> String {
     address.to_ipv4_mapped().map_or_else(|| address.to_string(), |address| address.to_string())
 }
 
+/// Where a segment is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The number of its index among those that are searched.
+    pub index: usize,
+    /// How many documents are in the segments before it.
+    pub first: u64,
+}
+
+/// So many bits of a place among all that is searched are the place in the index.
+const BITS_OF_PLACES: u32 = 32;
+
 /// A sort field, for one segment.
 pub struct Ranker {
     values: Values,
@@ -152,7 +180,8 @@ pub struct Ranker {
 
 enum Values {
     Score,
-    Document,
+    /// The first document of the segment has this place.
+    Document(u64),
     Absent,
     Bits(Column<u64>, Conversion),
     Text(StrColumn),
@@ -178,12 +207,15 @@ impl Ranker {
         criterion: &Criterion,
         name: Option<&str>,
         missing_first: bool,
-        segment: &SegmentReader,
+        (segment, place): (&SegmentReader, Place),
     ) -> tantivy::Result<Self> {
         let columns = segment.fast_fields();
         let values = match (criterion.class, name) {
             (Class::Score, _) => Values::Score,
-            (Class::Document, _) => Values::Document,
+            (Class::Document, _) => Values::Document(place.first),
+            (Class::ShardDocument, _) => {
+                Values::Document(((place.index as u64) << BITS_OF_PLACES) | place.first)
+            }
             (_, None) => Values::Absent,
             (Class::Text, Some(name)) => columns.str(name)?.map_or(Values::Absent, Values::Text),
             (Class::Ip, Some(name)) => columns.column_opt(name)?.map_or(Values::Absent, Values::Ip),
@@ -242,7 +274,7 @@ impl Ranker {
         };
         let bits = match &self.values {
             Values::Score => Some(u128::from(f64::from(score).to_u64())),
-            Values::Document => Some(u128::from(document)),
+            Values::Document(first) => Some(u128::from(first + u64::from(document))),
             Values::Absent => None,
             Values::Bits(column, conversion) => best(
                 &mut column
@@ -306,8 +338,8 @@ fn place_of(column: &StrColumn, text: &str) -> tantivy::Result<u128> {
 
 fn conversion(class: Class, kind: ColumnType) -> Conversion {
     match (class, kind) {
-        (Class::Double, ColumnType::I64) => Conversion::LongToDouble,
-        (Class::Double, ColumnType::U64) => Conversion::UnsignedToDouble,
+        (Class::Double | Class::Float, ColumnType::I64) => Conversion::LongToDouble,
+        (Class::Double | Class::Float, ColumnType::U64) => Conversion::UnsignedToDouble,
         (Class::Long, ColumnType::F64) => Conversion::DoubleToLong,
         (Class::Long, ColumnType::U64) => Conversion::UnsignedToLong,
         _ => Conversion::None,

@@ -230,6 +230,12 @@ impl SearchRequest {
     }
 
     fn check(&mut self) -> Result<(), ApiError> {
+        // Hits of a point in time have an order in which no two are equal.
+        let is_told = self.sort.last().is_none_or(|last| last.by == By::ShardDocument);
+        let is_broken = self.point_in_time.is_some() && !is_told;
+        if is_broken {
+            self.sort.push(SortField::tiebreak());
+        }
         let end = self.from.saturating_add(self.size);
         if end > WINDOW {
             return Err(shard_failure(
@@ -250,7 +256,7 @@ impl SearchRequest {
             let (given, wanted) = (after.len(), self.sort.len());
             let reason = match wanted {
                 0 => "Sort must contain at least one field.".to_owned(),
-                _ if given != wanted => {
+                _ if given != wanted && (given + 1 != wanted || !is_broken) => {
                     format!("search_after has {given} value(s) but sort has {wanted}.")
                 }
                 _ => return Ok(()),

@@ -17,7 +17,7 @@ use tantivy::schema::Value as _;
 use tantivy::{DocAddress, Searcher, TantivyDocument, TantivyError};
 
 use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
-use super::collect::{After, Gathered, Gatherer, Order, Ranked};
+use super::collect::{After, Gathered, Gatherer, Order, Ranked, firsts};
 use super::criteria;
 use super::fields;
 use super::rank::{Class, Criterion, Rank, float};
@@ -180,11 +180,12 @@ impl<'a> Search<'a> {
         let query = built.unwrap_or_else(|| Box::new(EmptyQuery));
         let columns = self.request.sort.iter().map(|field| match &field.by {
             By::Field(name) => index.place(name).map(|place| place.column),
-            By::Score | By::Document => None,
+            By::Score | By::Document | By::ShardDocument => None,
         });
         let mut columns: Vec<Option<String>> = columns.collect();
         columns.resize(self.order.criteria.len(), None);
-        let gatherer = Gatherer { order: Arc::clone(&self.order), columns, index: number };
+        let (order, firsts) = (Arc::clone(&self.order), firsts(searcher));
+        let gatherer = Gatherer { order, columns, index: number, firsts };
         if self.request.aggregations.is_empty() {
             gathered.add(searcher.search(&*query, &gatherer).map_err(refused)?);
             return Ok(is_nothing);
