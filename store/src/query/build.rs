@@ -8,15 +8,17 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use tantivy::Searcher;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery, Query as TantivyQuery,
-    TermQuery, TermSetQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, Query as TantivyQuery, TermQuery,
+    TermSetQuery,
 };
 use tantivy::schema::{IndexRecordOption, Term as TantivyTerm};
 
 use super::between::between;
 use super::date::{Dates, Rounding, Viewpoint};
 use super::pattern::{Maker, TooLong, Wildcard};
+use super::phrase::InOrder;
 use super::refusal::{illegal, misfit, shard_failure};
+use super::statistics::{Known, Scored};
 use super::values;
 use super::{Bool, Kind, Match, Minimum, Pattern, Phrase, Query, Range, Term};
 use super::{exists, keyword};
@@ -40,6 +42,8 @@ pub struct Builder<'a> {
     pub(super) index: &'a Index,
     searcher: &'a Searcher,
     pub(super) view: Viewpoint,
+    /// For scores.
+    known: Known,
     /// What was built so far.
     cost: Cell<usize>,
 }
@@ -48,7 +52,7 @@ impl<'a> Builder<'a> {
     /// For an index as it is seen by a searcher, at a time.
     pub fn new(index: &'a Index, searcher: &'a Searcher, now: Timestamp) -> Self {
         let view = Viewpoint { now, zone: TimeZone::UTC };
-        Self { index, searcher, view, cost: Cell::new(0) }
+        Self { index, searcher, view, known: Known::default(), cost: Cell::new(0) }
     }
 
     /// Counts what is to be built: words are few and fields are few, and yet each word of a text may be
@@ -93,6 +97,13 @@ impl<'a> Builder<'a> {
             Kind::Term(query) => self.term(query, boost),
             Kind::Terms(field, values) => self.terms(field, values, boost),
             Kind::Range(query) => self.range(query, boost),
+            // Patterns that fit Elasticsearch's own fields are refused by it, for one or another of them.
+            Kind::Exists(field) if field == "*" || field.starts_with("_*") => {
+                Err(misfit(format!("[{field}] does not support exists queries: name the fields")))
+            }
+            Kind::Exists(field) if field == "_source" => {
+                Err(shard_failure("query_shard_exception", "The _source field is not searchable"))
+            }
             Kind::Exists(field) => Ok(self.exists(field, boost)),
             Kind::Pattern(query) => self.pattern(query, boost),
             Kind::Ids(ids) => Ok(self.ids(ids.iter().map(String::as_str), boost)),
@@ -156,7 +167,7 @@ impl<'a> Builder<'a> {
         let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(tokens.len());
         for (_, term) in tokens {
             let occur = if query.all { Occur::Must } else { Occur::Should };
-            clauses.push((occur, scored(term, 1.0)));
+            clauses.push((occur, self.scored(term, 1.0)));
         }
         Ok(match clauses.len() {
             0 => None,
@@ -176,10 +187,10 @@ impl<'a> Builder<'a> {
         let mut tokens = self.tokens(&place, &values::text(&query.value))?;
         Ok(match tokens.len() {
             0 => None,
-            1 => tokens.pop().map(|(_, term)| scored(term, boost)),
+            1 => tokens.pop().map(|(_, term)| self.scored(term, boost)),
             _ => {
-                let phrase = PhraseQuery::new_with_offset_and_slop(tokens, query.slop);
-                Some(boosted(Box::new(phrase), boost))
+                let (slop, known) = (query.slop, self.known.clone());
+                Some(boosted(Box::new(InOrder { words: tokens, slop, known }), boost))
             }
         })
     }
@@ -214,7 +225,7 @@ impl<'a> Builder<'a> {
     /// Values that are equal to one.
     fn equal(&self, place: &Place, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
         if place.kind == FieldKind::Text {
-            return Ok(Some(scored(values::string_term(place, &values::text(value)), boost)));
+            return Ok(Some(self.scored(values::string_term(place, &values::text(value)), boost)));
         }
         if place.kind == FieldKind::Boolean {
             let wanted = values::boolean(value)?;
@@ -293,11 +304,14 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn exists(&self, field: &str, boost: f32) -> Option<Built> {
-        if matches!(field, "_id" | "_index" | "_source") {
+        if matches!(field, "_id" | "_index" | "_seq_no" | "_version") {
             return Some(boosted(Box::new(AllQuery), boost));
         }
         let mut places: Vec<Place> = self.index.place(field).into_iter().collect();
-        if places.is_empty() {
+        if field.contains('*') {
+            let fitting = self.index.places_matching(field);
+            places = fitting.into_iter().map(|(_, place)| place).collect();
+        } else if places.is_empty() {
             let below = self.index.places_matching(&format!("{field}.*"));
             places.extend(below.into_iter().map(|(_, place)| place));
         }
@@ -336,6 +350,12 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Documents that have a term, scored by BM25.
+    fn scored(&self, term: TantivyTerm, boost: f32) -> Built {
+        let term = TermQuery::new(term, IndexRecordOption::WithFreqs);
+        boosted(Box::new(Scored { term, known: self.known.clone() }), boost)
+    }
+
     pub(super) fn is_index(&self, pattern: &str) -> bool {
         let made = Maker::new(&[], false).wildcard(pattern);
         made.is_ok_and(|pattern| pattern.matches(self.index.name().as_bytes()))
@@ -350,11 +370,6 @@ pub(super) fn boosted(query: Built, boost: f32) -> Built {
 /// With the same score for all.
 pub(super) fn constant(query: Built, score: f32) -> Built {
     Box::new(ConstScoreQuery::new(query, score))
-}
-
-/// Documents that have a term, scored by BM25.
-fn scored(term: TantivyTerm, boost: f32) -> Built {
-    boosted(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)), boost)
 }
 
 pub(super) fn combined(clauses: Vec<(Occur, Built)>, wanted: usize) -> Built {

@@ -9,11 +9,8 @@ use tantivy::{Searcher, SegmentReader};
 use super::between::{Between, forward};
 use super::build::{Built, constant};
 use super::pattern::Wildcard;
+use super::statistics::{rarity, weight};
 use super::values::Bounds;
-
-/// What BM25 multiplies the rarity of a value with where there is one of it in each document:
-/// 1 / (1 + k1), with Elasticsearch's k1 of 1.2.
-const ONCE: f64 = 1.0 / 2.2;
 
 /// Documents that have a value of a column, scored by how rare it is.
 pub(super) fn equal(column: &str, (first, last): Bounds) -> Built {
@@ -29,28 +26,45 @@ struct Equal {
 impl Equal {
     /// As Elasticsearch's BM25 scores a field without norms.
     fn score(&self, searcher: &Searcher) -> tantivy::Result<f32> {
-        let mut having = 0.0;
+        let (mut having, mut values) = (0, 0);
         for segment in searcher.segment_readers() {
             if let Some(column) = segment.fast_fields().str(&self.column)? {
-                having += documents(&column, segment);
+                let (documents, all) = counted(&column, segment);
+                having += documents;
+                values += all;
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 documents")]
-        let matching = self.range.count(searcher)? as f64;
-        let rarity = ((having - matching + 0.5) / (matching + 0.5)).max(0.0);
-        #[expect(clippy::cast_possible_truncation, reason = "a score has no more digits")]
-        Ok((rarity.ln_1p() * ONCE) as f32)
+        let matching = self.range.count(searcher)?;
+        #[expect(clippy::cast_precision_loss, reason = "scores are not precise")]
+        let (having, matching, average) =
+            (having as f32, matching as f32, values as f32 / having.max(1) as f32);
+        // To Lucene a field of keywords is as long as it has different values, and each document is of
+        // length 1.
+        Ok(rarity(having, matching) * weight(1.0, 1.0, average))
     }
 }
 
-/// How many documents of a segment have a value.
-fn documents(column: &StrColumn, segment: &SegmentReader) -> f64 {
-    let all = segment.max_doc();
+/// How many documents of a segment have a value, and how many different ones they have together.
+fn counted(column: &StrColumn, segment: &SegmentReader) -> (u64, u64) {
+    let all = u64::from(segment.max_doc());
     match column.ords().get_cardinality() {
-        Cardinality::Full => f64::from(all),
-        // Several values of a document are values of neighbours; the scale is the same.
-        Cardinality::Optional | Cardinality::Multivalued => {
-            f64::from(column.ords().values.num_vals().min(all))
+        Cardinality::Full => (all, all),
+        Cardinality::Optional => {
+            let having = u64::from(column.ords().values.num_vals());
+            (having, having)
+        }
+        Cardinality::Multivalued => {
+            let mut of_one = Vec::new();
+            let counts = (0..segment.max_doc()).map(|document| {
+                of_one.clear();
+                of_one.extend(column.term_ords(document));
+                of_one.sort_unstable();
+                of_one.dedup();
+                of_one.len() as u64
+            });
+            counts
+                .filter(|count| *count > 0)
+                .fold((0, 0), |(having, values), count| (having + 1, values + count))
         }
     }
 }

@@ -153,7 +153,7 @@ impl Collector for Gatherer {
             after,
             place: (self.index, segment),
             entries: Vec::new(),
-            threshold: u128::MAX,
+            threshold: None,
             count: 0,
             until_look: 0,
             max_score: None,
@@ -237,8 +237,8 @@ pub struct SegmentGatherer {
     after: Option<(Vec<u128>, Option<Tie>)>,
     place: (usize, SegmentOrdinal),
     entries: Vec<Entry>,
-    /// A hit whose first key is larger is not among the first.
-    threshold: u128,
+    /// Once there are enough, a hit whose first key is larger is not among the first.
+    threshold: Option<u128>,
     count: u64,
     until_look: u64,
     max_score: Option<Score>,
@@ -269,7 +269,10 @@ impl SegmentGatherer {
     }
 
     fn offer(&mut self, first: u128, document: DocId, score: Score) {
-        if first > self.threshold || (first == self.threshold && self.rankers.len() <= 1) {
+        let is_behind = self.threshold.is_some_and(|threshold| {
+            first > threshold || (first == threshold && self.rankers.len() <= 1)
+        });
+        if is_behind {
             return;
         }
         let others: Box<[u128]> =
@@ -307,7 +310,7 @@ impl SegmentGatherer {
         self.entries.select_nth_unstable_by(keep - 1, |one, other| one.key().cmp(&other.key()));
         self.entries.truncate(keep);
         if let Some(last) = self.entries.last() {
-            self.threshold = last.first;
+            self.threshold = Some(last.first);
         }
     }
 }

@@ -127,9 +127,12 @@ pub fn rank(
         Class::Long => bits(long(&text()).ok_or_else(refused)?.to_u64()),
         Class::Document | Class::ShardDocument => bits(text().parse().map_err(|_| refused())?),
         Class::Boolean => match text().as_str() {
-            "true" => bits(1),
-            "false" => bits(0),
-            other => bits(other.parse().map_err(|_| refused())?),
+            "true" => bits(2),
+            "false" => bits(1),
+            other => match other.parse::<i64>().map_err(|_| refused())? {
+                i64::MAX => bits(u64::MAX),
+                number => bits(u64::try_from(number).map_or(0, |number| number + 1)),
+            },
         },
         Class::Double | Class::Float | Class::Score => match text().as_str() {
             "Infinity" => bits(u64::MAX),

@@ -115,15 +115,18 @@ impl Criterion {
         let bits = u64::try_from(number).unwrap_or(u64::MAX);
         match self.class {
             Class::Long => json!(i64::from_u64(bits)),
-            Class::Boolean if bits > 1 => json!(i64::MAX),
-            Class::Boolean | Class::Document | Class::ShardDocument => json!(bits),
+            Class::Boolean if bits == 0 => json!(i64::MIN),
+            Class::Boolean if bits > 2 => json!(i64::MAX),
+            Class::Boolean => json!(bits - 1),
+            Class::Document | Class::ShardDocument => json!(bits),
             Class::Double | Class::Float if bits == u64::MAX => json!("Infinity"),
             Class::Double | Class::Float if bits == 0 => json!("-Infinity"),
             Class::Double => double(f64::from_u64(bits)),
             #[expect(clippy::cast_possible_truncation, reason = "it was one")]
             Class::Score | Class::Float => float(f64::from_u64(bits) as f32),
             Class::Date | Class::DateNanos if bits == u64::MAX || bits == 0 => {
-                json!(i64::from_u64(bits))
+                let extreme = json!(i64::from_u64(bits));
+                if self.format.is_some() { Value::Null } else { extreme }
             }
             Class::Date | Class::DateNanos => self.print_date(i64::from_u64(bits)),
             Class::Ip if number == 0 || number == u128::MAX => Value::Null,
@@ -196,6 +199,8 @@ enum Conversion {
     UnsignedToDouble,
     DoubleToLong,
     UnsignedToLong,
+    /// Booleans leave 0 to what is before all others.
+    AfterNone,
 }
 
 impl Ranker {
@@ -338,6 +343,7 @@ fn place_of(column: &StrColumn, text: &str) -> tantivy::Result<u128> {
 
 fn conversion(class: Class, kind: ColumnType) -> Conversion {
     match (class, kind) {
+        (Class::Boolean, _) => Conversion::AfterNone,
         (Class::Double | Class::Float, ColumnType::I64) => Conversion::LongToDouble,
         (Class::Double | Class::Float, ColumnType::U64) => Conversion::UnsignedToDouble,
         (Class::Long, ColumnType::F64) => Conversion::DoubleToLong,
@@ -355,6 +361,7 @@ impl Conversion {
     fn apply(self, bits: u64) -> u64 {
         match self {
             Self::None => bits,
+            Self::AfterNone => bits.saturating_add(1),
             Self::LongToDouble => (i64::from_u64(bits) as f64).to_u64(),
             Self::UnsignedToDouble => (bits as f64).to_u64(),
             Self::DoubleToLong => (f64::from_u64(bits) as i64).to_u64(),

@@ -141,6 +141,10 @@ impl<'a> Search<'a> {
                     .iter()
                     .zip(&criteria)
                     .map(|(value, (criterion, _))| {
+                        // What is shown of documents without a value.
+                        if value.is_null() {
+                            return Ok(criterion.missing.clone());
+                        }
                         let format = criterion.format.as_ref();
                         criteria::rank(criterion.class, value, format, &moment)
                     })
