@@ -24,6 +24,7 @@ mod console;
 mod dead_letters;
 mod delivery;
 mod demo;
+mod differential;
 mod draining;
 mod elastic_faults;
 mod engines;

@@ -22,6 +22,21 @@ const COMPATIBLE: &str = "application/vnd.elasticsearch+json";
 /// A longer answer is sent as it is: as a tree in memory it is several times as large.
 const MOST_SHAPED: usize = 16 << 20;
 
+/// Paths that begin otherwise, and with `_`, are none of an index.
+const KNOWN: [&str; 11] = [
+    "_all",
+    "_bulk",
+    "_cat",
+    "_cluster",
+    "_count",
+    "_index_template",
+    "_mapping",
+    "_mget",
+    "_pit",
+    "_refresh",
+    "_search",
+];
+
 /// What a request is answered with.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -102,6 +117,10 @@ impl IntoResponse for Answer {
 pub(super) async fn finish(request: Request, next: Next) -> Response {
     let (method, uri, headers) =
         (request.method().clone(), request.uri().clone(), request.headers().clone());
+    if let Some(name) = unknown(uri.path()) {
+        let reason = format!("[/{name}] is not supported by this store");
+        return write(ApiError::argument(reason).into(), &method, &uri, &headers);
+    }
     let mut response = next.run(request).await;
     let status = response.status();
     let answer = match response.extensions_mut().remove::<Answer>() {
@@ -110,6 +129,12 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
         None => return response,
     };
     write(answer, &method, &uri, &headers)
+}
+
+/// The first part of a path, where it begins with `_` and nothing here is called so.
+fn unknown(path: &str) -> Option<&str> {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    (first.starts_with('_') && !KNOWN.contains(&first)).then_some(first)
 }
 
 fn write(answer: Answer, method: &Method, uri: &Uri, asked: &HeaderMap) -> Response {

@@ -31,14 +31,14 @@ use tantivy::schema::Schema;
 use tantivy::store::Compressor;
 use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
-pub use self::document::Incoming;
+pub use self::document::{Incoming, Leaf};
 use self::draft::Draft;
 use self::id_file::IdPlugin;
 use self::ids::{View, WithIds};
 pub use self::literals::beyond;
 use self::reading::read;
-pub use self::schema::{OwnFields, Place, ignored};
-pub use self::values::{address, parse_date};
+pub use self::schema::{OwnFields, Place, blank, ignored};
+pub use self::values::{Given, address, leaf, parse_date};
 pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};
 use crate::disk::write_durably;

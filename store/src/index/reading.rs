@@ -22,7 +22,7 @@ use self::refusal::{preview, refused};
 use self::usual::Names;
 use super::document::{Incoming, Leaf};
 use super::literals::{Literals, beyond};
-use super::schema::{BEYOND, IGNORED, OwnFields};
+use super::schema::{BEYOND, BLANK, IGNORED, OwnFields};
 use super::values::{Given, leaf, parse_date};
 use crate::error::ApiError;
 use crate::mapping::{FieldKind, Guess, MOST_DEPTH, MappedField, Mapping, PRIMARY_TERM, Target};
@@ -258,7 +258,10 @@ impl<'a> Sink<'a> {
                     "Inconsistency of field data structures across documents for field [{PRIMARY_TERM}]: every document has such a column already"
                 )));
             }
-            Ok(Some(leaf)) => self.document.add(field.target.clone(), leaf),
+            Ok(Some(leaf)) => {
+                self.document.add(field.target.clone(), leaf);
+                self.note_blank(&field.kind, given, "");
+            }
             Ok(None) => self.ignore_if_long(&field.kind, ""),
             Err(_) if self.mapping.ignores_malformed(field) => {
                 self.ignore("");
@@ -271,12 +274,27 @@ impl<'a> Sink<'a> {
         }
         for (name, subfield) in &field.subfields {
             match leaf(subfield, given) {
-                Ok(Some(leaf)) => self.document.add(subfield.target.clone(), leaf),
+                Ok(Some(leaf)) => {
+                    self.document.add(subfield.target.clone(), leaf);
+                    self.note_blank(&subfield.kind, given, name);
+                }
                 Ok(None) => self.ignore_if_long(&subfield.kind, name),
                 Err(_) => self.ignore(name),
             }
         }
         Ok(())
+    }
+
+    /// A text without words is a value all the same: Elasticsearch finds it by `exists`.
+    fn note_blank(&mut self, kind: &FieldKind, given: &Given<'_>, subfield: &str) {
+        if *kind != FieldKind::Text || given.text().chars().any(char::is_alphanumeric) {
+            return;
+        }
+        if self.pays(self.path.len() + subfield.len()) {
+            let dot = if subfield.is_empty() { "" } else { "." };
+            let path = Arc::from(format!("{BLANK}.{}{dot}{subfield}", self.path));
+            self.document.add(Target::Later(path), Leaf::Boolean(true));
+        }
     }
 
     /// A keyword of which nothing is indexed is longer than `ignore_above`.

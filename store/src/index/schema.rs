@@ -28,6 +28,8 @@ pub const LATER_TEXT: &str = "_later_text";
 pub const IGNORED: &str = "_ignored";
 /// Below it in `LATER` stand, as texts, whole numbers that their fields cannot have.
 pub const BEYOND: &str = "_beyond";
+/// Below it in `LATER` stands which texts a document has that are without any word.
+pub const BLANK: &str = "_blank";
 /// The tokenizer of texts: words in lower case.
 pub const WORDS: &str = "words";
 /// A longer word, in bytes, is not searchable.
@@ -53,6 +55,12 @@ impl Place {
     pub fn beyond(&self) -> String {
         format!("{LATER}.{BEYOND}.{}", self.json_path.as_ref().unwrap_or(&self.column))
     }
+}
+
+/// The column that says which documents have the text of this path without any word.
+pub fn blank(place: &Place) -> String {
+    let path = place.json_path.as_ref().unwrap_or(&place.column);
+    format!("{LATER}.{BLANK}.{path}")
 }
 
 /// The column of `_ignored`.

@@ -6,20 +6,45 @@ use super::dynamic::Template;
 use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Precision, Target};
 use crate::error::ApiError;
 
-/// What may stand beside `type` without any effect here.
-const WITHOUT_EFFECT: [&str; 11] = [
-    "norms",
-    "store",
-    "index_options",
-    "coerce",
-    "null_value",
-    "similarity",
-    "eager_global_ordinals",
-    "scaling_factor",
-    "value",
-    "time_series_dimension",
-    "meta",
-];
+/// What may stand beside any `type`.
+const COMMON: [&str; 6] = ["type", "fields", "index", "doc_values", "store", "meta"];
+
+/// What may stand beside a type, besides that; where it has to be of a value, of which one.
+fn parameters(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "keyword" | "wildcard" | "constant_keyword" => &[
+            "ignore_above",
+            "norms",
+            "index_options",
+            "similarity",
+            "eager_global_ordinals",
+            "value",
+            "time_series_dimension",
+        ],
+        "text" | "match_only_text" => {
+            &["analyzer", "norms", "index_options", "similarity", "eager_global_ordinals"]
+        }
+        "scaled_float" => &["coerce", "ignore_malformed", "scaling_factor"],
+        "long" | "integer" | "short" | "byte" | "double" | "float" | "half_float" => {
+            &["coerce", "ignore_malformed"]
+        }
+        "date" | "date_nanos" => &["format", "ignore_malformed"],
+        _ => &["ignore_malformed"],
+    }
+}
+
+/// Whether a parameter says what is so here anyway.
+fn is_usual(name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("coerce", value) => *value == Value::Bool(true),
+        ("similarity", value) => *value == "BM25",
+        ("format", Value::String(format)) => {
+            format.split("||").any(|format| format.starts_with("strict_date_optional_time"))
+        }
+        ("format", _) => false,
+        _ => true,
+    }
+}
 
 impl Mapping {
     /// Parses `mappings`.
@@ -48,7 +73,9 @@ impl Mapping {
                     self.date_detection = value.as_bool().ok_or_else(|| wrong(name, value))?;
                 }
                 "dynamic_templates" => self.templates = Template::parse_all(value)?,
-                "_meta" | "numeric_detection" | "_source" | "_data_stream_timestamp" => {}
+                "_meta" | "_data_stream_timestamp" => {}
+                "numeric_detection" if *value == Value::Bool(false) => {}
+                "_source" if is_plain_source(value) => {}
                 other => {
                     return Err(refused(&format!(
                         "Root mapping definition has unsupported parameters:  [{other} : {value}]"
@@ -107,6 +134,17 @@ impl Mapping {
     }
 }
 
+/// Whether documents are kept as they came.
+fn is_plain_source(value: &Value) -> bool {
+    let members = value.as_object();
+    members.is_some_and(|members| {
+        members.iter().all(|(name, value)| {
+            matches!((name.as_str(), value), ("enabled", Value::Bool(true)))
+                || (name == "mode" && *value == "stored")
+        })
+    })
+}
+
 /// How many fields one is that is declared so, with its subfields.
 pub(super) fn size(declared: &Value) -> usize {
     1 + declared.get("fields").and_then(Value::as_object).map_or(0, Map::len)
@@ -139,21 +177,17 @@ pub(super) fn field(path: &str, declared: &Value) -> Result<MappedField, ApiErro
 
 fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiError> {
     let kind_name = members.get("type").and_then(Value::as_str).unwrap_or_default();
-    for name in members.keys() {
-        let is_known = matches!(
-            name.as_str(),
-            "type"
-                | "fields"
-                | "index"
-                | "doc_values"
-                | "ignore_above"
-                | "format"
-                | "analyzer"
-                | "ignore_malformed"
-        ) || WITHOUT_EFFECT.contains(&name.as_str());
+    for (name, value) in members {
+        let is_known =
+            COMMON.contains(&name.as_str()) || parameters(kind_name).contains(&name.as_str());
         if !is_known {
             return Err(refused(&format!(
-                "unknown parameter [{name}] on mapper [{path}] of type [{kind_name}]"
+                "unknown parameter [{name}] on mapper [{path}] of type [{kind_name}], or it is not supported"
+            )));
+        }
+        if !is_usual(name, value) {
+            return Err(refused(&format!(
+                "parameter [{name}] of [{value}] on mapper [{path}] is not supported by this store"
             )));
         }
     }

@@ -219,6 +219,12 @@ impl<'a> Builder<'a> {
             let pattern = maker(&place, true).literal(&text).map_err(too_long)?;
             return Ok(Some(fitting(&place, pattern, boost)));
         }
+        if query.ignore_case {
+            return Err(misfit(format!(
+                "[{}] field does not support case insensitive term queries",
+                query.field
+            )));
+        }
         self.equal(&place, &query.value, boost)
     }
 
@@ -229,7 +235,7 @@ impl<'a> Builder<'a> {
         }
         if place.kind == FieldKind::Boolean {
             let wanted = values::boolean(value)?;
-            return Ok(Some(constant(exists::flags(&place.column, |flag| flag == wanted), boost)));
+            return Ok(Some(boosted(keyword::flag(&place.column, wanted), boost)));
         }
         if place.kind == FieldKind::Long
             && let Some(digits) = beyond(&values::text(value))

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tantivy::query::{AllQuery, DisjunctionMaxQuery, Occur};
 
-use super::build::{Builder, Built, PATTERN_COST, boosted, combined, pattern_at};
+use super::build::{Builder, Built, PATTERN_COST, boosted, combined, constant, pattern_at};
 use super::strings::TextQuery;
 use super::words::{Leaf, Node, Role, What};
 use super::{Edge, Match, Minimum, Pattern, Phrase, Range};
@@ -64,7 +64,7 @@ impl Builder<'_> {
         }
         if musts + shoulds == 0 {
             // What must not be there is left out of everything.
-            clauses.push((Occur::Must, Box::new(AllQuery)));
+            clauses.push((Occur::Must, constant(Box::new(AllQuery), 0.0)));
         }
         Ok(Some(combined(clauses, wanted)))
     }
@@ -80,10 +80,8 @@ impl Builder<'_> {
         }
         if leaf.field.as_deref() == Some("_exists_") {
             return match &leaf.what {
-                What::Words(field) | What::Phrase(field, _) | What::Pattern(field) => {
-                    Ok(self.exists(field, leaf.boost))
-                }
-                What::Range(..) | What::Anything => Ok(None),
+                What::Words(field) | What::Phrase(field, _) => Ok(self.exists(field, leaf.boost)),
+                What::Pattern(_) | What::Range(..) | What::Anything => Ok(None),
             };
         }
         let mut found: Vec<Built> = Vec::new();
@@ -115,7 +113,8 @@ impl Builder<'_> {
             if name.contains('*') {
                 let places = self.index.places_matching(name).into_iter();
                 let places = places.filter(|(_, place)| place.kind != FieldKind::Unsearchable);
-                fields.extend(places.map(|(path, _)| (path, true, boost)));
+                let lenient = query.lenient || name == "*";
+                fields.extend(places.map(|(path, _)| (path, lenient, boost)));
             } else {
                 fields.push((name.to_owned(), query.lenient, boost));
             }

@@ -1,13 +1,14 @@
 //! Queries for keywords, which are columns only: a value is found in the column's dictionary, and
 //! the documents that have its number by a look through the column.
 
-use tantivy::columnar::{Cardinality, StrColumn};
+use tantivy::columnar::{Cardinality, Column, StrColumn};
 use tantivy::query::doc_predicate_query::{DocPredicateQuery, FunctionPredicate};
 use tantivy::query::{ConstScoreQuery, EnableScoring, Query, QueryClone, RangeQuery, Weight};
 use tantivy::{Searcher, SegmentReader};
 
 use super::between::{Between, forward};
 use super::build::{Built, constant};
+use super::exists;
 use super::pattern::Wildcard;
 use super::statistics::{rarity, weight};
 use super::values::Bounds;
@@ -77,6 +78,53 @@ impl Query for Equal {
                 ConstScoreQuery::new(self.range.box_clone(), score).weight(scoring)
             }
             EnableScoring::Disabled { .. } => self.range.weight(scoring),
+        }
+    }
+}
+
+/// Documents that have a boolean, scored by how rare it is.
+pub(super) fn flag(column: &str, wanted: bool) -> Built {
+    Box::new(Flag { column: column.to_owned(), wanted })
+}
+
+#[derive(Debug, Clone)]
+struct Flag {
+    column: String,
+    wanted: bool,
+}
+
+impl Flag {
+    fn score(&self, searcher: &Searcher) -> tantivy::Result<f32> {
+        let (mut having, mut values, mut matching) = (0_u64, 0_u64, 0_u64);
+        for segment in searcher.segment_readers() {
+            let column: Option<Column<bool>> = segment.fast_fields().column_opt(&self.column)?;
+            let Some(column) = column else { continue };
+            for document in 0..segment.max_doc() {
+                let [mut has_wanted, mut has_other] = [false; 2];
+                for flag in column.values_for_doc(document) {
+                    has_wanted |= flag == self.wanted;
+                    has_other |= flag != self.wanted;
+                }
+                having += u64::from(has_wanted || has_other);
+                values += u64::from(has_wanted) + u64::from(has_other);
+                matching += u64::from(has_wanted);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "scores are not precise")]
+        let (having, matching, average) =
+            (having as f32, matching as f32, values as f32 / having.max(1) as f32);
+        Ok(rarity(having, matching) * weight(1.0, 1.0, average))
+    }
+}
+
+impl Query for Flag {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        let found = exists::flags(&self.column, |flag| flag == self.wanted);
+        match scoring {
+            EnableScoring::Enabled { searcher, .. } => {
+                ConstScoreQuery::new(found, self.score(searcher)?).weight(scoring)
+            }
+            EnableScoring::Disabled { .. } => found.weight(scoring),
         }
     }
 }

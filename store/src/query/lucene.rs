@@ -136,7 +136,8 @@ impl Parser<'_> {
             }
         }
         let is_required = if self.all {
-            joint != Joint::Or || sign == Sign::Plus
+            // As in Lucene, which takes no notice of a plus behind `OR` then.
+            joint != Joint::Or
         } else {
             joint == Joint::And || sign == Sign::Plus
         };
@@ -185,6 +186,10 @@ impl Parser<'_> {
             && let Some(after) = after.strip_prefix(':')
         {
             self.rest = after;
+            // Stars in a name of a field are escaped, but for all fields.
+            if has_wildcard(raw) && raw != "*" {
+                return Err(Problem::Syntax);
+            }
             let name = unescape(raw).ok_or(Problem::Syntax)?;
             self.space();
             return self.bare(Some(&name));

@@ -219,6 +219,11 @@ pub(super) fn flags_between(range: &Range) -> Result<Vec<bool>, ApiError> {
     let fits = |order: Ordering, wanted: Ordering, included: bool| {
         order == wanted || (included && order == Ordering::Equal)
     };
+    for edge in [&range.from, &range.to].into_iter().flatten() {
+        if text(&edge.value).is_empty() {
+            return Err(misfit("Can't parse boolean value [], expected [true] or [false]"));
+        }
+    }
     if let Some(Edge { value, included }) = &range.from {
         let from = boolean(value)?;
         flags.retain(|flag| fits(flag.cmp(&from), Ordering::Greater, *included));
@@ -275,12 +280,12 @@ fn doubles(place: &Place, range: &Range) -> Result<Bounds, ApiError> {
 
 /// A moment that a field of its precision can have.
 fn within(place: &Place, moment: jiff::Timestamp) -> Result<jiff::Timestamp, ApiError> {
-    let is_far = i64::try_from(moment.as_nanosecond()).is_err();
+    let is_far = !(0..=i128::from(i64::MAX)).contains(&moment.as_nanosecond());
     if place.precision == Precision::Full && is_far {
         return Err(shard_failure(
             "illegal_argument_exception",
             format!(
-                "date[{moment}] is before 1677 or after 2262 and cannot be stored in nanosecond resolution"
+                "date[{moment}] is before 1970 or after 2262 and cannot be stored in nanosecond resolution"
             ),
         ));
     }
@@ -316,6 +321,15 @@ fn dates(place: &Place, range: &Range, view: &Viewpoint) -> Result<Option<Bounds
     let formats = match &range.format {
         Some(format) => Dates::parse(format)
             .map_err(|reason| shard_failure("illegal_argument_exception", reason))?,
+        // As in Elasticsearch, a number on one side makes one of the other.
+        None if [&range.from, &range.to]
+            .into_iter()
+            .flatten()
+            .any(|edge| edge.value.is_number()) =>
+        {
+            Dates::epoch_millis()
+        }
+        None if place.precision == Precision::Full => Dates::nanos(),
         None => Dates::default(),
     };
     let mut view = view.clone();

@@ -13,6 +13,9 @@ use crate::error::ApiError;
 use crate::mapping::{FieldKind, Precision};
 use crate::query::{Dates, Rounding, Viewpoint, illegal, shard_failure};
 
+/// Nanoseconds in a millisecond.
+const MILLISECOND: i64 = 1_000_000;
+
 /// The criterion of a sort field.
 ///
 /// # Errors
@@ -25,7 +28,7 @@ pub fn criterion(
     let class = class(field, view)?;
     let is_first = field.missing == Missing::First;
     let missing = match &field.missing {
-        Missing::Value(value) => rank(class, value, field.format.as_ref(), moment)?,
+        Missing::Value(value) => missing(class, value, moment)?,
         _ => Criterion::extreme(class, is_first, field.is_descending),
     };
     let format = field.format.clone();
@@ -44,6 +47,7 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
         let Some(place) = index.place(name) else { continue };
         let class = match place.kind {
             FieldKind::Keyword { .. } => Class::Text,
+            FieldKind::Long if matches!(place.precision, Precision::Within(..)) => Class::Integer,
             FieldKind::Long => Class::Long,
             FieldKind::Double if matches!(place.precision, Precision::Float | Precision::Half) => {
                 Class::Float
@@ -66,6 +70,7 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
         found = Some(match (found, class) {
             (None, class) => class,
             (Some(one), other) if one == other => one,
+            (Some(Class::Long | Class::Integer), Class::Long | Class::Integer) => Class::Long,
             // Numbers of two kinds are compared as what both can be.
             (Some(one), other) if one.is_number() && other.is_number() => Class::Double,
             (Some(_), _) => {
@@ -84,7 +89,8 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
         (None, Some("ip")) => Ok(Class::Ip),
         (None, Some("double" | "scaled_float")) => Ok(Class::Double),
         (None, Some("float" | "half_float")) => Ok(Class::Float),
-        (None, Some("long" | "integer" | "short" | "byte")) => Ok(Class::Long),
+        (None, Some("long")) => Ok(Class::Long),
+        (None, Some("integer" | "short" | "byte")) => Ok(Class::Integer),
         (None, Some(other)) => Err(illegal(format!("No mapper found for type [{other}]"))),
         (None, None) if view.is_empty() => Ok(Class::Long),
         (None, None) => Err(shard_failure(
@@ -92,6 +98,27 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
             format!("No mapping found for [{name}] in order to sort on"),
         )),
     }
+}
+
+/// Where documents without a value stand that shall have this one: as a column has it.
+fn missing(class: Class, value: &Value, moment: &Viewpoint) -> Result<Rank, ApiError> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let whole = || {
+        let number = text.parse::<f64>().ok().and_then(|_| long(&text));
+        number.ok_or_else(|| {
+            shard_failure("number_format_exception", format!("For input string: \"{text}\""))
+        })
+    };
+    let bits = |bits: u64| Rank::Number(u128::from(bits));
+    Ok(match class {
+        Class::Long | Class::Integer => bits(whole()?.to_u64()),
+        Class::Boolean => {
+            bits(u64::try_from(whole()?).map_or(0, |number| number.saturating_add(1)))
+        }
+        Class::Date => bits(whole()?.saturating_mul(MILLISECOND).to_u64()),
+        Class::DateNanos => bits(whole()?.to_u64()),
+        _ => rank(class, value, None, moment)?,
+    })
 }
 
 /// Where a value that stands in a request has its place.
@@ -124,7 +151,7 @@ pub fn rank(
             };
             Rank::Number(u128::from(Ipv6Addr::from(u128::from(address))))
         }
-        Class::Long => bits(long(&text()).ok_or_else(refused)?.to_u64()),
+        Class::Long | Class::Integer => bits(long(&text()).ok_or_else(refused)?.to_u64()),
         Class::Document | Class::ShardDocument => bits(text().parse().map_err(|_| refused())?),
         Class::Boolean => match text().as_str() {
             "true" => bits(2),

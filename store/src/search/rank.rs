@@ -18,6 +18,8 @@ use crate::query::Dates;
 pub enum Class {
     /// Whole numbers.
     Long,
+    /// Whole numbers of 32 bits.
+    Integer,
     /// Numbers.
     Double,
     /// Numbers of 32 bits.
@@ -43,7 +45,7 @@ pub enum Class {
 impl Class {
     /// Whether its values are numbers, which can be compared with those of another such class.
     pub fn is_number(self) -> bool {
-        matches!(self, Self::Long | Self::Double | Self::Float)
+        matches!(self, Self::Long | Self::Integer | Self::Double | Self::Float)
     }
 }
 
@@ -78,6 +80,14 @@ impl Criterion {
         match class {
             Class::Text => NO_TEXT,
             Class::Ip => Rank::Number(if is_first == is_descending { u128::MAX } else { 0 }),
+            // There is nothing before 1970.
+            Class::DateNanos if is_first != is_descending => {
+                Rank::Number(u128::from(0_i64.to_u64()))
+            }
+            Class::Integer => {
+                let extreme = if is_first == is_descending { i32::MAX } else { i32::MIN };
+                Rank::Number(u128::from(i64::from(extreme).to_u64()))
+            }
             _ => Rank::Number(if is_first == is_descending { u128::from(u64::MAX) } else { 0 }),
         }
     }
@@ -114,7 +124,7 @@ impl Criterion {
         };
         let bits = u64::try_from(number).unwrap_or(u64::MAX);
         match self.class {
-            Class::Long => json!(i64::from_u64(bits)),
+            Class::Long | Class::Integer => json!(i64::from_u64(bits)),
             Class::Boolean if bits == 0 => json!(i64::MIN),
             Class::Boolean if bits > 2 => json!(i64::MAX),
             Class::Boolean => json!(bits - 1),
@@ -177,6 +187,8 @@ pub struct Ranker {
     values: Values,
     is_descending: bool,
     missing: u128,
+    /// Whether values are strings.
+    is_text: bool,
     /// The string that stands for missing ones.
     missing_text: Option<Box<str>>,
 }
@@ -232,6 +244,7 @@ impl Ranker {
         let mut ranker = Self {
             values,
             is_descending: criterion.is_descending,
+            is_text: criterion.class == Class::Text,
             missing: 0,
             missing_text: match &criterion.missing {
                 Rank::Text(text) => text.clone(),
@@ -307,7 +320,7 @@ impl Ranker {
                 Rank::Text(Some(text.into()))
             }
             Values::Text(_) => Rank::Text(self.missing_text.clone()),
-            Values::Absent if self.missing_text.is_some() => Rank::Text(self.missing_text.clone()),
+            Values::Absent if self.is_text => Rank::Text(self.missing_text.clone()),
             _ => Rank::Number(bits),
         })
     }
@@ -346,8 +359,8 @@ fn conversion(class: Class, kind: ColumnType) -> Conversion {
         (Class::Boolean, _) => Conversion::AfterNone,
         (Class::Double | Class::Float, ColumnType::I64) => Conversion::LongToDouble,
         (Class::Double | Class::Float, ColumnType::U64) => Conversion::UnsignedToDouble,
-        (Class::Long, ColumnType::F64) => Conversion::DoubleToLong,
-        (Class::Long, ColumnType::U64) => Conversion::UnsignedToLong,
+        (Class::Long | Class::Integer, ColumnType::F64) => Conversion::DoubleToLong,
+        (Class::Long | Class::Integer, ColumnType::U64) => Conversion::UnsignedToLong,
         _ => Conversion::None,
     }
 }

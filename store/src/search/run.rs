@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationError, DistributedAggregationCollector};
@@ -23,6 +23,7 @@ use super::fields;
 use super::rank::{Class, Criterion, Rank, float};
 use super::request::{SearchRequest, TotalHits};
 use super::sort::By;
+use super::until::Until;
 use crate::aggregation::{self, Planner, Printer};
 use crate::error::ApiError;
 use crate::index::{Index, ignored};
@@ -67,6 +68,10 @@ pub fn search(
     let mut results = Results::default();
     let mut is_nothing = true;
     for number in 0..view.len() {
+        if number > 0 && Instant::now() >= search.order.deadline {
+            gathered.is_late = true;
+            break;
+        }
         is_nothing &= search.index(number, &mut gathered, &mut results)?;
     }
     let aggregations = search.printed(results)?;
@@ -142,7 +147,8 @@ impl<'a> Search<'a> {
                     .zip(&criteria)
                     .map(|(value, (criterion, _))| {
                         // What is shown of documents without a value.
-                        if value.is_null() {
+                        let may_be_null = matches!(criterion.class, Class::Text | Class::Ip);
+                        if value.is_null() && may_be_null {
                             return Ok(criterion.missing.clone());
                         }
                         let format = criterion.format.as_ref();
@@ -178,6 +184,9 @@ impl<'a> Search<'a> {
         results: &mut Results,
     ) -> Result<bool, ApiError> {
         let Some((index, searcher)) = self.view.get(number) else { return Ok(true) };
+        for pattern in &self.request.fields {
+            pattern.check(index)?;
+        }
         let builder = Builder::new(index, searcher, self.moment.now);
         let built = builder.build(&self.request.query)?;
         let is_nothing = built.is_none();
@@ -198,7 +207,8 @@ impl<'a> Search<'a> {
         let planned = planner.plan(&self.request.aggregations)?;
         let context =
             AggContextParams::new(self.limits.clone(), searcher.index().tokenizers().clone());
-        let collector = DistributedAggregationCollector::from_aggs(planned.clone(), context);
+        let inner = DistributedAggregationCollector::from_aggs(planned.clone(), context);
+        let collector = Until { inner, deadline: self.order.deadline };
         let found = searcher.search(&*query, &(gatherer, collector));
         let (part, computed) = found.map_err(refused)?;
         gathered.add(part);
@@ -242,8 +252,11 @@ impl<'a> Search<'a> {
         };
         let has_scores = self.request.is_by_score() || self.request.track_scores;
         let best = self.known_score.or(max_score).filter(|_| has_scores && !hits.is_empty());
-        // Elasticsearch does not even look for what cannot be.
+        // Where hits are sorted by a field, Elasticsearch asks first which of several indices have any.
+        let is_asked = self.view.len() > 1
+            && matches!(self.request.sort.first().map(|first| &first.by), Some(By::Field(_)));
         let is_rewritten = is_nothing
+            && (is_asked || self.view.is_empty())
             && !matches!(self.request.query.kind, Kind::Match(_) | Kind::Phrase(_) | Kind::Text(_))
             && self.request.size > 0;
         let max_score = match best {
@@ -284,7 +297,7 @@ impl<'a> Search<'a> {
                 Some(part) => Some(raw(part.to_string().as_bytes())?),
             }
         };
-        let mut values = Map::new();
+        let mut values = fields::Shown::default();
         if !self.request.fields.is_empty() {
             let document = value(came)?;
             values = fields::values(index, &document, &self.request.fields);
@@ -305,7 +318,8 @@ impl<'a> Search<'a> {
             score,
             ignored: ignored_in(searcher, address)?,
             source,
-            fields: values,
+            fields: values.fields,
+            ignored_field_values: values.ignored,
             sort,
         })
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::draw::{Draw, Field, occurrence, words};
+use super::draw::{Draw, Field, occurrence};
 
 /// Two indices of one mapping.
 pub struct Scene {
@@ -30,6 +30,7 @@ impl Scene {
             ("k", "keyword"),
             ("w", "keyword"),
             ("t", "text"),
+            ("dt", "text"),
             ("n", "long"),
             ("i", small),
             ("d", "double"),
@@ -43,7 +44,6 @@ impl Scene {
         ];
         // Of these the first document says what they are.
         let learned = [
-            ("dt", "text"),
             ("dk.keyword", "keyword"),
             ("dn", "long"),
             ("df", "float"),
@@ -103,14 +103,13 @@ fn document(
 ) -> Value {
     let mut document = json!({ UNIQUE: number });
     for (path, kind) in fields {
-        let is_learned = path.starts_with('d') && !["d", "date"].contains(path);
+        let is_learned = path.starts_with('d') && !["d", "date", "dt"].contains(path);
         if !draw.chance(if is_early && is_learned { 100 } else { 85 }) {
             continue;
         }
         // What is learned is what the first document says: only usual values.
         let value = match (is_learned, *path) {
             (false, _) => occurrence(draw, kind),
-            (true, "dt") => json!(words(draw, 5)),
             (true, "dk.keyword") => json!(super::draw::keyword(draw)),
             (true, "dn") => json!(draw.below(5)),
             (true, "df") => {

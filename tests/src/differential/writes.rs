@@ -359,8 +359,6 @@ fn item(draw: &mut Draw, index: &str, number: usize) -> String {
         let (name, value) = draw.pick(&[
             ("routing", json!("a")),
             ("_routing", json!("a")),
-            ("_type", json!("_doc")),
-            ("_type", json!("doc")),
             ("pipeline", json!("none")),
             ("pipeline", json!("_none")),
             ("require_alias", json!(true)),

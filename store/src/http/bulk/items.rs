@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
+use crate::http::documents::{no_alias, no_data_stream, no_pipeline};
 use crate::index::Outcome;
 
 /// A longer id, in bytes, is refused.
@@ -62,12 +63,64 @@ struct Meta {
     index: Option<String>,
     #[serde(default, rename = "_id")]
     id: Option<Id>,
+    /// Old writers say it of every document, and there is only one.
     #[serde(default)]
-    routing: Option<Value>,
+    _type: Option<String>,
+    #[serde(default)]
+    pipeline: Option<String>,
     #[serde(default)]
     require_alias: Option<bool>,
     #[serde(default)]
+    require_data_stream: Option<bool>,
+    #[serde(default)]
+    list_executed_pipelines: Option<bool>,
+    #[serde(default)]
+    routing: Option<Value>,
+    #[serde(default)]
     dynamic_templates: Option<Value>,
+    #[serde(default)]
+    version: Option<Value>,
+    #[serde(default)]
+    version_type: Option<String>,
+    #[serde(default)]
+    if_seq_no: Option<Value>,
+    #[serde(default)]
+    if_primary_term: Option<Value>,
+    #[serde(default)]
+    retry_on_conflict: Option<Value>,
+    #[serde(default)]
+    op_type: Option<String>,
+}
+
+impl Meta {
+    /// Why an item is refused that asks for what is not there. The others of a bulk are not.
+    fn refused(&self, action: Action, index: &str) -> Option<ApiError> {
+        if self.require_alias == Some(true) {
+            return Some(no_alias(index));
+        }
+        if self.require_data_stream == Some(true) {
+            return Some(no_data_stream(index));
+        }
+        if let Some(name) = self.pipeline.as_ref().filter(|name| *name != "_none") {
+            return Some(no_pipeline(name));
+        }
+        let is_usual =
+            |text: &Option<String>, usual: &str| text.as_ref().is_none_or(|text| text == usual);
+        let unsupported = [
+            ("routing", self.routing.is_some()),
+            ("dynamic_templates", self.dynamic_templates.is_some()),
+            ("version", self.version.is_some()),
+            ("version_type", !is_usual(&self.version_type, "internal")),
+            ("if_seq_no", self.if_seq_no.is_some()),
+            ("if_primary_term", self.if_primary_term.is_some()),
+            ("retry_on_conflict", self.retry_on_conflict.is_some()),
+            ("_type", !is_usual(&self._type, "_doc")),
+            ("op_type", !is_usual(&self.op_type, action.name())),
+            ("list_executed_pipelines", self.list_executed_pipelines == Some(true)),
+        ];
+        let (name, _) = unsupported.into_iter().find(|(_, is_there)| *is_there)?;
+        Some(ApiError::argument(format!("[{name}] is not supported in an action of a bulk")))
+    }
 }
 
 /// A number is an id too.
@@ -183,24 +236,13 @@ fn item(
     source: Range<usize>,
     (index, before): (Option<&str>, Option<&Item>),
 ) -> Result<Item, ApiError> {
-    let refuse = |what: &str| {
-        Err(ApiError::argument(format!("[{what}] is not supported in an action of a bulk")))
-    };
-    if meta.routing.is_some() {
-        return refuse("routing");
-    }
-    if meta.dynamic_templates.is_some() {
-        return refuse("dynamic_templates");
-    }
-    if meta.require_alias == Some(true) {
-        return refuse("require_alias");
-    }
     let index = meta.index.as_deref().or(index).unwrap_or_default();
     // Nearly always the one before.
     let index = match before {
         Some(Item { index: same, .. }) if **same == *index => Arc::clone(same),
         _ => index.into(),
     };
+    let refused = meta.refused(action, &index);
     let given = meta.id.map(|Id(id)| id);
     let mut result = None;
     if index.is_empty() {
@@ -210,6 +252,8 @@ fn item(
             "[update] is not supported: send the whole document with [index]",
         )));
     } else if let Some(problem) = given.as_deref().and_then(|id| wrong_id(id).err()) {
+        result = Some(Err(problem));
+    } else if let Some(problem) = refused {
         result = Some(Err(problem));
     } else if given.is_none() && action == Action::Delete {
         result = Some(Err(ApiError::argument(
