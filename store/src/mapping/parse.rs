@@ -9,6 +9,19 @@ use crate::error::ApiError;
 /// What may stand beside any `type`.
 const COMMON: [&str; 6] = ["type", "fields", "index", "doc_values", "store", "meta"];
 
+/// What Elasticsearch knows beside some types, and does something for.
+const UNSUPPORTED: [&str; 9] = [
+    "copy_to",
+    "fielddata",
+    "index_phrases",
+    "index_prefixes",
+    "locale",
+    "normalizer",
+    "null_value",
+    "script",
+    "search_analyzer",
+];
+
 /// What may stand beside a type, besides that; where it has to be of a value, of which one.
 fn parameters(kind: &str) -> &'static [&'static str] {
     match kind {
@@ -180,9 +193,14 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
     for (name, value) in members {
         let is_known =
             COMMON.contains(&name.as_str()) || parameters(kind_name).contains(&name.as_str());
+        if !is_known && UNSUPPORTED.contains(&name.as_str()) {
+            return Err(refused(&format!(
+                "parameter [{name}] on mapper [{path}] of type [{kind_name}] is not supported by this store"
+            )));
+        }
         if !is_known {
             return Err(refused(&format!(
-                "unknown parameter [{name}] on mapper [{path}] of type [{kind_name}], or it is not supported"
+                "unknown parameter [{name}] on mapper [{path}] of type [{kind_name}]"
             )));
         }
         if !is_usual(name, value) {
