@@ -336,10 +336,25 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// The number at which we are, as it is written, where that is a whole one.
-    fn whole_literal(&mut self) -> Option<String> {
+    /// The number at which we are, as it is written.
+    fn literal(&mut self) -> Option<&str> {
         let text = self.document.body.get(self.document.source.clone())?;
-        beyond(self.literals.nth(text, self.numbers)?)
+        self.literals.nth(text, self.numbers)
+    }
+
+    /// The same, where it is a whole one.
+    fn whole_literal(&mut self) -> Option<String> {
+        beyond(self.literal()?)
+    }
+
+    /// Whether numbers are texts where we are, which stay as they are written.
+    fn keeps_text(at: At<'a>) -> bool {
+        let At::Node(node) = at else { return false };
+        node.field().is_some_and(|field| {
+            let is_text =
+                |kind: &FieldKind| matches!(kind, FieldKind::Keyword { .. } | FieldKind::Text);
+            is_text(&field.kind) && field.subfields.iter().all(|(_, below)| is_text(&below.kind))
+        })
     }
 }
 

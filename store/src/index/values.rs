@@ -57,7 +57,9 @@ pub fn leaf(field: &MappedField, given: &Given<'_>) -> Result<Option<Leaf>, Stri
     match &field.kind {
         FieldKind::Keyword { ignore_above } => keyword(*ignore_above, given),
         FieldKind::Text => Ok(Some(text(given))),
-        FieldKind::Long => precision.long(long(given)?).map(|number| Some(Leaf::Long(number))),
+        FieldKind::Long => {
+            precision.long(long(given, precision)?).map(|number| Some(Leaf::Long(number)))
+        }
         FieldKind::Double => {
             precision.double(double(given)?).map(|number| Some(Leaf::Double(number)))
         }
@@ -89,7 +91,7 @@ fn text(given: &Given<'_>) -> Leaf {
     }
 }
 
-fn long(given: &Given<'_>) -> Result<i64, String> {
+fn long(given: &Given<'_>, precision: Precision) -> Result<i64, String> {
     let number = match given {
         Given::Long(number) => return Ok(*number),
         Given::Beyond(number) | Given::Huge(number) => {
@@ -100,7 +102,12 @@ fn long(given: &Given<'_>) -> Result<i64, String> {
             if let Ok(number) = text.parse::<i64>() {
                 return Ok(number);
             }
-            text.parse::<f64>().map_err(|_| format!("For input string: \"{text}\""))?
+            // Elasticsearch reads those of few bits as doubles first.
+            let digits = match precision {
+                Precision::Within(..) => double_digits(text),
+                _ => text,
+            };
+            digits.parse::<f64>().map_err(|_| format!("For input string: \"{text}\""))?
         }
         Given::Boolean(_) => return Err("Current token is not numeric".to_owned()),
     };
@@ -109,6 +116,12 @@ fn long(given: &Given<'_>) -> Result<i64, String> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked; fractions are cut")]
     Ok(number as i64)
+}
+
+/// Java takes spaces around a number, and a letter for its type behind it.
+fn double_digits(text: &str) -> &str {
+    let digits = text.trim();
+    digits.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(digits)
 }
 
 fn double(given: &Given<'_>) -> Result<f64, String> {
@@ -120,10 +133,7 @@ fn double(given: &Given<'_>) -> Result<f64, String> {
         }
         Given::Double(number) => *number,
         Given::Text(text, _) => {
-            // Java takes spaces around a number, and a letter for its type behind it.
-            let digits = text.trim();
-            let digits = digits.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(digits);
-            digits.parse().map_err(|_| format!("For input string: \"{text}\""))?
+            double_digits(text).parse().map_err(|_| format!("For input string: \"{text}\""))?
         }
         Given::Boolean(_) => return Err("Current token is not numeric".to_owned()),
     };
@@ -156,13 +166,37 @@ fn date(given: &Given<'_>, precision: Precision) -> Result<DateTime, String> {
             {
                 return kept(date, precision);
             }
-            text.parse().ok()
+            return match epoch_nanoseconds(text) {
+                Some(count) => kept(DateTime::from_timestamp_nanos(count), precision),
+                None => Err(refused(text)),
+            };
+        }
+        Given::Double(number) if number.fract() != 0.0 || *number == 0.0 => {
+            return match epoch_nanoseconds(&number.to_string()) {
+                Some(count) => kept(DateTime::from_timestamp_nanos(count), precision),
+                None => Err(refused(&given.text())),
+            };
         }
         Given::Beyond(_) | Given::Double(_) | Given::Huge(_) | Given::Boolean(_) => None,
     };
     let millis = millis.filter(|millis| millis.checked_mul(1_000_000).is_some());
     let date = millis.map(DateTime::from_timestamp_millis).ok_or_else(|| refused(&given.text()))?;
     kept(date, precision)
+}
+
+/// `epoch_millis`: milliseconds since 1970, with up to six digits of a fraction.
+fn epoch_nanoseconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_digits(whole.strip_prefix('-').unwrap_or(whole))
+        || !is_digits(fraction)
+        || fraction.len() > 6
+    {
+        return None;
+    }
+    let nanoseconds: i64 = format!("{fraction:0<6}").parse().ok()?;
+    let signed = if whole.starts_with('-') { -nanoseconds } else { nanoseconds };
+    whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(signed)
 }
 
 /// A date as its type keeps it: those with nanoseconds begin in 1970.

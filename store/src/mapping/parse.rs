@@ -96,7 +96,12 @@ impl Mapping {
                 }
             }
             if name != "properties" {
-                self.printed.insert(name.clone(), value.clone());
+                // As Elasticsearch prints it.
+                let printed = match value {
+                    Value::Bool(flag) if name == "dynamic" => Value::from(flag.to_string()),
+                    value => value.clone(),
+                };
+                self.printed.insert(name.clone(), printed);
             }
         }
         Ok(())
@@ -127,8 +132,10 @@ impl Mapping {
             }
             if !is_object {
                 self.insert(&path, declared)?;
-            } else if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false))
-            {
+                continue;
+            }
+            check_object(&path, declared)?;
+            if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false)) {
                 self.object(&path).is_opaque = true;
             } else if let Some(properties) = declared.get("properties") {
                 self.merge_properties(&path, properties, depth + 1)?;
@@ -145,6 +152,27 @@ impl Mapping {
         path.split('.')
             .fold(&mut self.root, |node, name| node.children.entry(name.into()).or_default())
     }
+}
+
+/// Refuses what an object cannot have beside its properties.
+fn check_object(path: &str, declared: &Value) -> Result<(), ApiError> {
+    for (name, value) in declared.as_object().into_iter().flatten() {
+        match (name.as_str(), value) {
+            ("type" | "properties" | "enabled", _) => {}
+            ("dynamic", value) if *value == Value::Bool(true) || value == "true" => {}
+            ("dynamic" | "subobjects", _) => {
+                return Err(refused(&format!(
+                    "[{name}] of the object [{path}] is not supported by this store"
+                )));
+            }
+            (name, value) => {
+                return Err(refused(&format!(
+                    "Mapping definition for [{path}] has unsupported parameters:  [{name} : {value}]"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether documents are kept as they came.

@@ -118,13 +118,19 @@ impl<'a> Builder<'a> {
 
     fn boolean(&self, query: &Bool, boost: f32) -> Result<Option<Built>, ApiError> {
         let mut clauses: Vec<(Occur, Built)> = Vec::new();
+        let mut is_possible = true;
         for must in &query.must {
-            let Some(built) = self.build(must)? else { return Ok(None) };
-            clauses.push((Occur::Must, built));
+            match self.build(must)? {
+                Some(built) => clauses.push((Occur::Must, built)),
+                // What is wrong with others is told all the same.
+                None => is_possible = false,
+            }
         }
         for filter in &query.filter {
-            let Some(built) = self.build(filter)? else { return Ok(None) };
-            clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(built, 0.0))));
+            match self.build(filter)? {
+                Some(built) => clauses.push((Occur::Must, constant(built, 0.0))),
+                None => is_possible = false,
+            }
         }
         let is_alone = query.must.is_empty() && query.filter.is_empty();
         let mut possible = 0;
@@ -135,15 +141,16 @@ impl<'a> Builder<'a> {
             }
         }
         let usual = usize::from(is_alone && !query.should.is_empty());
-        let wanted = query.minimum.map_or(usual, |minimum| minimum.of(query.should.len()));
-        if wanted > possible {
-            return Ok(None);
-        }
+        let minimum = query.minimum.filter(|_| !query.should.is_empty());
+        let wanted = minimum.map_or(usual, |minimum| minimum.of(query.should.len()));
         let has_positive = !clauses.is_empty();
         for must_not in &query.must_not {
             if let Some(built) = self.build(must_not)? {
                 clauses.push((Occur::MustNot, built));
             }
+        }
+        if wanted > possible || !is_possible {
+            return Ok(None);
         }
         if !has_positive {
             // Everything but what must not be; its score is 0 as it comes from no query, or 1.

@@ -184,13 +184,24 @@ impl DateFormat {
         match self {
             Self::Optional => format!("{moment:.3}"),
             Self::OptionalNanos => iso(moment),
-            Self::EpochMillis => moment.as_millisecond().to_string(),
+            Self::EpochMillis => epoch_millis(moment),
             Self::EpochSecond => moment.as_second().to_string(),
             Self::Pattern(format, _) => {
                 moment.to_zoned_datetime(TimeZone::UTC).strftime(format).to_string()
             }
         }
     }
+}
+
+/// Milliseconds since 1970, with a fraction where there is one.
+fn epoch_millis(moment: Timestamp) -> String {
+    let nanoseconds = moment.as_nanosecond().rem_euclid(1_000_000);
+    let milliseconds = moment.as_nanosecond().div_euclid(1_000_000);
+    if nanoseconds == 0 || milliseconds < 0 {
+        return moment.as_millisecond().to_string();
+    }
+    let fraction = format!("{nanoseconds:06}");
+    format!("{milliseconds}.{}", fraction.trim_end_matches('0'))
 }
 
 /// As Elasticsearch prints dates: three digits after the second, more where they are not 0.

@@ -40,11 +40,13 @@ impl Builder<'_> {
     ) -> Result<Option<Built>, ApiError> {
         let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(parts.len());
         let (mut musts, mut shoulds, mut possible) = (0, 0, 0);
+        let mut is_possible = true;
         for (role, node) in parts {
             let built = self.node(query, node)?;
             shoulds += usize::from(*role == Role::Should);
             match (role, built) {
-                (Role::Must, None) => return Ok(None),
+                // What is wrong with others is told all the same.
+                (Role::Must, None) => is_possible = false,
                 (Role::Must, Some(built)) => {
                     musts += 1;
                     clauses.push((Occur::Must, built));
@@ -59,7 +61,7 @@ impl Builder<'_> {
         }
         let usual = usize::from(musts == 0 && shoulds > 0);
         let wanted = minimum.map_or(usual, |minimum| minimum.of(shoulds));
-        if wanted > possible {
+        if wanted > possible || !is_possible {
             return Ok(None);
         }
         if musts + shoulds == 0 {
@@ -97,6 +99,10 @@ impl Builder<'_> {
         Ok(match found.len() {
             0 => None,
             1 => found.pop(),
+            // The best of phrases counts in either language.
+            _ if query.adds && !matches!(leaf.what, What::Phrase(..)) => {
+                Some(Box::new(DisjunctionMaxQuery::with_tie_breaker(found, 1.0)))
+            }
             _ => Some(Box::new(DisjunctionMaxQuery::new(found))),
         })
     }
@@ -113,8 +119,7 @@ impl Builder<'_> {
             if name.contains('*') {
                 let places = self.index.places_matching(name).into_iter();
                 let places = places.filter(|(_, place)| place.kind != FieldKind::Unsearchable);
-                let lenient = query.lenient || name == "*";
-                fields.extend(places.map(|(path, _)| (path, lenient, boost)));
+                fields.extend(places.map(|(path, _)| (path, query.lenient, boost)));
             } else {
                 fields.push((name.to_owned(), query.lenient, boost));
             }

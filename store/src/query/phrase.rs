@@ -10,7 +10,7 @@ use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED};
 
 use super::sloppy::Sloppy;
-use super::statistics::{Known, weight};
+use super::statistics::{Known, has_lengths, weight};
 
 /// Documents in which words stand in their places, or near them.
 #[derive(Debug, Clone)]
@@ -49,7 +49,11 @@ impl Prepared {
     /// The documents of a segment, with their scores.
     fn found(&self, segment: &SegmentReader) -> tantivy::Result<Vec<(DocId, Score)>> {
         let Some((_, first)) = self.phrase.words.first() else { return Ok(Vec::new()) };
-        let lengths = segment.get_fieldnorms_reader(first.field())?;
+        let lengths = if has_lengths(segment.schema(), first.field()) {
+            segment.get_fieldnorms_reader(first.field())?
+        } else {
+            FieldNormReader::constant(segment.max_doc(), 1)
+        };
         let index = segment.inverted_index(first.field())?;
         let mut words = Vec::with_capacity(self.phrase.words.len());
         for (_, word) in &self.phrase.words {

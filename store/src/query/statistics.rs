@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::Searcher;
 use tantivy::query::{Bm25StatisticsProvider, EnableScoring, Query, TermQuery, Weight};
-use tantivy::schema::{Field, Term};
+use tantivy::schema::{Field, Schema, Term};
 
 /// BM25's saturation, and how much lengths count, as in Elasticsearch.
 const K1: f32 = 1.2;
@@ -30,12 +30,21 @@ impl Known {
 /// How many documents have words in a field.
 fn having(searcher: &Searcher, field: Field) -> tantivy::Result<u64> {
     let mut documents = 0;
+    // Of texts that were mapped later nobody knows how long they are in which document.
+    if !has_lengths(searcher.schema(), field) {
+        return Ok(searcher.segment_readers().iter().map(|one| u64::from(one.max_doc())).sum());
+    }
     for segment in searcher.segment_readers() {
         let lengths = segment.get_fieldnorms_reader(field)?;
         let of_segment = 0..segment.max_doc();
         documents += of_segment.filter(|one| lengths.fieldnorm_id(*one) > 0).count() as u64;
     }
     Ok(documents)
+}
+
+/// Whether it is known how long a field is in each document.
+pub(super) fn has_lengths(schema: &Schema, field: Field) -> bool {
+    schema.get_field_entry(field).has_fieldnorms()
 }
 
 /// The statistics of a field.

@@ -206,7 +206,7 @@ pub(super) fn long(value: &Value) -> Result<Option<i64>, ApiError> {
 pub(super) fn boolean(value: &Value) -> Result<bool, ApiError> {
     match text(value).as_str() {
         "true" => Ok(true),
-        "false" | "" => Ok(false),
+        "false" => Ok(false),
         other => {
             Err(misfit(format!("Can't parse boolean value [{other}], expected [true] or [false]")))
         }
@@ -219,11 +219,6 @@ pub(super) fn flags_between(range: &Range) -> Result<Vec<bool>, ApiError> {
     let fits = |order: Ordering, wanted: Ordering, included: bool| {
         order == wanted || (included && order == Ordering::Equal)
     };
-    for edge in [&range.from, &range.to].into_iter().flatten() {
-        if text(&edge.value).is_empty() {
-            return Err(misfit("Can't parse boolean value [], expected [true] or [false]"));
-        }
-    }
     if let Some(Edge { value, included }) = &range.from {
         let from = boolean(value)?;
         flags.retain(|flag| fits(flag.cmp(&from), Ordering::Greater, *included));
@@ -317,18 +312,16 @@ fn longs(place: &Place, range: &Range) -> Result<Option<Bounds>, ApiError> {
     Ok((first <= last).then(|| (term(first), term(last))))
 }
 
+fn has_number(range: &Range) -> bool {
+    [&range.from, &range.to].into_iter().flatten().any(|edge| edge.value.is_number())
+}
+
 fn dates(place: &Place, range: &Range, view: &Viewpoint) -> Result<Option<Bounds>, ApiError> {
     let formats = match &range.format {
         Some(format) => Dates::parse(format)
             .map_err(|reason| shard_failure("illegal_argument_exception", reason))?,
         // As in Elasticsearch, a number on one side makes one of the other.
-        None if [&range.from, &range.to]
-            .into_iter()
-            .flatten()
-            .any(|edge| edge.value.is_number()) =>
-        {
-            Dates::epoch_millis()
-        }
+        None if has_number(range) => Dates::epoch_millis(),
         None if place.precision == Precision::Full => Dates::nanos(),
         None => Dates::default(),
     };

@@ -80,20 +80,27 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
             }
         });
     }
-    match (found, field.unmapped_type.as_deref()) {
-        (Some(class), _) => Ok(class),
-        (None, Some("keyword" | "wildcard" | "constant_keyword")) => Ok(Class::Text),
-        (None, Some("date")) => Ok(Class::Date),
-        (None, Some("date_nanos")) => Ok(Class::DateNanos),
-        (None, Some("boolean")) => Ok(Class::Boolean),
-        (None, Some("ip")) => Ok(Class::Ip),
-        (None, Some("double" | "scaled_float")) => Ok(Class::Double),
-        (None, Some("float" | "half_float")) => Ok(Class::Float),
-        (None, Some("long")) => Ok(Class::Long),
-        (None, Some("integer" | "short" | "byte")) => Ok(Class::Integer),
-        (None, Some(other)) => Err(illegal(format!("No mapper found for type [{other}]"))),
-        (None, None) if view.is_empty() => Ok(Class::Long),
-        (None, None) => Err(shard_failure(
+    match found {
+        Some(class) => Ok(class),
+        None => unmapped(name, field.unmapped_type.as_deref(), view),
+    }
+}
+
+/// What a field is that none of the indices has.
+fn unmapped(name: &str, wanted: Option<&str>, view: &View) -> Result<Class, ApiError> {
+    match wanted {
+        Some("keyword" | "wildcard" | "constant_keyword") => Ok(Class::Text),
+        Some("date") => Ok(Class::Date),
+        Some("date_nanos") => Ok(Class::DateNanos),
+        Some("boolean") => Ok(Class::Boolean),
+        Some("ip") => Ok(Class::Ip),
+        Some("double" | "scaled_float") => Ok(Class::Double),
+        Some("float" | "half_float") => Ok(Class::Float),
+        Some("long") => Ok(Class::Long),
+        Some("integer" | "short" | "byte") => Ok(Class::Integer),
+        Some(other) => Err(illegal(format!("No mapper found for type [{other}]"))),
+        None if view.is_empty() => Ok(Class::Long),
+        None => Err(shard_failure(
             "query_shard_exception",
             format!("No mapping found for [{name}] in order to sort on"),
         )),
@@ -111,12 +118,11 @@ fn missing(class: Class, value: &Value, moment: &Viewpoint) -> Result<Rank, ApiE
     };
     let bits = |bits: u64| Rank::Number(u128::from(bits));
     Ok(match class {
-        Class::Long | Class::Integer => bits(whole()?.to_u64()),
+        Class::Long | Class::Integer | Class::DateNanos => bits(whole()?.to_u64()),
         Class::Boolean => {
             bits(u64::try_from(whole()?).map_or(0, |number| number.saturating_add(1)))
         }
         Class::Date => bits(whole()?.saturating_mul(MILLISECOND).to_u64()),
-        Class::DateNanos => bits(whole()?.to_u64()),
         _ => rank(class, value, None, moment)?,
     })
 }

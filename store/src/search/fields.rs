@@ -171,7 +171,7 @@ impl Gathering<'_> {
     fn sorted(mut self) -> Shown {
         for Found { path, pattern, mut values } in self.found {
             if pattern.from == From::Columns {
-                values.sort_by(|(one, _), (other, _)| order(one).cmp(&order(other)));
+                values.sort_by_key(|(leaf, _)| order(leaf));
                 if values.iter().all(|(leaf, _)| is_set(leaf)) {
                     values.dedup_by(|(_, one), (_, other)| one == other);
                 }
@@ -233,8 +233,7 @@ fn shown(field: &MappedField, leaf: &Leaf, value: &Value, pattern: &FieldPattern
         Leaf::Long(number) => json!(number),
         #[expect(clippy::cast_possible_truncation, reason = "it has no more digits")]
         Leaf::Double(number) => match (pattern.from, field.precision) {
-            (From::Source, Precision::Float | Precision::Half) => float(*number as f32),
-            (From::Columns, Precision::Half) => float(*number as f32),
+            (From::Source, Precision::Float) | (_, Precision::Half) => float(*number as f32),
             _ => json!(number),
         },
         Leaf::Boolean(flag) => json!(flag),

@@ -266,9 +266,9 @@ impl Ranker {
             Rank::Text(None) if missing_first == self.is_descending => u128::MAX,
             Rank::Text(None) => 0,
             Rank::Text(Some(text)) => match &self.values {
-                Values::Text(column) => place_of(column, text)?,
-                // All are missing here, and stand as this one would.
-                _ => 1,
+                Values::Text(column) => place_of(column, text, self.missing_text.as_deref())?,
+                // All are missing here.
+                _ => between(text, self.missing_text.as_deref()),
             },
         })
     }
@@ -300,7 +300,7 @@ impl Ranker {
                     .map(|value| u128::from(conversion.apply(value))),
             ),
             Values::Text(column) => {
-                best(&mut column.term_ords(document).map(|place| u128::from(place) * 2 + 1))
+                best(&mut column.term_ords(document).map(|place| u128::from(place) * 4 + 3))
             }
             Values::Ip(column) => best(&mut column.values_for_doc(document).map(u128::from)),
         };
@@ -314,9 +314,9 @@ impl Ranker {
     pub fn rank(&self, key: u128) -> tantivy::Result<Rank> {
         let bits = self.turned(key);
         Ok(match &self.values {
-            Values::Text(column) if bits % 2 == 1 && bits != u128::MAX => {
+            Values::Text(column) if bits % 4 == 3 && bits != u128::MAX => {
                 let mut text = String::new();
-                column.ord_to_str(u64::try_from(bits / 2).unwrap_or(u64::MAX), &mut text)?;
+                column.ord_to_str(u64::try_from(bits / 4).unwrap_or(u64::MAX), &mut text)?;
                 Rank::Text(Some(text.into()))
             }
             Values::Text(_) => Rank::Text(self.missing_text.clone()),
@@ -343,15 +343,25 @@ impl Ranker {
     }
 }
 
-/// Between which strings of a segment one is: odd numbers are strings, even ones between them.
-fn place_of(column: &StrColumn, text: &str) -> tantivy::Result<u128> {
+/// Where a string is among those of a segment: these are at every fourth number, and others between them.
+fn place_of(column: &StrColumn, text: &str, missing: Option<&str>) -> tantivy::Result<u128> {
     let dictionary = column.dictionary();
     if let Some(place) = dictionary.term_ord(text.as_bytes())? {
-        return Ok(u128::from(place) * 2 + 1);
+        return Ok(u128::from(place) * 4 + 3);
     }
     let mut after = dictionary.range().ge(text.as_bytes()).into_stream()?;
     let next = if after.advance() { after.term_ord() } else { dictionary.num_terms() as u64 };
-    Ok(u128::from(next) * 2)
+    Ok(u128::from(next) * 4 + between(text, missing))
+}
+
+/// Where a string is that is between two of a segment, before or behind the one that stands for missing
+/// ones: that may be there, too.
+fn between(text: &str, missing: Option<&str>) -> u128 {
+    match missing.map(|missing| text.cmp(missing)) {
+        Some(Ordering::Less) => 0,
+        Some(Ordering::Equal) | None => 1,
+        Some(Ordering::Greater) => 2,
+    }
 }
 
 fn conversion(class: Class, kind: ColumnType) -> Conversion {

@@ -316,7 +316,11 @@ impl<'a> Search<'a> {
             index: index.name().to_owned(),
             id: id.filter(|_| !self.request.hides_ids),
             score,
-            ignored: ignored_in(searcher, address)?,
+            ignored: if self.request.hides_ids {
+                Vec::new()
+            } else {
+                ignored_in(searcher, address)?
+            },
             source,
             fields: values.fields,
             ignored_field_values: values.ignored,

@@ -167,6 +167,8 @@ pub fn occurrence(draw: &mut Draw, kind: &str) -> Value {
         85..=86 => json!([]),
         87 => json!([null]),
         88 => draw.written(&ODD),
-        _ => (0..1 + draw.below(3)).map(|_| value(draw, kind)).collect(),
+        // Phrases with `~` may reach over the border of two texts in the store.
+        _ if kind == "text" => json!([words(draw, 8)]),
+        _ => (0..=draw.below(3)).map(|_| value(draw, kind)).collect(),
     }
 }

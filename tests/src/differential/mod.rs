@@ -98,7 +98,7 @@ fn drawn(draw: &mut Draw, kinds: &[(&'static str, usize)]) -> &'static str {
         }
         at -= share;
     }
-    unreachable!("a number below the sum of the shares")
+    panic!("there are no kinds")
 }
 
 impl Pair {
@@ -199,11 +199,10 @@ fn ask(pair: &Pair, case: &Case, report: &mut Report) {
             }
             let last = requests.first().expect("a request");
             let (verdict, request) = first.unwrap_or((Verdict::Agrees, last));
-            let before: String = requests
-                .iter()
-                .take_while(|one| !std::ptr::eq(*one, request))
-                .map(|one| format!("\n      after {} {} {}", one.method, one.path, one.body))
-                .collect();
+            let mut before = String::new();
+            for one in requests.iter().take_while(|one| !std::ptr::eq(*one, request)) {
+                before += &["\n      after", one.method.as_str(), &one.path, &one.body].join(" ");
+            }
             report.add(case.kind, &verdict, request, &before);
         }
         Steps::Pages(walk) => {

@@ -44,7 +44,7 @@ impl Asking<'_> {
                 json!({ "match_all": { "boost": 2.5 } }),
             ]),
             21..=23 => self.query_string(draw),
-            24 => self.simple_query_string(draw),
+            24 => Self::simple_query_string(draw),
             25 => self.unusual(draw),
             26..=31 => self.boolean(draw, depth),
             _ => {
@@ -62,7 +62,7 @@ impl Asking<'_> {
     }
 
     /// A value to ask for: one that fits, mostly.
-    fn asked(&self, draw: &mut Draw, field: &Field) -> Value {
+    fn asked(draw: &mut Draw, field: &Field) -> Value {
         match draw.below(20) {
             0 => value(draw, "keyword"),
             1 => value(draw, "long"),
@@ -82,7 +82,7 @@ impl Asking<'_> {
             return json!({ "term": { "_index": draw.pick(&[self.indices[0].as_str(), "none", "*-1"]) } });
         }
         let field = self.field(draw);
-        let value = self.asked(draw, &field);
+        let value = Self::asked(draw, &field);
         match draw.below(6) {
             0 => json!({ "term": { field.path: { "value": value, "case_insensitive": true } } }),
             1 => json!({ "term": { field.path: { "value": value } } }),
@@ -97,7 +97,7 @@ impl Asking<'_> {
         let field = self.field(draw);
         let most = if draw.chance(10) { 25 } else { 4 };
         let count = draw.below(most);
-        let values: Vec<Value> = (0..count).map(|_| self.asked(draw, &field)).collect();
+        let values: Vec<Value> = (0..count).map(|_| Self::asked(draw, &field)).collect();
         json!({ "terms": { field.path: values } })
     }
 
@@ -128,7 +128,7 @@ impl Asking<'_> {
                     "2026-01-01T10:00:00.123456789",
                 ]));
             }
-            if is_date { date(draw) } else { self.asked(draw, &field) }
+            if is_date { date(draw) } else { Self::asked(draw, &field) }
         };
         if draw.chance(75) {
             range.insert(draw.pick(&["gt", "gte"]).to_owned(), edge(draw));
@@ -159,7 +159,7 @@ impl Asking<'_> {
     fn matching(&self, draw: &mut Draw) -> Value {
         let field = if draw.chance(60) { self.field_of(draw, &["text"]) } else { self.field(draw) };
         let value =
-            if field.kind == "text" { json!(words(draw, 4)) } else { self.asked(draw, &field) };
+            if field.kind == "text" { json!(words(draw, 4)) } else { Self::asked(draw, &field) };
         match draw.below(5) {
             0 => {
                 json!({ "match": { field.path: { "query": value, "operator": draw.pick(&["and", "or", "AND"]) } } })
@@ -175,7 +175,7 @@ impl Asking<'_> {
     fn phrase(&self, draw: &mut Draw) -> Value {
         let field = if draw.chance(80) { self.field_of(draw, &["text"]) } else { self.field(draw) };
         let value =
-            if field.kind == "text" { json!(words(draw, 3)) } else { self.asked(draw, &field) };
+            if field.kind == "text" { json!(words(draw, 3)) } else { Self::asked(draw, &field) };
         if draw.chance(50) {
             return json!({ "match_phrase": { field.path: { "query": value, "slop": draw.below(5) } } });
         }
@@ -220,9 +220,7 @@ impl Asking<'_> {
 
     fn query_string(&self, draw: &mut Draw) -> Value {
         let mut query = json!({ "query": text(self, draw, 3) });
-        if draw.chance(40) {
-            query["default_field"] = json!(self.field_of(draw, &["text", "keyword"]).path);
-        }
+        query["default_field"] = json!(self.field_of(draw, &["text", "keyword"]).path);
         if draw.chance(25) {
             query["default_operator"] = draw.pick(&[json!("AND"), json!("or")]);
         }
@@ -241,7 +239,7 @@ impl Asking<'_> {
         json!({ "query_string": query })
     }
 
-    fn simple_query_string(&self, draw: &mut Draw) -> Value {
+    fn simple_query_string(draw: &mut Draw) -> Value {
         let part = |draw: &mut Draw| match draw.below(5) {
             0 => format!("\"{}\"", words(draw, 2)),
             1 => format!("{}*", words(draw, 1).chars().take(2).collect::<String>()),
@@ -250,7 +248,7 @@ impl Asking<'_> {
             _ => words(draw, 2),
         };
         let joint = draw.pick(&[" ", " + ", " | "]);
-        let text = (0..1 + draw.below(3)).map(|_| part(draw)).collect::<Vec<_>>().join(joint);
+        let text = (0..=draw.below(3)).map(|_| part(draw)).collect::<Vec<_>>().join(joint);
         let mut query = json!({ "query": text, "fields": draw.pick(&[json!(["t"]), json!(["t", "dt"]), json!(["t^3", "k"])]) });
         if draw.chance(40) {
             query["default_operator"] = json!(draw.pick(&["and", "or"]));

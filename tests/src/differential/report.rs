@@ -74,10 +74,10 @@ fn curl(request: &Request) -> String {
     let mut line = format!("curl -X{} \"$URL\"/{}", request.method, quoted(&request.path));
     if !request.body.is_empty() {
         let kind = if request.path.contains("_bulk") { "x-ndjson" } else { "json" };
-        line += &format!(
-            " -H 'Content-Type: application/{kind}' --data-binary {}",
-            quoted(&request.body)
-        );
+        line += " -H 'Content-Type: application/";
+        line += kind;
+        line += "' --data-binary ";
+        line += &quoted(&request.body);
     }
     line
 }

@@ -50,25 +50,7 @@ impl Scene {
             ("db", "boolean"),
             ("dd", "date"),
         ];
-        let mut properties = Map::new();
-        for (path, kind) in declared {
-            let mut mapping = json!({ "type": kind });
-            if kind == "scaled_float" {
-                mapping["scaling_factor"] = json!(100);
-            }
-            if path == "t" {
-                mapping["fields"] = json!({ "raw": { "type": "keyword", "ignore_above": 20 } });
-            }
-            match path.split_once('.') {
-                None => drop(properties.insert(path.to_owned(), mapping)),
-                Some((object, name)) => {
-                    let object =
-                        properties.entry(object).or_insert_with(|| json!({ "properties": {} }));
-                    object["properties"][name] = mapping;
-                }
-            }
-        }
-        properties.insert(UNIQUE.to_owned(), json!({ "type": "long" }));
+        let properties = properties(&declared);
         let mut settings = json!({ "number_of_shards": 1, "number_of_replicas": 0 });
         if draw.chance(50) {
             settings["index.mapping.ignore_malformed"] = json!(true);
@@ -94,6 +76,27 @@ impl Scene {
         let settings = json!({ "settings": settings, "mappings": { "properties": properties } });
         Self { indices, fields, settings, bulks }
     }
+}
+
+/// The mapping of fields with their types.
+fn properties(declared: &[(&'static str, &'static str)]) -> Map<String, Value> {
+    let mut properties = Map::new();
+    for &(path, kind) in declared {
+        let mut mapping = json!({ "type": kind });
+        if path == "t" {
+            mapping["fields"] = json!({ "raw": { "type": "keyword", "ignore_above": 20 } });
+        }
+        match path.split_once('.') {
+            None => drop(properties.insert(path.to_owned(), mapping)),
+            Some((object, name)) => {
+                let object =
+                    properties.entry(object).or_insert_with(|| json!({ "properties": {} }));
+                object["properties"][name] = mapping;
+            }
+        }
+    }
+    properties.insert(UNIQUE.to_owned(), json!({ "type": "long" }));
+    properties
 }
 
 fn document(

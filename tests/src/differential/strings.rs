@@ -6,7 +6,7 @@ use super::queries::Asking;
 /// Some parts, with whatever stands between and before them.
 pub fn text(asking: &Asking<'_>, draw: &mut Draw, depth: usize) -> String {
     let mut text = String::new();
-    for number in 0..1 + draw.below(4) {
+    for number in 0..=draw.below(4) {
         if number > 0 {
             text.push_str(draw.pick(&[" ", " ", " AND ", " OR ", " && ", " || ", "  "]));
         }

@@ -12,23 +12,16 @@ pub fn write(draw: &mut Draw, index: &str) -> Vec<Request> {
     if draw.chance(60) {
         steps.push(Request::json(Method::PUT, index, &made(draw)));
     }
-    match draw.below(10) {
-        0..=4 => {
-            let document = document(draw);
-            let method = draw.pick(&[Method::PUT, Method::POST]);
-            steps.push(Request {
-                method,
-                path: format!("{index}/_doc/1{}", parameters(draw)),
-                body: document,
-            });
-        }
-        _ => {
-            let lines: String =
-                (0..1 + draw.below(3)).map(|number| item(draw, index, number)).collect();
-            let path = draw.pick(&[format!("{index}/_bulk"), "_bulk".to_owned()]);
-            let path = format!("{path}{}", bulk_parameters(draw));
-            steps.push(Request { method: Method::POST, path, body: lines });
-        }
+    if draw.chance(50) {
+        let document = document(draw);
+        let method = draw.pick(&[Method::PUT, Method::POST]);
+        let path = format!("{index}/_doc/1{}", parameters(draw));
+        steps.push(Request { method, path, body: document });
+    } else {
+        let lines: String = (0..=draw.below(3)).map(|number| item(draw, index, number)).collect();
+        let path = draw.pick(&[format!("{index}/_bulk"), "_bulk".to_owned()]);
+        let path = format!("{path}{}", bulk_parameters(draw));
+        steps.push(Request { method: Method::POST, path, body: lines });
     }
     // One document must not keep others from being found.
     steps.push(Request {
@@ -83,7 +76,6 @@ pub fn path(draw: &mut Draw, index: &str) -> Request {
         "_unknown",
         "_search/template",
         "_resolve/index/*",
-        "_all",
         "_alias",
         "_analyze",
         "INDEX/_update/1",
@@ -102,7 +94,43 @@ pub fn path(draw: &mut Draw, index: &str) -> Request {
         "UPPER/_search",
         "a,none/_search",
     ]);
+    // A write into the scene would be seen here at once, and there after a refresh.
+    let is_write = path.contains("_doc/") || path.contains("_update") || path.contains("_delete");
+    let (method, body) = if is_write { (Method::GET, "") } else { (method, body) };
     Request { method, path: path.replace("INDEX", index), body: body.to_owned() }
+}
+
+/// Types that a field may be of, some of which only Elasticsearch has.
+const TYPES: &str = r#"["long", "integer", "byte", "short", "double", "float", "half_float", "boolean", "date", "date_nanos",
+"ip", "keyword", "text", "unsigned_long", "geo_point", "nested", "flattened", "object", "alias", "binary"]"#;
+
+/// What may stand beside a type.
+const BESIDE: &str = r#"[["null_value", "1"], ["coerce", false], ["store", true], ["index", false],
+["doc_values", false], ["copy_to", "y"], ["format", "yyyy-MM-dd"], ["format", "epoch_second"], ["ignore_above", 3], ["enabled", false],
+["fields", {"y": {"type": "keyword"}}], ["dynamic", "strict"], ["dynamic", false], ["boost", 2], ["unknown", 1],
+["analyzer", "whitespace"], ["normalizer", "lowercase"], ["meta", {"a": "b"}], ["similarity", "boolean"]]"#;
+
+/// What may stand in a mapping.
+const IN_MAPPING: &str = r#"[["_source", {"enabled": false}], ["_source", {"excludes": ["x"]}], ["_source", {"mode": "synthetic"}],
+["_source", {"enabled": true}], ["dynamic", "strict"], ["dynamic", false], ["dynamic", "runtime"], ["date_detection", false],
+["numeric_detection", true], ["_routing", {"required": true}], ["_meta", {"a": 1}], ["runtime", {"r": {"type": "long"}}],
+["unknown", 1], ["dynamic_date_formats", ["yyyy"]], ["_field_names", {"enabled": false}],
+["dynamic_templates", [{"all": {"match": "*", "mapping": {"type": "keyword"}}}]]]"#;
+
+/// What may stand beside a mapping.
+const IN_INDEX: &str = r#"[["aliases", {}], ["aliases", {"other": {}}], ["unknown", {}], ["settings", {"number_of_shards": 2}],
+["settings", {"unknown": 1}], ["settings", {"index.sort.field": "x"}]]"#;
+
+/// One of a list in JSON.
+fn one_of(draw: &mut Draw, list: &str) -> Value {
+    let list: Vec<Value> = serde_json::from_str(list).expect("a list");
+    draw.pick(&list)
+}
+
+/// A name and a value, of a list of such.
+fn named(draw: &mut Draw, list: &str) -> (String, Value) {
+    let pair = one_of(draw, list);
+    (pair[0].as_str().expect("a name").to_owned(), pair[1].clone())
 }
 
 fn made(draw: &mut Draw) -> Value {
@@ -110,191 +138,125 @@ fn made(draw: &mut Draw) -> Value {
     if draw.chance(30) {
         settings["index.mapping.ignore_malformed"] = json!(true);
     }
-    let kind = draw.pick(&[
-        "long",
-        "integer",
-        "byte",
-        "short",
-        "double",
-        "float",
-        "half_float",
-        "boolean",
-        "date",
-        "date_nanos",
-        "ip",
-        "keyword",
-        "text",
-        "unsigned_long",
-        "geo_point",
-        "nested",
-        "flattened",
-        "object",
-        "alias",
-        "binary",
-    ]);
-    let mut mapping = json!({ "properties": { "x": { "type": kind } } });
+    let mut mapping = json!({ "properties": { "x": { "type": one_of(draw, TYPES) } } });
     if draw.chance(50) {
-        let (name, value) = draw.pick(&[
-            ("null_value", json!("1")),
-            ("ignore_malformed", json!(true)),
-            ("coerce", json!(false)),
-            ("store", json!(true)),
-            ("index", json!(false)),
-            ("doc_values", json!(false)),
-            ("copy_to", json!("y")),
-            ("format", json!("yyyy-MM-dd")),
-            ("format", json!("epoch_second")),
-            ("ignore_above", json!(3)),
-            ("enabled", json!(false)),
-            ("fields", json!({ "y": { "type": "keyword" } })),
-            ("dynamic", json!("strict")),
-            ("dynamic", json!(false)),
-            ("boost", json!(2)),
-            ("unknown", json!(1)),
-            ("analyzer", json!("whitespace")),
-            ("normalizer", json!("lowercase")),
-            ("meta", json!({ "a": "b" })),
-            ("norms", json!(false)),
-            ("similarity", json!("boolean")),
-        ]);
+        let (name, value) = named(draw, BESIDE);
         mapping["properties"]["x"][name] = value;
     }
     if draw.chance(35) {
-        let (name, value) = draw.pick(&[
-            ("_source", json!({ "enabled": false })),
-            ("_source", json!({ "excludes": ["x"] })),
-            ("_source", json!({ "mode": "synthetic" })),
-            ("_source", json!({ "enabled": true })),
-            ("dynamic", json!("strict")),
-            ("dynamic", json!(false)),
-            ("dynamic", json!("runtime")),
-            ("date_detection", json!(false)),
-            ("numeric_detection", json!(true)),
-            ("_routing", json!({ "required": true })),
-            ("_meta", json!({ "a": 1 })),
-            ("runtime", json!({ "r": { "type": "long" } })),
-            ("unknown", json!(1)),
-            ("dynamic_date_formats", json!(["yyyy"])),
-            ("_field_names", json!({ "enabled": false })),
-            (
-                "dynamic_templates",
-                json!([{ "all": { "match": "*", "mapping": { "type": "keyword" } } }]),
-            ),
-        ]);
+        let (name, value) = named(draw, IN_MAPPING);
         mapping[name] = value;
     }
     let mut made = json!({ "settings": settings, "mappings": mapping });
     if draw.chance(10) {
-        let (name, value) = draw.pick(&[
-            ("aliases", json!({})),
-            ("aliases", json!({ "other": {} })),
-            ("unknown", json!({})),
-            ("settings", json!({ "number_of_shards": 2 })),
-            ("settings", json!({ "unknown": 1 })),
-            ("settings", json!({ "index.sort.field": "x" })),
-        ]);
+        let (name, value) = named(draw, IN_INDEX);
         made[name] = value;
     }
     made
 }
 
+/// Values as they are written.
+const VALUES: [&str; 44] = [
+    "1",
+    "-1",
+    "0.5",
+    "\"a\"",
+    "\"2026-01-01\"",
+    "\"2026-01-01T10:00:00.123456789Z\"",
+    "true",
+    "null",
+    "[]",
+    "{}",
+    "[1,2]",
+    "[1,\"a\"]",
+    "{\"y\":1}",
+    "[{\"y\":1},{\"y\":2}]",
+    "1e400",
+    "9223372036854775808",
+    "128",
+    "70000",
+    "3000000000",
+    "1.0",
+    "\"10.0.0.1\"",
+    "\"\"",
+    "\" \"",
+    "\"1\"",
+    "[[1],[2]]",
+    "{\"lat\":1,\"lon\":2}",
+    "1767225600000",
+    "\"10:20\"",
+    "\"x\\u0000y\"",
+    "\"\\ud83d\"",
+    "1e-400",
+    "-0.0",
+    "0x1",
+    "NaN",
+    "\"NaN\"",
+    "\"1e400\"",
+    "\"0x10\"",
+    "\"1f\"",
+    "\"+5\"",
+    "\"5 \"",
+    "\"-0\"",
+    "\"5.\"",
+    "\".5\"",
+    "\"1_000\"",
+];
+
+/// Names of fields.
+const NAMES: [&str; 24] = [
+    "x",
+    "x",
+    "x",
+    "x",
+    "y",
+    "y.z",
+    "x.y",
+    "_id",
+    "_source",
+    "_type",
+    "_routing",
+    "",
+    " ",
+    ".",
+    "a..b",
+    "_own",
+    "@timestamp",
+    "é",
+    "x ",
+    "_doc_count",
+    "_ignored",
+    "_index",
+    "*",
+    "a b",
+];
+
+/// What is no document, or hardly one.
+const NO_DOCUMENTS: [&str; 14] = [
+    "",
+    "[]",
+    "1",
+    "\"a\"",
+    "{",
+    "{\"a\":1}}",
+    "{\"a\":1}{\"b\":2}",
+    "null",
+    "{'a':1}",
+    "{\"a\":1,}",
+    "{a:1}",
+    "{\"a\":01}",
+    "{\"a\":1}//",
+    "{}",
+];
+
 fn document(draw: &mut Draw) -> String {
-    let value = draw.pick(&[
-        "1",
-        "-1",
-        "0.5",
-        "\"a\"",
-        "\"2026-01-01\"",
-        "\"2026-01-01T10:00:00.123456789Z\"",
-        "true",
-        "null",
-        "[]",
-        "{}",
-        "[1,2]",
-        "[1,\"a\"]",
-        "{\"y\":1}",
-        "[{\"y\":1},{\"y\":2}]",
-        "1e400",
-        "9223372036854775808",
-        "128",
-        "70000",
-        "3000000000",
-        "1.0",
-        "\"10.0.0.1\"",
-        "\"\"",
-        "\" \"",
-        "\"1\"",
-        "[[1],[2]]",
-        "{\"lat\":1,\"lon\":2}",
-        "1767225600000",
-        "\"2026/01/01\"",
-        "\"10:20\"",
-        "\"x\\u0000y\"",
-        "\"\\ud83d\"",
-        "1e-400",
-        "-0.0",
-        "0x1",
-        "NaN",
-        "\"NaN\"",
-        "\"1e400\"",
-        "\"0x10\"",
-        "\"1f\"",
-        "\"+5\"",
-        "\"5 \"",
-        "\"-0\"",
-        "\"5.\"",
-        "\".5\"",
-        "\"1_000\"",
-    ]);
-    let name = draw.pick(&[
-        "x",
-        "x",
-        "x",
-        "x",
-        "y",
-        "y.z",
-        "x.y",
-        "_id",
-        "_source",
-        "_type",
-        "_routing",
-        "",
-        " ",
-        ".",
-        "a..b",
-        "_own",
-        "@timestamp",
-        "é",
-        "x ",
-        "_doc_count",
-        "_ignored",
-        "_index",
-        "*",
-        "a b",
-    ]);
+    let (value, name) = (draw.pick(&VALUES), draw.pick(&NAMES));
     match draw.below(14) {
         0 => format!(r#"{{"{name}":{value},"{name}":1}}"#),
         1 => format!(r#"{{"o":{{"{name}":{value}}}}}"#),
         2 => format!(r#"{{"o":{{"a":{value},"a":1}}}}"#),
         3 => format!(r#"{{"y":1,"{name}":{value}}}  "#),
-        4 => draw
-            .pick(&[
-                "",
-                "[]",
-                "1",
-                "\"a\"",
-                "{",
-                "{\"a\":1}}",
-                "{\"a\":1}{\"b\":2}",
-                "null",
-                "{'a':1}",
-                "{\"a\":1,}",
-                "{a:1}",
-                "{\"a\":01}",
-                "{\"a\":1}//",
-                "{}",
-            ])
-            .to_owned(),
+        4 => draw.pick(&NO_DOCUMENTS).to_owned(),
         _ => format!(r#"{{"{name}":{value}}}"#),
     }
 }

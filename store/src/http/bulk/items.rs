@@ -64,8 +64,8 @@ struct Meta {
     #[serde(default, rename = "_id")]
     id: Option<Id>,
     /// Old writers say it of every document, and there is only one.
-    #[serde(default)]
-    _type: Option<String>,
+    #[serde(default, rename = "_type")]
+    kind: Option<String>,
     #[serde(default)]
     pipeline: Option<String>,
     #[serde(default)]
@@ -114,7 +114,7 @@ impl Meta {
             ("if_seq_no", self.if_seq_no.is_some()),
             ("if_primary_term", self.if_primary_term.is_some()),
             ("retry_on_conflict", self.retry_on_conflict.is_some()),
-            ("_type", !is_usual(&self._type, "_doc")),
+            ("_type", !is_usual(&self.kind, "_doc")),
             ("op_type", !is_usual(&self.op_type, action.name())),
             ("list_executed_pipelines", self.list_executed_pipelines == Some(true)),
         ];
@@ -177,7 +177,7 @@ pub(super) fn items(body: &str, index: Option<&str>) -> Result<Vec<Item>, ApiErr
                 ))
             })?,
         };
-        let item = item(action, meta, source, (index, items.last()))?;
+        let item = item(action, meta, source, (index, items.last()));
         items.push(item);
     }
     Ok(items)
@@ -235,7 +235,7 @@ fn item(
     meta: Meta,
     source: Range<usize>,
     (index, before): (Option<&str>, Option<&Item>),
-) -> Result<Item, ApiError> {
+) -> Item {
     let index = meta.index.as_deref().or(index).unwrap_or_default();
     // Nearly always the one before.
     let index = match before {
@@ -261,7 +261,7 @@ fn item(
         )));
     }
     let id = given.unwrap_or_else(new_id);
-    Ok(Item { action, index, id, source, result })
+    Item { action, index, id, source, result }
 }
 
 /// Whether this can be an id.

@@ -79,9 +79,12 @@ async fn bulk(
     .await
 }
 
+/// What an item for an index is refused with.
+type Refusal = fn(&str) -> ApiError;
+
 /// What every item is refused with, if the parameters require what is not there.
-fn required(params: &Params) -> Result<Option<fn(&str) -> ApiError>, ApiError> {
-    let refusal: Option<fn(&str) -> ApiError> = if params.switch("require_alias")? == Some(true) {
+fn required(params: &Params) -> Result<Option<Refusal>, ApiError> {
+    let refusal: Option<Refusal> = if params.switch("require_alias")? == Some(true) {
         Some(no_alias)
     } else if params.switch("require_data_stream")? == Some(true) {
         Some(no_data_stream)
