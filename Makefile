@@ -34,7 +34,7 @@ fuzz: cargo ## look for input that breaks something, TIME=60 seconds a target; T
 	@fuzz/run.sh $(or $(TIME),60) $(TARGET)
 
 fuzz-tail: cargo ## test the reading of log files with CASES=20000 more random fates of files; some minutes
-	@OMPHALOS_TAIL_CASES=$(or $(CASES),20000) cargo test --package omphalos-shipper --lib --locked files_model
+	@OMPHALOS_TAIL_CASES=$(or $(CASES),20000) cargo test --package omphalos-shipper --lib --locked _model
 
 lint: cargo ## check format, lints, dependencies, scripts and the compose file
 	@tests/lint.sh

@@ -1,4 +1,4 @@
-//! Heartbeats: what a shipper or an indexer says of itself every half minute, as a document of its own,
+//! Heartbeats: what a shipper, a relay or an indexer says of itself every half minute, as a document of its own,
 //! beside the lines and never in their way. Whoever looks at a fleet reads them from the broker or from
 //! the index. Nothing goes back: a heartbeat asks for nothing, and nobody can tell a shipper anything.
 
@@ -288,19 +288,31 @@ impl Heartbeat {
         millis_of(&self.omphalos.heartbeat.started)
     }
 
-    /// The document. Escapes may make it larger than its texts are: then it lists fewer inputs.
+    /// The document. Escapes may make it larger than its texts are: then it lists less.
     ///
     /// # Errors
     /// When it cannot be written, which does not happen with what [`Maker`] makes.
     pub fn to_json(mut self) -> serde_json::Result<Vec<u8>> {
         loop {
             let text = serde_json::to_vec(&self)?;
-            let inputs = &mut self.omphalos.heartbeat.inputs;
-            if text.len() <= LARGEST || inputs.is_empty() {
+            if text.len() <= LARGEST || !self.shorten() {
                 return Ok(text);
             }
-            inputs.truncate(inputs.len() / 2);
         }
+    }
+
+    /// Leaves out half of the inputs that it lists, or else of the problems; `false` when there is nothing
+    /// that can be left out: without any problem it would say that all is well.
+    pub fn shorten(&mut self) -> bool {
+        let State { inputs, problems, .. } = &mut self.omphalos.heartbeat;
+        if !inputs.is_empty() {
+            inputs.truncate(inputs.len() / 2);
+        } else if problems.len() > 1 {
+            problems.truncate(problems.len() / 2);
+        } else {
+            return false;
+        }
+        true
     }
 }
 

@@ -4,7 +4,9 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::panic;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anyhow::Error;
 use clap::{ArgMatches, Command};
@@ -30,6 +32,9 @@ use crate::tell;
 pub const FAILED: u8 = 1;
 /// Exit code: what was asked for, or a setting, makes no sense.
 pub const MISUSED: u8 = 2;
+
+/// Says of panics whether they are caught.
+static CAUGHT: OnceLock<fn() -> bool> = OnceLock::new();
 
 /// The rows of [`ProcessSettings`]; `listen` is the help of that one, which names a port.
 pub const fn process_settings(listen: &'static str) -> [Setting; 4] {
@@ -195,9 +200,31 @@ pub fn complain(program: &str, what: &str) {
     tell!("{program}: {}", masked(what).replace('\n', "\n  "));
 }
 
-/// What every program does first: what this process makes is its user's alone, whatever the umask is.
+/// What every program does first: what this process makes is its user's alone, whatever the umask is, and
+/// it ends when one of its threads panics: half a process looks alive.
 pub fn begin() {
     keep_private();
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        if is_caught() {
+            error!("caught, and nothing else is lost: {what}");
+        } else {
+            usual(what);
+            std::process::abort();
+        }
+    }));
+}
+
+/// Lets panics pass of which this says, on their threads, that they are caught: by who is sure that nothing
+/// else stands on what panicked.
+pub fn let_pass(is_caught: fn() -> bool) {
+    // There is one part that catches any.
+    CAUGHT.set(is_caught).ok();
+}
+
+/// Whether a panic of this thread, now, would be caught.
+pub fn is_caught() -> bool {
+    CAUGHT.get().is_some_and(|is_caught| is_caught())
 }
 
 /// What the command line says; or the exit code where it says nothing that can be done, or asks for
@@ -230,6 +257,37 @@ pub fn code_of(failure: &Error) -> u8 {
 mod tests {
     use super::*;
     use anyhow::Context;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command as Process;
+    use std::thread;
+
+    /// The signal of a process that ends itself.
+    const ABORTED: i32 = 6;
+
+    /// In a process of its own, which is this test once more.
+    #[test]
+    fn a_panic_of_any_thread_ends_the_process_unless_it_is_caught() {
+        const INNER: &str = "OMPHALOS_TEST_OF_PANICS";
+        if std::env::var_os(INNER).is_none() {
+            let name = thread::current().name().map(str::to_owned).unwrap();
+            let mut again = Process::new(std::env::current_exe().unwrap());
+            let ended =
+                again.args([&name, "--exact", "--nocapture"]).env(INNER, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+            assert_eq!(ended.status.signal(), Some(ABORTED), "{said}");
+            assert!(said.contains("the first was caught"), "{said}");
+            return;
+        }
+        begin();
+        let_pass(|| thread::current().name() == Some("caught"));
+        let panics = |name: &str| {
+            let thread = thread::Builder::new().name(name.to_owned());
+            thread.spawn(|| panic!("what cannot be")).unwrap().join().is_err()
+        };
+        assert!(panics("caught"));
+        writeln!(std::io::stdout(), "the first was caught").unwrap();
+        panics("any other");
+    }
 
     #[test]
     fn settings_that_cannot_be_used_have_an_exit_code_of_their_own() {

@@ -118,7 +118,7 @@ mod tests {
         // As a shell does it: the writer is there first, and takes its time.
         let (reading, mut writing) = std::io::pipe().unwrap();
         let of_shell = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reading));
-        let (begun, go) = std::sync::mpsc::channel();
+        let (begun, go) = std::sync::mpsc::sync_channel(1);
         let writer = thread::spawn(move || {
             go.recv().unwrap();
             writing.write_all(b"amqp://").unwrap();

@@ -71,7 +71,7 @@ impl Shelf {
         });
         let promise = index.submit(operations.collect()).expect("it is taken");
         promise.wait().expect("it is written");
-        let view = view(vec![Arc::clone(&index)]);
+        let view = view(vec![Arc::clone(&index)]).expect("a view");
         Self { index, view, store, _directory: directory }
     }
 }

@@ -45,10 +45,12 @@ pub fn run(data: &[u8]) {
     check_records(&account);
 }
 
-/// A message as it stands in a record.
+/// A message or a heartbeat as it stands in a record.
 fn open(message: &[u8]) {
     let Some((documents, message)) = message.split_first() else { return };
     let mut opener = Opener::new().expect("memory");
+    // Refused or opened.
+    opener.open_heartbeat(message).ok();
     for in_pieces in [false, true] {
         if let Ok(content) = opener.open(usize::from(*documents), message, in_pieces) {
             wire::check(&content.parcel, false);

@@ -1,6 +1,6 @@
-//! What the indexer says of itself in its heartbeats. They go straight to Elasticsearch, because its user
-//! of the broker may not publish, and they are in nobody's way: one is under way at most, and none is
-//! tried again.
+//! What the indexer and the relay say of themselves in their heartbeats. Those of the indexer go straight to
+//! Elasticsearch, because its user of the broker may not publish, and those of a relay to the broker. They are
+//! in nobody's way: of an indexer one is under way at most, and none is tried again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use omphalos_common::event::{content_id, day_of};
 use omphalos_common::heartbeat::{self, Host, INDEX_DATASET, Maker, Now, Service, ticks};
 use omphalos_common::machine::machine_id;
 use omphalos_common::telemetry::Health;
+use omphalos_transport::amqp;
+use omphalos_transport::messages::heartbeat_messages;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tracing::debug;
@@ -19,6 +21,7 @@ use tracing::debug;
 use crate::collector::Courier;
 use crate::config::Settings;
 use crate::elasticsearch::{Fault, IndexNames};
+use crate::relay::{self, RelayMetrics};
 
 /// The heartbeats, as long as this is held.
 pub struct Heartbeats(JoinHandle<()>);
@@ -51,7 +54,7 @@ pub fn start(
         return Ok(None);
     };
     let pulse = Pulse {
-        maker: maker(settings, host, interval),
+        maker: maker("omphalos-indexer", settings, host, interval),
         names: IndexNames::new(settings.name_rules()?),
         courier: Arc::clone(courier),
         health: health.clone(),
@@ -59,13 +62,45 @@ pub fn start(
     Ok(Some(Heartbeats(tokio::spawn(pulse.run(interval)))))
 }
 
-fn maker(settings: &Settings, host: Option<String>, interval: Duration) -> Maker {
+/// Says how a relay on this host is, again and again, to the broker of its sender; `None` where there are to
+/// be no heartbeats.
+///
+/// # Errors
+/// When a setting cannot be used; the message names it.
+pub fn start_of_relay(
+    settings: &Settings,
+    host: &str,
+    (metrics, health): (RelayMetrics, Health),
+    way: amqp::Heartbeats,
+) -> Result<Option<Heartbeats>, ConfigError> {
+    let Some(interval) = heartbeat::checked_interval(settings.heartbeat_interval)? else {
+        return Ok(None);
+    };
+    let mut maker = maker(relay::PROGRAM, settings, Some(host.to_owned()), interval);
+    let id_prefix = format!("{host}-{:016x}", rand::random::<u64>());
+    let mut message_of = heartbeat_messages(relay::PROGRAM, host, &id_prefix);
+    Ok(Some(Heartbeats(tokio::spawn(async move {
+        let mut ticks = ticks(interval);
+        loop {
+            ticks.tick().await;
+            if let Ok(document) = maker.make(now(metrics.books(), &health)).to_json() {
+                way.offer(message_of(document));
+            }
+        }
+    }))))
+}
+
+/// How it is, by the columns of its books and its problems.
+fn now(books: Vec<(&'static str, u64)>, health: &Health) -> Now {
+    let lines = books.iter().find(|(name, _)| *name == "received").map_or(0, |(_, count)| *count);
+    Now { lines, books, problems: health.problems(), ..Now::default() }
+}
+
+fn maker(program: &str, settings: &Settings, host: Option<String>, interval: Duration) -> Maker {
     let host_name = || gethostname::gethostname().to_string_lossy().into_owned();
     let host = Host { name: host.unwrap_or_else(host_name), id: machine_id() };
-    let service = Service {
-        name: "omphalos-indexer".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let service =
+        Service { name: program.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut shown = settings.clone();
     (shown.elasticsearch.password, shown.elasticsearch.api_key) = (None, None);
     Maker::new(host, service, &format!("{shown:?}"), interval)
@@ -87,10 +122,7 @@ impl Pulse {
     }
 
     async fn beat(&mut self) -> Result<(), Fault> {
-        let books = self.courier.metrics.columns();
-        let lines =
-            books.iter().find(|(name, _)| *name == "received").map_or(0, |(_, count)| *count);
-        let now = Now { lines, books, problems: self.health.problems(), ..Now::default() };
+        let now = now(self.courier.metrics.columns(), &self.health);
         let Ok(document) = self.maker.make(now).to_json() else { return Ok(()) };
         let seconds = now_seconds();
         let dataset = Arc::from(INDEX_DATASET);

@@ -7,13 +7,15 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use omphalos_common::event::{DocumentId, clean_name, day_of};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Health, encode_counter, encode_gauge};
-use omphalos_transport::amqp::AmqpSender;
+use omphalos_transport::amqp::{AmqpSender, Heartbeats};
 use omphalos_transport::batch::{Batch, Chunk};
+use omphalos_transport::messages::heartbeat_message;
 use omphalos_transport::udp::{Content, Feed, RecordReader, UdpAnswer};
 use omphalos_transport::wire;
 use omphalos_transport::{About, Message, Origin, Receipt};
@@ -35,6 +37,12 @@ const FLUSH: Duration = Duration::from_millis(300);
 const LEVEL: i32 = 1;
 /// How often the health is shown, and old batches are looked for.
 const TICK: Duration = Duration::from_millis(100);
+
+/// A heartbeat that waited for so many seconds in the spool, behind documents, has been followed by another.
+const FRESH: i64 = 30;
+
+/// What it is called where its messages and heartbeats say who made them.
+pub const PROGRAM: &str = "omphalos-relay";
 
 /// What the relay counts: received = confirmed + in flight, at any moment.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +75,12 @@ impl RelayMetrics {
         let mut columns = self.columns();
         columns.confirmed += documents as u64;
         columns.in_flight = columns.in_flight.saturating_sub(documents as u64);
+    }
+
+    /// The columns of the books, with their names.
+    pub fn books(&self) -> Vec<(&'static str, u64)> {
+        let Columns { received, confirmed, in_flight } = *self.columns();
+        vec![("received", received), ("confirmed", confirmed), ("in_flight", in_flight)]
     }
 
     fn columns(&self) -> MutexGuard<'_, Columns> {
@@ -123,6 +137,7 @@ pub struct Relay {
     feed: Feed,
     records: RecordReader,
     sender: AmqpSender,
+    heartbeats: Heartbeats,
     encoder: wire::Encoder,
     /// Name of this host, for routing keys.
     host: String,
@@ -159,6 +174,7 @@ impl Relay {
         Ok(Self {
             feed,
             records,
+            heartbeats: sender.heartbeats(),
             sender,
             encoder: wire::Encoder::new(host, LEVEL)?,
             host: clean_name(host),
@@ -211,6 +227,11 @@ impl Relay {
             answer.acknowledge();
             return Ok(());
         };
+        if content.is_heartbeat {
+            self.pass_on(&content);
+            answer.acknowledge();
+            return Ok(());
+        }
         let made_at = content.parcel.made_at.unwrap_or_else(now_seconds);
         let (mut batches, mut documents) = (0, 0);
         for (chunk, body) in chunks(&content, made_at)? {
@@ -239,6 +260,14 @@ impl Relay {
         }
         self.pending.insert(number, UnconfirmedRecord { answer, batches });
         Ok(())
+    }
+
+    /// Offers the heartbeat of a shipper to the broker, which is all that is done for it: the next one comes.
+    fn pass_on(&self, content: &Content) {
+        match heartbeat_of(content, now_seconds()) {
+            Some(message) => self.heartbeats.offer(message),
+            None => self.heartbeats.give_up(),
+        }
     }
 
     /// Sends the batches that are full, or older than `age`.
@@ -279,7 +308,7 @@ impl Relay {
         let body = self.encoder.encode_of(*origin, &open.batch, open.made_at)?;
         let about = About::new(format!("{dataset}.{}", self.host), wire::CONTENT_TYPE_BATCH)
             .encoded(wire::CONTENT_ENCODING_ZSTD)
-            .made("omphalos-relay", now_seconds());
+            .made(PROGRAM, now_seconds());
         Ok(Message { body, about })
     }
 
@@ -312,6 +341,18 @@ impl Relay {
         info!("stopped; the broker has confirmed all that was taken from the spool");
         Ok(())
     }
+}
+
+/// The message of a heartbeat, as it came; `None` when it waited for too long.
+fn heartbeat_of(content: &Content, now: i64) -> Option<Message> {
+    let Content { host, parcel, .. } = content;
+    if parcel.made_at.is_some_and(|came_at| now.saturating_sub(came_at) > FRESH) {
+        return None;
+    }
+    let document = parcel.documents.first()?;
+    let text = parcel.text.get(document.start as usize..document.end as usize)?;
+    let (id, body) = (document.id.to_string(), Bytes::copy_from_slice(text));
+    Some(heartbeat_message(PROGRAM, host, id, body))
 }
 
 /// The content as chunks of batches, each with its documents.
@@ -371,4 +412,26 @@ fn chunks(content: &Content, made_at: i64) -> Result<Vec<(Chunk, Vec<u8>)>, Unse
         }
     }
     Ok(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use omphalos_transport::wire::{Document, Parcel};
+
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_is_passed_on_as_it_came_unless_it_waited_for_long() {
+        let document =
+            Document { id: "abc".into(), dataset: "fleet".into(), day: None, start: 0, end: 7 };
+        let text = b"{\"a\":1}\n".to_vec();
+        let parcel =
+            Parcel { text, documents: vec![document], made_at: Some(100), ..Parcel::default() };
+        let host = "Web1.example".to_owned();
+        let content = Content { host, parcel, is_heartbeat: true, ..Content::default() };
+        let Message { body, about } = heartbeat_of(&content, 100 + FRESH).unwrap();
+        assert_eq!((&*body, about.id.as_deref()), (&b"{\"a\":1}"[..], Some("abc")));
+        assert_eq!(about.routing_key, "_heartbeat.web1_example");
+        assert_eq!(heartbeat_of(&content, 101 + FRESH), None);
+    }
 }

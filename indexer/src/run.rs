@@ -160,6 +160,8 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     stage.telemetry.register(|registry| metrics.register(registry));
     let records = stage.record_reader(Some(&receivers))?;
     let health = stage.telemetry.health.clone();
+    let said = (metrics.clone(), health.clone());
+    let _heartbeats = heartbeat::start_of_relay(&stage.settings, &host, said, sender.heartbeats())?;
     let relay = Relay::new(Source { feed, records }, sender, &host, metrics, health)?;
     let result = relay.run(stage.settings.stop_grace.0, shutdown).await;
     stop(Some(receivers)).await;

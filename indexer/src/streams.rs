@@ -145,6 +145,7 @@ mod tests {
             missing: 0,
             unseen: Vec::new(),
             last_mark: None,
+            last_heartbeat: None,
             ended: true,
             pieces: Vec::new(),
             sealed: Some(true),

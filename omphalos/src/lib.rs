@@ -27,12 +27,13 @@ use std::process::ExitCode;
 
 use clap::Command;
 use omphalos_common::causes::joined;
-use omphalos_common::program::{MISUSED, arguments, begin, code_of, complain};
+use omphalos_common::program::{MISUSED, arguments, begin, code_of, complain, let_pass};
 use omphalos_common::said;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
     begin();
+    let_pass(omphalos_store::attempt::is_caught);
     let matches = match arguments(command()) {
         Ok(matches) => matches,
         Err(code) => return code,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::attempt::Ended;
+
 /// Why the store cannot be opened, or cannot go on.
 #[derive(thiserror::Error, Debug)]
 pub enum StoreError {
@@ -23,6 +25,17 @@ pub enum StoreError {
         "store: {0} is used by another process; stop that one, or choose another store.directory"
     )]
     Locked(PathBuf),
+    /// It was written by a program that is not this one.
+    #[error(
+        "store: {directory} is of format {found:?}, and this program reads up to {}; run the program that wrote it, or choose another store.directory",
+        crate::disk::FORMAT
+    )]
+    Format {
+        /// Where it is.
+        directory: PathBuf,
+        /// What it says of itself.
+        found: String,
+    },
     /// Something in it cannot be read.
     #[error(
         "store: {path} is damaged: {reason}; move it away to go on without it, or restore it from a copy"
@@ -81,6 +94,14 @@ impl ApiError {
         Self::new(503, "unavailable_shards_exception", reason)
     }
 
+    /// 500: the work for the request panicked, which is a fault of the store.
+    pub fn panicked(what: &str) -> Self {
+        let reason = format!(
+            "a fault in the store: {what}; the request is refused, and everything else goes on. Please report it, with the request and what the log says"
+        );
+        Self::new(500, "internal_error", reason)
+    }
+
     /// With another member beside the reason.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
@@ -121,6 +142,21 @@ impl ApiError {
     /// The whole answer.
     pub fn body(&self) -> Value {
         json!({ "error": self.error(), "status": self.status })
+    }
+}
+
+/// What a request is refused with whose work was ended.
+impl From<Ended> for ApiError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Panicked(what) => Self::panicked(&what),
+            Ended::Stopped => Self::unavailable("the client has gone"),
+            Ended::TooLarge => Self::new(
+                429,
+                "circuit_breaking_exception",
+                "Data too large: the search needs more memory than one may have; ask for less at once: fewer buckets, fewer figures in each, a shorter time",
+            ),
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Rooms, each of which uses only those above it:
 //!
-//! - [`error`], [`disk`], [`params`]: refusals, files that are not tantivy's, what stands behind a `?`
+//! - [`error`], [`attempt`], [`disk`], [`params`]: refusals, work that may panic, files that are not tantivy's,
+//!   what stands behind a `?`
 //! - [`mapping`]: which fields there are, and of which kind
 //! - [`index`]: one index: documents, ids, the writer
 //! - [`catalog`]: all of them, templates, retention
@@ -14,6 +15,7 @@
 //! - [`http`]: the API
 
 pub mod aggregation;
+pub mod attempt;
 pub mod catalog;
 pub mod disk;
 pub mod error;

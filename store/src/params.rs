@@ -11,6 +11,9 @@ const COMMON: [&str; 5] = ["pretty", "human", "error_trace", "filter_path", "for
 /// What every request may have that names indices.
 const INDICES: [&str; 3] = ["ignore_unavailable", "allow_no_indices", "expand_wildcards"];
 
+/// Of `filter_path`: each is compared with each value of an answer.
+const MOST_PATHS: usize = 100;
+
 /// The parameters of a request; of those that are there twice, the last.
 #[derive(Debug, Clone, Default)]
 pub struct Params {
@@ -26,13 +29,19 @@ impl Params {
         Self { path: uri.path().to_owned(), values }
     }
 
-    /// Refuses what is neither known here nor common to all.
+    /// Refuses what is neither known here nor common to all, and more paths than anybody needs.
     ///
     /// # Errors
     /// 400, with the name.
     pub fn allow(&self, known: &[&str]) -> Result<(), ApiError> {
         let is_known =
             |name: &str| COMMON.contains(&name) || INDICES.contains(&name) || known.contains(&name);
+        let paths = self.text("filter_path").unwrap_or_default().split(',').count();
+        if paths > MOST_PATHS {
+            return Err(ApiError::argument(format!(
+                "[filter_path] has at most {MOST_PATHS} paths here, not {paths}"
+            )));
+        }
         match self.values.keys().find(|name| !is_known(name)) {
             None => Ok(()),
             Some(name) => Err(ApiError::argument(format!(

@@ -139,6 +139,7 @@ fn dead_letters_and_streams_are_shown_harmlessly() {
         missing: 0,
         unseen: Vec::new(),
         last_mark: None,
+        last_heartbeat: None,
         ended: true,
         pieces: Vec::new(),
         sealed: None,

@@ -96,8 +96,9 @@ fn check_refusals(at: (&str, &str)) {
         ("shop)", ": ) at character 5 closes nothing"),
         ("status:[1 TO", ": [ at character 8 begins a range that is never closed"),
         ("a[0]", ": [ at character 2 stands in a word; quote"),
+        ("status:", ": status: has nothing behind it; write status:VALUE"),
+        ("status:>= 500", ": status:>= has a blank behind it; write status:>=500"),
         // What only the server knows.
-        ("status:", " cannot be answered: 400 "),
         ("^2", " cannot be answered: 400 "),
     ] {
         let bad = search(at, &[typed]);

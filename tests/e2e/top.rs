@@ -138,9 +138,13 @@ fn what_shippers_send_as_datagrams_can_be_watched_without_an_indexer() {
     });
     let mut log = LogFile::create(&stack.path("access.log"));
     log.append(5_000);
-    let shipped = stack.shipper_over_udp(log.path(), address).arg("--once").run();
-    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
-    eventually("the watcher has all lines", || {
+    let often = ["--heartbeat-interval", "100ms"];
+    let shipper = stack.shipper_over_udp(log.path(), address).args(often).listening().start();
+    eventually("heartbeats are sent", || {
+        let sent = shipper.metric("omphalos_udp_sender_heartbeats_total");
+        holds(sent > 10.0, shipper.log())
+    });
+    eventually("the watcher has all lines, and no heartbeat among them", || {
         let seen = printed(&watcher.log()).last().map_or(0, lines);
         holds(seen == 5_000, seen)
     });

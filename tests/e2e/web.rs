@@ -15,7 +15,7 @@ use crate::run::Alone;
 /// More than a process has descriptors, usually.
 const HALF_REQUESTS: usize = 1_200;
 /// How long a connection may take.
-const SOON: Duration = Duration::from_millis(500);
+const SOON: Duration = Duration::from_secs(2);
 const LINE: &str = "{\"create\":{}}\n{\"a\":1}\n";
 
 fn status(address: &str, request: &str) -> u16 {

@@ -84,6 +84,11 @@ impl Elastic {
         answer["count"].as_u64().ok_or_else(|| answer.to_string())
     }
 
+    /// Waits until what was written can be found: a server that is short of memory refuses at first.
+    fn refresh(&self) {
+        eventually("a refresh", || self.count().map(drop));
+    }
+
     /// Waits until there are so many documents.
     pub fn wait_for_count(&self, expected: u64) {
         eventually("the documents are indexed", || {
@@ -101,7 +106,7 @@ impl Elastic {
 
     /// The names of the test's indices, with how many documents each has.
     pub fn indices(&self) -> BTreeMap<String, u64> {
-        self.count().expect("a count");
+        self.refresh();
         let path = format!("_cat/indices/{}-*?format=json", self.prefix);
         let answer = self.must(Method::GET, &path, &Value::Null);
         let indices = answer.as_array().expect("a list").iter();
@@ -118,7 +123,7 @@ impl Elastic {
 
     /// All documents, by id, in no order; `fields` of each.
     pub fn documents(&self, fields: &[&str]) -> Vec<(String, Value)> {
-        self.count().expect("a refresh");
+        self.refresh();
         let body = json!({ "size": 10_000, "_source": fields, "sort": ["_doc"] });
         let path = format!("{}-*/_search?scroll=5m", self.prefix);
         let mut page = self.must(Method::POST, &path, &body);
@@ -138,7 +143,7 @@ impl Elastic {
 
     /// The documents that match a query in Lucene's syntax.
     pub fn search(&self, query: &str) -> Vec<Value> {
-        self.count().expect("a refresh");
+        self.refresh();
         let body = json!({ "size": 100, "query": { "query_string": { "query": query } } });
         let path = format!("{}-*/_search", self.prefix);
         let page = self.must(Method::POST, &path, &body);

@@ -3,7 +3,7 @@
 # is about to install otherwise. Debian packages go into the system; the engines' jars and archives into the cache.
 #
 # Usage: install.sh NAME...    with NAME a server, rabbitmq, es9, es7, opensearch,
-#                              or a program, alertmanager, c++, cargo, cc, docker-compose, faketime, goaccess, logrotate, prometheus, python, shellcheck, smtp, tmux
+#                              or a program, alertmanager, c++, cargo, cc, chromium, docker-compose, faketime, goaccess, logrotate, prometheus, python, shellcheck, smtp, tmux
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos); JAVA_HOME, if a certain JDK is to be used
 # Exits with 1, and a line that says what to do, where something cannot be installed here.
 set -eu
@@ -135,7 +135,7 @@ available() {
     local sbin jdk home
     case $1 in
     # Debian keeps logrotate where only root looks
-    c++ | cargo | cc | docker-compose | goaccess | logrotate | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    c++ | cargo | cc | chromium | docker-compose | goaccess | logrotate | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
     python) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     alertmanager) command -v prometheus-alertmanager >/dev/null && [ -e /usr/share/prometheus/alertmanager/default.tmpl ] ;;
     # a library of Python, of which smtp.py makes a server
@@ -158,6 +158,7 @@ install() {
     cargo) install_cargo ;;
     c++) apt_install "80 MB" g++ ;;
     cc) apt_install "60 MB" gcc libc6-dev ;;
+    chromium) apt_install "500 MB" chromium ;;
     docker-compose) apt_install "30 MB" docker-compose ;;
     faketime) apt_install "1 MB" faketime ;;
     goaccess) apt_install "2 MB" goaccess ;;
@@ -175,7 +176,7 @@ install() {
 [ $# -gt 0 ] || die "usage: install.sh NAME...; the first lines of this file say which names"
 for name in "$@"; do
     case $name in
-    alertmanager | c++ | cargo | cc | docker-compose | faketime | goaccess | logrotate | prometheus | python | shellcheck | smtp | tmux | rabbitmq) ;;
+    alertmanager | c++ | cargo | cc | chromium | docker-compose | faketime | goaccess | logrotate | prometheus | python | shellcheck | smtp | tmux | rabbitmq) ;;
     *) engine_java "$name" >/dev/null ;;
     esac
 done

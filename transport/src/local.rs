@@ -109,7 +109,7 @@ impl Plan for LocalPlan {
         let messages = BatchMessages::new(&site.host, self.batch.encoding, level)?;
         let offered = self.sender.clone();
         let id_prefix = format!("{}-{:016x}", site.host, rand::random::<u64>());
-        let mut message_of = heartbeat_messages(&site.host, &id_prefix);
+        let mut message_of = heartbeat_messages("omphalos-shipper", &site.host, &id_prefix);
         let road = Open::new(MessageRoad::new(messages, self.sender, site));
         Ok(road.with_heartbeats(move |document| offered.offer(message_of(document))))
     }

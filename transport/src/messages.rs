@@ -50,24 +50,27 @@ impl BatchMessages {
     }
 }
 
-/// Makes the messages of heartbeats, of a host that is called `host`. Their ids begin with
+/// Makes the messages of heartbeats of `program`, on a host that is called `host`. Their ids begin with
 /// `id_prefix`, which must differ between processes.
 pub fn heartbeat_messages(
+    program: &'static str,
     host: &str,
     id_prefix: &str,
 ) -> impl FnMut(Vec<u8>) -> Message + Send + use<> {
-    let key = routing_key(&clean_name(host));
+    let host = host.to_owned();
     let prefix = format!("{id_prefix}-heartbeat");
     let mut number = 0_u64;
     move |document| {
         number += 1;
-        let about = About::new(key.clone(), wire::CONTENT_TYPE_JSON)
-            .made("omphalos-shipper", now_seconds());
-        Message {
-            body: document.into(),
-            about: About { id: Some(format!("{prefix}-{number}")), ..about },
-        }
+        heartbeat_message(program, &host, format!("{prefix}-{number}"), document.into())
     }
+}
+
+/// The message with this id of a heartbeat of a host that is called `host`, published by `program`.
+pub fn heartbeat_message(program: &'static str, host: &str, id: String, body: Bytes) -> Message {
+    let about = About::new(routing_key(&clean_name(host)), wire::CONTENT_TYPE_JSON)
+        .made(program, now_seconds());
+    Message { body, about: About { id: Some(id), ..about } }
 }
 
 /// Each line of `body` as a message.

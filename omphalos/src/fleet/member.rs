@@ -1,4 +1,4 @@
-//! A shipper or an indexer, by its last heartbeat.
+//! A shipper, a relay or an indexer, by its last heartbeat.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -89,5 +89,5 @@ fn summarize(members: &[Member], options: &Options) {
         return;
     }
     let bad = members.iter().filter(|member| member.is_bad()).count();
-    tell!("{} shippers and indexers, {bad} silent or with a problem", members.len());
+    tell!("{} shippers, relays and indexers, {bad} silent or with a problem", members.len());
 }

@@ -107,12 +107,12 @@ impl Options {
     pub fn nobody(&self) -> String {
         match &self.place {
             Place::Index(asker) => format!(
-                "no heartbeat since {} in {}; heartbeats come from shippers and indexers whose heartbeat_interval is not 0",
+                "no heartbeat since {} in {}; heartbeats come from shippers, relays and indexers whose heartbeat_interval is not 0",
                 self.since,
                 asker.asked()
             ),
             Place::Broker(_, wait) => format!(
-                "no heartbeat came within {wait:?}; shippers send one each heartbeat_interval (30 s by default): --wait longer than that"
+                "no heartbeat came within {wait:?}; shippers and relays send one each heartbeat_interval (30 s by default): --wait longer than that"
             ),
         }
     }

@@ -1,7 +1,9 @@
 //! The parts of one process, joined and stopped in the order of the data: what reads files first, the
 //! indexer when all that was read has its answer, the store last.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,6 +19,8 @@ use omphalos_store::{Store, StoreOptions, router};
 use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::store_owner::check_owner;
 
 /// How long the last requests to the store may take.
 const LONGEST_CLOSE: Duration = Duration::from_secs(3);
@@ -150,14 +154,24 @@ impl Embedded {
     }
 }
 
-/// Listens at `address`.
+/// Listens at `address` for the store in `directory`.
 ///
 /// # Errors
 /// When it is taken or not ours; the message says what to do.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ConfigError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        ConfigError::invalid(format!(
+pub async fn listen(address: SocketAddr, directory: &Path) -> Result<TcpListener, ConfigError> {
+    let error = match TcpListener::bind(address).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    let is_taken = error.kind() == ErrorKind::AddrInUse;
+    Err(ConfigError::invalid(if is_taken && check_owner(address, directory).await.is_ok() {
+        format!(
+            "store.listen: another process has the store in {} open, and serves it at {address}: an import, or another omphalos run; start this one when that has ended",
+            directory.display()
+        )
+    } else {
+        format!(
             "store.listen: cannot listen on {address}: {error}; choose another address (--store-listen), or stop what uses it"
-        ))
-    })
+        )
+    }))
 }

@@ -5,6 +5,7 @@
 //! from its checkpoint, which moves only past what is indexed.
 
 pub(crate) mod chain;
+mod figures;
 mod plan;
 mod settings;
 
@@ -19,6 +20,7 @@ use tracing::info;
 
 use crate::import::imports;
 use chain::{Embedded, Watch, listen};
+use figures::StoreFigures;
 use plan::Plan;
 pub(crate) use plan::store_options;
 
@@ -70,10 +72,12 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let _serving = serve_at(settings.process().listening(), watch.telemetry.routes()).await?;
     let mut embedded = None;
     if let Some(store) = store {
-        let listener = listen(store.listen).await?;
         let options = store_options(settings, &store);
         let directory = options.directory.clone();
+        let listener = listen(store.listen, &directory).await?;
         let opened = Embedded::start(options, listener, &settings.process().listen_hosts).await?;
+        let figures = Box::new(StoreFigures(directory.clone()));
+        watch.telemetry.of_part("store").register(|registry| registry.register_collector(figures));
         let url = opened.url();
         info!("the store in {} answers at {url}", directory.display());
         info!("look into it: omphalos search --url {url} --since 15m --follow");

@@ -1,8 +1,10 @@
 //! All indices of a store, and the templates that new ones are made by.
 //!
-//! Layout of its directory: `lock`, held by the one process that uses it; `templates.json`;
-//! `indices/NAME/`, see [`crate::index`].
+//! Layout of its directory: `lock`, held by the one process that uses it; `format`, the number of the
+//! format of all of it; `templates.json`; `indices/NAME/`, see [`crate::index`]; `damaged/TIME/NAME/`, what
+//! was set aside.
 
+mod damage;
 #[cfg(test)]
 mod fault_tests;
 mod names;
@@ -14,16 +16,19 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
+pub use self::damage::damaged_indices;
 pub use self::names::Wanted;
 pub use self::template::{IndexTemplate, Templates};
-use crate::disk::{self, Lock};
+use crate::attempt::{Stop, attempt};
+use crate::disk::{self, Lock, check_format};
 use crate::error::{ApiError, StoreError};
 use crate::index::{About, Index};
 use crate::mapping::Mapping;
@@ -32,6 +37,9 @@ use crate::mapping::Mapping;
 pub const MOST_INDICES: usize = 1000;
 /// A writer that has nothing to do for so long is ended.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// How long the start waits for files to be read through; what is left then is read beside the work.
+const START: Duration = Duration::from_secs(2);
 
 /// What a store is opened with.
 #[derive(Debug, Clone)]
@@ -58,6 +66,8 @@ struct Shared {
     /// Held while an index is made or deleted.
     changing: Mutex<()>,
     templates: Mutex<Templates>,
+    /// Whether a thread reads through the files of indices.
+    is_checking: AtomicBool,
     _lock: Lock,
 }
 
@@ -65,23 +75,27 @@ impl Store {
     /// Opens a store.
     ///
     /// # Errors
-    /// [`StoreError`] when the directory cannot be used, is used by another process, or has
-    /// something damaged in it.
+    /// [`StoreError`] when the directory cannot be used, is used by another process, or was written by
+    /// another version. An index that is damaged is set aside.
     pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
         let directory = options.directory.join("indices");
         let told = |error| StoreError::File { path: directory.clone(), error };
         fs::create_dir_all(&directory).map_err(told)?;
         let lock = Lock::take(&options.directory)?;
+        check_format(&options.directory)?;
         let templates = Templates::load(&options.directory.join("templates.json"))?;
         let mut indices = BTreeMap::new();
+        let until = Instant::now() + START;
         for entry in fs::read_dir(&directory).map_err(told)? {
             let entry = entry.map_err(told)?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             if Index::is_unfinished(&name) {
                 info!(directory = name, "clearing away an index that was not finished");
                 fs::remove_dir_all(entry.path()).map_err(told)?;
-            } else {
-                indices.insert(name.clone(), Arc::new(Index::open(&directory, &name)?));
+            } else if names::check(&name).is_err() || !Index::is_one(&entry.path()) {
+                warn!("{} is no index of the store; it is left alone", entry.path().display());
+            } else if let Some(index) = open(&options.directory, &name, until)? {
+                indices.insert(name, Arc::new(index));
             }
         }
         let shared = Shared {
@@ -90,14 +104,22 @@ impl Store {
             indices: RwLock::new(indices),
             changing: Mutex::default(),
             templates: Mutex::new(templates),
+            is_checking: AtomicBool::new(false),
             _lock: lock,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let store = Self { shared: Arc::new(shared) };
+        store.check_files();
+        Ok(store)
     }
 
     /// A name that this store alone has.
     pub fn uuid(&self) -> &str {
         &self.shared.uuid
+    }
+
+    /// The names of indices that are set aside because they are damaged.
+    pub fn damaged(&self) -> Vec<String> {
+        damaged_indices(&self.shared.options.directory)
     }
 
     /// Every index, in the order of names.
@@ -225,6 +247,7 @@ impl Store {
         for index in self.all() {
             index.rest(IDLE);
         }
+        self.check_files();
         let StoreOptions { max_age, max_bytes, .. } = &self.shared.options;
         for (name, why) in retention::overdue(&self.all(), *max_age, *max_bytes) {
             match self.delete(&name) {
@@ -232,5 +255,22 @@ impl Store {
                 Err(error) => warn!(index = name, "cannot be deleted ({why}): {}", error.reason),
             }
         }
+    }
+}
+
+/// Opens an index; `None` where it is damaged, and set aside.
+fn open(store: &Path, name: &str, until: Instant) -> Result<Option<Index>, StoreError> {
+    let parent = store.join("indices");
+    let opened = attempt(&Stop::default(), || Index::open(&parent, name, until));
+    let opened = opened.unwrap_or_else(|ended| {
+        let reason = format!("it cannot be read: {ended:?}");
+        Err(StoreError::Damaged { path: parent.join(name), reason })
+    });
+    match opened {
+        Err(why @ StoreError::Damaged { .. }) => {
+            damage::move_away(store, name, &why)?;
+            Ok(None)
+        }
+        opened => opened.map(Some),
     }
 }

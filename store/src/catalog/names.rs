@@ -51,6 +51,8 @@ pub(super) fn check(name: &str) -> Result<(), ApiError> {
         "must not be '', '.' or '..'"
     } else if name.starts_with(['_', '-', '+']) {
         "must not start with '_', '-', or '+'"
+    } else if name.starts_with('.') {
+        "must not start with '.' in this store, where directories of such names are none of indices"
     } else if name.chars().any(char::is_uppercase) {
         "must be lowercase"
     } else if name.contains(|c: char| " \"*\\<|,>/?#:".contains(c) || c.is_control()) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::disk::write_durably;
+use crate::disk::{seal, unseal, write_durably};
 use crate::error::{ApiError, StoreError};
 use crate::mapping::{Mapping, is_match};
 
@@ -117,6 +117,7 @@ impl Templates {
         let mut templates = BTreeMap::new();
         match fs::read(path) {
             Ok(text) => {
+                let text = unseal(text).map_err(|error| damaged(error.to_string()))?;
                 let bodies: BTreeMap<String, Value> =
                     serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
                 for (name, body) in bodies {
@@ -192,6 +193,6 @@ impl Templates {
             ApiError::unavailable(format!("{}: {error}", self.path.display()))
         };
         let text = serde_json::to_vec(&bodies).map_err(|error| failed(error.into()))?;
-        write_durably(&self.path, &text).map_err(failed)
+        write_durably(&self.path, &seal(&text)).map_err(failed)
     }
 }

@@ -1,8 +1,8 @@
 //! Answers: JSON in the form that was asked for, with the headers that clients look at.
 //! <https://www.elastic.co/docs/reference/elasticsearch/rest-apis/common-options>
 
-use axum::body::Body;
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -10,6 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::body::{Pressure, Room};
+use super::{background, unharmed};
+use crate::attempt::look;
 use crate::error::ApiError;
 use crate::json::Json;
 use crate::mapping::is_match;
@@ -21,6 +24,8 @@ const COMPATIBLE: &str = "application/vnd.elasticsearch+json";
 
 /// A longer answer is sent as it is: as a tree in memory it is several times as large.
 const MOST_SHAPED: usize = 16 << 20;
+/// A smaller one is sent also while others take all the memory that answers may have.
+const BRIEF: usize = 1 << 20;
 
 /// Paths that begin otherwise, and with `_`, are none of an index.
 const KNOWN: [&str; 11] = [
@@ -113,22 +118,36 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Writes the answer that a handler gave.
-pub(super) async fn finish(request: Request, next: Next) -> Response {
+/// Writes the answer that a handler gave. `answers` is what all of them together take that are not read
+/// by their clients yet.
+pub(super) async fn finish(
+    State(answers): State<Pressure>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (method, uri, headers) =
         (request.method().clone(), request.uri().clone(), request.headers().clone());
-    if let Some(name) = unknown(uri.path()) {
-        let reason = format!("[/{name}] is not supported by this store");
-        return write(ApiError::argument(reason).into(), &method, &uri, &headers);
-    }
-    let mut response = next.run(request).await;
-    let status = response.status();
-    let answer = match response.extensions_mut().remove::<Answer>() {
-        Some(answer) => answer,
-        None if status == StatusCode::METHOD_NOT_ALLOWED => wrong_method(&method, &uri, &response),
-        None => return response,
+    let answered = match unknown(uri.path()) {
+        Some(name) => Err(ApiError::argument(format!("[/{name}] is not supported by this store"))),
+        None => unharmed(next.run(request)).await,
     };
-    write(answer, &method, &uri, &headers)
+    let answer = match answered {
+        Ok(mut response) => match response.extensions_mut().remove::<Answer>() {
+            Some(answer) => answer,
+            None if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+                wrong_method(&method, &uri, &response)
+            }
+            None => return response,
+        },
+        Err(error) => error.into(),
+    };
+    let mut room = answers.room();
+    let (answer, room) = match room.grow(answer.len()) {
+        Err(error) if answer.len() > BRIEF => (error.into(), answers.room()),
+        _ => (answer, room),
+    };
+    let answer = answer.shaped(&Params::of(&uri)).await.unwrap_or_else(Answer::from);
+    write(answer, room, &method, &headers)
 }
 
 /// The first part of a path, where it begins with `_` and nothing here is called so.
@@ -137,21 +156,54 @@ fn unknown(path: &str) -> Option<&str> {
     (first.starts_with('_') && !KNOWN.contains(&first)).then_some(first)
 }
 
-fn write(answer: Answer, method: &Method, uri: &Uri, asked: &HeaderMap) -> Response {
-    let params = Params::of(uri);
-    let is_error = answer.status >= 400;
-    let (text, kind) = match answer.body {
-        Content::Json(text) => {
-            let paths = params.text("filter_path").filter(|_| !is_error);
-            let is_pretty = params.text("pretty").is_some_and(|it| it != "false");
-            (shaped(text, paths, is_pretty), json_kind(asked))
+impl Answer {
+    /// How much there is to send, in bytes.
+    fn len(&self) -> usize {
+        match &self.body {
+            Content::Json(text) | Content::Ready(text) | Content::Text(text) => text.len(),
+            Content::Nothing => 0,
         }
-        Content::Ready(text) => (text, json_kind(asked)),
+    }
+
+    /// In the form that is asked for. Documents are read once more only where a part of an answer is
+    /// wanted, or another form of it.
+    async fn shaped(self, params: &Params) -> Result<Self, ApiError> {
+        let is_pretty = params.text("pretty").is_some_and(|it| it != "false");
+        let paths = params.text("filter_path").filter(|_| self.status < 400).map(str::to_owned);
+        match self.body {
+            Content::Json(text) if (paths.is_some() || is_pretty) && text.len() <= MOST_SHAPED => {
+                let text = background(move || shaped(text, paths.as_deref(), is_pretty)).await?;
+                Ok(Self { status: self.status, body: Content::Ready(text) })
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+/// A text that counts for as long as it is not sent.
+struct Sent {
+    text: String,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+fn write(answer: Answer, room: Room, method: &Method, asked: &HeaderMap) -> Response {
+    let (text, kind) = match answer.body {
+        Content::Json(text) | Content::Ready(text) => (text, json_kind(asked)),
         Content::Text(text) => (text, HeaderValue::from_static("text/plain; charset=UTF-8")),
         Content::Nothing => (String::new(), json_kind(asked)),
     };
     // The server drops the body of what answers a HEAD, but keeps its length.
-    let body = if method == Method::HEAD { Body::empty() } else { Body::from(text) };
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from(Bytes::from_owner(Sent { text, _room: room }))
+    };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     response.headers_mut().insert(CONTENT_TYPE, kind);
@@ -159,11 +211,7 @@ fn write(answer: Answer, method: &Method, uri: &Uri, asked: &HeaderMap) -> Respo
     response
 }
 
-/// Documents are read once more only where a part of an answer is wanted, or another form of it.
 fn shaped(text: String, paths: Option<&str>, is_pretty: bool) -> String {
-    if (paths.is_none() && !is_pretty) || text.len() > MOST_SHAPED {
-        return text;
-    }
     let Ok(value) = Json::read(&text) else { return text };
     let value = match paths {
         Some(paths) => Filter::new(paths).apply(value),
@@ -243,6 +291,7 @@ impl<'a> Filter<'a> {
     }
 
     fn prune(&self, value: Json, path: &mut Vec<String>) -> Option<Json> {
+        look();
         match value {
             Json::Object(members) if !members.is_empty() => {
                 let mut kept = Vec::new();
@@ -269,13 +318,28 @@ impl<'a> Filter<'a> {
 }
 
 /// Whether a pattern means a path, or something above it. Names may have dots in them.
+///
+/// What stands between two `**` is looked for where it comes first: that leaves the most for what is
+/// behind it, so only the last `**` is ever tried again.
 fn covers(pattern: &[&str], path: &[&str]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else { return true };
-    if *first == "**" {
-        return covers(rest, path)
-            || path.split_first().is_some_and(|(_, below)| covers(pattern, below));
+    let (mut part, mut name) = (0, 0);
+    let mut tried: Option<(usize, usize)> = None;
+    while let Some(wanted) = pattern.get(part) {
+        if *wanted == "**" {
+            part += 1;
+            tried = Some((part, name));
+        } else if path.get(name).is_some_and(|name| is_match(wanted, name)) {
+            part += 1;
+            name += 1;
+        } else {
+            let Some((after, from)) = tried.filter(|(_, from)| *from < path.len()) else {
+                return false;
+            };
+            tried = Some((after, from + 1));
+            (part, name) = (after, from + 1);
+        }
     }
-    path.split_first().is_some_and(|(name, below)| is_match(first, name) && covers(rest, below))
+    true
 }
 
 #[cfg(test)]
@@ -297,5 +361,16 @@ mod tests {
         assert_eq!(filtered("**._id"), json!({ "items": [{ "create": { "_id": "a" } }] }));
         assert_eq!(filtered("-items"), json!({ "took": 3 }));
         assert_eq!(filtered("nothing"), json!({}));
+        assert_eq!(filtered("**.create.**._id"), filtered("**._id"));
+        assert_eq!(filtered("items.**.took,**.items.**.status.**.x,**.create.*.x"), json!({}));
+    }
+
+    #[test]
+    fn stars_cost_no_more_than_they_are_long() {
+        let pattern = ["**", "a"].repeat(200);
+        let path = vec!["a"; 199];
+        assert!(!covers(&pattern, &path));
+        assert!(covers(&pattern, &[path.as_slice(), &["b", "a"]].concat()));
+        assert!(covers(&["**"; 1000], &[]));
     }
 }

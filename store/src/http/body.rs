@@ -16,16 +16,19 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use flate2::read::MultiGzDecoder;
 use tokio::time::timeout;
 
+use super::background;
 use crate::error::ApiError;
 
 /// A larger one is refused, unpacked or not; Elasticsearch's `http.max_content_length`.
 const LARGEST: usize = 100 << 20;
 /// One that does not say how large it is may be so large.
 const UNSAID: usize = 16 << 20;
-/// All that are being worked on, in bytes; one is let in however large it is.
-const TOGETHER: usize = 64 << 20;
+/// A larger one is not read into a tree, which takes several times as much memory.
+const LARGEST_TREE: usize = 8 << 20;
 /// What is unpacked before it is counted, in bytes.
 const STEP: u64 = 1 << 20;
+/// A larger one is decoded where that disturbs nobody.
+const BRIEF: usize = 256 << 10;
 /// How long a body may take to come.
 const LONGEST: Duration = Duration::from_mins(2);
 /// What a body may say that it is; the latter two are what clients of Elasticsearch say.
@@ -36,9 +39,12 @@ const KINDS: [&str; 4] = [
     "application/vnd.elasticsearch+x-ndjson",
 ];
 
-/// How much is being worked on.
-#[derive(Debug, Clone, Default)]
-pub struct Pressure(Arc<AtomicUsize>);
+/// How much memory is held for requests, and how much may be. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Pressure {
+    held: Arc<AtomicUsize>,
+    most: usize,
+}
 
 /// A body, for as long as it counts.
 #[derive(Debug)]
@@ -48,29 +54,63 @@ pub struct Held {
     _room: Room,
 }
 
+/// What is held for one request; nothing any more once this is dropped.
 #[derive(Debug)]
-struct Room {
+pub(super) struct Room {
     pressure: Pressure,
     bytes: usize,
 }
 
 impl Room {
     /// Has it count for more; the first to be let in may be as large as it likes.
-    fn grow(&mut self, more: usize) -> Result<(), ApiError> {
-        let before = self.pressure.0.fetch_add(more, Ordering::Relaxed);
+    pub(super) fn grow(&mut self, more: usize) -> Result<(), ApiError> {
+        let Pressure { held, most } = &self.pressure;
+        let before = held.fetch_add(more, Ordering::Relaxed);
         let own = self.bytes;
         self.bytes += more;
-        if before > own && before + more > TOGETHER { Err(rejected(before, more)) } else { Ok(()) }
+        if before > own && before + more > *most {
+            return Err(rejected(before, more, *most));
+        }
+        Ok(())
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.pressure.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.pressure.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
 impl Pressure {
+    /// Of at most so many bytes together; one is let in however large it is.
+    pub fn new(most: usize) -> Self {
+        Self { held: Arc::default(), most }
+    }
+
+    /// Room for nothing yet.
+    pub(super) fn room(&self) -> Room {
+        Room { pressure: self.clone(), bytes: 0 }
+    }
+
+    /// Reads a body that becomes a tree.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; 413 for what is smaller, too.
+    pub async fn read_tree(&self, headers: &HeaderMap, body: Body) -> Result<Held, ApiError> {
+        let held = self.read(headers, body).await?;
+        if held.text.len() > LARGEST_TREE {
+            return Err(ApiError::new(
+                413,
+                "content_too_long_exception",
+                format!(
+                    "a request of this kind has at most {LARGEST_TREE} bytes here, not {}",
+                    held.text.len()
+                ),
+            ));
+        }
+        Ok(held)
+    }
+
     /// Reads a body.
     ///
     /// # Errors
@@ -87,16 +127,23 @@ impl Pressure {
             declared(headers)?;
         }
         // It counts as it comes: who says much and sends nothing keeps nobody out.
-        let mut room = Room { pressure: self.clone(), bytes: 0 };
+        let mut room = self.room();
         let read = timeout(LONGEST, gather(body, most, &mut room)).await;
         let read = read.map_err(|_| too_slow())??;
         let is_gzip = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
-        let bytes = if is_gzip { unpack(&read, &mut room)? } else { read };
-        let text = String::from_utf8(bytes).map_err(|error| {
-            ApiError::parsing(format!("the body is not UTF-8: {}", error.utf8_error()))
-        })?;
-        Ok(Held { text: Arc::new(text), _room: room })
+        let is_brief = !is_gzip && read.len() <= BRIEF;
+        let decode = move || decoded(read, is_gzip, room);
+        if is_brief { decode() } else { background(decode).await? }
     }
+}
+
+/// A body as text.
+fn decoded(read: Vec<u8>, is_gzip: bool, mut room: Room) -> Result<Held, ApiError> {
+    let bytes = if is_gzip { unpack(&read, &mut room)? } else { read };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        ApiError::parsing(format!("the body is not UTF-8: {}", error.utf8_error()))
+    })?;
+    Ok(Held { text: Arc::new(text), _room: room })
 }
 
 /// Refuses a body that does not say that it is JSON.
@@ -153,12 +200,12 @@ fn unpack(packed: &[u8], room: &mut Room) -> Result<Vec<u8>, ApiError> {
     }
 }
 
-fn rejected(before: usize, more: usize) -> ApiError {
+fn rejected(before: usize, more: usize, most: usize) -> ApiError {
     ApiError::new(
         429,
         "es_rejected_execution_exception",
         format!(
-            "rejected execution: {before} bytes are being worked on, {more} more would be above the limit of {TOGETHER}; send it again later"
+            "rejected execution: {before} bytes are being worked on, {more} more would be above the limit of {most}; send it again later"
         ),
     )
 }
@@ -182,6 +229,8 @@ mod tests {
 
     use super::*;
 
+    const TOGETHER: usize = 64 << 20;
+
     fn packed(bytes: usize) -> (HeaderMap, Vec<u8>) {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         let line = [b' '; 1 << 10];
@@ -203,32 +252,32 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_is_alone_is_let_in_however_it_is_packed() {
-        let pressure = Pressure::default();
+        let pressure = Pressure::new(TOGETHER);
         assert_eq!(status(&pressure, TOGETHER + (8 << 20)).await, 200);
-        assert_eq!(pressure.0.load(Ordering::Relaxed), 0);
+        assert_eq!(pressure.held.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn one_that_would_be_too_much_beside_others_has_to_come_again() {
-        let pressure = Pressure::default();
+        let pressure = Pressure::new(TOGETHER);
         let (headers, body) = packed(40 << 20);
         let held = pressure.read(&headers, Body::from(body)).await.unwrap();
         assert_eq!(status(&pressure, 40 << 20).await, 429);
         drop(held);
         assert_eq!(status(&pressure, 40 << 20).await, 200);
-        assert_eq!(pressure.0.load(Ordering::Relaxed), 0);
+        assert_eq!(pressure.held.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_small_body_that_unpacks_to_a_huge_one_is_refused() {
-        let pressure = Pressure::default();
+        let pressure = Pressure::new(TOGETHER);
         assert_eq!(status(&pressure, LARGEST + (2 << 20)).await, 413);
-        assert_eq!(pressure.0.load(Ordering::Relaxed), 0);
+        assert_eq!(pressure.held.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_body_says_that_it_is_json_or_is_refused() {
-        let pressure = Pressure::default();
+        let pressure = Pressure::new(TOGETHER);
         for (kind, expected) in [
             ("application/json", 200),
             ("Application/JSON; charset=utf-8", 200),
@@ -262,7 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_sends_nothing_of_much_keeps_nobody_out() {
-        let pressure = Pressure::default();
+        let pressure = Pressure::new(TOGETHER);
         let (headers, body) = slow(90 << 20);
         let waiting = pressure.clone();
         let waiting = tokio::spawn(async move { waiting.read(&headers, body).await.map(drop) });
@@ -274,14 +323,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_not_waited_for() {
         let (headers, body) = slow(10);
-        let read = Pressure::default().read(&headers, body).await;
+        let read = Pressure::new(TOGETHER).read(&headers, body).await;
         assert_eq!(read.unwrap_err().status, 408);
     }
 
     #[tokio::test]
     async fn what_is_no_gzip_is_said_to_be_none() {
         let (headers, _) = packed(0);
-        let read = Pressure::default().read(&headers, Body::from("not gzip at all")).await;
+        let read = Pressure::new(TOGETHER).read(&headers, Body::from("not gzip at all")).await;
         assert_eq!(read.unwrap_err().status, 400);
     }
 }

@@ -49,7 +49,7 @@ async fn info(State(store): State<Store>) -> Answer {
 }
 
 async fn health(State(store): State<Store>, uri: Uri) -> Answer {
-    let told = || {
+    in_background(move || {
         Params::of(&uri).allow(&[
             "wait_for_status",
             "timeout",
@@ -62,17 +62,20 @@ async fn health(State(store): State<Store>, uri: Uri) -> Answer {
             "local",
         ])?;
         let shards = store.all().len();
+        let damaged = store.damaged().len();
+        let status = if damaged == 0 { "green" } else { "red" };
         Ok(Answer::json(json!({
-            "cluster_name": "omphalos", "status": "green", "timed_out": false,
+            "cluster_name": "omphalos", "status": status, "timed_out": false,
             "number_of_nodes": 1, "number_of_data_nodes": 1,
             "active_primary_shards": shards, "active_shards": shards,
-            "relocating_shards": 0, "initializing_shards": 0, "unassigned_shards": 0,
-            "unassigned_primary_shards": 0, "delayed_unassigned_shards": 0,
+            "relocating_shards": 0, "initializing_shards": 0, "unassigned_shards": damaged,
+            "unassigned_primary_shards": damaged, "delayed_unassigned_shards": 0,
             "number_of_pending_tasks": 0, "number_of_in_flight_fetch": 0,
             "task_max_waiting_in_queue_millis": 0, "active_shards_percent_as_number": 100.0
         })))
-    };
-    told().into()
+    })
+    .await
+    .into()
 }
 
 async fn list_all(state: State<Store>, uri: Uri, headers: HeaderMap) -> Answer {

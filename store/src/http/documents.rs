@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::bulk::{conflict, new_id, told, wrong_id};
 use super::{MOST_WRITERS, Service, in_background};
+use crate::attempt::look;
 use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::index::{Index, Operation, Outcome};
@@ -44,8 +45,6 @@ const READ_PARAMS: [&str; 7] = [
 /// Documents in one request, and their bytes.
 const MOST_LOOKED_UP: usize = 10_000;
 const MOST_SHOWN: usize = 32 << 20;
-/// Of a body: as a tree in memory it is several times as large.
-const LARGEST_MGET: usize = 8 << 20;
 
 pub(super) fn routes() -> Router<Service> {
     Router::new()
@@ -334,10 +333,7 @@ async fn mget(
         return Err(ApiError::argument("use GET or POST"));
     }
     let (parts, body) = request.into_parts();
-    let held = service.pressure.read(&parts.headers, body).await?;
-    if held.text.len() > LARGEST_MGET {
-        return Err(too_much(&format!("of at most {LARGEST_MGET} bytes, not {}", held.text.len())));
-    }
+    let held = service.pressure.read_tree(&parts.headers, body).await?;
     let store = service.store;
     in_background(move || {
         let filter = SourceFilter::from_params(&params)?;
@@ -351,6 +347,7 @@ async fn mget(
         let mut docs = Vec::with_capacity(entries.len());
         let mut bytes = 0;
         for (name, id, own) in &entries {
+            look();
             let (looked, size) = lookup(&store, (name, id), own.as_ref().unwrap_or(&filter))?;
             bytes += size;
             if bytes > MOST_SHOWN && !docs.is_empty() {

@@ -8,7 +8,7 @@ use axum::routing::{get, put};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::{Service, in_background};
+use super::{Service, background, in_background};
 use crate::catalog::{Store, Wanted};
 use crate::error::ApiError;
 use crate::params::Params;
@@ -43,13 +43,16 @@ pub(super) fn routes() -> Router<Service> {
 async fn body(service: &Service, request: Request) -> Result<Value, ApiError> {
     Params::of(request.uri()).allow(&[PARAMS.as_slice(), &["create", "cause"]].concat())?;
     let (parts, body) = request.into_parts();
-    let held = service.pressure.read(&parts.headers, body).await?;
-    if held.text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_str(&held.text).map_err(|error| {
-        ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
-    })
+    let held = service.pressure.read_tree(&parts.headers, body).await?;
+    let read = move || {
+        if held.text.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&held.text).map_err(|error| {
+            ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
+        })
+    };
+    background(read).await?
 }
 
 async fn make(
@@ -97,12 +100,17 @@ async fn remove(State(store): State<Store>, Path(name): Path<String>, uri: Uri) 
 }
 
 async fn is_there(State(store): State<Store>, Path(name): Path<String>) -> Answer {
-    let strict = Wanted { allow_no_indices: false, ..Wanted::default() };
-    Answer::nothing(if store.resolve(&name, strict).is_ok() { 200 } else { 404 })
+    in_background(move || {
+        let strict = Wanted { allow_no_indices: false, ..Wanted::default() };
+        let is_there = store.resolve(&name, strict).is_ok();
+        Ok(Answer::nothing(if is_there { 200 } else { 404 }))
+    })
+    .await
+    .into()
 }
 
 async fn about(State(store): State<Store>, Path(name): Path<String>, uri: Uri) -> Answer {
-    let told = || {
+    in_background(move || {
         let params = Params::of(&uri);
         params.allow(&PARAMS)?;
         let mut answer = Map::new();
@@ -116,8 +124,9 @@ async fn about(State(store): State<Store>, Path(name): Path<String>, uri: Uri) -
             answer.insert(index.name().to_owned(), told);
         }
         Ok(Answer::json(Value::Object(answer)))
-    };
-    told().into()
+    })
+    .await
+    .into()
 }
 
 async fn all_mappings(state: State<Store>, uri: Uri) -> Answer {
@@ -125,7 +134,7 @@ async fn all_mappings(state: State<Store>, uri: Uri) -> Answer {
 }
 
 async fn mappings(State(store): State<Store>, Path(name): Path<String>, uri: Uri) -> Answer {
-    let told = || {
+    in_background(move || {
         let params = Params::of(&uri);
         params.allow(&PARAMS)?;
         let mut answer = Map::new();
@@ -134,8 +143,9 @@ async fn mappings(State(store): State<Store>, Path(name): Path<String>, uri: Uri
             answer.insert(index.name().to_owned(), mapping);
         }
         Ok(Answer::json(Value::Object(answer)))
-    };
-    told().into()
+    })
+    .await
+    .into()
 }
 
 async fn add_fields(
@@ -172,14 +182,15 @@ async fn refresh_all(state: State<Store>, uri: Uri) -> Answer {
 
 /// What was answered can be found already.
 async fn refresh(State(store): State<Store>, Path(name): Path<String>, uri: Uri) -> Answer {
-    let told = || {
+    in_background(move || {
         let params = Params::of(&uri);
         params.allow(&[])?;
         let count = store.resolve(&name, Wanted::of(&params)?)?.len();
         let shards = json!({ "total": count, "successful": count, "failed": 0 });
         Ok(Answer::json(json!({ "_shards": shards })))
-    };
-    told().into()
+    })
+    .await
+    .into()
 }
 
 async fn put_template(
@@ -210,7 +221,7 @@ async fn all_templates(state: State<Store>, uri: Uri) -> Answer {
 }
 
 async fn templates(State(store): State<Store>, Path(name): Path<String>, uri: Uri) -> Answer {
-    let told = || {
+    in_background(move || {
         Params::of(&uri).allow(&PARAMS)?;
         let templates = store.templates();
         let found: Vec<Value> = templates
@@ -225,13 +236,18 @@ async fn templates(State(store): State<Store>, Path(name): Path<String>, uri: Ur
             ));
         }
         Ok(Answer::json(json!({ "index_templates": found })))
-    };
-    told().into()
+    })
+    .await
+    .into()
 }
 
 async fn has_template(State(store): State<Store>, Path(name): Path<String>) -> Answer {
-    let is_there = store.templates().matching(&name).next().is_some();
-    Answer::nothing(if is_there { 200 } else { 404 })
+    in_background(move || {
+        let is_there = store.templates().matching(&name).next().is_some();
+        Ok(Answer::nothing(if is_there { 200 } else { 404 }))
+    })
+    .await
+    .into()
 }
 
 async fn drop_template(State(store): State<Store>, Path(name): Path<String>) -> Answer {

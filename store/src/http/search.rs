@@ -31,8 +31,6 @@ const COUNT_PARAMETERS: [&str; 9] = [
     "routing",
     "terminate_after",
 ];
-/// Of a body: as a tree in memory it is several times as large.
-const LARGEST: usize = 8 << 20;
 const ALL: &str = "_all";
 
 pub(super) fn routes() -> Router<Service> {
@@ -67,14 +65,7 @@ async fn when_there_is_room(
 ) -> Result<Answer, ApiError> {
     let params = Params::of(request.uri());
     let (parts, body) = request.into_parts();
-    let held = service.pressure.read(&parts.headers, body).await?;
-    if held.text.len() > LARGEST {
-        return Err(ApiError::new(
-            413,
-            "content_too_long_exception",
-            format!("a search has at most {LARGEST} bytes here, not {}", held.text.len()),
-        ));
-    }
+    let held = service.pressure.read_tree(&parts.headers, body).await?;
     let room = service.searches.room().await?;
     let service = service.clone();
     in_background(move || {
@@ -115,7 +106,7 @@ async fn searched(service: Service, index: String, request: Request) -> Result<A
 }
 
 fn viewed(service: &Service, index: &str, params: &Params) -> Result<View, ApiError> {
-    service.store.resolve(index, Wanted::of(params)?).map(run::view)
+    run::view(service.store.resolve(index, Wanted::of(params)?)?)
 }
 
 async fn count_all(State(service): State<Service>, request: Request) -> Answer {
@@ -243,23 +234,26 @@ async fn close(service: Service, request: Request, key: &'static str) -> Result<
     let params = Params::of(request.uri());
     params.allow(&[key])?;
     let (parts, body) = request.into_parts();
-    let held = service.pressure.read(&parts.headers, body).await?;
-    let body = read_or_empty(&held.text)?;
-    let ids: Vec<String> = match (body.get(key), params.text(key)) {
-        (Some(Value::Array(ids)), _) => {
-            ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()
-        }
-        (Some(Value::String(id)), _) => vec![id.clone()],
-        (_, Some(id)) => id.split(',').map(str::to_owned).collect(),
-        _ => {
-            return Err(ApiError::new(
-                400,
-                "action_request_validation_exception",
-                format!("Validation Failed: 1: no {key} specified;"),
-            ));
-        }
-    };
-    Ok(closed(&service, &ids))
+    let held = service.pressure.read_tree(&parts.headers, body).await?;
+    in_background(move || {
+        let body = read_or_empty(&held.text)?;
+        let ids: Vec<String> = match (body.get(key), params.text(key)) {
+            (Some(Value::Array(ids)), _) => {
+                ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()
+            }
+            (Some(Value::String(id)), _) => vec![id.clone()],
+            (_, Some(id)) => id.split(',').map(str::to_owned).collect(),
+            _ => {
+                return Err(ApiError::new(
+                    400,
+                    "action_request_validation_exception",
+                    format!("Validation Failed: 1: no {key} specified;"),
+                ));
+            }
+        };
+        Ok(closed(&service, &ids))
+    })
+    .await
 }
 
 fn closed(service: &Service, ids: &[String]) -> Answer {

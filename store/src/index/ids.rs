@@ -13,6 +13,7 @@ use tantivy::{BitSet, DocAddress, DocId, Score, Searcher, SegmentReader};
 
 use super::id_file::{IdFile, Key};
 use super::schema::{OwnFields, VERSION};
+use crate::attempt::look;
 
 /// Of documents, unpacked at the same time.
 const BLOCKS: usize = 1;
@@ -113,6 +114,7 @@ impl Weight for WithIds {
         let store = segment.get_store_reader(BLOCKS)?;
         let mut has_one = BitSet::with_max_value(segment.max_doc());
         for document in found {
+            look();
             let stored: TantivyDocument = store.get(document)?;
             if id_of(&stored, self.own.id).is_some_and(|id| self.ids.contains(id)) {
                 has_one.insert(document);

@@ -11,6 +11,8 @@ mod ids;
 mod literals;
 mod reading;
 mod schema;
+mod sealed;
+mod sound;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -38,17 +40,21 @@ use self::ids::{View, WithIds};
 pub use self::literals::beyond;
 use self::reading::read;
 pub use self::schema::{OwnFields, Place, blank, ignored};
+use self::sealed::Sealed;
+pub use self::sound::patience;
+use self::sound::{Soundness, damaged, is_damage};
 pub use self::values::{Given, address, leaf, parse_date};
 pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};
-use crate::disk::write_durably;
+use crate::disk::{seal, unseal, write_durably};
 use crate::error::{ApiError, StoreError};
 use crate::mapping::{Mapping, Tolerance};
 
 /// The file beside tantivy's with what an index is.
 const ABOUT: &str = "omphalos.json";
-/// Begins the name of a directory whose making or deletion is not finished. No index has such a name.
-const UNFINISHED: &str = ".";
+/// Begin the names of directories whose making or deletion is not finished. No index has such a name.
+const MAKING: &str = ".making-";
+const DELETED: &str = ".deleted-";
 /// The directory below it that is tantivy's.
 const DATA: &str = "data";
 /// Documents are compressed in blocks of so many bytes.
@@ -79,6 +85,7 @@ pub struct Index {
     own: OwnFields,
     mapping: RwLock<Known>,
     tantivy: tantivy::Index,
+    soundness: Soundness,
     reader: IndexReader,
     /// What is committed, for whoever asks for ids.
     view: Mutex<Arc<View>>,
@@ -109,7 +116,8 @@ impl Index {
     /// # Errors
     /// When the disk does not take it.
     pub fn create(parent: &Path, name: &str, about: &About) -> Result<Self, StoreError> {
-        let directory = parent.join(format!("{UNFINISHED}making-{name}"));
+        // Not by its own name, which may be as long as a name can be.
+        let directory = parent.join(format!("{MAKING}{}", about.uuid));
         let data = directory.join(DATA);
         let told = |error| StoreError::File { path: directory.clone(), error };
         remove(&directory).map_err(told)?;
@@ -125,34 +133,40 @@ impl Index {
             .schema(schema)
             .settings(settings)
             .register_plugin(Arc::new(IdPlugin))
-            .create_in_dir(&data)
+            .open_or_create(Sealed::open(&data).map_err(|error| damaged(&directory, &error))?)
             .map_err(|error| damaged(&directory, &error))?;
         save(&directory, about)?;
         fs::rename(&directory, parent.join(name)).map_err(told)?;
         sync(parent).map_err(told)?;
-        Self::open(parent, name)
+        let index = Self::open(parent, name, Instant::now())?;
+        index.assume_sound();
+        Ok(index)
     }
 
-    /// Opens one that is there.
+    /// Opens one that is there, and checks its files as long as there is time for it, until `until`.
     ///
     /// # Errors
     /// When it is damaged.
-    pub fn open(parent: &Path, name: &str) -> Result<Self, StoreError> {
+    pub fn open(parent: &Path, name: &str, until: Instant) -> Result<Self, StoreError> {
         let directory = parent.join(name);
         let path = directory.join(ABOUT);
         let text = fs::read(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => damaged(&directory, &format!("{ABOUT} is not there")),
+            _ if is_damage(&error) => {
+                StoreError::Damaged { path: path.clone(), reason: error.to_string() }
+            }
             _ => StoreError::File { path: path.clone(), error },
         })?;
-        let about: About = serde_json::from_slice(&text)
-            .map_err(|error| StoreError::Damaged { path, reason: error.to_string() })?;
+        let unreadable = |reason: String| StoreError::Damaged { path: path.clone(), reason };
+        let text = unseal(text).map_err(|error| unreadable(error.to_string()))?;
+        let about: About =
+            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
         let mut mapping = parsed(&directory, &about)?;
         let told = |error: &tantivy::TantivyError| damaged(&directory, error);
-        let mut tantivy =
-            tantivy::Index::open_in_dir(directory.join(DATA)).map_err(|error| told(&error))?;
+        let data = Sealed::open(&directory.join(DATA)).map_err(|error| told(&error))?;
+        let mut tantivy = tantivy::Index::open(data).map_err(|error| told(&error))?;
+        let soundness = Self::check_at_start(&tantivy, &directory, until)?;
         tantivy.register_plugin(Arc::new(IdPlugin));
         tantivy.tokenizers().register(schema::WORDS, schema::word_tokenizer());
-        tantivy.set_multithread_executor(1).map_err(|error| told(&error))?;
         let schema = tantivy.schema();
         let own = OwnFields::of(&schema).map_err(|error| told(&error))?;
         mapping.settle(&schema);
@@ -167,6 +181,7 @@ impl Index {
             schema,
             mapping: RwLock::new(Known { mapping: Arc::new(mapping), is_saved: true }),
             tantivy,
+            soundness,
             reader,
             view: Mutex::new(Arc::new(view)),
             writer: Mutex::default(),
@@ -175,10 +190,15 @@ impl Index {
         })
     }
 
+    /// Whether a directory is one of an index, whole or not.
+    pub fn is_one(directory: &Path) -> bool {
+        directory.join(ABOUT).exists() || directory.join(DATA).is_dir()
+    }
+
     /// Whether a directory of this name is one whose making or deletion was interrupted: nothing
     /// that was answered for is in it.
     pub fn is_unfinished(name: &str) -> bool {
-        name.starts_with(UNFINISHED)
+        name.starts_with(MAKING) || name.starts_with(DELETED)
     }
 
     /// Its name.
@@ -341,6 +361,7 @@ impl Index {
     /// # Errors
     /// 503 when it cannot even begin.
     pub fn submit(self: &Arc<Self>, operations: Vec<Operation>) -> Result<Promise, ApiError> {
+        self.await_sound(patience())?;
         Writer::submit(self, operations)
     }
 
@@ -360,15 +381,23 @@ impl Index {
     /// # Errors
     /// When the disk does not let go of it; what is left is cleared away at the next start.
     pub fn delete(&self) -> std::io::Result<()> {
+        let parent = self.directory.parent().unwrap_or(Path::new("."));
+        let gone = parent.join(format!("{DELETED}{}", self.about.uuid));
+        self.leave(&gone)?;
+        fs::remove_dir_all(gone)
+    }
+
+    /// Moves it away, as it is; who still searches or writes fares as with one that is deleted.
+    ///
+    /// # Errors
+    /// When the disk does not let go of it.
+    pub fn leave(&self, to: &Path) -> std::io::Result<()> {
         Writer::close(self);
         // Until its thread has ended: it would write into the next index of this name.
         let mut is_gone = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let parent = self.directory.parent().unwrap_or(Path::new("."));
-        let gone = parent.join(format!("{UNFINISHED}deleted-{}", self.about.uuid));
-        fs::rename(&self.directory, &gone)?;
+        fs::rename(&self.directory, to)?;
         *is_gone = true;
-        sync(parent)?;
-        fs::remove_dir_all(gone)
+        sync(self.directory.parent().unwrap_or(Path::new(".")))
     }
 
     /// The document with an id, as it came, and how often it was written.
@@ -376,7 +405,9 @@ impl Index {
     /// # Errors
     /// When the disk does not give it.
     pub fn get(&self, id: &str) -> Result<Option<(Vec<u8>, i64)>, ApiError> {
-        let Some((document, version)) = self.view().get(id)? else { return Ok(None) };
+        self.await_sound(patience())?;
+        let found = self.reading(|| Ok(self.view().get(id)?))?;
+        let Some((document, version)) = found else { return Ok(None) };
         let source = document.get_first(self.own.source);
         let source = source.and_then(|value| tantivy::schema::Value::as_bytes(&value));
         Ok(source.map(|source| (source.to_vec(), version)))
@@ -392,11 +423,7 @@ fn parsed(directory: &Path, about: &About) -> Result<Mapping, StoreError> {
 fn save(directory: &Path, about: &About) -> Result<(), StoreError> {
     let path = directory.join(ABOUT);
     let text = serde_json::to_vec(about).unwrap_or_default();
-    write_durably(&path, &text).map_err(|error| StoreError::File { path, error })
-}
-
-fn damaged(directory: &Path, reason: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Damaged { path: directory.to_owned(), reason: reason.to_string() }
+    write_durably(&path, &seal(&text)).map_err(|error| StoreError::File { path, error })
 }
 
 /// Removes a directory, if it is there.

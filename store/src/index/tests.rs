@@ -42,7 +42,7 @@ fn a_document_is_there_once_and_as_it_came() {
     assert_eq!(source(&index, "x"), Some((text.to_owned(), 1)));
     assert_eq!(index.mapping().kind("new.a.b"), Some(&crate::mapping::FieldKind::Long));
     drop(index);
-    let again = Index::open(directory.path(), "i").unwrap();
+    let again = Index::open(directory.path(), "i", patience()).unwrap();
     assert_eq!(source(&again, "x"), Some((text.to_owned(), 1)));
     assert_eq!(again.mapping().kind("new.a.b"), Some(&crate::mapping::FieldKind::Long));
 }
@@ -215,7 +215,7 @@ proptest! {
                     drop(index);
                     // Its writer may still be ending.
                     drop(turn.lock());
-                    index = Arc::new(Index::open(directory.path(), "i").unwrap());
+                    index = Arc::new(Index::open(directory.path(), "i", patience()).unwrap());
                 }
             }
         }

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use super::Index;
 use super::document::Incoming;
 use super::ids::View;
+use crate::attempt::{Stop, attempt};
 use crate::error::ApiError;
 
 /// Requests that wait for the writer of an index; more wait to be let in.
@@ -244,7 +245,11 @@ fn serve(
     (first, requests): (Request, &Receiver<Request>),
 ) {
     let mut waiting = Vec::new();
-    let result = group(index, writer, (first, requests), &mut waiting);
+    let work = || group(index, writer, (first, requests), &mut waiting);
+    let result = attempt(&Stop::default(), work).unwrap_or_else(|ended| {
+        index.doubt();
+        Err(ended.into())
+    });
     if let Err(error) = &result {
         // What this writer had begun goes with it.
         *writer = None;

@@ -13,6 +13,7 @@ use tantivy::schema::Field;
 use super::build::Built;
 use super::pattern::{Maker, Wildcard};
 use super::values::string_term;
+use crate::attempt::glance;
 use crate::index::{Place, blank};
 use crate::mapping::FieldKind;
 
@@ -74,6 +75,7 @@ pub(super) fn flags(column: &str, is_wanted: impl Fn(bool) -> bool) -> Built {
     let predicate = FunctionPredicate::from(move |segment: &SegmentReader| {
         let column: Option<Column<bool>> = segment.fast_fields().column_opt(&name)?;
         Ok(move |document| {
+            glance();
             let [has_false, has_true] = wanted;
             column.as_ref().is_some_and(|column| {
                 column.values_for_doc(document).any(|flag| if flag { has_true } else { has_false })

@@ -12,6 +12,7 @@ use super::exists;
 use super::pattern::Wildcard;
 use super::statistics::{rarity, weight};
 use super::values::Bounds;
+use crate::attempt::glance;
 
 /// Documents that have a value of a column, scored by how rare it is.
 pub(super) fn equal(column: &str, (first, last): Bounds) -> Built {
@@ -134,6 +135,7 @@ pub(super) fn one_of(column: &str, values: Vec<String>) -> Built {
     chosen(column, move |column| {
         let mut is_wanted = vec![false; column.num_terms()];
         for value in &values {
+            glance();
             if let Some(place) = column.dictionary().term_ord(value)? {
                 mark(&mut is_wanted, place);
             }
@@ -171,6 +173,7 @@ fn chosen(
         let column = segment.fast_fields().str(&name)?;
         let is_wanted = column.as_ref().map(&choose).transpose()?.unwrap_or_default();
         Ok(move |document| {
+            glance();
             column.as_ref().is_some_and(|column| {
                 column.term_ords(document).any(|place| {
                     usize::try_from(place).is_ok_and(|place| is_wanted.get(place) == Some(&true))

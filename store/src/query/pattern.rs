@@ -6,6 +6,8 @@
 
 use tantivy_fst::Automaton;
 
+use crate::attempt::glance;
+
 const WORDS: usize = 8;
 /// Bytes of a pattern, without its stars.
 pub const MOST_PARTS: usize = WORDS * 64 - 1;
@@ -149,6 +151,7 @@ impl Automaton for Wildcard {
     }
 
     fn accept(&self, states: &States, byte: u8) -> States {
+        glance();
         // The bytes of a character after its first have 10 as their first bits.
         let continues = byte & 0xC0 == 0x80;
         let mut next = [0; WORDS];

@@ -1,7 +1,7 @@
 //! Gathers the hits of a search: those that stand first, how many there are, and the best score.
 //!
 //! Keeps twice as many as are wanted, at most, in each segment. Once the deadline has passed,
-//! nothing more is gathered.
+//! nothing more is gathered; all ends where the client goes, or memory does not suffice.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tantivy::query::Weight;
 use tantivy::{DocId, Score, Searcher, SegmentOrdinal, SegmentReader};
 
 use super::rank::{Class, Criterion, Place, Rank, Ranker};
+use crate::attempt::{look, look_at_memory};
 
 /// The clock is looked at once for so many documents.
 const BETWEEN_LOOKS: u64 = 8_192;
@@ -179,6 +180,7 @@ impl Collector for Gatherer {
         segment: u32,
         reader: &SegmentReader,
     ) -> tantivy::Result<tantivy::Result<Gathered>> {
+        look();
         let mut gatherer = self.for_segment(segment, reader)?;
         let alive = reader.alive_bitset();
         if self.order.needs_scores {
@@ -265,6 +267,7 @@ impl SegmentGatherer {
         if self.until_look == 0 {
             self.until_look = BETWEEN_LOOKS;
             self.is_late |= Instant::now() >= self.order.deadline;
+            look_at_memory();
         }
     }
 

@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationError, DistributedAggregationCollector};
-use tantivy::query::EmptyQuery;
+use tantivy::collector::Collector;
+use tantivy::query::{EmptyQuery, EnableScoring};
 use tantivy::schema::Value as _;
 use tantivy::{DocAddress, Searcher, TantivyDocument, TantivyError};
 
@@ -25,8 +26,9 @@ use super::request::{SearchRequest, TotalHits};
 use super::sort::By;
 use super::until::Until;
 use crate::aggregation::{self, Planner, Printer};
+use crate::attempt::{look, look_at_memory};
 use crate::error::ApiError;
-use crate::index::{Index, ignored};
+use crate::index::{Index, ignored, patience};
 use crate::json::Json;
 use crate::query::{Builder, Dates, Kind, Rounding, Viewpoint, shard_failure};
 
@@ -37,10 +39,15 @@ const MOST_SHOWN: usize = 32 << 20;
 pub type View = Vec<(Arc<Index>, Searcher)>;
 
 /// Indices as they are now.
-pub fn view(indices: Vec<Arc<Index>>) -> View {
+///
+/// # Errors
+/// 503 where one is damaged.
+pub fn view(indices: Vec<Arc<Index>>) -> Result<View, ApiError> {
+    let end = patience();
     let seen = |index: Arc<Index>| {
+        index.await_sound(end)?;
         let searcher = index.searcher();
-        (index, searcher)
+        Ok((index, searcher))
     };
     indices.into_iter().map(seen).collect()
 }
@@ -68,11 +75,13 @@ pub fn search(
     let mut results = Results::default();
     let mut is_nothing = true;
     for number in 0..view.len() {
+        look();
         if number > 0 && Instant::now() >= search.order.deadline {
             gathered.is_late = true;
             break;
         }
-        is_nothing &= search.index(number, &mut gathered, &mut results)?;
+        let Some((index, _)) = view.get(number) else { continue };
+        is_nothing &= index.reading(|| search.index(number, &mut gathered, &mut results))?;
     }
     let aggregations = search.printed(results)?;
     let timed_out = gathered.is_late;
@@ -91,11 +100,13 @@ pub fn search(
 pub fn count(query: &crate::query::Query, view: &View) -> Result<u64, ApiError> {
     let mut count = 0;
     for (index, searcher) in view {
-        let builder = Builder::new(index, searcher, jiff::Timestamp::now());
-        if let Some(query) = builder.build(query)? {
+        look();
+        count += index.reading(|| {
+            let builder = Builder::new(index, searcher, jiff::Timestamp::now());
+            let Some(query) = builder.build(query)? else { return Ok(0) };
             let found = searcher.search(&*query, &tantivy::collector::Count);
-            count += found.map_err(refused)? as u64;
-        }
+            Ok(found.map_err(refused)? as u64)
+        })?;
     }
     Ok(count)
 }
@@ -104,6 +115,16 @@ pub fn count(query: &crate::query::Query, view: &View) -> Result<u64, ApiError> 
 struct Results {
     merged: Option<IntermediateAggregationResults>,
     planned: TantivyAggregations,
+}
+
+impl Results {
+    fn add(&mut self, computed: IntermediateAggregationResults) -> Result<(), ApiError> {
+        match &mut self.merged {
+            None => self.merged = Some(computed),
+            Some(merged) => merged.merge_fruits(computed).map_err(refused)?,
+        }
+        Ok(())
+    }
 }
 
 struct Search<'a> {
@@ -209,13 +230,25 @@ impl<'a> Search<'a> {
             AggContextParams::new(self.limits.clone(), searcher.index().tokenizers().clone());
         let inner = DistributedAggregationCollector::from_aggs(planned.clone(), context);
         let collector = Until { inner, deadline: self.order.deadline };
-        let found = searcher.search(&*query, &(gatherer, collector));
-        let (part, computed) = found.map_err(refused)?;
-        gathered.add(part);
         results.planned = planned;
-        match &mut results.merged {
-            None => results.merged = Some(computed),
-            Some(merged) => merged.merge_fruits(computed).map_err(refused)?,
+        let scoring = if gatherer.requires_scoring() {
+            EnableScoring::enabled_from_searcher(searcher)
+        } else {
+            EnableScoring::disabled_from_searcher(searcher)
+        };
+        let weight = query.weight(scoring).map_err(refused)?;
+        let both = (gatherer, collector);
+        // One segment after the other, and not as tantivy does it, which keeps the results of all.
+        for (number, segment) in (0..).zip(searcher.segment_readers()) {
+            look_at_memory();
+            let found = both.collect_segment(&*weight, number, segment);
+            let (part, computed) = found.map_err(refused)?;
+            gathered.add(part.map_err(refused)?);
+            results.add(computed.map_err(refused)?)?;
+        }
+        if results.merged.is_none() {
+            // Of nothing: there is no segment.
+            results.add(both.1.merge_fruits(Vec::new()).map_err(refused)?)?;
         }
         Ok(is_nothing)
     }
@@ -268,6 +301,7 @@ impl<'a> Search<'a> {
         let mut last = None;
         let mut bytes = 0_usize;
         for ranked in hits.into_iter().skip(self.request.from).take(self.request.size) {
+            look();
             let hit = self.hit(&ranked)?;
             bytes += hit.bytes();
             if bytes > MOST_SHOWN && !shown.is_empty() {
@@ -283,7 +317,8 @@ impl<'a> Search<'a> {
         let gone = || ApiError::unavailable("a hit is gone from its index");
         let (index, searcher) = self.view.get(ranked.index).ok_or_else(gone)?;
         let address = DocAddress::new(ranked.segment, ranked.document);
-        let document: TantivyDocument = searcher.doc(address).map_err(refused)?;
+        let read = || searcher.doc(address).map_err(refused);
+        let document: TantivyDocument = index.reading(read)?;
         let own = index.own_fields();
         let id = document.get_first(own.id).and_then(|value| value.as_str().map(str::to_owned));
         let came = document.get_first(own.source);

@@ -116,7 +116,7 @@ fn consume(spool: &Spool, mut reader: SpoolReader, opened: &AtomicU64, stop: &At
         let payload = Record::read(&record.body).expect("a record").payload;
         let (pieces, documents, message) = match payload {
             Payload::Message { pieces, documents, message, .. } => (pieces, documents, message),
-            Payload::Mark { .. } => {
+            Payload::Mark { .. } | Payload::Heartbeat { .. } => {
                 spool.acknowledge(record.number);
                 continue;
             }

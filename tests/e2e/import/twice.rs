@@ -158,3 +158,21 @@ fn of_two_imports_at_once_the_second_is_refused_and_the_first_goes_on() {
     first.signal("-INT");
     assert_eq!(first.wait().code(), Some(1), "{}", first.log());
 }
+
+#[test]
+fn a_process_that_finds_its_store_open_says_so() {
+    let alone = Alone::new();
+    let _first = alone.start_store();
+    let second = Program::new("omphalos", &alone.directory.path().join("second.out"))
+        .arg("run")
+        .option("--store-listen", alone.url.trim_start_matches("http://"))
+        .option("--state-dir", alone.directory.path().join("state").display())
+        .run();
+    assert_eq!(second.code, Some(2), "{}", second.output);
+    let expected = format!(
+        "another process has the store in {} open, and serves it at {}: an import, or another omphalos run",
+        alone.directory.path().join("state/store").display(),
+        alone.url.trim_start_matches("http://")
+    );
+    assert!(second.output.contains(&expected), "{expected}: {}", second.output);
+}

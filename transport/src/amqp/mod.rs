@@ -24,7 +24,7 @@ pub use depth::waiting_messages;
 pub use metrics::{ReceiverMetrics, SenderMetrics};
 pub use receiver::{Receiver, ReceiverOptions};
 pub use road::AmqpPlan;
-pub use sender::{AmqpSender, AmqpSenderOptions};
+pub use sender::{AmqpSender, AmqpSenderOptions, Heartbeats};
 pub use settings::{AMQP_SETTINGS, AmqpSettings, TopologyMode};
 pub use topology::{Topology, TopologyError};
 pub use watch::{SHARES, Sample, WatchedMessage, Watcher};

@@ -67,7 +67,7 @@ impl Plan for AmqpPlan {
         let metrics = SenderMetrics::default();
         site.telemetry.register(|registry| metrics.register(registry));
         let id_prefix = format!("{}-{:016x}", site.host, rand::random::<u64>());
-        let mut message_of = heartbeat_messages(&site.host, &id_prefix);
+        let mut message_of = heartbeat_messages("omphalos-shipper", &site.host, &id_prefix);
         let options = AmqpSenderOptions {
             part: "amqp",
             exchange: settings.exchange.clone(),

@@ -41,6 +41,8 @@ pub enum DatagramKind {
     Mark = 3,
     /// From the receiver: what it misses, and up to where it misses nothing.
     Request = 4,
+    /// How the sender is: no documents, and nothing that anybody waits for.
+    Heartbeat = 5,
 }
 
 /// The header of a datagram.
@@ -218,6 +220,7 @@ impl Datagram {
             2 => DatagramKind::Parity,
             3 => DatagramKind::Mark,
             4 => DatagramKind::Request,
+            5 => DatagramKind::Heartbeat,
             _ => return Err(Refusal::Malformed),
         };
         let (stream, rest) = rest.split_first_chunk::<8>().ok_or(Refusal::Malformed)?;

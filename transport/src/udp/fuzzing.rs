@@ -87,6 +87,7 @@ pub fn datagram(
     body: &[u8],
 ) -> Vec<u8> {
     let kind = match kind % 4 {
+        _ if kind & 0x0F == 4 => DatagramKind::Heartbeat,
         0 => DatagramKind::Data,
         1 => DatagramKind::Parity,
         2 => DatagramKind::Mark,

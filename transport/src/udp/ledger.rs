@@ -4,7 +4,7 @@
 //! Two sums hold at any moment:
 //!
 //! - each datagram that was read from a socket is counted once, as received, late, repaired
-//!   (but for those restored from parity), repeated, refused, parity, mark or lines;
+//!   (but for those restored from parity), repeated, refused, parity, mark, heartbeat or lines;
 //! - each number of a stream is counted once:
 //!   `next - first = received + repaired + late + missing + lost`.
 
@@ -42,6 +42,8 @@ pub struct Totals {
     pub parity: u64,
     /// Marks that came.
     pub marks: u64,
+    /// Heartbeats that came.
+    pub heartbeats: u64,
     /// Datagrams of plain NDJSON.
     pub lines: u64,
     /// Documents that were accepted.
@@ -99,6 +101,9 @@ pub struct StreamAccount {
     /// The number of the newest mark.
     #[serde(default)]
     pub last_mark: Option<u64>,
+    /// The number of the newest heartbeat.
+    #[serde(default)]
+    pub last_heartbeat: Option<u64>,
     /// Whether the sender said that nothing will follow.
     #[serde(default)]
     pub ended: bool,
@@ -259,6 +264,7 @@ mod tests {
             missing: 1,
             unseen: vec![(1, 1), (5, 1)],
             last_mark: Some(4),
+            last_heartbeat: Some(2),
             ended: true,
             pieces: vec![(3, How::Late)],
             sealed: Some(true),

@@ -13,6 +13,7 @@
 //! "start":…,"end":…,"count":…}]}`, and then the documents as NDJSON. A part is a contiguous byte
 //! range of one source, as a chunk of a batch is; the day of a document is that of its id.
 
+mod heartbeat;
 mod open;
 mod pack;
 #[cfg(test)]

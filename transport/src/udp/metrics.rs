@@ -64,6 +64,7 @@ fn encode_totals(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger) -> Result
         ("repeated", "Datagrams that had been received before", totals.repeated),
         ("parity", "Parity datagrams received", totals.parity),
         ("marks", "Marks received", totals.marks),
+        ("heartbeats", "Heartbeats received", totals.heartbeats),
         ("lines", "Datagrams of plain NDJSON", totals.lines),
         (
             "kernel_drops",

@@ -1,4 +1,4 @@
-//! What the receivers write into the spool: a message, a mark or plain lines, and all of what is
+//! What the receivers write into the spool: a message, a mark, a heartbeat or plain lines, and all of what is
 //! known about it that the account needs, so that the account can be made from the spool alone.
 
 use std::net::SocketAddr;
@@ -54,6 +54,17 @@ pub enum Payload<'a> {
         /// The body of the mark.
         mark: Mark<'a>,
     },
+    /// A heartbeat of the sender of a stream.
+    Heartbeat {
+        /// Id of the stream.
+        stream: u64,
+        /// Whether it came sealed.
+        sealed: bool,
+        /// The number of its datagram.
+        number: u64,
+        /// To be read by [`super::Opener`].
+        message: &'a [u8],
+    },
     /// A datagram of plain NDJSON.
     Lines(&'a [u8]),
 }
@@ -75,6 +86,7 @@ const OLD_MESSAGE: u8 = 1;
 const LINES: u8 = 2;
 const MESSAGE: u8 = 3;
 const MARK: u8 = 4;
+const HEARTBEAT: u8 = 5;
 
 impl<'a> Record<'a> {
     /// Appends the record's bytes.
@@ -84,6 +96,7 @@ impl<'a> Record<'a> {
             Payload::Message { sealed: None, .. } => OLD_MESSAGE,
             Payload::Message { .. } => MESSAGE,
             Payload::Mark { .. } => MARK,
+            Payload::Heartbeat { .. } => HEARTBEAT,
             Payload::Lines(_) => LINES,
         };
         out.push(kind);
@@ -104,10 +117,12 @@ impl<'a> Record<'a> {
                 out.extend_from_slice(message);
             }
             Payload::Mark { stream, sealed, number, mark } => {
-                out.push(u8::from(sealed));
-                out.extend_from_slice(&stream.to_be_bytes());
-                out.extend_from_slice(&number.to_be_bytes());
+                write_numbered(out, sealed, stream, number);
                 mark.write(out);
+            }
+            Payload::Heartbeat { stream, sealed, number, message } => {
+                write_numbered(out, sealed, stream, number);
+                out.extend_from_slice(message);
             }
             Payload::Lines(lines) => out.extend_from_slice(lines),
         }
@@ -127,10 +142,12 @@ impl<'a> Record<'a> {
                 Self::read_message(Some(sealed), rest)?
             }
             MARK => {
-                let (sealed, rest) = read_sealed(rest)?;
-                let (stream, rest) = number(rest).ok()?;
-                let (number, rest) = number(rest).ok()?;
+                let (sealed, stream, number, rest) = read_numbered(rest)?;
                 Payload::Mark { stream, sealed, number, mark: Mark::read(rest).ok()? }
+            }
+            HEARTBEAT => {
+                let (sealed, stream, number, message) = read_numbered(rest)?;
+                Payload::Heartbeat { stream, sealed, number, message }
             }
             LINES => Payload::Lines(rest),
             _ => return None,
@@ -156,6 +173,20 @@ impl<'a> Record<'a> {
         let documents = u16::from_be_bytes(*documents);
         Some(Payload::Message { stream, sealed, first, pieces, how, before, documents, message })
     }
+}
+
+/// What marks and heartbeats begin with.
+fn write_numbered(out: &mut Vec<u8>, sealed: bool, stream: u64, number: u64) {
+    out.push(u8::from(sealed));
+    out.extend_from_slice(&stream.to_be_bytes());
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
+fn read_numbered(bytes: &[u8]) -> Option<(bool, u64, u64, &[u8])> {
+    let (sealed, rest) = read_sealed(bytes)?;
+    let (stream, rest) = number(rest).ok()?;
+    let (number, rest) = number(rest).ok()?;
+    Some((sealed, stream, number, rest))
 }
 
 fn read_sealed(bytes: &[u8]) -> Option<(bool, &[u8])> {
@@ -184,6 +215,7 @@ mod tests {
             message(Some(false), How::Resent),
             message(Some(true), How::Restored),
             Payload::Mark { stream: 1, sealed: true, number: 9, mark },
+            Payload::Heartbeat { stream: 1, sealed: false, number: 9, message: b"m" },
             Payload::Lines(b"{}\n"),
         ] {
             let record = Record { at: 7, from: "[::1]:9".parse().unwrap(), payload };

@@ -9,7 +9,9 @@ use omphalos_common::clock::now_seconds;
 use omphalos_common::config::ConfigError;
 use omphalos_common::shutdown::Shutdown;
 
-use super::{Probe, UdpSender, UdpSenderMetrics, UdpSenderOptions, UdpSettings, probe};
+use super::{
+    Probe, UdpEncoding, UdpSender, UdpSenderMetrics, UdpSenderOptions, UdpSettings, probe,
+};
 use crate::Receipt;
 use crate::batch::Batch;
 use crate::road::{Open, Plan, Road, Site};
@@ -45,8 +47,12 @@ impl Plan for UdpPlan {
     fn open(self: Box<Self>, site: &Site) -> io::Result<Open> {
         let metrics = UdpSenderMetrics::default();
         site.telemetry.register(|registry| metrics.register(registry));
-        let sender = UdpSender::open(self.0, &metrics, site.telemetry.health.clone())?;
-        Ok(Open::new(UdpRoad { sender, give_up: site.give_up.clone() }))
+        // Plain lines are for other programs, which know no heartbeats.
+        let is_ours = self.0.encoding == UdpEncoding::Omphalos;
+        let mut sender = UdpSender::open(self.0, &metrics, site.telemetry.health.clone())?;
+        let heartbeats = is_ours.then(|| sender.take_heartbeats());
+        let road = UdpRoad { sender, give_up: site.give_up.clone() };
+        Ok(Open { heartbeats, ..Open::new(road) })
     }
 }
 
@@ -71,5 +77,29 @@ impl Road for UdpRoad {
 
     fn finish(&mut self) {
         self.sender.finish(&self.give_up);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omphalos_common::telemetry::Telemetry;
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_who_speaks_to_our_own_receivers_has_heartbeats() {
+        let site = Site {
+            host: "web1".to_owned(),
+            telemetry: Telemetry::default(),
+            give_up: Shutdown::new(),
+            runtime: Handle::current(),
+        };
+        for (encoding, expected) in [(UdpEncoding::Omphalos, true), (UdpEncoding::Ndjson, false)] {
+            let to = vec!["127.0.0.1:9".to_owned()];
+            let settings = UdpSettings { to, encoding, ..UdpSettings::default() };
+            let plan = Box::new(UdpPlan::new(&settings, "web1", 1).unwrap());
+            assert_eq!(plan.open(&site).unwrap().heartbeats.is_some(), expected);
+        }
     }
 }

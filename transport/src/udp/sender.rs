@@ -11,9 +11,10 @@ pub use metrics::UdpSenderMetrics;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use tracing::error;
+use tracing::{debug, error};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::keys::KeyFile;
@@ -22,6 +23,7 @@ use super::parity::ParityShare;
 use super::settings::{Spread, UdpEncoding};
 use super::socket::{datagram_size, path_mtu};
 use crate::batch::{Batch, Chunk};
+use crate::road::TakeHeartbeat;
 use omphalos_common::numbers::at_most;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
@@ -88,6 +90,9 @@ pub struct UdpSender {
     packer: Packer,
     routes: Vec<Route>,
     health: Health,
+    metrics: UdpSenderMetrics,
+    /// Where heartbeats come from, if there are any.
+    heartbeats: Option<Receiver<Vec<u8>>>,
 }
 
 /// Which chunks of a batch one destination gets.
@@ -115,7 +120,20 @@ impl UdpSender {
         for route in &mut routes {
             route.revive(options.keys.as_ref().map(KeyFile::keys));
         }
-        Ok(Self { options, packer, routes, health })
+        let metrics = metrics.clone();
+        Ok(Self { options, packer, routes, health, metrics, heartbeats: None })
+    }
+
+    /// The way of heartbeats: what is given to it goes at the next pulse, or is dropped and counted.
+    pub fn take_heartbeats(&mut self) -> TakeHeartbeat {
+        let (given, taken) = sync_channel(1);
+        self.heartbeats = Some(taken);
+        let dropped = self.metrics.heartbeats_dropped.clone();
+        Box::new(move |document| {
+            if given.try_send(document).is_err() {
+                dropped.inc();
+            }
+        })
     }
 
     /// Sends the documents of a batch that was made at `made_at` seconds since the epoch. Waits for
@@ -245,6 +263,29 @@ impl UdpSender {
         for route in &mut self.routes {
             route.pulse(keys, now);
         }
+        self.send_heartbeat();
+    }
+
+    /// Sends the heartbeat that waits to where documents go now, if anybody listens there.
+    fn send_heartbeat(&mut self) {
+        let Some(document) = self.heartbeats.as_ref().and_then(|given| given.try_recv().ok())
+        else {
+            return;
+        };
+        let Self { packer, routes, options, metrics, .. } = self;
+        let keys = options.keys.as_ref().map(KeyFile::keys);
+        let is_sent = match routes.iter_mut().find(|route| route.is_up()) {
+            Some(route) => route.send_heartbeat(keys, packer, &document).unwrap_or_else(|error| {
+                debug!(%error, "a heartbeat cannot be sent");
+                false
+            }),
+            None => false,
+        };
+        if is_sent {
+            metrics.heartbeats.inc();
+        } else {
+            metrics.heartbeats_dropped.inc();
+        }
     }
 
     /// Says that nothing will follow, and goes on answering receivers until they miss nothing, or
@@ -284,7 +325,12 @@ impl UdpSender {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
+    use omphalos_common::heartbeat::{Host, Maker, Now, Service};
+
     use super::*;
+    use crate::udp::datagram::{Datagram, DatagramKind};
 
     /// To nobody, in the plainest way.
     pub(super) fn options() -> UdpSenderOptions {
@@ -316,5 +362,51 @@ mod tests {
             sent.unwrap_err().to_string(),
             "chunks go to destination 1, expected less than 1"
         );
+    }
+
+    /// A heartbeat of a shipper.
+    fn heartbeat() -> Vec<u8> {
+        let host = Host { name: "web1".to_owned(), id: None };
+        let service = Service { name: "omphalos-shipper".to_owned(), version: "1".to_owned() };
+        let mut maker = Maker::new(host, service, "", Duration::from_secs(30));
+        maker.make(Now::default()).to_json().unwrap()
+    }
+
+    #[test]
+    fn a_heartbeat_goes_beside_the_documents_or_is_dropped_and_kept_nowhere() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let to = vec![receiver.local_addr().unwrap().to_string()];
+        let ring_bytes = Some(1 << 20);
+        let options = UdpSenderOptions { to, ring_bytes, ..options() };
+        let metrics = UdpSenderMetrics::default();
+        let mut sender = UdpSender::open(options, &metrics, Health::default()).unwrap();
+        let mut take = sender.take_heartbeats();
+        let counted = || (metrics.heartbeats.get(), metrics.heartbeats_dropped.get());
+        take(heartbeat());
+        take(heartbeat());
+        assert_eq!(counted(), (0, 1), "one waits at most");
+        sender.pulse();
+        assert_eq!(counted(), (1, 1));
+        let mut sent = Vec::new();
+        let mut buffer = [0; 2048];
+        while !sent.iter().any(|header: &Datagram| header.kind == DatagramKind::Heartbeat) {
+            let length = receiver.recv(&mut buffer).unwrap();
+            sent.push(Datagram::read(None, &mut buffer[..length]).unwrap().0);
+        }
+        assert_eq!((metrics.datagrams.get(), metrics.documents.get()), (0, 0));
+        assert!(sent.iter().all(|header| header.kind != DatagramKind::Data), "{sent:?}");
+        assert!(!sender.routes[0].is_awaited(), "nobody asks for it again");
+        drop(receiver);
+        // The first finds nobody, and the second is told so.
+        for _ in 0..3 {
+            take(heartbeat());
+            sender.pulse();
+        }
+        assert!(!sender.routes[0].is_up());
+        let before = counted();
+        take(heartbeat());
+        sender.pulse();
+        assert_eq!(counted(), (before.0, before.1 + 1));
     }
 }

@@ -42,6 +42,7 @@ pub struct Stream {
     pub worker: usize,
     pub documents_sent: u64,
     pub last_mark: Option<u64>,
+    pub last_heartbeat: Option<u64>,
     pub ended: bool,
     /// Whether its datagrams are sealed; others under its id are not its own. `None` while only
     /// records of an older version are known of it.
@@ -113,6 +114,7 @@ impl Stream {
             worker,
             documents_sent: 0,
             last_mark: None,
+            last_heartbeat: None,
             ended: false,
             sealed: None,
             seen: now,
@@ -282,6 +284,16 @@ impl Stream {
         self.documents_sent = self.documents_sent.max(mark.documents);
         self.answers = mark.answers;
         self.ended = mark.end;
+        true
+    }
+
+    /// Takes a heartbeat; `false` when it is not newer than those before it.
+    pub fn heartbeat(&mut self, number: u64) -> bool {
+        if self.last_heartbeat.is_some_and(|last| number <= last) {
+            return false;
+        }
+        self.last_heartbeat = Some(number);
+        self.counts.heartbeats += 1;
         true
     }
 

@@ -149,6 +149,35 @@ impl Streams {
         if arrival.sealed { stream.requests(arrival.now, true) } else { Vec::new() }
     }
 
+    /// Takes a heartbeat: it has no part in the numbers and the documents of its stream.
+    pub fn heartbeat(
+        &mut self,
+        arrival: &Arrival,
+        header: &Datagram,
+        message: &[u8],
+        sink: &mut Sink,
+    ) {
+        let Datagram { stream: id, number, .. } = *header;
+        let stream = match self.stream(id, 0, arrival) {
+            Ok(stream) => stream,
+            Err(refusal) => return self.refuse(refusal),
+        };
+        if !Opener::knows_dictionary(message) {
+            return stream.refuse(Refusal::Dictionary, 1);
+        }
+        if !sink.has_room(message.len()) {
+            return stream.refuse(Refusal::SpoolFull, 1);
+        }
+        if !stream.heartbeat(number) {
+            stream.counts.repeated += 1;
+            return;
+        }
+        stream.met(arrival);
+        let sealed = arrival.sealed;
+        let payload = Payload::Heartbeat { stream: id, sealed, number, message };
+        sink.push(&Record { at: arrival.at, from: arrival.from, payload });
+    }
+
     /// Notes a datagram of plain lines.
     pub fn lines(&mut self) {
         self.others.lines += 1;
@@ -399,6 +428,7 @@ fn combine(to: &mut Totals, from: &Totals, with: impl Fn(u64, u64) -> u64) {
         (&mut to.given_up, from.given_up),
         (&mut to.parity, from.parity),
         (&mut to.marks, from.marks),
+        (&mut to.heartbeats, from.heartbeats),
         (&mut to.documents, from.documents),
     ] {
         *to = with(*to, from);

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use omphalos_common::program::is_caught;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
@@ -176,7 +177,9 @@ fn leave_when_panicking() {
     if !HAS_HOOK.swap(true, Ordering::SeqCst) {
         let say = panic::take_hook();
         panic::set_hook(Box::new(move |what| {
-            leave();
+            if !is_caught() {
+                leave();
+            }
             say(what);
         }));
     }

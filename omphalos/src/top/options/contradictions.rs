@@ -87,7 +87,7 @@ pub fn check_rules(from: &From, rules: &[Rule]) -> Result<(), ConfigError> {
     for rule in rules {
         if rule.of == Of::Heartbeats {
             return Err(ConfigError::invalid(format!(
-                "alert {:?}: heartbeats come from the broker of a fleet (--amqp-url), and files have none",
+                "alert {:?}: heartbeats come from the broker of a fleet (--amqp-url) or as datagrams (--udp), and files have none",
                 rule.name
             )));
         }

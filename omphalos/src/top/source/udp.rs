@@ -14,7 +14,7 @@ use omphalos_transport::udp::{
 use tempfile::TempDir;
 
 use super::Source;
-use super::parcel::count;
+use super::parcel::{count, show_heartbeats};
 use crate::top::counter::Counter;
 use crate::top::figures::{Reading, SourceState};
 
@@ -85,7 +85,10 @@ impl Datagrams {
         let mut reader = DocumentReader::default();
         while let Some(delivery) = taking.feed.next().await {
             let (number, record, answer) = delivery.into_parts();
-            if let Some(content) = taking.records.read(number, &record) {
+            let content = taking.records.read(number, &record);
+            if let Some(content) = content.as_ref().filter(|content| content.is_heartbeat) {
+                show_heartbeats(&content.parcel, &mut reader, &counter);
+            } else if let Some(content) = content {
                 let failures = count(&content.parcel, &mut reader, &counter);
                 let mut account = self.lock();
                 account.lines += content.parcel.documents.len() as u64;

@@ -123,7 +123,7 @@ pub fn recall(
     let key = FileKey::from(&fs::metadata(path)?);
     let logical = logical_path(called);
     let is_it = |entry: &&Entry| {
-        entry.prefix.length > 0 && (entry.key == key || logical_path(&entry.path) == logical)
+        entry.has_seen() && (entry.key == key || logical_path(&entry.path) == logical)
     };
     let mut content = Content::open(path)?;
     let mut known = Vec::new();

@@ -188,7 +188,7 @@ fn goes_on(entry: &Entry, path: &Path, search: &Search<'_>) -> io::Result<Option
     let is_same = key.is_like(&entry.key);
     if (search.is_taken)(key)
         || !(search.is_permitted)(path, &content)
-        || (entry.prefix.length == 0 && !is_same)
+        || (!entry.has_seen() && !is_same)
         || !fits(&mut content, entry)?
     {
         return Ok(None);

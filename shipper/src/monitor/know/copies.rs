@@ -146,7 +146,7 @@ pub fn find_original<'a>(
     // Of several that fit, the one that knows most: another may know of no more than the beginning
     // of a line.
     let known = |entry: &Entry| (entry.offset, entry.prefix.length);
-    for entry in entries.filter(|entry| entry.prefix.length > 0) {
+    for entry in entries.filter(|entry| entry.has_seen()) {
         if !fits(content, entry)? {
             continue;
         }

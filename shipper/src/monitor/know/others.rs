@@ -15,7 +15,7 @@ use crate::monitor::know::again::peek;
 use crate::monitor::know::matching::{self, stamp};
 use crate::monitor::know::positions::Positions;
 use crate::monitor::position::entry::{Entry, Former, Stamp};
-use crate::monitor::position::identity::{FileKey, PREFIX_BYTES, logical_path};
+use crate::monitor::position::identity::{FileKey, Fingerprint, PREFIX_BYTES, logical_path};
 use crate::monitor::position::state::{FILE_NAMES, Other, is_in_use};
 use crate::monitor::read::archive::Compression;
 use crate::monitor::read::content::Content;
@@ -74,8 +74,8 @@ enum Whose {
     Kin,
     /// The own one of such a file that has all that is in this one.
     Whole,
-    /// Anybody's of a file that begins with the same lines, and was edited behind them.
-    Edited,
+    /// Anybody's of a file that begins with the same lines.
+    Beginning,
 }
 
 impl Whose {
@@ -109,7 +109,7 @@ impl Others {
             let whose = match likeness_of(&entry, found, content)? {
                 _ if has_all => Whose::Whole,
                 Likeness::Same => Whose::Kin,
-                Likeness::Edited => Whose::Edited,
+                Likeness::Beginning => Whose::Beginning,
                 Likeness::None => continue,
             };
             views.push(View { entry, whose });
@@ -121,11 +121,13 @@ impl Others {
                 // It reads on what it has found, be it that it has seen nothing of it yet.
                 let is_begun = entry.key.is_like(&found.key) && neighbour.may_read_on();
                 let whose = match (likeness_of(entry, found, content)?, &neighbour.other) {
-                    (Likeness::Same, _) if entry.prefix.length == 0 && !is_begun => continue,
+                    (Likeness::Same | Likeness::Beginning, _) if !entry.has_seen() && !is_begun => {
+                        continue;
+                    }
                     (Likeness::Same, _) if !entry.key.is_like(&found.key) => Whose::Original,
                     (Likeness::Same, Other::Process(_)) => Whose::Process,
                     (Likeness::Same, Other::Import(_)) => Whose::Import,
-                    (Likeness::Edited, _) => Whose::Edited,
+                    (Likeness::Beginning, _) => Whose::Beginning,
                     (Likeness::None, _) => continue,
                 };
                 // A process reads on when it is started again.
@@ -143,16 +145,18 @@ impl Others {
         let turns =
             views.iter().map(|view| &view.entry).chain(&own).filter(|entry| is_of_it(entry));
         let last = turns.map(|entry| entry.turn).max().unwrap_or_default();
-        // Who opened the file later has noted up to where an import of before came at most.
-        let is_noted = |view: &View| {
-            view.whose == Whose::Import && is_of_it(&view.entry) && view.entry.turn < last
-        };
-        views.retain(|view| !is_noted(view));
+        for View { entry, whose } in &mut views {
+            if *whose == Whose::Import && is_of_it(entry) && entry.turn < last {
+                // It was killed, and who opened the file later has noted how far it came at most.
+                entry.reached = entry.reached.or(Some(seen(entry)));
+            }
+        }
         let last_turn = views.iter().map(|view| view.entry.turn).max();
-        let unread =
-            || Entry::unread(&found.path, found.key, ids.of_new_files().scheme(), now_seconds());
-        let begun = || begun_as(&views, found, ids).or_else(|| (!views.is_empty()).then(unread));
-        let Some(entry) = own.or_else(begun) else { return Ok(Heard::default()) };
+        let entry = match own {
+            Some(entry) => entry,
+            None if views.is_empty() => return Ok(Heard::default()),
+            None => begun_as(&views, unread(found, content, ids)?, ids),
+        };
         let turn = last_turn.map_or(entry.turn, |last| last.max(entry.turn) + 1);
         let own_view = View { entry: entry.clone(), whose: Whose::Own };
         let views = std::iter::once(own_view).chain(views);
@@ -190,27 +194,40 @@ impl Neighbour {
     }
 }
 
-/// The entry with which a file that is new here is read from its beginning, if others have read it: with
-/// their ids.
-fn begun_as(views: &[View], found: &Found, ids: &IdMakers) -> Option<Entry> {
-    let View { entry, .. } = views.iter().find(|view| view.whose.is_another())?;
+/// With what a file that is new here, and `unread`, is read from its beginning: with the ids of those who have
+/// read it, if there are any.
+fn begun_as(views: &[View], unread: Entry, ids: &IdMakers) -> Entry {
+    let another = views.iter().find(|view| view.whose.is_another());
+    let Some(View { entry, .. }) = another else { return unread };
     let Some(scheme) = entry.ids().filter(|scheme| ids.of(*scheme).is_some()) else {
-        let path = found.path.display();
+        let path = unread.path.display();
         warn!(%path, "it was read with ids of a key that is not known; lines of before are there twice");
-        return None;
+        return unread;
     };
-    let unread = Entry::unread(&found.path, found.key, scheme, now_seconds());
-    // What its source was made of proves, once it is written down here, which content that is.
-    let Entry { splits, source, prefix, .. } = entry.clone();
-    Some(Entry { splits, source, prefix, ..unread })
+    let mut begun = Entry { splits: entry.splits.clone(), source: entry.source, ..unread };
+    begun.set_ids(scheme);
+    begun
+}
+
+/// The entry of a file of which nothing was read. Its beginning proves which content it is whose lines are to
+/// be read by what is known of others.
+fn unread(found: &Found, content: &mut Content, ids: &IdMakers) -> io::Result<Entry> {
+    let mut head = [0; PREFIX_BYTES];
+    let prefix = Fingerprint::of(content.read_up_to(&mut head, 0)?);
+    let scheme = ids.of_new_files().scheme();
+    Ok(Entry {
+        prefix,
+        unread: true,
+        ..Entry::unread(&found.path, found.key, scheme, now_seconds())
+    })
 }
 
 /// What a file is to the one that an entry knows.
 enum Likeness {
     /// The same, or a copy, as far as the entry knows it.
     Same,
-    /// As long a beginning as is kept is the same, under the same name.
-    Edited,
+    /// As long a beginning as is kept is the same: it was edited behind that, or is a copy of before.
+    Beginning,
     /// Nothing says that it is any.
     None,
 }
@@ -219,8 +236,14 @@ fn likeness_of(entry: &Entry, found: &Found, content: &mut Content) -> io::Resul
     if matching::fits(content, entry)? {
         return Ok(Likeness::Same);
     }
-    let is_edited = entry.path == found.path && matching::begins_as(content, entry)?;
-    Ok(if is_edited { Likeness::Edited } else { Likeness::None })
+    // An archive is asked for its length by reading it.
+    let is_shorter = |content: &Content| match content.file() {
+        Some(file) if content.is_seekable() => Ok(file.metadata()?.len() < entry.offset),
+        _ => io::Result::Ok(true),
+    };
+    let may_be = entry.path == found.path || is_shorter(content)?;
+    let begins = may_be && matching::begins_as(content, entry)?;
+    Ok(if begins { Likeness::Beginning } else { Likeness::None })
 }
 
 /// By what the lines of a file were read, over all who have read it: who took the last turn knew what all
@@ -228,15 +251,14 @@ fn likeness_of(entry: &Entry, found: &Found, content: &mut Content) -> io::Resul
 /// Each view says whether it is of the file itself.
 fn spans_of(mut views: Vec<(bool, View)>, content: &Content) -> io::Result<Vec<Former>> {
     views.sort_by_key(|(is_of_it, view)| (!is_of_it, std::cmp::Reverse(view.entry.turn)));
-    // What a new one is begun with knows nothing of it, and has no format yet.
-    let is_known = views.iter().any(|(is_of_it, view)| *is_of_it && view.entry.parser.is_some());
+    let is_known = views.iter().any(|(is_of_it, view)| *is_of_it && view.entry.has_seen());
     let mut all = Vec::new();
     for (_, View { entry, whose }) in views {
         all.push(match whose {
             // Nothing was read, and it may be noted by which rules it is to be.
-            Whose::Own if entry.prefix.length == 0 => entry.formats,
+            Whose::Own if !entry.has_seen() => entry.formats,
             Whose::Process => entry.spans(u64::MAX),
-            Whose::Edited => entry.spans(seen(&entry)),
+            Whose::Beginning => entry.spans(seen(&entry)),
             Whose::Original | Whose::Kin if is_known => entry.spans(seen(&entry)),
             // A short beginning may be that of any file of the log.
             Whose::Kin if seen(&entry) < PREFIX_BYTES as u64 => entry.spans(seen(&entry)),

@@ -2,22 +2,19 @@
 //! its own rules. So they take turns: whoever looks for files holds a lock until what it has found is in
 //! its checkpoint, where the other reads by which rules.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use omphalos_common::own_files::OwnFile;
 use tracing::debug;
 
-use crate::monitor::position::state::Other;
+use crate::monitor::position::state::{Other, lock_within};
 
 /// The lock, in the state directory of the process.
 const NAME: &str = "opening.lock";
 /// Somebody who is stopped while it is his turn does not hold up others for longer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is tried meanwhile.
-const STEP: Duration = Duration::from_millis(5);
 
 /// The turn, and whether it is ours.
 #[derive(Debug, Default)]
@@ -51,10 +48,9 @@ impl Turn {
             return;
         }
         let patience = if self.is_impatient { Duration::ZERO } else { PATIENCE };
-        let until = Instant::now() + patience;
         self.is_impatient = false;
         for path in &self.locks {
-            match lock(path, until) {
+            match lock(path, patience) {
                 Some(file) => self.held.push(file),
                 None => self.is_impatient = true,
             }
@@ -81,22 +77,15 @@ impl Turn {
     }
 }
 
-fn lock(path: &Path, until: Instant) -> Option<File> {
+fn lock(path: &Path, patience: Duration) -> Option<File> {
     let options = OwnFile::default().with(|options| {
         options.write(true).create(true).truncate(false);
     });
-    let file = options.open(path).inspect_err(
-        |error| debug!(path = %path.display(), %error, "cannot be opened, to take turns"),
-    );
-    let file = file.ok()?;
-    while file.try_lock().is_err() {
-        if Instant::now() >= until {
-            debug!(path = %path.display(), "somebody else has the turn and does not give it away");
-            return None;
-        }
-        thread::sleep(STEP);
-    }
-    Some(file)
+    let opened = options.open(path).map_err(TryLockError::Error);
+    let locked = opened.and_then(|file| lock_within(patience, &file).map(|()| file));
+    locked
+        .inspect_err(|error| debug!(path = %path.display(), %error, "goes on without its turn"))
+        .ok()
 }
 
 #[cfg(test)]
@@ -113,7 +102,7 @@ mod tests {
         process.keep(3);
         process.give(|saved| saved <= 2);
         let lock_path = of_process.join(NAME);
-        let is_free = || lock(&lock_path, Instant::now()).is_some();
+        let is_free = || lock(&lock_path, Duration::ZERO).is_some();
         assert!(!is_free());
         import.take();
         assert!(import.held.is_empty() && import.is_impatient, "it waited, and goes on");

@@ -95,6 +95,7 @@ mod tests {
         Entry {
             path: PathBuf::from(path),
             key: FileKey { device: 1, inode: 2, born: Some(3) },
+            unread: false,
             prefix: Fingerprint::of(b"prefix"),
             offset,
             guard: Fingerprint::of(b"guard"),

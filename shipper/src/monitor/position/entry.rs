@@ -23,6 +23,9 @@ pub struct Entry {
     pub key: FileKey,
     /// Its beginning.
     pub prefix: Fingerprint,
+    /// Nothing was read of it yet: its beginning only says of which content the formats are.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unread: bool,
     /// Everything before this offset is delivered.
     pub offset: u64,
     /// The bytes just before the offset.
@@ -85,6 +88,7 @@ impl Entry {
             path: path.to_owned(),
             key,
             prefix: Fingerprint::default(),
+            unread: false,
             offset: 0,
             guard: Fingerprint::default(),
             id_version: ids.version(),
@@ -103,6 +107,11 @@ impl Entry {
             dataset: None,
             seen,
         }
+    }
+
+    /// Whether something of the file was read.
+    pub fn has_seen(&self) -> bool {
+        self.prefix.length > 0 && !self.unread
     }
 
     /// By what the lines behind those of `formats` are read, where that is known.
@@ -153,6 +162,11 @@ fn first_version() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_first_version(version: &u32) -> bool {
     *version == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

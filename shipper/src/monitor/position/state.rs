@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use omphalos_common::own_files::{OwnFile, create, create_directory};
 use omphalos_common::whole_file::{read_own, read_own_text};
@@ -246,18 +246,24 @@ pub fn is_in_use(path: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// Locks it; who only looks whether it is in use is waited for.
-fn lock_soon(lock: &File) -> Result<(), TryLockError> {
-    const GLANCE: Duration = Duration::from_millis(5);
-    const GLANCES: usize = 10;
-    for _ in 0..GLANCES {
+/// Locks it within `patience`: a lock that another process holds for a moment gives no sign when it goes.
+///
+/// # Errors
+/// When it is still held then, or cannot be locked.
+#[expect(clippy::disallowed_methods, reason = "nobody tells when a lock goes")]
+pub fn lock_within(patience: Duration, lock: &File) -> Result<(), TryLockError> {
+    const STEP: Duration = Duration::from_millis(5);
+    let until = Instant::now() + patience;
+    loop {
         match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(GLANCE),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(STEP),
             other => return other,
         }
     }
-    lock.try_lock()
 }
+
+/// Who only looks whether it is in use is waited for.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// Creates the directory if need be, and locks it.
 fn take_lock(path: &Path) -> Result<File, StateError> {
@@ -268,7 +274,7 @@ fn take_lock(path: &Path) -> Result<File, StateError> {
     });
     let lock = lock.open(&lock_path);
     let mut lock = lock.map_err(failed("open", &lock_path))?;
-    match lock_soon(&lock) {
+    match lock_within(GLANCE, &lock) {
         Ok(()) => {
             // Who is refused is told by whom. Where there is no room for that, nothing is said.
             let number = format!("{}\n", std::process::id());

@@ -149,6 +149,8 @@ pub struct Tail {
     outlook: Outlook,
     /// Where this process began to read it.
     begun_at: u64,
+    /// Whether something of it was read before.
+    was_read: bool,
     /// How many lines of it were read by this process, and how many of them not understood.
     lines: u64,
     failures: u64,

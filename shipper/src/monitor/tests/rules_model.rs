@@ -59,6 +59,8 @@ enum Action {
     Set(Rule),
     /// An import, which ends by itself, or is killed after so many turns, be it that it has just saved.
     Import(Rule, Option<(u8, bool)>),
+    /// One of the log alone, without what was made of it.
+    ImportLive(Rule),
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
@@ -84,6 +86,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => any::<bool>().prop_map(|arrives| Action::Kill { arrives }),
         5 => rule().prop_map(Action::Set),
         4 => (rule(), turns).prop_map(|(rule, turns)| Action::Import(rule, turns)),
+        1 => rule().prop_map(Action::ImportLive),
     ]
 }
 
@@ -95,6 +98,8 @@ struct World {
     rotations: u32,
     /// Whether the process that runs finds out formats.
     finds_out: bool,
+    /// Whether there was no whole line in the log when it looked last.
+    has_found_nothing: bool,
     /// The rest of a line that is begun.
     pending: String,
 }
@@ -108,7 +113,9 @@ impl World {
         }
         rig.others = vec![Other::Import(rig.settings.state_dir.join("import"))];
         let (lines, rotations, pending) = (0, 0, String::new());
-        let mut world = Self { rig, has_imports, lines, rotations, finds_out: false, pending };
+        let (finds_out, has_found_nothing) = (false, false);
+        let mut world =
+            Self { rig, has_imports, lines, rotations, finds_out, has_found_nothing, pending };
         world.set(Rule::Json);
         world
     }
@@ -143,41 +150,6 @@ impl World {
                 self.rig.append(LIVE, line);
             }
             Action::AppendPart => self.finish_line(),
-            Action::Rotate => {
-                if let Some(rotated) = self.rotated() {
-                    fs::rename(self.rig.path(LIVE), rotated).unwrap();
-                    // Without it, copies would look like the logs of several writers.
-                    self.rig.append(LIVE, "");
-                }
-            }
-            Action::CopyTruncate => {
-                if let Some(rotated) = self.rotated() {
-                    fs::copy(self.rig.path(LIVE), rotated).unwrap();
-                    fs::write(self.rig.path(LIVE), "").unwrap();
-                }
-            }
-            // Lines without a time are there twice by what ids are made of.
-            Action::Copy if self.has_imports => {
-                if is_running {
-                    self.finish_line();
-                    self.rig.look();
-                }
-                if let Some(rotated) = self.rotated() {
-                    fs::copy(self.rig.path(LIVE), rotated).unwrap();
-                }
-            }
-            Action::Replace if self.has_imports => {
-                self.finish_line();
-                if is_running {
-                    // Else it would read what nobody knows that it will.
-                    self.rig.look();
-                }
-                let (live, copy) = (self.rig.path(LIVE), self.rig.path("copy"));
-                if live.exists() {
-                    fs::copy(&live, &copy).unwrap();
-                    fs::rename(&copy, &live).unwrap();
-                }
-            }
             Action::Look => self.look(),
             Action::LookALittle(turns) if is_running => {
                 for _ in 0..turns {
@@ -194,6 +166,47 @@ impl World {
             Action::Kill { arrives } => kill(&mut self.rig, arrives),
             Action::Set(rule) => self.set(rule),
             Action::Import(rule, turns) if self.has_imports => self.import(rule, turns),
+            Action::ImportLive(rule) if self.has_imports && self.rig.path(LIVE).exists() => {
+                let live = self.rig.path(LIVE).display().to_string();
+                let all = std::mem::replace(&mut self.rig.input().paths, vec![live]);
+                self.import(rule, None);
+                self.rig.input().paths = all;
+            }
+            other => self.follow_rotation(other),
+        }
+    }
+
+    /// What becomes of the log, and is made of it.
+    fn follow_rotation(&mut self, action: Action) {
+        match action {
+            Action::Rotate => {
+                if let Some(rotated) = self.rotated() {
+                    fs::rename(self.rig.path(LIVE), rotated).unwrap();
+                    // Without it, copies would look like the logs of several writers.
+                    self.rig.append(LIVE, "");
+                }
+            }
+            Action::CopyTruncate => {
+                if let Some(rotated) = self.rotated() {
+                    fs::copy(self.rig.path(LIVE), rotated).unwrap();
+                    fs::write(self.rig.path(LIVE), "").unwrap();
+                }
+            }
+            // Lines without a time are there twice by what ids are made of.
+            Action::Copy if self.has_imports => {
+                self.look_before_copy();
+                if let Some(rotated) = self.rotated() {
+                    fs::copy(self.rig.path(LIVE), rotated).unwrap();
+                }
+            }
+            Action::Replace if self.has_imports => {
+                self.look_before_copy();
+                let (live, copy) = (self.rig.path(LIVE), self.rig.path("copy"));
+                if live.exists() {
+                    fs::copy(&live, &copy).unwrap();
+                    fs::rename(&copy, &live).unwrap();
+                }
+            }
             _ => {}
         }
     }
@@ -226,6 +239,16 @@ impl World {
             self.rig.start();
         }
         self.rig.look();
+        let live = fs::read(self.rig.path(LIVE)).unwrap_or_default();
+        self.has_found_nothing = !live.contains(&b'\n');
+    }
+
+    /// Of what it has found and not read, nobody knows that a copy has it too.
+    fn look_before_copy(&mut self) {
+        self.finish_line();
+        if self.rig.is_running() || self.has_found_nothing {
+            self.look();
+        }
     }
 
     /// What the log is called after a rotation, if there is one.

@@ -18,6 +18,9 @@ use super::super::properties::to_properties;
 use super::super::watch::exchange_of;
 use crate::Message;
 
+/// So many may wait for the one before: those that a relay passes on come in crowds. A shipper has one at a
+/// time.
+const WAITING: usize = 256;
 /// How long none is published after one was refused.
 const RESPITE: Duration = Duration::from_mins(5);
 
@@ -31,15 +34,20 @@ pub struct Heartbeats {
 impl Heartbeats {
     /// The way, and where it ends.
     pub(super) fn new(dropped: Counter) -> (Self, mpsc::Receiver<Message>) {
-        let (waiting, taken) = mpsc::channel(1);
+        let (waiting, taken) = mpsc::channel(WAITING);
         (Self { waiting, dropped }, taken)
     }
 
     /// Publishes a heartbeat, if that can be done now.
     pub fn offer(&self, message: Message) {
         if self.waiting.try_send(message).is_err() {
-            self.dropped.inc();
+            self.give_up();
         }
+    }
+
+    /// Counts a heartbeat that is dropped before it is offered.
+    pub fn give_up(&self) {
+        self.dropped.inc();
     }
 }
 
@@ -53,21 +61,23 @@ pub(super) fn is_about_heartbeats(error: &Error) -> bool {
 /// Publishes heartbeats on one connection, and ends with it.
 pub(super) struct Publishing {
     waiting: mpsc::Sender<Message>,
+    dropped: Counter,
     task: JoinHandle<()>,
 }
 
 impl Publishing {
     /// On channels of this connection, to this exchange and to that of the copies.
     pub fn start(connection: &Arc<Connection>, exchange: &str, metrics: &SenderMetrics) -> Self {
-        let (waiting, taken) = mpsc::channel(1);
+        let (waiting, taken) = mpsc::channel(WAITING);
+        let dropped = metrics.heartbeats_dropped.clone();
         let own = Place::new(exchange.to_owned(), false);
         let places = [own, Place::new(exchange_of(exchange), true)];
         let (connection, metrics) = (Arc::clone(connection), metrics.clone());
         let task = tokio::spawn(publish_all(connection, places, taken, metrics));
-        Self { waiting, task }
+        Self { waiting, dropped, task }
     }
 
-    /// Publishes one, unless the one before has not gone yet; whether it does.
+    /// Publishes one, unless too many before it have not gone yet; whether it does.
     pub fn offer(&self, message: Message) -> bool {
         self.waiting.try_send(message).is_ok()
     }
@@ -76,6 +86,8 @@ impl Publishing {
 impl Drop for Publishing {
     fn drop(&mut self) {
         self.task.abort();
+        let left = self.waiting.max_capacity() - self.waiting.capacity();
+        self.dropped.inc_by(left as u64);
     }
 }
 

@@ -306,7 +306,7 @@ impl SenderSupervisor {
                         return SessionEnd::Lost(format!("{}: no confirm within {limit:?}", link.shown));
                     }
                 }
-                // Before the lines, which may be ready all the time; it is one each half minute.
+                // Before the lines, which may be ready all the time; of each host it is one each half minute.
                 Some(heartbeat) = self.heartbeats.recv() => {
                     if session.blocked || !session.heartbeats.offer(heartbeat) {
                         self.metrics.heartbeats_dropped.inc();

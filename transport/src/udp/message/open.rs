@@ -26,6 +26,8 @@ pub struct Content {
     pub parts: Vec<Part>,
     /// The documents.
     pub parcel: Parcel,
+    /// Whether this is the heartbeat of the host, which is no line.
+    pub is_heartbeat: bool,
 }
 
 impl Content {
@@ -95,11 +97,16 @@ impl Opener {
             return Err(WireError::TooLarge { limit });
         }
         let (ids, frame) = read_ids(documents, rest).ok_or_else(short)?;
+        assemble(self.decompress(frame, length)?, &ids)
+    }
+
+    /// Unpacks what says that it has so many bytes, which is checked by now, or fewer.
+    pub(super) fn decompress(&mut self, frame: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
         let mut text = Vec::with_capacity(length);
         self.decompressor.decompress_to_buffer(frame, &mut text).map_err(|error| {
             WireError::Compression { encoding: "zstd", reason: error.to_string() }
         })?;
-        assemble(text, &ids)
+        Ok(text)
     }
 }
 
@@ -181,7 +188,8 @@ fn assemble(text: Vec<u8>, ids: &[DocumentId]) -> Result<Content, WireError> {
         return Err(bad_count(ids.len(), documents.len()));
     }
     let (host, made_at) = (head.host.into_owned(), Some(head.at));
-    Ok(Content { host, parts, parcel: Parcel { text, documents, made_at, ..Parcel::default() } })
+    let parcel = Parcel { text, documents, made_at, ..Parcel::default() };
+    Ok(Content { host, parts, parcel, is_heartbeat: false })
 }
 
 fn document(id: &DocumentId, dataset: &Arc<str>, start: usize, end: usize) -> Document {
@@ -195,6 +203,6 @@ fn document(id: &DocumentId, dataset: &Arc<str>, start: usize, end: usize) -> Do
     }
 }
 
-fn bad_header(reason: String) -> WireError {
+pub(super) fn bad_header(reason: String) -> WireError {
     WireError::Header { reason }
 }

@@ -27,7 +27,7 @@ const FIRST_RATIO: f64 = 0.15;
 /// Makes messages, reusing its buffers and its zstd context.
 pub struct Packer {
     host: String,
-    compressor: Compressor<'static>,
+    pub(super) compressor: Compressor<'static>,
     entries: Vec<Entry>,
     text: Vec<u8>,
     frame: Vec<u8>,

@@ -174,6 +174,7 @@ pub fn take_one(
                 answers.push((header.stream, arrival.from, request));
             }
         }
+        DatagramKind::Heartbeat => streams.heartbeat(arrival, &header, body, sink),
         DatagramKind::Request => streams.refuse(Refusal::Malformed),
     }
 }

@@ -30,6 +30,8 @@ pub struct UdpSenderMetrics {
     pub(super) documents: Counter,
     pub(super) parity: Counter,
     pub(super) marks: Counter,
+    pub(super) heartbeats: Counter,
+    pub(super) heartbeats_dropped: Counter,
     pub(super) requests: Counter,
     pub(super) resent: Counter,
     pub(super) not_kept: Counter,
@@ -43,12 +45,18 @@ impl UdpSenderMetrics {
     /// Registers the counters under `udp_sender_`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("udp_sender");
-        let Self { datagrams, bytes, documents, parity, marks, .. } = self;
+        let Self { datagrams, bytes, documents, parity, marks, heartbeats, .. } = self;
         registry.register("datagrams", "Datagrams with documents sent", datagrams.clone());
         registry.register("bytes", "Bytes of all datagrams sent", bytes.clone());
         registry.register("documents", "Documents in the datagrams sent", documents.clone());
         registry.register("parity", "Parity datagrams sent", parity.clone());
         registry.register("marks", "Marks sent", marks.clone());
+        registry.register("heartbeats", "Heartbeats sent", heartbeats.clone());
+        registry.register(
+            "heartbeats_dropped",
+            "Heartbeats that could not go at once: nobody listens, or the socket is full",
+            self.heartbeats_dropped.clone(),
+        );
         for reason in DROPPED {
             drop(self.dropped.get_or_create(&Reason { reason }));
         }

@@ -55,6 +55,7 @@ pub struct Route {
     next: u64,
     documents: u64,
     marks: u64,
+    heartbeats: u64,
     parities: u64,
     ended: bool,
     groups: Option<GroupWriter>,
@@ -101,6 +102,7 @@ impl Route {
             next: first,
             documents: 0,
             marks: 0,
+            heartbeats: 0,
             parities: 0,
             ended: false,
             groups: options.parity.map(GroupWriter::new),
@@ -364,6 +366,7 @@ fn is_passing(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::udp::message::Packer;
     use crate::udp::sender::tests::options;
 
     /// A route whose socket is this one, with datagrams of these bytes to send.
@@ -395,5 +398,26 @@ mod tests {
         assert!(!route.is_up());
         let queued: Vec<&[u8]> = route.queue.iter().map(Vec::as_slice).collect();
         assert_eq!(queued, [b"b", b"c"]);
+    }
+
+    #[test]
+    fn a_heartbeat_that_finds_nobody_or_does_not_fit_is_not_sent_and_is_queued_nowhere() {
+        let mut packer = Packer::new("web1", 1).unwrap();
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (_, socket) = reach(&closed.local_addr().unwrap().to_string()).unwrap();
+        let mut route = route(socket, &[]);
+        route.link = match route.link {
+            Link::Up { socket, .. } => Link::Up { socket, size: 100_000 },
+            down @ Link::Down { .. } => down,
+        };
+        // The kernel takes no datagram of that size; those that follow are made to fit.
+        let large: Vec<u8> = (0..80_000).map(|_| rand::random()).collect();
+        assert!(!route.send_heartbeat(None, &mut packer, &large).unwrap());
+        assert!(route.is_up() && route.room() < 66_000, "{}", route.room());
+        drop(closed);
+        // The first finds nobody; the second is told so and does not leave.
+        assert!(route.send_heartbeat(None, &mut packer, b"{}").unwrap());
+        assert!(!route.send_heartbeat(None, &mut packer, b"{}").unwrap());
+        assert!(!route.is_up() && route.queue.is_empty());
     }
 }

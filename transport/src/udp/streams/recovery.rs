@@ -103,12 +103,18 @@ impl Streams {
                     Err(refusal) => self.skip_refused("a mark", stream, refusal),
                 }
             }
+            Payload::Heartbeat { stream, sealed, number, .. } => {
+                match self.recovered((stream, 0), Some(sealed), record, now) {
+                    Ok(found) => drop(found.heartbeat(number)),
+                    Err(refusal) => self.skip_refused("a heartbeat", stream, refusal),
+                }
+            }
         }
     }
 
     /// Notes that record `number` of the spool is none.
     pub fn recover_nothing(&mut self, number: u64) {
-        self.skip(Skip::Record, &format!("record {number} of the spool cannot be read, expected documents, lines or a mark; was it written by a later version? What it says of its stream is not known"));
+        self.skip(Skip::Record, &format!("record {number} of the spool cannot be read, expected documents, lines, a mark or a heartbeat; was it written by a later version? What it says of its stream is not known"));
     }
 
     fn skip_refused(&mut self, what: &str, stream: u64, refusal: Refusal) {

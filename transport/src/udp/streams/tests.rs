@@ -48,6 +48,11 @@ impl Scene {
         self.streams.mark(&self.arrival, &header, &body, &mut self.sink)
     }
 
+    fn heartbeat(&mut self, stream: u64, number: u64, message: &[u8]) {
+        let header = Datagram { kind: DatagramKind::Heartbeat, stream, number };
+        self.streams.heartbeat(&self.arrival, &header, message, &mut self.sink);
+    }
+
     fn wait(&mut self, time: Duration) -> Vec<Request> {
         self.arrival.now += time;
         let mut asked = Vec::new();
@@ -87,6 +92,37 @@ fn what_is_missing_is_given_up_after_a_while_and_taken_when_it_comes_late() {
     assert_eq!((account.counts.lost(), account.counts.late), (1, 1));
     assert_eq!((account.counts.documents, account.documents_sent), (12, 14));
     assert_eq!(scene.sink.records().count(), 6);
+}
+
+#[test]
+fn a_heartbeat_is_spooled_once_and_has_no_part_in_the_documents_and_numbers_of_its_stream() {
+    let mut scene = Scene::new();
+    scene.mark(1, 0, 0);
+    scene.send_all(1, [0, 1]);
+    let without = scene.account(1);
+    for number in [0, 1, 1, 0] {
+        scene.heartbeat(1, number, MESSAGE);
+    }
+    scene.heartbeat(1, 2, &[9]);
+    let account = scene.account(1);
+    assert_eq!((account.counts.heartbeats, account.counts.repeated), (2, 2));
+    assert_eq!(scene.refused(Refusal::Dictionary), 1);
+    let counts =
+        Totals { heartbeats: 0, repeated: 0, refused: [].into(), ..account.counts.clone() };
+    assert_eq!(StreamAccount { counts, last_heartbeat: None, ..account }, without);
+    let records: Vec<Record<'_>> = scene.sink.records().filter_map(Record::read).skip(3).collect();
+    let payload = |number| Payload::Heartbeat { stream: 1, sealed: true, number, message: MESSAGE };
+    let found: Vec<Payload<'_>> = records.iter().map(|record| record.payload).collect();
+    assert_eq!(found, [payload(0), payload(1)]);
+    // Nobody without the key says how a sender with one is.
+    scene.arrival.sealed = false;
+    scene.heartbeat(1, 7, MESSAGE);
+    assert_eq!(scene.refused(Refusal::Unsealed), 1);
+    scene.arrival.sealed = true;
+    scene.sink.room = 0;
+    scene.heartbeat(1, 7, MESSAGE);
+    assert_eq!(scene.refused(Refusal::SpoolFull), 1);
+    assert_eq!(scene.account(1).last_heartbeat, Some(1));
 }
 
 #[test]
@@ -303,7 +339,7 @@ proptest::proptest! {
     #[test]
     fn no_datagrams_make_it_panic_and_the_sums_hold(
         datagrams in proptest::collection::vec(
-            (1_u8..4, 0_u64..3, 0_u64..40, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60)),
+            (1_u8..5, 0_u64..3, 0_u64..40, proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60)),
             1..200,
         ),
         flags in proptest::collection::vec(0_u8..4, 200),
@@ -321,6 +357,7 @@ proptest::proptest! {
             match kind {
                 1 => scene.streams.data(&scene.arrival, &header(DatagramKind::Data), &body, &mut scene.sink),
                 2 => scene.streams.parity(&scene.arrival, &header(DatagramKind::Parity), &body, &mut scene.sink),
+                3 => scene.streams.heartbeat(&scene.arrival, &header(DatagramKind::Heartbeat), &body, &mut scene.sink),
                 _ => drop(scene.streams.mark(&scene.arrival, &header(DatagramKind::Mark), &body, &mut scene.sink)),
             }
         }
@@ -331,7 +368,7 @@ proptest::proptest! {
         // Pieces that were taken and then found incomplete are in both.
         let incomplete = scene.refused(Refusal::Incomplete);
         let counted = totals.received + totals.late + totals.resent + totals.repeated
-            + totals.parity + totals.marks + totals.all_refused() - incomplete;
+            + totals.parity + totals.marks + totals.heartbeats + totals.all_refused() - incomplete;
         proptest::prop_assert_eq!(counted, sent);
         // They hold after a restart too, and with the spool alone.
         let now = scene.arrival.now;

@@ -134,7 +134,7 @@ impl Files {
             }
             Known::Nothing => None,
         };
-        let is_unread = entry.as_ref().is_none_or(|entry| entry.prefix.length == 0);
+        let is_unread = entry.as_ref().is_none_or(|entry| !entry.has_seen());
         let kin = if is_unread { self.kin(found, &mut content)? } else { Vec::new() };
         let opened = self.begin(found, content, (entry.as_deref().cloned(), kin));
         if opened.is_err()
@@ -156,7 +156,7 @@ impl Files {
         let logical = logical_path(&found.path);
         let absent = self.remembered.candidates(found.key, &logical).into_iter();
         let absent = absent.map(|(_, entry)| Kin { entry: entry.clone(), has_all: false });
-        let mut kin: Vec<Kin> = absent.filter(|kin| kin.entry.prefix.length > 0).collect();
+        let mut kin: Vec<Kin> = absent.filter(|kin| kin.entry.has_seen()).collect();
         let alike: Vec<TailId> = self.alike(&logical).map(|tail| tail.id).collect();
         for id in alike {
             let Some(tail) = self.tails.get_mut(&id) else { continue };
@@ -248,7 +248,7 @@ impl Files {
         let absent = self.remembered.candidates(found.key, &logical);
         let entries = absent.iter().map(|(_, entry)| *entry);
         // One that has seen nothing of its file does not say that nobody else has.
-        let has_seen = |entry: &&Entry| entry.prefix.length > 0;
+        let has_seen = |entry: &&Entry| entry.has_seen();
         let same = matching::find_same(content, found.key, entries.filter(has_seen))?;
         if let Some(entry) = same.cloned() {
             return Ok(self.take_over(entry, found));
@@ -386,7 +386,7 @@ impl Files {
     ) -> io::Result<Known> {
         let Some(tail) = self.tails.get_mut(&id) else { return Ok(Known::Nothing) };
         let position = tail.entry_at_offset();
-        if position.prefix.length == 0 {
+        if !position.has_seen() {
             // Nothing of it was read yet: what it is shows when something was.
             return Ok(if tail.has_read_all() { Known::Nothing } else { Known::Later });
         }

@@ -59,6 +59,7 @@ impl Tail {
             path: self.path.clone(),
             key: self.key,
             prefix: self.head.fingerprint(),
+            unread: self.is_unread(),
             offset: position.offset,
             guard: position.guard,
             id_version: 1,
@@ -79,6 +80,11 @@ impl Tail {
         };
         self.clock.note(&mut entry);
         entry
+    }
+
+    /// Whether nothing of it was read, by anybody who had this checkpoint.
+    fn is_unread(&self) -> bool {
+        !self.was_read && self.head.length() > 0 && self.reads_from() == 0 && self.read_to() == 0
     }
 
     /// Where the next line begins.

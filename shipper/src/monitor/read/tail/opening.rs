@@ -81,6 +81,7 @@ impl Tail {
             nothing_to: 0,
             outlook: Outlook::Open,
             begun_at: 0,
+            was_read: entry.is_some_and(Entry::has_seen),
             lines: 0,
             failures: 0,
             told: Told::default(),
@@ -151,7 +152,7 @@ fn as_begun(mut setup: Setup, path: &Path, heard: &Heard) -> io::Result<(Setup, 
     let (formats, outcome) = Formats::new(&heard.spans, &wanted);
     let last = formats.last().unwrap_or(&wanted);
     // Of whom nothing was seen, nobody else knows that he reads.
-    let is_new = entry.prefix.length == 0
+    let is_new = !entry.has_seen()
         || formats.former() != entry.formats
         || entry.last_rule().as_ref() != Some(last);
     // Who reads a file once more, by rules that are given, has nothing to say.

@@ -1,15 +1,16 @@
-//! What goes to and fro besides the data: marks to the receiver, and its requests.
+//! What goes to and fro besides the data: marks and heartbeats to the receiver, and its requests.
 
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::{FIRST_MARK, Link, Route, is_passing};
+use super::{FIRST_MARK, Link, Route, is_passing, is_too_large};
 use crate::udp::control::{Mark, Request};
 use crate::udp::datagram::{Datagram, DatagramKind};
 use crate::udp::keys::Keys;
+use crate::udp::message::Packer;
 
 /// The longest answer of a receiver.
 const ANSWER_BYTES: usize = 2048;
@@ -59,6 +60,38 @@ impl Route {
             Err(error) if is_passing(&error) => {}
             Err(error) => self.fail(&error),
         }
+    }
+
+    /// Sends a heartbeat, a JSON document, past what is queued and past the pace, which is that of documents;
+    /// `false` when it could not go at once. It has no number among the data, and is not kept.
+    ///
+    /// # Errors
+    /// When it cannot be packed or sealed.
+    pub fn send_heartbeat(
+        &mut self,
+        keys: Option<&Keys>,
+        packer: &mut Packer,
+        document: &[u8],
+    ) -> io::Result<bool> {
+        let room = self.size().saturating_sub(Datagram::overhead(self.sealed));
+        let Some(body) = packer.pack_heartbeat(document, room)? else { return Ok(false) };
+        let (kind, stream, number) = (DatagramKind::Heartbeat, self.stream, self.heartbeats);
+        let mut datagram = Vec::new();
+        Datagram { kind, stream, number }.write(keys, &body, &mut datagram)?;
+        self.heartbeats += 1;
+        let Link::Up { socket, .. } = &self.link else { return Ok(false) };
+        // Without waiting for room in the socket, as documents do.
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        match send(socket.as_raw_fd(), &datagram, flags).map_err(io::Error::from) {
+            Ok(bytes) => {
+                self.metrics.bytes.inc_by(bytes as u64);
+                return Ok(true);
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) if is_too_large(&error) => drop(self.fit_the_path()),
+            Err(error) => self.fail(&error),
+        }
+        Ok(false)
     }
 
     /// Reads what the receiver asks for, and whether there is one.

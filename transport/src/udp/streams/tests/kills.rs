@@ -112,6 +112,8 @@ fn lived(sealed: bool) -> History {
     history.step(|scene| drop(scene.mark(1, 1, 15)));
     history.step(|scene| piece(scene, 11, 1));
     history.step(|scene| scene.lines(1));
+    history.step(|scene| scene.heartbeat(1, 0, MESSAGE));
+    history.step(|scene| scene.heartbeat(4, 3, MESSAGE));
     history.step(|scene| drop(scene.mark(3, 0, 0)));
     history
 }
