@@ -36,7 +36,7 @@ pub fn check(settings: &Value) -> Result<(), ApiError> {
         let own = name.strip_prefix("index.").unwrap_or(&name);
         let is_known =
             |known: &&str| own == *known || (known.ends_with('.') && own.starts_with(*known));
-        if !KNOWN.iter().any(|known| is_known(&known)) {
+        if !KNOWN.iter().any(is_known) {
             return Err(ApiError::argument(format!(
                 "unknown setting [index.{own}], or it is not supported by this store"
             )));

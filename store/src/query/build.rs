@@ -90,7 +90,7 @@ impl<'a> Builder<'a> {
     pub fn build(&self, query: &Query) -> Result<Option<Built>, ApiError> {
         let boost = query.boost;
         match &query.kind {
-            Kind::MatchAll => Ok(Some(boosted(Box::new(AllQuery), boost))),
+            Kind::MatchAll => Ok(Some(all(boost))),
             Kind::MatchNone => Ok(None),
             Kind::Match(query) => self.matching(query, boost),
             Kind::Phrase(query) => self.phrase(query, boost),
@@ -141,7 +141,7 @@ impl<'a> Builder<'a> {
             }
         }
         let usual = usize::from(is_alone && !query.should.is_empty());
-        let minimum = query.minimum.filter(|_| !query.should.is_empty());
+        let minimum = query.minimum.filter(|_| !is_alone || !query.should.is_empty());
         let wanted = minimum.map_or(usual, |minimum| minimum.of(query.should.len()));
         let has_positive = !clauses.is_empty();
         for must_not in &query.must_not {
@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
         if !has_positive {
             // Everything but what must not be; its score is 0 as it comes from no query, or 1.
             let score = if query.must_not.is_empty() { 1.0 } else { 0.0 };
-            clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(AllQuery), score))));
+            clauses.push((Occur::Must, all(score)));
         }
         Ok(Some(boosted(combined(clauses, wanted), boost)))
     }
@@ -267,7 +267,7 @@ impl<'a> Builder<'a> {
         }
         let Some(place) = self.index.place(field) else {
             let is_here = field == "_index" && texts().any(|name| self.is_index(&name));
-            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+            return Ok(is_here.then(|| all(boost)));
         };
         if matches!(place.kind, FieldKind::Keyword { .. }) {
             return Ok(Some(constant(keyword::one_of(&place.column, texts().collect()), boost)));
@@ -280,6 +280,9 @@ impl<'a> Builder<'a> {
             let flags: Vec<bool> = wanted.iter().map(values::boolean).collect::<Result<_, _>>()?;
             let query = exists::flags(&place.column, |flag| flags.contains(&flag));
             return Ok(Some(constant(query, boost)));
+        }
+        for value in wanted {
+            values::may_be_listed(&place, value)?;
         }
         let mut clauses: Vec<Built> = Vec::with_capacity(wanted.len());
         if place.kind == FieldKind::Long {
@@ -318,7 +321,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn exists(&self, field: &str, boost: f32) -> Option<Built> {
         if matches!(field, "_id" | "_index" | "_seq_no" | "_version") {
-            return Some(boosted(Box::new(AllQuery), boost));
+            return Some(all(boost));
         }
         let mut places: Vec<Place> = self.index.place(field).into_iter().collect();
         if field.contains('*') {
@@ -341,7 +344,7 @@ impl<'a> Builder<'a> {
         if query.field == "_index" {
             let made = made(Maker::new(&[], query.ignore_case), query);
             let is_here = made.is_ok_and(|made| made.matches(self.index.name().as_bytes()));
-            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+            return Ok(is_here.then(|| all(boost)));
         }
         self.spend(PATTERN_COST)?;
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
@@ -358,7 +361,7 @@ impl<'a> Builder<'a> {
         let text = values::text(value);
         match field {
             "_id" => self.ids(std::iter::once(text.as_str()), boost),
-            "_index" if self.is_index(&text) => Some(boosted(Box::new(AllQuery), boost)),
+            "_index" if self.is_index(&text) => Some(all(boost)),
             _ => None,
         }
     }
@@ -378,6 +381,11 @@ impl<'a> Builder<'a> {
 /// With another score.
 pub(super) fn boosted(query: Built, boost: f32) -> Built {
     if (boost - 1.0).abs() < f32::EPSILON { query } else { Box::new(BoostQuery::new(query, boost)) }
+}
+
+/// All documents, with this score. tantivy itself leaves the score of its own query for them out of a sum.
+pub(super) fn all(score: f32) -> Built {
+    constant(Box::new(AllQuery), score)
 }
 
 /// With the same score for all.

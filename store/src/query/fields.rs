@@ -1,9 +1,9 @@
 //! Queries for people, for one index: which fields are meant, and what is asked of each.
 
 use serde_json::Value;
-use tantivy::query::{AllQuery, DisjunctionMaxQuery, Occur};
+use tantivy::query::{DisjunctionMaxQuery, Occur};
 
-use super::build::{Builder, Built, PATTERN_COST, boosted, combined, constant, pattern_at};
+use super::build::{Builder, Built, PATTERN_COST, all, boosted, combined, pattern_at};
 use super::strings::TextQuery;
 use super::words::{Leaf, Node, Role, What};
 use super::{Edge, Match, Minimum, Pattern, Phrase, Range};
@@ -66,7 +66,7 @@ impl Builder<'_> {
         }
         if musts + shoulds == 0 {
             // What must not be there is left out of everything.
-            clauses.push((Occur::Must, constant(Box::new(AllQuery), 0.0)));
+            clauses.push((Occur::Must, all(0.0)));
         }
         Ok(Some(combined(clauses, wanted)))
     }
@@ -78,7 +78,7 @@ impl Builder<'_> {
             None => query.fields.is_empty(),
         };
         if leaf.what == What::Anything && is_everything {
-            return Ok(Some(boosted(Box::new(AllQuery), leaf.boost)));
+            return Ok(Some(all(leaf.boost)));
         }
         if leaf.field.as_deref() == Some("_exists_") {
             return match &leaf.what {
@@ -137,7 +137,15 @@ impl Builder<'_> {
     ) -> Result<Option<Built>, ApiError> {
         let field = field.to_owned();
         let value = |text: &str| Value::from(text);
+        let is_date = self.index.place(&field).is_some_and(|p| p.kind == FieldKind::Date);
+        let time_zone = query.time_zone.clone().filter(|_| is_date);
         let built = match what {
+            // As in Elasticsearch, a day is one of the time zone, unless it stands in quotes.
+            What::Words(text) if time_zone.is_some() => {
+                let edge = Some(Edge { value: value(text), included: true });
+                let (from, to) = (edge.clone(), edge);
+                self.range(&Range { field, from, to, format: None, time_zone }, boost)
+            }
             What::Words(text) => {
                 let (value, all) = (value(text), query.all);
                 self.matching(&Match { field, value, all, minimum: None, lenient }, boost)
@@ -152,16 +160,8 @@ impl Builder<'_> {
                     let edge = edge.as_ref();
                     edge.map(|(text, included)| Edge { value: value(text), included: *included })
                 };
-                let time_zone = query.time_zone.clone();
-                let is_date = self.index.place(&field).is_some_and(|p| p.kind == FieldKind::Date);
-                let range = Range {
-                    field,
-                    from: edge(from),
-                    to: edge(to),
-                    format: None,
-                    time_zone: time_zone.filter(|_| is_date),
-                };
-                self.range(&range, boost)
+                let (from, to) = (edge(from), edge(to));
+                self.range(&Range { field, from, to, format: None, time_zone }, boost)
             }
         };
         if lenient { Ok(built.unwrap_or(None)) } else { built }
@@ -171,7 +171,7 @@ impl Builder<'_> {
     fn pattern_of(&self, field: &str, text: &str, boost: f32) -> Result<Option<Built>, ApiError> {
         if field == "_index" {
             let is_here = self.is_index(text);
-            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+            return Ok(is_here.then(|| all(boost)));
         }
         let Some(place) = self.index.place(field) else { return Ok(None) };
         let is_text = place.kind == FieldKind::Text;

@@ -14,7 +14,7 @@ use super::date::{self, Dates, Rounding, Viewpoint};
 use super::refusal::{illegal, misfit, shard_failure};
 use super::{Edge, Range};
 use crate::error::ApiError;
-use crate::index::Place;
+use crate::index::{Place, beyond};
 use crate::mapping::{FieldKind, Precision};
 
 /// 2^63, the first whole number that has no 64 bits.
@@ -247,6 +247,20 @@ fn in_range(place: &Place, value: &Value) -> Result<Number, ApiError> {
         return Err(misfit(format!("Value [{}] is out of range for {name}", text(value))));
     }
     Ok(read)
+}
+
+/// Whether a value may stand in a list of such: one that the type does not have is refused there.
+pub(super) fn may_be_listed(place: &Place, value: &Value) -> Result<(), ApiError> {
+    match place.kind {
+        // Whole numbers of any length are found by their digits here.
+        FieldKind::Long if beyond(&text(value)).is_some() => Ok(()),
+        FieldKind::Long => in_range(place, value).map(drop),
+        FieldKind::Double => {
+            let kept = place.precision.double(number(value)?.as_double());
+            kept.map(drop).map_err(misfit)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A range of numbers, of as many digits as the type has.

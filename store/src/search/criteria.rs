@@ -111,7 +111,9 @@ fn unmapped(name: &str, wanted: Option<&str>, view: &View) -> Result<Class, ApiE
 fn missing(class: Class, value: &Value, moment: &Viewpoint) -> Result<Rank, ApiError> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let whole = || {
-        let number = text.parse::<f64>().ok().and_then(|_| long(&text));
+        // A text has to be a whole number, as Java reads them.
+        let number = if value.is_string() { text.parse().ok() } else { long(&text) };
+        let number = number.filter(|_| value.is_string() || value.is_number());
         number.ok_or_else(|| {
             shard_failure("number_format_exception", format!("For input string: \"{text}\""))
         })

@@ -105,6 +105,11 @@ fn alike(status: u16, own: u16) -> bool {
     class(status) == class(own)
 }
 
+/// Whether the store refuses what is not there.
+pub fn is_not_here((status, answer): &Answer) -> bool {
+    *status >= 400 && is_refusal(answer["error"]["reason"].as_str().unwrap_or_default())
+}
+
 fn is_refusal(reason: &str) -> bool {
     ["not supported", " here", "no handler found", "unrecognized parameter", "does not exist"]
         .iter()
