@@ -3,11 +3,11 @@
 # where rustup puts cargo
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo demo-servers test chaos fuzz fuzz-tail lint bench stack-up stack-down
+.PHONY: help demo demo-servers test store-differential chaos fuzz fuzz-tail lint bench stack-up stack-down
 
 # each target's text is what stands behind the two #
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: cargo ## show the whole chain at work in one process, reading a log as it is written; until Ctrl-C, or for DEMO_SECONDS=N
 	@echo "building (some minutes the first time)"
@@ -21,6 +21,10 @@ test: cargo ## run all tests, including those against real servers; installs the
 	@echo "building, then testing (some ten minutes after the first build)"
 	@cargo build --quiet --workspace --bins --locked
 	@cargo test --workspace --locked
+
+store-differential: cargo ## ask the embedded store and a real Elasticsearch REQUESTS=20000 things drawn from SEED=1, and show where the answers differ; KINDS=query,string,sort,paging,fields,aggregations,write,path
+	@cargo build --quiet --workspace --bins --locked
+	@target/debug/store-differential --seed $(or $(SEED),1) --requests $(or $(REQUESTS),20000) $(if $(KINDS),--kinds $(KINDS))
 
 chaos: programs ## pull every plug of the whole chain for SECONDS=300 and count every line; SEED=1, SEEDS=1, ONLY=part of a fault's name, DIRECTORY=target/chaos
 	@target/release/chaos --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS),300) $(if $(ONLY),--only "$(ONLY)") $(if $(DIRECTORY),--directory "$(DIRECTORY)")

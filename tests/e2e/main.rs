@@ -26,6 +26,7 @@ mod damage;
 mod dead_letters;
 mod delivery;
 mod demo;
+mod differential;
 mod draining;
 mod elastic_faults;
 mod engines;

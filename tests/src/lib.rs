@@ -18,6 +18,7 @@ pub mod amqp;
 pub mod chaos;
 pub mod clock;
 pub mod cluster;
+pub mod differential;
 pub mod elastic;
 pub mod embedded;
 pub mod filler;

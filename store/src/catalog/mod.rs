@@ -9,6 +9,7 @@ mod damage;
 mod fault_tests;
 mod names;
 mod retention;
+mod settings;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -204,6 +205,7 @@ impl Store {
             mapping.merge(more)?;
         }
         let settings = wanted.get("settings").cloned();
+        settings.iter().try_for_each(settings::check)?;
         let settings = settings.or_else(|| template.map(IndexTemplate::settings));
         Ok(About {
             uuid: format!("{:022x}", rand::random::<u128>() >> 40),

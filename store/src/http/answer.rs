@@ -27,6 +27,21 @@ const MOST_SHAPED: usize = 16 << 20;
 /// A smaller one is sent also while others take all the memory that answers may have.
 const BRIEF: usize = 1 << 20;
 
+/// Paths that begin otherwise, and with `_`, are none of an index.
+const KNOWN: [&str; 11] = [
+    "_all",
+    "_bulk",
+    "_cat",
+    "_cluster",
+    "_count",
+    "_index_template",
+    "_mapping",
+    "_mget",
+    "_pit",
+    "_refresh",
+    "_search",
+];
+
 /// What a request is answered with.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -112,7 +127,11 @@ pub(super) async fn finish(
 ) -> Response {
     let (method, uri, headers) =
         (request.method().clone(), request.uri().clone(), request.headers().clone());
-    let answer = match unharmed(next.run(request)).await {
+    let answered = match unknown(uri.path()) {
+        Some(name) => Err(ApiError::argument(format!("[/{name}] is not supported by this store"))),
+        None => unharmed(next.run(request)).await,
+    };
+    let answer = match answered {
         Ok(mut response) => match response.extensions_mut().remove::<Answer>() {
             Some(answer) => answer,
             None if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
@@ -129,6 +148,12 @@ pub(super) async fn finish(
     };
     let answer = answer.shaped(&Params::of(&uri)).await.unwrap_or_else(Answer::from);
     write(answer, room, &method, &headers)
+}
+
+/// The first part of a path, where it begins with `_` and nothing here is called so.
+fn unknown(path: &str) -> Option<&str> {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    (first.starts_with('_') && !KNOWN.contains(&first)).then_some(first)
 }
 
 impl Answer {

@@ -19,9 +19,11 @@ use crate::error::ApiError;
 use crate::index::{Index, Operation, Outcome};
 use crate::json::Json;
 use crate::params::Params;
+use crate::search::request::duration;
 use crate::search::source::SourceFilter;
 
-const WRITE_PARAMS: [&str; 7] = [
+const WRITE_PARAMS: [&str; 8] = [
+    "pipeline",
     "refresh",
     "timeout",
     "wait_for_active_shards",
@@ -86,6 +88,7 @@ async fn put_one(
 ) -> Result<Answer, ApiError> {
     let params = Params::of(request.uri());
     params.allow(&WRITE_PARAMS)?;
+    writable(&params, &name)?;
     wrong_id(&id)?;
     let (parts, body) = request.into_parts();
     let held = service.pressure.read(&parts.headers, body).await?;
@@ -104,6 +107,72 @@ async fn put_one(
     .await
 }
 
+/// Refuses what parameters of a write ask for that is not there.
+///
+/// # Errors
+/// 404 where an alias or a data stream is required, 400 for values that are none.
+pub(super) fn writable(params: &Params, name: &str) -> Result<(), ApiError> {
+    if params.switch("require_alias")? == Some(true) {
+        return Err(no_alias(name));
+    }
+    if params.switch("require_data_stream")? == Some(true) {
+        return Err(no_data_stream(name));
+    }
+    if let Some(refresh) = params.text("refresh")
+        && !["", "true", "false", "wait_for"].contains(&refresh)
+    {
+        return Err(ApiError::argument(format!("Unknown value for refresh: [{refresh}].")));
+    }
+    if let Some(kind) = params.text("op_type")
+        && !["create", "index"].contains(&kind)
+    {
+        return Err(ApiError::argument(format!(
+            "opType must be 'create' or 'index', found: [{kind}]"
+        )));
+    }
+    if let Some(kind) = params.text("version_type")
+        && kind != "internal"
+    {
+        return Err(ApiError::argument(format!(
+            "version_type [{kind}] is not supported by this store"
+        )));
+    }
+    if let Some(pipeline) = params.text("pipeline")
+        && pipeline != "_none"
+    {
+        return Err(no_pipeline(pipeline));
+    }
+    if let Some(time) = params.text("timeout")
+        && duration(time).is_none()
+    {
+        return Err(ApiError::argument(format!(
+            "failed to parse setting [timeout] with value [{time}] as a time value: unit is missing or unrecognized"
+        )));
+    }
+    Ok(())
+}
+
+/// There are no aliases here.
+pub(super) fn no_alias(name: &str) -> ApiError {
+    let reason = format!(
+        "no such index [{name}] and [require_alias] request flag is [true] and [{name}] is not an alias"
+    );
+    ApiError { reason, ..ApiError::no_index(name) }
+}
+
+/// There are no data streams here.
+pub(super) fn no_data_stream(name: &str) -> ApiError {
+    let reason = format!(
+        "no such index [{name}] and the index creation request requires a data stream, but there are none in this store"
+    );
+    ApiError { reason, ..ApiError::no_index(name) }
+}
+
+/// There are no pipelines here.
+pub(super) fn no_pipeline(name: &str) -> ApiError {
+    ApiError::argument(format!("pipeline with id [{name}] does not exist"))
+}
+
 async fn remove(
     State(store): State<Store>,
     Path((index, id)): Path<(String, String)>,
@@ -112,6 +181,7 @@ async fn remove(
     in_background(move || {
         let params = Params::of(&uri);
         params.allow(&WRITE_PARAMS)?;
+        writable(&params, &index)?;
         let index = store.index(&index).ok_or_else(|| ApiError::no_index(&index))?;
         let operation = Operation::Delete(id.as_str().into());
         one(&store, &index, (&id, operation), &params)

@@ -22,7 +22,7 @@ use self::refusal::{preview, refused};
 use self::usual::Names;
 use super::document::{Incoming, Leaf};
 use super::literals::{Literals, beyond};
-use super::schema::{BEYOND, IGNORED, OwnFields};
+use super::schema::{BEYOND, BLANK, IGNORED, OwnFields};
 use super::values::{Given, leaf, parse_date};
 use crate::error::ApiError;
 use crate::mapping::{FieldKind, Guess, MOST_DEPTH, MappedField, Mapping, PRIMARY_TERM, Target};
@@ -252,13 +252,16 @@ impl<'a> Sink<'a> {
     }
 
     fn put(&mut self, field: &MappedField, given: &Given<'_>) -> Result<(), ApiError> {
-        match leaf(&field.kind, given) {
+        match leaf(field, given) {
             Ok(Some(_)) if self.path == PRIMARY_TERM && field.kind != FieldKind::Text => {
                 return Err(ApiError::argument(format!(
                     "Inconsistency of field data structures across documents for field [{PRIMARY_TERM}]: every document has such a column already"
                 )));
             }
-            Ok(Some(leaf)) => self.document.add(field.target.clone(), leaf),
+            Ok(Some(leaf)) => {
+                self.document.add(field.target.clone(), leaf);
+                self.note_blank(&field.kind, given, "");
+            }
             Ok(None) => self.ignore_if_long(&field.kind, ""),
             Err(_) if self.mapping.ignores_malformed(field) => {
                 self.ignore("");
@@ -270,13 +273,28 @@ impl<'a> Sink<'a> {
             }
         }
         for (name, subfield) in &field.subfields {
-            match leaf(&subfield.kind, given) {
-                Ok(Some(leaf)) => self.document.add(subfield.target.clone(), leaf),
+            match leaf(subfield, given) {
+                Ok(Some(leaf)) => {
+                    self.document.add(subfield.target.clone(), leaf);
+                    self.note_blank(&subfield.kind, given, name);
+                }
                 Ok(None) => self.ignore_if_long(&subfield.kind, name),
                 Err(_) => self.ignore(name),
             }
         }
         Ok(())
+    }
+
+    /// A text without words is a value all the same: Elasticsearch finds it by `exists`.
+    fn note_blank(&mut self, kind: &FieldKind, given: &Given<'_>, subfield: &str) {
+        if *kind != FieldKind::Text || given.text().chars().any(char::is_alphanumeric) {
+            return;
+        }
+        if self.pays(self.path.len() + subfield.len()) {
+            let dot = if subfield.is_empty() { "" } else { "." };
+            let path = Arc::from(format!("{BLANK}.{}{dot}{subfield}", self.path));
+            self.document.add(Target::Later(path), Leaf::Boolean(true));
+        }
     }
 
     /// A keyword of which nothing is indexed is longer than `ignore_above`.
@@ -318,10 +336,25 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// The number at which we are, as it is written, where that is a whole one.
-    fn whole_literal(&mut self) -> Option<String> {
+    /// The number at which we are, as it is written.
+    fn literal(&mut self) -> Option<&str> {
         let text = self.document.body.get(self.document.source.clone())?;
-        beyond(self.literals.nth(text, self.numbers)?)
+        self.literals.nth(text, self.numbers)
+    }
+
+    /// The same, where it is a whole one.
+    fn whole_literal(&mut self) -> Option<String> {
+        beyond(self.literal()?)
+    }
+
+    /// Whether numbers are texts where we are, which stay as they are written.
+    fn keeps_text(at: At<'a>) -> bool {
+        let At::Node(node) = at else { return false };
+        node.field().is_some_and(|field| {
+            let is_text =
+                |kind: &FieldKind| matches!(kind, FieldKind::Keyword { .. } | FieldKind::Text);
+            is_text(&field.kind) && field.subfields.iter().all(|(_, below)| is_text(&below.kind))
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use tantivy::schema::{
 use tantivy::tokenizer::{LowerCaser, RAW_TOKENIZER_NAME, RemoveLongFilter, TextAnalyzer};
 
 use super::words::Words;
-use crate::mapping::{FieldKind, Mapping};
+use crate::mapping::{FieldKind, MappedField, Mapping, Precision};
 
 /// The name of the field with ids.
 pub const ID: &str = "_id";
@@ -28,6 +28,8 @@ pub const LATER_TEXT: &str = "_later_text";
 pub const IGNORED: &str = "_ignored";
 /// Below it in `LATER` stand, as texts, whole numbers that their fields cannot have.
 pub const BEYOND: &str = "_beyond";
+/// Below it in `LATER` stands which texts a document has that are without any word.
+pub const BLANK: &str = "_blank";
 /// The tokenizer of texts: words in lower case.
 pub const WORDS: &str = "words";
 /// A longer word, in bytes, is not searchable.
@@ -38,6 +40,8 @@ const LONGEST_WORD: usize = 255;
 pub struct Place {
     /// What they are.
     pub kind: FieldKind,
+    /// What is kept of them.
+    pub precision: Precision,
     /// The field of the schema.
     pub field: Field,
     /// The path in it, where it is a JSON field; dots divide it.
@@ -51,6 +55,12 @@ impl Place {
     pub fn beyond(&self) -> String {
         format!("{LATER}.{BEYOND}.{}", self.json_path.as_ref().unwrap_or(&self.column))
     }
+}
+
+/// The column that says which documents have the text of this path without any word.
+pub fn blank(place: &Place) -> String {
+    let path = place.json_path.as_ref().unwrap_or(&place.column);
+    format!("{LATER}.{BLANK}.{path}")
 }
 
 /// The column of `_ignored`.
@@ -100,14 +110,14 @@ pub fn schema(mapping: &Mapping) -> Schema {
     let text = JsonObjectOptions::default().set_indexing_options(words()).set_expand_dots_enabled();
     builder.add_json_field(LATER_TEXT, text);
     for (path, field) in mapping.fields() {
-        add(&mut builder, &path, &field.kind);
+        add(&mut builder, &path, field);
     }
     builder.build()
 }
 
-fn add(builder: &mut SchemaBuilder, path: &str, kind: &FieldKind) {
+fn add(builder: &mut SchemaBuilder, path: &str, field: &MappedField) {
     let column = NumericOptions::default().set_fast();
-    match kind {
+    match &field.kind {
         FieldKind::Keyword { .. } => {
             builder.add_text_field(path, TextOptions::default().set_fast(RAW_TOKENIZER_NAME));
         }
@@ -124,7 +134,11 @@ fn add(builder: &mut SchemaBuilder, path: &str, kind: &FieldKind) {
             builder.add_bool_field(path, column);
         }
         FieldKind::Date => {
-            let options = DateOptions::default().set_precision(DateTimePrecision::Milliseconds);
+            let precision = match field.precision {
+                Precision::Milliseconds => DateTimePrecision::Milliseconds,
+                _ => DateTimePrecision::Nanoseconds,
+            };
+            let options = DateOptions::default().set_precision(precision);
             builder.add_date_field(path, options.set_fast());
         }
         FieldKind::Ip => {
@@ -155,16 +169,19 @@ pub fn place(mapping: &Mapping, schema: &Schema, own: OwnFields, path: &str) -> 
     if path == IGNORED {
         let kind = FieldKind::Keyword { ignore_above: None };
         let json_path = Some(path.to_owned());
-        return Some(Place { kind, field: own.later, json_path, column: ignored() });
+        let (precision, column) = (Precision::Full, ignored());
+        return Some(Place { kind, precision, field: own.later, json_path, column });
     }
-    let kind = mapping.kind(path)?.clone();
+    let mapped = mapping.field(path)?;
+    let (kind, precision) = (mapped.kind.clone(), mapped.precision);
     if let Ok(field) = schema.get_field(path) {
-        return Some(Place { kind, field, json_path: None, column: path.to_owned() });
+        let (json_path, column) = (None, path.to_owned());
+        return Some(Place { kind, precision, field, json_path, column });
     }
     let (field, name) = match kind {
         FieldKind::Text => (own.later_text, LATER_TEXT),
         _ => (own.later, LATER),
     };
     let column = format!("{name}.{path}");
-    Some(Place { kind, field, json_path: Some(path.to_owned()), column })
+    Some(Place { kind, precision, field, json_path: Some(path.to_owned()), column })
 }

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
-use jiff::civil;
 use jiff::tz::TimeZone;
 use tantivy::DateTime;
 
 use super::document::Leaf;
-use crate::mapping::FieldKind;
+use crate::mapping::{FieldKind, MappedField, Precision};
+use crate::query::of_document;
 
 /// A longer term, in bytes, is refused, as Lucene does.
 const LONGEST_TERM: usize = 32_766;
@@ -52,14 +52,19 @@ impl Given<'_> {
 ///
 /// # Errors
 /// Says why it does not fit.
-pub fn leaf(kind: &FieldKind, given: &Given<'_>) -> Result<Option<Leaf>, String> {
-    match kind {
+pub fn leaf(field: &MappedField, given: &Given<'_>) -> Result<Option<Leaf>, String> {
+    let precision = field.precision;
+    match &field.kind {
         FieldKind::Keyword { ignore_above } => keyword(*ignore_above, given),
         FieldKind::Text => Ok(Some(text(given))),
-        FieldKind::Long => long(given).map(|number| Some(Leaf::Long(number))),
-        FieldKind::Double => double(given).map(|number| Some(Leaf::Double(number))),
+        FieldKind::Long => {
+            precision.long(long(given, precision)?).map(|number| Some(Leaf::Long(number)))
+        }
+        FieldKind::Double => {
+            precision.double(double(given)?).map(|number| Some(Leaf::Double(number)))
+        }
         FieldKind::Boolean => boolean(given).map(|value| Some(Leaf::Boolean(value))),
-        FieldKind::Date => date(given).map(|date| Some(Leaf::Date(date))),
+        FieldKind::Date => date(given, precision).map(|date| Some(Leaf::Date(date))),
         FieldKind::Ip => address(&given.text()).map(|address| Some(Leaf::Ip(address))),
         FieldKind::Unsearchable => Ok(None),
     }
@@ -86,7 +91,7 @@ fn text(given: &Given<'_>) -> Leaf {
     }
 }
 
-fn long(given: &Given<'_>) -> Result<i64, String> {
+fn long(given: &Given<'_>, precision: Precision) -> Result<i64, String> {
     let number = match given {
         Given::Long(number) => return Ok(*number),
         Given::Beyond(number) | Given::Huge(number) => {
@@ -94,10 +99,15 @@ fn long(given: &Given<'_>) -> Result<i64, String> {
         }
         Given::Double(number) => *number,
         Given::Text(text, _) => {
-            if let Ok(number) = text.trim().parse::<i64>() {
+            if let Ok(number) = text.parse::<i64>() {
                 return Ok(number);
             }
-            text.trim().parse::<f64>().map_err(|_| format!("For input string: \"{text}\""))?
+            // Elasticsearch reads those of few bits as doubles first.
+            let digits = match precision {
+                Precision::Within(..) => double_digits(text),
+                _ => text,
+            };
+            digits.parse::<f64>().map_err(|_| format!("For input string: \"{text}\""))?
         }
         Given::Boolean(_) => return Err("Current token is not numeric".to_owned()),
     };
@@ -106,6 +116,12 @@ fn long(given: &Given<'_>) -> Result<i64, String> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked; fractions are cut")]
     Ok(number as i64)
+}
+
+/// Java takes spaces around a number, and a letter for its type behind it.
+fn double_digits(text: &str) -> &str {
+    let digits = text.trim();
+    digits.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(digits)
 }
 
 fn double(given: &Given<'_>) -> Result<f64, String> {
@@ -117,7 +133,7 @@ fn double(given: &Given<'_>) -> Result<f64, String> {
         }
         Given::Double(number) => *number,
         Given::Text(text, _) => {
-            text.trim().parse().map_err(|_| format!("For input string: \"{text}\""))?
+            double_digits(text).parse().map_err(|_| format!("For input string: \"{text}\""))?
         }
         Given::Boolean(_) => return Err("Current token is not numeric".to_owned()),
     };
@@ -136,7 +152,7 @@ fn boolean(given: &Given<'_>) -> Result<bool, String> {
     }
 }
 
-fn date(given: &Given<'_>) -> Result<DateTime, String> {
+fn date(given: &Given<'_>, precision: Precision) -> Result<DateTime, String> {
     let refused = |text: &str| {
         format!(
             "failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]"
@@ -145,36 +161,66 @@ fn date(given: &Given<'_>) -> Result<DateTime, String> {
     let millis = match given {
         Given::Long(millis) => Some(*millis),
         Given::Text(text, _) => {
-            if let Some(date) = parse_date(text) {
-                return Ok(date);
+            if let Some(date) =
+                parse_date(text).filter(|_| precision != Precision::Full || has_seconds(text))
+            {
+                return kept(date, precision);
             }
-            text.parse().ok()
+            return match epoch_nanoseconds(text) {
+                Some(count) => kept(DateTime::from_timestamp_nanos(count), precision),
+                None => Err(refused(text)),
+            };
+        }
+        Given::Double(number) if number.fract() != 0.0 || *number == 0.0 => {
+            return match epoch_nanoseconds(&number.to_string()) {
+                Some(count) => kept(DateTime::from_timestamp_nanos(count), precision),
+                None => Err(refused(&given.text())),
+            };
         }
         Given::Beyond(_) | Given::Double(_) | Given::Huge(_) | Given::Boolean(_) => None,
     };
     let millis = millis.filter(|millis| millis.checked_mul(1_000_000).is_some());
-    millis.map(DateTime::from_timestamp_millis).ok_or_else(|| refused(&given.text()))
+    let date = millis.map(DateTime::from_timestamp_millis).ok_or_else(|| refused(&given.text()))?;
+    kept(date, precision)
+}
+
+/// `epoch_millis`: milliseconds since 1970, with up to six digits of a fraction.
+fn epoch_nanoseconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_digits(whole.strip_prefix('-').unwrap_or(whole))
+        || !is_digits(fraction)
+        || fraction.len() > 6
+    {
+        return None;
+    }
+    let nanoseconds: i64 = format!("{fraction:0<6}").parse().ok()?;
+    let signed = if whole.starts_with('-') { -nanoseconds } else { nanoseconds };
+    whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(signed)
+}
+
+/// A date as its type keeps it: those with nanoseconds begin in 1970.
+fn kept(date: DateTime, precision: Precision) -> Result<DateTime, String> {
+    if precision == Precision::Full && date.into_timestamp_nanos() < 0 {
+        return Err(format!(
+            "date[{}] is before the epoch in 1970 and cannot be stored in nanosecond resolution",
+            date.into_timestamp_nanos()
+        ));
+    }
+    Ok(precision.date(date))
 }
 
 /// `strict_date_optional_time`: a date, or a date and a time, of UTC if it does not say otherwise.
 /// `None` for what is not one, and for what nanoseconds in 64 bits cannot reach (1677 to 2262).
 pub fn parse_date(text: &str) -> Option<DateTime> {
-    if text.len() < 4 || !text.as_bytes().iter().take(4).all(u8::is_ascii_digit) {
-        return None;
-    }
-    let moment = if let Ok(moment) = text.parse::<jiff::Timestamp>() {
-        moment
-    } else {
-        let local = match (text.len(), text.parse::<civil::DateTime>()) {
-            (_, Ok(local)) => local,
-            (4, _) => format!("{text}-01-01").parse::<civil::Date>().ok()?.into(),
-            (7, _) => format!("{text}-01").parse::<civil::Date>().ok()?.into(),
-            (10, _) => text.parse::<civil::Date>().ok()?.into(),
-            _ => return None,
-        };
-        local.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp()
-    };
+    let (moment, _) = of_document(text)?;
+    let moment = TimeZone::UTC.to_timestamp(moment).ok()?;
     i64::try_from(moment.as_nanosecond()).ok().map(DateTime::from_timestamp_nanos)
+}
+
+/// Whether a date has no time, or one with seconds: dates with nanoseconds are not written otherwise.
+fn has_seconds(text: &str) -> bool {
+    of_document(text).is_some_and(|(_, unit)| !matches!(unit, 'h' | 'm')) && !text.ends_with('T')
 }
 
 /// An address; IPv4 ones as IPv6 has them.

@@ -8,6 +8,7 @@
 mod dynamic;
 mod metadata;
 mod parse;
+mod precision;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use tantivy::schema::{Field, Schema};
 use self::dynamic::Template;
 pub use self::dynamic::{Guess, is_match};
 pub use self::metadata::{DOC_COUNT, PRIMARY_TERM, of_the_server};
+pub use self::precision::Precision;
 use crate::error::ApiError;
 
 /// More fields than these are refused, as Elasticsearch does by `index.mapping.total_fields.limit`.
@@ -69,6 +71,8 @@ pub enum Target {
 pub struct MappedField {
     /// What its values are.
     pub kind: FieldKind,
+    /// What is kept of them.
+    pub precision: Precision,
     /// As it is printed, without `fields`.
     declared: Map<String, Value>,
     /// Where its values go.

@@ -3,23 +3,61 @@
 use serde_json::{Map, Value};
 
 use super::dynamic::Template;
-use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Target};
+use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Precision, Target};
 use crate::error::ApiError;
 
-/// What may stand beside `type` without any effect here.
-const WITHOUT_EFFECT: [&str; 11] = [
-    "norms",
-    "store",
-    "index_options",
-    "coerce",
+/// What may stand beside any `type`.
+const COMMON: [&str; 6] = ["type", "fields", "index", "doc_values", "store", "meta"];
+
+/// What Elasticsearch knows beside some types, and does something for.
+const UNSUPPORTED: [&str; 9] = [
+    "copy_to",
+    "fielddata",
+    "index_phrases",
+    "index_prefixes",
+    "locale",
+    "normalizer",
     "null_value",
-    "similarity",
-    "eager_global_ordinals",
-    "scaling_factor",
-    "value",
-    "time_series_dimension",
-    "meta",
+    "script",
+    "search_analyzer",
 ];
+
+/// What may stand beside a type, besides that; where it has to be of a value, of which one.
+fn parameters(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "keyword" | "wildcard" | "constant_keyword" => &[
+            "ignore_above",
+            "norms",
+            "index_options",
+            "similarity",
+            "eager_global_ordinals",
+            "value",
+            "time_series_dimension",
+        ],
+        "text" | "match_only_text" => {
+            &["analyzer", "norms", "index_options", "similarity", "eager_global_ordinals"]
+        }
+        "scaled_float" => &["coerce", "ignore_malformed", "scaling_factor"],
+        "long" | "integer" | "short" | "byte" | "double" | "float" | "half_float" => {
+            &["coerce", "ignore_malformed"]
+        }
+        "date" | "date_nanos" => &["format", "ignore_malformed"],
+        _ => &["ignore_malformed"],
+    }
+}
+
+/// Whether a parameter says what is so here anyway.
+fn is_usual(name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("coerce", value) => *value == Value::Bool(true),
+        ("similarity", value) => *value == "BM25",
+        ("format", Value::String(format)) => {
+            format.split("||").any(|format| format.starts_with("strict_date_optional_time"))
+        }
+        ("format", _) => false,
+        _ => true,
+    }
+}
 
 impl Mapping {
     /// Parses `mappings`.
@@ -48,7 +86,9 @@ impl Mapping {
                     self.date_detection = value.as_bool().ok_or_else(|| wrong(name, value))?;
                 }
                 "dynamic_templates" => self.templates = Template::parse_all(value)?,
-                "_meta" | "numeric_detection" | "_source" | "_data_stream_timestamp" => {}
+                "_meta" | "_data_stream_timestamp" => {}
+                "numeric_detection" if *value == Value::Bool(false) => {}
+                "_source" if is_plain_source(value) => {}
                 other => {
                     return Err(refused(&format!(
                         "Root mapping definition has unsupported parameters:  [{other} : {value}]"
@@ -56,7 +96,12 @@ impl Mapping {
                 }
             }
             if name != "properties" {
-                self.printed.insert(name.clone(), value.clone());
+                // As Elasticsearch prints it.
+                let printed = match value {
+                    Value::Bool(flag) if name == "dynamic" => Value::from(flag.to_string()),
+                    value => value.clone(),
+                };
+                self.printed.insert(name.clone(), printed);
             }
         }
         Ok(())
@@ -87,8 +132,10 @@ impl Mapping {
             }
             if !is_object {
                 self.insert(&path, declared)?;
-            } else if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false))
-            {
+                continue;
+            }
+            check_object(&path, declared)?;
+            if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false)) {
                 self.object(&path).is_opaque = true;
             } else if let Some(properties) = declared.get("properties") {
                 self.merge_properties(&path, properties, depth + 1)?;
@@ -105,6 +152,38 @@ impl Mapping {
         path.split('.')
             .fold(&mut self.root, |node, name| node.children.entry(name.into()).or_default())
     }
+}
+
+/// Refuses what an object cannot have beside its properties.
+fn check_object(path: &str, declared: &Value) -> Result<(), ApiError> {
+    for (name, value) in declared.as_object().into_iter().flatten() {
+        match (name.as_str(), value) {
+            ("type" | "properties" | "enabled", _) => {}
+            ("dynamic", value) if *value == Value::Bool(true) || value == "true" => {}
+            ("dynamic" | "subobjects", _) => {
+                return Err(refused(&format!(
+                    "[{name}] of the object [{path}] is not supported by this store"
+                )));
+            }
+            (name, value) => {
+                return Err(refused(&format!(
+                    "Mapping definition for [{path}] has unsupported parameters:  [{name} : {value}]"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether documents are kept as they came.
+fn is_plain_source(value: &Value) -> bool {
+    let members = value.as_object();
+    members.is_some_and(|members| {
+        members.iter().all(|(name, value)| {
+            matches!((name.as_str(), value), ("enabled", Value::Bool(true)))
+                || (name == "mode" && *value == "stored")
+        })
+    })
 }
 
 /// How many fields one is that is declared so, with its subfields.
@@ -139,21 +218,22 @@ pub(super) fn field(path: &str, declared: &Value) -> Result<MappedField, ApiErro
 
 fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiError> {
     let kind_name = members.get("type").and_then(Value::as_str).unwrap_or_default();
-    for name in members.keys() {
-        let is_known = matches!(
-            name.as_str(),
-            "type"
-                | "fields"
-                | "index"
-                | "doc_values"
-                | "ignore_above"
-                | "format"
-                | "analyzer"
-                | "ignore_malformed"
-        ) || WITHOUT_EFFECT.contains(&name.as_str());
+    for (name, value) in members {
+        let is_known =
+            COMMON.contains(&name.as_str()) || parameters(kind_name).contains(&name.as_str());
+        if !is_known && UNSUPPORTED.contains(&name.as_str()) {
+            return Err(refused(&format!(
+                "parameter [{name}] on mapper [{path}] of type [{kind_name}] is not supported by this store"
+            )));
+        }
         if !is_known {
             return Err(refused(&format!(
                 "unknown parameter [{name}] on mapper [{path}] of type [{kind_name}]"
+            )));
+        }
+        if !is_usual(name, value) {
+            return Err(refused(&format!(
+                "parameter [{name}] of [{value}] on mapper [{path}] is not supported by this store"
             )));
         }
     }
@@ -170,7 +250,8 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
         _ => Target::Later(path.into()),
     };
     let ignores_malformed = members.get("ignore_malformed").and_then(Value::as_bool);
-    Ok(MappedField { kind, declared, target, subfields: Vec::new(), ignores_malformed })
+    let precision = Precision::of(kind_name, members);
+    Ok(MappedField { kind, precision, declared, target, subfields: Vec::new(), ignores_malformed })
 }
 
 fn kind(path: &str, name: &str, members: &Map<String, Value>) -> Result<FieldKind, ApiError> {

@@ -8,15 +8,17 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use tantivy::Searcher;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, PhraseQuery, Query as TantivyQuery,
-    TermQuery, TermSetQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, Query as TantivyQuery, TermQuery,
+    TermSetQuery,
 };
 use tantivy::schema::{IndexRecordOption, Term as TantivyTerm};
 
 use super::between::between;
 use super::date::{Dates, Rounding, Viewpoint};
 use super::pattern::{Maker, TooLong, Wildcard};
+use super::phrase::InOrder;
 use super::refusal::{illegal, misfit, shard_failure};
+use super::statistics::{Known, Scored};
 use super::values;
 use super::{Bool, Kind, Match, Minimum, Pattern, Phrase, Query, Range, Term};
 use super::{exists, keyword};
@@ -40,6 +42,8 @@ pub struct Builder<'a> {
     pub(super) index: &'a Index,
     searcher: &'a Searcher,
     pub(super) view: Viewpoint,
+    /// For scores.
+    known: Known,
     /// What was built so far.
     cost: Cell<usize>,
 }
@@ -48,7 +52,7 @@ impl<'a> Builder<'a> {
     /// For an index as it is seen by a searcher, at a time.
     pub fn new(index: &'a Index, searcher: &'a Searcher, now: Timestamp) -> Self {
         let view = Viewpoint { now, zone: TimeZone::UTC };
-        Self { index, searcher, view, cost: Cell::new(0) }
+        Self { index, searcher, view, known: Known::default(), cost: Cell::new(0) }
     }
 
     /// Counts what is to be built: words are few and fields are few, and yet each word of a text may be
@@ -86,13 +90,20 @@ impl<'a> Builder<'a> {
     pub fn build(&self, query: &Query) -> Result<Option<Built>, ApiError> {
         let boost = query.boost;
         match &query.kind {
-            Kind::MatchAll => Ok(Some(boosted(Box::new(AllQuery), boost))),
+            Kind::MatchAll => Ok(Some(all(boost))),
             Kind::MatchNone => Ok(None),
             Kind::Match(query) => self.matching(query, boost),
             Kind::Phrase(query) => self.phrase(query, boost),
             Kind::Term(query) => self.term(query, boost),
             Kind::Terms(field, values) => self.terms(field, values, boost),
             Kind::Range(query) => self.range(query, boost),
+            // Patterns that fit Elasticsearch's own fields are refused by it, for one or another of them.
+            Kind::Exists(field) if field == "*" || field.starts_with("_*") => {
+                Err(misfit(format!("[{field}] does not support exists queries: name the fields")))
+            }
+            Kind::Exists(field) if field == "_source" => {
+                Err(shard_failure("query_shard_exception", "The _source field is not searchable"))
+            }
             Kind::Exists(field) => Ok(self.exists(field, boost)),
             Kind::Pattern(query) => self.pattern(query, boost),
             Kind::Ids(ids) => Ok(self.ids(ids.iter().map(String::as_str), boost)),
@@ -107,13 +118,19 @@ impl<'a> Builder<'a> {
 
     fn boolean(&self, query: &Bool, boost: f32) -> Result<Option<Built>, ApiError> {
         let mut clauses: Vec<(Occur, Built)> = Vec::new();
+        let mut is_possible = true;
         for must in &query.must {
-            let Some(built) = self.build(must)? else { return Ok(None) };
-            clauses.push((Occur::Must, built));
+            match self.build(must)? {
+                Some(built) => clauses.push((Occur::Must, built)),
+                // What is wrong with others is told all the same.
+                None => is_possible = false,
+            }
         }
         for filter in &query.filter {
-            let Some(built) = self.build(filter)? else { return Ok(None) };
-            clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(built, 0.0))));
+            match self.build(filter)? {
+                Some(built) => clauses.push((Occur::Must, constant(built, 0.0))),
+                None => is_possible = false,
+            }
         }
         let is_alone = query.must.is_empty() && query.filter.is_empty();
         let mut possible = 0;
@@ -124,20 +141,21 @@ impl<'a> Builder<'a> {
             }
         }
         let usual = usize::from(is_alone && !query.should.is_empty());
-        let wanted = query.minimum.map_or(usual, |minimum| minimum.of(query.should.len()));
-        if wanted > possible {
-            return Ok(None);
-        }
+        let minimum = query.minimum.filter(|_| !is_alone || !query.should.is_empty());
+        let wanted = minimum.map_or(usual, |minimum| minimum.of(query.should.len()));
         let has_positive = !clauses.is_empty();
         for must_not in &query.must_not {
             if let Some(built) = self.build(must_not)? {
                 clauses.push((Occur::MustNot, built));
             }
         }
+        if wanted > possible || !is_possible {
+            return Ok(None);
+        }
         if !has_positive {
             // Everything but what must not be; its score is 0 as it comes from no query, or 1.
             let score = if query.must_not.is_empty() { 1.0 } else { 0.0 };
-            clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(AllQuery), score))));
+            clauses.push((Occur::Must, all(score)));
         }
         Ok(Some(boosted(combined(clauses, wanted), boost)))
     }
@@ -156,7 +174,7 @@ impl<'a> Builder<'a> {
         let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(tokens.len());
         for (_, term) in tokens {
             let occur = if query.all { Occur::Must } else { Occur::Should };
-            clauses.push((occur, scored(term, 1.0)));
+            clauses.push((occur, self.scored(term, 1.0)));
         }
         Ok(match clauses.len() {
             0 => None,
@@ -176,10 +194,10 @@ impl<'a> Builder<'a> {
         let mut tokens = self.tokens(&place, &values::text(&query.value))?;
         Ok(match tokens.len() {
             0 => None,
-            1 => tokens.pop().map(|(_, term)| scored(term, boost)),
+            1 => tokens.pop().map(|(_, term)| self.scored(term, boost)),
             _ => {
-                let phrase = PhraseQuery::new_with_offset_and_slop(tokens, query.slop);
-                Some(boosted(Box::new(phrase), boost))
+                let (slop, known) = (query.slop, self.known.clone());
+                Some(boosted(Box::new(InOrder { words: tokens, slop, known }), boost))
             }
         })
     }
@@ -208,17 +226,23 @@ impl<'a> Builder<'a> {
             let pattern = maker(&place, true).literal(&text).map_err(too_long)?;
             return Ok(Some(fitting(&place, pattern, boost)));
         }
+        if query.ignore_case {
+            return Err(misfit(format!(
+                "[{}] field does not support case insensitive term queries",
+                query.field
+            )));
+        }
         self.equal(&place, &query.value, boost)
     }
 
     /// Values that are equal to one.
     fn equal(&self, place: &Place, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
         if place.kind == FieldKind::Text {
-            return Ok(Some(scored(values::string_term(place, &values::text(value)), boost)));
+            return Ok(Some(self.scored(values::string_term(place, &values::text(value)), boost)));
         }
         if place.kind == FieldKind::Boolean {
             let wanted = values::boolean(value)?;
-            return Ok(Some(constant(exists::flags(&place.column, |flag| flag == wanted), boost)));
+            return Ok(Some(boosted(keyword::flag(&place.column, wanted), boost)));
         }
         if place.kind == FieldKind::Long
             && let Some(digits) = beyond(&values::text(value))
@@ -243,7 +267,7 @@ impl<'a> Builder<'a> {
         }
         let Some(place) = self.index.place(field) else {
             let is_here = field == "_index" && texts().any(|name| self.is_index(&name));
-            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+            return Ok(is_here.then(|| all(boost)));
         };
         if matches!(place.kind, FieldKind::Keyword { .. }) {
             return Ok(Some(constant(keyword::one_of(&place.column, texts().collect()), boost)));
@@ -256,6 +280,9 @@ impl<'a> Builder<'a> {
             let flags: Vec<bool> = wanted.iter().map(values::boolean).collect::<Result<_, _>>()?;
             let query = exists::flags(&place.column, |flag| flags.contains(&flag));
             return Ok(Some(constant(query, boost)));
+        }
+        for value in wanted {
+            values::may_be_listed(&place, value)?;
         }
         let mut clauses: Vec<Built> = Vec::with_capacity(wanted.len());
         if place.kind == FieldKind::Long {
@@ -293,11 +320,14 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn exists(&self, field: &str, boost: f32) -> Option<Built> {
-        if matches!(field, "_id" | "_index" | "_source") {
-            return Some(boosted(Box::new(AllQuery), boost));
+        if matches!(field, "_id" | "_index" | "_seq_no" | "_version") {
+            return Some(all(boost));
         }
         let mut places: Vec<Place> = self.index.place(field).into_iter().collect();
-        if places.is_empty() {
+        if field.contains('*') {
+            let fitting = self.index.places_matching(field);
+            places = fitting.into_iter().map(|(_, place)| place).collect();
+        } else if places.is_empty() {
             let below = self.index.places_matching(&format!("{field}.*"));
             places.extend(below.into_iter().map(|(_, place)| place));
         }
@@ -314,7 +344,7 @@ impl<'a> Builder<'a> {
         if query.field == "_index" {
             let made = made(Maker::new(&[], query.ignore_case), query);
             let is_here = made.is_ok_and(|made| made.matches(self.index.name().as_bytes()));
-            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+            return Ok(is_here.then(|| all(boost)));
         }
         self.spend(PATTERN_COST)?;
         let Some(place) = self.index.place(&query.field) else { return Ok(None) };
@@ -331,9 +361,15 @@ impl<'a> Builder<'a> {
         let text = values::text(value);
         match field {
             "_id" => self.ids(std::iter::once(text.as_str()), boost),
-            "_index" if self.is_index(&text) => Some(boosted(Box::new(AllQuery), boost)),
+            "_index" if self.is_index(&text) => Some(all(boost)),
             _ => None,
         }
+    }
+
+    /// Documents that have a term, scored by BM25.
+    fn scored(&self, term: TantivyTerm, boost: f32) -> Built {
+        let term = TermQuery::new(term, IndexRecordOption::WithFreqs);
+        boosted(Box::new(Scored { term, known: self.known.clone() }), boost)
     }
 
     pub(super) fn is_index(&self, pattern: &str) -> bool {
@@ -347,14 +383,14 @@ pub(super) fn boosted(query: Built, boost: f32) -> Built {
     if (boost - 1.0).abs() < f32::EPSILON { query } else { Box::new(BoostQuery::new(query, boost)) }
 }
 
+/// All documents, with this score. tantivy itself leaves the score of its own query for them out of a sum.
+pub(super) fn all(score: f32) -> Built {
+    constant(Box::new(AllQuery), score)
+}
+
 /// With the same score for all.
 pub(super) fn constant(query: Built, score: f32) -> Built {
     Box::new(ConstScoreQuery::new(query, score))
-}
-
-/// Documents that have a term, scored by BM25.
-fn scored(term: TantivyTerm, boost: f32) -> Built {
-    boosted(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)), boost)
 }
 
 pub(super) fn combined(clauses: Vec<(Occur, Built)>, wanted: usize) -> Built {

@@ -1,8 +1,8 @@
 //! Dates as they are written in requests: formats, date math (`now-1h/d`), rounding.
 //! <https://www.elastic.co/docs/reference/elasticsearch/rest-apis/common-options#date-math>
 //!
-//! The calendar is jiff's. Text is understood to its own precision: `2026-11` is a month, of which
-//! a range begins at the beginning or at the end, as its edge says.
+//! The calendar is jiff's. Text is understood to its own precision: `2026-11-27` is a day, of which
+//! a range begins at the beginning or at the end, as its edge says; `2026-11` is that month's first day.
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
@@ -19,6 +19,8 @@ const MOST_STEPS: usize = 32;
 pub enum DateFormat {
     /// ISO 8601, of which the end may be left out.
     Optional,
+    /// The same with nanoseconds, in which a time has its seconds.
+    OptionalNanos,
     /// Milliseconds since 1970.
     EpochMillis,
     /// Seconds since 1970.
@@ -66,6 +68,17 @@ impl Default for Dates {
 }
 
 impl Dates {
+    /// Milliseconds since 1970.
+    pub fn epoch_millis() -> Self {
+        Self { formats: vec![DateFormat::EpochMillis], name: "epoch_millis".to_owned() }
+    }
+
+    /// What fields of dates with nanoseconds understand.
+    pub fn nanos() -> Self {
+        let formats = vec![DateFormat::OptionalNanos, DateFormat::EpochMillis];
+        Self { formats, name: "strict_date_optional_time_nanos||epoch_millis".to_owned() }
+    }
+
     /// Reads names of formats, as in `yyyy-MM-dd||epoch_millis`.
     ///
     /// # Errors
@@ -107,6 +120,8 @@ impl Dates {
     fn plain(&self, text: &str, view: &Viewpoint, rounding: Rounding) -> Option<DateTime> {
         self.formats.iter().find_map(|format| {
             let (moment, unit) = format.read(text, &view.zone)?;
+            // As in Elasticsearch, the end of a year or a month is that of its first day.
+            let unit = if matches!(unit, 'y' | 'M') { 'd' } else { unit };
             if rounding == Rounding::Up { last_of(moment, unit) } else { Some(moment) }
         })
     }
@@ -120,10 +135,8 @@ impl Dates {
 impl DateFormat {
     fn parse(name: &str) -> Result<Self, String> {
         match name {
-            "strict_date_optional_time"
-            | "strict_date_optional_time_nanos"
-            | "date_optional_time"
-            | "iso8601" => Ok(Self::Optional),
+            "strict_date_optional_time" => Ok(Self::Optional),
+            "strict_date_optional_time_nanos" => Ok(Self::OptionalNanos),
             "epoch_millis" => Ok(Self::EpochMillis),
             "epoch_second" => Ok(Self::EpochSecond),
             pattern => translate(pattern)
@@ -137,6 +150,9 @@ impl DateFormat {
         let of_epoch = |moment: Timestamp| zone.to_datetime(moment);
         match self {
             Self::Optional => optional(text, zone),
+            Self::OptionalNanos => {
+                optional(text, zone).filter(|(_, unit)| !matches!(unit, 'h' | 'm'))
+            }
             Self::EpochMillis => {
                 let moment = Timestamp::from_millisecond(text.parse().ok()?).ok()?;
                 Some((of_epoch(moment), 'f'))
@@ -166,14 +182,26 @@ impl DateFormat {
 
     fn print(&self, moment: Timestamp) -> String {
         match self {
-            Self::Optional => iso(moment),
-            Self::EpochMillis => moment.as_millisecond().to_string(),
+            Self::Optional => format!("{moment:.3}"),
+            Self::OptionalNanos => iso(moment),
+            Self::EpochMillis => epoch_millis(moment),
             Self::EpochSecond => moment.as_second().to_string(),
             Self::Pattern(format, _) => {
                 moment.to_zoned_datetime(TimeZone::UTC).strftime(format).to_string()
             }
         }
     }
+}
+
+/// Milliseconds since 1970, with a fraction where there is one.
+fn epoch_millis(moment: Timestamp) -> String {
+    let nanoseconds = moment.as_nanosecond().rem_euclid(1_000_000);
+    let milliseconds = moment.as_nanosecond().div_euclid(1_000_000);
+    if nanoseconds == 0 || milliseconds < 0 {
+        return moment.as_millisecond().to_string();
+    }
+    let fraction = format!("{nanoseconds:06}");
+    format!("{milliseconds}.{}", fraction.trim_end_matches('0'))
 }
 
 /// As Elasticsearch prints dates: three digits after the second, more where they are not 0.
@@ -220,6 +248,12 @@ fn digits(text: &str, count: usize) -> Option<(i32, &str)> {
     if is_number { Some((number.parse().ok()?, rest)) } else { None }
 }
 
+/// A date of a document, and the unit that it is precise to: `strict_date_optional_time`, of UTC if it
+/// does not say otherwise.
+pub fn of_document(text: &str) -> Option<(DateTime, char)> {
+    optional(text, &TimeZone::UTC)
+}
+
 /// `2026-11-27T12:00:00.250+01:00`, or less of it.
 fn optional(text: &str, zone: &TimeZone) -> Option<(DateTime, char)> {
     let (year, mut rest) = digits(text, 4)?;
@@ -245,7 +279,8 @@ fn optional(text: &str, zone: &TimeZone) -> Option<(DateTime, char)> {
             return None;
         }
         nanoseconds = format!("{fraction:0<9}").parse().ok()?;
-        unit = if fraction.len() <= 3 { 'f' } else { 'n' };
+        // However few digits it has, it is meant exactly.
+        unit = 'n';
         rest = after;
     }
     let small = |number: i32| i8::try_from(number).ok();
@@ -255,6 +290,8 @@ fn optional(text: &str, zone: &TimeZone) -> Option<(DateTime, char)> {
     let moment = date.to_datetime(time.ok()?);
     let own_zone = match rest {
         "" => return Some((moment, unit)),
+        // Only times have zones.
+        _ if matches!(unit, 'y' | 'M' | 'd') => return None,
         "Z" | "z" => Offset::UTC,
         text => offset(text)?,
     };

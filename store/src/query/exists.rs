@@ -7,18 +7,28 @@ use std::sync::Arc;
 use tantivy::SegmentReader;
 use tantivy::columnar::Column;
 use tantivy::query::doc_predicate_query::{DocPredicateQuery, FunctionPredicate};
-use tantivy::query::{AutomatonWeight, EnableScoring, ExistsQuery, Query, Weight};
+use tantivy::query::{AutomatonWeight, BooleanQuery, EnableScoring, ExistsQuery, Query, Weight};
 use tantivy::schema::Field;
 
 use super::build::Built;
 use super::pattern::{Maker, Wildcard};
 use super::values::string_term;
 use crate::attempt::glance;
-use crate::index::Place;
+use crate::index::{Place, blank};
 use crate::mapping::FieldKind;
 
 /// Documents that have any value of a field.
 pub(super) fn exists(place: &Place) -> Built {
+    let any = any_of(place);
+    if place.kind != FieldKind::Text {
+        return any;
+    }
+    let blank = Box::new(ExistsQuery::new(blank(place), false));
+    Box::new(BooleanQuery::union(vec![any, blank]))
+}
+
+/// Documents that have values, or, of a text, words.
+fn any_of(place: &Place) -> Built {
     match (&place.kind, &place.json_path) {
         (FieldKind::Text, None) => words(place.field),
         (FieldKind::Text, Some(_)) => {

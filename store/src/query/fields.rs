@@ -1,9 +1,9 @@
 //! Queries for people, for one index: which fields are meant, and what is asked of each.
 
 use serde_json::Value;
-use tantivy::query::{AllQuery, DisjunctionMaxQuery, Occur};
+use tantivy::query::{DisjunctionMaxQuery, Occur};
 
-use super::build::{Builder, Built, PATTERN_COST, boosted, combined, pattern_at};
+use super::build::{Builder, Built, PATTERN_COST, all, boosted, combined, pattern_at};
 use super::strings::TextQuery;
 use super::words::{Leaf, Node, Role, What};
 use super::{Edge, Match, Minimum, Pattern, Phrase, Range};
@@ -40,11 +40,13 @@ impl Builder<'_> {
     ) -> Result<Option<Built>, ApiError> {
         let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(parts.len());
         let (mut musts, mut shoulds, mut possible) = (0, 0, 0);
+        let mut is_possible = true;
         for (role, node) in parts {
             let built = self.node(query, node)?;
             shoulds += usize::from(*role == Role::Should);
             match (role, built) {
-                (Role::Must, None) => return Ok(None),
+                // What is wrong with others is told all the same.
+                (Role::Must, None) => is_possible = false,
                 (Role::Must, Some(built)) => {
                     musts += 1;
                     clauses.push((Occur::Must, built));
@@ -59,12 +61,12 @@ impl Builder<'_> {
         }
         let usual = usize::from(musts == 0 && shoulds > 0);
         let wanted = minimum.map_or(usual, |minimum| minimum.of(shoulds));
-        if wanted > possible {
+        if wanted > possible || !is_possible {
             return Ok(None);
         }
         if musts + shoulds == 0 {
             // What must not be there is left out of everything.
-            clauses.push((Occur::Must, Box::new(AllQuery)));
+            clauses.push((Occur::Must, all(0.0)));
         }
         Ok(Some(combined(clauses, wanted)))
     }
@@ -76,14 +78,12 @@ impl Builder<'_> {
             None => query.fields.is_empty(),
         };
         if leaf.what == What::Anything && is_everything {
-            return Ok(Some(boosted(Box::new(AllQuery), leaf.boost)));
+            return Ok(Some(all(leaf.boost)));
         }
         if leaf.field.as_deref() == Some("_exists_") {
             return match &leaf.what {
-                What::Words(field) | What::Phrase(field, _) | What::Pattern(field) => {
-                    Ok(self.exists(field, leaf.boost))
-                }
-                What::Range(..) | What::Anything => Ok(None),
+                What::Words(field) | What::Phrase(field, _) => Ok(self.exists(field, leaf.boost)),
+                What::Pattern(_) | What::Range(..) | What::Anything => Ok(None),
             };
         }
         let mut found: Vec<Built> = Vec::new();
@@ -99,6 +99,10 @@ impl Builder<'_> {
         Ok(match found.len() {
             0 => None,
             1 => found.pop(),
+            // The best of phrases counts in either language.
+            _ if query.adds && !matches!(leaf.what, What::Phrase(..)) => {
+                Some(Box::new(DisjunctionMaxQuery::with_tie_breaker(found, 1.0)))
+            }
             _ => Some(Box::new(DisjunctionMaxQuery::new(found))),
         })
     }
@@ -115,7 +119,7 @@ impl Builder<'_> {
             if name.contains('*') {
                 let places = self.index.places_matching(name).into_iter();
                 let places = places.filter(|(_, place)| place.kind != FieldKind::Unsearchable);
-                fields.extend(places.map(|(path, _)| (path, true, boost)));
+                fields.extend(places.map(|(path, _)| (path, query.lenient, boost)));
             } else {
                 fields.push((name.to_owned(), query.lenient, boost));
             }
@@ -133,7 +137,15 @@ impl Builder<'_> {
     ) -> Result<Option<Built>, ApiError> {
         let field = field.to_owned();
         let value = |text: &str| Value::from(text);
+        let is_date = self.index.place(&field).is_some_and(|p| p.kind == FieldKind::Date);
+        let time_zone = query.time_zone.clone().filter(|_| is_date);
         let built = match what {
+            // As in Elasticsearch, a day is one of the time zone, unless it stands in quotes.
+            What::Words(text) if time_zone.is_some() => {
+                let edge = Some(Edge { value: value(text), included: true });
+                let (from, to) = (edge.clone(), edge);
+                self.range(&Range { field, from, to, format: None, time_zone }, boost)
+            }
             What::Words(text) => {
                 let (value, all) = (value(text), query.all);
                 self.matching(&Match { field, value, all, minimum: None, lenient }, boost)
@@ -148,16 +160,8 @@ impl Builder<'_> {
                     let edge = edge.as_ref();
                     edge.map(|(text, included)| Edge { value: value(text), included: *included })
                 };
-                let time_zone = query.time_zone.clone();
-                let is_date = self.index.place(&field).is_some_and(|p| p.kind == FieldKind::Date);
-                let range = Range {
-                    field,
-                    from: edge(from),
-                    to: edge(to),
-                    format: None,
-                    time_zone: time_zone.filter(|_| is_date),
-                };
-                self.range(&range, boost)
+                let (from, to) = (edge(from), edge(to));
+                self.range(&Range { field, from, to, format: None, time_zone }, boost)
             }
         };
         if lenient { Ok(built.unwrap_or(None)) } else { built }
@@ -167,7 +171,7 @@ impl Builder<'_> {
     fn pattern_of(&self, field: &str, text: &str, boost: f32) -> Result<Option<Built>, ApiError> {
         if field == "_index" {
             let is_here = self.is_index(text);
-            return Ok(is_here.then(|| boosted(Box::new(AllQuery), boost)));
+            return Ok(is_here.then(|| all(boost)));
         }
         let Some(place) = self.index.place(field) else { return Ok(None) };
         let is_text = place.kind == FieldKind::Text;

@@ -223,7 +223,7 @@ pub(super) fn ids(options: &Options) -> Result<Query, ApiError> {
     let mut ids = None;
     let one = |value: &Value| match value {
         Value::String(id) => Ok(id.clone()),
-        Value::Number(id) => Ok(id.to_string()),
+        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
         other => Err(illegal(format!("[ids] an id is text, not {other}"))),
     };
     for (key, value) in options {
@@ -234,7 +234,10 @@ pub(super) fn ids(options: &Options) -> Result<Query, ApiError> {
             ("values", Value::Array(values)) => {
                 ids = Some(values.iter().map(one).collect::<Result<Vec<_>, _>>()?);
             }
-            ("values", value) => ids = Some(vec![one(value)?]),
+            ("values", Value::String(id)) => ids = Some(vec![id.clone()]),
+            ("values", other) => {
+                return Err(parsing(format!("[ids] values are text, or a list, not {other}")));
+            }
             ("boost", value) => boost = number("ids", key, value)?,
             (other, _) => return Err(unknown("ids", other)),
         }

@@ -11,6 +11,9 @@ const REGEX: &str =
     "regular expressions are not supported (write \\/ for a slash that is meant as such)";
 const FUZZY: &str = "fuzzy words are not supported";
 
+/// Words that stand between others.
+const OPERATORS: [&str; 5] = ["AND", "OR", "NOT", "&&", "||"];
+
 /// Reads a text. `all` says that words without operators between them are all meant.
 pub fn parse(text: &str, all: bool) -> Result<Option<Node>, Problem> {
     let mut parser = Parser { rest: text, all, depth: 0, clauses: 0 };
@@ -68,9 +71,9 @@ impl Parser<'_> {
     }
 
     fn joint(&mut self) -> Joint {
-        if self.take("&&") || self.take_word("AND") {
+        if self.take_word("&&") || self.take_word("AND") {
             Joint::And
-        } else if self.take("||") || self.take_word("OR") {
+        } else if self.take_word("||") || self.take_word("OR") {
             Joint::Or
         } else {
             Joint::None
@@ -136,7 +139,8 @@ impl Parser<'_> {
             }
         }
         let is_required = if self.all {
-            joint != Joint::Or || sign == Sign::Plus
+            // As in Lucene, which takes no notice of a plus behind `OR` then.
+            joint != Joint::Or
         } else {
             joint == Joint::And || sign == Sign::Plus
         };
@@ -155,8 +159,7 @@ impl Parser<'_> {
         let mut ends: Vec<&str> = Vec::new();
         let mut rest = self.rest;
         while let Some((raw, after)) = word(rest) {
-            let is_operator = ["AND", "OR", "NOT"].contains(&raw);
-            if is_operator || has_wildcard(raw) {
+            if OPERATORS.contains(&raw) || has_wildcard(raw) {
                 break;
             }
             ends.push(after);
@@ -185,6 +188,10 @@ impl Parser<'_> {
             && let Some(after) = after.strip_prefix(':')
         {
             self.rest = after;
+            // Stars in a name of a field are escaped, but for all fields.
+            if has_wildcard(raw) && raw != "*" {
+                return Err(Problem::Syntax);
+            }
             let name = unescape(raw).ok_or(Problem::Syntax)?;
             self.space();
             return self.bare(Some(&name));
@@ -216,7 +223,7 @@ impl Parser<'_> {
         } else {
             let (raw, after) = word(self.rest).ok_or(Problem::Syntax)?;
             self.rest = after;
-            if ["AND", "OR", "NOT"].contains(&raw) {
+            if OPERATORS.contains(&raw) {
                 return Err(Problem::Syntax);
             }
             Some(leaf(single(raw)?))

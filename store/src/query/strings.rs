@@ -45,6 +45,8 @@ pub struct TextQuery {
     pub lenient: bool,
     /// Which time zone dates without one are in.
     pub time_zone: Option<String>,
+    /// Whether scores of several fields are added, or the best of them counts.
+    pub adds: bool,
 }
 
 struct Options<'a> {
@@ -139,6 +141,7 @@ impl Options<'_> {
             all: self.all,
             minimum: self.minimum,
             time_zone: self.time_zone,
+            adds: language == Language::Simple,
         };
         Ok(Query { boost: self.boost, kind: Kind::Text(Box::new(query)) })
     }

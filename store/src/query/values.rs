@@ -14,8 +14,11 @@ use super::date::{self, Dates, Rounding, Viewpoint};
 use super::refusal::{illegal, misfit, shard_failure};
 use super::{Edge, Range};
 use crate::error::ApiError;
-use crate::index::Place;
-use crate::mapping::FieldKind;
+use crate::index::{Place, beyond};
+use crate::mapping::{FieldKind, Precision};
+
+/// 2^63, the first whole number that has no 64 bits.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// Which terms, from one to another.
 pub(super) type Bounds = (Bound<Term>, Bound<Term>);
@@ -64,6 +67,7 @@ fn double_term(place: &Place, number: f64) -> Term {
 
 fn date_term(place: &Place, moment: jiff::Timestamp) -> Term {
     let date = DateTime::from_timestamp_nanos(nanoseconds(moment));
+    let date = place.precision.date(date);
     match &place.json_path {
         None => Term::from_field_date(place.field, date),
         Some(path) => {
@@ -90,7 +94,11 @@ pub(super) fn equal(
     Ok(match place.kind {
         FieldKind::Keyword { .. } | FieldKind::Text => both(string_term(place, &text(value))),
         FieldKind::Long => long(value)?.and_then(|number| both(long_term(place, number))),
-        FieldKind::Double => both(double_term(place, number(value)?.as_double())),
+        FieldKind::Double => {
+            // What the type does not have is in no document.
+            let kept = place.precision.double(number(value)?.as_double()).ok();
+            kept.and_then(|number| both(double_term(place, number)))
+        }
         FieldKind::Date => {
             let edge = Edge { value: value.clone(), included: true };
             let range = Range { from: Some(edge.clone()), to: Some(edge), ..Range::default() };
@@ -132,7 +140,7 @@ pub(super) fn between(
             plain(&|value| Ok(string_term(place, &text(value))))
         }
         FieldKind::Long => longs(place, range),
-        FieldKind::Double => plain(&|value| Ok(double_term(place, number(value)?.as_double()))),
+        FieldKind::Double => doubles(place, range).map(Some),
         FieldKind::Date => dates(place, range, view),
         FieldKind::Ip => plain(&|value| {
             let address = address(&text(value)).map_err(misfit)?;
@@ -198,7 +206,7 @@ pub(super) fn long(value: &Value) -> Result<Option<i64>, ApiError> {
 pub(super) fn boolean(value: &Value) -> Result<bool, ApiError> {
     match text(value).as_str() {
         "true" => Ok(true),
-        "false" | "" => Ok(false),
+        "false" => Ok(false),
         other => {
             Err(misfit(format!("Can't parse boolean value [{other}], expected [true] or [false]")))
         }
@@ -222,6 +230,77 @@ pub(super) fn flags_between(range: &Range) -> Result<Vec<bool>, ApiError> {
     Ok(flags)
 }
 
+/// A number that a query may name for a field of whole numbers.
+fn in_range(place: &Place, value: &Value) -> Result<Number, ApiError> {
+    let read = number(value)?;
+    let is_integer = matches!(place.precision, Precision::Within(..));
+    let (least, most, name) = if is_integer {
+        (f64::from(i32::MIN), f64::from(i32::MAX), "an integer")
+    } else {
+        (-TWO_TO_63, TWO_TO_63, "a long")
+    };
+    let is_outside = match read {
+        Number::Long(whole) => is_integer && i32::try_from(whole).is_err(),
+        Number::Double(number) => !(least..=most).contains(&number) || number >= TWO_TO_63,
+    };
+    if is_outside {
+        return Err(misfit(format!("Value [{}] is out of range for {name}", text(value))));
+    }
+    Ok(read)
+}
+
+/// Whether a value may stand in a list of such: one that the type does not have is refused there.
+pub(super) fn may_be_listed(place: &Place, value: &Value) -> Result<(), ApiError> {
+    match place.kind {
+        // Whole numbers of any length are found by their digits here.
+        FieldKind::Long if beyond(&text(value)).is_some() => Ok(()),
+        FieldKind::Long => in_range(place, value).map(drop),
+        FieldKind::Double => {
+            let kept = place.precision.double(number(value)?.as_double());
+            kept.map(drop).map_err(misfit)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A range of numbers, of as many digits as the type has.
+fn doubles(place: &Place, range: &Range) -> Result<Bounds, ApiError> {
+    let edge = |edge: &Option<Edge>, is_lower: bool| {
+        let Some(Edge { value, included }) = edge else { return Ok(Bound::Unbounded) };
+        let number = number(value)?.as_double();
+        #[expect(clippy::cast_possible_truncation, reason = "queries have no more digits")]
+        let (number, included) = match place.precision {
+            Precision::Float | Precision::Half => (f64::from(number as f32), *included),
+            Precision::Scaled(factor) => {
+                let exact = match (is_lower, included) {
+                    (_, true) => number,
+                    (true, false) => number.next_up(),
+                    (false, false) => number.next_down(),
+                } * factor;
+                (if is_lower { exact.ceil() } else { exact.floor() } / factor, true)
+            }
+            _ => (number, *included),
+        };
+        let term = double_term(place, number);
+        Ok::<_, ApiError>(if included { Bound::Included(term) } else { Bound::Excluded(term) })
+    };
+    Ok((edge(&range.from, true)?, edge(&range.to, false)?))
+}
+
+/// A moment that a field of its precision can have.
+fn within(place: &Place, moment: jiff::Timestamp) -> Result<jiff::Timestamp, ApiError> {
+    let is_far = !(0..=i128::from(i64::MAX)).contains(&moment.as_nanosecond());
+    if place.precision == Precision::Full && is_far {
+        return Err(shard_failure(
+            "illegal_argument_exception",
+            format!(
+                "date[{moment}] is before 1970 or after 2262 and cannot be stored in nanosecond resolution"
+            ),
+        ));
+    }
+    Ok(moment)
+}
+
 /// Whole numbers from and to such that are inside.
 fn longs(place: &Place, range: &Range) -> Result<Option<Bounds>, ApiError> {
     let mut lowest = i128::from(i64::MIN);
@@ -229,13 +308,13 @@ fn longs(place: &Place, range: &Range) -> Result<Option<Bounds>, ApiError> {
     #[expect(clippy::cast_possible_truncation, reason = "too large ones become the largest")]
     let (floor, ceil) = (|n: f64| n.floor() as i128, |n: f64| n.ceil() as i128);
     if let Some(Edge { value, included }) = &range.from {
-        lowest = lowest.max(match number(value)? {
+        lowest = lowest.max(match in_range(place, value)? {
             Number::Long(number) => i128::from(number) + i128::from(!included),
             Number::Double(number) => ceil(number),
         });
     }
     if let Some(Edge { value, included }) = &range.to {
-        highest = highest.min(match number(value)? {
+        highest = highest.min(match in_range(place, value)? {
             Number::Long(number) => i128::from(number) - i128::from(!included),
             Number::Double(number) => floor(number),
         });
@@ -247,10 +326,17 @@ fn longs(place: &Place, range: &Range) -> Result<Option<Bounds>, ApiError> {
     Ok((first <= last).then(|| (term(first), term(last))))
 }
 
+fn has_number(range: &Range) -> bool {
+    [&range.from, &range.to].into_iter().flatten().any(|edge| edge.value.is_number())
+}
+
 fn dates(place: &Place, range: &Range, view: &Viewpoint) -> Result<Option<Bounds>, ApiError> {
     let formats = match &range.format {
         Some(format) => Dates::parse(format)
             .map_err(|reason| shard_failure("illegal_argument_exception", reason))?,
+        // As in Elasticsearch, a number on one side makes one of the other.
+        None if has_number(range) => Dates::epoch_millis(),
+        None if place.precision == Precision::Full => Dates::nanos(),
         None => Dates::default(),
     };
     let mut view = view.clone();
@@ -265,20 +351,19 @@ fn dates(place: &Place, range: &Range, view: &Viewpoint) -> Result<Option<Bounds
             .read(&text, &view, rounding)
             .map_err(|reason| shard_failure("parse_exception", reason))
     };
+    let term = |edge: &Edge, rounding| {
+        Ok::<_, ApiError>(date_term(place, within(place, moment(edge, rounding)?)?))
+    };
     // A day is greater than another when it begins after the end of that one.
     let from = match &range.from {
         None => Bound::Unbounded,
-        Some(edge) if edge.included => {
-            Bound::Included(date_term(place, moment(edge, Rounding::Down)?))
-        }
-        Some(edge) => Bound::Excluded(date_term(place, moment(edge, Rounding::Up)?)),
+        Some(edge) if edge.included => Bound::Included(term(edge, Rounding::Down)?),
+        Some(edge) => Bound::Excluded(term(edge, Rounding::Up)?),
     };
     let to = match &range.to {
         None => Bound::Unbounded,
-        Some(edge) if edge.included => {
-            Bound::Included(date_term(place, moment(edge, Rounding::Up)?))
-        }
-        Some(edge) => Bound::Excluded(date_term(place, moment(edge, Rounding::Down)?)),
+        Some(edge) if edge.included => Bound::Included(term(edge, Rounding::Up)?),
+        Some(edge) => Bound::Excluded(term(edge, Rounding::Down)?),
     };
     Ok(Some((from, to)))
 }

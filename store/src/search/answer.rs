@@ -111,6 +111,9 @@ pub struct Hit {
     /// Values that were wanted beside.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
+    /// Values that were wanted beside, and that are not what their fields are.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub ignored_field_values: Map<String, Value>,
     /// What it is sorted by.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sort: Vec<Value>,

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Weight;
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+use tantivy::{DocId, Score, Searcher, SegmentOrdinal, SegmentReader};
 
-use super::rank::{Criterion, Rank, Ranker};
+use super::rank::{Class, Criterion, Place, Rank, Ranker};
 use crate::attempt::{look, look_at_memory};
 
 /// The clock is looked at once for so many documents.
@@ -56,7 +56,7 @@ pub struct Order {
 /// The last hit that is not wanted.
 #[derive(Debug, Clone)]
 pub struct After {
-    /// Its values of the criteria.
+    /// Its values of the criteria, or of the first of them.
     pub ranks: Vec<Rank>,
     /// Which hit it is, if those after it with the same values are wanted too.
     pub tie: Option<Tie>,
@@ -98,17 +98,29 @@ pub struct Gatherer {
     pub columns: Vec<Option<String>>,
     /// The index's number.
     pub index: usize,
+    /// How many documents are before each segment.
+    pub firsts: Vec<u64>,
+}
+
+/// How many documents are before each segment that a searcher sees.
+pub fn firsts(searcher: &Searcher) -> Vec<u64> {
+    let segments = searcher.segment_readers().iter();
+    let sums = segments.scan(0, |next, segment| {
+        let first = *next;
+        *next += u64::from(segment.max_doc());
+        Some(first)
+    });
+    sums.collect()
 }
 
 impl Gatherer {
     /// Whether hits come in the order they are wanted in, so that the first are enough.
     fn comes_in_order(&self) -> bool {
-        use super::rank::Class;
         let order = &self.order;
-        let is_sorted = order
-            .criteria
-            .iter()
-            .all(|(criterion, _)| criterion.class == Class::Document && !criterion.is_descending);
+        let is_sorted = order.criteria.iter().all(|(criterion, _)| {
+            matches!(criterion.class, Class::Document | Class::ShardDocument)
+                && !criterion.is_descending
+        });
         is_sorted && !order.needs_scores
     }
 }
@@ -123,9 +135,11 @@ impl Collector for Gatherer {
         reader: &SegmentReader,
     ) -> tantivy::Result<SegmentGatherer> {
         let order = Arc::clone(&self.order);
+        let first = self.firsts.get(segment as usize).copied().unwrap_or_default();
+        let place = Place { index: self.index, first };
         let mut rankers = Vec::with_capacity(order.criteria.len());
         for ((criterion, first), column) in order.criteria.iter().zip(&self.columns) {
-            rankers.push(Ranker::new(criterion, column.as_deref(), *first, reader)?);
+            rankers.push(Ranker::new(criterion, column.as_deref(), *first, (reader, place))?);
         }
         let mut after = None;
         if let Some(wanted) = &order.after {
@@ -140,7 +154,7 @@ impl Collector for Gatherer {
             after,
             place: (self.index, segment),
             entries: Vec::new(),
-            threshold: u128::MAX,
+            threshold: None,
             count: 0,
             until_look: 0,
             max_score: None,
@@ -225,8 +239,8 @@ pub struct SegmentGatherer {
     after: Option<(Vec<u128>, Option<Tie>)>,
     place: (usize, SegmentOrdinal),
     entries: Vec<Entry>,
-    /// A hit whose first key is larger is not among the first.
-    threshold: u128,
+    /// Once there are enough, a hit whose first key is larger is not among the first.
+    threshold: Option<u128>,
     count: u64,
     until_look: u64,
     max_score: Option<Score>,
@@ -258,7 +272,10 @@ impl SegmentGatherer {
     }
 
     fn offer(&mut self, first: u128, document: DocId, score: Score) {
-        if first > self.threshold || (first == self.threshold && self.rankers.len() <= 1) {
+        let is_behind = self.threshold.is_some_and(|threshold| {
+            first > threshold || (first == threshold && self.rankers.len() <= 1)
+        });
+        if is_behind {
             return;
         }
         let others: Box<[u128]> =
@@ -276,7 +293,8 @@ impl SegmentGatherer {
     fn is_before_wanted(&self, entry: &Entry) -> bool {
         let Some((keys, tie)) = &self.after else { return false };
         let own = std::iter::once(entry.first).chain(entry.others.iter().copied());
-        match own.cmp(keys.iter().copied()) {
+        // Without criteria, or with some that are not told, hits are equal by those that are.
+        match own.take(keys.len()).cmp(keys.iter().copied()) {
             Ordering::Less => true,
             Ordering::Greater => false,
             Ordering::Equal => {
@@ -295,7 +313,7 @@ impl SegmentGatherer {
         self.entries.select_nth_unstable_by(keep - 1, |one, other| one.key().cmp(&other.key()));
         self.entries.truncate(keep);
         if let Some(last) = self.entries.last() {
-            self.threshold = last.first;
+            self.threshold = Some(last.first);
         }
     }
 }

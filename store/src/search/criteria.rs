@@ -10,8 +10,11 @@ use super::run::View;
 use super::sort::{By, Missing, SortField};
 use crate::aggregation::no_columns;
 use crate::error::ApiError;
-use crate::mapping::FieldKind;
+use crate::mapping::{FieldKind, Precision};
 use crate::query::{Dates, Rounding, Viewpoint, illegal, shard_failure};
+
+/// Nanoseconds in a millisecond.
+const MILLISECOND: i64 = 1_000_000;
 
 /// The criterion of a sort field.
 ///
@@ -25,7 +28,7 @@ pub fn criterion(
     let class = class(field, view)?;
     let is_first = field.missing == Missing::First;
     let missing = match &field.missing {
-        Missing::Value(value) => rank(class, value, field.format.as_ref(), moment)?,
+        Missing::Value(value) => missing(class, value, moment)?,
         _ => Criterion::extreme(class, is_first, field.is_descending),
     };
     let format = field.format.clone();
@@ -36,6 +39,7 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
     let name = match &field.by {
         By::Score => return Ok(Class::Score),
         By::Document => return Ok(Class::Document),
+        By::ShardDocument => return Ok(Class::ShardDocument),
         By::Field(name) => name,
     };
     let mut found = None;
@@ -43,9 +47,14 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
         let Some(place) = index.place(name) else { continue };
         let class = match place.kind {
             FieldKind::Keyword { .. } => Class::Text,
+            FieldKind::Long if matches!(place.precision, Precision::Within(..)) => Class::Integer,
             FieldKind::Long => Class::Long,
+            FieldKind::Double if matches!(place.precision, Precision::Float | Precision::Half) => {
+                Class::Float
+            }
             FieldKind::Double => Class::Double,
             FieldKind::Boolean => Class::Boolean,
+            FieldKind::Date if place.precision == Precision::Full => Class::DateNanos,
             FieldKind::Date => Class::Date,
             FieldKind::Ip => Class::Ip,
             FieldKind::Text => return Err(no_columns(name, index.name())),
@@ -59,11 +68,11 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
             }
         };
         found = Some(match (found, class) {
-            // Numbers of both kinds are compared as what both can be.
-            (Some(Class::Long | Class::Double), Class::Double)
-            | (Some(Class::Double), Class::Long) => Class::Double,
             (None, class) => class,
             (Some(one), other) if one == other => one,
+            (Some(Class::Long | Class::Integer), Class::Long | Class::Integer) => Class::Long,
+            // Numbers of two kinds are compared as what both can be.
+            (Some(one), other) if one.is_number() && other.is_number() => Class::Double,
             (Some(_), _) => {
                 return Err(illegal(format!(
                     "Can't sort on field [{name}]; the field has incompatible sort types in the indices that are searched"
@@ -71,21 +80,53 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
             }
         });
     }
-    match (found, field.unmapped_type.as_deref()) {
-        (Some(class), _) => Ok(class),
-        (None, Some("keyword" | "wildcard" | "constant_keyword")) => Ok(Class::Text),
-        (None, Some("date" | "date_nanos")) => Ok(Class::Date),
-        (None, Some("boolean")) => Ok(Class::Boolean),
-        (None, Some("ip")) => Ok(Class::Ip),
-        (None, Some("double" | "float" | "half_float" | "scaled_float")) => Ok(Class::Double),
-        (None, Some("long" | "integer" | "short" | "byte")) => Ok(Class::Long),
-        (None, Some(other)) => Err(illegal(format!("No mapper found for type [{other}]"))),
-        (None, None) if view.is_empty() => Ok(Class::Long),
-        (None, None) => Err(shard_failure(
+    match found {
+        Some(class) => Ok(class),
+        None => unmapped(name, field.unmapped_type.as_deref(), view),
+    }
+}
+
+/// What a field is that none of the indices has.
+fn unmapped(name: &str, wanted: Option<&str>, view: &View) -> Result<Class, ApiError> {
+    match wanted {
+        Some("keyword" | "wildcard" | "constant_keyword") => Ok(Class::Text),
+        Some("date") => Ok(Class::Date),
+        Some("date_nanos") => Ok(Class::DateNanos),
+        Some("boolean") => Ok(Class::Boolean),
+        Some("ip") => Ok(Class::Ip),
+        Some("double" | "scaled_float") => Ok(Class::Double),
+        Some("float" | "half_float") => Ok(Class::Float),
+        Some("long") => Ok(Class::Long),
+        Some("integer" | "short" | "byte") => Ok(Class::Integer),
+        Some(other) => Err(illegal(format!("No mapper found for type [{other}]"))),
+        None if view.is_empty() => Ok(Class::Long),
+        None => Err(shard_failure(
             "query_shard_exception",
             format!("No mapping found for [{name}] in order to sort on"),
         )),
     }
+}
+
+/// Where documents without a value stand that shall have this one: as a column has it.
+fn missing(class: Class, value: &Value, moment: &Viewpoint) -> Result<Rank, ApiError> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let whole = || {
+        // A text has to be a whole number, as Java reads them.
+        let number = if value.is_string() { text.parse().ok() } else { long(&text) };
+        let number = number.filter(|_| value.is_string() || value.is_number());
+        number.ok_or_else(|| {
+            shard_failure("number_format_exception", format!("For input string: \"{text}\""))
+        })
+    };
+    let bits = |bits: u64| Rank::Number(u128::from(bits));
+    Ok(match class {
+        Class::Long | Class::Integer | Class::DateNanos => bits(whole()?.to_u64()),
+        Class::Boolean => {
+            bits(u64::try_from(whole()?).map_or(0, |number| number.saturating_add(1)))
+        }
+        Class::Date => bits(whole()?.saturating_mul(MILLISECOND).to_u64()),
+        _ => rank(class, value, None, moment)?,
+    })
 }
 
 /// Where a value that stands in a request has its place.
@@ -118,19 +159,26 @@ pub fn rank(
             };
             Rank::Number(u128::from(Ipv6Addr::from(u128::from(address))))
         }
-        Class::Long => bits(long(&text()).ok_or_else(refused)?.to_u64()),
-        Class::Document => bits(text().parse().map_err(|_| refused())?),
+        Class::Long | Class::Integer => bits(long(&text()).ok_or_else(refused)?.to_u64()),
+        Class::Document | Class::ShardDocument => bits(text().parse().map_err(|_| refused())?),
         Class::Boolean => match text().as_str() {
-            "true" => bits(1),
-            "false" => bits(0),
-            other => bits(other.parse().map_err(|_| refused())?),
+            "true" => bits(2),
+            "false" => bits(1),
+            other => match other.parse::<i64>().map_err(|_| refused())? {
+                i64::MAX => bits(u64::MAX),
+                number => bits(u64::try_from(number).map_or(0, |number| number + 1)),
+            },
         },
-        Class::Double | Class::Score => match text().as_str() {
+        Class::Double | Class::Float | Class::Score => match text().as_str() {
             "Infinity" => bits(u64::MAX),
             "-Infinity" => bits(0),
-            other => bits(other.parse::<f64>().map_err(|_| refused())?.to_u64()),
+            other if class == Class::Double => {
+                bits(other.parse::<f64>().map_err(|_| refused())?.to_u64())
+            }
+            other => bits(f64::from(other.parse::<f32>().map_err(|_| refused())?).to_u64()),
         },
-        Class::Date => match long(&text()).filter(|_| value.is_number()) {
+        Class::DateNanos if value.is_i64() => bits(value.as_i64().unwrap_or_default().to_u64()),
+        Class::Date | Class::DateNanos => match long(&text()).filter(|_| value.is_number()) {
             Some(i64::MAX) => bits(u64::MAX),
             Some(i64::MIN) => bits(0),
             _ => {

@@ -21,3 +21,4 @@ pub mod run;
 pub mod scroll;
 mod sort;
 pub mod source;
+mod until;

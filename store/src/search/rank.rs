@@ -18,12 +18,18 @@ use crate::query::Dates;
 pub enum Class {
     /// Whole numbers.
     Long,
+    /// Whole numbers of 32 bits.
+    Integer,
     /// Numbers.
     Double,
+    /// Numbers of 32 bits.
+    Float,
     /// True or false.
     Boolean,
-    /// Moments.
+    /// Moments, told in milliseconds.
     Date,
+    /// Moments, told in nanoseconds.
+    DateNanos,
     /// Strings.
     Text,
     /// Addresses.
@@ -32,6 +38,15 @@ pub enum Class {
     Score,
     /// Places in the index.
     Document,
+    /// Places among all that is searched: no two are equal.
+    ShardDocument,
+}
+
+impl Class {
+    /// Whether its values are numbers, which can be compared with those of another such class.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Long | Self::Integer | Self::Double | Self::Float)
+    }
 }
 
 /// A sort field, for all indices.
@@ -65,6 +80,14 @@ impl Criterion {
         match class {
             Class::Text => NO_TEXT,
             Class::Ip => Rank::Number(if is_first == is_descending { u128::MAX } else { 0 }),
+            // There is nothing before 1970.
+            Class::DateNanos if is_first != is_descending => {
+                Rank::Number(u128::from(0_i64.to_u64()))
+            }
+            Class::Integer => {
+                let extreme = if is_first == is_descending { i32::MAX } else { i32::MIN };
+                Rank::Number(u128::from(i64::from(extreme).to_u64()))
+            }
             _ => Rank::Number(if is_first == is_descending { u128::from(u64::MAX) } else { 0 }),
         }
     }
@@ -101,16 +124,21 @@ impl Criterion {
         };
         let bits = u64::try_from(number).unwrap_or(u64::MAX);
         match self.class {
-            Class::Long => json!(i64::from_u64(bits)),
-            Class::Boolean if bits > 1 => json!(i64::MAX),
-            Class::Boolean | Class::Document => json!(bits),
-            Class::Double if bits == u64::MAX => json!("Infinity"),
-            Class::Double if bits == 0 => json!("-Infinity"),
+            Class::Long | Class::Integer => json!(i64::from_u64(bits)),
+            Class::Boolean if bits == 0 => json!(i64::MIN),
+            Class::Boolean if bits > 2 => json!(i64::MAX),
+            Class::Boolean => json!(bits - 1),
+            Class::Document | Class::ShardDocument => json!(bits),
+            Class::Double | Class::Float if bits == u64::MAX => json!("Infinity"),
+            Class::Double | Class::Float if bits == 0 => json!("-Infinity"),
             Class::Double => double(f64::from_u64(bits)),
             #[expect(clippy::cast_possible_truncation, reason = "it was one")]
-            Class::Score => float(f64::from_u64(bits) as f32),
-            Class::Date if bits == u64::MAX || bits == 0 => json!(i64::from_u64(bits)),
-            Class::Date => self.print_date(i64::from_u64(bits)),
+            Class::Score | Class::Float => float(f64::from_u64(bits) as f32),
+            Class::Date | Class::DateNanos if bits == u64::MAX || bits == 0 => {
+                let extreme = json!(i64::from_u64(bits));
+                if self.format.is_some() { Value::Null } else { extreme }
+            }
+            Class::Date | Class::DateNanos => self.print_date(i64::from_u64(bits)),
             Class::Ip if number == 0 || number == u128::MAX => Value::Null,
             Class::Ip => Value::from(print_address(Ipv6Addr::from(number))),
             Class::Text => Value::Null,
@@ -121,6 +149,7 @@ impl Criterion {
         let moment = jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default();
         match &self.format {
             Some(format) => Value::from(format.print(moment)),
+            None if self.class == Class::DateNanos => json!(nanoseconds),
             None => json!(moment.as_millisecond()),
         }
     }
@@ -141,18 +170,33 @@ pub fn print_address(address: Ipv6Addr) -> String {
     address.to_ipv4_mapped().map_or_else(|| address.to_string(), |address| address.to_string())
 }
 
+/// Where a segment is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The number of its index among those that are searched.
+    pub index: usize,
+    /// How many documents are in the segments before it.
+    pub first: u64,
+}
+
+/// So many bits of a place among all that is searched are the place in the index.
+const BITS_OF_PLACES: u32 = 32;
+
 /// A sort field, for one segment.
 pub struct Ranker {
     values: Values,
     is_descending: bool,
     missing: u128,
+    /// Whether values are strings.
+    is_text: bool,
     /// The string that stands for missing ones.
     missing_text: Option<Box<str>>,
 }
 
 enum Values {
     Score,
-    Document,
+    /// The first document of the segment has this place.
+    Document(u64),
     Absent,
     Bits(Column<u64>, Conversion),
     Text(StrColumn),
@@ -167,6 +211,8 @@ enum Conversion {
     UnsignedToDouble,
     DoubleToLong,
     UnsignedToLong,
+    /// Booleans leave 0 to what is before all others.
+    AfterNone,
 }
 
 impl Ranker {
@@ -178,12 +224,15 @@ impl Ranker {
         criterion: &Criterion,
         name: Option<&str>,
         missing_first: bool,
-        segment: &SegmentReader,
+        (segment, place): (&SegmentReader, Place),
     ) -> tantivy::Result<Self> {
         let columns = segment.fast_fields();
         let values = match (criterion.class, name) {
             (Class::Score, _) => Values::Score,
-            (Class::Document, _) => Values::Document,
+            (Class::Document, _) => Values::Document(place.first),
+            (Class::ShardDocument, _) => {
+                Values::Document(((place.index as u64) << BITS_OF_PLACES) | place.first)
+            }
             (_, None) => Values::Absent,
             (Class::Text, Some(name)) => columns.str(name)?.map_or(Values::Absent, Values::Text),
             (Class::Ip, Some(name)) => columns.column_opt(name)?.map_or(Values::Absent, Values::Ip),
@@ -195,6 +244,7 @@ impl Ranker {
         let mut ranker = Self {
             values,
             is_descending: criterion.is_descending,
+            is_text: criterion.class == Class::Text,
             missing: 0,
             missing_text: match &criterion.missing {
                 Rank::Text(text) => text.clone(),
@@ -216,9 +266,9 @@ impl Ranker {
             Rank::Text(None) if missing_first == self.is_descending => u128::MAX,
             Rank::Text(None) => 0,
             Rank::Text(Some(text)) => match &self.values {
-                Values::Text(column) => place_of(column, text)?,
-                // All are missing here, and stand as this one would.
-                _ => 1,
+                Values::Text(column) => place_of(column, text, self.missing_text.as_deref())?,
+                // All are missing here.
+                _ => between(text, self.missing_text.as_deref()),
             },
         })
     }
@@ -242,7 +292,7 @@ impl Ranker {
         };
         let bits = match &self.values {
             Values::Score => Some(u128::from(f64::from(score).to_u64())),
-            Values::Document => Some(u128::from(document)),
+            Values::Document(first) => Some(u128::from(first + u64::from(document))),
             Values::Absent => None,
             Values::Bits(column, conversion) => best(
                 &mut column
@@ -250,7 +300,7 @@ impl Ranker {
                     .map(|value| u128::from(conversion.apply(value))),
             ),
             Values::Text(column) => {
-                best(&mut column.term_ords(document).map(|place| u128::from(place) * 2 + 1))
+                best(&mut column.term_ords(document).map(|place| u128::from(place) * 4 + 3))
             }
             Values::Ip(column) => best(&mut column.values_for_doc(document).map(u128::from)),
         };
@@ -264,13 +314,13 @@ impl Ranker {
     pub fn rank(&self, key: u128) -> tantivy::Result<Rank> {
         let bits = self.turned(key);
         Ok(match &self.values {
-            Values::Text(column) if bits % 2 == 1 && bits != u128::MAX => {
+            Values::Text(column) if bits % 4 == 3 && bits != u128::MAX => {
                 let mut text = String::new();
-                column.ord_to_str(u64::try_from(bits / 2).unwrap_or(u64::MAX), &mut text)?;
+                column.ord_to_str(u64::try_from(bits / 4).unwrap_or(u64::MAX), &mut text)?;
                 Rank::Text(Some(text.into()))
             }
             Values::Text(_) => Rank::Text(self.missing_text.clone()),
-            Values::Absent if self.missing_text.is_some() => Rank::Text(self.missing_text.clone()),
+            Values::Absent if self.is_text => Rank::Text(self.missing_text.clone()),
             _ => Rank::Number(bits),
         })
     }
@@ -293,23 +343,34 @@ impl Ranker {
     }
 }
 
-/// Between which strings of a segment one is: odd numbers are strings, even ones between them.
-fn place_of(column: &StrColumn, text: &str) -> tantivy::Result<u128> {
+/// Where a string is among those of a segment: these are at every fourth number, and others between them.
+fn place_of(column: &StrColumn, text: &str, missing: Option<&str>) -> tantivy::Result<u128> {
     let dictionary = column.dictionary();
     if let Some(place) = dictionary.term_ord(text.as_bytes())? {
-        return Ok(u128::from(place) * 2 + 1);
+        return Ok(u128::from(place) * 4 + 3);
     }
     let mut after = dictionary.range().ge(text.as_bytes()).into_stream()?;
     let next = if after.advance() { after.term_ord() } else { dictionary.num_terms() as u64 };
-    Ok(u128::from(next) * 2)
+    Ok(u128::from(next) * 4 + between(text, missing))
+}
+
+/// Where a string is that is between two of a segment, before or behind the one that stands for missing
+/// ones: that may be there, too.
+fn between(text: &str, missing: Option<&str>) -> u128 {
+    match missing.map(|missing| text.cmp(missing)) {
+        Some(Ordering::Less) => 0,
+        Some(Ordering::Equal) | None => 1,
+        Some(Ordering::Greater) => 2,
+    }
 }
 
 fn conversion(class: Class, kind: ColumnType) -> Conversion {
     match (class, kind) {
-        (Class::Double, ColumnType::I64) => Conversion::LongToDouble,
-        (Class::Double, ColumnType::U64) => Conversion::UnsignedToDouble,
-        (Class::Long, ColumnType::F64) => Conversion::DoubleToLong,
-        (Class::Long, ColumnType::U64) => Conversion::UnsignedToLong,
+        (Class::Boolean, _) => Conversion::AfterNone,
+        (Class::Double | Class::Float, ColumnType::I64) => Conversion::LongToDouble,
+        (Class::Double | Class::Float, ColumnType::U64) => Conversion::UnsignedToDouble,
+        (Class::Long | Class::Integer, ColumnType::F64) => Conversion::DoubleToLong,
+        (Class::Long | Class::Integer, ColumnType::U64) => Conversion::UnsignedToLong,
         _ => Conversion::None,
     }
 }
@@ -323,6 +384,7 @@ impl Conversion {
     fn apply(self, bits: u64) -> u64 {
         match self {
             Self::None => bits,
+            Self::AfterNone => bits.saturating_add(1),
             Self::LongToDouble => (i64::from_u64(bits) as f64).to_u64(),
             Self::UnsignedToDouble => (bits as f64).to_u64(),
             Self::DoubleToLong => (f64::from_u64(bits) as i64).to_u64(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::fields::FieldPattern;
+use super::fields::{FieldPattern, From};
 use super::sort::{self, By, SortField};
 use super::source::SourceFilter;
 use crate::aggregation::{self, Aggregations};
@@ -164,9 +164,11 @@ impl SearchRequest {
                 }
                 ("track_total_hits", value) => self.total = total(value)?,
                 ("_source", value) => self.source = SourceFilter::parse(value)?,
-                ("fields", Value::Array(values)) => FieldPattern::parse(values, &mut self.fields)?,
+                ("fields", Value::Array(values)) => {
+                    FieldPattern::parse(values, From::Source, &mut self.fields)?;
+                }
                 ("docvalue_fields", Value::Array(values)) => {
-                    FieldPattern::parse(values, &mut self.fields)?;
+                    FieldPattern::parse(values, From::Columns, &mut self.fields)?;
                 }
                 ("aggs" | "aggregations", Value::Object(members)) => {
                     self.aggregations = aggregation::parse(members)?;
@@ -230,6 +232,19 @@ impl SearchRequest {
     }
 
     fn check(&mut self) -> Result<(), ApiError> {
+        // The usual order is not told of each hit.
+        if let [only] = self.sort.as_slice()
+            && (&only.by, only.is_descending) == (&By::Score, true)
+            && self.point_in_time.is_none()
+        {
+            self.sort.clear();
+        }
+        // Hits of a point in time have an order in which no two are equal.
+        let is_told = self.sort.last().is_none_or(|last| last.by == By::ShardDocument);
+        let is_broken = self.point_in_time.is_some() && !is_told;
+        if is_broken {
+            self.sort.push(SortField::tiebreak());
+        }
         let end = self.from.saturating_add(self.size);
         if end > WINDOW {
             return Err(shard_failure(
@@ -250,7 +265,7 @@ impl SearchRequest {
             let (given, wanted) = (after.len(), self.sort.len());
             let reason = match wanted {
                 0 => "Sort must contain at least one field.".to_owned(),
-                _ if given != wanted => {
+                _ if given != wanted && (given + 1 != wanted || !is_broken) => {
                     format!("search_after has {given} value(s) but sort has {wanted}.")
                 }
                 _ => return Ok(()),

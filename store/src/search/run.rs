@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationError, DistributedAggregationCollector};
@@ -18,12 +18,13 @@ use tantivy::schema::Value as _;
 use tantivy::{DocAddress, Searcher, TantivyDocument, TantivyError};
 
 use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
-use super::collect::{After, Gathered, Gatherer, Order, Ranked};
+use super::collect::{After, Gathered, Gatherer, Order, Ranked, firsts};
 use super::criteria;
 use super::fields;
 use super::rank::{Class, Criterion, Rank, float};
 use super::request::{SearchRequest, TotalHits};
 use super::sort::By;
+use super::until::Until;
 use crate::aggregation::{self, Planner, Printer};
 use crate::attempt::{look, look_at_memory};
 use crate::error::ApiError;
@@ -75,6 +76,10 @@ pub fn search(
     let mut is_nothing = true;
     for number in 0..view.len() {
         look();
+        if number > 0 && Instant::now() >= search.order.deadline {
+            gathered.is_late = true;
+            break;
+        }
         let Some((index, _)) = view.get(number) else { continue };
         is_nothing &= index.reading(|| search.index(number, &mut gathered, &mut results))?;
     }
@@ -162,6 +167,11 @@ impl<'a> Search<'a> {
                     .iter()
                     .zip(&criteria)
                     .map(|(value, (criterion, _))| {
+                        // What is shown of documents without a value.
+                        let may_be_null = matches!(criterion.class, Class::Text | Class::Ip);
+                        if value.is_null() && may_be_null {
+                            return Ok(criterion.missing.clone());
+                        }
                         let format = criterion.format.as_ref();
                         criteria::rank(criterion.class, value, format, &moment)
                     })
@@ -195,17 +205,21 @@ impl<'a> Search<'a> {
         results: &mut Results,
     ) -> Result<bool, ApiError> {
         let Some((index, searcher)) = self.view.get(number) else { return Ok(true) };
+        for pattern in &self.request.fields {
+            pattern.check(index)?;
+        }
         let builder = Builder::new(index, searcher, self.moment.now);
         let built = builder.build(&self.request.query)?;
         let is_nothing = built.is_none();
         let query = built.unwrap_or_else(|| Box::new(EmptyQuery));
         let columns = self.request.sort.iter().map(|field| match &field.by {
             By::Field(name) => index.place(name).map(|place| place.column),
-            By::Score | By::Document => None,
+            By::Score | By::Document | By::ShardDocument => None,
         });
         let mut columns: Vec<Option<String>> = columns.collect();
         columns.resize(self.order.criteria.len(), None);
-        let gatherer = Gatherer { order: Arc::clone(&self.order), columns, index: number };
+        let (order, firsts) = (Arc::clone(&self.order), firsts(searcher));
+        let gatherer = Gatherer { order, columns, index: number, firsts };
         if self.request.aggregations.is_empty() {
             gathered.add(searcher.search(&*query, &gatherer).map_err(refused)?);
             return Ok(is_nothing);
@@ -214,7 +228,8 @@ impl<'a> Search<'a> {
         let planned = planner.plan(&self.request.aggregations)?;
         let context =
             AggContextParams::new(self.limits.clone(), searcher.index().tokenizers().clone());
-        let collector = DistributedAggregationCollector::from_aggs(planned.clone(), context);
+        let inner = DistributedAggregationCollector::from_aggs(planned.clone(), context);
+        let collector = Until { inner, deadline: self.order.deadline };
         results.planned = planned;
         let scoring = if gatherer.requires_scoring() {
             EnableScoring::enabled_from_searcher(searcher)
@@ -270,8 +285,11 @@ impl<'a> Search<'a> {
         };
         let has_scores = self.request.is_by_score() || self.request.track_scores;
         let best = self.known_score.or(max_score).filter(|_| has_scores && !hits.is_empty());
-        // Elasticsearch does not even look for what cannot be.
+        // Where hits are sorted by a field, Elasticsearch asks first which of several indices have any.
+        let is_asked = self.view.len() > 1
+            && matches!(self.request.sort.first().map(|first| &first.by), Some(By::Field(_)));
         let is_rewritten = is_nothing
+            && (is_asked || self.view.is_empty())
             && !matches!(self.request.query.kind, Kind::Match(_) | Kind::Phrase(_) | Kind::Text(_))
             && self.request.size > 0;
         let max_score = match best {
@@ -314,7 +332,7 @@ impl<'a> Search<'a> {
                 Some(part) => Some(raw(part.to_string().as_bytes())?),
             }
         };
-        let mut values = Map::new();
+        let mut values = fields::Shown::default();
         if !self.request.fields.is_empty() {
             let document = value(came)?;
             values = fields::values(index, &document, &self.request.fields);
@@ -333,9 +351,14 @@ impl<'a> Search<'a> {
             index: index.name().to_owned(),
             id: id.filter(|_| !self.request.hides_ids),
             score,
-            ignored: ignored_in(searcher, address)?,
+            ignored: if self.request.hides_ids {
+                Vec::new()
+            } else {
+                ignored_in(searcher, address)?
+            },
             source,
-            fields: values,
+            fields: values.fields,
+            ignored_field_values: values.ignored,
             sort,
         })
     }

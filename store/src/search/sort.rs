@@ -28,8 +28,10 @@ pub struct SortField {
 pub enum By {
     /// How well they match.
     Score,
-    /// As they are stored.
+    /// As they are stored, in each index.
     Document,
+    /// As they are stored, one index after another.
+    ShardDocument,
     /// A field's smallest value, or its largest where the largest is first.
     Field(String),
 }
@@ -46,10 +48,16 @@ pub enum Missing {
 }
 
 impl SortField {
+    /// What decides where all else is equal.
+    pub fn tiebreak() -> Self {
+        Self::new("_shard_doc")
+    }
+
     fn new(name: &str) -> Self {
         let by = match name {
             "_score" => By::Score,
             "_doc" => By::Document,
+            "_shard_doc" => By::ShardDocument,
             field => By::Field(field.to_owned()),
         };
         let is_descending = by == By::Score;

@@ -111,7 +111,7 @@ impl SourceFilter {
                         path.push('.');
                     }
                     path.push_str(&name);
-                    let fits = |pattern: &String| is_match(pattern, path);
+                    let fits = |pattern: &String| is_match_of(pattern, path);
                     if !self.excludes.iter().any(fits) {
                         let is_in = is_in || self.includes.iter().any(fits);
                         if let Some(member) = self.prune(member, path, is_in) {
@@ -133,6 +133,12 @@ impl SourceFilter {
             leaf @ Json::Leaf(_) => is_in.then_some(leaf),
         }
     }
+}
+
+/// Whether a pattern means a path, or an object that it is in: names may have dots.
+fn is_match_of(pattern: &str, path: &str) -> bool {
+    let objects = path.match_indices('.').filter_map(|(dot, _)| path.get(..dot));
+    is_match(pattern, path) || objects.into_iter().any(|object| is_match(pattern, object))
 }
 
 fn names(value: &Value) -> Result<Vec<String>, ApiError> {

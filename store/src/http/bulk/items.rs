@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::http::documents::{no_alias, no_data_stream, no_pipeline};
 use crate::index::Outcome;
 
 /// A longer id, in bytes, is refused.
@@ -62,12 +63,95 @@ struct Meta {
     index: Option<String>,
     #[serde(default, rename = "_id")]
     id: Option<Id>,
+    /// Old writers say it of every document, and there is only one.
+    #[serde(default, rename = "_type")]
+    kind: Option<String>,
     #[serde(default)]
-    routing: Option<Value>,
+    pipeline: Option<String>,
     #[serde(default)]
     require_alias: Option<bool>,
     #[serde(default)]
+    require_data_stream: Option<bool>,
+    #[serde(default)]
+    list_executed_pipelines: Option<bool>,
+    #[serde(default)]
+    routing: Option<Value>,
+    #[serde(default)]
     dynamic_templates: Option<Value>,
+    #[serde(default)]
+    version: Option<Value>,
+    #[serde(default)]
+    version_type: Option<String>,
+    #[serde(default)]
+    if_seq_no: Option<Value>,
+    #[serde(default)]
+    if_primary_term: Option<Value>,
+    /// Of documents that are written whole there is no conflict to try again after.
+    #[serde(default, rename = "retry_on_conflict")]
+    _retries: Option<Value>,
+    #[serde(default)]
+    op_type: Option<String>,
+}
+
+impl Meta {
+    /// Why Elasticsearch takes nothing of a bulk with such a line.
+    fn invalid(&self, action: Action) -> Option<&'static str> {
+        let is_external = self.version_type.as_ref().is_some_and(|kind| kind != "internal");
+        let compares = self.if_seq_no.is_some() || self.if_primary_term.is_some();
+        match action {
+            Action::Delete | Action::Update if self.id.is_none() => Some("id is missing"),
+            Action::Create if is_external => {
+                Some("create operations only support internal versioning. use index instead")
+            }
+            Action::Create if self.version.is_some() => {
+                Some("create operations do not support explicit versions. use index instead")
+            }
+            Action::Create if compares => {
+                Some("create operations do not support compare and set. use index instead")
+            }
+            _ if is_external && self.version.is_none() => {
+                Some("illegal version value [-3] for this version type")
+            }
+            _ if !is_external && self.version.is_some() => Some(
+                "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead",
+            ),
+            _ if self.if_seq_no.is_some() != self.if_primary_term.is_some() => {
+                Some("one of ifSeqNo and primary term is set, and the other is not")
+            }
+            _ => None,
+        }
+    }
+
+    /// Why an item is refused that asks for what is not there. The others of a bulk are not.
+    fn refused(&self, action: Action, index: &str) -> Option<ApiError> {
+        if self.require_alias == Some(true) {
+            return Some(no_alias(index));
+        }
+        if self.require_data_stream == Some(true) {
+            return Some(no_data_stream(index));
+        }
+        if let Some(name) = self.pipeline.as_ref().filter(|name| *name != "_none") {
+            return Some(no_pipeline(name));
+        }
+        let is_usual =
+            |text: &Option<String>, usual: &str| text.as_ref().is_none_or(|text| text == usual);
+        let unsupported = [
+            ("routing", self.routing.is_some()),
+            (
+                "dynamic_templates",
+                self.dynamic_templates.as_ref().is_some_and(|it| *it != json!({})),
+            ),
+            ("version", self.version.is_some()),
+            ("version_type", !is_usual(&self.version_type, "internal")),
+            ("if_seq_no", self.if_seq_no.is_some()),
+            ("if_primary_term", self.if_primary_term.is_some()),
+            ("_type", !is_usual(&self.kind, "_doc")),
+            ("op_type", !is_usual(&self.op_type, action.name())),
+            ("list_executed_pipelines", self.list_executed_pipelines == Some(true)),
+        ];
+        let (name, _) = unsupported.into_iter().find(|(_, is_there)| *is_there)?;
+        Some(ApiError::argument(format!("[{name}] is not supported in an action of a bulk")))
+    }
 }
 
 /// A number is an id too.
@@ -114,7 +198,15 @@ pub(super) fn items(body: &str, index: Option<&str>) -> Result<Vec<Item>, ApiErr
         if text.is_empty() {
             continue;
         }
-        let (action, meta) = action(text, lines.number)?;
+        let (mut action, meta) = action(text, lines.number)?;
+        if action == Action::Index && meta.op_type.as_deref() == Some("create") {
+            action = Action::Create;
+        }
+        let number = lines.number;
+        if let Some(reason) = meta.invalid(action) {
+            let reason = format!("Validation Failed: 1: {reason}; (line [{number}])");
+            return Err(ApiError::new(400, "action_request_validation_exception", reason));
+        }
         let source = match action {
             Action::Delete => 0..0,
             _ => lines.next().ok_or_else(|| {
@@ -124,7 +216,7 @@ pub(super) fn items(body: &str, index: Option<&str>) -> Result<Vec<Item>, ApiErr
                 ))
             })?,
         };
-        let item = item(action, meta, source, (index, items.last()))?;
+        let item = item(action, meta, source, (index, items.last()));
         items.push(item);
     }
     Ok(items)
@@ -182,25 +274,14 @@ fn item(
     meta: Meta,
     source: Range<usize>,
     (index, before): (Option<&str>, Option<&Item>),
-) -> Result<Item, ApiError> {
-    let refuse = |what: &str| {
-        Err(ApiError::argument(format!("[{what}] is not supported in an action of a bulk")))
-    };
-    if meta.routing.is_some() {
-        return refuse("routing");
-    }
-    if meta.dynamic_templates.is_some() {
-        return refuse("dynamic_templates");
-    }
-    if meta.require_alias == Some(true) {
-        return refuse("require_alias");
-    }
+) -> Item {
     let index = meta.index.as_deref().or(index).unwrap_or_default();
     // Nearly always the one before.
     let index = match before {
         Some(Item { index: same, .. }) if **same == *index => Arc::clone(same),
         _ => index.into(),
     };
+    let refused = meta.refused(action, &index);
     let given = meta.id.map(|Id(id)| id);
     let mut result = None;
     if index.is_empty() {
@@ -211,13 +292,11 @@ fn item(
         )));
     } else if let Some(problem) = given.as_deref().and_then(|id| wrong_id(id).err()) {
         result = Some(Err(problem));
-    } else if given.is_none() && action == Action::Delete {
-        result = Some(Err(ApiError::argument(
-            "an id must be provided if version type or value are set",
-        )));
+    } else if let Some(problem) = refused {
+        result = Some(Err(problem));
     }
     let id = given.unwrap_or_else(new_id);
-    Ok(Item { action, index, id, source, result })
+    Item { action, index, id, source, result }
 }
 
 /// Whether this can be an id.

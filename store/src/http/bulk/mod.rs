@@ -16,6 +16,7 @@ use self::items::{Action, Item, items};
 pub(super) use self::items::{new_id, wrong_id};
 use self::print::print;
 use super::answer::{Answer, Filter};
+use super::documents::{no_alias, no_data_stream, writable};
 use super::{MOST_WRITERS, Service, in_background};
 use crate::catalog::Store;
 use crate::error::ApiError;
@@ -24,13 +25,12 @@ use crate::mapping::Mapping;
 use crate::params::Params;
 
 /// Parameters that change nothing here: what is answered is on disk and can be found.
-const PARAMS: [&str; 8] = [
+const PARAMS: [&str; 7] = [
     "refresh",
     "timeout",
     "wait_for_active_shards",
-    "routing",
+    "pipeline",
     "require_alias",
-    "_source",
     "list_executed_pipelines",
     "require_data_stream",
 ];
@@ -60,17 +60,39 @@ async fn bulk(
 ) -> Result<Answer, ApiError> {
     let params = Params::of(request.uri());
     params.allow(&PARAMS)?;
+    let required = required(&params)?;
     let is_refreshed = matches!(params.text("refresh"), Some("" | "true"));
     let paths = params.text("filter_path").unwrap_or_default().to_owned();
     let (parts, body) = request.into_parts();
     let held = service.pressure.read(&parts.headers, body).await?;
     in_background(move || {
         let begun = Instant::now();
-        let items = items(&held.text, index.as_deref())?;
+        let mut items = items(&held.text, index.as_deref())?;
+        if let Some(refuse) = required {
+            for item in items.iter_mut().filter(|item| item.result.is_none()) {
+                item.result = Some(Err(refuse(&item.index)));
+            }
+        }
         let done = Bulk::new(&service.store, &held.text, items).run();
         Ok(Answer::ready(print(&done, &Filter::new(&paths), is_refreshed, begun)))
     })
     .await
+}
+
+/// What an item for an index is refused with.
+type Refusal = fn(&str) -> ApiError;
+
+/// What every item is refused with, if the parameters require what is not there.
+fn required(params: &Params) -> Result<Option<Refusal>, ApiError> {
+    let refusal: Option<Refusal> = if params.switch("require_alias")? == Some(true) {
+        Some(no_alias)
+    } else if params.switch("require_data_stream")? == Some(true) {
+        Some(no_data_stream)
+    } else {
+        writable(params, "")?;
+        None
+    };
+    Ok(refusal)
 }
 
 /// A request that is being worked on.

@@ -133,7 +133,7 @@ impl<'t, 'a> Reader<'t, 'a> {
                 sink.take(place, &Given::Text(text, range))?;
             }
             b'-' | b'0'..=b'9' => {
-                let given = self.number()?;
+                let given = self.number(Sink::keeps_text(place))?;
                 sink.take(place, &given)?;
             }
             _ if self.takes_word("true") => sink.take(place, &Given::Boolean(true))?,
@@ -199,8 +199,8 @@ impl<'t, 'a> Reader<'t, 'a> {
             .map_err(|_| Unread::NotJson)
     }
 
-    /// Takes the number that begins here.
-    fn number(&mut self) -> Result<Given<'t>, Unread> {
+    /// Takes the number that begins here; as it is written, where it is for texts.
+    fn number(&mut self, is_text: bool) -> Result<Given<'t>, Unread> {
         let text: &'t str = self.text;
         let rest = text.get(self.at..).ok_or(Unread::NotJson)?;
         let length = rest.bytes().take_while(|byte| is_of_number(*byte)).count();
@@ -222,6 +222,10 @@ impl<'t, 'a> Reader<'t, 'a> {
             return Ok(Given::Beyond(whole.into()));
         }
         let number: f64 = literal.parse().map_err(|_| Unread::NotJson)?;
-        Ok(if number.is_finite() { Given::Double(number) } else { Given::Huge(literal.into()) })
+        Ok(if number.is_finite() && !is_text {
+            Given::Double(number)
+        } else {
+            Given::Huge(literal.into())
+        })
     }
 }

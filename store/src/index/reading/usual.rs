@@ -71,6 +71,11 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        if Sink::keeps_text(self.place)
+            && let Some(written) = self.sink.literal().map(str::to_owned)
+        {
+            return self.number(&Given::Huge(written.into()));
+        }
         let whole = if value.abs() >= LARGE { self.sink.whole_literal() } else { None };
         self.number(&whole.map_or(Given::Double(value), |whole| Given::Beyond(whole.into())))
     }

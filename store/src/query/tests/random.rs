@@ -107,7 +107,8 @@ impl Asked {
             Self::Places(from, to) => (*from..*to).contains(&number),
             Self::Exists("n") => !content.numbers.is_empty(),
             Self::Exists("k") => content.keyword.is_some(),
-            Self::Exists("t") => !content.words.is_empty(),
+            // A text without words is there, too.
+            Self::Exists("t") => true,
             Self::Exists(_) => false,
             Self::Bool([must, filter, should, must_not]) => {
                 let is_optional = !must.is_empty() || !filter.is_empty() || should.is_empty();
