@@ -101,7 +101,9 @@ impl Hosts {
 }
 
 fn is_browser(headers: &HeaderMap) -> bool {
-    headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
+    headers
+        .get(USER_AGENT)
+        .is_some_and(|agent| text(agent).to_ascii_lowercase().contains("mozilla/"))
 }
 
 /// Whether browsers send `Sec-Fetch-Site` to this host without TLS

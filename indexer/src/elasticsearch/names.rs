@@ -154,6 +154,11 @@ impl IndexNames {
     }
 
     fn has_indices(&self, origin: Origin, dataset: &str) -> bool {
+        // Where heartbeats are looked for, nobody else may write what looks like one.
+        let is_like_fleet = dataset.starts_with(INDEX_DATASET) && dataset != INDEX_DATASET;
+        if origin == Origin::Foreign && is_like_fleet {
+            return false;
+        }
         self.rules.share(origin).datasets.iter().any(|pattern| pattern.matches(dataset))
             || self.rules.always.iter().any(|always| **always == *dataset)
             || origin == Origin::Own && dataset == INDEX_DATASET
@@ -231,7 +236,7 @@ mod tests {
             prefix,
             period,
             own: share(&["*"], 400),
-            foreign: share(&["access", "web-*"], 30),
+            foreign: share(&["access", "web-*", "fleet?*"], 30),
             always: vec![Arc::from("external")],
             future_days: 1,
         })
@@ -285,6 +290,8 @@ mod tests {
             ("web-1", "web-1"),
             ("external", "external"),
             ("fleet", "other"),
+            ("fleetcars", "other"),
+            ("fleet-cars", "other"),
             ("shop", "other"),
             ("access2", "other"),
         ] {
@@ -293,6 +300,7 @@ mod tests {
         }
         assert_eq!(place(Origin::Own, "shop", 20_779).0, filed("shop", "2026.11.22"));
         assert_eq!(place(Origin::Own, "fleet", 20_779).0, filed("fleet", "2026.11.22"));
+        assert_eq!(place(Origin::Own, "fleetcars", 20_779).0, filed("fleetcars", "2026.11.22"));
         assert_eq!(place(Origin::Foreign, "access", 20_749).0, filed("access", "2026.10.23"));
         let outlier = (filed("access", "outlier"), "access".to_owned(), None);
         assert_eq!(place(Origin::Foreign, "access", 20_748), outlier);

@@ -79,9 +79,9 @@ impl Parser<'_> {
 
     fn joint(&mut self) -> Joint {
         self.rest = self.rest.trim_start();
-        if self.take("&&") || self.take_word("AND") {
+        if self.take_word("&&") || self.take_word("AND") {
             Joint::And
-        } else if self.take("||") || self.take_word("OR") {
+        } else if self.take_word("||") || self.take_word("OR") {
             Joint::Or
         } else {
             Joint::None
@@ -279,7 +279,8 @@ fn add(parts: &mut Vec<(Role, Node)>, joint: Joint, sign: Sign, node: Node) {
     }
     let role = match sign {
         Sign::Minus => Role::MustNot,
-        Sign::None if joint == Joint::Or => Role::Should,
+        // A plus behind `OR` is taken no notice of.
+        _ if joint == Joint::Or => Role::Should,
         Sign::None | Sign::Plus => Role::Must,
     };
     parts.push((role, node));

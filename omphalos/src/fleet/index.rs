@@ -15,22 +15,39 @@ const RECENT: i64 = 120_000;
 const MOST_TOGETHER: usize = 10_000;
 /// So many hosts at most.
 const MOST_HOSTS: usize = 10_000;
+/// So many of those for which nobody vouches: whoever invents names must not keep us busy.
+const MOST_UNVOUCHED: usize = 1_000;
 /// Programs of one host.
 const MOST_PROGRAMS: usize = 20;
+
+/// Whoever was heard.
+pub struct Found {
+    /// The last heartbeat of each.
+    pub members: Vec<Member>,
+    /// Whether there are no others.
+    pub is_all: bool,
+}
 
 /// The last heartbeat of each since then. Those for which nobody vouches are not in the indices of the
 /// fleet.
 ///
 /// # Errors
 /// When the index cannot be asked, or the answer cannot be read.
-pub async fn read(asker: &Asker, since: Timestamp) -> anyhow::Result<Vec<Member>> {
+pub async fn read(asker: &Asker, since: Timestamp) -> anyhow::Result<Found> {
     let now = now_millis();
     let recent = Timestamp::from_millisecond(now - RECENT).unwrap_or(since).max(since);
     let mut newest = Newest::default();
-    for (asker, vouched) in [(asker.of(INDEX_DATASET), true), (asker.but(INDEX_DATASET), false)] {
+    let mut is_all = true;
+    let places = [
+        (asker.of(INDEX_DATASET), true, MOST_HOSTS),
+        (asker.but(INDEX_DATASET), false, MOST_UNVOUCHED),
+    ];
+    for (asker, vouched, most) in places {
         let together = asker.whole(&newest_of(&filter(recent, &[]), MOST_TOGETHER)).await?;
         take_all(&mut newest, &together, vouched, now);
-        for (host, program) in known(&asker, since).await? {
+        let known = known(&asker, since, most).await?;
+        is_all &= known.is_all;
+        for (host, program) in known.pairs {
             let key = (host, program, vouched);
             if !newest.has(&key) {
                 let names = [("host.name", key.0.as_str()), ("service.name", key.1.as_str())];
@@ -39,7 +56,7 @@ pub async fn read(asker: &Asker, since: Timestamp) -> anyhow::Result<Vec<Member>
             }
         }
     }
-    Ok(newest.into_members(now_millis()))
+    Ok(Found { members: newest.into_members(now_millis()), is_all })
 }
 
 fn filter(since: Timestamp, names: &[(&str, &str)]) -> Value {
@@ -66,23 +83,33 @@ fn take_all(newest: &mut Newest, answer: &Value, vouched: bool, now: i64) {
     }
 }
 
-/// All hosts and programs that were heard since then.
-async fn known(asker: &Asker, since: Timestamp) -> anyhow::Result<Vec<(String, String)>> {
+/// Hosts and programs.
+#[derive(Default)]
+struct Known {
+    pairs: Vec<(String, String)>,
+    is_all: bool,
+}
+
+/// The hosts and programs that were heard since then, those with the most heartbeats if there are too many.
+async fn known(asker: &Asker, since: Timestamp, most: usize) -> anyhow::Result<Known> {
     let programs = json!({ "terms": { "field": "service.name", "size": MOST_PROGRAMS } });
     let hosts = json!({
-        "terms": { "field": "host.name", "size": MOST_HOSTS }, "aggs": { "programs": programs }
+        "terms": { "field": "host.name", "size": most }, "aggs": { "programs": programs }
     });
     let body = json!({
         "size": 0, "query": filter(since, &[]), "track_total_hits": false, "aggs": { "hosts": hosts }
     });
     let answer = asker.whole(&body).await?;
     // Without an index there are no aggregations.
-    let Some(hosts) = answer.pointer("/aggregations/hosts/buckets") else { return Ok(Vec::new()) };
-    let hosts = hosts.as_array().context("the answer has no list of hosts")?;
+    let Some(hosts) = answer.pointer("/aggregations/hosts") else {
+        return Ok(Known { is_all: true, ..Known::default() });
+    };
+    let is_all = hosts["sum_other_doc_count"] == 0;
+    let hosts = hosts["buckets"].as_array().context("the answer has no list of hosts")?;
     let pairs = hosts.iter().flat_map(|host| {
         let programs = host.pointer("/programs/buckets").and_then(Value::as_array);
         let name = |bucket: &Value| bucket["key"].as_str().map(str::to_owned);
         programs.into_iter().flatten().filter_map(move |program| name(host).zip(name(program)))
     });
-    Ok(pairs.collect())
+    Ok(Known { pairs: pairs.take(most).collect(), is_all })
 }

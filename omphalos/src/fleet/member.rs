@@ -16,6 +16,9 @@ const LEEWAY: i64 = 5_000;
 /// Whoever would need longer to read on is behind, in seconds; less than so many bytes are nothing.
 const BEHIND: f64 = 60.0;
 const NOTHING: u64 = 1024 * 1024;
+/// So many characters of names and of problems are shown.
+const LONGEST_NAME: usize = 64;
+const LONGEST_PROBLEM: usize = 300;
 
 /// How somebody is, the worst first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,10 +75,11 @@ impl Member {
         let said = &omphalos.heartbeat;
         let lag = format!("{}, {}", bytes(said.lag_bytes), span(seconds(said.lag_seconds)));
         let started = self.heartbeat.started_millis().unwrap_or(self.last);
+        let program = service.name.strip_prefix("omphalos-").unwrap_or(&service.name);
         [
-            clean(&host.name),
-            clean(service.name.strip_prefix("omphalos-").unwrap_or(&service.name)),
-            clean(&service.version),
+            short(&host.name, LONGEST_NAME),
+            short(program, LONGEST_NAME),
+            short(&service.version, LONGEST_NAME),
             span(whole_seconds(now.saturating_sub(self.last))),
             lag,
             rate(said.lines_per_second),
@@ -87,7 +91,7 @@ impl Member {
     fn state_shown(&self) -> String {
         let mut shown = match &self.state {
             State::Silent => "silent".to_owned(),
-            State::Problem(what) => format!("problem: {}", clean(what)),
+            State::Problem(what) => format!("problem: {}", short(what, LONGEST_PROBLEM)),
             State::Behind => "behind".to_owned(),
             State::Ok => "ok".to_owned(),
         };
@@ -117,6 +121,14 @@ impl Member {
             "seconds_ago": whole_seconds(now_millis().saturating_sub(self.last)).as_secs(),
             "heartbeat": said
         })
+    }
+}
+
+/// What anybody may have made as long as a message: nobody could read the table.
+fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => clean(text),
+        Some((end, _)) => format!("{}…", clean(text.get(..end).unwrap_or_default())),
     }
 }
 

@@ -33,9 +33,13 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let members = runtime.block_on(async {
         match &options.place {
             Place::Index(asker) => {
-                let mut members = index::read(asker, options.since).await?;
+                let index::Found { mut members, is_all } =
+                    index::read(asker, options.since).await?;
                 member::sort(&mut members);
                 print(&members, options.is_json)?;
+                if !is_all {
+                    tell!("there are more, with fewer heartbeats: too many to be shown");
+                }
                 Ok::<_, anyhow::Error>(members)
             }
             Place::Broker(broker) => {

@@ -111,17 +111,22 @@ struct Reach {
 #[derive(Deserialize)]
 struct Shards {
     total: u64,
+    successful: u64,
     failed: u64,
     #[serde(default)]
     failures: Vec<Value>,
 }
 
 /// Why an answer is not about all documents; `None` where it is.
-fn not_all(timed_out: bool, Shards { total, failed, failures }: &Shards) -> Option<String> {
-    if *failed > 0 {
-        let reason = failures.first().and_then(|failure| failure.pointer("/reason/reason"));
-        let reason = reason.and_then(Value::as_str).unwrap_or("it does not say why");
-        return Some(format!("{failed} of {total} shards did not answer ({reason})"));
+fn not_all(timed_out: bool, shards: &Shards) -> Option<String> {
+    let Shards { total, successful, failed, failures } = shards;
+    let missing = total.saturating_sub(*successful).max(*failed);
+    if missing > 0 {
+        let failure = failures.first();
+        let of = |path: &str| failure.and_then(|it| it.pointer(path)).and_then(Value::as_str);
+        let reason = of("/reason/reason").or_else(|| of("/reason/type"));
+        let reason = reason.unwrap_or("it does not say why");
+        return Some(format!("{missing} of {total} shards did not answer ({reason})"));
     }
     timed_out.then(|| "the search took longer than it may".to_owned())
 }
@@ -247,10 +252,13 @@ impl Asker {
                 }
                 answer => answer?,
             };
+            let found = answer.hits.hits;
             if after.is_none() {
                 total = answer.hits.total.map_or(0, |total| total.value);
+                if total > 0 && size > 0 && found.is_empty() {
+                    return Err(self.unreadable(format!("{total} hits, and none of them")));
+                }
             }
-            let found = answer.hits.hits;
             left -= found.len().min(left);
             let is_last = found.len() < size || left == 0;
             after = found.last().map(|hit| Value::from(hit.sort.values.clone()));
@@ -443,7 +451,7 @@ mod tests {
     fn an_answer_is_about_all_documents_or_says_why_not() {
         let asked = json!({ "track_total_hits": true, "aggs": { "a": {} } });
         let whole = json!({
-            "timed_out": false, "_shards": { "total": 2, "failed": 0 },
+            "timed_out": false, "_shards": { "total": 2, "successful": 2, "failed": 0 },
             "hits": { "total": { "value": 0 }, "hits": [] }, "aggregations": { "a": {} }
         });
         let with = |path: &str, value: Value| {
@@ -467,12 +475,16 @@ mod tests {
             assert!(with(path, json!(null)).is_err(), "{path}");
         }
         assert!(with("/timed_out", json!(true)).unwrap().unwrap().contains("longer"));
-        let failed =
-            json!({ "total": 2, "failed": 1, "failures": [{ "reason": { "reason": "no copy" } }] });
+        let failed = json!({
+            "total": 2, "successful": 1, "failed": 1,
+            "failures": [{ "reason": { "type": "no copy", "reason": null } }]
+        });
         let said = with("/_shards", failed).unwrap().unwrap();
         assert_eq!(said, "1 of 2 shards did not answer (no copy)");
+        let absent = with("/_shards", json!({ "total": 2, "successful": 1, "failed": 0 })).unwrap();
+        assert_eq!(absent.unwrap(), "1 of 2 shards did not answer (it does not say why)");
         let without_indices = json!({
-            "timed_out": false, "_shards": { "total": 0, "failed": 0 },
+            "timed_out": false, "_shards": { "total": 0, "successful": 0, "failed": 0 },
             "hits": { "total": { "value": 0 }, "hits": [] }
         });
         assert_eq!(gap(&asked, &without_indices), Ok(None));
