@@ -29,13 +29,13 @@ const FORMAT: &[Setting] = &[
     row(
         "monitor.format",
         Kind::Text,
-        "The server's own format string, by which lines are read: nginx's log_format, as in $remote_addr - $remote_user [$time_local] \"$request\" $status, or Apache's LogFormat, as in %h %l %u %t \"%r\" %>s %b. With it, parser is access.",
+        "The server's own format string, by which lines are read: nginx's log_format, as in $remote_addr - $remote_user [$time_local] \"$request\" $status, or Apache's LogFormat, as in %h %l %u %t \"%r\" %>s %b; parser is access then. For parser = postgresql it is the log_line_prefix.",
     )
     .flag("format"),
     row(
         "monitor.dataset",
         Kind::Text,
-        "event.dataset, and, cleaned up, a part of the index name; by default access, json or raw, depending on the format.",
+        "event.dataset, and, cleaned up, a part of the index name; by default that of the format, such as access, json, syslog or raw.",
     )
     .flag("dataset"),
     row(

@@ -154,9 +154,9 @@ fn events_of_several_lines_are_one_document_each() {
     let stack = Stack::shared();
     let [java, docker, cri] = ["java.txt", "docker.txt", "cri.txt"].map(|name| stack.path(name));
     let config = format!(
-        "[[monitor]]\npaths = [{java:?}]\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n\
+        "[[monitor]]\npaths = [{java:?}]\nparser = \"raw\"\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n\
          [[monitor]]\npaths = [{docker:?}]\ncontainer = \"docker\"\n\
-         [[monitor]]\npaths = [{cri:?}]\ncontainer = \"cri\"\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n"
+         [[monitor]]\npaths = [{cri:?}]\nparser = \"raw\"\ncontainer = \"cri\"\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n"
     );
     let _indexer = stack.indexer().start();
     let _shipper = configured(&stack, &config).start();
