@@ -196,7 +196,8 @@ fn an_event_on_one_stream_of_a_container_is_whole_although_the_other_stream_goes
         append(&path, output.as_bytes());
     }
     let shipper = plain_shipper(&stack).arg(path.display()).arg("--once");
-    let shipped = shipper.args(["--container", "cri", "--multiline", "java"]).run();
+    let shipped =
+        shipper.args(["--parser", "raw", "--container", "cri", "--multiline", "java"]).run();
     assert_eq!(shipped.code, Some(0), "{}", shipped.output);
     index(&stack);
     let of_stream = |name: &str| {
