@@ -5,11 +5,11 @@
 
 mod any;
 mod format;
+mod lead;
 mod members;
 mod rule;
 
-pub use format::TimeFormat;
-use format::Told;
+pub use format::{TimeFormat, Told};
 pub use members::{TimeMembers, read_member};
 pub use rule::TimeRule;
 
@@ -80,11 +80,21 @@ pub struct Calendar {
     written: (i64, [u8; 11]),
     /// Whether a second of 60 was read since this was asked.
     leap: bool,
+    /// When the file was written last, by which days without a year get one; `None` is now.
+    latest: Option<i64>,
+    /// The last month and day without a year, and the second at which that day begins.
+    of_year: Option<((u8, u8), i64)>,
 }
 
 impl Default for Calendar {
     fn default() -> Self {
-        Self { read: ((1970, 1, 1), 0), written: (0, *b"1970-01-01T"), leap: false }
+        Self {
+            read: ((1970, 1, 1), 0),
+            written: (0, *b"1970-01-01T"),
+            leap: false,
+            latest: None,
+            of_year: None,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{check_document, one_of};
 
-const PARSERS: [ParserKind; 7] = [
+const PARSERS: [ParserKind; 18] = [
     ParserKind::Auto,
     ParserKind::Clf,
     ParserKind::Combined,
@@ -23,6 +23,22 @@ const PARSERS: [ParserKind; 7] = [
     ParserKind::W3c,
     ParserKind::Json,
     ParserKind::Raw,
+    ParserKind::Access,
+    ParserKind::Syslog,
+    ParserKind::NginxError,
+    ParserKind::ApacheError,
+    ParserKind::Logfmt,
+    ParserKind::Klog,
+    ParserKind::Postgresql,
+    ParserKind::MysqlError,
+    ParserKind::MysqlSlow,
+    ParserKind::Haproxy,
+    ParserKind::App,
+];
+const FORMATS: [&str; 3] = [
+    "$remote_addr - $remote_user [$time_local] \"$request\" $status \"$http_x_forwarded_for\" $upstream_addr $request_time",
+    "%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" %D",
+    "$scheme://$host$request_uri $msec",
 ];
 const ENCODINGS: [EncodingSetting; 5] = [
     EncodingSetting::Auto,
@@ -67,6 +83,11 @@ pub fn run(data: &[u8]) {
         multiline_count: (multiline == MultilineKind::Count).then_some(3),
         keep_original: more & 1 == 1,
         max_line_bytes: Size(one_of(&LIMITS, limit)),
+        format: match parser {
+            ParserKind::Access => Some(one_of(&FORMATS, more >> 1).to_owned()),
+            ParserKind::Postgresql if more & 2 == 2 => Some("%m [%p] %q%u@%d ".to_owned()),
+            _ => None,
+        },
         time_zone: one_of(&ZONES, more >> 1).map(str::to_owned),
         ..RecipeSettings::default()
     };

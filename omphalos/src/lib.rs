@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod import;
 mod local_road;
 mod parse;
+mod parsers;
 mod reading;
 mod regular;
 pub mod run;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
     };
     let result = match matches.subcommand() {
         Some(("parse", given)) => parse::run(given),
+        Some(("parsers", _)) => parsers::run(),
         Some(("demo", given)) => demo::run(given),
         Some(("run", given)) => run::run(given),
         Some(("search", given)) => search::run(given),
@@ -88,6 +90,7 @@ fn command() -> Command {
         .subcommand(fleet::command())
         .subcommand(import::command())
         .subcommand(parse::command())
+        .subcommand(parsers::command())
         .subcommand(audit::command())
         .subcommand(dead::command())
 }

@@ -8,6 +8,7 @@
 //! time is in `head.rs`. Where it cannot, its other fields are still read, and it is a failure.
 
 mod head;
+pub mod plan;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -273,7 +274,7 @@ fn is_escaped_at(text: &[u8], at: usize) -> bool {
 
 /// `METHOD TARGET HTTP/x`, or `GET /target` as HTTP/0.9 had it, which knew nothing else. Anything else
 /// (a TLS handshake sent to a plain port, a truncated request, a word) is kept in the message.
-fn read_request<'a>(request: &'a [u8], fields: &mut Request<'a>) {
+pub(super) fn read_request<'a>(request: &'a [u8], fields: &mut Request<'a>) {
     if present(request).is_none() {
         return;
     }

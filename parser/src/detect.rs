@@ -9,12 +9,21 @@ use super::{Documents, Format, List, Parsed, ParserKind};
 pub const MOST_LINES: usize = 100;
 
 /// The candidates, the narrower of two that read the same lines before the wider one.
-const CANDIDATES: [ParserKind; 5] = [
+const CANDIDATES: [ParserKind; 14] = [
     ParserKind::Json,
     ParserKind::W3c,
     ParserKind::VhostCombined,
     ParserKind::Combined,
     ParserKind::Clf,
+    ParserKind::Haproxy,
+    ParserKind::Postgresql,
+    ParserKind::NginxError,
+    ParserKind::ApacheError,
+    ParserKind::Klog,
+    ParserKind::MysqlError,
+    ParserKind::Syslog,
+    ParserKind::Logfmt,
+    ParserKind::App,
 ];
 
 /// How lines of the W3C format begin that speak of the file (<https://www.w3.org/TR/WD-logfile.html>).
@@ -26,7 +35,7 @@ const DIRECTIVES: [&[u8]; 5] =
 pub fn detect<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> ParserKind {
     let lines = lines.filter(|line| !line.trim_ascii().is_empty()).take(MOST_LINES);
     let of = lines.clone().count();
-    let read = |kind: &ParserKind| (*kind, count(&kind.format(), lines.clone()));
+    let read = |kind: &ParserKind| (*kind, count_marked(*kind, lines.clone()));
     let best = CANDIDATES.iter().map(read).reduce(|best, next| {
         // The first of equals.
         if next.1 > best.1 { next } else { best }
@@ -78,15 +87,46 @@ impl Desk for First {
 
 /// How many of `lines` are of this format.
 pub fn count<'a>(format: &Format, lines: impl Iterator<Item = &'a [u8]>) -> usize {
+    count_if(format, lines, |_, _| true)
+}
+
+/// The same of a format that is to be found out: of those that take any text, only what has its marks.
+fn count_marked<'a>(kind: ParserKind, lines: impl Iterator<Item = &'a [u8]>) -> usize {
+    count_if(&kind.format(), lines, |time, list| {
+        let has = |name| list.lookup(name).is_some();
+        match kind {
+            ParserKind::Syslog => has("process.name") || has("log.syslog.version"),
+            ParserKind::Logfmt => time || has("log.level") || list.texts().count() > 2,
+            // Others have levels in brackets too, but not a thread before them.
+            ParserKind::MysqlError => time && (has("mysql.thread_id") || has("process.name")),
+            ParserKind::NginxError
+            | ParserKind::ApacheError
+            | ParserKind::Haproxy
+            | ParserKind::Postgresql
+            | ParserKind::Klog
+            | ParserKind::App => time,
+            _ => true,
+        }
+    })
+}
+
+/// How many of `lines` are read without a problem, and are of the format by what was found: whether there
+/// is a time, and the list.
+fn count_if<'a>(
+    format: &Format,
+    lines: impl Iterator<Item = &'a [u8]>,
+    is_marked: impl Fn(bool, &List<'_>) -> bool,
+) -> usize {
     let mut parser = format.parser();
     let mut calendar = Calendar::default();
     let is_read = |line: &&[u8]| {
         let mut list = List::default();
-        match parser.parse(&mut calendar, line, &mut list) {
+        let (problem, time) = match parser.parse(&mut calendar, line, &mut list) {
             // A line that begins with # may be a comment of something else.
-            Parsed::Directive => DIRECTIVES.iter().any(|name| line.starts_with(name)),
-            Parsed::Event { problem, .. } => problem.is_none(),
-        }
+            Parsed::Directive => return DIRECTIVES.iter().any(|name| line.starts_with(name)),
+            Parsed::Event { problem, time, .. } => (problem.is_some(), time.is_some()),
+        };
+        !problem && is_marked(time, &list)
     };
     lines.filter(is_read).count()
 }
@@ -114,7 +154,29 @@ mod tests {
             (with_host.as_str(), (ParserKind::VhostCombined, 1, 1)),
             (w3c, (ParserKind::W3c, 3, 3)),
             ("{\"message\":\"x\"}\n\n{\"level\":\"info\"}", (ParserKind::Json, 2, 2)),
-            ("Nov 28 12:00:01 web1 sshd[1]: a", (ParserKind::Raw, 1, 1)),
+            ("Nov 28 12:00:01 web1 sshd[1]: a", (ParserKind::Syslog, 1, 1)),
+            ("2026-11-28T12:00:01.5+01:00 web1 sshd[1]: a", (ParserKind::Syslog, 1, 1)),
+            ("<34>1 2026-11-28T12:00:01Z web1 su - - - a", (ParserKind::Syslog, 1, 1)),
+            ("2026/11/28 12:00:01 [error] 5#6: *7 a", (ParserKind::NginxError, 1, 1)),
+            ("2026/11/28 12:00:01 main.go:5: a", (ParserKind::App, 1, 1)),
+            (
+                "[Sat Nov 28 12:00:01.5 2026] [core:error] [pid 5] a",
+                (ParserKind::ApacheError, 1, 1),
+            ),
+            ("[2026-11-28 12:00:01] [INFO] app: a", (ParserKind::App, 1, 1)),
+            ("[2026-11-28 12:00:01] production.ERROR: a", (ParserKind::App, 1, 1)),
+            ("2026-11-28T12:00:01Z  INFO app::m: a", (ParserKind::App, 1, 1)),
+            ("2026-11-28 12:00:01,123 - app - INFO - a", (ParserKind::App, 1, 1)),
+            ("I1128 12:00:01.123456 1 a.go:5] a", (ParserKind::Klog, 1, 1)),
+            ("time=2026-11-28T12:00:01Z level=info msg=a", (ParserKind::Logfmt, 1, 1)),
+            ("2026-11-28 12:00:01.123 UTC [7] ann@db LOG:  a", (ParserKind::Postgresql, 1, 1)),
+            ("2026-11-28T12:00:01.1Z 0 [Note] [MY-1] [Server] a", (ParserKind::MysqlError, 1, 1)),
+            (
+                "Nov 28 12:00:01 lb haproxy[7]: 192.0.2.7:5 [28/Nov/2026:12:00:01.123] f b/s 0/0/5 0 -- 1/1/1/1/0 0/0",
+                (ParserKind::Haproxy, 1, 1),
+            ),
+            ("a text with x=5 in it", (ParserKind::Raw, 1, 1)),
+            ("hello", (ParserKind::Raw, 1, 1)),
             ("[1,2]", (ParserKind::Raw, 1, 1)),
             ("", (ParserKind::Raw, 0, 0)),
             ("# a comment", (ParserKind::Raw, 1, 1)),

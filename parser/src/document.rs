@@ -93,7 +93,7 @@ pub struct Event<'a> {
     /// What it found besides.
     pub others: &'a List<'a>,
     /// What it did not understand.
-    pub problem: Option<&'static str>,
+    pub problem: Option<&'a str>,
     /// How much of the line this is.
     pub shape: Shape,
     /// The stream of a container that it was written to.
@@ -185,7 +185,7 @@ impl Documents {
         out.extend_from_slice(b"\",");
         let own = Own::of(event);
         let states = std::mem::take(&mut self.states);
-        let mut rest = Rest::new(&event.others.fields, own, states);
+        let mut rest = Rest::new(event.others, own, states);
         write_frame(out, frame, event, &mut rest);
         match event.fields {
             Fields::Request(request) => request.write(out, &mut rest),
@@ -253,7 +253,7 @@ fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut R
 /// What the line adds to an object of the document's own, each with a comma before it.
 fn write_additions(out: &mut Vec<u8>, event: &Event<'_>, rest: &mut Rest<'_, '_>, object: &str) {
     if let Fields::Json(json) = event.fields {
-        return json.write_into(out, rest.own, object);
+        json.write_into(out, rest.own, object);
     }
     out.push(b',');
     rest.write_into(out, object);

@@ -2,6 +2,7 @@
 //! a list of names and values, so that a format needs no code of its own in the document.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use omphalos_common::event::clean_name;
@@ -101,6 +102,9 @@ pub struct List<'a> {
     pub(super) fields: Vec<Field<'a>>,
     /// Whether the line holds more than the fields say, so that it is shipped in `message` too.
     pub more: bool,
+    /// Whether no name is there twice, and none is in the way of another: its parser adds names of its own
+    /// alone, each once.
+    pub is_distinct: bool,
 }
 
 impl<'a> List<'a> {
@@ -180,7 +184,7 @@ impl Value<'_> {
             Self::Unsigned(number) => push(out, itoa::Buffer::new().format(*number)),
             Self::Signed(number) => push(out, itoa::Buffer::new().format(*number)),
             // Never without point and exponent, because the first one tells the type of all.
-            Self::Float(number) => push(out, &format!("{number:?}")),
+            Self::Float(number) => drop(write!(out, "{number:?}")),
             Self::Bool(is_true) => push(out, if *is_true { "true" } else { "false" }),
             Self::Ip(address) => push_text(out, address.to_string().as_bytes()),
             Self::Json(raw) => push(out, raw.get()),

@@ -7,15 +7,22 @@ use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
 use super::Parse;
-use super::access::AccessParser;
+use super::access::{self, AccessParser};
+use super::app::AppParser;
+use super::database::{MysqlErrorParser, MysqlSlowParser, PostgresqlParser, Prefix};
+use super::haproxy::HaproxyParser;
 use super::json::JsonParser;
+use super::klog::KlogParser;
+use super::logfmt::LogfmtParser;
 use super::raw::RawParser;
+use super::server_error::{ApacheErrorParser, NginxErrorParser};
+use super::syslog::SyslogParser;
 use super::time::TimeRule;
 use super::w3c::W3cParser;
 
 /// Makes [`ParserKind`] of the list below, in which each format has one row.
 macro_rules! formats {
-    ($($(#[$doc:meta])* $kind:ident, $name:literal, $dataset:literal, $format:expr;)*) => {
+    ($($(#[$doc:meta])* $kind:ident, $name:literal, $dataset:literal, $marks:literal, $format:expr;)*) => {
         /// Which format a file has.
         #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
         pub enum ParserKind {
@@ -36,6 +43,11 @@ macro_rules! formats {
                 match self { $(Self::$kind => $dataset,)* }
             }
 
+            /// By what its lines are known.
+            pub fn marks(self) -> &'static str {
+                match self { $(Self::$kind => $marks,)* }
+            }
+
             /// The format whose times are as `times` says: what the parsers of its files are made of.
             pub fn format_with(self, times: &TimeRule) -> Format {
                 let make: fn(TimeRule) -> Format = match self { $(Self::$kind => $format,)* };
@@ -45,28 +57,75 @@ macro_rules! formats {
     };
 }
 
-// What it is called in the code and in settings, the dataset of its files, and how it is made.
+// What it is called in the code and in settings, the dataset of its files, by what its lines are known, and
+// how it is made.
 formats! {
     /// The one that the first lines of the file have ([`crate::detect`]): until that is known, any text.
-    Auto, "auto", "raw", |_| Format::new(|| RawParser);
+    Auto, "auto", "raw", "whatever the first line of the file is", |_| Format::new(|| RawParser);
     /// Common Log Format: `host ident user [time] "request" status bytes`.
-    Clf, "clf", "access", |_| Format::new(AccessParser::clf);
+    Clf, "clf", "access", "client, identity, user, a time in brackets, a request in quotes, status and size", |_| Format::new(AccessParser::clf);
     /// The same with `"referrer" "user agent"`; nginx's and Apache's usual format.
-    Combined, "combined", "access", |_| Format::new(AccessParser::combined);
+    Combined, "combined", "access", "the same as clf, with referrer and user agent in quotes behind it", |_| Format::new(AccessParser::combined);
     /// Combined with the virtual host in front.
-    VhostCombined, "vhost_combined", "access", |_| Format::new(AccessParser::vhost_combined);
+    VhostCombined, "vhost_combined", "access", "the same as combined, with the virtual host in front", |_| Format::new(AccessParser::vhost_combined);
+    /// Lines of a web server by its own format string, which settings give; without, nginx's `main`.
+    Access, "access", "access", "what the server's own format string writes", |times: TimeRule| access::plan::main(&times);
     /// W3C extended log file format, with the `#Fields` that the file names.
-    W3c, "w3c", "access", |times: TimeRule| Format::new(move || W3cParser::in_zone(times.zone.clone()));
+    W3c, "w3c", "access", "directives such as #Fields, which name the columns", |times: TimeRule| Format::new(move || W3cParser::in_zone(times.zone.clone()));
     /// A JSON object a line.
-    Json, "json", "json", |times: TimeRule| Format::new(move || JsonParser::with(times.clone()));
+    Json, "json", "json", "one JSON object a line", |times: TimeRule| Format::new(move || JsonParser::with(times.clone()));
+    /// Syslog of RFC 3164 and its dialects, with ISO dates, and of RFC 5424.
+    Syslog, "syslog", "syslog", "a time such as Nov 28 12:00:01, a host, and a program with its process, or <priority>1 and an ISO time", |times: TimeRule| Format::new(move || SyslogParser::in_zone(times.zone.clone()));
+    /// nginx's error log.
+    NginxError, "nginx_error", "nginx.error", "a time with slashes, a level in brackets, and process#thread:", |times: TimeRule| Format::new(move || NginxErrorParser::in_zone(times.zone.clone()));
+    /// Apache's error log, of 2.2 and 2.4.
+    ApacheError, "apache_error", "apache.error", "a time in brackets, and a level in brackets with or without its module", |times: TimeRule| Format::new(move || ApacheErrorParser::in_zone(times.zone.clone()));
+    /// Pairs such as `level=info msg="a text"`.
+    Logfmt, "logfmt", "logfmt", "pairs such as level=info msg=\"a text\"", |times: TimeRule| Format::new(move || LogfmtParser::with(times.clone()));
+    /// Kubernetes' klog and Google's glog.
+    Klog, "klog", "klog", "a letter for the level, month and day, time, thread, file:line]", |times: TimeRule| Format::new(move || KlogParser::in_zone(times.zone.clone()));
+    /// `PostgreSQL`'s log as text, by its `log_line_prefix`, and as CSV.
+    Postgresql, "postgresql", "postgresql", "a time, a process, and a severity with a colon and two blanks behind it", |times: TimeRule| Format::new(move || PostgresqlParser::new(times.zone.clone(), None));
+    /// The error log of `MySQL` and `MariaDB`.
+    MysqlError, "mysql_error", "mysql.error", "a time, a thread, and a level in brackets", |times: TimeRule| Format::new(move || MysqlErrorParser::in_zone(times.zone.clone()));
+    /// The slow log of `MySQL` and `MariaDB`, of which an event is several lines.
+    MysqlSlow, "mysql_slow", "mysql.slowlog", "events that begin with # Time: or # User@Host:", |times: TimeRule| Format::new(move || MysqlSlowParser::in_zone(times.zone.clone()));
+    /// `HAProxy`'s lines of requests and connections, also behind what syslog writes.
+    Haproxy, "haproxy", "haproxy", "a client with its port, a time in brackets, frontend, backend/server and timers", |times: TimeRule| Format::new(move || HaproxyParser::in_zone(times.zone.clone()));
+    /// Text that programs write: time, level, logger and message in the usual arrangements.
+    App, "app", "app", "a time, and mostly a level and who says it, before the message", |times: TimeRule| Format::new(move || AppParser::in_zone(times.zone.clone()));
     /// Any text.
-    Raw, "raw", "raw", |_| Format::new(|| RawParser);
+    Raw, "raw", "raw", "nothing that is known: any text", |_| Format::new(|| RawParser);
 }
 
 impl ParserKind {
     /// The format without settings of its own.
     pub fn format(self) -> Format {
         self.format_with(&TimeRule::default())
+    }
+
+    /// Whether its lines are written by a format string of their own.
+    pub fn has_format(self) -> bool {
+        matches!(self, Self::Access | Self::Postgresql)
+    }
+
+    /// Whether times in its lines may have no zone.
+    pub fn has_zone(self) -> bool {
+        !matches!(self, Self::Clf | Self::Combined | Self::VhostCombined | Self::Raw)
+    }
+
+    /// The format of lines that are written by the format string `text`.
+    ///
+    /// # Errors
+    /// When it is none, in words for the user.
+    pub fn format_of(self, text: &str, times: &TimeRule) -> Result<Format, String> {
+        if self == Self::Postgresql {
+            let (prefix, zone) = (Arc::new(Prefix::new(text)?), times.zone.clone());
+            return Ok(Format::new(move || {
+                PostgresqlParser::new(zone.clone(), Some(Arc::clone(&prefix)))
+            }));
+        }
+        access::plan::format(text, times)
     }
 
     /// The format of this name.

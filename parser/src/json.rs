@@ -2,8 +2,12 @@
 //! with what the shipper says of every document, objects are merged, and what cannot be is kept
 //! under `unmerged`, so that nothing is lost.
 
+mod exchange;
 mod names;
 mod placed;
+mod profile;
+#[cfg(test)]
+mod profile_tests;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -52,7 +56,7 @@ impl Parse for JsonParser {
         &'a mut self,
         calendar: &mut Calendar,
         line: &'a [u8],
-        _: &mut List<'a>,
+        others: &mut List<'a>,
     ) -> Parsed<'a> {
         let failed = |problem| Parsed::Event {
             time: None,
@@ -75,6 +79,7 @@ impl Parse for JsonParser {
         };
         fields.part_repeated();
         let time = fields.take_time(calendar, &self.times);
+        profile::apply(&mut fields, others);
         Parsed::Event { time, is_assumed: false, fields: Fields::Json(fields), problem: None }
     }
 }

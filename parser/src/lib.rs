@@ -12,19 +12,29 @@
 
 mod access;
 mod address;
+mod app;
+mod database;
 pub mod detect;
 mod document;
 mod fields;
 mod formats;
+mod haproxy;
 mod json;
+mod klog;
+mod level;
+mod logfmt;
 mod lookup;
+pub mod pages;
 mod raw;
 mod request;
 pub mod scribe;
+mod server_error;
 pub mod settings;
+mod syslog;
 mod text;
 mod url;
 mod w3c;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +46,7 @@ pub use lookup::Seen;
 pub use omphalos_common::json::without_halves;
 use omphalos_common::time;
 pub use request::Request;
-pub use time::{Calendar, Time, TimeFormat, TimeRule};
+pub use time::{Calendar, Time, TimeFormat, TimeRule, Told};
 
 use std::fmt;
 
@@ -76,7 +86,7 @@ pub enum Parsed<'a> {
         /// What the parser is certain of.
         fields: Fields<'a>,
         /// Why the rest was not understood; the line is then shipped in `message` as well.
-        problem: Option<&'static str>,
+        problem: Option<&'a str>,
     },
     /// Nothing to ship: the line speaks about the file, such as `#Fields`.
     Directive,

@@ -11,7 +11,7 @@ use crate::scribe::Recipe;
 use crate::scribe::charset::EncodingSetting;
 use crate::scribe::container::Container;
 use crate::scribe::multiline::{MultilineKind, Rule};
-use crate::{ParserKind, TimeRule};
+use crate::{Format, ParserKind, TimeRule};
 
 /// A row of these: in each `[[monitor]]` table, and about what documents say.
 const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
@@ -27,9 +27,15 @@ const FORMAT: &[Setting] = &[
         .default("auto")
         .flag("parser"),
     row(
+        "monitor.format",
+        Kind::Text,
+        "The server's own format string, by which lines are read: nginx's log_format, as in $remote_addr - $remote_user [$time_local] \"$request\" $status, or Apache's LogFormat, as in %h %l %u %t \"%r\" %>s %b; parser is access then. For parser = postgresql it is the log_line_prefix.",
+    )
+    .flag("format"),
+    row(
         "monitor.dataset",
         Kind::Text,
-        "event.dataset, and, cleaned up, a part of the index name; by default access, json or raw, depending on the format.",
+        "event.dataset, and, cleaned up, a part of the index name; by default that of the format, such as access, json, syslog or raw.",
     )
     .flag("dataset"),
     row(
@@ -47,7 +53,7 @@ const FORMAT: &[Setting] = &[
     row(
         "monitor.time_zone",
         Kind::Text,
-        "The zone of times that say none, in json and w3c: a name such as Europe/Berlin, an offset such as +01:00, or local; by default UTC.",
+        "The zone of times that say none: a name such as Europe/Berlin, an offset such as +01:00, or local; by default UTC.",
     )
     .flag("time-zone"),
 ];
@@ -103,6 +109,7 @@ const LINE: &[Setting] = &[
 #[expect(missing_docs, reason = "the rows above say what each is")]
 pub struct RecipeSettings {
     pub parser: ParserKind,
+    pub format: Option<String>,
     pub dataset: Option<String>,
     pub time_field: Option<String>,
     pub time_format: Option<String>,
@@ -116,7 +123,7 @@ pub struct RecipeSettings {
     pub max_line_bytes: Size,
 }
 
-/// What is said of the times in lines, as it is written in settings.
+/// What is said of how lines and the times in them are written, as it is in settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the rows above say what each is")]
@@ -127,6 +134,9 @@ pub struct TimeSettings {
     pub format: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// The server's own format string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
 }
 
 /// What of a recipe the ids and the index of documents depend on: by which format lines are read, their
@@ -167,6 +177,7 @@ impl fmt::Display for LineRule {
             ("time_field", &times.field),
             ("time_format", &times.format),
             ("time_zone", &times.zone),
+            ("format", &times.line),
         ];
         for (name, value) in names {
             if let Some(value) = value {
@@ -181,6 +192,7 @@ impl Default for RecipeSettings {
     fn default() -> Self {
         Self {
             parser: ParserKind::Auto,
+            format: None,
             dataset: None,
             time_field: None,
             time_format: None,
@@ -214,26 +226,54 @@ impl RecipeSettings {
         let pattern = self.multiline_pattern.as_deref();
         let multiline = Rule::new(self.multiline, pattern, self.multiline_count)
             .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
+        let kind = self.kind();
         Ok(Recipe {
-            format: self.parser.format_with(&self.times()?),
-            dataset: self.dataset_of(self.parser),
+            format: self.lines(&self.times()?)?,
+            dataset: self.dataset_of(kind),
             encoding: self.encoding,
             container: self.container,
-            multiline,
+            multiline: multiline.or_else(|| Rule::of_format(kind)),
             keep_original: self.keep_original,
             max_line_bytes: self.max_line_bytes.as_usize(),
         })
+    }
+
+    /// The format of lines: a format string has one.
+    pub fn kind(&self) -> ParserKind {
+        match self.parser {
+            ParserKind::Auto if self.format.is_some() => ParserKind::Access,
+            kind => kind,
+        }
+    }
+
+    /// The format of lines, checked.
+    fn lines(&self, times: &TimeRule) -> Result<Format, ConfigError> {
+        match (&self.format, self.kind()) {
+            (Some(text), kind) if kind.has_format() => kind
+                .format_of(text, times)
+                .map_err(|problem| ConfigError::invalid(format!("monitor.format: {problem}"))),
+            (Some(_), kind) => Err(ConfigError::invalid(format!(
+                "monitor.format: expected none unless parser = access or postgresql, found parser = {:?}",
+                kind.name()
+            ))),
+            (None, ParserKind::Access) => Err(ConfigError::invalid(
+                "monitor.format: expected the server's format string for parser = access, such as '%h %l %u %t \"%r\" %>s %b', found none",
+            )),
+            (None, kind) => Ok(kind.format_with(times)),
+        }
     }
 
     /// What is said of times, which only formats may have that have a use for it.
     fn times(&self) -> Result<TimeRule, ConfigError> {
         let of_members = [("time_field", &self.time_field), ("time_format", &self.time_format)];
         // What is found out may have a use for all of them.
-        let is_json = matches!(self.parser, ParserKind::Json | ParserKind::Auto);
-        let has_zone = is_json || self.parser == ParserKind::W3c;
+        let kind = self.kind();
+        let is_json = matches!(kind, ParserKind::Json | ParserKind::Auto);
+        let has_zone = kind.has_zone();
         let useless = of_members.into_iter().find(|(_, set)| set.is_some() && !is_json);
         let useless = useless.map(|(name, _)| (name, "json"));
-        let zone = (self.time_zone.is_some() && !has_zone).then_some(("time_zone", "json or w3c"));
+        let zone = (self.time_zone.is_some() && !has_zone)
+            .then_some(("time_zone", "json or w3c, or one of text with local times"));
         if let Some((name, kinds)) = useless.or(zone) {
             return Err(ConfigError::invalid(format!(
                 "monitor.{name}: expected none unless parser = {kinds}, whose times need it"
@@ -249,10 +289,11 @@ impl RecipeSettings {
     #[must_use]
     pub fn with_parser(&self, parser: ParserKind) -> Self {
         let is_json = parser == ParserKind::Json;
-        let has_zone = is_json || parser == ParserKind::W3c;
+        let has_zone = parser.has_zone();
         let settings = self.clone();
         Self {
             parser,
+            format: settings.format.filter(|_| parser.has_format()),
             time_field: settings.time_field.filter(|_| is_json),
             time_format: settings.time_format.filter(|_| is_json),
             time_zone: settings.time_zone.filter(|_| has_zone),
@@ -267,8 +308,9 @@ impl RecipeSettings {
 
     /// By what lines of this format are read.
     pub fn rule(&self, parser: ParserKind) -> LineRule {
-        let Self { time_field, time_format, time_zone, .. } = self.with_parser(parser);
-        let times = TimeSettings { field: time_field, format: time_format, zone: time_zone };
+        let Self { time_field, time_format, time_zone, format, .. } = self.with_parser(parser);
+        let times =
+            TimeSettings { field: time_field, format: time_format, zone: time_zone, line: format };
         LineRule { parser, times: Some(times), dataset: Some(self.dataset_of(parser)) }
     }
 
@@ -278,16 +320,22 @@ impl RecipeSettings {
         let dataset = rule.dataset.clone().or_else(|| self.dataset.clone());
         let settings = Self { dataset, ..self.with_parser(rule.parser) };
         match rule.times.clone() {
-            Some(TimeSettings { field, format, zone }) => {
-                Self { time_field: field, time_format: format, time_zone: zone, ..settings }
-            }
+            Some(TimeSettings { field, format, zone, line }) => Self {
+                time_field: field,
+                time_format: format,
+                time_zone: zone,
+                format: line,
+                ..settings
+            },
             None => settings,
         }
     }
 
     /// Whether an event may have several lines.
     pub fn joins_lines(&self) -> bool {
-        self.multiline != MultilineKind::None || self.container != Container::None
+        self.multiline != MultilineKind::None
+            || Rule::of_format(self.kind()).is_some()
+            || self.container != Container::None
     }
 }
 

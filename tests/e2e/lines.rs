@@ -154,9 +154,9 @@ fn events_of_several_lines_are_one_document_each() {
     let stack = Stack::shared();
     let [java, docker, cri] = ["java.txt", "docker.txt", "cri.txt"].map(|name| stack.path(name));
     let config = format!(
-        "[[monitor]]\npaths = [{java:?}]\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n\
+        "[[monitor]]\npaths = [{java:?}]\nparser = \"raw\"\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n\
          [[monitor]]\npaths = [{docker:?}]\ncontainer = \"docker\"\n\
-         [[monitor]]\npaths = [{cri:?}]\ncontainer = \"cri\"\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n"
+         [[monitor]]\npaths = [{cri:?}]\nparser = \"raw\"\ncontainer = \"cri\"\nmultiline = \"java\"\nmultiline_timeout = \"400ms\"\n"
     );
     let _indexer = stack.indexer().start();
     let _shipper = configured(&stack, &config).start();
@@ -196,7 +196,8 @@ fn an_event_on_one_stream_of_a_container_is_whole_although_the_other_stream_goes
         append(&path, output.as_bytes());
     }
     let shipper = plain_shipper(&stack).arg(path.display()).arg("--once");
-    let shipped = shipper.args(["--container", "cri", "--multiline", "java"]).run();
+    let shipped =
+        shipper.args(["--parser", "raw", "--container", "cri", "--multiline", "java"]).run();
     assert_eq!(shipped.code, Some(0), "{}", shipped.output);
     index(&stack);
     let of_stream = |name: &str| {

@@ -66,6 +66,14 @@ impl TimeRule {
         Ok(Self { field: field.map(Arc::from), zone, form: form.unwrap_or_default() })
     }
 
+    /// Times that are all written in one form, by its name in settings or a pattern, in `zone`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of_form(form: &str, zone: Option<TimeZone>) -> Result<Self, String> {
+        Ok(Self { field: None, zone, form: Form::new(form)? })
+    }
+
     /// Whether times may be written in any form.
     pub fn takes_any(&self) -> bool {
         matches!(self.form, Form::Named(TimeFormat::Any))

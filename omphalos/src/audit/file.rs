@@ -214,7 +214,7 @@ fn unknowable(target: &Target, document: &Document, why: &str) -> ConfigError {
             "{}: the line at byte {} has no time that parser = {:?} can read, but its shipper's checkpoint says that every line had one; give the --parser that the shipper was given",
             target.path.display(),
             document.start,
-            target.monitor.recipe.parser.name()
+            target.monitor.recipe.kind().name()
         ));
     }
     ConfigError::invalid(format!(

@@ -266,7 +266,7 @@ fn targets(
         let ids = schemes(host, &path, recalled.as_ref())?;
         let host = host.clone();
         let mut monitor = table_of(&shipper.monitor, &named)?;
-        if monitor.recipe.parser == ParserKind::Auto {
+        if monitor.recipe.kind() == ParserKind::Auto {
             let parser = match recalled.as_ref().and_then(Recalled::parser) {
                 Some(known) => known,
                 None => format_of(&path, &monitor.recipe.recipe()?).map_err(unreadable)?,

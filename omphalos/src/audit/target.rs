@@ -40,7 +40,7 @@ impl Target {
     pub fn note_of_formats(&self) -> Option<String> {
         let rules = self.recalled.as_ref().map(Recalled::rules).unwrap_or_default();
         let recipe = &self.monitor.recipe;
-        let set = recipe.rule(recipe.parser);
+        let set = recipe.rule(recipe.kind());
         if rules.iter().all(|rule| rule.agrees(&set)) {
             return None;
         }

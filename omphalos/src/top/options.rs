@@ -420,7 +420,11 @@ fn tables(
         table.archives = true;
         table.start = if at_end { Start::End } else { Start::Beginning };
         table.ignore_older = None;
-        if is_classic && !given.contains_id("monitor.parser") && !given.contains_id("config") {
+        if is_classic
+            && !given.contains_id("monitor.parser")
+            && !given.contains_id("monitor.format")
+            && !given.contains_id("config")
+        {
             table.recipe.parser = omphalos_parser::ParserKind::Clf;
         }
     }

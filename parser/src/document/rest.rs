@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::own::{Kept, Own, collide};
-use crate::fields::{Field, Value, close, split_first};
+use crate::fields::{Field, List, Value, close, split_first};
 
 /// What became of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +35,12 @@ impl<'l, 'a> Rest<'l, 'a> {
     /// The names of so many are compared one by one.
     const FEW: usize = 16;
 
-    /// All of `fields`, in a document that has names of its own; `states` are a buffer.
-    pub fn new(fields: &'l [Field<'a>], own: Own, mut states: Vec<State>) -> Self {
+    /// All of `list`, in a document that has names of its own; `states` are a buffer.
+    pub fn new(list: &'l List<'a>, own: Own, mut states: Vec<State>) -> Self {
         states.clear();
+        let fields = &*list.fields;
         let mut rest = Self { fields, own, states, tags: None, is_woven: false };
-        let mut many = (fields.len() > Self::FEW).then(ManyNames::default);
+        let mut many = (fields.len() > Self::FEW && !list.is_distinct).then(ManyNames::default);
         let (mut object, mut claimed) = ("", false);
         for Field { name, value } in fields {
             let name = name.as_str();
@@ -60,6 +61,10 @@ impl<'l, 'a> Rest<'l, 'a> {
             } else {
                 let is_free = match &mut many {
                     Some(names) => names.take(name),
+                    None if list.is_distinct => {
+                        debug_assert!(!rest.has(name), "{name} is there twice");
+                        true
+                    }
                     None => !rest.has(name),
                 };
                 if is_free { State::Waiting } else { State::Unmerged }

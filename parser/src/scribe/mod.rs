@@ -97,9 +97,17 @@ pub struct Scribe<M> {
     /// The memory of the lists of lines.
     list: List<'static>,
     frame: Frame,
+    /// When the file was written last, in seconds since 1970.
+    written: Option<i64>,
 }
 
 impl<M: Copy> Scribe<M> {
+    /// Notes when the file was written last, in seconds since 1970: days without a year get theirs by that.
+    /// `None` where lines are read as they are written.
+    pub fn see_written(&mut self, seconds: Option<i64>) {
+        self.written = seconds;
+    }
+
     /// Notes how the file begins, which may tell its charset.
     pub fn see_beginning(&mut self, head: &[u8]) {
         self.charset = Charset::of(self.encoding, head);
@@ -319,6 +327,7 @@ impl<M: Copy> Scribe<M> {
             return;
         }
         let mut others = std::mem::take(&mut self.list);
+        documents.calendar().set_latest(self.written);
         let parsed = self.parser.parse(documents.calendar(), line, &mut others);
         // What was found is looked at where it is: it is large.
         let (own, is_assumed, fields, problem) = match &parsed {

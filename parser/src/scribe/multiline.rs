@@ -9,6 +9,8 @@ use memchr::{memchr, memrchr};
 use regex::bytes::Regex;
 use serde::Deserialize;
 
+use crate::ParserKind;
+
 #[cfg(test)]
 mod tests;
 
@@ -72,9 +74,15 @@ enum Joining {
     Python,
     Go,
     Rust,
+    MysqlSlow,
 }
 
 impl Rule {
+    /// The rule of lines of this format, of which several are always an event.
+    pub fn of_format(kind: ParserKind) -> Option<Self> {
+        (kind == ParserKind::MysqlSlow).then_some(Self { joining: Joining::MysqlSlow })
+    }
+
     /// Checks the settings `multiline_pattern` and `multiline_count`. `None` where every line is
     /// an event. Fails, in words for the user, if one of them is missing, wrong or without use.
     pub fn new(
@@ -115,6 +123,7 @@ impl Rule {
             Joining::Python => begin_python(line),
             Joining::Go => begin_go(line),
             Joining::Rust => begin_rust(line),
+            Joining::MysqlSlow => begin_slow(line),
         }
     }
 
@@ -132,8 +141,21 @@ impl Rule {
             (Joining::Python, _) => join_python(place, line),
             (Joining::Go, _) => join_go(place, line),
             (Joining::Rust, _) => join_rust(place, line),
+            (Joining::MysqlSlow, _) => join_slow(place, line),
         }
     }
+}
+
+/// A time stands before who asked, but not where that is the same as before.
+fn begin_slow(line: &[u8]) -> Place {
+    if line.starts_with(b"# Time: ") { Place::Head } else { Place::Plain }
+}
+
+fn join_slow(place: Place, line: &[u8]) -> Option<Place> {
+    let begins = line.starts_with(b"# Time: ")
+        || line.starts_with(b"# User@Host: ") && place != Place::Head
+        || line.ends_with(b"started with:");
+    (!begins).then_some(Place::Plain)
 }
 
 fn read_pattern(name: &str, pattern: Option<&str>) -> Result<Regex, String> {

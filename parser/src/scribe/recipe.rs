@@ -52,6 +52,7 @@ impl Recipe {
             directives: Directives::default(),
             list: List::default(),
             frame: Frame::new(&self.dataset, origin, self.keep_original),
+            written: None,
         }
     }
 }

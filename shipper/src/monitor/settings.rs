@@ -434,7 +434,7 @@ impl MonitorSettings {
             archives: Archives { all: self.archives, named: named.collect() },
             shown: shown(&self.paths),
             clean_dataset: Arc::from(clean_name(&recipe.dataset)),
-            parser: Some(self.recipe.parser).filter(|kind| *kind != ParserKind::Auto),
+            parser: Some(self.recipe.kind()).filter(|kind| *kind != ParserKind::Auto),
             recipe,
             recipe_settings: self.recipe.clone(),
             start: self.start,

@@ -99,9 +99,10 @@ impl Choice {
     pub fn by(&self, head: &[u8], is_all: bool) -> io::Result<Option<Chosen>> {
         let Some(kind) = detect_in(&self.recipe, head, is_all) else { return Ok(None) };
         let (path, parser) = (self.path.display(), kind.name());
+        let marks = kind.marks();
         let why = match kind {
-            ParserKind::Raw => "the first line is of no format that is known",
-            _ => "the first line has the format of this parser",
+            ParserKind::Raw => "the first line is of no format that is known".to_owned(),
+            _ => format!("the first line has the format of this parser: {marks}"),
         };
         if self.choices.names_one_more() {
             info!(%path, parser, "{why}; it is kept for this file");

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use memchr::memchr;
 use omphalos_common::event::day_of;
@@ -141,6 +142,7 @@ impl Tail {
     pub fn read(&mut self, tools: &mut Tools<'_>) -> io::Result<Look> {
         let mut buffer = std::mem::take(tools.buffer);
         self.reach = Reach::Somewhere;
+        self.scribe.see_written(self.metadata().ok().map(|file| file.mtime()));
         let look = if self.searched.is_some() {
             self.read_past(&mut buffer)
         } else if let Some(padded) = self.padded.take() {
