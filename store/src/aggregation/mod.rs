@@ -6,6 +6,7 @@
 
 mod figures;
 mod filter;
+mod fits;
 mod interval;
 mod options;
 mod parse;
