@@ -12,8 +12,7 @@ impl Printer<'_> {
         let is_date = (self.kind_of)(&figure.field) == Some(FieldKind::Date);
         let number = |name: &str| result.get(name).and_then(Value::as_f64);
         let scaled = |value: Option<f64>| {
-            // Dates are nanoseconds to tantivy.
-            value.map(|value| if is_date { (value / 1e6).round() } else { value })
+            value.map(|value| if is_date { milliseconds(value) } else { value })
         };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let count = |name: &str| json!(number(name).unwrap_or_default().round() as u64);
@@ -40,7 +39,12 @@ impl Printer<'_> {
                 for name in ["min", "max", "avg"] {
                     told(&mut printed, name, scaled(number(name)).filter(|_| has_some));
                 }
-                told(&mut printed, "sum", Some(scaled(number("sum")).unwrap_or(0.0)));
+                let sum = scaled(number("sum")).unwrap_or(0.0);
+                if has_some {
+                    told(&mut printed, "sum", Some(sum));
+                } else {
+                    printed.insert("sum".to_owned(), json!(sum));
+                }
             }
             What::Percentiles => return percentiles(figure, result, is_date),
         }
@@ -48,18 +52,25 @@ impl Printer<'_> {
     }
 }
 
+/// Dates are nanoseconds to tantivy, and not exactly so.
+fn milliseconds(nanoseconds: f64) -> f64 {
+    let milliseconds = nanoseconds / 1e6;
+    let whole = milliseconds.round();
+    if (milliseconds - whole).abs() < 1e-3 { whole } else { milliseconds }
+}
+
 /// Percentiles: of every value where those are told, and as they were estimated otherwise.
 fn percentiles(figure: &Figure, result: &Value, is_date: bool) -> Value {
     let counted = result.get("buckets").map(|_| counted(result, is_date));
     let values = result.get("values");
-    let of = |percent: f64| match &counted {
-        Some(counted) => quantile(counted, percent / 100.0),
-        None => {
-            let found = values.and_then(|values| {
-                values.get(double(percent)).or_else(|| values.get(percent.to_string()))
-            });
-            found.and_then(Value::as_f64).filter(|value| value.is_finite())
+    let of = |percent: f64| {
+        if let Some(counted) = &counted {
+            return quantile(counted, percent / 100.0);
         }
+        let found = values.and_then(|values| {
+            values.get(double(percent)).or_else(|| values.get(percent.to_string()))
+        });
+        found.and_then(Value::as_f64).filter(|value| value.is_finite())
     };
     #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
     let named = |value: Option<f64>| {

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_result::AggregationResults;
 
-use super::interval::{Interval, boundaries};
+use super::interval::Interval;
 use super::plan::{MOST_BUCKETS, too_many_buckets};
 use super::{
     Aggregation, Aggregations, DateHistogram, Figure, Histogram, Kind, Target, Terms, What,
@@ -119,11 +119,11 @@ impl Printer<'_> {
             let order = if terms.is_descending { order.reverse() } else { order };
             order.then_with(keys)
         });
-        // Those with too few documents count as others.
-        let counted: u64 = buckets.iter().map(|(raw, _)| count_of(raw)).sum();
+        // As in Elasticsearch, those with too few documents count as others if they stand far behind.
+        let behind = buckets.split_off(buckets.len().min(terms.shard_size as usize));
         buckets.retain(|(raw, _)| count_of(raw) >= terms.min_doc_count);
-        buckets.truncate(terms.size as usize);
-        let cut = counted - buckets.iter().map(|(raw, _)| count_of(raw)).sum::<u64>();
+        let not_shown = buckets.split_off(buckets.len().min(terms.size as usize));
+        let cut: u64 = behind.iter().chain(&not_shown).map(|(raw, _)| count_of(raw)).sum();
         let others = result.get("sum_other_doc_count").and_then(Value::as_u64).unwrap_or(0);
         let error = result.get("doc_count_error_upper_bound").and_then(Value::as_u64).unwrap_or(0);
         let shown = buckets.into_iter();
@@ -151,11 +151,12 @@ impl Printer<'_> {
             buckets(result).filter_map(|raw| Some((at(raw)?, raw))).collect();
         found.sort_by_key(|(at, _)| *at);
         if let Some((min, max)) = self.bounds(histogram, histogram.hard.as_ref()) {
-            found.retain(|(at, _)| (min..=max).contains(at));
+            let (min, max) = (histogram.rounded(min), histogram.rounded(max));
+            found.retain(|(at, _)| (min..max).contains(at));
         }
         let empty = json!({});
         match histogram.interval {
-            Some(Interval::Calendar(unit)) => self.trim(histogram, unit, &mut found),
+            Some(Interval::Calendar(_)) => self.trim(histogram, &mut found),
             Some(Interval::Fixed(length)) if histogram.min_doc_count == 0 => {
                 let place = |at: i64| (at - histogram.offset).div_euclid(length);
                 let bounds = self.bounds(histogram, histogram.extended.as_ref());
@@ -217,16 +218,13 @@ impl Printer<'_> {
     }
 
     /// Leaves out months before and after all documents, and those with too few.
-    fn trim(&self, histogram: &DateHistogram, unit: char, found: &mut Vec<(i64, &Value)>) {
+    fn trim(&self, histogram: &DateHistogram, found: &mut Vec<(i64, &Value)>) {
         if histogram.min_doc_count > 0 {
             found.retain(|(_, raw)| count_of(raw) >= histogram.min_doc_count);
             return;
         }
         let bounds = self.bounds(histogram, histogram.extended.as_ref());
-        let bounds = bounds.map(|(min, max)| {
-            let first = boundaries(unit, moment(min), moment(min), 1);
-            (first.and_then(|first| first.first().copied()).unwrap_or(min), max)
-        });
+        let bounds = bounds.map(|(min, max)| (histogram.rounded(min), max));
         let is_wanted = |(at, raw): &(i64, &Value)| {
             count_of(raw) > 0 || bounds.is_some_and(|(min, max)| (min..=max).contains(at))
         };
