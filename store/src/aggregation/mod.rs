@@ -6,6 +6,7 @@
 
 mod figures;
 mod filter;
+mod fits;
 mod interval;
 mod options;
 mod parse;
@@ -67,6 +68,8 @@ pub struct Terms {
     pub field: String,
     /// The most buckets that are shown.
     pub size: u32,
+    /// How many of them Elasticsearch looks at before it leaves out those with few documents.
+    pub shard_size: u32,
     /// What they are sorted by.
     pub order: Target,
     /// Whether the largest is first.
@@ -204,6 +207,21 @@ impl What {
             Self::Stats => "stats",
             Self::Percentiles => "percentiles",
             Self::Cardinality => "cardinality",
+        }
+    }
+}
+
+impl DateHistogram {
+    /// The beginning of the bucket that a moment is in.
+    fn rounded(&self, at: i64) -> i64 {
+        match self.interval {
+            Some(Interval::Fixed(length)) => at - (at - self.offset).rem_euclid(length),
+            Some(Interval::Calendar(unit)) => {
+                let at_once = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
+                let first = interval::boundaries(unit, at_once, at_once, 1);
+                first.and_then(|first| first.first().copied()).unwrap_or(at)
+            }
+            None => at,
         }
     }
 }

@@ -153,9 +153,15 @@ fn terms(members: &Map<String, Value>) -> Result<Kind, ApiError> {
         None => (Target::Count, true),
         Some(order) => target(&order).ok_or_else(|| options.failed("order"))?,
     };
+    // Buckets are counted in full here, whatever it is.
+    let shard_size = options.count("shard_size")?.map_or_else(
+        || if order == Target::Key { size } else { (size / 2).saturating_add(size + 10) },
+        |given| u32::try_from(given).unwrap_or(u32::MAX).max(size),
+    );
     let terms = Terms {
         field,
         size,
+        shard_size,
         order,
         is_descending,
         min_doc_count: options.count("min_doc_count")?.unwrap_or(1),
@@ -163,8 +169,6 @@ fn terms(members: &Map<String, Value>) -> Result<Kind, ApiError> {
         include: options.take("include"),
         exclude: options.take("exclude"),
     };
-    // What it asks for is always done here: buckets are counted in full.
-    options.count("shard_size")?;
     options.finish()?;
     Ok(Kind::Terms(terms))
 }

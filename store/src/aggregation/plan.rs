@@ -3,6 +3,7 @@
 //! Names in requests may be anything; tantivy gets numbers for names. Months and years, which
 //! tantivy does not know, become ranges between their beginnings.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tantivy::Searcher;
 use tantivy::aggregation::AggregationLimitsGuard;
@@ -73,6 +74,7 @@ impl Planner<'_> {
                     }
                 }
                 Kind::Missing(field) => {
+                    self.column(field, "missing", |_| true)?;
                     let missing = crate::query::missing(field);
                     planned.insert(name, self.filter(&missing, below)?);
                 }
@@ -134,6 +136,7 @@ impl Planner<'_> {
     fn terms(&self, terms: &Terms, one: &Aggregation, depth: usize) -> Result<Value, ApiError> {
         let any = |kind: &FieldKind| *kind != FieldKind::Unsearchable;
         let (column, _) = self.column(&terms.field, "terms", any)?;
+        let missing = self.terms_fit(terms, depth)?;
         let counted = if depth == 0 { COUNTED } else { terms.size / 2 + 10 };
         let size = terms.size.saturating_add(counted).min(MOST_BUCKETS);
         let order = match &terms.order {
@@ -149,11 +152,9 @@ impl Planner<'_> {
                         ),
                     )
                 })?;
-                let is_figure = one
-                    .below
-                    .0
-                    .get(number)
-                    .is_some_and(|below| matches!(below.kind, Kind::Figure(_)));
+                let is_figure = one.below.0.get(number).is_some_and(
+                    |below| matches!(&below.kind, Kind::Figure(it) if it.what != What::Percentiles),
+                );
                 if !is_figure {
                     return Err(shard_failure(
                         "illegal_argument_exception",
@@ -167,22 +168,23 @@ impl Planner<'_> {
         };
         let direction = if terms.is_descending { "desc" } else { "asc" };
         let mut request = json!({
-            "field": column, "size": size, "segment_size": size, "min_doc_count": terms.min_doc_count,
+            "field": column, "size": size, "segment_size": size, "min_doc_count": terms.min_doc_count.min(1),
             "order": { order: direction }
         });
-        let optional =
-            [("missing", &terms.missing), ("include", &terms.include), ("exclude", &terms.exclude)];
-        add(&mut request, optional.map(|(name, value)| (name, value.clone())));
+        let (include, exclude) = (terms.include.clone(), terms.exclude.clone());
+        let optional = [("missing", missing), ("include", include), ("exclude", exclude)];
+        add(&mut request, optional);
         Ok(json!({ "terms": request }))
     }
 
     fn date_histogram(&self, histogram: &DateHistogram) -> Result<Value, ApiError> {
         let is_date = |kind: &FieldKind| *kind == FieldKind::Date;
         let (column, _) = self.column(&histogram.field, "date_histogram", is_date)?;
+        self.bounds_fit(histogram)?;
         let length = match histogram.interval {
             Some(Interval::Fixed(length)) => length,
             Some(Interval::Calendar(unit)) => {
-                return self.calendar(&histogram.field, &column, unit);
+                return self.calendar(histogram, &column, unit);
             }
             None => {
                 return Err(shard_failure(
@@ -198,27 +200,48 @@ impl Planner<'_> {
             "min_doc_count": histogram.min_doc_count.max(1)
         });
         let offset = (offset != 0).then(|| json!(format!("{offset}ms")));
-        let hard = match &histogram.hard {
-            None => None,
-            Some((min, max)) => {
-                let moment = |value| self.milliseconds(histogram, value);
-                Some(json!({ "min": moment(min)?, "max": moment(max)? }))
-            }
-        };
-        add(&mut request, [("offset", offset), ("hard_bounds", hard)]);
+        add(&mut request, [("offset", offset)]);
         Ok(json!({ "date_histogram": request }))
     }
 
-    fn milliseconds(&self, histogram: &DateHistogram, value: &Value) -> Result<f64, ApiError> {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let moment = self.queries.moment(&histogram.format, &text, Rounding::Down)?;
-        #[expect(clippy::cast_precision_loss, reason = "tantivy takes doubles")]
-        Ok(moment.as_millisecond() as f64)
+    /// Bounds of a histogram: the first and the last moment.
+    fn bounds(
+        &self,
+        histogram: &DateHistogram,
+        bounds: Option<&(Value, Value)>,
+    ) -> Result<Option<(Timestamp, Timestamp)>, ApiError> {
+        let Some((min, max)) = bounds else { return Ok(None) };
+        let moment = |value: &Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            self.queries.moment(&histogram.format, &text, Rounding::Down)
+        };
+        Ok(Some((moment(min)?, moment(max)?)))
+    }
+
+    /// Checks the bounds of a histogram.
+    fn bounds_fit(&self, histogram: &DateHistogram) -> Result<(), ApiError> {
+        let extended = self.bounds(histogram, histogram.extended.as_ref())?;
+        let hard = self.bounds(histogram, histogram.hard.as_ref())?;
+        match extended.zip(hard) {
+            Some((extended, hard)) if extended.0 < hard.0 || extended.1 > hard.1 => {
+                Err(bounds_outside())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Months and the like between the first and the last date of all indices.
-    fn calendar(&self, field: &str, column: &str, unit: char) -> Result<Value, ApiError> {
-        let mut span: Option<(i64, i64)> = None;
+    fn calendar(
+        &self,
+        histogram: &DateHistogram,
+        column: &str,
+        unit: char,
+    ) -> Result<Value, ApiError> {
+        let field = &histogram.field;
+        let extended = self.bounds(histogram, histogram.extended.as_ref())?;
+        let extended = extended.filter(|_| histogram.min_doc_count == 0);
+        let as_counted = |at: Timestamp| i64::try_from(at.as_nanosecond()).ok();
+        let mut span = extended.and_then(|(min, max)| as_counted(min).zip(as_counted(max)));
         for (index, searcher) in self.everything {
             let Some(place) = index.place(field) else { continue };
             for segment in searcher.segment_readers() {
@@ -234,7 +257,7 @@ impl Planner<'_> {
         }
         let (first, last) = span.unwrap_or_default();
         let moment = |nanoseconds: i64| {
-            jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default()
+            Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default()
         };
         let most = MOST_BUCKETS as usize;
         let edges =
@@ -253,14 +276,19 @@ impl Planner<'_> {
 
     fn histogram(&self, histogram: &Histogram) -> Result<Value, ApiError> {
         let (column, _) = self.column(&histogram.field, "histogram", is_number)?;
-        let hard = histogram.hard.map(|(min, max)| json!({ "min": min, "max": max }));
+        self.histogram_fits(histogram)?;
+        if let Some((extended, hard)) = histogram.extended.zip(histogram.hard)
+            && (extended.0 < hard.0 || extended.1 > hard.1)
+        {
+            return Err(bounds_outside());
+        }
         let offset = histogram.offset.rem_euclid(histogram.interval);
         let mut request = json!({
             "field": column, "interval": histogram.interval,
             "min_doc_count": histogram.min_doc_count.max(1)
         });
         let offset = (offset > 0.0).then(|| json!(offset));
-        add(&mut request, [("offset", offset), ("hard_bounds", hard)]);
+        add(&mut request, [("offset", offset)]);
         Ok(json!({ "histogram": request }))
     }
 
@@ -269,6 +297,9 @@ impl Planner<'_> {
         let (name, fits): (_, fn(&FieldKind) -> bool) =
             if ranges.dates.is_some() { ("date_range", is_date) } else { ("range", is_number) };
         let (column, _) = self.column(&ranges.field, name, fits)?;
+        if ranges.dates.is_none() {
+            self.range_fits(&ranges.field)?;
+        }
         let mut planned = Vec::with_capacity(ranges.ranges.len());
         let mut spans = Vec::with_capacity(ranges.ranges.len());
         for (number, range) in ranges.ranges.iter().enumerate() {
@@ -304,14 +335,29 @@ impl Planner<'_> {
             _ => |kind| is_number(kind) || *kind == FieldKind::Date,
         };
         let (column, kind) = self.column(&figure.field, name, fits)?;
+        self.figure_fits(figure)?;
         let mut request = json!({ "field": column });
-        let missing = figure.missing.filter(|_| kind.is_some());
-        add(&mut request, [("missing", missing.map(Value::from))]);
+        if figure.what == What::Percentiles && self.has_few(&figure.field) {
+            // How often there is each value, of which they are computed when all is known.
+            #[expect(clippy::cast_possible_truncation, reason = "it was checked to be whole")]
+            let missing = figure.missing.map(|missing| match kind {
+                Some(FieldKind::Long) => json!(missing as i64),
+                _ => json!(missing),
+            });
+            add(&mut request, [("missing", missing), ("size", Some(json!(MOST_BUCKETS)))]);
+            add(&mut request, [("segment_size", Some(json!(MOST_BUCKETS)))]);
+            return Ok(json!({ "terms": request }));
+        }
+        add(&mut request, [("missing", figure.missing.map(Value::from))]);
         if figure.what == What::Percentiles {
             add(&mut request, [("percents", Some(json!(figure.percents)))]);
         }
         Ok(json!({ name: request }))
     }
+}
+
+fn bounds_outside() -> ApiError {
+    illegal("Extended bounds have to be inside hard bounds")
 }
 
 fn is_number(kind: &FieldKind) -> bool {

@@ -8,7 +8,9 @@ use tantivy::aggregation::agg_result::AggregationResults;
 
 use super::interval::Interval;
 use super::plan::{MOST_BUCKETS, too_many_buckets};
-use super::{Aggregation, Aggregations, DateHistogram, Histogram, Kind, Target, Terms, What};
+use super::{
+    Aggregation, Aggregations, DateHistogram, Figure, Histogram, Kind, Target, Terms, What,
+};
 use crate::error::ApiError;
 use crate::mapping::FieldKind;
 use crate::query::{Dates, iso};
@@ -101,23 +103,30 @@ impl Printer<'_> {
         let mut buckets: Vec<(&Value, Members)> =
             buckets(result).map(|bucket| (bucket, key(kind.as_ref(), bucket))).collect();
         buckets.sort_by(|(one_raw, one_head), (other_raw, other_head)| {
-            let keys = || compare(one_head.get("key"), other_head.get("key"));
+            let keys = || compare(kind.as_ref(), one_head.get("key"), other_head.get("key"));
             let order = match &terms.order {
                 Target::Count => count_of(one_raw).cmp(&count_of(other_raw)),
                 Target::Key => keys(),
                 Target::Below(name, part) => {
-                    let figure = |raw| below(one, name, part.as_deref(), raw);
-                    compare(figure(one_raw), figure(other_raw))
+                    let empty = of_nothing(one, name, part.as_deref());
+                    let figure = |raw| {
+                        let found = below(one, name, part.as_deref(), raw);
+                        found.and_then(Value::as_f64).unwrap_or(empty)
+                    };
+                    figure(one_raw).total_cmp(&figure(other_raw))
                 }
             };
             let order = if terms.is_descending { order.reverse() } else { order };
             order.then_with(keys)
         });
-        let size = terms.size as usize;
-        let cut: u64 = buckets.iter().skip(size).map(|(raw, _)| count_of(raw)).sum();
+        // As in Elasticsearch, those with too few documents count as others if they stand far behind.
+        let behind = buckets.split_off(buckets.len().min(terms.shard_size as usize));
+        buckets.retain(|(raw, _)| count_of(raw) >= terms.min_doc_count);
+        let not_shown = buckets.split_off(buckets.len().min(terms.size as usize));
+        let cut: u64 = behind.iter().chain(&not_shown).map(|(raw, _)| count_of(raw)).sum();
         let others = result.get("sum_other_doc_count").and_then(Value::as_u64).unwrap_or(0);
         let error = result.get("doc_count_error_upper_bound").and_then(Value::as_u64).unwrap_or(0);
-        let shown = buckets.into_iter().take(size);
+        let shown = buckets.into_iter();
         let shown: Vec<Members> = shown.map(|(raw, head)| self.bucket(one, head, raw)).collect();
         json!({
             "doc_count_error_upper_bound": error,
@@ -141,12 +150,17 @@ impl Printer<'_> {
         let mut found: Vec<(i64, &Value)> =
             buckets(result).filter_map(|raw| Some((at(raw)?, raw))).collect();
         found.sort_by_key(|(at, _)| *at);
+        if let Some((min, max)) = self.bounds(histogram, histogram.hard.as_ref()) {
+            let (min, max) = (histogram.rounded(min), histogram.rounded(max));
+            found.retain(|(at, _)| (min..max).contains(at));
+        }
         let empty = json!({});
         match histogram.interval {
             Some(Interval::Calendar(_)) => self.trim(histogram, &mut found),
             Some(Interval::Fixed(length)) if histogram.min_doc_count == 0 => {
                 let place = |at: i64| (at - histogram.offset).div_euclid(length);
-                let bounds = self.bounds(histogram).map(|(min, max)| (place(min), place(max)));
+                let bounds = self.bounds(histogram, histogram.extended.as_ref());
+                let bounds = bounds.map(|(min, max)| (place(min), place(max)));
                 let places = found.iter().map(|(at, raw)| (place(*at), *raw)).collect();
                 let filled = self.filled(places, bounds, &empty);
                 let at = |place: i64| place * length + histogram.offset;
@@ -164,9 +178,13 @@ impl Printer<'_> {
         keyed(histogram.is_keyed, shown)
     }
 
-    /// From where to where there are buckets at least.
-    fn bounds(&self, histogram: &DateHistogram) -> Option<(i64, i64)> {
-        let (min, max) = histogram.extended.as_ref()?;
+    /// From where to where there are buckets at least, or at most.
+    fn bounds(
+        &self,
+        histogram: &DateHistogram,
+        bounds: Option<&(Value, Value)>,
+    ) -> Option<(i64, i64)> {
+        let (min, max) = bounds?;
         let read = |value: &Value| {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             (self.moment)(&histogram.format, &text)
@@ -205,7 +223,8 @@ impl Printer<'_> {
             found.retain(|(_, raw)| count_of(raw) >= histogram.min_doc_count);
             return;
         }
-        let bounds = self.bounds(histogram);
+        let bounds = self.bounds(histogram, histogram.extended.as_ref());
+        let bounds = bounds.map(|(min, max)| (histogram.rounded(min), max));
         let is_wanted = |(at, raw): &(i64, &Value)| {
             count_of(raw) > 0 || bounds.is_some_and(|(min, max)| (min..=max).contains(at))
         };
@@ -224,6 +243,9 @@ impl Printer<'_> {
         let key = |raw: &Value| raw.get("key").and_then(Value::as_f64).unwrap_or_default();
         let mut found: Vec<(i64, &Value)> =
             buckets(result).map(|raw| (place(key(raw)), raw)).collect();
+        if let Some((min, max)) = histogram.hard {
+            found.retain(|(place, _)| (min..=max).contains(&at(*place)));
+        }
         let empty = json!({});
         if histogram.min_doc_count == 0 {
             let floor = |at: f64| place(((at - offset) / interval).floor() * interval + offset);
@@ -325,7 +347,25 @@ fn below<'a>(
     raw.get(number.to_string())?.get(part.unwrap_or("value"))
 }
 
-fn compare(one: Option<&Value>, other: Option<&Value>) -> Ordering {
+/// Where a bucket stands that has no values for the figure which buckets are sorted by.
+fn of_nothing(one: &Aggregation, name: &str, part: Option<&str>) -> f64 {
+    let kind = one.below.0.iter().find(|below| below.name == name).map(|below| &below.kind);
+    match (kind, part) {
+        (Some(Kind::Figure(Figure { what: What::Maximum, .. })), _) | (_, Some("max")) => {
+            f64::NEG_INFINITY
+        }
+        _ => f64::INFINITY,
+    }
+}
+
+/// Keys in their order; addresses are in that of their bytes.
+fn compare(kind: Option<&FieldKind>, one: Option<&Value>, other: Option<&Value>) -> Ordering {
+    let address = |value: Option<&Value>| value.and_then(Value::as_str).map(crate::index::address);
+    if kind == Some(&FieldKind::Ip)
+        && let (Some(Ok(one)), Some(Ok(other))) = (address(one), address(other))
+    {
+        return one.cmp(&other);
+    }
     match (one, other) {
         (Some(Value::String(one)), Some(Value::String(other))) => one.cmp(other),
         (one, other) => {

@@ -1,6 +1,7 @@
 //! Documents: read once, checked against the mapping, and handed to tantivy without copying the
 //! strings in them.
 
+use std::collections::HashSet;
 use std::iter::Flatten;
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -94,6 +95,29 @@ impl Incoming {
         }
     }
 
+    /// Without what a field of keywords or addresses has twice: a document has each once, as in Lucene.
+    pub fn with_each_once(mut self: Box<Self>) -> Box<Self> {
+        let fields = self.values.iter().map(|(field, leaf)| (field.field_id() as usize, leaf));
+        if may_repeat(fields) {
+            let body = Arc::clone(&self.body);
+            let mut seen = HashSet::new();
+            self.values.retain(|(field, leaf)| match keyed(leaf, &body) {
+                None => true,
+                Some(key) => seen.insert((*field, key)),
+            });
+        }
+        let paths = self.later.iter().map(|(path, leaf)| (rough(path), leaf));
+        if may_repeat(paths) {
+            let body = Arc::clone(&self.body);
+            let mut seen = HashSet::new();
+            self.later.retain(|(path, leaf)| match keyed(leaf, &body) {
+                None => true,
+                Some(key) => seen.insert((Arc::clone(path), key)),
+            });
+        }
+        self
+    }
+
     fn members<'a>(
         &'a self,
         field: Field,
@@ -114,6 +138,35 @@ impl Incoming {
             Leaf::Date(date) => ReferenceValueLeaf::Date(*date),
             Leaf::Ip(address) => ReferenceValueLeaf::IpAddr(*address),
         }
+    }
+}
+
+/// Whether some field may have several values; hardly ever wrong, and cheap.
+fn may_repeat<'a>(mut fields: impl Iterator<Item = (usize, &'a Leaf)>) -> bool {
+    let mut seen = 0_u128;
+    fields.any(|(field, leaf)| {
+        let bit = 1_u128 << (field % 128);
+        let is_seen = seen & bit != 0;
+        let is_set = matches!(leaf, Leaf::Slice(_) | Leaf::Text(_) | Leaf::Ip(_));
+        seen |= if is_set { bit } else { 0 };
+        is_set && is_seen
+    })
+}
+
+/// A number that paths seldom share.
+fn rough(path: &str) -> usize {
+    let bytes = path.as_bytes();
+    let at = |place: usize| bytes.get(place).map_or(0, |byte| usize::from(*byte));
+    path.len() * 7 + at(path.len() / 2) * 31 + at(path.len().saturating_sub(1)) * 3
+}
+
+/// What a value is known by, where a field has each once.
+fn keyed(leaf: &Leaf, body: &str) -> Option<Box<[u8]>> {
+    match leaf {
+        Leaf::Slice(range) => Some(body.as_bytes().get(range.clone()).unwrap_or_default().into()),
+        Leaf::Text(text) => Some(text.as_bytes().into()),
+        Leaf::Ip(address) => Some(address.octets().into()),
+        Leaf::Long(_) | Leaf::Double(_) | Leaf::Boolean(_) | Leaf::Date(_) => None,
     }
 }
 

@@ -95,7 +95,8 @@ impl Mapping {
                     )));
                 }
             }
-            if name != "properties" {
+            // It is as it is without it, and not printed.
+            if name != "properties" && name != "_source" {
                 // As Elasticsearch prints it.
                 let printed = match value {
                     Value::Bool(flag) if name == "dynamic" => Value::from(flag.to_string()),

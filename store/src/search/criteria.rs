@@ -120,7 +120,9 @@ fn missing(class: Class, value: &Value, moment: &Viewpoint) -> Result<Rank, ApiE
     };
     let bits = |bits: u64| Rank::Number(u128::from(bits));
     Ok(match class {
-        Class::Long | Class::Integer | Class::DateNanos => bits(whole()?.to_u64()),
+        Class::Long | Class::DateNanos => bits(whole()?.to_u64()),
+        #[expect(clippy::cast_possible_truncation, reason = "Elasticsearch keeps the lower bits")]
+        Class::Integer => bits(i64::from(whole()? as i32).to_u64()),
         Class::Boolean => {
             bits(u64::try_from(whole()?).map_or(0, |number| number.saturating_add(1)))
         }

@@ -86,6 +86,16 @@ impl FieldPattern {
         if self.from == From::Columns && is_text {
             return Err(crate::aggregation::no_columns(&self.name, index.name()));
         }
+        let has_no_columns = index.mapping().kind(&self.name) == Some(&FieldKind::Unsearchable);
+        if self.from == From::Columns && has_no_columns {
+            return Err(shard_failure(
+                "illegal_argument_exception",
+                format!(
+                    "Can't load fielddata on [{}] because fielddata is unsupported on fields of type [keyword]. Use doc values instead.",
+                    self.name
+                ),
+            ));
+        }
         let is_date = index.mapping().kind(&self.name).is_none_or(|kind| *kind == FieldKind::Date);
         if self.format.is_some() && !is_date {
             return Err(shard_failure(

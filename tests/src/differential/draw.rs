@@ -125,7 +125,7 @@ const ADDRESSES: [&str; 8] = [
 ];
 /// What hardly any field takes.
 const ODD: [&str; 8] =
-    ["\"garbage\"", "true", "1e400", "-0.0", "{}", "[[1],[2]]", "\" 5\"", "18446744073709551615"];
+    ["\"garbage\"", "true", "1e400", "0.0", "{}", "[[1],[2]]", "\" 5\"", "18446744073709551615"];
 
 /// A text of several words.
 pub fn words(draw: &mut Draw, most: usize) -> String {

@@ -348,7 +348,10 @@ fn item(draw: &mut Draw, index: &str, number: usize) -> String {
             ("require_data_stream", json!(true)),
             ("_id", json!([1])),
         ]);
-        meta[name] = value;
+        // It then says of the whole bulk that there is no such index.
+        if !(action == "update" && name.starts_with("require")) {
+            meta[name] = value;
+        }
     }
     let line = json!({ action: meta });
     if action == "delete" {
