@@ -28,6 +28,11 @@ fn the_store_answers_as_elasticsearch_does_or_refuses() {
 }
 
 #[test]
+fn aggregations_and_odd_writes_are_as_in_elasticsearch_or_refused() {
+    compare(&["aggregations", "write"], 2, 100);
+}
+
+#[test]
 fn every_way_through_the_pages_meets_each_hit_once() {
     compare(&["paging"], 1, 60);
 }

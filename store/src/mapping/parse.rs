@@ -239,6 +239,12 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
         }
     }
     let is_off = |name: &str| members.get(name).is_some_and(|value| *value == Value::Bool(false));
+    if is_off("doc_values") && !is_off("index") {
+        // Every field that can be searched has columns.
+        return Err(refused(&format!(
+            "parameter [doc_values] of [false] on mapper [{path}] is not supported by this store, but where [index] is false too"
+        )));
+    }
     let kind = if is_off("index") && (is_off("doc_values") || kind_name.ends_with("text")) {
         kind(path, kind_name, members).map(|_| FieldKind::Unsearchable)
     } else {

@@ -66,6 +66,8 @@ fn what_does_not_fit_is_refused_by_name() {
         refused(&mut mapping, json!({ "properties": { "n": { "type": "long", "colour": 1 } } })),
         "unknown parameter [colour] on mapper [n] of type [long]"
     );
+    let hidden = json!({ "properties": { "n": { "type": "long", "doc_values": false } } });
+    assert!(refused(&mut mapping, hidden).contains("[doc_values]"));
 }
 
 #[test]

@@ -281,3 +281,21 @@ fn paths_take_no_more_room_than_their_document_allows() {
     assert!(paths <= MOST_TIMES * text.len() + ROOM + 20 * document.later.len(), "{paths}");
     assert!(!document.later.is_empty());
 }
+
+#[test]
+fn keywords_and_addresses_are_once_in_a_document_and_numbers_as_often_as_they_stand_there() {
+    let directory = TempDir::new().unwrap();
+    let index = index(&directory);
+    let text = r#"{"k":["a","b","a"],"n":[1,1],"o":[{"later":"x"},{"later":"y"},{"later":"x"}]}"#;
+    let body = Arc::new(text.to_owned());
+    let (mapping, draft) = (index.mapping(), Draft::of(&index));
+    let document = read((&body, 0..body.len()), "x", index.own, &mapping, &draft).unwrap();
+    let count =
+        |is_it: fn(&Leaf) -> bool| document.values.iter().filter(|(_, leaf)| is_it(leaf)).count();
+    assert_eq!(count(|leaf| matches!(leaf, Leaf::Slice(_) | Leaf::Text(_))), 2);
+    assert_eq!(count(|leaf| matches!(leaf, Leaf::Long(_))), 2);
+    let keywords = document.later.iter().filter(|(path, _)| &**path == "o.later.keyword");
+    assert_eq!(keywords.count(), 2);
+    let words = document.later_text.iter().filter(|(path, _)| &**path == "o.later");
+    assert_eq!(words.count(), 3);
+}
