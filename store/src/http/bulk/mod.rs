@@ -68,6 +68,12 @@ async fn bulk(
     in_background(move || {
         let begun = Instant::now();
         let mut items = items(&held.text, index.as_deref())?;
+        let has_updates = items.iter().any(|item| item.action == Action::Update);
+        if has_updates && params.switch("require_data_stream")? == Some(true) {
+            return Err(ApiError::argument(
+                "Update requests do not support the `require_data_stream` flag, as data streams do not support update operations",
+            ));
+        }
         if let Some(refuse) = required {
             for item in items.iter_mut().filter(|item| item.result.is_none()) {
                 item.result = Some(Err(refuse(&item.index)));
