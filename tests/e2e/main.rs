@@ -46,6 +46,7 @@ mod manual;
 mod mapping;
 mod metrics;
 mod mounts;
+mod page;
 mod parsing;
 mod permissions;
 mod receivers;

@@ -30,9 +30,10 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::page::{Behind, Bound, PageSettings, Tap};
 use crate::run::Settings;
 use crate::run::chain::{Chain, Embedded, Watch};
-use crate::search::Lines;
+use crate::search::{Asker, Lines};
 use figures::{Figures, memory, newest};
 use proof::{Tally, stored};
 use view::{Scene, View};
@@ -131,14 +132,19 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     let seed = given.get_one::<u64>("seed").copied().unwrap_or_default();
     let writer = Writer::start(&place.path.join(name), seed)?;
     let stop_chain = Shutdown::new();
-    let watch = Watch::default();
+    let page = Bound::bind(&PageSettings::default(), &[]).await?;
+    let watch = Watch { tap: Some(Tap::new()?), ..Watch::default() };
     let chain = chain(&place.path, writer.path(), &url);
     let mut chain = tokio::spawn(chain.run(watch.clone(), stop_chain.clone()));
     let elasticsearch =
         ElasticsearchSettings { url: Some(vec![url.clone()]), ..ElasticsearchSettings::default() };
     let client = Client::new(&elasticsearch, false)?.for_reading();
+    let page = page.map(|page| (page.url(), page.serve(behind(&client, &watch))));
     let demo = Demo { client, watch, writer, begun, colour: takes_colours(&io::stderr()) };
     tell!("A shop's access log is being written, read, and stored, all in this process:\n");
+    if let Some((url, _)) = &page {
+        tell!("  page    {url}  (open it in a browser)");
+    }
     tell!("  log     {}", demo.writer.path().display());
     tell!("  store   {url}  (Elasticsearch's HTTP API)");
     let end = given.get_one::<u64>("seconds").map(|seconds| begun + Duration::from_secs(*seconds));
@@ -149,6 +155,17 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     }
     embedded.close().await?;
     result
+}
+
+/// What the page reads from: all lines are those of the log.
+fn behind(client: &Client, watch: &Watch) -> Behind {
+    Behind {
+        tap: watch.tap.clone(),
+        tap_has_all: true,
+        asker: Some(Asker::new(client.clone(), "omphalos")),
+        health: watch.telemetry.health.clone(),
+        shipper: watch.shipper.clone(),
+    }
 }
 
 /// The usual port if it is free, else another.
