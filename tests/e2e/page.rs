@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use omphalos_tests::{LogFile, Program, eventually, holds};
+use omphalos_tests::{LogFile, Program, Stack, eventually, holds};
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ const LINES: u64 = 250;
 const SECTIONS: [&str; 2] = ["api", "shop"];
 
 /// Appends lines of now, with numbers from `from` on.
-fn append(log: &mut LogFile, from: u64, lines: u64, status: u16) {
+pub fn append(log: &mut LogFile, from: u64, lines: u64, status: u16) {
     let now = Timestamp::now().strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
     let mut text = String::new();
     for number in from..from + lines {
@@ -179,6 +179,27 @@ fn fields(page: &str) {
         (&values["field"], &values["values"][0]["hits"]),
         (&Value::from("http.response.status_code"), &Value::from(LINES))
     );
+}
+
+#[test]
+fn elasticsearch_answers_as_the_store_does() {
+    let stack = Stack::shared();
+    let url = stack.search_url();
+    let arguments =
+        ["--elasticsearch-url", &url, "--index-prefix", stack.prefix(), "--index-replicas", "0"];
+    let Served { alone: _alone, log: _log, mut process, page } = served(&arguments);
+    eventually("all lines are counted", || {
+        let overview = json(&page, "overview?since=1h&top=section,path,client&n=3");
+        holds(overview["summary"]["hits"] == LINES, &overview["summary"])?;
+        holds(overview["tops"][0]["rows"][0]["hits"]["value"] == 200, &overview["tops"][0])
+    });
+    assert_eq!(json(&page, "summary?since=1h&filter=path:/shop/*")["summary"]["hits"], 50);
+    assert_eq!(get(&page, "summary?filter=status:&since=1h").status(), 400);
+    every_line_once(&page);
+    around(&page);
+    fields(&page);
+    assert_eq!(json(&page, "fleet")["members"].as_array().map(Vec::len), Some(0));
+    assert_eq!(process.terminate(), Some(0));
 }
 
 #[test]

@@ -5,7 +5,11 @@ import { change, Problem, useAsked, useLive, type Connection } from "./api";
 import { moment, zone } from "./format";
 import { Search } from "./parts/search";
 import { rangeOf, usePlace, VIEWS, write, type Go, type Place, type View } from "./place";
-import type { Health, NewLines, Overview, Sources } from "./types";
+import type { Alerts, Health, NewLines, Overview, Sources } from "./types";
+import { AlertsView } from "./views/alerts";
+import { AuditView } from "./views/audit";
+import { DeadLetters } from "./views/dead";
+import { FleetView } from "./views/fleet";
 import { LinesView } from "./views/lines";
 import { OverviewView, overviewOf } from "./views/overview";
 import { SourcesView } from "./views/sources";
@@ -18,7 +22,15 @@ const SINCE: [string, string][] = [
   ["24h", "24 h"],
   ["7d", "7 d"],
 ];
-const NAMES: Record<View, string> = { overview: "Overview", lines: "Lines", sources: "Sources" };
+const NAMES: Record<View, string> = { overview: "Overview", lines: "Lines", alerts: "Alerts", sources: "Sources", fleet: "Fleet", audit: "Audit" };
+const TOPICS: Record<View, string> = {
+  overview: "overview,health,alerts",
+  lines: "lines,health,alerts",
+  alerts: "health,alerts",
+  sources: "sources,health,alerts",
+  fleet: "health,alerts",
+  audit: "health,alerts",
+};
 
 interface Saved {
   name: string;
@@ -31,11 +43,12 @@ function Page() {
   const [overview, setOverview] = useState<Overview>();
   const [sources, setSources] = useState<Sources>();
   const [pushedHealth, setHealth] = useState<Health>();
+  const [alerts, setAlerts] = useState<Alerts>();
   const [refusal, setRefusal] = useState<string>();
   const take = useRef<((lines: NewLines) => void) | null>(null);
   const health = useAsked<Health>("health");
   const isLive = place.until === "";
-  const topics = isLive ? { overview: "overview,health", lines: "lines,health", sources: "sources,health" }[place.view] : "health";
+  const topics = isLive ? TOPICS[place.view] : "health,alerts";
   const range = place.view === "overview" ? overviewOf(place) : place.view === "lines" ? rangeOf(place) : {};
   const question = write({ ...place, columns: [], utc: false, compare: false });
   useEffect(() => {
@@ -48,6 +61,7 @@ function Page() {
   const connection = useLive(health.data && !refusal ? { topics, ...range } : undefined, {
     overview: setOverview,
     sources: setSources,
+    alerts: setAlerts,
     health: setHealth,
     lines: (lines: NewLines) => take.current?.(lines),
   });
@@ -60,17 +74,25 @@ function Page() {
       <a class="skip" href="#view">
         To the content
       </a>
-      <Head place={place} go={go} theme={theme} setTheme={setTheme} health={pushedHealth ?? health.data} connection={health.problem ? "lost" : connection} />
-      <div class="ask">
-        <Search filter={place.filter} since={place.until ? "7d" : place.since} problem={refusal} onSearch={(filter) => go({ filter })} />
+      <Head place={place} go={go} raised={raisedOf(alerts)} theme={theme} setTheme={setTheme} health={pushedHealth ?? health.data} connection={health.problem ? "lost" : connection} />
+      <section class="ask" aria-label="What is looked at">
+        <Search filter={place.filter} since={place.until ? "7d" : place.since} problem={refusal} onSearch={(filter) => go(place.view === "overview" ? { filter } : { filter, view: "lines" })} />
         <Times place={place} go={go} />
-      </div>
+      </section>
       {connection === "lost" && <Lost />}
       <main id="view" class={`view ${place.view}${connection === "lost" ? " stale" : ""}`} tabIndex={-1}>
         <h1 class="hidden">{NAMES[place.view]}</h1>
         {place.view === "overview" && <OverviewView place={place} go={go} pushed={overview} connection={connection} />}
-        {place.view === "lines" && <LinesView place={place} go={go} take={take} />}
-        {place.view === "sources" && <SourcesView go={go} pushed={sources} />}
+        {place.view === "lines" && <LinesView place={place} go={go} take={take} connection={connection} />}
+        {place.view === "alerts" && <AlertsView place={place} go={go} pushed={alerts} />}
+        {place.view === "sources" && (
+          <>
+            <SourcesView go={go} pushed={sources} />
+            <DeadLetters utc={place.utc} />
+          </>
+        )}
+        {place.view === "fleet" && <FleetView go={go} />}
+        {place.view === "audit" && <AuditView utc={place.utc} />}
       </main>
     </>
   );
@@ -85,7 +107,12 @@ function Lost() {
   );
 }
 
+function raisedOf(alerts: Alerts | undefined): number {
+  return (alerts?.active ?? []).filter((alert) => ["firing", "recovering", "no_data"].includes(alert.state)).length;
+}
+
 interface HeadProperties {
+  raised: number;
   place: Place;
   go: Go;
   theme: string;
@@ -94,7 +121,7 @@ interface HeadProperties {
   connection: Connection;
 }
 
-function Head({ place, go, theme, setTheme, health, connection }: HeadProperties) {
+function Head({ raised, place, go, theme, setTheme, health, connection }: HeadProperties) {
   const problems = health?.problems ?? [];
   const state = connection === "lost" ? "lost" : problems.length > 0 ? "degraded" : place.until ? "still" : connection === "open" ? "live" : "still";
   const shown = { lost: "not connected", degraded: "degraded", live: "live", still: place.until ? "a moment in the past" : "connecting" }[state];
@@ -111,6 +138,7 @@ function Head({ place, go, theme, setTheme, health, connection }: HeadProperties
         {VIEWS.map((view) => (
           <a key={view} href={write({ ...place, view })} aria-current={view === place.view ? "page" : undefined} onClick={(event) => follow(event, () => go({ view }))}>
             {NAMES[view]}
+            {view === "alerts" && raised > 0 && <span class="badge">{raised}</span>}
           </a>
         ))}
       </nav>

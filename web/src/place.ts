@@ -1,7 +1,7 @@
 // What is looked at: all of it stands in the address, so that a link shows the same to somebody else.
 import { useEffect, useState } from "preact/hooks";
 
-export const VIEWS = ["overview", "lines", "sources"] as const;
+export const VIEWS = ["overview", "lines", "alerts", "sources", "fleet", "audit"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Place {

@@ -147,3 +147,90 @@ export interface ProblemJson {
   detail: string;
   parameter?: string;
 }
+
+export interface Alert {
+  fingerprint: string;
+  rule: string;
+  severity: string;
+  key: { dimension: string; text: string } | null;
+  measure: string;
+  state: string;
+  began?: number;
+  since?: number;
+  value: number | null;
+  shown?: string;
+  limit: number | null;
+  text: string;
+}
+
+export interface Happened extends Alert {
+  at: number;
+  what: string;
+  is_raised: boolean;
+}
+
+export interface Rule {
+  name: string;
+  measure: string;
+  limit: number;
+  clear: number;
+  is_at_least: boolean;
+  window_seconds: number;
+  filter: string | null;
+  severity: string;
+}
+
+export interface Alerts {
+  rules: Rule[];
+  active: Alert[];
+  events: Happened[];
+}
+
+export interface Member {
+  host: string;
+  program: string;
+  version: string;
+  state: "silent" | "problem" | "behind" | "ok";
+  last: string;
+  seconds_ago: number;
+  heartbeat: { lag_bytes?: number; lag_seconds?: number; lines_per_second?: number; problems?: string[] };
+}
+
+export interface Letters {
+  letters: { at: string; id: string | null; index: string | null; type: string | null; reason: string | null; status: string | null }[];
+  more: number;
+}
+
+export interface Range {
+  state: string;
+  documents: number;
+  first_line: number | null;
+  last_line: number | null;
+  start: number;
+  end: number;
+  type: string | null;
+  reason: string | null;
+}
+
+export interface Audit {
+  path: string;
+  started: string;
+  state: "running" | "done" | "failed";
+  problem: string | null;
+  result: {
+    lines: number;
+    documents: number;
+    found: number;
+    not_delivered: number;
+    dead_lettered: number;
+    missing: number;
+    is_cut: boolean;
+    ranges: Range[];
+    documents_not_listed: number;
+  } | null;
+}
+
+export interface Audits {
+  is_possible: boolean;
+  audits: Audit[];
+}

@@ -19,10 +19,10 @@ use omphalos_live::{DocumentReader, Filter};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::mpsc::{self, Sender};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 
 use super::Page;
-use super::api::{Overview, health, newest, overview, sources};
+use super::api::{Overview, health, judged_here, newest, overview, sources};
 use super::parameters::{Parameters, RANGE, Range};
 use super::problem::Problem;
 use super::reply::Reply;
@@ -38,22 +38,33 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_BACK: Duration = Duration::from_secs(30);
 /// Documents that are known to be sent.
 const MOST_KNOWN: usize = 4096;
+/// For figures, a store is busy for one part in so many at most, up to this pause.
+const OF_THE_TIME: u32 = 4;
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How often figures are sent at most, and what is about the process.
 const FIGURES_EVERY: Duration = Duration::from_secs(2);
 const STATE_EVERY: Duration = Duration::from_secs(2);
 /// What can be watched.
-const TOPICS: [&str; 4] = ["overview", "lines", "sources", "health"];
+const TOPICS: [&str; 5] = ["overview", "lines", "sources", "health", "alerts"];
 
 /// Answers with a stream that ends when who asked goes away, or the process.
 pub async fn live(page: State<Arc<Page>>, uri: Uri) -> Response {
-    let watcher = match Watcher::new(&page, &uri) {
-        Ok(watcher) => watcher,
+    let (watcher, wanted) = match Watcher::new(&page, &uri) {
+        Ok(both) => both,
         Err(problem) => return problem.into_response(),
     };
     let (events, taken) = mpsc::channel(WAITING);
-    let stop = page.stop.clone();
+    let (stop, page, of_figures) = (page.stop.clone(), Arc::clone(&page), events.clone());
     tokio::spawn(async move {
-        stop.run_until_cancelled(watcher.run(events)).await;
+        // Lines do not wait for figures, which may take long.
+        let figures = async {
+            match wanted {
+                Some(wanted) => figures(&page, &wanted, of_figures).await,
+                None => drop(of_figures),
+            }
+        };
+        let both = async { tokio::join!(watcher.run(events), figures) };
+        stop.run_until_cancelled(Box::pin(both)).await;
     });
     let stream = unfold(taken, async |mut taken| {
         let event: Bytes = taken.recv().await?;
@@ -66,7 +77,6 @@ pub async fn live(page: State<Arc<Page>>, uri: Uri) -> Response {
 /// One who watches.
 struct Watcher {
     page: Arc<Page>,
-    overview: Option<Overview>,
     lines: Option<Lines>,
     /// Topics about the process, with what was sent of them last.
     states: Vec<(&'static str, Bytes)>,
@@ -96,7 +106,8 @@ struct Found {
 }
 
 impl Watcher {
-    fn new(page: &Arc<Page>, uri: &Uri) -> Result<Self, Problem> {
+    /// What an address asks for, and of what figures are wanted.
+    fn new(page: &Arc<Page>, uri: &Uri) -> Result<(Self, Option<Overview>), Problem> {
         let known: [&[&str]; 3] = [&RANGE, &["topics", "top", "by", "n"], &[]];
         let parameters = Parameters::read(uri, &known)?;
         let topics = parameters.text("topics").unwrap_or("overview,lines,health");
@@ -109,20 +120,15 @@ impl Watcher {
         let has_lines = topics.contains(&"lines");
         let lines = has_lines.then(|| Lines::new(page, &overview.range)).transpose()?;
         let states = TOPICS.into_iter().skip(2).filter(|topic| topics.contains(topic));
-        Ok(Self {
-            page: Arc::clone(page),
-            overview: topics.contains(&"overview").then_some(overview),
-            lines,
-            states: states.map(|topic| (topic, Bytes::new())).collect(),
-        })
+        let states = states.map(|topic| (topic, Bytes::new())).collect();
+        let wanted = topics.contains(&"overview").then_some(overview);
+        Ok((Self { page: Arc::clone(page), lines, states }, wanted))
     }
 
     /// Sends what is new until nobody takes it any more.
     async fn run(mut self, events: Sender<Bytes>) {
         let (mut lines, mut looks) = (ticks(LINES_EVERY), ticks(LOOK_EVERY));
         let mut states = ticks(STATE_EVERY);
-        let fresh = self.overview.as_ref().map_or(FIGURES_EVERY, Overview::fresh);
-        let mut figures = ticks(fresh.max(FIGURES_EVERY));
         if events.send(Bytes::from_static(b"retry: 2000\n\n")).await.is_err() {
             return;
         }
@@ -133,7 +139,6 @@ impl Watcher {
                 () = events.closed() => return,
                 _ = lines.tick(), if is_read => self.new_lines().await,
                 _ = looks.tick(), if is_stored => self.new_lines().await,
-                _ = figures.tick(), if self.overview.is_some() => self.figures().await,
                 _ = states.tick() => Some(self.news()),
             };
             if let Some(event) = event
@@ -142,14 +147,6 @@ impl Watcher {
                 return;
             }
         }
-    }
-
-    async fn figures(&self) -> Option<Bytes> {
-        let wanted = self.overview.as_ref()?;
-        Some(match overview(&self.page, wanted).await {
-            Ok(reply) => event("overview", &reply.body),
-            Err(problem) => event("problem", problem.json().to_string().as_bytes()),
-        })
     }
 
     async fn new_lines(&mut self) -> Option<Bytes> {
@@ -170,7 +167,11 @@ impl Watcher {
     fn news(&mut self) -> Bytes {
         let mut news = Vec::new();
         for (topic, sent) in &mut self.states {
-            let state = if *topic == "health" { health(&self.page) } else { sources(&self.page) };
+            let state = match *topic {
+                "health" => health(&self.page),
+                "alerts" => judged_here(&self.page),
+                _ => sources(&self.page),
+            };
             let Ok(Reply { body, .. }) = state else { continue };
             if *sent != body {
                 news.extend_from_slice(&event(topic, &body));
@@ -178,6 +179,28 @@ impl Watcher {
             }
         }
         if news.is_empty() { Bytes::from_static(b":\n\n") } else { Bytes::from(news) }
+    }
+}
+
+/// Sends figures until nobody takes them any more.
+async fn figures(page: &Arc<Page>, wanted: &Overview, events: Sender<Bytes>) {
+    let mut pause = Duration::ZERO;
+    loop {
+        tokio::select! {
+            () = events.closed() => return,
+            () = sleep(pause) => {}
+        }
+        let begun = Instant::now();
+        let event = match overview(page, wanted).await {
+            Ok(reply) => event("overview", &reply.body),
+            Err(problem) => event("problem", problem.json().to_string().as_bytes()),
+        };
+        // A store that needs long is not asked all the time.
+        let usual = wanted.fresh().max(FIGURES_EVERY);
+        pause = (begun.elapsed() * OF_THE_TIME).clamp(usual, LONGEST_PAUSE);
+        if events.send(event).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod settings;
 mod shared;
 mod tap;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -30,6 +31,8 @@ use omphalos_shipper::metrics::ShipperMetrics;
 use tokio_util::sync::DropGuard;
 
 use crate::search::Asker;
+pub use api::Audited;
+use api::Audits;
 use asked::Gate;
 use guard::Guard;
 pub use place::Bound;
@@ -50,12 +53,17 @@ pub struct Behind {
     pub health: Health,
     /// What the shipper in it counts.
     pub shipper: ShipperMetrics,
+    /// Where its dead letters are, if in a file.
+    pub state_dir: Option<PathBuf>,
+    /// How its files can be audited, if they can.
+    pub audited: Option<Audited>,
 }
 
 /// The page of one process.
 struct Page {
     behind: Behind,
     shared: Shared,
+    audits: Audits,
     gate: Gate,
     started: Timestamp,
     stop: Shutdown,
@@ -69,6 +77,7 @@ impl Bound {
         let page = Arc::new(Page {
             behind,
             shared: Shared::default(),
+            audits: Audits::default(),
             gate: Gate::default(),
             started: Timestamp::now(),
             stop: stop.clone(),

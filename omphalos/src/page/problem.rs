@@ -38,6 +38,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "Not found", detail)
     }
 
+    /// Something else goes on that is in the way.
+    pub fn conflict(detail: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "Not now", detail)
+    }
+
     /// Who asks may not.
     pub fn forbidden(detail: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "Not allowed", detail)

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::clock::now_millis;
 use omphalos_common::shutdown::Shutdown;
+use omphalos_live::alert::{Limit, Rule};
 use omphalos_live::{
-    Answer, Dimension, DocumentReader, Filter, Place, Question, Settings, SettingsProblem,
-    with_event,
+    Answer, Dimension, DocumentReader, Filter, Place, Question, Settings, with_event,
 };
 use omphalos_parser::{Documents, Event};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::top::alarms::Told;
 use crate::top::counter::{Counter, over};
 use crate::top::figures::{Feed, Figures, Reading, SourceState};
 
@@ -45,6 +46,8 @@ pub struct Tap {
     since: AtomicI64,
     lines: broadcast::Sender<Shown>,
     accounts: Mutex<Vec<Account>>,
+    /// The rules of its alerts, for people.
+    rules: Vec<Value>,
 }
 
 /// What came from one file.
@@ -65,17 +68,26 @@ pub struct Account {
 }
 
 impl Tap {
-    /// Has seen nothing yet.
+    /// Has seen nothing yet. Where there are rules, lines are counted and judged from now on.
     ///
     /// # Errors
-    /// Never: the settings are right.
-    pub fn new() -> Result<Arc<Self>, SettingsProblem> {
+    /// When a rule cannot be used.
+    pub fn new(rules: Vec<Rule>) -> anyhow::Result<Arc<Self>> {
         let mut dimensions = Dimension::USUAL.to_vec();
         dimensions.extend(["host", "source", "dataset", "level"].map(Dimension::named));
         let settings = Settings { dimensions, line_bytes: LINE_BYTES, ..Settings::default() };
         let counter = Counter::new(over(WINDOW, settings))?;
+        let shown = rules.iter().map(shown_rule).collect();
+        counter.judge(rules)?;
         let (lines, _) = broadcast::channel(WAITING);
-        Ok(Arc::new(Self { counter, since: AtomicI64::new(0), lines, accounts: Mutex::default() }))
+        let (since, accounts) = (AtomicI64::new(0), Mutex::default());
+        let tap = Self { counter, since, lines, accounts, rules: shown };
+        if !tap.rules.is_empty() {
+            let now = now_millis().saturating_mul(1_000_000);
+            tap.counter.begin(now, now);
+            tap.wake();
+        }
+        Ok(Arc::new(tap))
     }
 
     /// Documents that are looked at while they are made.
@@ -117,6 +129,11 @@ impl Tap {
     /// Documents from now on.
     pub fn watch(&self) -> Receiver<Shown> {
         self.lines.subscribe()
+    }
+
+    /// The rules of its alerts, for people.
+    pub fn rules(&self) -> &[Value] {
+        &self.rules
     }
 
     /// What came from each file.
@@ -168,6 +185,19 @@ impl Tap {
     }
 }
 
+fn shown_rule(rule: &Rule) -> Value {
+    json!({
+        "name": rule.name,
+        "measure": rule.measure.name(),
+        "limit": rule.limit.raise(),
+        "clear": rule.limit.clear(),
+        "is_at_least": matches!(rule.limit, Limit::AtLeast { .. }),
+        "window_seconds": rule.window.as_secs(),
+        "filter": rule.filter.as_ref().map(Filter::text),
+        "severity": rule.severity
+    })
+}
+
 /// A document as it is shown.
 fn shown(event: &Event<'_>, path: &[u8], document: &[u8]) -> Shown {
     let document = document.strip_suffix(b"\n").unwrap_or(document);
@@ -204,6 +234,10 @@ impl Figures for Tap {
 
     fn window(&self) -> Duration {
         WINDOW
+    }
+
+    fn alerts(&self, most: usize) -> Told {
+        self.counter.alerts(most)
     }
 
     fn feed(&self) -> Feed {
@@ -254,7 +288,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_and_shown_from_when_somebody_looks() {
-        let tap = Tap::new().unwrap();
+        let tap = Tap::new(Vec::new()).unwrap();
         let mut documents = tap.documents();
         let written = write(&mut documents, b"one", b"/a");
         assert_eq!((hits(&tap), tap.has_whole_window()), (0, false));
@@ -272,7 +306,7 @@ mod tests {
 
     #[test]
     fn files_are_told_apart_up_to_a_number() {
-        let tap = Tap::new().unwrap();
+        let tap = Tap::new(Vec::new()).unwrap();
         let mut documents = tap.documents();
         for number in 0..2 * MOST_FILES {
             write(&mut documents, b"x", format!("/{number}").as_bytes());

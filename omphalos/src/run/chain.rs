@@ -21,7 +21,7 @@ use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::page::Tap;
+use crate::page::{Audited, Tap};
 use crate::store_owner::check_owner;
 
 /// How long the last requests to the store may take.
@@ -57,6 +57,12 @@ pub struct Watch {
 }
 
 impl Chain {
+    /// How the files can be audited: where it both reads them and stores their lines.
+    pub fn audited(&self) -> Option<Audited> {
+        let (shipper, indexer) = self.shipper.clone().zip(self.indexer.clone())?;
+        indexer.elasticsearch.url.is_some().then_some(Audited { shipper, indexer })
+    }
+
     /// Works until told to stop, or until a part fails, and then stops the others.
     ///
     /// # Errors

@@ -65,17 +65,19 @@ export function Detail(props: Detail) {
           </svg>
         </button>
       </header>
-      <nav class="tabs" role="tablist">
-        {TABS.map((name) => (
-          <button key={name} type="button" role="tab" aria-selected={name === tab} onClick={() => setTab(name)}>
-            {name}
-          </button>
-        ))}
+      <div class="tabs">
+        <div role="tablist" aria-label="What of the line is shown">
+          {TABS.map((name) => (
+            <button key={name} type="button" role="tab" aria-selected={name === tab} onClick={() => setTab(name)}>
+              {name}
+            </button>
+          ))}
+        </div>
         <span class="fill" />
         {original && <Copy name="Copy raw" value={original} />}
         <Copy name="Copy JSON" value={json} />
-      </nav>
-      <div class="content">
+      </div>
+      <div class="content" role="tabpanel" aria-label={tab} tabIndex={0}>
         {tab === "Fields" && <FieldsOf {...props} />}
         {tab === "JSON" && <pre>{visible(json.slice(0, 100_000))}</pre>}
         {tab === "Around" && <AroundOf document={document} utc={utc} />}

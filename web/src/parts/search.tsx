@@ -105,6 +105,8 @@ export function Search({ filter, since, problem, onSearch }: Box) {
       event.preventDefault();
       setChosen((chosen + move + proposals.length + 1) % (proposals.length + 1));
     } else if (event.key === "Escape") {
+      // A browser would take away what is typed.
+      event.preventDefault();
       if (proposals.length > 0) close();
       else input.current?.blur();
     } else if ((event.key === "Enter" || event.key === "Tab") && proposal) {

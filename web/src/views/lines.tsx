@@ -1,6 +1,7 @@
 // Lines that match, the newest on top, and those that come.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { address, ask, Problem, useAsked } from "../api";
+import { address, ask, Problem, useAsked, type Connection } from "../api";
+import { text } from "../document";
 import { compact, count } from "../format";
 import { Chart } from "../parts/chart";
 import { Detail } from "../parts/detail";
@@ -11,6 +12,8 @@ import type { Lines, NewLines, Series } from "../types";
 import { layersOf } from "./overview";
 
 const PAGE = 200;
+/** So long it takes until what is read can be found, in milliseconds. */
+const SETTLED = 1500;
 /** So many lines are kept while new ones come, and so many that were looked back for. */
 const MOST_LIVE = 5_000;
 const MOST_BACK = 20_000;
@@ -26,9 +29,10 @@ interface View {
   go: Go;
   /** Where new lines are put while this is shown. */
   take: { current: ((lines: NewLines) => void) | null };
+  connection: Connection;
 }
 
-export function LinesView({ place, go, take }: View) {
+export function LinesView({ place, go, take, connection }: View) {
   const range = rangeOf(place);
   const question = address("lines", range);
   const [kept, setKept] = useState<Kept>();
@@ -58,6 +62,10 @@ export function LinesView({ place, go, take }: View) {
   }, [question, round]);
 
   const isHeld = isPaused || !isTop || open !== null;
+  const held = useRef(isHeld);
+  held.current = isHeld;
+  const latest = useRef<Item[]>([]);
+  latest.current = kept?.items ?? [];
   const show = useCallback((): void => {
     const fresh = waiting.current;
     waiting.current = [];
@@ -76,6 +84,30 @@ export function LinesView({ place, go, take }: View) {
     if (!isHeld) show();
   }, [isHeld]);
   useEffect(() => () => void (take.current = null), []);
+
+  // What came while nobody was connected is looked for once it must have been stored.
+  useEffect(() => {
+    if (connection !== "open") return undefined;
+    const abort = new AbortController();
+    const timer = setTimeout(() => {
+      ask<Lines>("lines", { ...range, n: PAGE }, abort.signal).then(
+        ({ lines, total }) => {
+          const found = lines.map(itemOf);
+          if (held.current) {
+            const known = new Set(latest.current.map((item) => item.key));
+            const fresh = found.filter((item) => !known.has(item.key));
+            waiting.current = unique([...waiting.current, ...fresh]).slice(0, MOST_LIVE);
+            setWaits(waiting.current.length);
+          } else setKept((before) => before && { ...before, items: inOrder(unique([...before.items, ...found])), total });
+        },
+        () => undefined,
+      );
+    }, SETTLED);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [connection, question]);
 
   const more = useCallback((): void => {
     if (!kept?.next || isLoading.current || kept.items.length >= MOST_BACK) return;
@@ -163,6 +195,13 @@ function hasSelection(): boolean {
 function unique(items: Item[]): Item[] {
   const known = new Set<string>();
   return items.filter(({ key }) => !known.has(key) && known.add(key));
+}
+
+const timeOf = (item: Item): number => new Date(text(item.document["@timestamp"])).getTime() || 0;
+
+/** The newest first; lines of the same moment stay as they are. */
+function inOrder(items: Item[]): Item[] {
+  return [...items].sort((one, other) => timeOf(other) - timeOf(one));
 }
 
 function Histogram({ place, go, round }: { place: Place; go: Go; round: number }) {

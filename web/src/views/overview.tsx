@@ -198,12 +198,12 @@ interface Tile {
 
 function Tile({ name, value, beside, course, change, tone = "" }: Tile) {
   return (
-    <section class={`card tile ${tone}`} aria-label={name}>
+    <div class={`card tile ${tone}`}>
       <h2>{name}</h2>
       <p class="value">{value}</p>
       <p class="quiet">{change ?? beside}</p>
       <Spark values={course} width={120} height={30} />
-    </section>
+    </div>
   );
 }
 

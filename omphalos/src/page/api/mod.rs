@@ -1,8 +1,11 @@
 //! The routes of the REST API. All are in [`ROUTES`], which `openapi.json` describes; a test compares them.
 
+mod alerts;
+mod audits;
 mod fields;
 mod figures;
 mod lines;
+mod others;
 mod state;
 
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
+pub use alerts::judged_here;
+pub use audits::{Audited, Audits};
 pub use figures::{Overview, overview};
 pub use lines::newest;
 pub use state::{health, sources};
@@ -30,7 +35,7 @@ const DESCRIPTION: &str = include_str!("openapi.json");
 type Shown = Result<Reply, Problem>;
 
 /// Each path, and who answers there.
-fn answers() -> [(&'static str, MethodRouter<Arc<Page>>); 14] {
+fn answers() -> [(&'static str, MethodRouter<Arc<Page>>); 18] {
     [
         ("/overview", get(figures::get_overview)),
         ("/summary", get(figures::get_summary)),
@@ -42,7 +47,11 @@ fn answers() -> [(&'static str, MethodRouter<Arc<Page>>); 14] {
         ("/lines/download", get(lines::get_download)),
         ("/fields", get(fields::get_fields)),
         ("/fields/{field}", get(fields::get_values)),
+        ("/alerts", get(alerts::get_alerts)),
         ("/sources", get(state::get_sources)),
+        ("/fleet", get(others::get_fleet)),
+        ("/dead", get(others::get_dead)),
+        ("/audits", get(audits::get_audits).post(audits::post_audit)),
         ("/health", get(state::get_health)),
         ("/live", get(live)),
         ("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], DESCRIPTION))),
@@ -53,7 +62,8 @@ fn answers() -> [(&'static str, MethodRouter<Arc<Page>>); 14] {
 pub fn routes(page: Arc<Page>) -> Router {
     let mut router = Router::new();
     for (path, answer) in answers() {
-        let only_read = answer.fallback(async || Problem::forbidden("only GET is answered here"));
+        let only_read = answer
+            .fallback(async || Problem::forbidden("this is not answered here; see openapi.json"));
         router = router.route(&format!("{PREFIX}{path}"), only_read);
     }
     let nothing = async |uri: Uri| {
