@@ -47,6 +47,7 @@ mod mapping;
 mod metrics;
 mod mounts;
 mod page;
+mod page_browser;
 mod parsing;
 mod permissions;
 mod receivers;
