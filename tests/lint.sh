@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that is checked without running anything: format, lints, licences and sources of dependencies, unused
-# dependencies, shell scripts, the compose file. What is missing is installed first, after a line that says so.
+# dependencies, shell scripts, the compose file, the built page. What is missing is installed first, after a line that says so.
 #
 # Usage: lint.sh
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos): cargo's programs go into its folder tools
@@ -37,3 +37,22 @@ step "$tools/bin/cargo-machete"
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
 step shellcheck -x "${scripts[@]}"
 step docker-compose config --quiet
+
+# the page is committed as it is built, so that nobody needs Node to build the program
+page() {
+    if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null; then
+        echo "lint: web/dist is not compared with web/src: that needs Node 20 and npm" >&2
+        return
+    fi
+    built=$(mktemp -d)
+    trap 'rm -rf "$built"' RETURN
+    cp -r web/*.json web/*.ts web/index.html web/public web/src "$built"
+    (cd "$built" && npm ci --silent --no-audit --no-fund && npm run --silent build >&2)
+    for file in web/dist/*.gz; do
+        if ! cmp -s <(gunzip -c "$file") <(gunzip -c "$built/dist/${file##*/}"); then
+            echo "$file is not what web/src makes: cd web && npm ci && npm run build" >&2
+            return 1
+        fi
+    done
+}
+step page

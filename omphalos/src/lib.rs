@@ -14,6 +14,7 @@ mod fleet;
 pub mod fuzzing;
 mod import;
 mod local_road;
+mod page;
 mod parse;
 mod parsers;
 mod reading;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Some(("parsers", _)) => parsers::run(),
         Some(("demo", given)) => demo::run(given),
         Some(("run", given)) => run::run(given),
+        Some(("open", given)) => page::open::run(given),
         Some(("search", given)) => search::run(given),
         Some(("import", given)) => import::run(given),
         Some(("audit", given)) => audit::run(given),
@@ -83,6 +85,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(demo::command())
         .subcommand(run::command())
+        .subcommand(page::open::command())
         .subcommand(search::command())
         .subcommand(top::command())
         .subcommand(top::classic_command())

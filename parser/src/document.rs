@@ -136,6 +136,9 @@ pub enum Shape {
 /// Sees each event, with where it comes from, in place of a document being made of it.
 pub type Watcher = Box<dyn FnMut(&Event<'_>, &Place) + Send>;
 
+/// Sees each event beside the document that is made of it, which ends with a line feed.
+pub type Onlooker = Box<dyn FnMut(&Event<'_>, &Place, &[u8]) + Send>;
+
 /// Writes documents, reusing its buffers.
 #[derive(Default)]
 pub struct Documents {
@@ -143,6 +146,13 @@ pub struct Documents {
     /// A buffer for what became of the fields of a list.
     states: Vec<rest::State>,
     watcher: Option<Watcher>,
+    onlooker: Option<Onlooker>,
+}
+
+impl std::fmt::Debug for Documents {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Documents").finish_non_exhaustive()
+    }
 }
 
 impl Documents {
@@ -150,6 +160,11 @@ impl Documents {
     /// so many.
     pub fn shown_to(watcher: Watcher) -> Self {
         Self { watcher: Some(watcher), ..Self::default() }
+    }
+
+    /// Shows events with their documents to `onlooker`; the documents are what they are without.
+    pub fn seen_by(onlooker: Onlooker) -> Self {
+        Self { onlooker: Some(onlooker), ..Self::default() }
     }
 
     /// The memory of days, which parsers share with the writer.
@@ -165,6 +180,15 @@ impl Documents {
             out.push(b'\n');
             return false;
         }
+        let start = out.len();
+        let is_left_out = self.write_whole(out, frame, event);
+        if let Some(onlooker) = &mut self.onlooker {
+            onlooker(event, &frame.place, out.get(start..).unwrap_or_default());
+        }
+        is_left_out
+    }
+
+    fn write_whole(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> bool {
         let start = out.len();
         self.write_fields(out, frame, event);
         if is_within(event, frame, out.len() - start) {

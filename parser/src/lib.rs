@@ -39,13 +39,14 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Documents, Event, Frame, Place, Shape, Watcher};
+pub use document::{Documents, Event, Frame, Onlooker, Place, Shape, Watcher};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
 pub use lookup::Seen;
 pub use omphalos_common::json::without_halves;
 use omphalos_common::time;
 pub use request::Request;
+pub use scribe::Origin;
 pub use time::{Calendar, Time, TimeFormat, TimeRule, Told};
 
 use std::fmt;

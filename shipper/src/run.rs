@@ -69,6 +69,8 @@ pub struct Surroundings {
     pub state: Option<StateDir>,
     /// The way to an indexer in the same process, which is taken instead of all others.
     pub local: Option<LocalSender>,
+    /// What writes the documents, and may show them to somebody meanwhile.
+    pub documents: Documents,
 }
 
 /// A process of its own: ships until told to stop; with `once`, until everything that is there now
@@ -98,7 +100,7 @@ pub async fn run_in(
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    let Surroundings { telemetry, metrics, others, state, local } = surroundings;
+    let Surroundings { telemetry, metrics, others, state, local, documents } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
         for dataset in input.datasets() {
@@ -114,7 +116,8 @@ pub async fn run_in(
         None => patiently(&telemetry, &shutdown, open).await?,
     };
     let Some(state) = state else { return Ok(()) };
-    let stages = Stages { settings, keys, once, inputs, telemetry, metrics, plan, others };
+    let stages =
+        Stages { settings, keys, once, inputs, telemetry, metrics, plan, others, documents };
     stages.run(state, shutdown).await
 }
 
@@ -180,6 +183,7 @@ struct Stages {
     metrics: ShipperMetrics,
     plan: Box<dyn Plan>,
     others: Vec<Other>,
+    documents: Documents,
 }
 
 impl Stages {
@@ -233,7 +237,7 @@ impl Stages {
             inbox: inbox.clone(),
         };
         let joints = Joints {
-            documents: Documents::default(),
+            documents: self.documents,
             inbox: inbox.clone(),
             batches,
             pipe: pipe_of(&self.inputs, &inbox)?,

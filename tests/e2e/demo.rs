@@ -24,6 +24,12 @@ fn the_demo_shows_a_result_soon_and_proves_that_every_line_is_stored_once() {
     let mut demo = demo.start();
     demo.wait_for_log("/_cat/indices?v'");
     try_out(&demo.log());
+    let said = demo.log();
+    let page = said.split_once("  page    ").expect("the page first").1;
+    let (page, rest) = page.split_once("  (open it").expect("the page first");
+    assert!(rest.contains("  log     "), "{said}");
+    let answer = reqwest::blocking::get(format!("{page}api/v1/health")).expect("an answer");
+    assert!(answer.text().expect("a text").contains("\"reads_files\":true"));
     assert_eq!(demo.wait().code(), Some(0), "{}", demo.log());
     let said = demo.log();
     assert!(said.contains("Every line is stored, and each once."), "{said}");

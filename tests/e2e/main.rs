@@ -47,6 +47,8 @@ mod manual;
 mod mapping;
 mod metrics;
 mod mounts;
+mod page;
+mod page_browser;
 mod parsing;
 mod permissions;
 mod receivers;

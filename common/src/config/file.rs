@@ -40,6 +40,7 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
     ("spool", "omphalos-indexer"),
     ("dead_letters", "omphalos-indexer"),
     ("store", "omphalos run"),
+    ("page", "omphalos run"),
     ("alert", "omphalos watch"),
     ("receiver", "omphalos watch"),
     ("output", "omphalos watch"),

@@ -48,6 +48,14 @@ impl Limits {
         age: Duration::from_mins(10),
         last_answer: Duration::from_mins(2),
     };
+
+    /// Those of the page, whose browsers keep a stream each: it goes on for hours, and then begins again.
+    pub const PAGE: Self = Self {
+        connections: 512,
+        head: Duration::from_mins(2),
+        age: Duration::from_hours(12),
+        last_answer: Duration::from_secs(10),
+    };
 }
 
 impl Default for Limits {

@@ -29,7 +29,7 @@ mod target;
 
 pub(crate) use answers::{found, hits};
 pub use asking::Asker;
-pub use options::{command, table_of};
+pub use options::{Options, command, table_of};
 pub use progress::Progress;
 pub use schemes::likeliest_first;
 pub use target::Target;
@@ -44,14 +44,13 @@ use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_indexer::elasticsearch::{Client, IndexNames};
 use omphalos_shipper::config::TransportKind;
 use omphalos_shipper::monitor::Compression;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::warn;
 
 use broker::{Mq, Publisher};
 use file::{Audited, Auditor};
 use findings::Ranges;
 use letters::{Groups, Source};
-use options::Options;
 use repair::{Manner, Repaired};
 use report::{Outcome, grouped};
 
@@ -70,7 +69,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let whole = runtime.block_on(async {
         tokio::select! {
-            whole = Session::new(options)?.run() => whole,
+            whole = Session::new(options, Progress::new())?.run() => whole,
             stopped = tokio::signal::ctrl_c() => {
                 stopped?;
                 anyhow::bail!("stopped before it was done")
@@ -80,6 +79,21 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     // A request that nobody waits for any more must not keep the process.
     runtime.shutdown_background();
     Ok(if whole? { ExitCode::SUCCESS } else { ExitCode::from(MISSING) })
+}
+
+/// What is there of the files of a process that goes on meanwhile. Waits for the answers.
+///
+/// # Errors
+/// When the audit cannot be done.
+pub fn look(options: Options) -> anyhow::Result<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(async {
+        let mut session = Session::new(options, Progress::hidden())?;
+        let outcomes = session.look().await?;
+        Ok(session.json(&outcomes))
+    });
+    runtime.shutdown_background();
+    found
 }
 
 /// An audit of some files.
@@ -94,8 +108,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(options: Options) -> anyhow::Result<Self> {
-        let progress = Progress::new();
+    fn new(options: Options, progress: Progress) -> anyhow::Result<Self> {
         let indexer = &options.indexer;
         let client = Client::new(&indexer.elasticsearch, false)?;
         let names = IndexNames::new(indexer.name_rules()?);
@@ -108,6 +121,19 @@ impl Session {
 
     /// Whether everything is there, in the end.
     async fn run(mut self) -> anyhow::Result<bool> {
+        let mut outcomes = self.look().await?;
+        if !self.options.json {
+            self.print(&outcomes)?;
+        }
+        self.repair(&mut outcomes).await?;
+        if self.options.json {
+            writeln!(printed(Form::Json), "{}", self.json(&outcomes))?;
+        }
+        Ok(outcomes.iter().all(Outcome::is_whole))
+    }
+
+    /// What is there of each file.
+    async fn look(&mut self) -> anyhow::Result<Vec<Outcome>> {
         if let Some(store) = &self.options.store {
             store.check_owner().await?;
         }
@@ -136,14 +162,7 @@ impl Session {
         }
         self.progress.end();
         self.look_at_queue().await?;
-        if !self.options.json {
-            self.print(&outcomes)?;
-        }
-        self.repair(&mut outcomes).await?;
-        if self.options.json {
-            self.print_json(&outcomes)?;
-        }
-        Ok(outcomes.iter().all(Outcome::is_whole))
+        Ok(outcomes)
     }
 
     async fn look_at_queue(&mut self) -> anyhow::Result<()> {
@@ -198,11 +217,10 @@ impl Session {
         }
     }
 
-    fn print_json(&self, outcomes: &[Outcome]) -> io::Result<()> {
+    fn json(&self, outcomes: &[Outcome]) -> Value {
         let files: Vec<_> = outcomes.iter().map(|one| one.to_json(&self.groups)).collect();
         let missing: u64 = outcomes.iter().map(Outcome::missing).sum();
-        let whole = json!({ "files": files, "missing": missing, "messages_waiting": self.waiting });
-        writeln!(printed(Form::Json), "{whole}")
+        json!({ "files": files, "missing": missing, "messages_waiting": self.waiting })
     }
 
     /// Ships what is missing, if that is wanted, and waits for it.

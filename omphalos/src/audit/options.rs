@@ -166,8 +166,11 @@ impl Options {
             .into());
         }
         let dead_files = dead_files(given, &shipper.state_dir)?;
+        let millis = now_millis();
+        let known = Known { shipper: &shipper, host, checkpoints: &checkpoints, millis };
+        let targets = targets(given, &known)?;
         Ok(Self {
-            targets: targets(given, &shipper, &host, &checkpoints)?,
+            targets,
             shipper,
             indexer,
             amqp,
@@ -177,6 +180,31 @@ impl Options {
             repair,
             json: given.get_flag("json"),
         })
+    }
+}
+
+impl Options {
+    /// A file that a process reads with these settings.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its ids cannot be computed.
+    pub fn of_process(
+        file: &Path,
+        shipper: shipper::Settings,
+        indexer: indexer::Settings,
+    ) -> anyhow::Result<Self> {
+        check_ids(&shipper)?;
+        let checkpoints = Checkpoints::read(&shipper.state_dir, false)?;
+        let (host, millis) = (own_host(&shipper)?, now_millis());
+        let known = Known { shipper: &shipper, host, checkpoints: &checkpoints, millis };
+        let targets = vec![Target { is_quiet: true, ..known.target(file, None)? }];
+        let mut dead_files = dead_files::of_imports(&shipper.state_dir)?;
+        let own = dead_files::of_process(&shipper.state_dir);
+        dead_files.extend(Some(own).filter(|file| file.is_file()));
+        let why_unknown = checkpoints.why_unknown;
+        let (amqp, store, repair) = (None, None, None);
+        let json = true;
+        Ok(Self { targets, shipper, indexer, amqp, why_unknown, dead_files, store, repair, json })
     }
 }
 
@@ -218,10 +246,15 @@ fn dead_files(given: &ArgMatches, state_dir: &Path) -> Result<Vec<PathBuf>, Conf
 }
 
 fn host(shipper: &shipper::Settings, given: &ArgMatches) -> Result<Host, ConfigError> {
-    let (name, keys) = (host_name(shipper), shipper.id_keys()?);
     if let Some(id) = given.get_one::<String>("host-id") {
-        return Ok(Host::new(name, id.clone(), &keys));
+        return Ok(Host::new(host_name(shipper), id.clone(), &shipper.id_keys()?));
     }
+    own_host(shipper)
+}
+
+/// This machine, as its shipper knows it.
+fn own_host(shipper: &shipper::Settings) -> Result<Host, ConfigError> {
+    let (name, keys) = (host_name(shipper), shipper.id_keys()?);
     let state_dir = &shipper.state_dir;
     let id = known_id(state_dir).map_err(|error| {
         ConfigError::invalid(format!("cannot read host-id in {}: {error}", state_dir.display()))
@@ -235,12 +268,7 @@ fn host(shipper: &shipper::Settings, given: &ArgMatches) -> Result<Host, ConfigE
     Ok(Host::new(name, id, &keys))
 }
 
-fn targets(
-    given: &ArgMatches,
-    shipper: &shipper::Settings,
-    host: &Host,
-    checkpoints: &Checkpoints,
-) -> Result<Vec<Target>, ConfigError> {
+fn targets(given: &ArgMatches, known: &Known<'_>) -> Result<Vec<Target>, ConfigError> {
     let files: Vec<&PathBuf> = given.get_many("files").unwrap_or_default().collect();
     let called = given.get_one::<PathBuf>("as");
     if called.is_some() && files.len() > 1 {
@@ -249,13 +277,26 @@ fn targets(
             files.len()
         )));
     }
-    let millis = now_millis();
-    let target = |file: &&PathBuf| {
+    files.iter().map(|file| known.target(file, called)).collect()
+}
+
+/// What is known of files, whichever they are.
+struct Known<'a> {
+    shipper: &'a shipper::Settings,
+    host: Host,
+    checkpoints: &'a Checkpoints,
+    /// Now, in milliseconds since 1970.
+    millis: i64,
+}
+
+impl Known<'_> {
+    /// A file, which may have been called otherwise.
+    fn target(&self, file: &Path, called: Option<&PathBuf>) -> Result<Target, ConfigError> {
         let unreadable =
             |error| ConfigError::invalid(format!("cannot read {}: {error}", file.display()));
         let path = regular_file(file)?;
         let mut named = std::path::absolute(called.unwrap_or(&path)).map_err(unreadable)?;
-        let recalled = checkpoints.recall(&path, &named).map_err(unreadable)?;
+        let recalled = self.checkpoints.recall(&path, &named).map_err(unreadable)?;
         // It was moved within its file system, and the checkpoint knows it by its inode.
         if let Some(known) = recalled.as_ref().map(Recalled::path)
             && called.is_none()
@@ -263,9 +304,9 @@ fn targets(
         {
             known.clone_into(&mut named);
         }
-        let ids = schemes(host, &path, recalled.as_ref())?;
-        let host = host.clone();
-        let mut monitor = table_of(&shipper.monitor, &named)?;
+        let ids = schemes(&self.host, &path, recalled.as_ref())?;
+        let (host, millis) = (self.host.clone(), self.millis);
+        let mut monitor = table_of(&self.shipper.monitor, &named)?;
         if monitor.recipe.kind() == ParserKind::Auto {
             let parser = match recalled.as_ref().and_then(Recalled::parser) {
                 Some(known) => known,
@@ -276,8 +317,7 @@ fn targets(
         }
         let is_quiet = false;
         Ok(Target { path, called: named, monitor, host, recalled, millis, ids, is_quiet })
-    };
-    files.iter().map(target).collect()
+    }
 }
 
 /// With what the ids of a file may have been made: what the checkpoint says; else all that is known.

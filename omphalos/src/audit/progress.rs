@@ -26,6 +26,11 @@ impl Progress {
         progress
     }
 
+    /// For who looks elsewhere.
+    pub fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), said: Arc::default() }
+    }
+
     /// A file begins, of so many bytes; of an archive nobody knows how many.
     pub fn begin(&self, name: &str, bytes: Option<u64>) {
         self.bar.set_message("");

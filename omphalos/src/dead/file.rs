@@ -91,7 +91,10 @@ impl Letters {
     }
 
     /// The letters with their numbers; returns how many lines are none.
-    fn each(
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn each(
         &self,
         mut take: impl FnMut(u64, Filed<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<u64> {

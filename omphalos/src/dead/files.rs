@@ -1,5 +1,6 @@
 //! Dead letters in files: that of a process, and those of the imports beside it; or one that is named.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +8,10 @@ use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
 use omphalos_common::printed::{Form, printed};
 use omphalos_indexer::collector::DEAD_FILE_NAME;
+use serde_json::Value;
 
 use super::file::{Letters, Replayed};
-use super::letter::{List, Selection};
+use super::letter::{List, Selection, summary};
 use super::place::Target;
 use crate::run::Settings;
 use crate::{dead_files, import};
@@ -54,6 +56,30 @@ impl Files {
 
     fn each(&self) -> impl Iterator<Item = Letters> {
         std::iter::once(&self.first).chain(&self.imports).map(|file| Letters::new(file))
+    }
+
+    /// The newest of all, so many at most, and how many more there are.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn newest(&self, most: usize) -> anyhow::Result<(Vec<Value>, u64)> {
+        let (mut newest, mut more) = (Vec::new(), 0);
+        for letters in self.each() {
+            // Of each file the last ones, which are the newest.
+            let mut last = VecDeque::new();
+            letters.each(|_, letter| {
+                last.push_back(summary(&letter));
+                if last.len() > most {
+                    last.pop_front();
+                    more += 1;
+                }
+                Ok(())
+            })?;
+            newest.extend(last.into_iter().rev());
+        }
+        more += newest.len().saturating_sub(most) as u64;
+        newest.truncate(most);
+        Ok((newest, more))
     }
 
     /// Lists those that are meant.

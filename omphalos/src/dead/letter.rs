@@ -186,7 +186,8 @@ fn time(letter: &impl Letter) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
-fn summary(letter: &impl Letter) -> Value {
+/// What it is, and why it is dead, without its body.
+pub fn summary(letter: &impl Letter) -> Value {
     let get = |header| letter.header(header);
     json!({
         "at": time(letter),

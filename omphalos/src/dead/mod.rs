@@ -7,11 +7,12 @@ mod letter;
 mod place;
 mod queue;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, add_flags};
 use omphalos_common::telemetry::{LogFormat, init_logs};
+use serde_json::Value;
 
 use files::Files;
 use letter::Selection;
@@ -61,6 +62,14 @@ pub fn command() -> Command {
         .global(true)
         .help("Dead letters in this file, such as one that was moved away; by default dead-letters.ndjson in the state directory and those of imports below it, if no broker is named");
     add_flags(dead.arg(file), &place::rows())
+}
+
+/// The newest letters in the files of a state directory, so many at most, and how many more there are.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn newest(state_dir: &Path, most: usize) -> anyhow::Result<(Vec<Value>, u64)> {
+    Files::of(state_dir)?.newest(most)
 }
 
 fn with_selection(command: Command) -> Command {

@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command};
 use indicatif::HumanBytes;
-use omphalos_common::config::{ConfigError, Period, Size, listen_address};
+use omphalos_common::config::{ConfigError, Period, Size, from_text, listen_address};
 use omphalos_common::said::takes_colours;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
+use omphalos_live::alert::Rule;
 use omphalos_parser::ParserKind;
 use omphalos_parser::settings::RecipeSettings;
 use omphalos_shipper::monitor::MonitorSettings;
@@ -30,9 +31,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::alerts::{self, Alerting};
+use crate::page::{Behind, Bound, PageSettings, Tap};
 use crate::run::Settings;
 use crate::run::chain::{Chain, Embedded, Watch};
-use crate::search::Lines;
+use crate::search::{Asker, Lines};
 use figures::{Figures, memory, newest};
 use proof::{Tally, stored};
 use view::{Scene, View};
@@ -131,14 +134,19 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     let seed = given.get_one::<u64>("seed").copied().unwrap_or_default();
     let writer = Writer::start(&place.path.join(name), seed)?;
     let stop_chain = Shutdown::new();
-    let watch = Watch::default();
+    let page = Bound::bind(&PageSettings::default(), &[]).await?;
+    let watch = Watch { tap: Some(Tap::new(rules()?)?), ..Watch::default() };
     let chain = chain(&place.path, writer.path(), &url);
-    let mut chain = tokio::spawn(chain.run(watch.clone(), stop_chain.clone()));
     let elasticsearch =
         ElasticsearchSettings { url: Some(vec![url.clone()]), ..ElasticsearchSettings::default() };
     let client = Client::new(&elasticsearch, false)?.for_reading();
+    let page = page.map(|page| (page.url(), page.serve(behind(&client, &watch, &chain))));
+    let mut chain = tokio::spawn(chain.run(watch.clone(), stop_chain.clone()));
     let demo = Demo { client, watch, writer, begun, colour: takes_colours(&io::stderr()) };
     tell!("A shop's access log is being written, read, and stored, all in this process:\n");
+    if let Some((url, _)) = &page {
+        tell!("  page    {url}  (open it in a browser)");
+    }
     tell!("  log     {}", demo.writer.path().display());
     tell!("  store   {url}  (Elasticsearch's HTTP API)");
     let end = given.get_one::<u64>("seconds").map(|seconds| begun + Duration::from_secs(*seconds));
@@ -149,6 +157,40 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     }
     embedded.close().await?;
     result
+}
+
+/// What the page shows as alerts: what the story of the traffic has in it.
+fn rules() -> anyhow::Result<Vec<Rule>> {
+    const RULES: &str = r#"
+[[alert]]
+name = "errors"
+measure = "error_share"
+at_least = "5 %"
+clear = "2 %"
+window = "30s"
+severity = "critical"
+[[alert]]
+name = "doors are tried"
+filter = "status:404 OR status:401 OR status:403"
+measure = "rate"
+at_least = "60/s"
+clear = "30/s"
+window = "30s"
+"#;
+    Ok(alerts::rules(&from_text::<Alerting>(RULES)?.alert)?)
+}
+
+/// What the page reads from: all lines are those of the log.
+fn behind(client: &Client, watch: &Watch, chain: &Chain) -> Behind {
+    Behind {
+        tap: watch.tap.clone(),
+        tap_has_all: true,
+        asker: Some(Asker::new(client.clone(), "omphalos")),
+        health: watch.telemetry.health.clone(),
+        shipper: watch.shipper.clone(),
+        state_dir: None,
+        audited: chain.audited(),
+    }
 }
 
 /// The usual port if it is free, else another.

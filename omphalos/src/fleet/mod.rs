@@ -13,14 +13,18 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use jiff::Timestamp;
 use omphalos_common::clock::now_millis;
 use omphalos_common::printed::{Form, printed};
 use omphalos_common::tell;
+use serde_json::Value;
 
 use member::Member;
 pub use options::command;
 use options::{Options, Place};
 use table::{aligned, in_columns};
+
+use crate::search::Asker;
 
 /// Runs the subcommand.
 ///
@@ -56,6 +60,16 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     summarize(&members, &options);
     let is_well = !members.is_empty() && !members.iter().any(Member::is_bad);
     Ok(ExitCode::from(u8::from(!is_well)))
+}
+
+/// All who were heard since then, the worst first, for programs.
+///
+/// # Errors
+/// When the index cannot be asked, or the answer not be read.
+pub(crate) async fn stored(asker: &Asker, since: Timestamp) -> anyhow::Result<Vec<Value>> {
+    let mut members = index::read(asker, since).await?.members;
+    member::sort(&mut members);
+    Ok(members.iter().map(Member::json).collect())
 }
 
 fn print(members: &[Member], is_json: bool) -> anyhow::Result<()> {

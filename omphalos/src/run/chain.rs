@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -20,6 +21,7 @@ use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::page::{Audited, Tap};
 use crate::store_owner::check_owner;
 
 /// How long the last requests to the store may take.
@@ -50,9 +52,17 @@ pub struct Watch {
     pub shipper: ShipperMetrics,
     /// What the indexer counts.
     pub indexer: IndexerMetrics,
+    /// Who looks at the lines that are read.
+    pub tap: Option<Arc<Tap>>,
 }
 
 impl Chain {
+    /// How the files can be audited: where it both reads them and stores their lines.
+    pub fn audited(&self) -> Option<Audited> {
+        let (shipper, indexer) = self.shipper.clone().zip(self.indexer.clone())?;
+        indexer.elasticsearch.url.is_some().then_some(Audited { shipper, indexer })
+    }
+
     /// Works until told to stop, or until a part fails, and then stops the others.
     ///
     /// # Errors
@@ -93,6 +103,7 @@ impl Chain {
                 others: self.others,
                 state: self.state,
                 local: to_indexer,
+                documents: watch.tap.as_ref().map(Tap::documents).unwrap_or_default(),
             };
             omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await
         } else {

@@ -12,14 +12,18 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use omphalos_common::config::add_flags;
+use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables, add_flags};
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::serve_at;
 use tracing::info;
 
+use crate::alerts::{self, Alerting};
 use crate::import::imports;
-use chain::{Embedded, Watch, listen};
+use crate::page::open::note;
+use crate::page::{Behind, Bound, Tap};
+use crate::search::asker_at;
+use chain::{Chain, Embedded, Watch, listen};
 use figures::StoreFigures;
 use plan::Plan;
 pub(crate) use plan::store_options;
@@ -52,14 +56,52 @@ pub(crate) fn command() -> Command {
 /// part failed.
 pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
-    let daemon = Daemon { rows: all_settings(), threads: None };
-    daemon.run((wanted, given), async |settings: Settings| {
-        until_signals(async |shutdown| work(&settings, shutdown).await).await
+    let daemon = Daemon { rows: Wanted::rows(), threads: None };
+    daemon.run((wanted, given), async |wanted: Wanted| {
+        until_signals(async |shutdown| work(&wanted, shutdown).await).await
+    })
+}
+
+/// What is set, and what the page shows as alerts.
+#[derive(Debug)]
+struct Wanted {
+    settings: Settings,
+    alerting: Alerting,
+}
+
+impl HasRows for Wanted {
+    fn rows() -> Vec<Setting> {
+        [Settings::rows(), Alerting::rows()].concat()
+    }
+
+    fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
+        let (settings, alerting) = HasRows::read(tables)?;
+        Ok(Self { settings, alerting })
+    }
+}
+
+/// What the page of a chain reads from.
+fn behind(settings: &Settings, chain: &Chain, watch: &Watch) -> Result<Behind, ConfigError> {
+    // Who only sends knows no place to ask.
+    let elsewhere = &settings.indexer.elasticsearch;
+    let asked = chain.indexer.as_ref().map(|indexer| &indexer.elasticsearch);
+    let asked =
+        asked.or((elsewhere.url.is_some() || settings.store.is_some()).then_some(elsewhere));
+    let receives = chain.indexer.as_ref().is_some_and(|indexer| !indexer.receive.is_empty());
+    Ok(Behind {
+        tap: watch.tap.clone(),
+        tap_has_all: chain.is_local && !receives,
+        asker: asked.map(|asked| asker_at(settings, asked)).transpose()?,
+        health: watch.telemetry.health.clone(),
+        shipper: watch.shipper.clone(),
+        state_dir: Some(settings.state_dir().to_owned()),
+        audited: chain.audited(),
     })
 }
 
 /// Starts what is wanted, and stops it in the order of the data.
-async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
+    let Wanted { settings, alerting } = wanted;
     let Plan { mut chain, store } = Plan::new(settings)?;
     if let Some(shipper) = &chain.shipper {
         shipper.inputs()?;
@@ -68,7 +110,14 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         indexer.check()?;
     }
     chain.others = imports(settings, &chain)?;
-    let watch = Watch::default();
+    let page = Bound::bind(&settings.page, &settings.process().listen_hosts).await?;
+    if let Some(page) = &page {
+        info!("the page is at {} (omphalos open opens it in a browser)", page.url());
+    }
+    let rules = alerts::rules(&alerting.alert)?;
+    let is_seen = page.is_some() && chain.shipper.is_some();
+    let tap = is_seen.then(|| Tap::new(rules)).transpose()?;
+    let watch = Watch { tap, ..Watch::default() };
     let _serving = serve_at(settings.process().listening(), watch.telemetry.routes()).await?;
     let mut embedded = None;
     if let Some(store) = store {
@@ -88,6 +137,13 @@ async fn work(settings: &Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     } else if settings.store.is_some() {
         info!("elasticsearch.url is set, so the embedded store of [store] is not used");
     }
+    let _page = match page {
+        Some(page) => {
+            note(settings.state_dir(), &page.url());
+            Some(page.serve(behind(settings, &chain, &watch)?))
+        }
+        None => None,
+    };
     let result = chain.run(watch, shutdown).await;
     if let Some(embedded) = embedded {
         embedded.close().await?;

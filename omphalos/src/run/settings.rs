@@ -16,6 +16,8 @@ use omphalos_shipper::config as shipper;
 use omphalos_transport::amqp::AMQP_SETTINGS;
 use serde::Deserialize;
 
+use crate::page::{PAGE_SETTINGS, PageSettings};
+
 const STATE: &[Setting] = &[
     Setting::new(
         "state_dir",
@@ -87,6 +89,7 @@ pub fn all_settings() -> Vec<Setting> {
         _ => *row,
     }));
     rows.extend(STORE_SETTINGS);
+    rows.extend(PAGE_SETTINGS);
     rows
 }
 
@@ -99,6 +102,8 @@ pub struct Settings {
     pub indexer: indexer::Settings,
     /// Its being there asks for the store, even where nothing else does.
     pub store: Option<StoreSettings>,
+    /// Where the page is.
+    pub page: PageSettings,
 }
 
 /// The `[store]` table.
@@ -138,7 +143,8 @@ impl Default for OwnDefaults {
 impl Default for Settings {
     fn default() -> Self {
         let (shipper, indexer) = (shipper::Settings::default(), indexer::Settings::default());
-        Self { shipper, indexer, store: None }.with(OwnDefaults::default())
+        Self { shipper, indexer, store: None, page: PageSettings::default() }
+            .with(OwnDefaults::default())
     }
 }
 
@@ -168,8 +174,8 @@ impl HasRows for Settings {
             store: Option<StoreSettings>,
         }
         let Of { store } = tables.part(STORE_SETTINGS)?;
-        let (shipper, indexer) = HasRows::read(tables)?;
-        Ok(Self { shipper, indexer, store }.with(tables.part(&[STATE, STOP].concat())?))
+        let (shipper, (indexer, page)) = HasRows::read(tables)?;
+        Ok(Self { shipper, indexer, store, page }.with(tables.part(&[STATE, STOP].concat())?))
     }
 }
 

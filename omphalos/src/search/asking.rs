@@ -20,6 +20,7 @@ const PAGE: usize = 1000;
 const TOO_MUCH: &str = "content_too_long_exception";
 
 /// Asks for documents in the indices of a pattern.
+#[derive(Clone)]
 pub struct Asker {
     client: Client,
     /// Pattern of the indices to search.
@@ -43,6 +44,11 @@ impl Hit {
     /// The document's JSON, as it is.
     pub fn json(&self) -> &str {
         self.source.as_ref().map_or("null", |source| source.get())
+    }
+
+    /// Its place in the order, to go on behind it.
+    pub fn place(&self) -> Value {
+        Value::from(self.sort.values.clone())
     }
 
     /// The document.
@@ -261,10 +267,33 @@ impl Asker {
             }
             left -= found.len().min(left);
             let is_last = found.len() < size || left == 0;
-            after = found.last().map(|hit| Value::from(hit.sort.values.clone()));
+            after = found.last().map(Hit::place);
             take(found);
             if is_last || after.is_none() {
                 return Ok(total);
+            }
+        }
+    }
+
+    /// The documents that follow in the order on what stands at the place `after`, and how many there are in
+    /// all where that is the beginning.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn page(
+        &self,
+        query: &Query,
+        wanted: Wanted,
+        after: Option<&Value>,
+    ) -> Result<(Vec<Hit>, Option<u64>), Fault> {
+        let mut size = wanted.most.min(PAGE);
+        loop {
+            match self.search(&page(query, wanted, size, after)).await {
+                Err(Fault::Wrong(problem)) if problem.kind == TOO_MUCH && size > 1 => size /= 2,
+                Err(fault) => return Err(fault),
+                Ok(Answer { hits, .. }) => {
+                    return Ok((hits.hits, hits.total.map(|total| total.value)));
+                }
             }
         }
     }

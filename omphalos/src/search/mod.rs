@@ -22,17 +22,19 @@ use omphalos_common::clean::{clean, clean_json_line};
 use omphalos_common::config::ConfigError;
 use omphalos_common::printed::{self, printed};
 use omphalos_common::tell;
-use omphalos_indexer::elasticsearch::{Client, Fault, Problem};
+use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings, Fault, Problem};
 
 use crate::run::Settings;
-pub use asking::Asker;
-use asking::{Hit, Order, Wanted};
+pub use asking::{Asker, Hit, Order, Wanted};
+use brackets::unbalanced;
 use follow::Follower;
 pub use lines::{Lines, line_without_time};
+use operators::dangling;
 pub use options::command;
 use options::{Form, Options, Shape};
 pub use options::{place, time, time_arg, times};
-pub use query::Query;
+pub use query::{Query, SHORT_NAMES};
+use unasked::unasked;
 
 /// Runs the subcommand.
 ///
@@ -52,7 +54,18 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When a setting cannot be used.
 pub fn asker(settings: &Settings) -> Result<Asker, ConfigError> {
-    let mut elasticsearch = settings.indexer.elasticsearch.clone();
+    asker_at(settings, &settings.indexer.elasticsearch)
+}
+
+/// The same, with another place that may be named.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn asker_at(
+    settings: &Settings,
+    elasticsearch: &ElasticsearchSettings,
+) -> Result<Asker, ConfigError> {
+    let mut elasticsearch = elasticsearch.clone();
     if elasticsearch.url.is_none() {
         elasticsearch.url = Some(vec![format!("http://{}", settings.store().listen)]);
     }
@@ -144,9 +157,22 @@ pub fn explain(settings: &Settings, typed: &str, error: anyhow::Error) -> anyhow
     }
 }
 
+/// Whether a query can be asked.
+///
+/// # Errors
+/// What is wrong with it, as the end of a sentence.
+pub fn check(typed: &str) -> Result<(), String> {
+    let dangling = || {
+        dangling(typed).map(|operator| format!(
+            "{operator} has nothing to stand between, or before; leave it out, or quote it if the word itself is meant: '\"{operator}\"'"
+        ))
+    };
+    unbalanced(typed).or_else(dangling).or_else(|| unasked(typed)).map_or(Ok(()), Err)
+}
+
 /// A problem with a query, about what was typed and not about what became of it; where in that a parser
 /// stood helps nobody.
-fn in_words_of(typed: &str, problem: &Problem) -> Problem {
+pub fn in_words_of(typed: &str, problem: &Problem) -> Problem {
     const WHERE: &str = "; caused by parse_exception: ";
     let query = Query::new(typed, None, None);
     let Some(translated) = query.translated() else { return problem.clone() };

@@ -10,11 +10,8 @@ use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 
 use omphalos_common::said::takes_colours;
 
-use super::brackets::unbalanced;
 use super::lines::Lines;
-use super::operators::dangling;
 use super::query::{Query, SHORT_NAMES};
-use super::unasked::unasked;
 use crate::run::{Settings, all_settings};
 
 /// What to search for, and how to show it.
@@ -157,17 +154,8 @@ impl Options {
         let words: Vec<&str> =
             given.get_many::<String>("query").unwrap_or_default().map(String::as_str).collect();
         let typed = words.join(" ");
-        if let Some(what) = unbalanced(&typed) {
-            return Err(ConfigError::invalid(format!("the query {typed:?}: {what}")));
-        }
-        if let Some(operator) = dangling(&typed) {
-            return Err(ConfigError::invalid(format!(
-                "the query {typed:?}: {operator} has nothing to stand between, or before; leave it out, or quote it if the word itself is meant: '\"{operator}\"'"
-            )));
-        }
-        if let Some(what) = unasked(&typed) {
-            return Err(ConfigError::invalid(format!("the query {typed:?}: {what}")));
-        }
+        super::check(&typed)
+            .map_err(|what| ConfigError::invalid(format!("the query {typed:?}: {what}")))?;
         let zone = if given.get_flag("utc") { TimeZone::UTC } else { TimeZone::system() };
         let now = Timestamp::now().to_zoned_datetime(zone);
         let (since, until) = times(given, &now)?;

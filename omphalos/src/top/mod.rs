@@ -8,7 +8,7 @@ pub(crate) mod alarms;
 mod console;
 pub(crate) mod counter;
 pub(crate) mod figures;
-mod history;
+pub(crate) mod history;
 pub(crate) mod number;
 pub(crate) mod options;
 mod printed;

@@ -32,6 +32,7 @@ pub use options::Read;
 use options::Wanted;
 use output::Sinks;
 use state::StateFile;
+pub(crate) use tell::{DATASET, word};
 
 use crate::top::alarms::Alarms;
 use crate::top::begin;

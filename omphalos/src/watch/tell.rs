@@ -4,6 +4,9 @@ use jiff::Timestamp;
 use omphalos_live::alert::{Change, Event};
 use tracing::{info, warn};
 
+/// `event.dataset` of events that are kept as documents.
+pub const DATASET: &str = "omphalos.alerts";
+
 /// What happened, for people.
 pub fn word(change: Change) -> &'static str {
     match change {

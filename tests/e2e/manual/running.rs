@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use omphalos_tests::free_port;
 use omphalos_tests::program::binary;
 
 use super::pages;
@@ -68,6 +69,8 @@ fn is_runnable(command: &str) -> bool {
 struct Scene {
     alone: Alone,
     shell: String,
+    /// Where the page is.
+    page: String,
 }
 
 impl Scene {
@@ -120,7 +123,7 @@ impl Scene {
             root.join("state").display(),
             programs.concat()
         );
-        Self { alone, shell }
+        Self { alone, shell, page: format!("127.0.0.1:{}", free_port()) }
     }
 
     fn placed(&self, command: &str) -> String {
@@ -132,6 +135,7 @@ impl Scene {
             .replace("/etc/omphalos", &format!("{root}/etc"))
             .replace("127.0.0.1:9200", address)
             .replace("localhost:9200", address)
+            .replace("127.0.0.1:9180", &self.page)
             .replace("curl ", "curl --silent --show-error --fail ")
     }
 
@@ -158,7 +162,8 @@ fn every_command_of_the_manual_that_needs_no_server_does_something() {
         .expect("the command with which everything begins");
     let words = scene.placed(run);
     let words = words.split_whitespace().skip(2);
-    let mut running = scene.alone.omphalos("run").args(words).start();
+    let running = scene.alone.omphalos("run").args(words);
+    let mut running = running.option("--page-listen", &scene.page).start();
     scene.alone.elastic().wait_for_count(60);
     let begun = Instant::now();
     let mut ran = 0;

@@ -68,6 +68,8 @@ struct State {
     failures: u64,
     newest: Option<i64>,
     problem: Option<String>,
+    /// The last fault, for who can do something about it.
+    fault: Option<Fault>,
     /// Why the last dimension could not be asked for.
     refused: Option<String>,
 }
@@ -89,24 +91,38 @@ impl History {
         window: Option<Duration>,
         filter: Option<String>,
     ) -> Result<Self, Fault> {
+        let history = Self::over(asker, period, filter);
+        if let Some(window) = window {
+            history.lock().window = window.max(Duration::from_secs(1));
+        }
+        let span = history.span(Scope::Start);
+        history.asker.whole(&summary(&history.range(span))).await?;
+        Ok(history)
+    }
+
+    /// The same without asking anything yet.
+    pub fn over(asker: Asker, period: Period, filter: Option<String>) -> Self {
         let whole = period.until.unwrap_or_else(Timestamp::now).duration_since(period.since);
         let whole = Duration::try_from(whole).unwrap_or_default();
         let state = State {
             filter,
-            window: window.unwrap_or(whole).max(Duration::from_secs(1)),
+            window: whole.max(Duration::from_secs(1)),
             series: None,
             keys: HashMap::new(),
             lines: 0,
             failures: 0,
             newest: None,
             problem: None,
+            fault: None,
             refused: None,
         };
         let runtime = Handle::current();
-        let history = Self { asker, runtime, period, state: Mutex::new(state) };
-        let span = history.span(Scope::Start);
-        history.asker.whole(&summary(&history.range(span))).await?;
-        Ok(history)
+        Self { asker, runtime, period, state: Mutex::new(state) }
+    }
+
+    /// The fault of the last request, if it had one.
+    pub fn take_fault(&self) -> Option<Fault> {
+        self.lock().fault.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -135,9 +151,18 @@ impl History {
     /// Sends a request and waits for what comes back. Whoever asks here waits for nothing else.
     fn send(&self, body: &Value) -> Result<Value, String> {
         let answer = block_in_place(|| self.runtime.block_on(self.asker.whole(body)));
-        let answer = answer.map_err(|fault| fault.to_string());
-        self.lock().problem = answer.as_ref().err().cloned();
-        answer
+        let mut state = self.lock();
+        match answer {
+            Ok(answer) => {
+                (state.problem, state.fault) = (None, None);
+                Ok(answer)
+            }
+            Err(fault) => {
+                let problem = fault.to_string();
+                (state.problem, state.fault) = (Some(problem.clone()), Some(fault));
+                Err(problem)
+            }
+        }
     }
 
     fn summary(&self, scope: Scope) -> Option<Answer> {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::text::key;
-use crate::watch::tell::word;
+use crate::watch::tell::{DATASET, word};
 
 /// Documents in a request.
 pub(super) const MOST_AT_ONCE: usize = 500;
@@ -102,7 +102,7 @@ fn document(event: &Event, time: Timestamp) -> serde_json::Value {
         "message": format!("{}: {}", word(event.change), alert.text),
         "event": {
             "kind": "alert",
-            "dataset": "omphalos.alerts",
+            "dataset": DATASET,
             "action": action,
             "start": began.to_string(),
         },

@@ -1,0 +1,90 @@
+//! Where the page is: bound before anything else starts, so that its address can be said first.
+
+use std::io::{Error, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use omphalos_common::config::ConfigError;
+use omphalos_common::telemetry::Hosts;
+use tokio::net::TcpListener;
+
+use super::guard::Guard;
+use super::settings::{PageListen, PageSettings};
+
+/// Where the page is if nobody says otherwise.
+pub const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+/// How a browser on this machine calls it; the guard compares their ports as well.
+const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
+
+/// A listener for the page, not yet serving.
+pub struct Bound {
+    pub(super) listener: TcpListener,
+    pub(super) guard: Guard,
+    pub(super) hosts: Hosts,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Binds what is set; `None` where there is to be no page. It may be asked by `hosts` too.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours, or others could read without a token.
+    pub async fn bind(
+        settings: &PageSettings,
+        hosts: &[String],
+    ) -> Result<Option<Self>, ConfigError> {
+        let token = settings.token()?;
+        let listener = match settings.listen {
+            PageListen::Off => return Ok(None),
+            PageListen::At(address) => {
+                TcpListener::bind(address).await.map_err(|error| refused(address, &error))?
+            }
+            PageListen::Usual => match TcpListener::bind(USUAL).await {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    let free = SocketAddr::new(USUAL.ip(), 0);
+                    TcpListener::bind(free).await.map_err(|error| refused(free, &error))?
+                }
+                bound => bound.map_err(|error| refused(USUAL, &error))?,
+            },
+        };
+        let address = listener.local_addr().map_err(|error| refused(USUAL, &error))?;
+        let mut names: Vec<String> = OWN_NAMES.map(str::to_owned).to_vec();
+        names.push(address.ip().to_string());
+        names.extend_from_slice(hosts);
+        let guard = Guard::new(token, hosts);
+        Ok(Some(Self { listener, guard, hosts: Hosts::new(&names), address }))
+    }
+
+    /// Its address for a browser on this machine.
+    pub fn url(&self) -> String {
+        let mut reachable = self.address;
+        if reachable.ip().is_unspecified() {
+            reachable.set_ip(USUAL.ip());
+        }
+        format!("http://{reachable}/")
+    }
+}
+
+fn refused(address: SocketAddr, error: &Error) -> ConfigError {
+    ConfigError::invalid(format!(
+        "page.listen: cannot listen on {address}: {error}; choose another address (--page-listen), or off for no page"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_address_is_refused_if_it_was_named_and_left_alone_if_not() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let named = PageSettings { listen: PageListen::At(address), ..PageSettings::default() };
+        let refused = Bound::bind(&named, &[]).await.err().unwrap().to_string();
+        assert!(refused.starts_with("page.listen: cannot listen on"), "{refused}");
+        let off = PageSettings { listen: PageListen::Off, ..PageSettings::default() };
+        assert!(Bound::bind(&off, &[]).await.unwrap().is_none());
+        let first = Bound::bind(&PageSettings::default(), &[]).await.unwrap().unwrap();
+        let second = Bound::bind(&PageSettings::default(), &[]).await.unwrap().unwrap();
+        assert_ne!(first.url(), second.url());
+    }
+}

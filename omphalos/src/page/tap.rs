@@ -1,0 +1,316 @@
+//! The lines that this process reads, looked at while their documents are made: counted from the first
+//! time that somebody opens the page, and shown to whoever watches just then. Until somebody does, a line
+//! costs two comparisons; nobody who watches is waited for.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use omphalos_common::clock::now_millis;
+use omphalos_common::shutdown::Shutdown;
+use omphalos_live::alert::{Limit, Rule};
+use omphalos_live::{
+    Answer, Dimension, DocumentReader, Filter, Place, Question, Settings, with_event,
+};
+use omphalos_parser::{Documents, Event};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::{self, Receiver};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::top::alarms::Told;
+use crate::top::counter::{Counter, over};
+use crate::top::figures::{Feed, Figures, Reading, SourceState};
+
+/// How far figures look back.
+const WINDOW: Duration = Duration::from_mins(15);
+/// How often the clock moves them.
+const TICK: Duration = Duration::from_millis(250);
+/// So many lines wait for each who watches; who is slower misses some, and is told how many.
+const WAITING: usize = 2048;
+/// A document that is larger is shown by its beginning, in bytes.
+const LARGEST: usize = 8 * 1024;
+/// So much of its line is shown then.
+const SHORTENED: usize = 4 * 1024;
+/// So many files are told apart.
+const MOST_FILES: usize = 512;
+/// Bytes of the last lines, for a process that has nowhere to look them up.
+const LINE_BYTES: usize = 256 * 1024;
+
+/// A document, without its line feed.
+pub type Shown = Arc<[u8]>;
+
+/// The lines of this process.
+pub struct Tap {
+    counter: Counter,
+    /// Since when they are counted, in milliseconds since 1970; 0 where they are not.
+    since: AtomicI64,
+    lines: broadcast::Sender<Shown>,
+    accounts: Mutex<Vec<Account>>,
+    /// The rules of its alerts, for people.
+    rules: Vec<Value>,
+}
+
+/// What came from one file.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// `log.file.path`.
+    pub path: Box<[u8]>,
+    /// `event.dataset`.
+    pub dataset: Box<str>,
+    /// Lines since the start.
+    pub lines: u64,
+    /// Those that were not understood.
+    pub failures: u64,
+    /// When the last one came.
+    pub last: Instant,
+    /// The time of the newest, in milliseconds since 1970.
+    pub newest: i64,
+}
+
+impl Tap {
+    /// Has seen nothing yet. Where there are rules, lines are counted and judged from now on.
+    ///
+    /// # Errors
+    /// When a rule cannot be used.
+    pub fn new(rules: Vec<Rule>) -> anyhow::Result<Arc<Self>> {
+        let mut dimensions = Dimension::USUAL.to_vec();
+        dimensions.extend(["host", "source", "dataset", "level"].map(Dimension::named));
+        let settings = Settings { dimensions, line_bytes: LINE_BYTES, ..Settings::default() };
+        let counter = Counter::new(over(WINDOW, settings))?;
+        let shown = rules.iter().map(shown_rule).collect();
+        counter.judge(rules)?;
+        let (lines, _) = broadcast::channel(WAITING);
+        let (since, accounts) = (AtomicI64::new(0), Mutex::default());
+        let tap = Self { counter, since, lines, accounts, rules: shown };
+        if !tap.rules.is_empty() {
+            let now = now_millis().saturating_mul(1_000_000);
+            tap.counter.begin(now, now);
+            tap.wake();
+        }
+        Ok(Arc::new(tap))
+    }
+
+    /// Documents that are looked at while they are made.
+    pub fn documents(self: &Arc<Self>) -> Documents {
+        let tap = Arc::clone(self);
+        let mut reader = DocumentReader::default();
+        let mut at = 0;
+        Documents::seen_by(Box::new(move |event, place, document| {
+            at = tap.note(at, event, &place.path, &place.dataset);
+            if tap.since.load(Ordering::Relaxed) != 0 {
+                let place = Place {
+                    host: Some(place.host.as_bytes()),
+                    source: Some(&place.path),
+                    dataset: Some(place.dataset.as_bytes()),
+                };
+                with_event(event, &place, &mut reader, |hit| tap.counter.take(hit));
+            }
+            if tap.lines.receiver_count() > 0 {
+                // Who has gone meanwhile misses nothing.
+                drop(tap.lines.send(shown(event, &place.path, document)));
+            }
+        }))
+    }
+
+    /// Counts lines from now on, if it does not yet.
+    pub fn wake(&self) {
+        if self.since.load(Ordering::Relaxed) == 0 {
+            self.since.store(now_millis(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether all lines of the window are counted.
+    pub fn has_whole_window(&self) -> bool {
+        let since = self.since.load(Ordering::Relaxed);
+        let window = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
+        since != 0 && now_millis().saturating_sub(since) >= window
+    }
+
+    /// Documents from now on.
+    pub fn watch(&self) -> Receiver<Shown> {
+        self.lines.subscribe()
+    }
+
+    /// The rules of its alerts, for people.
+    pub fn rules(&self) -> &[Value] {
+        &self.rules
+    }
+
+    /// What came from each file.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.lock().clone()
+    }
+
+    /// Moves time until told to stop.
+    pub async fn tick(self: Arc<Self>, stop: Shutdown) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            if self.since.load(Ordering::Relaxed) != 0 {
+                self.counter.advance(now_millis().saturating_mul(1_000_000));
+            }
+        }
+    }
+
+    /// Notes that a line came from a file, which is probably the one at `at`; where it is.
+    fn note(&self, at: usize, event: &Event<'_>, path: &[u8], dataset: &str) -> usize {
+        let mut accounts = self.lock();
+        let is_of = |account: &Account| *account.path == *path && *account.dataset == *dataset;
+        let place = match accounts.get(at) {
+            Some(account) if is_of(account) => at,
+            _ => accounts.iter().position(is_of).unwrap_or(accounts.len()),
+        };
+        let newest = event.time.as_nanos() / 1_000_000;
+        if place == accounts.len() {
+            if place == MOST_FILES {
+                accounts.sort_by_key(|account| std::cmp::Reverse(account.last));
+                accounts.truncate(MOST_FILES - 1);
+            }
+            let (path, dataset) = (path.into(), dataset.into());
+            let last = Instant::now();
+            accounts.push(Account { path, dataset, lines: 0, failures: 0, last, newest });
+        }
+        let place = place.min(accounts.len() - 1);
+        if let Some(account) = accounts.get_mut(place) {
+            account.lines += 1;
+            account.failures += u64::from(event.problem.is_some());
+            account.last = Instant::now();
+            account.newest = account.newest.max(newest);
+        }
+        place
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shown_rule(rule: &Rule) -> Value {
+    json!({
+        "name": rule.name,
+        "measure": rule.measure.name(),
+        "limit": rule.limit.raise(),
+        "clear": rule.limit.clear(),
+        "is_at_least": matches!(rule.limit, Limit::AtLeast { .. }),
+        "window_seconds": rule.window.as_secs(),
+        "filter": rule.filter.as_ref().map(Filter::text),
+        "severity": rule.severity
+    })
+}
+
+/// A document as it is shown.
+fn shown(event: &Event<'_>, path: &[u8], document: &[u8]) -> Shown {
+    let document = document.strip_suffix(b"\n").unwrap_or(document);
+    if document.len() <= LARGEST {
+        return document.into();
+    }
+    let start = event.line.get(..SHORTENED).unwrap_or(event.line);
+    let time = jiff::Timestamp::from_nanosecond(event.time.as_nanos().into());
+    let short: Value = json!({
+        "@timestamp": time.unwrap_or_default().to_string(),
+        "message": String::from_utf8_lossy(start),
+        "log": { "file": { "path": String::from_utf8_lossy(path) }, "offset": event.offset },
+        "tags": ["shortened"]
+    });
+    short.to_string().into_bytes().into()
+}
+
+impl Figures for Tap {
+    fn ask(&self, question: &Question) -> Answer {
+        self.counter.ask(question)
+    }
+
+    fn set_filter(&self, _: Option<Filter>) -> Result<(), String> {
+        Err("what all who look at the page see has no filter".to_owned())
+    }
+
+    fn count(&self, _: Dimension) -> Result<(), String> {
+        Err("what all who look at the page see has its own fields".to_owned())
+    }
+
+    fn set_window(&self, _: Duration) -> Result<(), String> {
+        Err("what all who look at the page see has its own window".to_owned())
+    }
+
+    fn window(&self) -> Duration {
+        WINDOW
+    }
+
+    fn alerts(&self, most: usize) -> Told {
+        self.counter.alerts(most)
+    }
+
+    fn feed(&self) -> Feed {
+        let source = |account: &Account| SourceState {
+            lines: account.lines,
+            failures: account.failures,
+            silent_for: account.last.elapsed(),
+            ..SourceState::new(
+                String::from_utf8_lossy(&account.path).into_owned(),
+                Reading::Following,
+            )
+        };
+        Feed { sources: self.lock().iter().map(source).collect(), notice: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omphalos_live::Scope;
+    use omphalos_parser::{Fields, Frame, List, Origin, Shape, Time};
+
+    use super::*;
+
+    fn write(documents: &mut Documents, line: &[u8], path: &[u8]) -> Vec<u8> {
+        let origin = Origin { host_name: "h", host_id: "i", path };
+        let event = Event {
+            offset: 7,
+            time: Time { seconds: now_millis() / 1000, nanos: 0 },
+            is_time_assumed: false,
+            line,
+            fields: &Fields::Message,
+            others: &List::default(),
+            problem: Some("odd"),
+            shape: Shape::Whole,
+            stream: None,
+        };
+        let mut out = Vec::new();
+        documents.write(&mut out, &Frame::new("d", origin, false), &event);
+        out
+    }
+
+    fn hits(tap: &Tap) -> u64 {
+        match tap.ask(&Question::Summary { scope: Scope::Window }) {
+            Answer::Summary(summary) => summary.hits,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_and_shown_from_when_somebody_looks() {
+        let tap = Tap::new(Vec::new()).unwrap();
+        let mut documents = tap.documents();
+        let written = write(&mut documents, b"one", b"/a");
+        assert_eq!((hits(&tap), tap.has_whole_window()), (0, false));
+        tap.wake();
+        let mut lines = tap.watch();
+        assert_eq!(write(&mut documents, b"one", b"/a"), written, "it is the same document");
+        assert_eq!(hits(&tap), 1);
+        assert_eq!([&*lines.try_recv().unwrap(), b"\n"].concat(), written);
+        write(&mut documents, &vec![b'x'; 1_000_000], b"/b");
+        let short = lines.try_recv().unwrap();
+        assert!(short.len() < LARGEST && short.windows(9).any(|part| part == b"shortened"));
+        let sources = tap.feed().sources;
+        assert_eq!((sources[0].lines, sources[0].failures, sources.len()), (2, 2, 2));
+    }
+
+    #[test]
+    fn files_are_told_apart_up_to_a_number() {
+        let tap = Tap::new(Vec::new()).unwrap();
+        let mut documents = tap.documents();
+        for number in 0..2 * MOST_FILES {
+            write(&mut documents, b"x", format!("/{number}").as_bytes());
+        }
+        assert_eq!(tap.accounts().len(), MOST_FILES);
+    }
+}

@@ -1,0 +1,126 @@
+// Asking the REST API.
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ProblemJson } from "./types";
+
+/** Why there is no answer, in the words of the API, or of the browser where there was none. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly parameter: string | undefined;
+
+  constructor(problem: ProblemJson) {
+    super(problem.detail);
+    this.status = problem.status;
+    this.parameter = problem.parameter;
+  }
+}
+
+export type Parameters = Record<string, string | number | undefined>;
+
+export function address(path: string, parameters: Parameters = {}): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== "") query.set(name, String(value));
+  }
+  const text = query.toString();
+  return `/api/v1/${path}${text && `?${text}`}`;
+}
+
+async function problemOf(answer: Response): Promise<Problem> {
+  try {
+    return new Problem((await answer.json()) as ProblemJson);
+  } catch {
+    return new Problem({ title: "", status: answer.status, detail: `the answer is ${answer.status}` });
+  }
+}
+
+export async function ask<T>(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(address(path, parameters), signal ? { signal } : {});
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem({ title: "", status: 0, detail: "the process does not answer; is it running?" });
+  }
+  if (!answer.ok) throw await problemOf(answer);
+  return (await answer.json()) as T;
+}
+
+export async function change(path: string, body: unknown): Promise<unknown> {
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(address(path), { method: "POST", headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw await problemOf(answer);
+  const text = await answer.text();
+  return text ? JSON.parse(text) : null;
+}
+
+export interface Asked<T> {
+  data: T | undefined;
+  problem: Problem | undefined;
+  isLoading: boolean;
+  again: () => void;
+}
+
+/** Asks whenever the question changes. What was answered before stays until the next answer. */
+export function useAsked<T>(path: string | undefined, parameters: Parameters = {}): Asked<T> {
+  const [state, setState] = useState<{ data?: T; problem?: Problem; isLoading: boolean }>({ isLoading: true });
+  const [round, setRound] = useState(0);
+  const question = path === undefined ? undefined : address(path, parameters);
+  useEffect(() => {
+    if (path === undefined) {
+      setState({ isLoading: false });
+      return undefined;
+    }
+    const abort = new AbortController();
+    setState((before) => ({ ...before, isLoading: true }));
+    ask<T>(path, parameters, abort.signal).then(
+      (data) => setState({ data, isLoading: false }),
+      (problem: unknown) => {
+        if (problem instanceof Problem) setState({ problem, isLoading: false });
+      },
+    );
+    return () => abort.abort();
+  }, [question, round]);
+  return { data: state.data, problem: state.problem, isLoading: state.isLoading, again: () => setRound((n) => n + 1) };
+}
+
+export type Connection = "none" | "connecting" | "open" | "lost";
+
+/** Listens to the one stream of all that moves. The handlers may change without a new connection. */
+export function useLive(
+  parameters: Parameters | undefined,
+  handlers: Record<string, (data: never) => void>,
+): Connection {
+  const [connection, setConnection] = useState<Connection>("connecting");
+  const latest = useRef(handlers);
+  latest.current = handlers;
+  const question = parameters && address("live", parameters);
+  useEffect(() => {
+    if (!question) {
+      setConnection("none");
+      return undefined;
+    }
+    setConnection("connecting");
+    let source: EventSource;
+    let retry = 0;
+    const connect = (): void => {
+      source = new EventSource(question);
+      source.onopen = () => setConnection("open");
+      source.onerror = () => {
+        setConnection("lost");
+        // Browsers give up for good where the answer was none.
+        if (source.readyState === EventSource.CLOSED) retry = window.setTimeout(connect, 3000);
+      };
+      for (const name of ["overview", "lines", "sources", "health", "alerts", "problem"]) {
+        source.addEventListener(name, (event) => {
+          latest.current[name]?.(JSON.parse((event as MessageEvent<string>).data) as never);
+        });
+      }
+    };
+    connect();
+    return () => {
+      window.clearTimeout(retry);
+      source.close();
+    };
+  }, [question]);
+  return connection;
+}
