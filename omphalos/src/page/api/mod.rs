@@ -1,4 +1,4 @@
-//! The routes of the REST API. All are in [`ROUTES`], which `openapi.json` describes; a test compares them.
+//! The routes of the REST API. All are in [`answers`], which `openapi.json` describes; a test compares them.
 
 mod alerts;
 mod audits;
