@@ -2,6 +2,7 @@
 
 mod own;
 mod rest;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -143,8 +144,8 @@ pub type Onlooker = Box<dyn FnMut(&Event<'_>, &Place, &[u8]) + Send>;
 #[derive(Default)]
 pub struct Documents {
     calendar: Calendar,
-    /// A buffer for what became of the fields of a list.
-    states: Vec<rest::State>,
+    /// What is of use for lists of fields that look the same.
+    memory: template::Memory,
     watcher: Option<Watcher>,
     onlooker: Option<Onlooker>,
 }
@@ -208,8 +209,8 @@ impl Documents {
         self.calendar.write(out, event.time);
         out.extend_from_slice(b"\",");
         let own = Own::of(event);
-        let states = std::mem::take(&mut self.states);
-        let mut rest = Rest::new(event.others, own, states);
+        let memory = std::mem::take(&mut self.memory);
+        let mut rest = Rest::new(event.others, own, memory);
         write_frame(out, frame, event, &mut rest);
         match event.fields {
             Fields::Request(request) => request.write(out, &mut rest),
@@ -217,7 +218,7 @@ impl Documents {
             Fields::Listed | Fields::Message => {}
         }
         write_end(out, event, &mut rest);
-        self.states = rest.into_buffer();
+        self.memory = rest.into_memory();
         out.extend_from_slice(b"}\n");
     }
 }

@@ -43,9 +43,14 @@ impl<'a> Name<'a> {
     /// The name that a line has in itself; `None` where Elasticsearch takes it for no path of objects.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Option<Self> {
         let text = text.into();
+        let is_path = |text: &str| {
+            text.split('.').count() <= Self::MOST_PARTS
+                && text.split('.').all(|part| !part.trim().is_empty())
+        };
+        // Most names have no dots.
+        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let is_name = text.len() <= Self::MOST_BYTES
-            && text.split('.').count() <= Self::MOST_PARTS
-            && text.split('.').all(|part| !part.trim().is_empty());
+            && (is_word(&text) && !text.is_empty() || is_path(&text));
         let is_plain = is_plain(text.as_bytes()) && !text.contains('"');
         is_name.then_some(Self { text, is_plain })
     }

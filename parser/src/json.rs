@@ -312,7 +312,7 @@ fn place(key: &str, raw: &RawValue, own: Own) -> Place {
 
 /// Whether the template fixes types of `object`, or in it ([`omphalos_common::ecs::FIELDS`]). Every
 /// member of every line comes by here: the compiler looks at lengths first.
-fn is_in_template(object: &str) -> bool {
+pub(super) fn is_in_template(object: &str) -> bool {
     matches!(
         object,
         "@timestamp"

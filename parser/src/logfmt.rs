@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr3};
 use omphalos_common::ecs::{FieldType, Role, role};
 
-use super::fields::{Name, Value};
+use super::fields::{Name, Value, split_first};
+use super::json::is_in_template;
 use super::level;
 use super::time::{Calendar, Time, TimeRule};
 use super::words::{failed, listed, number, text_only, trim_start};
@@ -193,32 +194,27 @@ pub fn add_named<'a>(
     object: &'static str,
     others: &mut List<'a>,
 ) {
-    let is_free = !name.starts_with('_');
-    let typed = match role(name) {
-        Role::Free if is_free => Some(Value::Text(Cow::Borrowed(b""))),
-        Role::Field(FieldType::Long) => number(&value).map(Value::Unsigned),
-        Role::Field(kind) if kind.is_text() => Some(Value::Text(Cow::Borrowed(b""))),
-        Role::Object(Some(member)) => {
-            let Some(name) = Name::new(format!("{name}.{member}")) else {
-                return others.more = true;
-            };
-            return others.add(name, Value::Text(value));
-        }
-        _ => None,
-    };
-    let name = match typed {
-        Some(Value::Unsigned(number)) => {
-            return match Name::new(name) {
-                Some(name) => others.add(name, number),
-                None => others.more = true,
-            };
-        }
-        Some(_) if is_own(name) => Name::new(format!("{object}.{name}")),
-        Some(_) => Name::new(name),
-        None => Name::new(format!("{object}.{name}")),
+    let (root, _) = split_first(name);
+    if !is_in_template(root) && !is_own(root) && !name.starts_with('_') {
+        return match Name::new(name) {
+            Some(name) => others.add(name, Value::Text(value)),
+            None => others.more = true,
+        };
+    }
+    let below = || Name::new(format!("{object}.{name}"));
+    let is_free = !name.starts_with('_') && !is_own(name);
+    let (name, value) = match role(name) {
+        Role::Object(Some(member)) => (Name::new(format!("{name}.{member}")), Value::Text(value)),
+        Role::Field(FieldType::Long) => match number(&value) {
+            Some(number) => (Name::new(name), number.into()),
+            None => (below(), Value::Text(value)),
+        },
+        Role::Field(kind) if kind.is_text() && is_free => (Name::new(name), Value::Text(value)),
+        Role::Free if is_free => (Name::new(name), Value::Text(value)),
+        _ => (below(), Value::Text(value)),
     };
     match name {
-        Some(name) => others.add(name, Value::Text(value)),
+        Some(name) => others.add(name, value),
         None => others.more = true,
     }
 }

@@ -620,7 +620,7 @@ fn almost_a_line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(800))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn every_line_gives_one_valid_document(
         lines in proptest::collection::vec(almost_a_line(), 1..4),
@@ -638,6 +638,10 @@ proptest! {
                     prop_assert!(document["@timestamp"].is_string());
                 }
             }
+            // What is remembered of a document changes nothing in the next one.
+            let again = texts(kind.format(), &[&lines[..], &lines].concat(), keep_original);
+            let (first, second) = again.split_at(lines.len());
+            prop_assert!(kind == ParserKind::W3c || first == second, "{}", name);
         }
     }
 }

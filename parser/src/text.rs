@@ -9,8 +9,17 @@ pub fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().fold(0, |found, byte| found | u8::from(special(*byte))) == 0
 }
 
+/// The same without quotes, so that all of it can stand between two.
+fn is_clean(bytes: &[u8]) -> bool {
+    let special = |byte: u8| !(0x20..0x7f).contains(&byte) || byte == b'\\' || byte == b'"';
+    bytes.iter().fold(0, |found, byte| found | u8::from(special(*byte))) == 0
+}
+
 /// Appends `bytes` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD.
 pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_clean(bytes) {
+        return out.extend_from_slice(bytes);
+    }
     for chunk in bytes.utf8_chunks() {
         push_escaped_text(out, chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {

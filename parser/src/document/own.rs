@@ -11,7 +11,7 @@ use crate::text::push_escaped;
 pub const UNMERGED: &str = "unmerged";
 
 /// Which names a document has of itself.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Own {
     /// Fields of a request.
     request: bool,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::own::{Kept, Own, collide};
+use super::template::{Memory, Stage, Template};
 use crate::fields::{Field, List, Value, close, split_first};
 
 /// What became of a field.
@@ -25,6 +26,12 @@ pub struct Rest<'l, 'a> {
     pub own: Own,
     /// What became of each.
     states: Vec<State>,
+    memory: Memory,
+    /// The template by which they are written.
+    template: Option<usize>,
+    /// The one that is being noted, and where values are in what is written.
+    noted: Option<Template>,
+    values: Vec<(usize, usize, usize)>,
     /// The tags of the line, to be joined with the document's own.
     pub tags: Option<&'l Value<'a>>,
     /// Whether one belongs into an object that is written by others.
@@ -35,11 +42,28 @@ impl<'l, 'a> Rest<'l, 'a> {
     /// The names of so many are compared one by one.
     const FEW: usize = 16;
 
-    /// All of `list`, in a document that has names of its own; `states` are a buffer.
-    pub fn new(list: &'l List<'a>, own: Own, mut states: Vec<State>) -> Self {
-        states.clear();
+    /// All of `list`, in a document that has names of its own; `memory` is what was left by the last one.
+    pub fn new(list: &'l List<'a>, own: Own, mut memory: Memory) -> Self {
         let fields = &*list.fields;
-        let mut rest = Self { fields, own, states, tags: None, is_woven: false };
+        let template = memory.find(own, fields);
+        let mut states = std::mem::take(&mut memory.states);
+        states.clear();
+        let (noted, values) = (None, Vec::new());
+        let is_woven = template.and_then(|at| memory.get(at)).is_some_and(Template::is_woven);
+        let tags = None;
+        let mut rest =
+            Self { fields, own, states, memory, template, noted, values, tags, is_woven };
+        if template.is_none() && !fields.is_empty() {
+            rest.look_at(list);
+        }
+        rest
+    }
+
+    /// Finds out what becomes of each.
+    fn look_at(&mut self, list: &'l List<'a>) {
+        let (fields, own, rest) = (self.fields, self.own, self);
+        // Whether all are written into what every document has.
+        let mut is_usual = true;
         let mut many = (fields.len() > Self::FEW && !list.is_distinct).then(ManyNames::default);
         let (mut object, mut claimed) = ("", false);
         for Field { name, value } in fields {
@@ -48,6 +72,7 @@ impl<'l, 'a> Rest<'l, 'a> {
                 (object, _) = split_first(name);
                 claimed = !own.names_in(object).is_empty();
                 rest.is_woven |= claimed;
+                is_usual &= !claimed || Stage::of(object).is_some() || object == "message";
             }
             // The line as the message holds this one; the tags are joined, the first of them.
             let is_joined = own.tags() && rest.tags.is_none() && name == "tags" && is_tags(value);
@@ -69,13 +94,36 @@ impl<'l, 'a> Rest<'l, 'a> {
                 };
                 if is_free { State::Waiting } else { State::Unmerged }
             });
+            is_usual &= name != "tags" && rest.states.last() != Some(&State::Unmerged);
         }
-        rest
+        if is_usual {
+            rest.noted = rest.memory.begin(own, fields, rest.is_woven);
+        }
     }
 
-    /// The buffer, for the next document.
-    pub fn into_buffer(self) -> Vec<State> {
-        self.states
+    /// What is of use for the next document.
+    pub fn into_memory(mut self) -> Memory {
+        if let Some(template) = self.noted {
+            self.memory.keep(template);
+        }
+        self.memory.states = self.states;
+        self.memory
+    }
+
+    /// Writes a stage by the template, if there is one.
+    fn write_stage(&self, stage: Option<Stage>, out: &mut Vec<u8>) -> bool {
+        let Some(template) = self.template.and_then(|at| self.memory.get(at)) else { return false };
+        if let Some(stage) = stage {
+            template.write(stage, out, self.fields);
+        }
+        true
+    }
+
+    fn note(&mut self, stage: Option<Stage>, out: &[u8], start: usize) {
+        if let (Some(template), Some(stage)) = (&mut self.noted, stage) {
+            template.note(stage, out, start, &self.values);
+        }
+        self.values.clear();
     }
 
     /// Whether there was nothing from the beginning.
@@ -95,19 +143,30 @@ impl<'l, 'a> Rest<'l, 'a> {
 
     /// Appends what belongs into `object`, each with a comma behind it.
     pub fn write_into(&mut self, out: &mut Vec<u8>, object: &str) {
+        let stage = Stage::of(object);
+        if self.write_stage(stage, out) {
+            return;
+        }
+        let start = out.len();
         let mut fields = self.fields.iter().enumerate();
         let first =
             fields.find(|(at, field)| self.is_waiting(*at) && is_in(field.name.as_str(), object));
         if let Some((first, _)) = first {
             self.write_level(out, first, object.len() + 1);
+            self.note(stage, out, start);
         }
     }
 
     /// Appends all that is not written yet, each with a comma before it.
     pub fn write_all(&mut self, out: &mut Vec<u8>) {
+        if self.write_stage(Some(Stage::All), out) {
+            return;
+        }
+        let start = out.len();
         out.push(b',');
         self.write_level(out, 0, 0);
         out.pop();
+        self.note(Some(Stage::All), out, start);
         // Their names are bounded already (`Name`), and so is how many they are (`List::MOST`).
         let mut kept = Kept::of_line(usize::MAX);
         for (field, state) in self.fields.iter().zip(&self.states) {
@@ -135,7 +194,11 @@ impl<'l, 'a> Rest<'l, 'a> {
                 if let Some(state) = self.states.get_mut(at) {
                     *state = State::Done;
                 }
+                let begin = out.len();
                 field.value.write(out);
+                if self.noted.is_some() {
+                    self.values.push((begin, out.len(), at));
+                }
             } else {
                 out.push(b'{');
                 self.write_level(out, at, length + part.len() + 1);
