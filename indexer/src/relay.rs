@@ -15,7 +15,7 @@ use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Health, encode_counter, encode_gauge};
 use omphalos_transport::amqp::{AmqpSender, Heartbeats};
 use omphalos_transport::batch::{Batch, Chunk};
-use omphalos_transport::messages::{UNVOUCHED, heartbeat_message};
+use omphalos_transport::messages::heartbeat_message;
 use omphalos_transport::udp::{Content, Feed, RecordReader, UdpAnswer};
 use omphalos_transport::wire;
 use omphalos_transport::{About, Message, Origin, Receipt};
@@ -352,11 +352,9 @@ fn heartbeat_of(content: &Content, now: i64) -> Option<Message> {
     let document = parcel.documents.first()?;
     let text = parcel.text.get(document.start as usize..document.end as usize)?;
     let (id, body) = (document.id.to_string(), Bytes::copy_from_slice(text));
-    let mut message = heartbeat_message(PROGRAM, host, id, body);
-    if parcel.sender == Origin::Foreign {
-        message.about.headers.push((UNVOUCHED.into(), "1".to_owned()));
-    }
-    Some(message)
+    let Message { body, about } = heartbeat_message(PROGRAM, host, id, body);
+    let is_vouched_for = parcel.sender == Origin::Own;
+    Some(Message { body, about: if is_vouched_for { about } else { about.unvouched() } })
 }
 
 /// The content as chunks of batches, each with its documents.
@@ -420,7 +418,6 @@ fn chunks(content: &Content, made_at: i64) -> Result<Vec<(Chunk, Vec<u8>)>, Unse
 
 #[cfg(test)]
 mod tests {
-    use omphalos_transport::messages::sender_of;
     use omphalos_transport::wire::{Document, Parcel};
 
     use super::*;
@@ -437,13 +434,9 @@ mod tests {
         let Message { body, about } = heartbeat_of(&content, 100 + FRESH).unwrap();
         assert_eq!((&*body, about.id.as_deref()), (&b"{\"a\":1}"[..], Some("abc")));
         assert_eq!(about.routing_key, "_heartbeat.web1_example");
-        assert_eq!(sender_of(&about, Origin::Own), Origin::Own);
+        assert_eq!(about.sender(&[]), Origin::Own);
         assert_eq!(heartbeat_of(&content, 101 + FRESH), None);
         let about = heartbeat_of(&content.foreign(), 100).unwrap().about;
-        assert_eq!(
-            sender_of(&about, Origin::Own),
-            Origin::Foreign,
-            "nobody vouched for the sender"
-        );
+        assert_eq!(about.sender(&[]), Origin::Foreign, "nobody vouched for the sender");
     }
 }

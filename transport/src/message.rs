@@ -29,6 +29,9 @@ pub enum Origin {
     Foreign,
 }
 
+/// The header of messages for whose senders nobody vouches: a relay's own user would.
+const UNVOUCHED: &str = "x-omphalos-unvouched";
+
 /// What a message says of itself. Roads that cannot carry a part of it leave that out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
@@ -62,11 +65,20 @@ impl About {
         }
     }
 
-    /// Whether whoever published this is one of the users who ship; where none is named, all who may publish
-    /// are.
-    pub fn publisher(&self, shipper_users: &[String]) -> Origin {
+    /// Whether somebody vouches for who sent this: the broker for a user who ships (for all who may publish,
+    /// where none is named), unless that is a relay which says that nobody did where it came from.
+    pub fn sender(&self, shipper_users: &[String]) -> Origin {
         let is_named = || self.user.as_ref().is_some_and(|user| shipper_users.contains(user));
-        if shipper_users.is_empty() || is_named() { Origin::Own } else { Origin::Foreign }
+        let is_marked = || self.headers.iter().any(|(name, _)| name == UNVOUCHED);
+        let is_own = (shipper_users.is_empty() || is_named()) && !is_marked();
+        if is_own { Origin::Own } else { Origin::Foreign }
+    }
+
+    /// The same, of a sender for whom nobody vouches, whoever passes it on.
+    #[must_use]
+    pub fn unvouched(mut self) -> Self {
+        self.headers.push((UNVOUCHED.into(), "1".to_owned()));
+        self
     }
 
     /// The same, with this content encoding.

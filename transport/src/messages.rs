@@ -8,7 +8,7 @@ use omphalos_common::event::clean_name;
 use omphalos_common::heartbeat::routing_key;
 
 use crate::batch::{Batch, Encoding};
-use crate::message::{About, Message, Origin};
+use crate::message::{About, Message};
 use crate::receipt::Receipt;
 use crate::road::{Road, Site};
 use crate::wire;
@@ -71,15 +71,6 @@ pub fn heartbeat_message(program: &'static str, host: &str, id: String, body: By
     let about = About::new(routing_key(&clean_name(host)), wire::CONTENT_TYPE_JSON)
         .made(program, now_seconds());
     Message { body, about: About { id: Some(id), ..about } }
-}
-
-/// What a relay writes into the headers of a heartbeat for whose sender nobody vouches: its own user would.
-pub const UNVOUCHED: &str = "x-omphalos-unvouched";
-
-/// Whether somebody vouches for whoever sent a message, where somebody does for who published it.
-pub fn sender_of(about: &About, publisher: Origin) -> Origin {
-    let is_marked = about.headers.iter().any(|(name, _)| name == UNVOUCHED);
-    if is_marked { Origin::Foreign } else { publisher }
 }
 
 /// Each line of `body` as a message.

@@ -9,7 +9,6 @@ use omphalos_common::clock::now_seconds;
 use omphalos_common::heartbeat::INDEX_DATASET;
 use omphalos_common::telemetry::{Due, SharedRepeats};
 use omphalos_transport::intake::{Answer, Delivery, Load};
-use omphalos_transport::messages::sender_of;
 use omphalos_transport::wire::{self, Document, Envelope, Parcel};
 use omphalos_transport::{About, Message, Origin};
 use tracing::warn;
@@ -108,7 +107,7 @@ impl Pipeline {
             timestamp: about.made_at,
             default_dataset: &self.settings.consume.default_dataset,
             nonce: rand::random(),
-            origin: sender_of(about, origin),
+            origin,
             now,
         };
         wire::decode(&envelope, body)

@@ -7,7 +7,6 @@ use anyhow::bail;
 use omphalos_common::clock::now_millis;
 use omphalos_common::telemetry::Health;
 use omphalos_transport::amqp::{AmqpSettings, Broker, Sample, Watcher};
-use omphalos_transport::messages::sender_of;
 use omphalos_transport::{Message, Origin};
 
 use super::member::{Member, Newest};
@@ -36,7 +35,7 @@ pub async fn listen(
                 let Some(watched) = watched else { break };
                 // Whoever publishes something else there is none of the fleet.
                 let Message { body, about } = &watched.message;
-                let sender = sender_of(about, about.publisher(shipper_users));
+                let sender = about.sender(shipper_users);
                 if let Ok(heartbeat) = serde_json::from_slice(body)
                     && let Some(member) = newest.take(heartbeat, sender == Origin::Own, now_millis())
                 {

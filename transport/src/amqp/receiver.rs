@@ -410,7 +410,7 @@ impl ConsumerSupervisor {
         let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
         let about = from_properties(&delivery.properties, exchange, key);
         let delivery = Delivery {
-            origin: about.publisher(&self.options.shipper_users),
+            origin: about.sender(&self.options.shipper_users),
             is_repeat: delivery.redelivered,
             load: Load::Message(Message { body: delivery.data.into(), about }),
             answer: Box::new(ToBroker {
