@@ -7,30 +7,19 @@ use std::time::{Duration, Instant};
 
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Due, SharedRepeats};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Unsettled;
-use super::bulk::{Bulk, BulkBuilder, DeliveryId, Original, Placed};
-use super::conflict::second_form;
+use super::bulk::{Bulk, DeliveryId};
 use super::dead::{DeadLetters, Letter, Stored};
 use super::gate::{Gate, Pass};
-use super::reply::{Verdict, verdicts};
-use crate::elasticsearch::{self, Client, Fault, Problem, Room, TemplateOptions};
+use super::reply::verdicts;
+use super::tally::{Tally, is_too_large, letter};
+use crate::elasticsearch::{self, Client, Fault, Problem, TemplateOptions};
 use crate::metrics::IndexerMetrics;
-
-/// A document for which the server answers with an error of its own (500) so many times has a
-/// part in that, and must not hold up all others for ever.
-const MOST_SERVER_ERRORS: u32 = 10;
 
 /// Requests are not made smaller than this because the server takes none so large.
 const SMALLEST_REQUEST: usize = 16 * 1024;
-
-/// So often in a row a server has as many bytes on their way as the request has, and the request is all of them.
-const MOST_COINCIDENCES: u32 = 3;
-
-/// What a server counts for a document beside its text, in bytes; about 150, where that was measured.
-const BESIDE_TEXT: usize = 512;
 
 /// Delivers bulks; shared by all that are in flight.
 #[derive(Debug)]
@@ -360,76 +349,6 @@ impl Courier {
     }
 }
 
-/// The verdicts of one reply, sorted by what they mean.
-#[derive(Debug, Default)]
-struct Tally {
-    created: u64,
-    duplicate: u64,
-    /// Places of the documents that have no final verdict.
-    left: Vec<usize>,
-    /// Whether the cluster asks for some of them again, later.
-    has_retries: bool,
-    /// Why the documents that are left cannot all be taken at once.
-    too_large: Option<Problem>,
-    /// What the cluster does not take before someone does something.
-    held: Option<Problem>,
-    /// Places of the documents whose index needs a shard that there is none of.
-    without_shard: Vec<usize>,
-    /// Why there is none.
-    no_shard: Option<Problem>,
-    letters: Vec<Letter>,
-    /// How many of the created have their fields as text.
-    conflicting: u64,
-    /// Documents that are to be sent once more, with their fields as text.
-    as_text: Option<Bulk>,
-}
-
-impl Tally {
-    fn of(bulk: &Bulk, verdicts: Vec<Verdict>, attempts: u32) -> Result<Self, Unsettled> {
-        let mut tally = Self::default();
-        let mut as_text = BulkBuilder::default();
-        for (place, verdict) in verdicts.into_iter().enumerate() {
-            match verdict {
-                Verdict::Created => {
-                    tally.created += 1;
-                    if bulk.is_second_form(place) {
-                        tally.conflicting += 1;
-                        warn_of_conflict(&bulk.document(place)?);
-                    }
-                }
-                Verdict::Duplicate => tally.duplicate += 1,
-                Verdict::Retry(problem) if is_hopeless(&problem, attempts, bulk) => {
-                    tally.letters.push(letter(bulk, place, *problem)?);
-                }
-                Verdict::Retry(problem) => {
-                    if is_too_large(&problem, bulk) {
-                        tally.too_large = Some(*problem);
-                    }
-                    tally.has_retries = true;
-                    tally.left.push(place);
-                }
-                Verdict::Hold(problem) => {
-                    tally.held = tally.held.or(Some(*problem));
-                    tally.left.push(place);
-                }
-                Verdict::NoShard(problem) => {
-                    tally.no_shard = tally.no_shard.or(Some(*problem));
-                    tally.without_shard.push(place);
-                }
-                Verdict::Refused(problem) => {
-                    let placed = bulk.document(place)?;
-                    match second_form(&placed, &problem) {
-                        Some(text) => as_text.push_again(&placed, &text, *problem),
-                        None => tally.letters.push(letter(bulk, place, *problem)?),
-                    }
-                }
-            }
-        }
-        tally.as_text = (as_text.documents() > 0).then(|| as_text.finish());
-        Ok(tally)
-    }
-}
-
 /// What one request came to.
 enum Attempt {
     /// Every document has a final verdict.
@@ -440,78 +359,6 @@ enum Attempt {
     Held(Bulk),
     /// Too large, or something in it is wrong: in two parts.
     Split(Bulk, Bulk),
-}
-
-/// Whether a document that is to be sent again would be refused each time.
-fn is_hopeless(problem: &Problem, attempts: u32, bulk: &Bulk) -> bool {
-    match problem.status {
-        500 => attempts >= MOST_SERVER_ERRORS,
-        // Nothing but itself is beside it. That could be by chance.
-        429 if bulk.documents() < 2 => match problem.room() {
-            None => false,
-            Some(Room::Never) => true,
-            Some(Room::Beside(beside)) => {
-                attempts >= MOST_COINCIDENCES
-                    && beside.abs_diff(bulk.body().len() as u64) <= BESIDE_TEXT as u64
-            }
-        },
-        _ => false,
-    }
-}
-
-/// Whether the server may have no room for this request even while it has nothing else to do: it counts the
-/// request where that comes in, and once more, as several times its size, where it is indexed.
-fn is_too_large(problem: &Problem, bulk: &Bulk) -> bool {
-    let own = bulk.body().len().saturating_add(bulk.documents().saturating_mul(BESIDE_TEXT));
-    match problem.room() {
-        None => false,
-        Some(Room::Never) => true,
-        Some(Room::Beside(beside)) => beside <= own as u64,
-    }
-}
-
-fn letter(bulk: &Bulk, place: usize, problem: Problem) -> Result<Letter, Unsettled> {
-    let placed = bulk.document(place)?;
-    // What is kept, and may be replayed, is what came, and why that was refused.
-    let (body, problem) = match placed.original {
-        Some(Original { body, problem: first }) => {
-            let reason = format!("{}; with its fields as text: {problem}", first.reason);
-            (body.clone(), Problem { reason, ..first.clone() })
-        }
-        None => (placed.body, problem),
-    };
-    warn_once(&problem, placed.id);
-    Ok(Letter {
-        delivery: placed.delivery,
-        filing: Some(placed.filing.clone()),
-        id: Some(placed.id.to_owned()),
-        body,
-        problem,
-    })
-}
-
-/// The first conflicts are worth a line each; the counter and the tag tell the rest. Only once the second
-/// form is there: an index that takes no new fields may refuse that, too.
-fn warn_of_conflict(placed: &Placed<'_>) {
-    static CONFLICTS: SharedRepeats = SharedRepeats::new();
-    let Some(Original { problem, .. }) = placed.original else { return };
-    if let Some(Due { repeats }) = CONFLICTS.due() {
-        warn!(
-            id = placed.id,
-            repeats,
-            "a document does not fit the mapping and is indexed with its fields as text in message, tagged mapping_conflict: {}",
-            problem.in_short()
-        );
-    }
-}
-
-/// The first refusals are worth a line each; the counters and the dead letters tell the rest.
-fn warn_once(problem: &Problem, id: &str) {
-    static REFUSALS: SharedRepeats = SharedRepeats::new();
-    if let Some(Due { repeats }) = REFUSALS.due() {
-        let problem = problem.in_short();
-        warn!(id, repeats, "a document is refused and goes to the dead letters: {problem}");
-    }
 }
 
 const SHARD_ADVICE: &str =

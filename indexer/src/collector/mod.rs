@@ -19,6 +19,7 @@ mod gate;
 mod ledger;
 mod reply;
 mod settings;
+mod tally;
 mod unsettled;
 
 pub(crate) use bulk::Placed;
