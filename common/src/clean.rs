@@ -10,6 +10,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// The first so many characters of a text, and … where there are more.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// Whether a character would do something to a terminal, or to the text around it.
 pub fn is_harmful(character: char) -> bool {
     harmless(character) != Some(character)

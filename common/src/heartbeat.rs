@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::clean::shortened;
 use crate::clock::now_millis;
 use crate::config::{ConfigError, Kind, Period, Setting};
 use crate::masked::masked;
@@ -237,10 +238,11 @@ impl Maker {
         let lag_seconds = inputs.iter().map(|input| input.lag_seconds).fold(0.0, f64::max);
         inputs.truncate(MOST_INPUTS);
         for input in &mut inputs {
-            input.path = cut(&input.path);
+            input.path = shortened(&input.path, LONGEST_TEXT);
         }
         problems.truncate(MOST_PROBLEMS);
-        let problems = problems.iter().map(|problem| cut(&masked(problem))).collect();
+        let problems =
+            problems.iter().map(|problem| shortened(&masked(problem), LONGEST_TEXT)).collect();
         let books = books.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
         let state = State {
             config: self.config.clone(),
@@ -323,13 +325,6 @@ fn rate(now: u64, before: u64, seconds: f64) -> f64 {
 
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -109,8 +109,11 @@ fn is_browser(headers: &HeaderMap) -> bool {
 /// Whether browsers send `Sec-Fetch-Site` to this host without TLS
 /// (<https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy>).
 fn is_trustworthy(host: &str) -> bool {
-    let is_local = host == "localhost" || host.ends_with(".localhost");
-    is_local || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    is_localhost(host) || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_localhost(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
 }
 
 /// A host without its port and in small letters; `None` where it is none.
@@ -133,7 +136,7 @@ fn is_of_this_machine(host: &str) -> bool {
     }
     let own = rustix::system::uname();
     let own = own.nodename().to_str().unwrap_or_default();
-    host == "localhost" || host.ends_with(".localhost") || host.eq_ignore_ascii_case(own)
+    is_localhost(host) || host.eq_ignore_ascii_case(own)
 }
 
 fn text(value: &HeaderValue) -> String {

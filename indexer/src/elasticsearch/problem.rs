@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use omphalos_common::clean::shortened;
 use omphalos_common::page::page;
 use serde::Deserialize;
 
@@ -92,13 +93,6 @@ impl Problem {
 fn digits(text: &str) -> Option<u64> {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     text.get(..end)?.parse().ok()
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 /// An error as Elasticsearch writes it; of a whole request, or of one item.

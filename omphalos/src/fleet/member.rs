@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use omphalos_common::clean::shortened;
 use omphalos_common::clock::now_millis;
 use omphalos_common::heartbeat::Heartbeat;
 use serde_json::{Value, json};
@@ -126,10 +127,7 @@ impl Member {
 
 /// What anybody may have made as long as a message: nobody could read the table.
 fn short(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => clean(text),
-        Some((end, _)) => format!("{}…", clean(text.get(..end).unwrap_or_default())),
-    }
+    clean(&shortened(text, most))
 }
 
 /// The worst first, and then by name.

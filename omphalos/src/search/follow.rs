@@ -15,7 +15,8 @@ use omphalos_common::retry::Retry;
 use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::Fault;
 
-use super::asking::{Asker, Hit, Order, Wanted};
+use super::answer::Hit;
+use super::asking::{Asker, Order, Wanted};
 use super::query::Query;
 
 /// How far back something new may be dated.

@@ -2,6 +2,7 @@
 //!
 //! Only reads. Exit codes as grep's: 0 found, 1 nothing found, 2 trouble.
 
+mod answer;
 mod asking;
 mod brackets;
 mod follow;
@@ -25,7 +26,8 @@ use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings, Fault, Problem};
 
 use crate::run::Settings;
-pub use asking::{Asker, Hit, Order, Wanted};
+pub use answer::Hit;
+pub use asking::{Asker, Order, Wanted};
 use brackets::unbalanced;
 use follow::Follower;
 pub use lines::{Lines, line_without_time};
