@@ -10,6 +10,7 @@ use omphalos_tests::Program;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
+use crate::page::page_of;
 use crate::run::Alone;
 
 /// More than a process has descriptors, usually.
@@ -109,6 +110,19 @@ fn half_requests_take_neither_descriptors_nor_the_place_of_others() {
     assert_eq!(process.terminate(), Some(0));
 }
 
+/// How many lines the page finds, which go on behind those that are too much for one answer.
+fn through_the_page(page: &str) -> usize {
+    let (mut lines, mut after) = (0, String::new());
+    loop {
+        let path = format!("{page}/api/v1/lines?since=2026-11-22&n=8{after}");
+        let answer = Client::new().get(path).send().expect("an answer").text().expect("a text");
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        lines += answer["lines"].as_array().unwrap_or_else(|| panic!("{answer:.300}")).len();
+        let Some(next) = answer["next"].as_str() else { return lines };
+        after = format!("&after={next}");
+    }
+}
+
 /// What one request may cost: it is refused with what to do, and soon.
 #[test]
 fn one_request_takes_neither_much_memory_nor_long() {
@@ -165,6 +179,7 @@ fn one_request_takes_neither_much_memory_nor_long() {
     let found = alone.omphalos("search").args(["--json", "--limit", "8"]).run();
     assert_eq!(found.code, Some(0), "{:.300}", found.output);
     assert_eq!(found.output.matches("2026-11-22T01:00:0").count(), 8, "in parts");
+    assert_eq!(through_the_page(&page_of(&process)), 8, "in parts as well");
     assert!(process.peak_memory() < 1 << 30, "{} bytes", process.peak_memory());
     assert_eq!(process.terminate(), Some(0));
 }

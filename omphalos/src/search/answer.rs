@@ -84,6 +84,16 @@ pub(super) struct Answer {
     pub shards: Shards,
 }
 
+/// Some of the documents that were found, in their order.
+pub struct Part {
+    /// Themselves.
+    pub hits: Vec<Hit>,
+    /// How many there are in all; told at the beginning only.
+    pub total: Option<u64>,
+    /// Whether none follow.
+    pub is_last: bool,
+}
+
 /// How much of what was asked for an answer is about. Every answer to a search says it.
 #[derive(Deserialize)]
 pub(super) struct Reach {

@@ -10,7 +10,7 @@ use omphalos_indexer::elasticsearch::{Client, Fault};
 use omphalos_parser::without_halves;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Hit, Hits, gap, millis_of, not_all};
+use super::answer::{Answer, Hit, Hits, Part, gap, millis_of, not_all};
 use super::query::Query;
 
 /// Documents a request: what Elasticsearch allows is ten times as many.
@@ -121,29 +121,26 @@ impl Asker {
         loop {
             let asked = most.min(left);
             let mut size = asked;
-            let answer = self.answer(query, wanted, &mut size, after.as_ref()).await?;
+            let part = self.part(query, wanted, &mut size, after.as_ref());
+            let Part { hits, total: known, is_last } = part.await?;
             if size < asked {
                 most = size;
             }
-            let found = answer.hits.hits;
             if after.is_none() {
-                total = answer.hits.total.map_or(0, |total| total.value);
-                if total > 0 && size > 0 && found.is_empty() {
-                    return Err(self.unreadable(format!("{total} hits, and none of them")));
-                }
+                total = known.unwrap_or(0);
             }
-            left -= found.len().min(left);
-            let is_last = found.len() < size || left == 0;
-            after = found.last().map(Hit::place);
-            take(found);
+            left -= hits.len().min(left);
+            let is_last = is_last || left == 0;
+            after = hits.last().map(Hit::place);
+            take(hits);
             if is_last || after.is_none() {
                 return Ok(total);
             }
         }
     }
 
-    /// The documents that follow in the order on what stands at the place `after`, and how many there are in
-    /// all where that is the beginning.
+    /// The documents that follow in the order on what stands at the place `after`: as many as are wanted, or
+    /// fewer where these are too much to be shown at once.
     ///
     /// # Errors
     /// [`Fault`] like all requests.
@@ -152,27 +149,32 @@ impl Asker {
         query: &Query,
         wanted: Wanted,
         after: Option<&Value>,
-    ) -> Result<(Vec<Hit>, Option<u64>), Fault> {
+    ) -> Result<Part, Fault> {
         let mut size = wanted.most.min(PAGE);
-        let Hits { hits, total } = self.answer(query, wanted, &mut size, after).await?.hits;
-        Ok((hits, total.map(|total| total.value)))
+        self.part(query, wanted, &mut size, after).await
     }
 
-    /// The answer to a request for so many documents, or for fewer where these are too much to be shown at
-    /// once.
-    async fn answer(
+    /// The same for `size` documents, which becomes what was shown at once.
+    async fn part(
         &self,
         query: &Query,
         wanted: Wanted,
         size: &mut usize,
         after: Option<&Value>,
-    ) -> Result<Answer, Fault> {
-        loop {
+    ) -> Result<Part, Fault> {
+        let answer = loop {
             match self.search(&page(query, wanted, *size, after)).await {
                 Err(Fault::Wrong(problem)) if problem.kind == TOO_MUCH && *size > 1 => *size /= 2,
-                answer => return answer,
+                answer => break answer?,
             }
+        };
+        let Hits { hits, total } = answer.hits;
+        let total = total.map(|total| total.value).filter(|_| after.is_none());
+        if *size > 0 && hits.is_empty() && total.is_some_and(|total| total > 0) {
+            return Err(self.unreadable(format!("{} hits, and none of them", total.unwrap_or(0))));
         }
+        let is_last = hits.len() < *size;
+        Ok(Part { hits, total, is_last })
     }
 
     /// How many documents there are in each part of time that has any: its beginning in

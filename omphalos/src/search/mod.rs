@@ -26,7 +26,7 @@ use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings, Fault, Problem};
 
 use crate::run::Settings;
-pub use answer::Hit;
+pub use answer::{Hit, Part};
 pub use asking::{Asker, Order, Wanted};
 use brackets::unbalanced;
 use follow::Follower;

@@ -23,7 +23,7 @@ use super::super::parameters::{Parameters, RANGE, Range};
 use super::super::problem::Problem;
 use super::super::reply::Reply;
 use super::{Shown, sent};
-use crate::search::{Asker, Hit, Order, Query, Wanted};
+use crate::search::{Asker, Hit, Order, Part, Query, Wanted};
 
 /// Lines of an answer, usually and at most.
 const USUAL_LINES: usize = 100;
@@ -48,6 +48,22 @@ fn asker_of(page: &Page) -> Result<&Asker, Problem> {
     page.behind.asker.as_ref().ok_or_else(|| {
         Problem::missing("this process sends its lines elsewhere and keeps none: search them where they are stored")
     })
+}
+
+/// What follows on a place; what is wrong with the question is wrong with its `filter`.
+async fn found(
+    page: &Page,
+    query: &Query,
+    wanted: Wanted,
+    after: Option<&Value>,
+    filter: Option<&str>,
+) -> Result<Part, Problem> {
+    let asker = asker_of(page)?;
+    let found = page.gate.wait_for(async {
+        let found = asker.page(query, wanted, after).await;
+        found.map_err(|fault| Problem::of_fault(&fault, filter))
+    });
+    found.await
 }
 
 /// A document as it is written, with what tells it from others.
@@ -84,15 +100,14 @@ async fn lines(page: &Arc<Page>, uri: &Uri) -> Shown {
     let most = parameters.number("n", USUAL_LINES, MOST_LINES)?;
     let order = parameters.choice("order", &ORDERS, Order::Newest)?;
     let after = parameters.text("after").map(place_of).transpose()?;
-    let Some(asker) = &page.behind.asker else { return last_lines(page, &range, most).await };
+    if page.behind.asker.is_none() {
+        return last_lines(page, &range, most).await;
+    }
     let wanted = Wanted { most, order, sources: true };
     let query = query_of(&range);
-    let found = page.gate.wait_for(async {
-        let found = asker.page(&query, wanted, after.as_ref()).await;
-        found.map_err(|fault| Problem::of_fault(&fault, range.filter.as_deref()))
-    });
-    let (hits, total) = found.await?;
-    let next = hits.last().filter(|_| hits.len() >= most).map(|hit| cursor_of(&hit.place()));
+    let found = found(page, &query, wanted, after.as_ref(), range.filter.as_deref());
+    let Part { hits, total, is_last } = found.await?;
+    let next = hits.last().filter(|_| !is_last).map(|hit| cursor_of(&hit.place()));
     let lines = hits.iter().map(shown).collect::<Result<_, _>>()?;
     Reply::json(&Lines { origin: Origin::Stored, total, lines, next })
 }
@@ -121,12 +136,8 @@ pub async fn newest(
 ) -> Result<Vec<(String, Bytes)>, Problem> {
     let wanted = Wanted { most, order: Order::Newest, sources: true };
     let query = query_of(range);
-    let asker = asker_of(page)?;
-    let found = page.gate.wait_for(async {
-        let found = asker.page(&query, wanted, None).await;
-        found.map_err(|fault| Problem::of_fault(&fault, range.filter.as_deref()))
-    });
-    let (hits, _) = found.await?;
+    let found = found(page, &query, wanted, None, range.filter.as_deref());
+    let hits = found.await?.hits;
     Ok(hits.into_iter().map(|hit| (hit.id.clone(), Bytes::from(hit.json().to_owned()))).collect())
 }
 
@@ -266,15 +277,10 @@ impl Download {
                 text.push_str(&csv_row(columns.iter().map(String::as_str)));
             }
         }
-        let page = Arc::clone(&self.page);
-        let asker = asker_of(&page)?;
         let wanted = Wanted { most: self.left, order: Order::Newest, sources: true };
-        let found = page.gate.wait_for(async {
-            let found = asker.page(&self.query, wanted, self.after.as_ref()).await;
-            found.map_err(|fault| Problem::of_fault(&fault, filter))
-        });
-        let (hits, _) = found.await?;
-        self.left = if hits.is_empty() { 0 } else { self.left - hits.len().min(self.left) };
+        let found = found(&self.page, &self.query, wanted, self.after.as_ref(), filter);
+        let Part { hits, is_last, .. } = found.await?;
+        self.left = if is_last { 0 } else { self.left - hits.len().min(self.left) };
         self.after = hits.last().map(Hit::place);
         for hit in &hits {
             match &self.form {
