@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use omphalos_common::clock::now_millis;
 use omphalos_common::printed::{Form, printed};
 use omphalos_common::tell;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use member::Member;
 pub use options::command;
@@ -62,14 +62,15 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
-/// All who were heard since then, the worst first, for programs.
+/// Who was heard since then, the worst first, and whether that is everybody, for programs.
 ///
 /// # Errors
 /// When the index cannot be asked, or the answer not be read.
-pub(crate) async fn stored(asker: &Asker, since: Timestamp) -> anyhow::Result<Vec<Value>> {
-    let mut members = index::read(asker, since).await?.members;
+pub(crate) async fn stored(asker: &Asker, since: Timestamp) -> anyhow::Result<Value> {
+    let index::Found { mut members, is_all } = index::read(asker, since).await?;
     member::sort(&mut members);
-    Ok(members.iter().map(Member::json).collect())
+    let members: Vec<Value> = members.iter().map(Member::json).collect();
+    Ok(json!({ "members": members, "is_all": is_all }))
 }
 
 fn print(members: &[Member], is_json: bool) -> anyhow::Result<()> {

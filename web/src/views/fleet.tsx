@@ -11,7 +11,7 @@ const EVERY = 10_000;
 const TONES: Record<Member["state"], string> = { silent: "bad", problem: "bad", behind: "warn", ok: "good" };
 
 export function FleetView({ go }: { go: Go }) {
-  const { data, problem, again } = useAsked<{ members: Member[] }>("fleet");
+  const { data, problem, again } = useAsked<{ members: Member[]; is_all: boolean }>("fleet");
   useEffect(() => {
     const timer = setInterval(again, EVERY);
     return () => clearInterval(timer);
@@ -30,6 +30,7 @@ export function FleetView({ go }: { go: Go }) {
     <section class="card wide">
       <header>
         <h2>{bad > 0 ? `${count(bad)} of ${count(data.members.length)} need a look` : `All ${count(data.members.length)} are well`}</h2>
+        {data.is_all ? null : <p class="quiet">There are more, with fewer heartbeats: too many to be shown.</p>}
       </header>
       <div class="scroll">
         <table class="table">

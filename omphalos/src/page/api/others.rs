@@ -32,14 +32,14 @@ async fn fleet(page: &Arc<Page>, uri: &Uri) -> Shown {
     Parameters::read(uri, &[])?;
     let asked = async {
         let Some(asker) = &page.behind.asker else {
-            return Reply::json(&json!({ "members": [] }));
+            return Reply::json(&json!({ "members": [], "is_all": true }));
         };
         let since = Timestamp::now().checked_sub(LOOK_BACK).unwrap_or_default();
-        let members = page.gate.wait_for(async {
-            let members = Box::pin(fleet::stored(asker, since)).await;
-            members.map_err(|error| Problem::behind(&format!("{error:#}")))
+        let stored = page.gate.wait_for(async {
+            let stored = Box::pin(fleet::stored(asker, since)).await;
+            stored.map_err(|error| Problem::behind(&format!("{error:#}")))
         });
-        Reply::json(&json!({ "members": members.await? }))
+        Reply::json(&stored.await?)
     };
     page.shared.answer("fleet".to_owned(), FRESH, asked).await
 }
