@@ -112,6 +112,19 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
+/// A number as Java prints it: `300.0`, `1.0E7`.
+pub fn double(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-3..1e7).contains(&size) {
+        return format!("{number:?}");
+    }
+    let text = format!("{number:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

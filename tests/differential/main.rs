@@ -1,13 +1,14 @@
 //! `make store-differential`: the embedded store against the real Elasticsearch; see
 //! `tests/src/differential`.
-#![allow(clippy::print_stdout, reason = "a tool for developers")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers")]
 #![allow(clippy::expect_used, reason = "a harness that cannot set its scene says so by panicking")]
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use omphalos_tests::differential::{Options, run};
+use omphalos_tests::differential::{Options, Report, run};
 use omphalos_tests::{Embedded, Engine, Server};
 use tempfile::TempDir;
 
@@ -31,6 +32,13 @@ struct Arguments {
     directory: PathBuf,
 }
 
+/// A line after each scene, and all that differs up to there in a file, for who does not wait for the end.
+fn progress(done: u64, report: &Report) {
+    let [agree, refused, differ] = report.sums();
+    eprintln!("{done} requests: {agree} answers agree, {refused} are refused, {differ} differ");
+    fs::write(Path::new("target").join("differential.txt"), report.differences()).expect("a file");
+}
+
 fn main() -> ExitCode {
     let Arguments { seed, requests, kinds, directory } = Arguments::parse();
     // One that runs already saves its start.
@@ -47,6 +55,7 @@ fn main() -> ExitCode {
         documents: 160,
         directory: Some(directory),
         prefix: "differential".to_owned(),
+        tell: progress,
     };
     let report = run(&url, &store.url(), &options);
     println!("{report}");

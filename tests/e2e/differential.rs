@@ -15,6 +15,7 @@ fn compare(kinds: &[&str], seed: u64, requests: u64) {
         documents: 80,
         directory: None,
         prefix: stack.prefix().to_owned(),
+        tell: |_, _| {},
     };
     let report = run(&stack.search_url(), &store.url(), &options);
     let [agree, refused, differ] = report.sums();

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::print::{Members, Printer, buckets, double, moment};
+use super::print::{Members, Printer, buckets};
 use super::{Figure, What};
+use crate::json::double;
 use crate::mapping::FieldKind;
-use crate::query::iso;
+use crate::query::iso_of_milliseconds;
 
 impl Printer<'_> {
     pub(super) fn figure(&self, figure: &Figure, result: &Value) -> Value {
@@ -20,7 +21,8 @@ impl Printer<'_> {
             printed.insert(name.to_owned(), json!(value));
             #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
             if let (true, Some(value)) = (is_date, value) {
-                printed.insert(format!("{name}_as_string"), json!(iso(moment(value as i64))));
+                printed
+                    .insert(format!("{name}_as_string"), json!(iso_of_milliseconds(value as i64)));
             }
         };
         let mut printed = Map::new();
@@ -74,7 +76,7 @@ fn percentiles(figure: &Figure, result: &Value, is_date: bool) -> Value {
     };
     #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
     let named = |value: Option<f64>| {
-        value.filter(|_| is_date).map(|value| json!(iso(moment(value as i64))))
+        value.filter(|_| is_date).map(|value| json!(iso_of_milliseconds(value as i64)))
     };
     let (mut members, mut list) = (Map::new(), Vec::new());
     for percent in &figure.percents {

@@ -137,8 +137,7 @@ impl Planner<'_> {
         let any = |kind: &FieldKind| *kind != FieldKind::Unsearchable;
         let (column, _) = self.column(&terms.field, "terms", any)?;
         let missing = self.terms_fit(terms, depth)?;
-        let counted = if depth == 0 { COUNTED } else { terms.size / 2 + 10 };
-        let size = terms.size.saturating_add(counted).min(MOST_BUCKETS);
+        let (size, of_segment) = kept(terms, one, depth);
         let order = match &terms.order {
             Target::Count => "_count".to_owned(),
             Target::Key => "_key".to_owned(),
@@ -168,8 +167,9 @@ impl Planner<'_> {
         };
         let direction = if terms.is_descending { "desc" } else { "asc" };
         let mut request = json!({
-            "field": column, "size": size, "segment_size": size, "min_doc_count": terms.min_doc_count.min(1),
-            "order": { order: direction }
+            "field": column, "size": size, "segment_size": of_segment,
+            "min_doc_count": terms.min_doc_count.min(1), "order": { order: direction },
+            "show_term_doc_count_error": true
         });
         let (include, exclude) = (terms.include.clone(), terms.exclude.clone());
         let optional = [("missing", missing), ("include", include), ("exclude", exclude)];
@@ -354,6 +354,25 @@ impl Planner<'_> {
         }
         Ok(json!({ name: request }))
     }
+}
+
+/// How many buckets of `terms` are kept of all, and of each segment.
+fn kept(terms: &Terms, one: &Aggregation, depth: usize) -> (u32, u32) {
+    let most = |more: u32| terms.size.saturating_add(more).min(MOST_BUCKETS);
+    let counted = most(if depth == 0 { COUNTED } else { terms.size / 2 + 10 });
+    let Target::Below(name, part) = &terms.order else { return (counted, most(COUNTED)) };
+    // What a figure is in one segment says little about what it is in all.
+    let figure = one.below.0.iter().find(|below| below.name == *name).map(|below| &below.kind);
+    let is_of_nothing = match figure {
+        Some(Kind::Figure(figure)) => match figure.what {
+            What::Count | What::Cardinality | What::Sum => false,
+            What::Stats => part.as_deref() != Some("sum") && part.as_deref() != Some("count"),
+            _ => true,
+        },
+        _ => true,
+    };
+    // Where buckets stand that have no figure is known only when all is.
+    (if is_of_nothing { MOST_BUCKETS } else { counted }, MOST_BUCKETS)
 }
 
 fn bounds_outside() -> ApiError {

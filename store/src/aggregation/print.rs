@@ -12,6 +12,7 @@ use super::{
     Aggregation, Aggregations, DateHistogram, Figure, Histogram, Kind, Target, Terms, What,
 };
 use crate::error::ApiError;
+use crate::json::double;
 use crate::mapping::FieldKind;
 use crate::query::{Dates, iso};
 
@@ -126,6 +127,10 @@ impl Printer<'_> {
         let cut: u64 = behind.iter().chain(&not_shown).map(|(raw, _)| count_of(raw)).sum();
         let others = result.get("sum_other_doc_count").and_then(Value::as_u64).unwrap_or(0);
         let error = result.get("doc_count_error_upper_bound").and_then(Value::as_u64).unwrap_or(0);
+        if error > 0 && matches!(terms.order, Target::Below(..)) {
+            // Some were left out of a segment by what their figure is there.
+            self.left.set(0);
+        }
         let shown = buckets.into_iter();
         let shown: Vec<Members> = shown.map(|(raw, head)| self.bucket(one, head, raw)).collect();
         json!({
@@ -385,17 +390,4 @@ pub(super) fn keyed(is_keyed: bool, parts: impl Iterator<Item = (String, Members
 
 pub(super) fn moment(milliseconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default()
-}
-
-/// A number as Java prints it: `300.0`, `1.0E7`.
-pub(super) fn double(number: f64) -> String {
-    let size = number.abs();
-    if size == 0.0 || (1e-3..1e7).contains(&size) {
-        return format!("{number:?}");
-    }
-    let text = format!("{number:E}");
-    match text.split_once('E') {
-        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
-        _ => text,
-    }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::print::{Members, Printer, buckets, double, keyed, moment};
+use super::print::{Members, Printer, buckets, keyed, moment};
 use super::{Aggregation, OneRange, Ranges};
+use crate::json::double;
 
 impl Printer<'_> {
     pub(super) fn ranges(&self, ranges: &Ranges, one: &Aggregation, result: &Value) -> Value {

@@ -168,7 +168,7 @@ impl<'a> Builder<'a> {
             let built = self.equal(&place, &query.value, boost);
             return if query.lenient { Ok(built.unwrap_or(None)) } else { built };
         }
-        let tokens = self.tokens(&place, &values::text(&query.value))?;
+        let tokens = self.tokens(&place, &values::word(&query.value))?;
         let usual = if query.all { Minimum::Percent(100) } else { Minimum::Number(1) };
         let wanted = query.minimum.unwrap_or(usual).of(tokens.len());
         let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(tokens.len());
@@ -191,7 +191,7 @@ impl<'a> Builder<'a> {
             let built = self.equal(&place, &query.value, boost);
             return if query.lenient { Ok(built.unwrap_or(None)) } else { built };
         }
-        let mut tokens = self.tokens(&place, &values::text(&query.value))?;
+        let mut tokens = self.tokens(&place, &values::word(&query.value))?;
         Ok(match tokens.len() {
             0 => None,
             1 => tokens.pop().map(|(_, term)| self.scored(term, boost)),
@@ -222,7 +222,7 @@ impl<'a> Builder<'a> {
         };
         let is_string = matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text);
         if query.ignore_case && is_string {
-            let text = values::text(&query.value);
+            let text = values::word(&query.value);
             let pattern = maker(&place, true).literal(&text).map_err(too_long)?;
             return Ok(Some(fitting(&place, pattern, boost)));
         }
@@ -238,7 +238,7 @@ impl<'a> Builder<'a> {
     /// Values that are equal to one.
     fn equal(&self, place: &Place, value: &Value, boost: f32) -> Result<Option<Built>, ApiError> {
         if place.kind == FieldKind::Text {
-            return Ok(Some(self.scored(values::string_term(place, &values::text(value)), boost)));
+            return Ok(Some(self.scored(values::string_term(place, &values::word(value)), boost)));
         }
         if place.kind == FieldKind::Boolean {
             let wanted = values::boolean(value)?;
@@ -257,7 +257,7 @@ impl<'a> Builder<'a> {
     }
 
     fn terms(&self, field: &str, wanted: &[Value], boost: f32) -> Result<Option<Built>, ApiError> {
-        let texts = || wanted.iter().map(values::text);
+        let texts = || wanted.iter().map(values::word);
         if wanted.is_empty() {
             return Ok(None);
         }

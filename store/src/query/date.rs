@@ -154,15 +154,19 @@ impl DateFormat {
                 optional(text, zone).filter(|(_, unit)| !matches!(unit, 'h' | 'm'))
             }
             Self::EpochMillis => {
-                let moment = Timestamp::from_millisecond(text.parse().ok()?).ok()?;
+                let moment = Timestamp::from_millisecond(whole(text)?).ok()?;
                 Some((of_epoch(moment), 'f'))
             }
             Self::EpochSecond => {
-                let moment = Timestamp::from_second(text.parse().ok()?).ok()?;
+                let moment = Timestamp::from_second(whole(text)?).ok()?;
                 Some((of_epoch(moment), 's'))
             }
             Self::Pattern(format, unit) => {
-                let mut parts = BrokenDownTime::parse(format, text).ok()?;
+                let text = exact(format, text)?;
+                let mut parts = BrokenDownTime::parse(format, &text).ok()?;
+                if parts.year().is_none() {
+                    parts.set_year(Some(1970)).ok()?;
+                }
                 if parts.month().is_none() {
                     parts.set_month(Some(1)).ok()?;
                 }
@@ -187,7 +191,8 @@ impl DateFormat {
             Self::EpochMillis => epoch_millis(moment),
             Self::EpochSecond => moment.as_second().to_string(),
             Self::Pattern(format, _) => {
-                moment.to_zoned_datetime(TimeZone::UTC).strftime(format).to_string()
+                let format = format.replace("%:z", "Z");
+                moment.to_zoned_datetime(TimeZone::UTC).strftime(&format).to_string()
             }
         }
     }
@@ -212,7 +217,33 @@ pub fn iso(moment: Timestamp) -> String {
         _ if nanoseconds % 1_000 == 0 => 6,
         _ => 9,
     };
-    format!("{moment:.digits$}")
+    let text = format!("{moment:.digits$}");
+    // A year before 0 has six digits here and four there.
+    match text.strip_prefix("-00") {
+        Some(rest) => format!("-{rest}"),
+        None => text,
+    }
+}
+
+/// Milliseconds since 1970 as text: also those of years of five digits and more, which sums of dates come
+/// to, and for which there are no [`Timestamp`]s.
+pub fn iso_of_milliseconds(milliseconds: i64) -> String {
+    /// The calendar is the same again after 400 years.
+    const YEARS: i64 = 400;
+    const CYCLE: i64 = 146_097 * 86_400_000;
+    if let Ok(moment) = Timestamp::from_millisecond(milliseconds) {
+        return iso(moment);
+    }
+    let same = Timestamp::from_millisecond(milliseconds.rem_euclid(CYCLE)).unwrap_or_default();
+    let text = iso(same);
+    let (year, rest) = text.split_once('-').unwrap_or_default();
+    let year = year.parse().unwrap_or(0) + milliseconds.div_euclid(CYCLE) * YEARS;
+    let sign = match year {
+        ..0 => "-",
+        0..10_000 => "",
+        _ => "+",
+    };
+    format!("{sign}{:04}-{rest}", year.abs())
 }
 
 /// `UTC` or an offset; names of places are not known here.
@@ -307,6 +338,9 @@ fn translate(pattern: &str) -> Option<(String, char)> {
     while let Some(letter) = rest.chars().next() {
         if letter == '\'' {
             let (text, after) = rest.get(1..)?.split_once('\'')?;
+            if text.contains('%') {
+                return None;
+            }
             format.push_str(if text.is_empty() { "'" } else { text });
             rest = after;
             continue;
@@ -323,7 +357,7 @@ fn translate(pattern: &str) -> Option<(String, char)> {
             ('s', 2) => ("%S", 5),
             ('S', 3) => ("%3f", 6),
             ('X', 3) => ("%:z", 0),
-            ('Z' | 'X', 1 | 2) => ("%z", 0),
+            ('Z', 1..=3) => ("%z", 0),
             ('%', _) => return None,
             (other, _) if other.is_ascii_alphabetic() => return None,
             (other, count) => {
@@ -335,6 +369,44 @@ fn translate(pattern: &str) -> Option<(String, char)> {
         smallest = smallest.max(Some(unit));
     }
     Some((format, *units.get(smallest?)?))
+}
+
+/// A number without the sign that is none to Elasticsearch.
+fn whole(text: &str) -> Option<i64> {
+    if text.starts_with('+') { None } else { text.parse().ok() }
+}
+
+/// A text of which each part is as long as in a format that [`translate`] made, and nothing is before,
+/// between or behind them: strptime does not ask for that. A `Z` is an offset.
+fn exact(format: &str, text: &str) -> Option<String> {
+    let mut exact = String::with_capacity(text.len() + 5);
+    let (mut rest, mut letters) = (text, format.chars());
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            rest = rest.strip_prefix(letter)?;
+            exact.push(letter);
+            continue;
+        }
+        let (length, is_number) = match letters.next()? {
+            'Y' => (4, true),
+            '3' => (letters.next().map(|_| 3)?, true),
+            'z' => (5, false),
+            ':' => (letters.next().map(|_| 6)?, false),
+            _ => (2, true),
+        };
+        if let (6, Some(after)) = (length, rest.strip_prefix('Z')) {
+            exact.push_str("+00:00");
+            rest = after;
+            continue;
+        }
+        let (part, after) = rest.split_at_checked(length)?;
+        if is_number && !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        exact.push_str(part);
+        rest = after;
+    }
+    rest.is_empty().then_some(exact)
 }
 
 /// `+1d-2h/M`.

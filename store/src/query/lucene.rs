@@ -93,7 +93,7 @@ impl Parser<'_> {
     /// Parts up to the end or a closing parenthesis.
     fn group(&mut self, field: Option<&str>) -> Result<Option<Node>, Problem> {
         let mut parts: Vec<(Role, Node)> = Vec::new();
-        let mut is_first = true;
+        let (mut is_first, mut is_signed) = (true, false);
         loop {
             self.space();
             if self.rest.is_empty() || self.rest.starts_with(')') {
@@ -106,6 +106,7 @@ impl Parser<'_> {
             self.space();
             let sign = self.sign();
             self.space();
+            is_signed |= sign != Sign::None;
             let words = (joint, sign) == (Joint::None, Sign::None);
             let node = match if words { self.words(field) } else { None } {
                 Some(node) => Some(node),
@@ -122,7 +123,8 @@ impl Parser<'_> {
         }
         Ok(match parts.as_slice() {
             [] => None,
-            [(Role::Must | Role::Should, _)] => parts.pop().map(|(_, node)| node),
+            // With a sign it is a group to Elasticsearch, of which `minimum_should_match` asks more.
+            [(Role::Must | Role::Should, _)] if !is_signed => parts.pop().map(|(_, node)| node),
             _ => Some(Node::Group(parts, 1.0)),
         })
     }

@@ -31,7 +31,10 @@ mod tests;
 use serde_json::Value;
 
 pub use build::Builder;
-pub use date::{DateFormat, Dates, Rounding, Viewpoint, first_of, iso, of_document, unit_after};
+pub use date::{
+    DateFormat, Dates, Rounding, Viewpoint, first_of, iso, iso_of_milliseconds, of_document,
+    unit_after,
+};
 pub use dsl::parse;
 pub(crate) use refusal::{illegal, parsing, shard_failure, token};
 pub use strings::from_text;

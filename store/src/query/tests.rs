@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::date::{Dates, Rounding, Viewpoint, iso, time_zone};
+use super::date::{Dates, Rounding, Viewpoint, iso, iso_of_milliseconds, time_zone};
 use super::pattern::{Maker, Wildcard};
 use super::words::{Leaf, Node, Problem, Role, What};
 use super::{Kind, Minimum, lucene, parse, simple};
@@ -118,6 +118,36 @@ fn dates_are_as_precise_as_they_are_written() {
     assert!(time_zone("+05:30").is_some() && time_zone("Europe/Berlin").is_none());
 }
 
+/// As Elasticsearch 9.5 takes them.
+#[test]
+fn dates_by_a_pattern_have_each_part_as_long_as_it_says() {
+    let day = "2026-01-01T00:00:00.000Z";
+    for (format, good, bad) in [
+        ("yyyy", "2026", &["0", "26", "123", "12345", " 2026", "2026 ", "-0001"][..]),
+        ("yy", "26", &["6", "2026"]),
+        ("yyyy-MM-dd", "2026-01-01", &["2026-1-1", "2026-01-01 ", "2026-01", "+026-01-01"]),
+        ("MM/dd/yyyy", "01/01/2026", &["1/1/2026"]),
+        ("dd.MM.yyyy HH:mm:ss", "01.01.2026 00:00:00", &["1.1.2026 0:0:0", "01.01.202600:00:00"]),
+        ("yyyy-MM-dd'T'HH:mm:ss.SSS", "2026-01-01T00:00:00.000", &["2026-01-01T00:00:00.0"]),
+        ("yyyy-MM-dd'T'HH:mm:ssXXX", "2026-01-01T00:00:00Z", &["2026-01-01T00:00:00+0000"]),
+        ("yyyy-MM-dd'T'HH:mm:ssXXX", "2026-01-01T01:00:00+01:00", &["2026-01-01T00:00:00"]),
+        ("yyyy-MM-dd HH Z", "2026-01-01 01 +0100", &["2026-01-01 01 Z"]),
+        ("epoch_second", "1767225600", &["+1767225600"]),
+    ] {
+        let dates = Dates::parse(format).unwrap();
+        let read = |text| dates.read(text, &Viewpoint::default(), Rounding::Down).map(iso);
+        assert_eq!(read(good).as_deref(), Ok(day), "{format}: {good}");
+        for text in bad {
+            assert!(read(text).is_err(), "{format}: {text:?} is {:?}", read(text));
+        }
+    }
+    let time = Dates::parse("HH:mm").unwrap();
+    let read = time.read("12:00", &Viewpoint::default(), Rounding::Down).map(iso);
+    assert_eq!(read.as_deref(), Ok("1970-01-01T12:00:00.000Z"));
+    let zoned = Dates::parse("yyyy-MM-dd'T'HH:mmXXX").unwrap();
+    assert_eq!(zoned.print(Timestamp::UNIX_EPOCH), "1970-01-01T00:00Z");
+}
+
 /// What a pattern means, slowly.
 fn matches_slowly(pattern: &[char], text: &[char]) -> bool {
     match (pattern.split_first(), text.split_first()) {
@@ -206,4 +236,21 @@ fn what_all_hits_score_is_known_where_it_can_be() {
     assert_eq!(score(json!({ "match": { "a": "b" } })), None);
     let bool = parse(&json!({ "bool": {} })).expect("a query");
     assert!(matches!(bool.kind, Kind::Bool(_)));
+}
+
+/// As Elasticsearch 9.5 prints them.
+#[test]
+fn dates_of_any_year_are_printed_as_elasticsearch_does() {
+    for (milliseconds, expected) in [
+        (-377_736_739_200_000, "-10000-01-01T00:00:00.000Z"),
+        (-99_999_999_999_999, "-1199-02-15T14:13:20.001Z"),
+        (-62_167_219_200_001, "-0001-12-31T23:59:59.999Z"),
+        (-62_135_596_800_001, "0000-12-31T23:59:59.999Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        (253_402_300_800_000, "+10000-01-01T00:00:00.000Z"),
+        (i64::MAX, "+292278994-08-17T07:12:55.807Z"),
+        (i64::MIN, "-292275055-05-16T16:47:04.192Z"),
+    ] {
+        assert_eq!(iso_of_milliseconds(milliseconds), expected);
+    }
 }

@@ -31,6 +31,13 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
+/// The word that a value is to a keyword or a text: a number with a fraction as Java prints it.
+pub(super) fn word(value: &Value) -> String {
+    let double =
+        value.as_number().filter(|number| number.is_f64()).and_then(serde_json::Number::as_f64);
+    double.map_or_else(|| text(value), crate::json::double)
+}
+
 /// The term for a string.
 pub(super) fn string_term(place: &Place, text: &str) -> Term {
     match &place.json_path {
@@ -92,7 +99,7 @@ pub(super) fn equal(
 ) -> Result<Option<Bounds>, ApiError> {
     let both = |term: Term| Some((Bound::Included(term.clone()), Bound::Included(term)));
     Ok(match place.kind {
-        FieldKind::Keyword { .. } | FieldKind::Text => both(string_term(place, &text(value))),
+        FieldKind::Keyword { .. } | FieldKind::Text => both(string_term(place, &word(value))),
         FieldKind::Long => long(value)?.and_then(|number| both(long_term(place, number))),
         FieldKind::Double => {
             // What the type does not have is in no document.
@@ -137,7 +144,7 @@ pub(super) fn between(
     }
     match place.kind {
         FieldKind::Keyword { .. } | FieldKind::Text => {
-            plain(&|value| Ok(string_term(place, &text(value))))
+            plain(&|value| Ok(string_term(place, &word(value))))
         }
         FieldKind::Long => longs(place, range),
         FieldKind::Double => doubles(place, range).map(Some),

@@ -82,6 +82,12 @@ impl FieldPattern {
     /// # Errors
     /// For a text that is named.
     pub fn check(&self, index: &Index) -> Result<(), ApiError> {
+        if self.from == From::Columns && is_match(&self.name, "_source") {
+            return Err(shard_failure(
+                "illegal_argument_exception",
+                "Fielddata is not supported on field [_source] of type [_source]",
+            ));
+        }
         let is_text = index.mapping().kind(&self.name) == Some(&FieldKind::Text);
         if self.from == From::Columns && is_text {
             return Err(crate::aggregation::no_columns(&self.name, index.name()));
@@ -157,8 +163,9 @@ impl Gathering<'_> {
     }
 
     fn take(&mut self, field: &MappedField, path: String, value: &Value) {
-        let Some(pattern) = self.patterns.iter().find(|pattern| is_match(&pattern.name, &path))
-        else {
+        // Of several for a field the last counts.
+        let mut patterns = self.patterns.iter().rev();
+        let Some(pattern) = patterns.find(|pattern| is_match(&pattern.name, &path)) else {
             return;
         };
         let is_text = field.kind == FieldKind::Text;

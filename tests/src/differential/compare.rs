@@ -183,9 +183,11 @@ fn hits(theirs: &[Value], ours: &[Value], by_place: bool, differences: &mut Vec<
     for (number, (one, other)) in theirs.iter().zip(ours).enumerate().take(compared) {
         // Hits that are sorted by something else may have any score.
         let place = if one["sort"].is_null() { "_score" } else { "sort" };
-        if !are_near(&one[place], &other[place], SCORE_TOLERANCE)
-            || (place == "sort" && !sorted_alike(&one[place], &other[place]))
-        {
+        let are_alike = match place {
+            "sort" => sorted_alike(&one[place], &other[place]),
+            _ => are_near(&one[place], &other[place], SCORE_TOLERANCE),
+        };
+        if !are_alike {
             differences.push(format!(
                 "hit {number}: {place} {} there ({}), {} here ({})",
                 one[place], one["_id"], other[place], other["_id"]
@@ -205,7 +207,10 @@ fn hits(theirs: &[Value], ours: &[Value], by_place: bool, differences: &mut Vec<
 }
 
 /// Whether sort values are the same; scores are those that are neither whole nor texts.
-fn sorted_alike(one: &Value, other: &Value) -> bool {
+pub fn sorted_alike(one: &Value, other: &Value) -> bool {
+    if !are_near(one, other, SCORE_TOLERANCE) {
+        return false;
+    }
     let (Some(one), Some(other)) = (one.as_array(), other.as_array()) else { return one == other };
     one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| {

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use self::compare::{Verdict, compare, compare_sorted, is_not_here, short};
+use self::compare::{Verdict, compare, compare_sorted, is_not_here, short, sorted_alike};
 use self::draw::Draw;
 use self::paging::{Met, Walk, unlike};
 pub use self::report::Report;
@@ -45,6 +45,8 @@ pub struct Options {
     pub directory: Option<PathBuf>,
     /// Begins the names of indices.
     pub prefix: String,
+    /// Is told after each scene how many requests are done, and what was found until then.
+    pub tell: fn(u64, &Report),
 }
 
 /// Both servers.
@@ -77,6 +79,7 @@ pub fn run(elasticsearch: &str, store: &str, options: &Options) -> Report {
         for index in &scene.indices {
             pair.send(&Request::bare(Method::DELETE, index));
         }
+        (options.tell)(options.requests - left, &report);
     }
     report
 }
@@ -233,15 +236,16 @@ fn walked(walk: &Walk, theirs: Met, ours: Met) -> Verdict {
             short(&expected["error"])
         )),
         (_, Met::Refused(own, found)) => compare(&(200, json!({})), &(own, found)),
-        (_, Met::Endless) => Verdict::Differs("there is no last page".to_owned()),
         (Met::Endless, _) => Verdict::Agrees,
+        (_, Met::Endless) => Verdict::Differs("there is no last page".to_owned()),
         (Met::Hits(theirs), Met::Hits(ours)) => match unlike(&theirs, &ours) {
             Some(how) => Verdict::Differs(how),
             None if walk.is_by_place() => Verdict::Agrees,
             None => {
-                let order = theirs.iter().zip(&ours).position(|(one, other)| {
-                    compare(&(200, one.1.clone()), &(200, other.1.clone())) != Verdict::Agrees
-                });
+                let order = theirs
+                    .iter()
+                    .zip(&ours)
+                    .position(|(one, other)| !sorted_alike(&one.1, &other.1));
                 order.map_or(Verdict::Agrees, |at| {
                     Verdict::Differs(format!(
                         "hit {at}: sort {} there, {} here",

@@ -38,6 +38,14 @@ impl Report {
         }
     }
 
+    /// What differs, without what agrees or is refused: how often, and requests.
+    pub fn differences(&self) -> String {
+        let lines = self.differing.iter().map(|(reason, (number, shown))| {
+            format!("DIFFER {number} times: {reason}\n    {}\n", shown.join("\n    "))
+        });
+        lines.collect()
+    }
+
     /// How many agree, are refused, and differ.
     pub fn sums(&self) -> [u64; 3] {
         self.counts.values().fold([0; 3], |sum, counts| std::array::from_fn(|n| sum[n] + counts[n]))

@@ -26,9 +26,11 @@ pub fn write(draw: &mut Draw, index: &str) -> Vec<Request> {
     // One document must not keep others from being found.
     steps.push(Request {
         method: Method::PUT,
-        path: format!("{index}/_doc/usual?refresh=true"),
+        path: format!("{index}/_doc/usual"),
         body: r#"{"usual":"x"}"#.to_owned(),
     });
+    // There may be several shards.
+    steps.push(Request::bare(Method::POST, format!("{index}/_refresh")));
     steps.push(Request::json(Method::POST, format!("{index}/_search"), &json!({ "sort": [{ "usual.keyword": { "order": "asc", "unmapped_type": "keyword" } }], "size": 100, "docvalue_fields": ["x"] })));
     steps.push(Request::bare(Method::GET, format!("{index}/_mapping")));
     steps.push(Request::bare(Method::DELETE, index));

@@ -11,6 +11,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::routing::post;
+use serde_json::Value;
 
 use self::items::{Action, Item, items};
 pub(super) use self::items::{new_id, wrong_id};
@@ -68,6 +69,7 @@ async fn bulk(
     in_background(move || {
         let begun = Instant::now();
         let mut items = items(&held.text, index.as_deref())?;
+        deletes_name_indices(&items)?;
         let has_updates = items.iter().any(|item| item.action == Action::Update);
         if has_updates && params.switch("require_data_stream")? == Some(true) {
             return Err(ApiError::argument(
@@ -83,6 +85,24 @@ async fn bulk(
         Ok(Answer::ready(print(&done, &Filter::new(&paths), is_refreshed, begun)))
     })
     .await
+}
+
+/// Elasticsearch takes nothing of a bulk in which something is to be deleted from what is no name of an
+/// index; in other actions that refuses the item.
+fn deletes_name_indices(items: &[Item]) -> Result<(), ApiError> {
+    let deletes = items.iter().filter(|item| item.action == Action::Delete);
+    let wrong =
+        deletes.map(|item| &item.index).find(|name| name.is_empty() || name.starts_with('_'));
+    wrong.map_or(Ok(()), |name| {
+        let problem =
+            if name.is_empty() { "expression cannot be empty" } else { "must not start with '_'." };
+        Err(ApiError::new(
+            400,
+            "invalid_index_name_exception",
+            format!("Invalid index name [{name}], {problem}"),
+        )
+        .with("index", Value::from(&**name)))
+    })
 }
 
 /// What an item for an index is refused with.
@@ -157,7 +177,14 @@ impl<'a> Bulk<'a> {
 
     /// Reads the documents for an index.
     fn share(&mut self, name: &str, places: &[usize]) -> Result<Share, ApiError> {
-        let index = self.store.index_or_new(name)?;
+        let is_delete =
+            |place: &usize| self.items.get(*place).is_none_or(|item| item.action == Action::Delete);
+        let index = match self.store.index(name) {
+            Some(index) => index,
+            // Nothing is made for the sake of deleting something from it.
+            None if places.iter().all(is_delete) => return Err(ApiError::no_index(name)),
+            None => self.store.index_or_new(name)?,
+        };
         let (mapping, coming) = (index.mapping(), index.announce());
         let mut share = Share { index, operations: Vec::new(), places: Vec::new(), coming };
         for place in places {
