@@ -44,6 +44,7 @@ mod linear;
 mod lines;
 mod logrotate;
 mod manual;
+mod many_values;
 mod mapping;
 mod metrics;
 mod mounts;

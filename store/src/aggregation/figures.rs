@@ -27,6 +27,9 @@ impl Printer<'_> {
         };
         let mut printed = Map::new();
         match figure.what {
+            What::Cardinality if result.get("buckets").is_some() => {
+                printed.insert("value".to_owned(), json!(buckets(result).count()));
+            }
             What::Count | What::Cardinality => {
                 printed.insert("value".to_owned(), count("value"));
             }

@@ -20,6 +20,9 @@ const LARGEST_OF_PERCENTILES: f64 = 1e15;
 /// Percentiles over so many documents are exact, and estimated over more.
 const FEW: u64 = 5_000;
 
+/// So many words, counted in each segment for itself, are told one by one by `cardinality`.
+const FEW_WORDS: usize = 10_000;
+
 /// What an aggregation is not there for.
 fn not_here(aggregation: &str, what: &str, field: &str) -> ApiError {
     illegal(format!("[{aggregation}] {what} is not supported here for the field [{field}]"))
@@ -139,6 +142,22 @@ impl Planner<'_> {
     pub(super) fn has_few(&self, field: &str) -> bool {
         let having = self.everything.iter().filter(|(index, _)| index.place(field).is_some());
         having.map(|(_, searcher)| searcher.num_docs()).sum::<u64>() <= FEW
+    }
+
+    /// Whether a field has so few different words that they are counted one by one.
+    pub(super) fn has_few_words(&self, field: &str) -> bool {
+        let mut words = 0;
+        for (index, searcher) in self.everything {
+            let Some(place) = index.place(field) else { continue };
+            if !matches!(place.kind, FieldKind::Keyword { .. }) {
+                return false;
+            }
+            for segment in searcher.segment_readers() {
+                let column = segment.fast_fields().str(&place.column);
+                words += column.ok().flatten().map_or(0, |column| column.num_terms());
+            }
+        }
+        words <= FEW_WORDS
     }
 
     /// Whether documents have several values of a field.

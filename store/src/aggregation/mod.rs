@@ -70,6 +70,8 @@ pub struct Terms {
     pub size: u32,
     /// How many of them Elasticsearch looks at before it leaves out those with few documents.
     pub shard_size: u32,
+    /// How many buckets of a segment are enough to whoever asks.
+    pub counted: Option<u32>,
     /// What they are sorted by.
     pub order: Target,
     /// Whether the largest is first.

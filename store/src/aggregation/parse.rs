@@ -153,15 +153,14 @@ fn terms(members: &Map<String, Value>) -> Result<Kind, ApiError> {
         None => (Target::Count, true),
         Some(order) => target(&order).ok_or_else(|| options.failed("order"))?,
     };
-    // Buckets are counted in full here, whatever it is.
-    let shard_size = options.count("shard_size")?.map_or_else(
-        || if order == Target::Key { size } else { (size / 2).saturating_add(size + 10) },
-        |given| u32::try_from(given).unwrap_or(u32::MAX).max(size),
-    );
+    let counted = options.count("shard_size")?;
+    let counted = counted.map(|given| u32::try_from(given).unwrap_or(u32::MAX).max(size));
+    let usual = if order == Target::Key { size } else { (size / 2).saturating_add(size + 10) };
     let terms = Terms {
         field,
         size,
-        shard_size,
+        shard_size: counted.unwrap_or(usual),
+        counted,
         order,
         is_descending,
         min_doc_count: options.count("min_doc_count")?.unwrap_or(1),

@@ -28,11 +28,14 @@ const MOST_MEMORY: u64 = 64 * 1024 * 1024;
 pub(super) const MOST_BUCKETS: u32 = 65_536;
 /// Buckets of `terms` that are counted in full before equal counts are put in order.
 const COUNTED: u32 = 1_000;
+/// Buckets of one search, before those are left out that are not shown.
+const MOST_COMPUTED: u32 = 8 * MOST_BUCKETS;
 const NANOSECONDS: f64 = 1e6;
 
 /// What the aggregations of one search may cost.
 pub fn limits() -> AggregationLimitsGuard {
-    AggregationLimitsGuard::new(Some(MOST_MEMORY), Some(MOST_BUCKETS))
+    // More are computed than shown: what is shown is counted where it is printed.
+    AggregationLimitsGuard::new(Some(MOST_MEMORY), Some(MOST_COMPUTED))
 }
 
 /// Makes tantivy's aggregations for one index.
@@ -43,6 +46,19 @@ pub struct Planner<'a> {
     pub queries: &'a Builder<'a>,
     /// All that is searched, for the first and the last date of all.
     pub everything: &'a [(std::sync::Arc<Index>, Searcher)],
+    /// Whether buckets of `terms` are counted in full, however many there are.
+    pub is_exact: bool,
+}
+
+/// Where aggregations stand.
+#[derive(Clone, Copy, Default)]
+struct Within<'a> {
+    /// Below so many others.
+    depth: usize,
+    /// Below buckets, of which there may be many.
+    is_of_many: bool,
+    /// The name of the one that the buckets above are sorted by.
+    order: Option<&'a str>,
 }
 
 impl Planner<'_> {
@@ -51,17 +67,24 @@ impl Planner<'_> {
     /// # Errors
     /// What does not fit the index's fields.
     pub fn plan(&self, aggregations: &Aggregations) -> Result<TantivyAggregations, ApiError> {
-        self.level(aggregations, 0)
+        self.level(aggregations, Within::default())
     }
 
     fn level(
         &self,
         aggregations: &Aggregations,
-        depth: usize,
+        within: Within<'_>,
     ) -> Result<TantivyAggregations, ApiError> {
         let mut planned = TantivyAggregations::default();
         for (number, one) in aggregations.0.iter().enumerate() {
-            let below = self.level(&one.below, depth + 1)?;
+            let is_one = matches!(one.kind, Kind::Filter(_) | Kind::Filters(_) | Kind::Missing(_));
+            let order = match &one.kind {
+                Kind::Terms(Terms { order: Target::Below(name, _), .. }) => Some(name.as_str()),
+                _ => None,
+            };
+            let is_of_many = within.is_of_many || !is_one;
+            let depth = within.depth + 1;
+            let below = self.level(&one.below, Within { depth, is_of_many, order })?;
             let name = number.to_string();
             match &one.kind {
                 Kind::Filter(query) => {
@@ -79,7 +102,7 @@ impl Planner<'_> {
                     planned.insert(name, self.filter(&missing, below)?);
                 }
                 _ => {
-                    let agg = self.variant(one, depth)?;
+                    let agg = self.variant(one, within)?;
                     planned.insert(name, TantivyAggregation { agg, sub_aggregation: below });
                 }
             }
@@ -97,13 +120,17 @@ impl Planner<'_> {
         Ok(TantivyAggregation { agg, sub_aggregation: below })
     }
 
-    fn variant(&self, one: &Aggregation, depth: usize) -> Result<AggregationVariants, ApiError> {
+    fn variant(
+        &self,
+        one: &Aggregation,
+        within: Within<'_>,
+    ) -> Result<AggregationVariants, ApiError> {
         let request = match &one.kind {
-            Kind::Terms(terms) => self.terms(terms, one, depth)?,
+            Kind::Terms(terms) => self.terms(terms, one, within)?,
             Kind::DateHistogram(histogram) => self.date_histogram(histogram)?,
             Kind::Histogram(histogram) => self.histogram(histogram)?,
             Kind::Range(ranges) => self.ranges(ranges)?,
-            Kind::Figure(figure) => self.figure(figure)?,
+            Kind::Figure(figure) => self.figure(figure, within.order == Some(one.name.as_str()))?,
             Kind::Filter(_) | Kind::Filters(_) | Kind::Missing(_) => Value::Null,
         };
         serde_json::from_value(request).map_err(|error| illegal(error.to_string()))
@@ -133,11 +160,16 @@ impl Planner<'_> {
         }
     }
 
-    fn terms(&self, terms: &Terms, one: &Aggregation, depth: usize) -> Result<Value, ApiError> {
+    fn terms(
+        &self,
+        terms: &Terms,
+        one: &Aggregation,
+        within: Within<'_>,
+    ) -> Result<Value, ApiError> {
         let any = |kind: &FieldKind| *kind != FieldKind::Unsearchable;
         let (column, _) = self.column(&terms.field, "terms", any)?;
-        let missing = self.terms_fit(terms, depth)?;
-        let (size, of_segment) = kept(terms, one, depth);
+        let missing = self.terms_fit(terms, within.depth)?;
+        let (size, of_segment) = self.kept(terms, within.is_of_many);
         let order = match &terms.order {
             Target::Count => "_count".to_owned(),
             Target::Key => "_key".to_owned(),
@@ -175,6 +207,27 @@ impl Planner<'_> {
         let optional = [("missing", missing), ("include", include), ("exclude", exclude)];
         add(&mut request, optional);
         Ok(json!({ "terms": request }))
+    }
+
+    /// How many buckets of `terms` are kept of all, and of each segment.
+    fn kept(&self, terms: &Terms, is_of_many: bool) -> (u32, u32) {
+        let most = |more: u32| terms.size.saturating_add(more).min(MOST_BUCKETS);
+        if let Some(given) = terms.counted {
+            let kept = given.max(most(0)).min(MOST_BUCKETS);
+            return (kept, kept);
+        }
+        // What is first, or rare, in one segment says little about what is in all.
+        let is_frequent_first = terms.order == Target::Count && terms.is_descending;
+        let needs_all = !is_frequent_first && terms.order != Target::Key;
+        if is_of_many {
+            let counted = most(if needs_all { COUNTED } else { terms.size / 2 + 10 });
+            return (counted, if needs_all { MOST_BUCKETS } else { most(COUNTED) });
+        }
+        if needs_all || self.is_exact {
+            (MOST_BUCKETS, MOST_BUCKETS)
+        } else {
+            (most(COUNTED), most(COUNTED))
+        }
     }
 
     fn date_histogram(&self, histogram: &DateHistogram) -> Result<Value, ApiError> {
@@ -328,7 +381,8 @@ impl Planner<'_> {
         text.parse().map_err(|_| illegal(format!("For input string: \"{text}\"")))
     }
 
-    fn figure(&self, figure: &Figure) -> Result<Value, ApiError> {
+    /// `is_order`: buckets are sorted by it.
+    fn figure(&self, figure: &Figure, is_order: bool) -> Result<Value, ApiError> {
         let name = figure.what.name();
         let fits: fn(&FieldKind) -> bool = match figure.what {
             What::Count | What::Cardinality => |kind| *kind != FieldKind::Unsearchable,
@@ -348,31 +402,21 @@ impl Planner<'_> {
             add(&mut request, [("segment_size", Some(json!(MOST_BUCKETS)))]);
             return Ok(json!({ "terms": request }));
         }
+        if figure.what == What::Cardinality
+            && !is_order
+            && (self.has_few(&figure.field) || self.has_few_words(&figure.field))
+        {
+            // All of them, of which only the number is told.
+            let most = || Some(json!(MOST_BUCKETS));
+            add(&mut request, [("size", most()), ("segment_size", most())]);
+            return Ok(json!({ "terms": request }));
+        }
         add(&mut request, [("missing", figure.missing.map(Value::from))]);
         if figure.what == What::Percentiles {
             add(&mut request, [("percents", Some(json!(figure.percents)))]);
         }
         Ok(json!({ name: request }))
     }
-}
-
-/// How many buckets of `terms` are kept of all, and of each segment.
-fn kept(terms: &Terms, one: &Aggregation, depth: usize) -> (u32, u32) {
-    let most = |more: u32| terms.size.saturating_add(more).min(MOST_BUCKETS);
-    let counted = most(if depth == 0 { COUNTED } else { terms.size / 2 + 10 });
-    let Target::Below(name, part) = &terms.order else { return (counted, most(COUNTED)) };
-    // What a figure is in one segment says little about what it is in all.
-    let figure = one.below.0.iter().find(|below| below.name == *name).map(|below| &below.kind);
-    let is_of_nothing = match figure {
-        Some(Kind::Figure(figure)) => match figure.what {
-            What::Count | What::Cardinality | What::Sum => false,
-            What::Stats => part.as_deref() != Some("sum") && part.as_deref() != Some("count"),
-            _ => true,
-        },
-        _ => true,
-    };
-    // Where buckets stand that have no figure is known only when all is.
-    (if is_of_nothing { MOST_BUCKETS } else { counted }, MOST_BUCKETS)
 }
 
 fn bounds_outside() -> ApiError {

@@ -24,8 +24,10 @@ pub struct Printer<'a> {
     pub moment: &'a dyn Fn(&Dates, &str) -> Option<i64>,
     /// Whether names say of which kind results are.
     pub typed_keys: bool,
-    /// How many more empty buckets there may be.
+    /// How many more buckets there may be.
     pub left: Cell<u32>,
+    /// Whether documents of buckets may not all be counted, because there were so many buckets.
+    pub is_rough: Cell<bool>,
 }
 
 pub(super) type Members = Map<String, Value>;
@@ -40,19 +42,20 @@ impl Printer<'_> {
         aggregations: &Aggregations,
         results: &AggregationResults,
     ) -> Result<Value, ApiError> {
-        self.left.set(MOST_BUCKETS);
+        self.left.set(MOST_BUCKETS + 1);
         let results = serde_json::to_value(results).unwrap_or_default();
         let empty = Map::new();
         let printed = self.level(aggregations, results.as_object().unwrap_or(&empty));
         if self.left.get() == 0 { Err(too_many_buckets()) } else { Ok(Value::Object(printed)) }
     }
 
-    /// Whether so many buckets may be added; where not, no more are.
+    /// Whether there may be so many buckets more; where not, there are none.
     fn has_room(&self, buckets: i64) -> bool {
-        let left = i64::from(self.left.get());
-        let rest = if buckets < left { left - buckets.max(0) } else { 0 };
-        self.left.set(u32::try_from(rest).unwrap_or(0));
-        rest > 0
+        let has_room = buckets < i64::from(self.left.get());
+        if !has_room {
+            self.left.set(0);
+        }
+        has_room
     }
 
     fn level(&self, aggregations: &Aggregations, results: &Members) -> Members {
@@ -93,6 +96,7 @@ impl Printer<'_> {
 
     /// A bucket: what it is called, how many documents are in it, and what is below.
     pub(super) fn bucket(&self, one: &Aggregation, mut head: Members, result: &Value) -> Members {
+        self.left.set(self.left.get().saturating_sub(1));
         head.insert("doc_count".to_owned(), json!(count_of(result)));
         let empty = Map::new();
         head.extend(self.level(&one.below, result.as_object().unwrap_or(&empty)));
@@ -127,9 +131,15 @@ impl Printer<'_> {
         let cut: u64 = behind.iter().chain(&not_shown).map(|(raw, _)| count_of(raw)).sum();
         let others = result.get("sum_other_doc_count").and_then(Value::as_u64).unwrap_or(0);
         let error = result.get("doc_count_error_upper_bound").and_then(Value::as_u64).unwrap_or(0);
-        if error > 0 && matches!(terms.order, Target::Below(..)) {
-            // Some were left out of a segment by what their figure is there.
-            self.left.set(0);
+        // The first keys of a segment have all that are first of all.
+        let error = if terms.order == Target::Key { 0 } else { error };
+        if error > 0 && terms.counted.is_none() {
+            match terms.order {
+                Target::Key => {}
+                Target::Count if terms.is_descending => self.is_rough.set(true),
+                // Some were left out of a segment by what they are there.
+                Target::Count | Target::Below(..) => self.left.set(0),
+            }
         }
         let shown = buckets.into_iter();
         let shown: Vec<Members> = shown.map(|(raw, head)| self.bucket(one, head, raw)).collect();

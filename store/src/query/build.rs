@@ -140,9 +140,10 @@ impl<'a> Builder<'a> {
                 clauses.push((Occur::Should, built));
             }
         }
-        let usual = usize::from(is_alone && !query.should.is_empty());
+        // Without others one of them has to be there, whatever is asked for.
+        let least = usize::from(is_alone && !query.should.is_empty());
         let minimum = query.minimum.filter(|_| !is_alone || !query.should.is_empty());
-        let wanted = minimum.map_or(usual, |minimum| minimum.of(query.should.len()));
+        let wanted = minimum.map_or(least, |minimum| minimum.of(query.should.len()).max(least));
         let has_positive = !clauses.is_empty();
         for must_not in &query.must_not {
             if let Some(built) = self.build(must_not)? {
@@ -221,12 +222,12 @@ impl<'a> Builder<'a> {
             return Ok(self.special(&query.field, &query.value, boost));
         };
         let is_string = matches!(place.kind, FieldKind::Keyword { .. } | FieldKind::Text);
-        if query.ignore_case && is_string {
-            let text = values::word(&query.value);
+        let text = values::word(&query.value);
+        if query.ignore_case && is_string && !text.is_empty() {
             let pattern = maker(&place, true).literal(&text).map_err(too_long)?;
             return Ok(Some(fitting(&place, pattern, boost)));
         }
-        if query.ignore_case {
+        if query.ignore_case && !is_string {
             return Err(misfit(format!(
                 "[{}] field does not support case insensitive term queries",
                 query.field

@@ -70,20 +70,16 @@ pub fn search(
     after: Option<&Ranked>,
 ) -> Result<Found, ApiError> {
     let begun = Instant::now();
-    let search = Search::prepare(request, view, (begun, after))?;
-    let mut gathered = Gathered::default();
-    let mut results = Results::default();
-    let mut is_nothing = true;
-    for number in 0..view.len() {
-        look();
-        if number > 0 && Instant::now() >= search.order.deadline {
-            gathered.is_late = true;
-            break;
-        }
-        let Some((index, _)) = view.get(number) else { continue };
-        is_nothing &= index.reading(|| search.index(number, &mut gathered, &mut results))?;
+    let mut search = Search::prepare(request, view, (begun, after))?;
+    let (mut gathered, mut is_nothing, results) = search.everything()?;
+    let (mut aggregations, is_rough) = search.printed(results)?;
+    if is_rough && !gathered.is_late {
+        // So many buckets are hardly ever needed, and cost more.
+        search.is_exact = true;
+        let results;
+        (gathered, is_nothing, results) = search.everything()?;
+        (aggregations, _) = search.printed(results)?;
     }
-    let aggregations = search.printed(results)?;
     let timed_out = gathered.is_late;
     let (hits, last) = search.hits(gathered, is_nothing)?;
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -135,6 +131,8 @@ struct Search<'a> {
     /// The score of all hits, where it is known before.
     known_score: Option<f32>,
     limits: tantivy::aggregation::AggregationLimitsGuard,
+    /// Whether buckets are counted in full, however many there are.
+    is_exact: bool,
 }
 
 impl<'a> Search<'a> {
@@ -194,7 +192,25 @@ impl<'a> Search<'a> {
             },
         };
         let limits = aggregation::limits();
-        Ok(Self { request, view, order: Arc::new(order), moment, known_score, limits })
+        let (order, is_exact) = (Arc::new(order), false);
+        Ok(Self { request, view, order, moment, known_score, limits, is_exact })
+    }
+
+    /// Searches all indices: what is found, whether nothing can be, and what is computed of it.
+    fn everything(&self) -> Result<(Gathered, bool, Results), ApiError> {
+        let mut gathered = Gathered::default();
+        let mut results = Results::default();
+        let mut is_nothing = true;
+        for number in 0..self.view.len() {
+            look();
+            if number > 0 && Instant::now() >= self.order.deadline {
+                gathered.is_late = true;
+                break;
+            }
+            let Some((index, _)) = self.view.get(number) else { continue };
+            is_nothing &= index.reading(|| self.index(number, &mut gathered, &mut results))?;
+        }
+        Ok((gathered, is_nothing, results))
     }
 
     /// Searches one index; whether nothing in it can be found.
@@ -224,7 +240,8 @@ impl<'a> Search<'a> {
             gathered.add(searcher.search(&*query, &gatherer).map_err(refused)?);
             return Ok(is_nothing);
         }
-        let planner = Planner { index, queries: &builder, everything: self.view };
+        let planner =
+            Planner { index, queries: &builder, everything: self.view, is_exact: self.is_exact };
         let planned = planner.plan(&self.request.aggregations)?;
         let context =
             AggContextParams::new(self.limits.clone(), searcher.index().tokenizers().clone());
@@ -253,8 +270,9 @@ impl<'a> Search<'a> {
         Ok(is_nothing)
     }
 
-    fn printed(&self, results: Results) -> Result<Option<Value>, ApiError> {
-        let Some(merged) = results.merged else { return Ok(None) };
+    /// The aggregations, and whether documents of buckets may not all be counted.
+    fn printed(&self, results: Results) -> Result<(Option<Value>, bool), ApiError> {
+        let Some(merged) = results.merged else { return Ok((None, false)) };
         let last =
             merged.into_final_result(results.planned, self.limits.clone()).map_err(refused)?;
         let kind_of = |field: &str| {
@@ -265,9 +283,10 @@ impl<'a> Search<'a> {
             Some(read.as_millisecond())
         };
         let typed_keys = self.request.typed_keys;
-        let printer =
-            Printer { kind_of: &kind_of, moment: &moment, typed_keys, left: Cell::default() };
-        printer.print(&self.request.aggregations, &last).map(Some)
+        let (left, is_rough) = (Cell::default(), Cell::default());
+        let printer = Printer { kind_of: &kind_of, moment: &moment, typed_keys, left, is_rough };
+        let printed = printer.print(&self.request.aggregations, &last)?;
+        Ok((Some(printed), printer.is_rough.get()))
     }
 
     /// The hits that are shown, read from disk.

@@ -154,7 +154,7 @@ impl Meta {
     }
 }
 
-/// A number is an id too.
+/// A number is an id too, as are `true` and `false`.
 struct Id(String);
 
 impl<'de> Deserialize<'de> for Id {
@@ -169,6 +169,10 @@ impl<'de> Deserialize<'de> for Id {
 
             fn visit_str<E>(self, id: &str) -> Result<Id, E> {
                 Ok(Id(id.to_owned()))
+            }
+
+            fn visit_bool<E>(self, id: bool) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
             }
 
             fn visit_i64<E>(self, id: i64) -> Result<Id, E> {
