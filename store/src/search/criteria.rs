@@ -42,9 +42,12 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
         By::ShardDocument => return Ok(Class::ShardDocument),
         By::Field(name) => name,
     };
-    let mut found = None;
+    let (mut found, mut lacking) = (None, None);
     for (index, _) in view {
-        let Some(place) = index.place(name) else { continue };
+        let Some(place) = index.place(name) else {
+            lacking = lacking.or(Some(index.name()));
+            continue;
+        };
         let class = match place.kind {
             FieldKind::Keyword { .. } => Class::Text,
             FieldKind::Long if matches!(place.precision, Precision::Within(..)) => Class::Integer,
@@ -80,9 +83,16 @@ fn class(field: &SortField, view: &View) -> Result<Class, ApiError> {
             }
         });
     }
-    match found {
-        Some(class) => Ok(class),
-        None => unmapped(name, field.unmapped_type.as_deref(), view),
+    match (found, lacking) {
+        // Elasticsearch answers with what the others have, and an error for this one.
+        (Some(_), Some(lacking)) if field.unmapped_type.is_none() => Err(shard_failure(
+            "query_shard_exception",
+            format!(
+                "No mapping found for [{name}] in order to sort on in the index [{lacking}], which others that are searched have: give [unmapped_type], or search those alone"
+            ),
+        )),
+        (Some(class), _) => Ok(class),
+        (None, _) => unmapped(name, field.unmapped_type.as_deref(), view),
     }
 }
 

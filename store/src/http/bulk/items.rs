@@ -43,6 +43,8 @@ pub(super) struct Item {
     pub index: Arc<str>,
     pub id: String,
     pub source: Range<usize>,
+    /// Whether its index has to be an alias: for the sake of the others nothing of that name is made then.
+    pub wants_alias: bool,
     pub result: Option<Result<Outcome, ApiError>>,
 }
 
@@ -207,7 +209,8 @@ pub(super) fn items(body: &str, index: Option<&str>) -> Result<Vec<Item>, ApiErr
             action = Action::Create;
         }
         let number = lines.number;
-        if let Some(reason) = meta.invalid(action) {
+        let is_lost = index.is_none() && meta.index.is_none();
+        if let Some(reason) = meta.invalid(action).or(is_lost.then_some("index is missing")) {
             let reason = format!("Validation Failed: 1: {reason}; (line [{number}])");
             return Err(ApiError::new(400, "action_request_validation_exception", reason));
         }
@@ -287,10 +290,9 @@ fn item(
     };
     let refused = meta.refused(action, &index);
     let given = meta.id.map(|Id(id)| id);
+    let wants_alias = meta.require_alias == Some(true);
     let mut result = None;
-    if index.is_empty() {
-        result = Some(Err(ApiError::argument("index is missing")));
-    } else if action == Action::Update {
+    if action == Action::Update {
         result = Some(Err(ApiError::argument(
             "[update] is not supported: send the whole document with [index]",
         )));
@@ -300,7 +302,7 @@ fn item(
         result = Some(Err(problem));
     }
     let id = given.unwrap_or_else(new_id);
-    Item { action, index, id, source, result }
+    Item { action, index, id, source, wants_alias, result }
 }
 
 /// Whether this can be an id.

@@ -175,14 +175,20 @@ impl<'a> Bulk<'a> {
         self.items
     }
 
+    fn is_alias(&self, name: &str) -> bool {
+        self.items.iter().any(|item| item.wants_alias && *item.index == *name)
+    }
+
     /// Reads the documents for an index.
     fn share(&mut self, name: &str, places: &[usize]) -> Result<Share, ApiError> {
         let is_delete =
             |place: &usize| self.items.get(*place).is_none_or(|item| item.action == Action::Delete);
         let index = match self.store.index(name) {
             Some(index) => index,
-            // Nothing is made for the sake of deleting something from it.
-            None if places.iter().all(is_delete) => return Err(ApiError::no_index(name)),
+            // Nothing is made for the sake of deleting something from it, or where an alias should be.
+            None if places.iter().all(is_delete) || self.is_alias(name) => {
+                return Err(ApiError::no_index(name));
+            }
             None => self.store.index_or_new(name)?,
         };
         let (mapping, coming) = (index.mapping(), index.announce());
