@@ -4,12 +4,13 @@
 use serde_json::Value;
 use tantivy::columnar::{Cardinality, ColumnType, MonotonicallyMappableToU64};
 
+use super::lists::Lists;
 use super::plan::Planner;
 use super::{Figure, Histogram, Target, Terms, What};
 use crate::error::ApiError;
 use crate::index::Place;
 use crate::mapping::{FieldKind, Precision};
-use crate::query::{illegal, shard_failure};
+use crate::query::{Dates, Rounding, illegal, shard_failure};
 
 /// Buckets further from zero, counted in intervals, have no exact keys.
 const FURTHEST_BUCKET: f64 = 9_007_199_254_740_992.0;
@@ -64,9 +65,11 @@ impl Planner<'_> {
         let place = self.shared(&terms.field, "terms")?;
         let kind = place.as_ref().map(|place| &place.kind);
         let is_keyword = matches!(kind, None | Some(FieldKind::Keyword { .. }));
-        if !is_keyword && (terms.include.is_some() || terms.exclude.is_some()) {
-            return Err(refused("with [include] or [exclude]"));
-        }
+        let moment = |dates: &Dates, text: &str| {
+            let read = self.queries.moment(dates, text, Rounding::Down);
+            read.ok().map(jiff::Timestamp::as_millisecond)
+        };
+        Lists::read(terms, kind, &moment)?;
         if (!is_keyword || depth > 0) && terms.min_doc_count == 0 {
             return Err(refused("with [min_doc_count] 0, of other than keywords or below others,"));
         }

@@ -8,6 +8,7 @@ mod figures;
 mod filter;
 mod fits;
 mod interval;
+mod lists;
 mod options;
 mod parse;
 mod plan;

@@ -167,35 +167,15 @@ impl Planner<'_> {
         within: Within<'_>,
     ) -> Result<Value, ApiError> {
         let any = |kind: &FieldKind| *kind != FieldKind::Unsearchable;
-        let (column, _) = self.column(&terms.field, "terms", any)?;
+        let (column, kind) = self.column(&terms.field, "terms", any)?;
         let missing = self.terms_fit(terms, within.depth)?;
-        let (size, of_segment) = self.kept(terms, within.is_of_many);
-        let order = match &terms.order {
-            Target::Count => "_count".to_owned(),
-            Target::Key => "_key".to_owned(),
-            Target::Below(name, part) => {
-                let number = one.below.0.iter().position(|below| below.name == *name);
-                let number = number.ok_or_else(|| {
-                    shard_failure(
-                        "aggregation_execution_exception",
-                        format!(
-                            "Invalid aggregation order path [{name}]. The provided aggregation [{name}] either does not exist, or is a pipeline aggregation and cannot be used to sort the buckets."
-                        ),
-                    )
-                })?;
-                let is_figure = one.below.0.get(number).is_some_and(
-                    |below| matches!(&below.kind, Kind::Figure(it) if it.what != What::Percentiles),
-                );
-                if !is_figure {
-                    return Err(shard_failure(
-                        "illegal_argument_exception",
-                        format!(
-                            "[terms] ordering by [{name}] is not supported here: only by a figure, such as sum or max"
-                        ),
-                    ));
-                }
-                part.as_ref().map_or_else(|| number.to_string(), |part| format!("{number}.{part}"))
-            }
+        let is_keyword = matches!(kind, None | Some(FieldKind::Keyword { .. }));
+        let is_listed = !is_keyword && (terms.include.is_some() || terms.exclude.is_some());
+        let (order, is_own) = sorting(terms, one)?;
+        let (size, of_segment) = if is_own || is_listed {
+            (MOST_BUCKETS, MOST_BUCKETS)
+        } else {
+            self.kept(terms, within.is_of_many)
         };
         let direction = if terms.is_descending { "desc" } else { "asc" };
         let mut request = json!({
@@ -203,7 +183,9 @@ impl Planner<'_> {
             "min_doc_count": terms.min_doc_count.min(1), "order": { order: direction },
             "show_term_doc_count_error": true
         });
-        let (include, exclude) = (terms.include.clone(), terms.exclude.clone());
+        // Of other fields they are left out where all is known: see `Printer`.
+        let list = |given: &Option<Value>| given.clone().filter(|_| is_keyword);
+        let (include, exclude) = (list(&terms.include), list(&terms.exclude));
         let optional = [("missing", missing), ("include", include), ("exclude", exclude)];
         add(&mut request, optional);
         Ok(json!({ "terms": request }))
@@ -416,6 +398,42 @@ impl Planner<'_> {
             add(&mut request, [("percents", Some(json!(figure.percents)))]);
         }
         Ok(json!({ name: request }))
+    }
+}
+
+/// What tantivy sorts the buckets of `terms` by, and whether that is only half of it: the rest is ours to do
+/// where all is known.
+fn sorting(terms: &Terms, one: &Aggregation) -> Result<(String, bool), ApiError> {
+    let (name, part) = match &terms.order {
+        Target::Count => return Ok(("_count".to_owned(), false)),
+        Target::Key => return Ok(("_key".to_owned(), false)),
+        Target::Below(name, part) => (name, part.as_deref()),
+    };
+    let number = one.below.0.iter().position(|below| below.name == *name);
+    let below = number.and_then(|number| Some((number, one.below.0.get(number)?)));
+    match below.map(|(number, below)| (number, &below.kind, part)) {
+        Some((number, Kind::Figure(figure), part)) if figure.what != What::Percentiles => {
+            let part = part.map(|part| format!(".{part}")).unwrap_or_default();
+            Ok((format!("{number}{part}"), false))
+        }
+        Some((_, Kind::Filter(_) | Kind::Missing(_), None | Some("doc_count"))) => {
+            Ok(("_count".to_owned(), true))
+        }
+        Some(_) => Err(shard_failure(
+            "illegal_argument_exception",
+            format!(
+                "[terms] ordering by [{name}] is not supported here: only by a figure, such as sum or max, or by the documents of a filter"
+            ),
+        )),
+        None if name.contains('>') => Err(illegal(format!(
+            "[terms] ordering by [{name}] is not supported here: only by an aggregation directly below"
+        ))),
+        None => Err(shard_failure(
+            "aggregation_execution_exception",
+            format!(
+                "Invalid aggregation order path [{name}]. The provided aggregation [{name}] either does not exist, or is a pipeline aggregation and cannot be used to sort the buckets."
+            ),
+        )),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_result::AggregationResults;
 
 use super::interval::Interval;
+use super::lists::Lists;
 use super::plan::{MOST_BUCKETS, too_many_buckets};
 use super::{
     Aggregation, Aggregations, DateHistogram, Figure, Histogram, Kind, Target, Terms, What,
@@ -105,8 +106,12 @@ impl Printer<'_> {
 
     fn terms(&self, terms: &Terms, one: &Aggregation, result: &Value) -> Value {
         let kind = (self.kind_of)(&terms.field);
-        let mut buckets: Vec<(&Value, Members)> =
-            buckets(result).map(|bucket| (bucket, key(kind.as_ref(), bucket))).collect();
+        // They were read before, and are what they should be.
+        let lists = Lists::read(terms, kind.as_ref(), self.moment).unwrap_or_default();
+        let mut buckets: Vec<(&Value, Members)> = buckets(result)
+            .map(|bucket| (bucket, key(kind.as_ref(), bucket)))
+            .filter(|(_, head)| lists.is_empty() || lists.has(head.get("key")))
+            .collect();
         buckets.sort_by(|(one_raw, one_head), (other_raw, other_head)| {
             let keys = || compare(kind.as_ref(), one_head.get("key"), other_head.get("key"));
             let order = match &terms.order {
@@ -132,9 +137,10 @@ impl Printer<'_> {
         let others = result.get("sum_other_doc_count").and_then(Value::as_u64).unwrap_or(0);
         let error = result.get("doc_count_error_upper_bound").and_then(Value::as_u64).unwrap_or(0);
         // The first keys of a segment have all that are first of all.
-        let error = if terms.order == Target::Key { 0 } else { error };
-        if error > 0 && terms.counted.is_none() {
+        let error = if terms.order == Target::Key && lists.is_empty() { 0 } else { error };
+        if error > 0 && (terms.counted.is_none() || !lists.is_empty()) {
             match terms.order {
+                _ if !lists.is_empty() => self.left.set(0),
                 Target::Key => {}
                 Target::Count if terms.is_descending => self.is_rough.set(true),
                 // Some were left out of a segment by what they are there.
@@ -359,7 +365,11 @@ fn below<'a>(
     raw: &'a Value,
 ) -> Option<&'a Value> {
     let number = one.below.0.iter().position(|below| below.name == name)?;
-    raw.get(number.to_string())?.get(part.unwrap_or("value"))
+    let raw = raw.get(number.to_string())?;
+    match &one.below.0.get(number)?.kind {
+        Kind::Filter(_) | Kind::Missing(_) => raw.get("doc_count"),
+        _ => raw.get(part.unwrap_or("value")),
+    }
 }
 
 /// Where a bucket stands that has no values for the figure which buckets are sorted by.
