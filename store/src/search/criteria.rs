@@ -193,7 +193,9 @@ pub fn rank(
         Class::Date | Class::DateNanos => match long(&text()).filter(|_| value.is_number()) {
             Some(i64::MAX) => bits(u64::MAX),
             Some(i64::MIN) => bits(0),
-            _ => {
+            // Whatever the format is, and if it looks like a year: milliseconds.
+            Some(number) => bits(number.saturating_mul(MILLISECOND).to_u64()),
+            None => {
                 let usual = Dates::default();
                 let dates = format.unwrap_or(&usual);
                 let read = dates.read(&text(), moment, Rounding::Down);

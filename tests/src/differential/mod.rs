@@ -193,7 +193,12 @@ fn ask(pair: &Pair, case: &Case, report: &mut Report) {
             // What follows a difference may differ for that alone.
             let mut first = None;
             for request in requests {
-                let [theirs, ours] = pair.send(request);
+                let [mut theirs, mut ours] = pair.send(request);
+                if request.body.contains("\"min_doc_count\":") && request.path.contains([',', '*'])
+                {
+                    forget(&mut theirs.1, "sum_other_doc_count");
+                    forget(&mut ours.1, "sum_other_doc_count");
+                }
                 let by_place = request.body.contains("\"_doc\"");
                 let verdict = compare_sorted(&theirs, &ours, by_place);
                 if first.is_none() && verdict != Verdict::Agrees {
@@ -216,6 +221,19 @@ fn ask(pair: &Pair, case: &Case, report: &mut Report) {
             let verdict = walked(walk, walk.go(&pair.theirs), walk.go(&pair.ours));
             report.add(case.kind, &verdict, &walk.first(), &format!(" # {}", walk.described()));
         }
+    }
+}
+
+/// Leaves out a member, wherever it is. Of several indices, Elasticsearch forgets some documents of buckets
+/// that are too small, and the store none.
+fn forget(value: &mut Value, name: &str) {
+    match value {
+        Value::Object(members) => {
+            members.remove(name);
+            members.values_mut().for_each(|value| forget(value, name));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| forget(value, name)),
+        _ => {}
     }
 }
 
