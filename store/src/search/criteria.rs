@@ -26,6 +26,14 @@ pub fn criterion(
     moment: &Viewpoint,
 ) -> Result<(Criterion, bool), ApiError> {
     let class = class(field, view)?;
+    if let (By::Field(name), Some(_)) = (&field.by, &field.format)
+        && !matches!(class, Class::Date | Class::DateNanos)
+    {
+        return Err(shard_failure(
+            "illegal_argument_exception",
+            format!("Field [{name}] is no date and does not support custom formats"),
+        ));
+    }
     let is_first = field.missing == Missing::First;
     let missing = match &field.missing {
         Missing::Value(value) => missing(class, value, moment)?,
