@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// A value, with its objects and arrays opened.
 #[derive(Debug, Clone)]
@@ -109,6 +109,72 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
         }
         deserializer.deserialize_map(Object)
+    }
+}
+
+/// A value in which no object has a member twice, which Elasticsearch refuses in requests: of two filters of
+/// one name, one would count for nothing.
+#[derive(Debug)]
+pub struct Unique(pub Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Unique;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("JSON")
+            }
+
+            fn visit_unit<E>(self) -> Result<Unique, E> {
+                Ok(Unique(Value::Null))
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Unique, E> {
+                Ok(Unique(flag.into()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Unique, E> {
+                Ok(Unique(number.into()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Unique, E> {
+                Ok(Unique(number.into()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Unique, E> {
+                Ok(Unique(number.into()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Unique, E> {
+                Ok(Unique(text.into()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Unique, E> {
+                Ok(Unique(text.into()))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Unique, S::Error> {
+                let mut list = Vec::new();
+                while let Some(Unique(item)) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Unique(Value::Array(list)))
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Unique, M::Error> {
+                let mut object = Map::new();
+                while let Some((name, Unique(value))) = members.next_entry::<String, Unique>()? {
+                    if object.contains_key(&name) {
+                        return Err(Error::custom(format!("Duplicate field '{name}'")));
+                    }
+                    object.insert(name, value);
+                }
+                Ok(Unique(Value::Object(object)))
+            }
+        }
+        deserializer.deserialize_any(Any)
     }
 }
 

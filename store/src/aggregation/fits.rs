@@ -45,7 +45,10 @@ impl Planner<'_> {
             let is_other = |first: &Place| {
                 let both = [&first.kind, &place.kind];
                 let are_keywords = both.iter().all(|it| matches!(it, FieldKind::Keyword { .. }));
-                first.kind != place.kind && !are_keywords
+                let is_finer =
+                    (first.precision == Precision::Full) != (place.precision == Precision::Full);
+                (first.kind != place.kind && !are_keywords)
+                    || (first.kind == FieldKind::Date && is_finer)
             };
             if found.as_ref().is_some_and(is_other) {
                 return Err(not_here(
@@ -77,10 +80,20 @@ impl Planner<'_> {
         if is_rarest_first && terms.min_doc_count > 1 {
             return Err(refused("with a [min_doc_count] and the rarest first"));
         }
+        // Elasticsearch looks at the first keys of each index, and leaves those out that are too few in all.
+        if terms.order == Target::Key && terms.min_doc_count > 1 && self.everything.len() > 1 {
+            return Err(refused(
+                "with a [min_doc_count] and in the order of keys, of several indices,",
+            ));
+        }
         if has_nanoseconds(place.as_ref()) {
             return Err(refused("of nanoseconds"));
         }
         let Some(missing) = &terms.missing else { return Ok(None) };
+        if !is_keyword && self.index.place(&terms.field).is_none() {
+            // As in Elasticsearch, what does not have the field at all lacks nothing.
+            return Ok(None);
+        }
         let no_number = || {
             let reason = format!("For input string: \"{}\"", text(missing));
             shard_failure("number_format_exception", reason)

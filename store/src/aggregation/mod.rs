@@ -105,8 +105,10 @@ pub struct DateHistogram {
     pub field: String,
     /// How long a bucket is; `None` when the request forgot it.
     pub interval: Option<Interval>,
-    /// By how many milliseconds buckets begin later.
+    /// By how many milliseconds buckets begin later than if they were counted from 1970.
     pub offset: i64,
+    /// The part of it that is the interval's own: weeks begin on Mondays.
+    pub base: i64,
     /// Buckets with fewer documents are left out.
     pub min_doc_count: u64,
     /// How dates are printed.
@@ -215,10 +217,10 @@ impl What {
 }
 
 impl DateHistogram {
-    /// The beginning of the bucket that a moment is in.
+    /// The beginning of the bucket that a moment is in, if there were no offset.
     fn rounded(&self, at: i64) -> i64 {
         match self.interval {
-            Some(Interval::Fixed(length)) => at - (at - self.offset).rem_euclid(length),
+            Some(Interval::Fixed(length)) => at - (at - self.base).rem_euclid(length),
             Some(Interval::Calendar(unit)) => {
                 let at_once = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
                 let first = interval::boundaries(unit, at_once, at_once, 1);

@@ -15,6 +15,8 @@ use crate::query::{self, illegal, parsing, token};
 const MOST_DEPTH: usize = 10;
 /// The most aggregations in one request.
 const MOST: usize = 200;
+/// Offsets of date histograms go so far at most, in milliseconds: some three thousand years.
+const LARGEST_OFFSET: i64 = 100_000_000_000_000;
 /// Buckets of `terms`, as `search.max_buckets` has it.
 const MOST_TERMS: u32 = 65_536;
 /// The same, as often as filters above them repeat them.
@@ -207,7 +209,7 @@ fn target(value: &Value) -> Option<(Target, bool)> {
 fn date_histogram(members: &Map<String, Value>) -> Result<Kind, ApiError> {
     let mut options = Options::new("date_histogram", members);
     let field = options.field()?;
-    let mut offset = 0;
+    let (mut offset, mut base) = (0, 0);
     let interval = match (options.text("fixed_interval")?, options.text("calendar_interval")?) {
         (Some(fixed), None) => Some(Interval::fixed(&fixed).ok_or_else(|| {
             illegal(format!(
@@ -220,7 +222,7 @@ fn date_histogram(members: &Map<String, Value>) -> Result<Kind, ApiError> {
                     "The supplied interval [{calendar}] could not be parsed as a calendar interval."
                 ))
             })?;
-            offset = read.1;
+            (offset, base) = (read.1, read.1);
             Some(read.0)
         }
         (None, None) => None,
@@ -231,7 +233,8 @@ fn date_histogram(members: &Map<String, Value>) -> Result<Kind, ApiError> {
         }
     };
     if let Some(text) = options.text("offset")? {
-        let more = milliseconds(&text).ok_or_else(|| options.failed("offset"))?;
+        let more = milliseconds(&text).filter(|more| more.abs() <= LARGEST_OFFSET);
+        let more = more.ok_or_else(|| options.failed("offset"))?;
         if let Some(Interval::Calendar(_)) = interval {
             return Err(illegal("[date_histogram] an offset of months is not supported here"));
         }
@@ -249,6 +252,7 @@ fn date_histogram(members: &Map<String, Value>) -> Result<Kind, ApiError> {
         field,
         interval,
         offset,
+        base,
         min_doc_count: options.count("min_doc_count")?.unwrap_or(0),
         format: options.dates()?,
         is_keyed: options.flag("keyed")?.unwrap_or(false),

@@ -184,7 +184,8 @@ impl Planner<'_> {
             "show_term_doc_count_error": true
         });
         // Of other fields they are left out where all is known: see `Printer`.
-        let list = |given: &Option<Value>| given.clone().filter(|_| is_keyword);
+        let has_any = kind.is_some() || missing.is_some();
+        let list = |given: &Option<Value>| given.clone().filter(|_| is_keyword && has_any);
         let (include, exclude) = (list(&terms.include), list(&terms.exclude));
         let optional = [("missing", missing), ("include", include), ("exclude", exclude)];
         add(&mut request, optional);
@@ -200,7 +201,9 @@ impl Planner<'_> {
         }
         // What is first, or rare, in one segment says little about what is in all.
         let is_frequent_first = terms.order == Target::Count && terms.is_descending;
-        let needs_all = !is_frequent_first && terms.order != Target::Key;
+        // And what stands for documents without a value is no key of a segment.
+        let has_own_place = terms.order == Target::Key && terms.missing.is_none();
+        let needs_all = !is_frequent_first && !has_own_place;
         if is_of_many {
             let counted = most(if needs_all { COUNTED } else { terms.size / 2 + 10 });
             return (counted, if needs_all { MOST_BUCKETS } else { most(COUNTED) });

@@ -1,7 +1,7 @@
 //! Results as Elasticsearch prints them.
 
 use std::cell::Cell;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_result::AggregationResults;
@@ -170,7 +170,9 @@ impl Printer<'_> {
         };
         let mut found: Vec<(i64, &Value)> =
             buckets(result).filter_map(|raw| Some((at(raw)?, raw))).collect();
-        found.sort_by_key(|(at, _)| *at);
+        // Where an index has none of these values, its months are others, and empty.
+        found.sort_by_key(|(at, raw)| (*at, Reverse(count_of(raw))));
+        found.dedup_by_key(|(at, _)| *at);
         if let Some((min, max)) = self.bounds(histogram, histogram.hard.as_ref()) {
             let (min, max) = (histogram.rounded(min), histogram.rounded(max));
             found.retain(|(at, _)| (min..max).contains(at));
@@ -181,7 +183,9 @@ impl Printer<'_> {
             Some(Interval::Fixed(length)) if histogram.min_doc_count == 0 => {
                 let place = |at: i64| (at - histogram.offset).div_euclid(length);
                 let bounds = self.bounds(histogram, histogram.extended.as_ref());
-                let bounds = bounds.map(|(min, max)| (place(min), place(max)));
+                // As in Elasticsearch, bounds are rounded as if there were no offset.
+                let place_of = |at: i64| (at - histogram.base).div_euclid(length);
+                let bounds = bounds.map(|(min, max)| (place_of(min), place_of(max)));
                 let places = found.iter().map(|(at, raw)| (place(*at), *raw)).collect();
                 let filled = self.filled(places, bounds, &empty);
                 let at = |place: i64| place * length + histogram.offset;
@@ -265,7 +269,8 @@ impl Printer<'_> {
         let mut found: Vec<(i64, &Value)> =
             buckets(result).map(|raw| (place(key(raw)), raw)).collect();
         if let Some((min, max)) = histogram.hard {
-            found.retain(|(place, _)| (min..=max).contains(&at(*place)));
+            // As in Elasticsearch, without the offset.
+            found.retain(|(place, _)| (min..=max).contains(&(at(*place) - offset)));
         }
         let empty = json!({});
         if histogram.min_doc_count == 0 {
@@ -322,7 +327,7 @@ pub(super) fn buckets(result: &Value) -> impl Iterator<Item = &Value> {
     result.get("buckets").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn count_of(result: &Value) -> u64 {
+pub(super) fn count_of(result: &Value) -> u64 {
     result.get("doc_count").and_then(Value::as_u64).unwrap_or(0)
 }
 

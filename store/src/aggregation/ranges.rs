@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::print::{Members, Printer, buckets, keyed, moment};
+use super::print::{Members, Printer, buckets, count_of, keyed, moment};
 use super::{Aggregation, OneRange, Ranges};
 use crate::json::double;
 
@@ -23,7 +23,9 @@ impl Printer<'_> {
         let shown = order.into_iter().map(|(number, range)| {
             let number = number.to_string();
             let is_it = |raw: &&Value| raw.get("key").is_some_and(|key| *key == number);
-            let raw = buckets(result).find(is_it).unwrap_or(&empty);
+            // Where an index has none of these values, its buckets are others of the same names, and empty.
+            let raw = buckets(result).filter(is_it).max_by_key(|raw| count_of(raw));
+            let raw = raw.unwrap_or(&empty);
             let (name, head) = self.range_head(ranges, range);
             (name, self.bucket(one, head, raw))
         });

@@ -202,7 +202,7 @@ impl Store {
         let mut mapping = template
             .map_or_else(|| Mapping::parse(&json!({})), |it| Mapping::parse(&it.mappings()))?;
         if let Some(more) = wanted.get("mappings") {
-            mapping.merge(more)?;
+            mapping.merge_over(more)?;
         }
         let settings = wanted.get("settings").cloned();
         settings.iter().try_for_each(settings::check)?;

@@ -18,6 +18,7 @@ use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::index::{Index, Operation, Outcome};
 use crate::json::Json;
+use crate::json::Unique;
 use crate::params::Params;
 use crate::search::request::duration;
 use crate::search::source::SourceFilter;
@@ -337,7 +338,7 @@ async fn mget(
     let store = service.store;
     in_background(move || {
         let filter = SourceFilter::from_params(&params)?;
-        let wanted: Value = serde_json::from_str(&held.text).map_err(|error| {
+        let Unique(wanted) = serde_json::from_str(&held.text).map_err(|error| {
             ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
         })?;
         let entries = entries(&wanted, index.as_deref())?;

@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::{Service, background, in_background};
 use crate::catalog::{Store, Wanted};
 use crate::error::ApiError;
+use crate::json::Unique;
 use crate::params::Params;
 
 const PARAMS: [&str; 6] = [
@@ -48,7 +49,7 @@ async fn body(service: &Service, request: Request) -> Result<Value, ApiError> {
         if held.text.trim().is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&held.text).map_err(|error| {
+        serde_json::from_str(&held.text).map(|Unique(value)| value).map_err(|error| {
             ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
         })
     };

@@ -313,6 +313,13 @@ impl Index {
         mapping.merge(more)?;
         mapping.settle(&self.schema);
         let is_there = |path: &str| known.mapping.kind(path).is_some();
+        for (path, wanted) in Mapping::parse(more)?.fields() {
+            if known.mapping.field(&path).is_some_and(|field| !field.is_declared_as(wanted)) {
+                return Err(ApiError::argument(format!(
+                    "Mapper for [{path}] conflicts with existing mapper: what a field is cannot be changed in this store once it is there; make another index"
+                )));
+            }
+        }
         for (path, field) in mapping.fields() {
             if field.declared_type() == "ip" && !is_there(&path) {
                 return Err(ApiError::argument(format!(

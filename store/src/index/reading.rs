@@ -360,7 +360,10 @@ impl<'a> Sink<'a> {
 
 fn guess(given: &Given<'_>) -> Guess {
     match given {
-        Given::Text(text, _) => Guess::Text { is_date: parse_date(text).is_some() },
+        // What is a number as well is none to Elasticsearch.
+        Given::Text(text, _) => {
+            Guess::Text { is_date: parse_date(text).is_some() && text.parse::<f64>().is_err() }
+        }
         // As Elasticsearch does, which refuses the latter then.
         Given::Long(_) | Given::Beyond(_) => Guess::Long,
         Given::Double(_) | Given::Huge(_) => Guess::Double,

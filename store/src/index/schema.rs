@@ -9,7 +9,7 @@ use tantivy::schema::{
     DateOptions, DateTimePrecision, Field, IndexRecordOption, IpAddrOptions, JsonObjectOptions,
     NumericOptions, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{LowerCaser, RAW_TOKENIZER_NAME, RemoveLongFilter, TextAnalyzer};
+use tantivy::tokenizer::{LowerCaser, RAW_TOKENIZER_NAME, TextAnalyzer};
 
 use super::words::Words;
 use crate::mapping::{FieldKind, MappedField, Mapping, Precision};
@@ -32,8 +32,6 @@ pub const BEYOND: &str = "_beyond";
 pub const BLANK: &str = "_blank";
 /// The tokenizer of texts: words in lower case.
 pub const WORDS: &str = "words";
-/// A longer word, in bytes, is not searchable.
-const LONGEST_WORD: usize = 255;
 
 /// Where values of a field are.
 #[derive(Debug, Clone)]
@@ -157,10 +155,7 @@ fn words() -> TextFieldIndexing {
 
 /// The tokenizer called [`WORDS`].
 pub fn word_tokenizer() -> TextAnalyzer {
-    TextAnalyzer::builder(Words)
-        .filter(RemoveLongFilter::limit(LONGEST_WORD))
-        .filter(LowerCaser)
-        .build()
+    TextAnalyzer::builder(Words).filter(LowerCaser).build()
 }
 
 /// Where the values of a path are, for a mapping and a schema that belong together; `None` where

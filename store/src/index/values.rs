@@ -158,6 +158,9 @@ fn date(given: &Given<'_>, precision: Precision) -> Result<DateTime, String> {
             "failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]"
         )
     };
+    // A number is read as its digits are, and four of them are a year.
+    let year = Given::Text(Cow::Owned(given.text().into_owned()), None);
+    let given = if matches!(given, Given::Long(1_000..=9_999)) { &year } else { given };
     let millis = match given {
         Given::Long(millis) => Some(*millis),
         Given::Text(text, _) => {

@@ -4,6 +4,9 @@
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_segmentation::{UnicodeSegmentation, UnicodeWordIndices};
 
+/// A longer word is taken for several, each of so many characters.
+const LONGEST: usize = 255;
+
 /// Finds words.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Words;
@@ -12,20 +15,26 @@ impl Tokenizer for Words {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        WordStream { words: text.unicode_word_indices(), token: Token::default(), count: 0 }
+        let words = text.unicode_word_indices();
+        WordStream { words, rest: None, token: Token::default(), count: 0 }
     }
 }
 
 /// The words of one text.
 pub struct WordStream<'a> {
     words: UnicodeWordIndices<'a>,
+    /// What is left of a long word, and where it begins.
+    rest: Option<(usize, &'a str)>,
     token: Token,
     count: usize,
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        let Some((at, word)) = self.words.next() else { return false };
+        let Some((at, word)) = self.rest.take().or_else(|| self.words.next()) else { return false };
+        let end = word.char_indices().nth(LONGEST).map_or(word.len(), |(end, _)| end);
+        let (word, rest) = word.split_at(end);
+        self.rest = (!rest.is_empty()).then_some((at + end, rest));
         self.token.offset_from = at;
         self.token.offset_to = at + word.len();
         self.token.position = self.count;
@@ -65,5 +74,9 @@ mod tests {
             ["user_id", "17", "10.0.0.1", "80", "it's"]
         );
         assert_eq!(words("-- !"), [""; 0]);
+        let long = "é".repeat(600);
+        let lengths: Vec<usize> =
+            words(&format!("a {long} b")).iter().map(|word| word.chars().count()).collect();
+        assert_eq!(lengths, [1, 255, 255, 90, 1]);
     }
 }

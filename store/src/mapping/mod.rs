@@ -88,6 +88,15 @@ impl MappedField {
     pub fn declared_type(&self) -> &str {
         self.declared.get("type").and_then(Value::as_str).unwrap_or("object")
     }
+
+    /// Whether another one is the same, with the same subfields or fewer.
+    pub fn is_declared_as(&self, other: &Self) -> bool {
+        let has = |(name, subfield): &(Box<str>, Self)| {
+            let own = self.subfields.iter().find(|(own, _)| own == name);
+            own.is_some_and(|(_, own)| own.is_declared_as(subfield))
+        };
+        self.declared == other.declared && other.subfields.iter().all(has)
+    }
 }
 
 /// Fields below a name.
@@ -286,12 +295,12 @@ impl Mapping {
         if self.tolerance.of_fields && self.count + parse::size(&declared) > MOST_FIELDS {
             return Ok(None);
         }
-        self.insert(path, &declared)?;
+        self.insert(path, &declared, false)?;
         Ok(self.field(path))
     }
 
     /// Adds a field as it is declared; one that is there must be the same.
-    fn insert(&mut self, path: &str, declared: &Value) -> Result<(), ApiError> {
+    fn insert(&mut self, path: &str, declared: &Value, replaces: bool) -> Result<(), ApiError> {
         let field = parse::field(path, declared)?;
         let more = 1 + field.subfields.len();
         let mut node = &mut self.root;
@@ -310,6 +319,11 @@ impl Mapping {
                 )));
             }
             node = node.children.entry(name.into()).or_default();
+        }
+        if let Some(old) = node.field.as_mut().filter(|_| replaces) {
+            self.count = (self.count + more).saturating_sub(1 + old.subfields.len());
+            **old = field;
+            return Ok(());
         }
         if let Some(old) = &node.field {
             if old.declared_type() == field.declared_type() {

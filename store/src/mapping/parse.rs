@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::dynamic::Template;
+use super::metadata::of_the_server;
 use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Precision, Target};
 use crate::error::ApiError;
 
@@ -75,12 +76,24 @@ impl Mapping {
     /// # Errors
     /// Names what is not known or does not fit what is there.
     pub fn merge(&mut self, text: &Value) -> Result<(), ApiError> {
+        self.merge_as(text, false)
+    }
+
+    /// The same where what a request says counts more: that of a new index more than its template.
+    ///
+    /// # Errors
+    /// Names what is not known or does not fit.
+    pub fn merge_over(&mut self, text: &Value) -> Result<(), ApiError> {
+        self.merge_as(text, true)
+    }
+
+    fn merge_as(&mut self, text: &Value, replaces: bool) -> Result<(), ApiError> {
         let Some(members) = text.as_object() else {
             return Err(refused("Expected map for the mapping"));
         };
         for (name, value) in members {
             match name.as_str() {
-                "properties" => self.merge_properties("", value, 0)?,
+                "properties" => self.merge_properties("", value, (0, replaces))?,
                 "dynamic" => self.dynamic = dynamic_mode(value)?,
                 "date_detection" => {
                     self.date_detection = value.as_bool().ok_or_else(|| wrong(name, value))?;
@@ -112,7 +125,7 @@ impl Mapping {
         &mut self,
         prefix: &str,
         text: &Value,
-        depth: usize,
+        (depth, replaces): (usize, bool),
     ) -> Result<(), ApiError> {
         let Some(members) = text.as_object() else {
             return Err(refused("Expected map for property [properties]"));
@@ -124,6 +137,14 @@ impl Mapping {
         }
         for (name, declared) in members {
             let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            if let Some(own) = of_the_server(&path) {
+                return Err(refused(&format!(
+                    "Field [{own}] is defined more than once: it is a metadata field"
+                )));
+            }
+            if name.trim().is_empty() {
+                return Err(refused("field name cannot be an empty string, or blank"));
+            }
             let kind = declared.get("type").and_then(Value::as_str);
             let is_object = matches!(kind, None | Some("object"));
             if !declared.is_object()
@@ -132,14 +153,14 @@ impl Mapping {
                 return Err(refused(&format!("Expected map for property [{path}]")));
             }
             if !is_object {
-                self.insert(&path, declared)?;
+                self.insert(&path, declared, replaces)?;
                 continue;
             }
             check_object(&path, declared)?;
             if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false)) {
                 self.object(&path).is_opaque = true;
             } else if let Some(properties) = declared.get("properties") {
-                self.merge_properties(&path, properties, depth + 1)?;
+                self.merge_properties(&path, properties, (depth + 1, replaces))?;
             } else if !self.has_object(&path) {
                 self.object(&path).is_object = true;
                 self.count += 1;

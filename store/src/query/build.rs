@@ -204,7 +204,11 @@ impl<'a> Builder<'a> {
     }
 
     /// The words of a text, as the field has them, with their places.
-    fn tokens(&self, place: &Place, text: &str) -> Result<Vec<(usize, TantivyTerm)>, ApiError> {
+    pub(super) fn tokens(
+        &self,
+        place: &Place,
+        text: &str,
+    ) -> Result<Vec<(usize, TantivyTerm)>, ApiError> {
         let mut analyzer = self.searcher.index().tokenizer_for_field(place.field)?;
         let mut stream = analyzer.token_stream(text);
         let mut tokens = Vec::new();

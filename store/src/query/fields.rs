@@ -41,7 +41,18 @@ impl Builder<'_> {
         let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(parts.len());
         let (mut musts, mut shoulds, mut possible) = (0, 0, 0);
         let mut is_possible = true;
+        let mut is_there = false;
         for (role, node) in parts {
+            if self.vanishes(query, node)? {
+                // What made it necessary was said of the one before.
+                let before = clauses.last_mut().filter(|(occur, _)| *occur == Occur::Should);
+                if let (Role::Must, Some((occur, _))) = (role, before) {
+                    *occur = Occur::Must;
+                    (musts, shoulds, possible) = (musts + 1, shoulds - 1, possible - 1);
+                }
+                continue;
+            }
+            is_there = true;
             let built = self.node(query, node)?;
             shoulds += usize::from(*role == Role::Should);
             match (role, built) {
@@ -61,7 +72,7 @@ impl Builder<'_> {
         }
         let usual = usize::from(musts == 0 && shoulds > 0);
         let wanted = minimum.map_or(usual, |minimum| minimum.of(shoulds));
-        if wanted > possible || !is_possible {
+        if wanted > possible || !is_possible || !is_there {
             return Ok(None);
         }
         if musts + shoulds == 0 {
@@ -69,6 +80,37 @@ impl Builder<'_> {
             clauses.push((Occur::Must, all(0.0)));
         }
         Ok(Some(combined(clauses, wanted)))
+    }
+
+    /// Whether nothing is left of a part because texts have none of its words: as in Lucene, others are then
+    /// asked for as if it had not been there.
+    fn vanishes(&self, query: &TextQuery, node: &Node) -> Result<bool, ApiError> {
+        let leaf = match node {
+            Node::Leaf(leaf) => leaf,
+            Node::Group(parts, _) => {
+                if let [(Role::MustNot, node), (Role::Should, Node::Leaf(rest))] = parts.as_slice()
+                    && rest.what == What::Anything
+                {
+                    return self.vanishes(query, node);
+                }
+                for (_, node) in parts {
+                    if !self.vanishes(query, node)? {
+                        return Ok(false);
+                    }
+                }
+                return Ok(true);
+            }
+        };
+        let (What::Words(text) | What::Phrase(text, _)) = &leaf.what else { return Ok(false) };
+        let meant = self.meant(query, leaf);
+        for (field, _, _) in &meant {
+            let place = self.index.place(field).filter(|place| place.kind == FieldKind::Text);
+            let Some(place) = place else { return Ok(false) };
+            if !self.tokens(&place, text)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(!meant.is_empty())
     }
 
     /// The best of the fields that a part is about.

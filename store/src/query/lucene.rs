@@ -81,13 +81,21 @@ impl Parser<'_> {
     }
 
     fn sign(&mut self) -> Sign {
-        if self.take("+") {
+        if self.has_bare_operator() {
+            Sign::None
+        } else if self.take("+") {
             Sign::Plus
         } else if self.take("-") || self.take("!") || self.take_word("NOT") {
             Sign::Minus
         } else {
             Sign::None
         }
+    }
+
+    /// Whether there is an operator that stands alone: it is a word, which texts do not have.
+    fn has_bare_operator(&self) -> bool {
+        let after = self.rest.strip_prefix(['+', '-', '!']);
+        after.is_some_and(|after| after.starts_with(is_space))
     }
 
     /// Parts up to the end or a closing parenthesis.
@@ -203,6 +211,12 @@ impl Parser<'_> {
 
     fn bare(&mut self, field: Option<&str>) -> Result<Option<Node>, Problem> {
         let leaf = |what| Node::Leaf(Leaf { field: field.map(str::to_owned), what, boost: 1.0 });
+        if self.has_bare_operator()
+            && let Some((operator, after)) = self.rest.split_at_checked(1)
+        {
+            self.rest = after;
+            return Ok(Some(leaf(What::Words(operator.to_owned()))));
+        }
         let node = if self.take("(") {
             self.depth += 1;
             if self.depth > MOST_DEPTH {

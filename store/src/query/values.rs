@@ -149,10 +149,7 @@ pub(super) fn between(
         FieldKind::Long => longs(place, range),
         FieldKind::Double => doubles(place, range).map(Some),
         FieldKind::Date => dates(place, range, view),
-        FieldKind::Ip => plain(&|value| {
-            let address = address(&text(value)).map_err(misfit)?;
-            Ok(Term::from_field_ip_addr(place.field, address))
-        }),
+        FieldKind::Ip => addresses(place, range),
         FieldKind::Boolean => Ok(None),
         FieldKind::Unsearchable => Err(unsearchable(place)),
     }
@@ -195,7 +192,7 @@ fn number(value: &Value) -> Result<Number, ApiError> {
         return Err(refused());
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is a whole number in between")]
-    Ok(if double.fract() == 0.0 && double.abs() < 9e15 {
+    Ok(if double.fract() == 0.0 && double.abs() < TWO_TO_63 {
         Number::Long(double as i64)
     } else {
         Number::Double(double)
@@ -331,6 +328,26 @@ fn longs(place: &Place, range: &Range) -> Result<Option<Bounds>, ApiError> {
     };
     let term = |number| Bound::Included(long_term(place, number));
     Ok((first <= last).then(|| (term(first), term(last))))
+}
+
+/// Addresses from and to such that are inside.
+fn addresses(place: &Place, range: &Range) -> Result<Option<Bounds>, ApiError> {
+    let read = |edge: &Edge| address(&text(&edge.value)).map(u128::from).map_err(misfit);
+    let first = match &range.from {
+        None => Some(0),
+        Some(edge) if edge.included => Some(read(edge)?),
+        Some(edge) => read(edge)?.checked_add(1),
+    };
+    let last = match &range.to {
+        None => Some(u128::MAX),
+        Some(edge) if edge.included => Some(read(edge)?),
+        Some(edge) => read(edge)?.checked_sub(1),
+    };
+    let Some((first, last)) = first.zip(last).filter(|(first, last)| first <= last) else {
+        return Ok(None);
+    };
+    let term = |at| Bound::Included(Term::from_field_ip_addr(place.field, Ipv6Addr::from_bits(at)));
+    Ok(Some((term(first), term(last))))
 }
 
 fn has_number(range: &Range) -> bool {

@@ -25,6 +25,12 @@ pub fn criterion(
     view: &View,
     moment: &Viewpoint,
 ) -> Result<(Criterion, bool), ApiError> {
+    if let By::Field(name) = &field.by
+        && name.starts_with('_')
+        && name != "_ignored"
+    {
+        return Err(illegal(format!("hits are not sorted by [{name}] here")));
+    }
     let class = class(field, view)?;
     if let (By::Field(name), Some(_)) = (&field.by, &field.format)
         && !matches!(class, Class::Date | Class::DateNanos)

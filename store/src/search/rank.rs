@@ -139,7 +139,7 @@ impl Criterion {
                 if self.format.is_some() { Value::Null } else { extreme }
             }
             Class::Date | Class::DateNanos => self.print_date(i64::from_u64(bits)),
-            Class::Ip if number == 0 || number == u128::MAX => Value::Null,
+            Class::Ip if *rank == self.missing => Value::Null,
             Class::Ip => Value::from(print_address(Ipv6Addr::from(number))),
             Class::Text => Value::Null,
         }

@@ -9,6 +9,7 @@ use super::sort::{self, By, SortField};
 use super::source::SourceFilter;
 use crate::aggregation::{self, Aggregations};
 use crate::error::ApiError;
+use crate::json::Unique;
 use crate::params::Params;
 use crate::query::{self, Query, illegal, parsing, shard_failure, token};
 
@@ -294,7 +295,7 @@ impl SearchRequest {
 /// # Errors
 /// When it is not.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(body).map(|Unique(value)| value) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(other) => Err(parsing(format!("Expected [START_OBJECT] but found [{}]", token(&other)))),
         Err(error) if error.is_eof() => Err(ApiError::new(

@@ -62,7 +62,7 @@ enum Line {
 #[serde(deny_unknown_fields)]
 struct Meta {
     #[serde(default, rename = "_index")]
-    index: Option<String>,
+    index: Option<Id>,
     #[serde(default, rename = "_id")]
     id: Option<Id>,
     /// Old writers say it of every document, and there is only one.
@@ -101,7 +101,11 @@ impl Meta {
         let is_external = self.version_type.as_ref().is_some_and(|kind| kind != "internal");
         let compares = self.if_seq_no.is_some() || self.if_primary_term.is_some();
         match action {
-            Action::Delete | Action::Update if self.id.is_none() => Some("id is missing"),
+            Action::Delete | Action::Update
+                if self.id.as_ref().is_none_or(|Id(id)| id.is_empty()) =>
+            {
+                Some("id is missing")
+            }
             Action::Create if is_external => {
                 Some("create operations only support internal versioning. use index instead")
             }
@@ -156,7 +160,7 @@ impl Meta {
     }
 }
 
-/// A number is an id too, as are `true` and `false`.
+/// A number is an id too, or a name, as are `true` and `false`.
 struct Id(String);
 
 impl<'de> Deserialize<'de> for Id {
@@ -178,6 +182,10 @@ impl<'de> Deserialize<'de> for Id {
             }
 
             fn visit_i64<E>(self, id: i64) -> Result<Id, E> {
+                Ok(Id(id.to_string()))
+            }
+
+            fn visit_f64<E>(self, id: f64) -> Result<Id, E> {
                 Ok(Id(id.to_string()))
             }
 
@@ -282,7 +290,7 @@ fn item(
     source: Range<usize>,
     (index, before): (Option<&str>, Option<&Item>),
 ) -> Item {
-    let index = meta.index.as_deref().or(index).unwrap_or_default();
+    let index = meta.index.as_ref().map(|Id(name)| name.as_str()).or(index).unwrap_or_default();
     // Nearly always the one before.
     let index = match before {
         Some(Item { index: same, .. }) if **same == *index => Arc::clone(same),
