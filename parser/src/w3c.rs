@@ -28,7 +28,7 @@ use super::address::Address;
 use super::request::{Request, Texts};
 use super::text::{is_plain, push_percent_decoded};
 use super::time::{Calendar, Time};
-use super::{Fields, List, Parse, Parsed};
+use super::{Fields, List, Parse, Parsed, Preface};
 
 /// Remembers the directives in force.
 #[derive(Debug, Default)]
@@ -47,8 +47,8 @@ pub struct W3cParser {
 }
 
 impl Parse for W3cParser {
-    fn has_directives(&self) -> bool {
-        true
+    fn preface(&self) -> Preface {
+        Preface::Directives(&["#Fields:", "#Date:"])
     }
 
     fn parse<'a>(

@@ -12,7 +12,8 @@ use crate::fields::Value;
 use crate::level;
 use crate::time::{Calendar, Time, TimeFormat};
 use crate::words::{
-    add, failed, inside, listed, number, split_at_text, split_once, text_only, time_of, trim_start,
+    add, csv_quoted, failed, inside, listed, number, split_at_text, split_once, text_only,
+    trim_start,
 };
 use crate::{List, Parse, Parsed};
 
@@ -98,7 +99,7 @@ impl Parse for PostgresqlParser {
             };
         }
         let Some((told, rest)) = calendar.split_time(line) else { return text_only() };
-        let time = time_of(told, zone);
+        let time = calendar.settle(told, zone);
         if let Some(columns) = rest.strip_prefix(b",") {
             return match add_columns(columns, others) {
                 Some(()) => listed(time),
@@ -129,7 +130,7 @@ fn read_prefix<'a>(
         is_optional |= *escape == b'q';
         let found = match escape {
             b't' | b'm' => calendar.split_time(rest).and_then(|(told, after)| {
-                *time = time_of(told, zone);
+                *time = calendar.settle(told, zone);
                 Some((&b""[..], after.strip_prefix(&**literal)?))
             }),
             b'q' => Some((&b""[..], rest.strip_prefix(&**literal).unwrap_or(rest))),
@@ -365,33 +366,11 @@ fn add_columns<'a>(text: &'a [u8], others: &mut List<'a>) -> Option<()> {
 
 /// A value of CSV, and what is behind it.
 fn column(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
-    let Some(inside) = text.strip_prefix(b"\"") else {
-        let end = memchr(b',', text).unwrap_or(text.len());
-        let (value, rest) = text.split_at(end);
-        return Some((Cow::Borrowed(value), rest));
-    };
-    let mut from = 0;
-    loop {
-        let at = from + memchr(b'"', inside.get(from..)?)?;
-        if inside.get(at + 1) == Some(&b'"') {
-            from = at + 2;
-            continue;
-        }
-        let (value, rest) = inside.split_at_checked(at)?;
-        let rest = rest.get(1..)?;
-        if from == 0 {
-            return Some((Cow::Borrowed(value), rest));
-        }
-        let mut plain = Vec::with_capacity(value.len());
-        let mut quotes = 0;
-        for byte in value {
-            quotes = if *byte == b'"' { quotes + 1 } else { 0 };
-            if quotes % 2 == 0 || quotes == 0 {
-                plain.push(*byte);
-            }
-        }
-        return Some((Cow::Owned(plain), rest));
+    if text.starts_with(b"\"") {
+        return csv_quoted(text);
     }
+    let (value, rest) = text.split_at(memchr(b',', text).unwrap_or(text.len()));
+    Some((Cow::Borrowed(value), rest))
 }
 
 fn add_column<'a>(at: usize, value: Cow<'a, [u8]>, others: &mut List<'a>) {
