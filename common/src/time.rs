@@ -179,13 +179,11 @@ impl Calendar {
     /// noted.
     #[inline]
     pub fn settle(&mut self, told: Told, zone: Option<&TimeZone>) -> Option<Time> {
-        match zone {
-            Some(zone) => told.in_zone(zone),
-            None => {
-                self.assumed |= matches!(told, Told::Local(_));
-                Some(told.as_utc())
-            }
+        if let Some(zone) = zone {
+            return told.in_zone(zone);
         }
+        self.assumed |= matches!(told, Told::Local(_));
+        Some(told.as_utc())
     }
 
     /// Whether the time that was read since this was asked last is not all the text's own: it has no zone,

@@ -214,60 +214,6 @@ mod tests {
                 "Nov 28 12:00:01 lb haproxy[7]: 192.0.2.7:5 [28/Nov/2026:12:00:01.123] f b/s 0/0/5 0 -- 1/1/1/1/0 0/0",
                 (ParserKind::Haproxy, 1, 1),
             ),
-            (
-                r#"https 2026-02-26T10:00:00.1Z app/x/y 192.0.2.7:4711 10.0.0.1:80 0.0 0.1 0.0 200 200 34 366 "GET https://e.x:443/a HTTP/1.1" "UA" ECDHE TLSv1.2 arn "Root=1" "e.x" "arn" 0 2026-02-26T10:00:00.0Z "forward" "-" "-""#,
-                (ParserKind::Elb, 1, 1),
-            ),
-            (
-                r#"2026-02-26T10:00:00.1Z lb 192.0.2.7:4711 10.0.0.1:80 0.0 0.1 0.0 200 200 34 366 "GET https://e.x:443/a HTTP/1.1" "UA" - -"#,
-                (ParserKind::Elb, 1, 1),
-            ),
-            (
-                r#"79a b [06/Feb/2026:00:00:38 +0000] 192.0.2.3 79a 3E5 REST.GET.OBJECT k "GET /x HTTP/1.1" 200 - 113 - 7 - "-" "S3" -"#,
-                (ParserKind::S3, 1, 1),
-            ),
-            (
-                "2 123456789010 eni-1 192.0.2.7 10.0.0.1 20641 22 6 20 4249 1771236000 1771236060 ACCEPT OK",
-                (ParserKind::VpcFlow, 1, 1),
-            ),
-            ("version account-id interface-id srcaddr dstaddr", (ParserKind::VpcFlow, 1, 1)),
-            ("7:M 26 Feb 2026 10:00:00.123 * Ready", (ParserKind::Redis, 1, 1)),
-            (
-                "2026-02-26 10:00:00.123456+00:00 [info] <0.229.0> text",
-                (ParserKind::Rabbitmq, 1, 1),
-            ),
-            (
-                "[2026-02-26T10:00:00,123][INFO ][o.e.n.Node ] [n1] text",
-                (ParserKind::Elasticsearch, 1, 1),
-            ),
-            (
-                r#"192.0.2.7 - - [26/Feb/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl" 7 "r@file" "http://10.0.0.1:80" 2ms"#,
-                (ParserKind::Traefik, 1, 1),
-            ),
-            (
-                r#"[2026-02-26T10:00:00.123Z] "GET /a HTTP/1.1" 200 - 0 5 12 11 "-" "curl" "c994" "e.x" "10.0.0.1:80""#,
-                (ParserKind::Envoy, 1, 1),
-            ),
-            (
-                "1771236000.123    921 192.0.2.7 TCP_MISS/200 507 GET http://e.x/a - HIER_DIRECT/10.0.0.1 text/html",
-                (ParserKind::Squid, 1, 1),
-            ),
-            (
-                "[pid: 7|app: 0|req: 1/1] 192.0.2.7 () {46 vars in 840 bytes} [Thu Feb 26 10:00:00 2026] GET /a => generated 12 bytes in 3 msecs (HTTP/1.1 200) 2 headers in 72 bytes (1 switches on core 0)",
-                (ParserKind::Uwsgi, 1, 1),
-            ),
-            ("time,level,message\n2026-02-26T10:00:00Z,info,a", (ParserKind::Csv, 2, 2)),
-            ("id;Date;what", (ParserKind::Csv, 1, 1)),
-            ("this, at, that", (ParserKind::Raw, 1, 1)),
-            ("Hello, world, it is time", (ParserKind::Raw, 1, 1)),
-            ("#separator \\x09", (ParserKind::Zeek, 1, 1)),
-            ("CEF:0|V|P|1|100|n|5|src=192.0.2.7", (ParserKind::Cef, 1, 1)),
-            ("<13>Feb 26 10:00:00 fw LEEF:1.0|V|P|1|100|src=192.0.2.7", (ParserKind::Leef, 1, 1)),
-            ("type=SYSCALL msg=audit(1771236000.123:77): pid=7", (ParserKind::Auditd, 1, 1)),
-            (
-                "<Event><System><TimeCreated SystemTime='2026-02-26T10:00:00Z'/></System></Event>",
-                (ParserKind::WindowsEvent, 1, 1),
-            ),
             ("a text with x=5 in it", (ParserKind::Raw, 1, 1)),
             ("hello", (ParserKind::Raw, 1, 1)),
             ("[1,2]", (ParserKind::Raw, 1, 1)),
@@ -275,6 +221,68 @@ mod tests {
             ("# a comment", (ParserKind::Raw, 1, 1)),
         ] {
             assert_eq!(detected(text), expected, "{text}");
+        }
+    }
+
+    /// Lines of services, proxies, tables and security, and what they are.
+    const OTHERS: &[(&str, (ParserKind, usize, usize))] = &[
+        (
+            r#"https 2026-02-26T10:00:00.1Z app/x/y 192.0.2.7:4711 10.0.0.1:80 0.0 0.1 0.0 200 200 34 366 "GET https://e.x:443/a HTTP/1.1" "UA" ECDHE TLSv1.2 arn "Root=1" "e.x" "arn" 0 2026-02-26T10:00:00.0Z "forward" "-" "-""#,
+            (ParserKind::Elb, 1, 1),
+        ),
+        (
+            r#"2026-02-26T10:00:00.1Z lb 192.0.2.7:4711 10.0.0.1:80 0.0 0.1 0.0 200 200 34 366 "GET https://e.x:443/a HTTP/1.1" "UA" - -"#,
+            (ParserKind::Elb, 1, 1),
+        ),
+        (
+            r#"79a b [06/Feb/2026:00:00:38 +0000] 192.0.2.3 79a 3E5 REST.GET.OBJECT k "GET /x HTTP/1.1" 200 - 113 - 7 - "-" "S3" -"#,
+            (ParserKind::S3, 1, 1),
+        ),
+        (
+            "2 123456789010 eni-1 192.0.2.7 10.0.0.1 20641 22 6 20 4249 1771236000 1771236060 ACCEPT OK",
+            (ParserKind::VpcFlow, 1, 1),
+        ),
+        ("version account-id interface-id srcaddr dstaddr", (ParserKind::VpcFlow, 1, 1)),
+        ("7:M 26 Feb 2026 10:00:00.123 * Ready", (ParserKind::Redis, 1, 1)),
+        ("2026-02-26 10:00:00.123456+00:00 [info] <0.229.0> text", (ParserKind::Rabbitmq, 1, 1)),
+        (
+            "[2026-02-26T10:00:00,123][INFO ][o.e.n.Node ] [n1] text",
+            (ParserKind::Elasticsearch, 1, 1),
+        ),
+        (
+            r#"192.0.2.7 - - [26/Feb/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl" 7 "r@file" "http://10.0.0.1:80" 2ms"#,
+            (ParserKind::Traefik, 1, 1),
+        ),
+        (
+            r#"[2026-02-26T10:00:00.123Z] "GET /a HTTP/1.1" 200 - 0 5 12 11 "-" "curl" "c994" "e.x" "10.0.0.1:80""#,
+            (ParserKind::Envoy, 1, 1),
+        ),
+        (
+            "1771236000.123    921 192.0.2.7 TCP_MISS/200 507 GET http://e.x/a - HIER_DIRECT/10.0.0.1 text/html",
+            (ParserKind::Squid, 1, 1),
+        ),
+        (
+            "[pid: 7|app: 0|req: 1/1] 192.0.2.7 () {46 vars in 840 bytes} [Thu Feb 26 10:00:00 2026] GET /a => generated 12 bytes in 3 msecs (HTTP/1.1 200) 2 headers in 72 bytes (1 switches on core 0)",
+            (ParserKind::Uwsgi, 1, 1),
+        ),
+        ("time,level,message\n2026-02-26T10:00:00Z,info,a", (ParserKind::Csv, 2, 2)),
+        ("id;Date;what", (ParserKind::Csv, 1, 1)),
+        ("this, at, that", (ParserKind::Raw, 1, 1)),
+        ("Hello, world, it is time", (ParserKind::Raw, 1, 1)),
+        ("#separator \\x09", (ParserKind::Zeek, 1, 1)),
+        ("CEF:0|V|P|1|100|n|5|src=192.0.2.7", (ParserKind::Cef, 1, 1)),
+        ("<13>Feb 26 10:00:00 fw LEEF:1.0|V|P|1|100|src=192.0.2.7", (ParserKind::Leef, 1, 1)),
+        ("type=SYSCALL msg=audit(1771236000.123:77): pid=7", (ParserKind::Auditd, 1, 1)),
+        (
+            "<Event><System><TimeCreated SystemTime='2026-02-26T10:00:00Z'/></System></Event>",
+            (ParserKind::WindowsEvent, 1, 1),
+        ),
+    ];
+
+    #[test]
+    fn formats_of_services_and_tables_are_told_from_the_others() {
+        for (text, expected) in OTHERS {
+            assert_eq!(detected(text), *expected, "{text}");
         }
     }
 

@@ -56,7 +56,7 @@ impl Parse for TraefikParser {
         fields.user = present(user);
         read_request(request, &mut fields);
         let mut problem = None;
-        match present(status).map(|status| status_code(status)) {
+        match present(status).map(status_code) {
             Some(Ok(status)) => fields.status = Some(status),
             Some(Err(wrong)) => problem = Some(wrong),
             None => {}

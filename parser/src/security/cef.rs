@@ -62,7 +62,7 @@ impl Parse for CefParser {
         }
         let mut time = None;
         for (key, value) in Pairs(pairs) {
-            self.put(key, value, calendar, &mut time, others);
+            self.put((key, value), calendar, &mut time, others);
         }
         listed(
             time.or_else(|| told.and_then(|told| calendar.settle(told, self.times.zone.as_ref()))),
@@ -70,9 +70,12 @@ impl Parse for CefParser {
     }
 }
 
-/// The seven values of the header, and the pairs.
-fn header(event: &[u8]) -> Option<([Cow<'_, [u8]>; 7], &[u8])> {
-    let mut values: [Cow<'_, [u8]>; 7] = Default::default();
+/// The seven values of the header.
+type Header<'a> = [Cow<'a, [u8]>; 7];
+
+/// The header, and the pairs.
+fn header(event: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    let mut values = Header::default();
     let mut rest = event;
     for value in &mut values {
         let end = memchr_iter(b'|', rest).find(|at| !is_escaped(rest, *at))?;
@@ -126,7 +129,8 @@ impl<'a> Iterator for Pairs<'a> {
                 return None;
             }
             let before = value.get(..at)?;
-            let length = before.iter().rev().take(LONGEST_KEY).take_while(is_of_key).count();
+            let length =
+                before.iter().rev().take(LONGEST_KEY).take_while(|byte| is_of_key(**byte)).count();
             let blank = at.checked_sub(length + 1)?;
             (length > 0 && before.get(blank) == Some(&b' ')).then_some(blank)
         });
@@ -139,7 +143,7 @@ impl<'a> Iterator for Pairs<'a> {
 /// Longer words before an equals sign are no keys.
 const LONGEST_KEY: usize = 64;
 
-fn is_of_key(byte: &&u8) -> bool {
+fn is_of_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'[' | b']' | b'-')
 }
 
@@ -183,8 +187,7 @@ fn number_field(key: &[u8]) -> Option<&'static str> {
 impl CefParser {
     fn put<'a>(
         &self,
-        key: &'a [u8],
-        value: &'a [u8],
+        (key, value): (&'a [u8], &'a [u8]),
         calendar: &mut Calendar,
         time: &mut Option<Time>,
         others: &mut List<'a>,
@@ -193,10 +196,8 @@ impl CefParser {
             return;
         }
         match key {
-            b"src" => return add_end(others, SOURCE, value),
-            b"shost" => return add_end(others, SOURCE, value),
-            b"dst" => return add_end(others, DESTINATION, value),
-            b"dhost" => return add_end(others, DESTINATION, value),
+            b"src" | b"shost" => return add_end(others, SOURCE, value),
+            b"dst" | b"dhost" => return add_end(others, DESTINATION, value),
             b"proto" => return others.add("network.transport", value.to_ascii_lowercase()),
             b"rt" if time.is_none() => {
                 *time = self.time(calendar, value);

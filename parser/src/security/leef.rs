@@ -40,7 +40,7 @@ impl Parse for LeefParser {
         for pair in pairs.split(|byte| *byte == separator).filter(|pair| !pair.is_empty()) {
             match split_once(pair, b'=') {
                 Some((key, value)) => {
-                    self.put(key.trim_ascii(), value, calendar, &mut time, others)
+                    self.put((key.trim_ascii(), value), calendar, &mut time, others);
                 }
                 None => is_odd = true,
             }
@@ -112,8 +112,7 @@ fn number_field(key: &[u8]) -> Option<&'static str> {
 impl LeefParser {
     fn put<'a>(
         &self,
-        key: &'a [u8],
-        value: &'a [u8],
+        (key, value): (&'a [u8], &'a [u8]),
         calendar: &mut Calendar,
         time: &mut Option<Time>,
         others: &mut List<'a>,

@@ -32,13 +32,13 @@ impl Parse for WindowsParser {
         let mut event = Event::default();
         let mut pieces = Pieces { rest: line.get(start..).unwrap_or_default() };
         for piece in pieces.by_ref() {
-            event.take(piece, calendar, others);
+            event.take(&piece, calendar, others);
             if event.is_ended {
                 break;
             }
         }
-        let is_alone = !memmem::find(pieces.rest, b"<Event")
-            .is_some_and(|at| !pieces.rest.get(at..).unwrap_or_default().starts_with(b"<Events>"));
+        let next = memmem::find(pieces.rest, b"<Event").and_then(|at| pieces.rest.get(at..));
+        let is_alone = next.is_none_or(|next| next.starts_with(b"<Events>"));
         if !event.is_ended || !event.has_system || !is_alone {
             return failed(event.time, PROBLEM);
         }
@@ -66,8 +66,8 @@ struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    fn take(&mut self, piece: Piece<'a>, calendar: &mut Calendar, others: &mut List<'a>) {
-        match piece {
+    fn take(&mut self, piece: &Piece<'a>, calendar: &mut Calendar, others: &mut List<'a>) {
+        match *piece {
             Piece::Open { name, attributes, is_closed } => {
                 self.has_system |= name == b"System";
                 self.open_element(name, attributes, calendar, others);
@@ -111,7 +111,7 @@ impl<'a> Event<'a> {
                 && let Some(value) = attribute(attributes, attribute_name.as_bytes())
                 && !value.is_empty()
             {
-                match number(&value).filter(|_| field.ends_with(".pid") || field.ends_with(".id")) {
+                match number(&value) {
                     Some(number) if name == b"Execution" => others.add(field, number),
                     _ => others.add(field, Value::Text(value)),
                 }
@@ -134,10 +134,8 @@ impl<'a> Event<'a> {
             }
             Some(b"EventData") => {
                 let name = self.name.take().filter(|name| !name.is_empty());
-                let name = name.map(|name| own(&name)).unwrap_or_else(|| {
-                    self.unnamed += 1;
-                    format!("param{}", self.unnamed)
-                });
+                self.unnamed += usize::from(name.is_none());
+                let name = name.map_or_else(|| format!("param{}", self.unnamed), |name| own(&name));
                 Name::new(format!("winlog.event_data.{name}"))
             }
             Some(b"UserData") => Name::new(format!("winlog.user_data.{}", own(element))),

@@ -103,16 +103,9 @@ pub fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     while let Some(at) = memchr(b'&', rest) {
         let (clean, entity) = rest.split_at(at);
         plain.extend_from_slice(clean);
-        match entity_at(entity) {
-            Some((character, length)) => {
-                plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = entity.get(length..).unwrap_or_default();
-            }
-            None => {
-                plain.push(b'&');
-                rest = entity.get(1..).unwrap_or_default();
-            }
-        }
+        let (character, length) = entity_at(entity).unwrap_or(('&', 1));
+        plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = entity.get(length..).unwrap_or_default();
     }
     plain.extend_from_slice(rest);
     Cow::Owned(plain)

@@ -63,17 +63,14 @@ impl Parse for RedisParser {
 impl<'a> Head<'a> {
     /// `7:M 26 Feb 2026 10:00:00.123 * `; before version 3 `[7] 26 Feb 10:00:00.123 * `.
     fn read(calendar: &mut Calendar, line: &'a [u8]) -> Option<Self> {
-        let (process, role, rest) = match line.strip_prefix(b"[") {
-            Some(inside) => {
-                let (process, rest) = split_once(inside, b']')?;
-                (process, None, trim_start(rest))
-            }
-            None => {
-                let (process, rest) = split_once(line.get(..24).unwrap_or(line), b':')?;
-                let rest = line.get(line.len().min(24).checked_sub(rest.len())?..)?;
-                let [role, b' ', rest @ ..] = rest else { return None };
-                (process, Some(role_of(*role)?), rest)
-            }
+        let (process, role, rest) = if let Some(inside) = line.strip_prefix(b"[") {
+            let (process, rest) = split_once(inside, b']')?;
+            (process, None, trim_start(rest))
+        } else {
+            let digits = line.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
+            let (process, rest) = line.split_at_checked(digits)?;
+            let [b':', role, b' ', rest @ ..] = rest else { return None };
+            (process, Some(role_of(*role)?), rest)
         };
         let process = number(process)?;
         let (told, rest) = calendar.split_time(rest)?;

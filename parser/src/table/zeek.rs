@@ -242,12 +242,11 @@ impl ZeekParser {
                 b"F" => (name, false.into()),
                 _ => (name, unescaped(value).into()),
             },
-            Column::Set(_) if value == self.empty => return Ok(()),
+            Column::Set(_) | Column::Text(_) if value == self.empty => return Ok(()),
             Column::Set(name) => {
                 let values = split(value, &self.set_separator).take(List::MOST);
                 (name, values.map(|value| Value::from(unescaped(value))).collect::<Vec<_>>().into())
             }
-            Column::Text(_) if value == self.empty => return Ok(()),
             Column::Text(name) => (name, unescaped(value).into()),
             Column::Known(_) => return Ok(()),
         };

@@ -214,7 +214,7 @@ fn put_other<'a>(
         What::Float(name) => others.add(name.borrowed(), float(value).ok_or(NO_NUMBER)?),
         What::TlsVersion => add_tls_version(others, value),
         What::List(name) => {
-            others.add(name.borrowed(), one_or_all(elements(value).map(Value::from)))
+            others.add(name.borrowed(), one_or_all(elements(value).map(Value::from)));
         }
         What::Reused => others.add("tls.resumed", matches!(value, b"r" | b"Resumed")),
         What::Addresses { list, ip, port } => {

@@ -100,10 +100,9 @@ fn join_entry(place: Place, line: &[u8]) -> Place {
         Place::Bytes(left) => {
             let length = line.len() as u64;
             match left.checked_sub(length) {
+                Some(left @ 1..) => Place::Bytes(left - 1),
                 // The line feed that ends the field.
-                Some(0) => Place::Plain,
-                Some(left) => Place::Bytes(left - 1),
-                None => Place::Plain,
+                _ => Place::Plain,
             }
         }
         _ => behind_field(line),
