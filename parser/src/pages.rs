@@ -219,7 +219,7 @@ pub const PAGES: [Page; 35] = [
         &[
             "#separator \\x09",
             "#path\tconn",
-            "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\tlocal_orig",
+            "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_ip_bytes\tresp_ip_bytes\tconn_state\tlocal_orig",
             "#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tbool",
             "1772100000.123456\tCHhAvV\t192.0.2.7\t4711\t10.0.0.1\t80\ttcp\thttp\t0.25\t73\t404\tSF\tT",
         ],

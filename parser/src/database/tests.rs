@@ -62,6 +62,30 @@ fn lines_of_postgresql_are_read_with_and_without_their_prefix() {
 }
 
 #[test]
+fn members_of_jsonlog_are_the_columns_of_csvlog() {
+    let line = r#"{"timestamp":"2026-02-26 10:00:00.123 CET","user":"ann","dbname":"db","pid":7,"remote_host":"192.0.2.7","remote_port":4711,"session_id":"65dc.7","line_num":3,"ps":"SELECT","vxid":"3/5","txid":0,"error_severity":"ERROR","state_code":"42P01","message":"relation \"x\" does not exist","statement":null,"query_id":-9,"new":1}"#;
+    let mut fields = fields_in_utc(ParserKind::Postgresql, line);
+    assert_eq!(fields["message"].take(), json!(line), "a member that is not known is in there");
+    fields.as_object_mut().unwrap().remove("message");
+    fields.as_object_mut().unwrap().remove("unmerged");
+    assert_eq!(
+        fields,
+        json!({
+            "@timestamp": "2026-02-26T09:00:00.123Z",
+            "log": {"level": "error"},
+            "process": {"pid": 7},
+            "user": {"name": "ann"},
+            "source": {"address": "192.0.2.7", "ip": "192.0.2.7", "port": 4711},
+            "error": {"code": "42P01"},
+            "postgresql": {"log": {"database": "db", "session_id": "65dc.7", "session_line_number": 3,
+                "command_tag": "SELECT", "virtual_transaction_id": "3/5", "query_id": "-9"}},
+        })
+    );
+    let broken = fields_in_utc(ParserKind::Postgresql, "{\"timestamp\":");
+    assert_eq!(broken["tags"][0], "parse_failure");
+}
+
+#[test]
 fn columns_of_csvlog_are_read() {
     let line = r#"2026-02-26 10:00:00.123 UTC,"ann","db",7,"192.0.2.7:4711",65dc.7,3,"SELECT",2026-02-26 09:00:00 UTC,3/5,0,ERROR,42P01,"relation ""x"" does not exist",,,,,,"select * from x;",15,,"psql","client backend",,0"#;
     let fields = fields_in_utc(ParserKind::Postgresql, line);

@@ -62,7 +62,8 @@ impl Company {
         for (name, raw) in &fields.members {
             match &**name {
                 "level" | "severity" | "lvl" | "levelname" | "level_name" | "log.level"
-                | "Level" | "@l" | "@mt" | "loglevel" | "log_level" | "LogLevel" => {
+                | "Level" | "@l" | "@mt" | "loglevel" | "log_level" | "LogLevel"
+                | "error_severity" => {
                     let is_number = raw.get().starts_with(|c: char| c.is_ascii_digit());
                     bits |= if is_number { LEVEL | NUMBER } else { LEVEL };
                 }
@@ -84,7 +85,9 @@ impl Company {
     fn moved(self, name: &str) -> Option<Move> {
         Some(match name {
             "level" | "severity" | "lvl" | "levelname" | "level_name" | "log.level" | "Level"
-            | "@l" | "loglevel" | "log_level" | "LogLevel" | "PRIORITY" => Move::Level,
+            | "@l" | "loglevel" | "log_level" | "LogLevel" | "error_severity" | "PRIORITY" => {
+                Move::Level
+            }
             "s" if self.is_of(MONGO) => Move::Level,
             "msg" | "@m" | "short_message" | "textPayload" | "MESSAGE" | "Message"
             | "RenderedMessage" => Move::Message,

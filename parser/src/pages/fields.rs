@@ -73,6 +73,8 @@ pub const W3C: Fields = &[
     ("tls.version", "`ssl-protocol`"),
     ("tls.version_protocol", "`ssl-protocol`"),
     ("tls.cipher", "`ssl-cipher`"),
+    ("http.request.id", "`x-edge-request-id`"),
+    ("http.response.mime_type", "`sc-content-type`"),
     ("w3c.*", "every other column, by its name"),
 ];
 
