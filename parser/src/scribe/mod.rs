@@ -148,14 +148,16 @@ impl<M: Copy> Scribe<M> {
         self.parser.has_times()
     }
 
-    /// Takes in a directive that stands before the lines that will come.
-    pub fn recall(&mut self, directive: &[u8]) {
+    /// Takes in a directive that stands before the lines that will come, and returns whether it is one.
+    pub fn recall(&mut self, directive: &[u8]) -> bool {
         let mut others = List::default();
         let directive = self.charset.without_mark(directive);
         let parsed = self.parser.parse(&mut Calendar::default(), directive, &mut others);
-        if matches!(parsed, Parsed::Directive) {
+        let is_directive = matches!(parsed, Parsed::Directive);
+        if is_directive {
             self.directives.remember(directive);
         }
+        is_directive
     }
 
     /// Whether lines come in pieces, of which the first may stand long before the last, or in a file

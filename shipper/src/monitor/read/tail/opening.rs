@@ -120,8 +120,15 @@ impl Tail {
         let mut mark = [0; MARK_BYTES];
         self.scribe.see_beginning(content.read_up_to(&mut mark, 0)?);
         let charset = self.scribe.charset();
+        let preface = self.scribe.preface();
+        let scribe = &mut self.scribe;
         if !self.clock.is_identified()
-            && let Some(first) = first_data_line(content, charset, offset, self.scribe.preface())?
+            && let Some(first) = first_data_line(content, charset, offset, |line| match preface {
+                Preface::None => false,
+                Preface::Directives(_) => line.starts_with(b"#"),
+                // A first line that names no columns is data.
+                Preface::Header => scribe.recall(line),
+            })?
         {
             self.clock.identify(&self.names, &first);
         }
@@ -219,17 +226,11 @@ fn first_data_line(
     content: &mut Content,
     charset: Charset,
     end: u64,
-    preface: Preface,
+    mut is_directive: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<Option<Vec<u8>>> {
     let mut buffer = vec![0; at_most(end, FIRST_LINE_SEARCH)];
     let mut rest = charset.without_mark(content.read_up_to(&mut buffer, 0)?);
     let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
-    let mut has_header = preface != Preface::Header;
-    let mut is_directive = |line: &[u8]| match preface {
-        Preface::None => false,
-        Preface::Directives(_) => line.starts_with(b"#"),
-        Preface::Header => !std::mem::replace(&mut has_header, true),
-    };
     while !rest.is_empty() {
         let end = charset.line_ends(rest).next().unwrap_or(rest.len());
         let (line, behind) = broken::split(rest, end)?;
