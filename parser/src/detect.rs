@@ -131,7 +131,7 @@ fn count_marked<'a>(kind: ParserKind, lines: impl Iterator<Item = &'a [u8]>) -> 
                 // Others have levels in brackets too, but not a thread before them.
                 ParserKind::MysqlError => time && (has("mysql.thread_id") || has("process.name")),
                 ParserKind::Redis => has("process.pid") && has("log.level"),
-                ParserKind::Rabbitmq => has("rabbitmq.log.pid") || has("log.level") && !time,
+                ParserKind::Rabbitmq => has("rabbitmq.log.pid"),
                 ParserKind::Elasticsearch => time && has("elasticsearch.node.name"),
                 ParserKind::NginxError
                 | ParserKind::ApacheError

@@ -1,6 +1,8 @@
 //! What the manual says of each format: a line of it, what becomes of that, and which fields there are.
 //! `omphalos parsers` prints the lines, and `docs/parsers/` is made of all of it by a test.
 
+#[cfg(test)]
+mod ecs;
 mod fields;
 mod more;
 #[cfg(test)]
