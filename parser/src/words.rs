@@ -166,11 +166,20 @@ pub struct Values<'a> {
 const MOST_VALUES: usize = 48;
 
 impl<'a> Values<'a> {
-    /// The values of `text`.
+    /// The values of `text`, in whose quotes a backslash stands before a quote that ends none.
     pub fn of(text: &'a [u8]) -> Self {
+        Self::split(text, true)
+    }
+
+    /// The same where nothing is escaped.
+    pub fn literal(text: &'a [u8]) -> Self {
+        Self::split(text, false)
+    }
+
+    fn split(text: &'a [u8], has_escapes: bool) -> Self {
         let mut values = Self { list: [b""; MOST_VALUES], count: 0, rest: trim_start(text) };
         for place in &mut values.list {
-            let Some((value, rest)) = value(values.rest) else { break };
+            let Some((value, rest)) = value(values.rest, has_escapes) else { break };
             (*place, values.rest) = (value, trim_start(rest));
             values.count += 1;
         }
@@ -189,7 +198,7 @@ impl<'a> Values<'a> {
 }
 
 /// The value that `text` begins with, and what is behind it.
-fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
+fn value(text: &[u8], has_escapes: bool) -> Option<(&[u8], &[u8])> {
     let is_end = |rest: &[u8]| matches!(rest.first(), None | Some(b' '));
     match text.first()? {
         b'"' => {
@@ -198,7 +207,7 @@ fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
                 let (value, rest) = inside.split_at(at);
                 let rest = rest.get(1..)?;
                 let escapes = value.iter().rev().take_while(|byte| **byte == b'\\').count();
-                if escapes % 2 == 0 && is_end(rest) {
+                if (escapes % 2 == 0 || !has_escapes) && is_end(rest) {
                     return Some((value, rest));
                 }
             }

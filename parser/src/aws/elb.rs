@@ -117,7 +117,13 @@ impl Parse for ElbParser {
             _ => (&self.classic, 0, 12),
         };
         let time = calendar.tell(TimeFormat::IsoLocal, values.at(time_at));
-        if time.is_none() || values.list().len() < least {
+        // Behind what a client calls itself, the protocol tells that no quote of it ended a value.
+        let protocol = values.at(if time_at == 2 { 15 } else { 14 + time_at });
+        let is_protocol = matches!(protocol, b"" | b"-")
+            || protocol.get(..3).is_some_and(|name| {
+                name.eq_ignore_ascii_case(b"tls") || name.eq_ignore_ascii_case(b"ssl")
+            });
+        if time.is_none() || values.list().len() < least || !is_protocol {
             return failed(None, PROBLEM);
         }
         let mut row = Row::default();

@@ -58,10 +58,13 @@ impl Parse for S3Parser {
         line: &'a [u8],
         others: &mut List<'a>,
     ) -> Parsed<'a> {
-        let values = Values::of(line);
+        let values = Values::literal(line);
         let is_time = calendar.tell(TimeFormat::Clf, values.at(2)).is_some();
-        // The first version had 17 columns.
-        if !is_time || values.list().len() < 17 {
+        // The first version had 17 columns. Behind what a client calls itself, the signature tells that no quote
+        // of it ended a value.
+        let signature = values.at(19);
+        let is_signature = matches!(signature, b"" | b"-") || signature.starts_with(b"SigV");
+        if !is_time || values.list().len() < 17 || !is_signature {
             return failed(None, PROBLEM);
         }
         let mut row = Row::default();

@@ -86,6 +86,7 @@ fn what_is_none_of_them_is_a_failure_without_fields() {
             "hello",
             "a b c d e f g h i j k l m n o p q r s t u v w x y z",
             "https 2026-02-26T10:00:00.1Z app/x",
+            r#"https 2026-02-26T10:00:00.1Z app/x 192.0.2.7:4711 10.0.0.1:80 0 0 0 200 200 1 2 "GET http://e/ HTTP/1.1" "x" "y" ECDHE TLSv1.2 arn"#,
             "http http http http http http http http http http http http http http",
         ] {
             let mut read = fields_of(kind, line);

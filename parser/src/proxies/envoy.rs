@@ -31,7 +31,8 @@ impl Parse for EnvoyParser {
         line: &'a [u8],
         others: &mut List<'a>,
     ) -> Parsed<'a> {
-        let values = Values::of(line);
+        // Nothing is escaped, and clients choose what stands in quotes.
+        let values = Values::literal(line);
         let time = calendar.read(TimeFormat::Iso, values.at(0));
         if time.is_none() || !line.starts_with(b"[") {
             return failed(None, PROBLEM);
@@ -42,7 +43,10 @@ impl Parse for EnvoyParser {
         let (Some(received), Some(sent), Some(taken)) = (numbers(0), numbers(1), numbers(2)) else {
             return failed(time, PROBLEM);
         };
-        if values.list().len() < places.least {
+        // With more, a quote of a client ended a value.
+        let count = values.list().len();
+        let is_whole = if is_own { count == places.least } else { count == 16 || count == 22 };
+        if !is_whole || !values.rest.is_empty() {
             return failed(time, PROBLEM);
         }
         let value = |at: usize| present(values.at(at));
@@ -68,9 +72,7 @@ impl Parse for EnvoyParser {
         fields.host = value(places.agent + 2);
         add(others, "envoy.upstream_host", value(places.agent + 3).unwrap_or_default());
         fields.more |= fields.hides_a_host();
-        if is_own {
-            fields.more |= values.list().len() > places.least || !values.rest.is_empty();
-        } else {
+        if !is_own {
             add_istio(&values, &mut fields, others);
         }
         requested(time, fields, problem)
@@ -111,5 +113,4 @@ fn add_istio<'a>(values: &Values<'a>, fields: &mut Request<'a>, others: &mut Lis
     if local.is_ip() {
         (fields.server_port, fields.server) = (local.port, Some(local));
     }
-    fields.more |= values.list().len() > 22 || !values.rest.is_empty();
 }

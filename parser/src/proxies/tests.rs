@@ -70,6 +70,21 @@ fn lines_of_envoy_and_istio_are_told_apart() {
     assert_eq!(cut["tags"], json!(["parse_failure"]));
 }
 
+/// The kind of fault: a quote that a client sent ends a value, and what it sent behind that is another one.
+#[test]
+fn what_a_client_sends_is_no_value_of_the_proxy() {
+    for line in [
+        r#"[2026-02-26T10:00:00Z] "GET / HTTP/1.1" 200 - 0 5 1 0 "-" "x" "id" "evil" "10.6.6.6:80" "c994" "e.x" "10.0.0.1:80""#,
+        r#"[2026-02-26T10:00:00Z] "GET /" 200 - 0 5 1 0 "-" HTTP/1.1" 404 - 0 5 1 0 "-" "x" "id" "e.x" "10.0.0.1:80""#,
+        r#"[2026-02-26T10:00:00Z] "GET / HTTP/1.1" 200 - 0 5 1 0 "1.2.3.4" "fake" "x\" "id" "e.x" "10.0.0.1:80""#,
+    ] {
+        let read = fields_of(ParserKind::Envoy, line);
+        assert_eq!((&read["tags"], read.get("url")), (&json!(["parse_failure"]), None), "{line}");
+    }
+    let line = "[pid: 7|app: 0|req: 1/1] 192.0.2.7 () {4 vars in 8 bytes} [Thu Feb 26 10:00:00 2026] GET /a => generated 9 bytes in 9 msecs (HTTP/1.1 200) 1 => generated 12 bytes in 3 msecs (HTTP/1.1 404) 2 headers in 72 bytes (1 switches on core 0)";
+    assert_eq!(fields_of(ParserKind::Uwsgi, line)["http"]["response"]["status_code"], 404);
+}
+
 #[test]
 fn lines_of_squid_have_result_and_peer() {
     let line = "1772100000.123    921 192.0.2.7 TCP_TUNNEL/200 507 CONNECT e.example:443 - HIER_DIRECT/proxy.example -";

@@ -3,6 +3,7 @@
 //! msecs (HTTP/1.1 200) 2 headers in 72 bytes (1 switches on core 0)`. What else it writes is a message.
 
 use jiff::tz::TimeZone;
+use memchr::memmem;
 
 use crate::access::status_code;
 use crate::address::Address;
@@ -25,6 +26,8 @@ impl UwsgiParser {
         Self { zone }
     }
 }
+
+const GENERATED: &[u8] = b" => generated ";
 
 const PROBLEM: &str = "expected [pid: 7|app: 0|req: 1/1], client, user, variables, [time], request and what became of it, as uWSGI writes them";
 
@@ -59,7 +62,9 @@ fn read<'a>(
     let (variables, rest) = inside(trim_start(rest), b'{', b'}')?;
     let (told, rest) = calendar.split_time(trim_start(rest).strip_prefix(b"[")?)?;
     let rest = rest.strip_prefix(b"] ")?;
-    let (request, rest) = split_at_text(rest, b" => generated ")?;
+    // The last one: a client may have sent such a text.
+    let at = memmem::rfind(rest, GENERATED)?;
+    let (request, rest) = (rest.get(..at)?, rest.get(at + GENERATED.len()..)?);
     let (size, rest) = split_at_text(rest, b" bytes in ")?;
     let (taken, rest) = word(rest);
     let (unit, rest) = word(rest);

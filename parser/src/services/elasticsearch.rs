@@ -121,14 +121,24 @@ fn add_slow<'a>(message: &'a [u8], others: &mut List<'a>) {
     }
 }
 
-/// What stands before the bracket behind which another name begins, or the last one of the line.
+/// What stands before the bracket behind which another name begins, or the last one of the line. `None` where
+/// that name begins again: who searches may have written it.
 fn split_at_name(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut found: Option<(usize, &str)> = None;
     for at in memmem::find_iter(value, b"], ") {
         let behind = value.get(at + 3..)?;
         let name = behind.get(..LONGEST_NAME).unwrap_or(behind);
-        if split_once(name, b'[').is_some_and(|(name, _)| name_of(name).is_some()) {
-            return Some((value.get(..at)?, behind));
+        let Some(name) = split_once(name, b'[').and_then(|(name, _)| name_of(name)) else {
+            continue;
+        };
+        match found {
+            Some((_, known)) if known == name => return None,
+            Some(_) => {}
+            None => found = Some((at, name)),
         }
+    }
+    if let Some((at, _)) = found {
+        return Some((value.get(..at)?, value.get(at + 3..)?));
     }
     let at = memchr::memrchr(b']', value)?;
     Some((value.get(..at)?, value.get(at + 1..)?))

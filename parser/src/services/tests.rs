@@ -90,6 +90,10 @@ fn elasticsearch_is_read_in_every_form() {
             }
         })
     );
+    let forged = r#"[2026-02-26T10:00:00,123][WARN ][i.s.s.query] [n1] [shop][0] took_millis[4], source[{"a":"], id[forged], routing["}], id[a]"#;
+    let forged = fields_of(ParserKind::Elasticsearch, forged);
+    assert_eq!(forged["elasticsearch"].get("slowlog"), None);
+    assert_eq!(forged["event"]["duration"], 4_000_000);
     let gc = fields_of(
         ParserKind::Elasticsearch,
         "[2026-02-26T10:00:00.123+0000][10][gc,heap        ] Heap region size: 1M",
