@@ -67,12 +67,18 @@ impl Parse for ElasticsearchParser {
             add(others, "elasticsearch.node.name", node);
             message = trim_start(rest);
         }
-        if component.windows(7).any(|part| part == b"slowlog") {
+        if is_slow(component) {
             add_slow(message, others);
         }
         add(others, "message", message);
         listed(time)
     }
+}
+
+/// Whether it is the logger of a slow log, whose name newer versions shorten.
+fn is_slow(component: &[u8]) -> bool {
+    matches!(component, b"i.s.s.query" | b"i.s.s.fetch" | b"i.i.s.index")
+        || memmem::find(component, b"slowlog").is_some()
 }
 
 fn add_gc<'a>(
