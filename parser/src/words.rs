@@ -178,8 +178,10 @@ impl<'a> Values<'a> {
 
     fn split(text: &'a [u8], has_escapes: bool) -> Self {
         let mut values = Self { list: [b""; MOST_VALUES], count: 0, rest: trim_start(text) };
+        // Where a quote or a bracket has no end, those behind it have none either, and none is looked for again.
+        let mut ends = Ends { has_escapes, quotes: true, brackets: true };
         for place in &mut values.list {
-            let Some((value, rest)) = value(values.rest, has_escapes) else { break };
+            let Some((value, rest)) = value(values.rest, &mut ends) else { break };
             (*place, values.rest) = (value, trim_start(rest));
             values.count += 1;
         }
@@ -197,22 +199,30 @@ impl<'a> Values<'a> {
     }
 }
 
+/// Which ends of values there may be in the rest of a line.
+struct Ends {
+    has_escapes: bool,
+    quotes: bool,
+    brackets: bool,
+}
+
 /// The value that `text` begins with, and what is behind it.
-fn value(text: &[u8], has_escapes: bool) -> Option<(&[u8], &[u8])> {
+fn value<'a>(text: &'a [u8], ends: &mut Ends) -> Option<(&'a [u8], &'a [u8])> {
     let is_end = |rest: &[u8]| matches!(rest.first(), None | Some(b' '));
     match text.first()? {
-        b'"' => {
+        b'"' if ends.quotes => {
             let inside = text.get(1..)?;
             for at in memchr::memchr_iter(b'"', inside) {
                 let (value, rest) = inside.split_at(at);
                 let rest = rest.get(1..)?;
                 let escapes = value.iter().rev().take_while(|byte| **byte == b'\\').count();
-                if (escapes % 2 == 0 || !has_escapes) && is_end(rest) {
+                if (escapes % 2 == 0 || !ends.has_escapes) && is_end(rest) {
                     return Some((value, rest));
                 }
             }
+            ends.quotes = false;
         }
-        b'[' => {
+        b'[' if ends.brackets => {
             let inside = text.get(1..)?;
             for at in memchr::memchr_iter(b']', inside) {
                 let (value, rest) = inside.split_at(at);
@@ -221,6 +231,7 @@ fn value(text: &[u8], has_escapes: bool) -> Option<(&[u8], &[u8])> {
                     return Some((value, rest));
                 }
             }
+            ends.brackets = false;
         }
         _ => {}
     }
