@@ -93,7 +93,7 @@ impl Parse for PostgresqlParser {
         if line.starts_with(b"{") {
             return match add_members(line, others) {
                 Some(when) => {
-                    let told = when.and_then(|when| calendar.split_time(when));
+                    let told = calendar.split_time(when);
                     listed(told.and_then(|(told, _)| calendar.settle(told, zone)))
                 }
                 None => failed(None, "expected a JSON object, as jsonlog has it"),

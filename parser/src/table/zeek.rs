@@ -159,6 +159,15 @@ fn column(path: &str, name: &str, kind: &str) -> Column {
         ("http", "request_body_len") => number("http.request.body.bytes"),
         ("http", "response_body_len") => Column::Known(What::BodyBytes),
         ("http", "username") => Column::Known(What::User),
+        _ => of_protocols(path, name).unwrap_or_else(|| own(path, name, kind)),
+    }
+}
+
+/// The field that a column is in logs of names, files and TLS.
+fn of_protocols(path: &str, name: &str) -> Option<Column> {
+    let text = |field: &'static str| Column::Known(What::Text(field.into()));
+    let number = |field: &'static str| Column::Known(What::Number(field.into()));
+    Some(match (path, name) {
         ("dns", "query") => text("dns.question.name"),
         ("dns", "qtype_name") => text("dns.question.type"),
         ("dns", "qclass_name") => text("dns.question.class"),
@@ -177,18 +186,21 @@ fn column(path: &str, name: &str, kind: &str) -> Column {
         ("ssl", "curve") => text("tls.curve"),
         ("ssl", "server_name") => text("tls.client.server_name"),
         ("ssl", "next_protocol") => text("tls.next_protocol"),
-        _ => {
-            let object = if path.is_empty() { "zeek".to_owned() } else { format!("zeek.{path}") };
-            let named = Name::new(format!("{object}.{name}"));
-            let field = named.unwrap_or_else(|| Name::cleaned("zeek", name));
-            match kind {
-                "count" | "int" | "port" => Column::Number(field),
-                "double" | "interval" => Column::Float(field),
-                "bool" => Column::Bool(field),
-                _ if kind.starts_with("set[") || kind.starts_with("vector[") => Column::Set(field),
-                _ => Column::Text(field),
-            }
-        }
+        _ => return None,
+    })
+}
+
+/// A column that has no place in ECS, by its type.
+fn own(path: &str, name: &str, kind: &str) -> Column {
+    let object = if path.is_empty() { "zeek".to_owned() } else { format!("zeek.{path}") };
+    let named = Name::new(format!("{object}.{name}"));
+    let field = named.unwrap_or_else(|| Name::cleaned("zeek", name));
+    match kind {
+        "count" | "int" | "port" => Column::Number(field),
+        "double" | "interval" => Column::Float(field),
+        "bool" => Column::Bool(field),
+        _ if kind.starts_with("set[") || kind.starts_with("vector[") => Column::Set(field),
+        _ => Column::Text(field),
     }
 }
 

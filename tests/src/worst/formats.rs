@@ -53,7 +53,7 @@ pub fn formats() -> Vec<Case> {
     let usual = |kind: ParserKind| {
         let page = pages::of(kind).expect("each has a page");
         let Some((last, before)) = page.sample.split_last() else { return String::new() };
-        let head: String = before.iter().map(|line| format!("{line}\n")).collect();
+        let head = if before.is_empty() { String::new() } else { before.join("\n") + "\n" };
         let last = format!("{last}\n");
         head + &last.repeat(super::BYTES / last.len())
     };

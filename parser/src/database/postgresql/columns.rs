@@ -30,9 +30,9 @@ pub fn add_columns<'a>(text: &'a [u8], others: &mut List<'a>) -> Option<()> {
 
 /// The members of jsonlog (<https://www.postgresql.org/docs/current/runtime-config-logging.html>), each as the
 /// column of csvlog that says the same; the time.
-pub fn add_members<'a>(line: &'a [u8], others: &mut List<'a>) -> Option<Option<&'a [u8]>> {
+pub fn add_members<'a>(line: &'a [u8], others: &mut List<'a>) -> Option<&'a [u8]> {
     let text = std::str::from_utf8(line).ok()?;
-    let mut when = None;
+    let mut when: &[u8] = b"";
     for (name, raw) in members_of(text)? {
         let Value::Text(value) = json::text(raw) else { continue };
         if raw.get() == "null" {
@@ -41,7 +41,7 @@ pub fn add_members<'a>(line: &'a [u8], others: &mut List<'a>) -> Option<Option<&
         let column = match &*name {
             "timestamp" => {
                 if let Cow::Borrowed(value) = value {
-                    when = Some(value);
+                    when = value;
                 }
                 continue;
             }
