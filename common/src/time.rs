@@ -78,8 +78,8 @@ pub struct Calendar {
     read: ((u16, u8, u8), i64),
     /// A day since 1970, and its text `YYYY-MM-DDT`.
     written: (i64, [u8; 11]),
-    /// Whether a second of 60 was read since this was asked.
-    leap: bool,
+    /// Whether what was read since this was asked is not all the text's own.
+    assumed: bool,
     /// When the file was written last, by which days without a year get one; `None` is now.
     latest: Option<i64>,
     /// The last month and day without a year, and the second at which that day begins.
@@ -91,7 +91,7 @@ impl Default for Calendar {
         Self {
             read: ((1970, 1, 1), 0),
             written: (0, *b"1970-01-01T"),
-            leap: false,
+            assumed: false,
             latest: None,
             of_year: None,
         }
@@ -171,24 +171,37 @@ impl Calendar {
         zone: Option<&TimeZone>,
     ) -> Option<Time> {
         let time = self.read_date_and_clock(date, clock)?;
+        // Whoever reads such lines says itself that the zone is not known.
         zone.map_or(Some(time), |zone| Told::Local(time).in_zone(zone))
     }
 
-    /// Whether a leap second, or what calls itself so, was read since this was asked last. It is told
-    /// as the second before it: there is no number between the two.
-    pub fn take_leap(&mut self) -> bool {
-        std::mem::take(&mut self.leap)
+    /// The time that was told: that of `zone` where it says none itself, or of Greenwich, and then that is
+    /// noted.
+    #[inline]
+    pub fn settle(&mut self, told: Told, zone: Option<&TimeZone>) -> Option<Time> {
+        if let Some(zone) = zone {
+            return told.in_zone(zone);
+        }
+        self.assumed |= matches!(told, Told::Local(_));
+        Some(told.as_utc())
+    }
+
+    /// Whether the time that was read since this was asked last is not all the text's own: it has no zone,
+    /// and none is known; or it is a leap second, or calls itself so, and is told as the second before it,
+    /// because there is no number between the two.
+    pub fn take_assumed(&mut self) -> bool {
+        std::mem::take(&mut self.assumed)
     }
 
     /// The seconds of a time of day.
     fn read_clock(&mut self, hour: u8, minute: u8, second: u8) -> Option<i64> {
-        self.leap |= second == 60;
+        self.assumed |= second == 60;
         seconds_of_day(hour, minute, second)
     }
 
     /// Remembers a leap second in a text that others read.
     fn see_leap(&mut self, text: &[u8]) {
-        self.leap |= text.windows(3).any(|part| part == b":60");
+        self.assumed |= text.windows(3).any(|part| part == b":60");
     }
 
     fn day_begins(&mut self, year: u16, month: u8, day: u8) -> Option<i64> {
@@ -265,7 +278,7 @@ fn month(name: [u8; 3]) -> Option<u8> {
 }
 
 fn seconds_of_day(hour: u8, minute: u8, second: u8) -> Option<i64> {
-    // Whoever asks is told of a leap second by `Calendar::take_leap`.
+    // Whoever asks is told of a leap second by `Calendar::take_assumed`.
     let second = if second == 60 { 59 } else { second };
     (hour < 24 && minute < 60 && second < 60)
         .then(|| i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second))

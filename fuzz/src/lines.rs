@@ -15,7 +15,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{check_document, one_of};
 
-const PARSERS: [ParserKind; 18] = [
+const PARSERS: [ParserKind; 35] = [
     ParserKind::Auto,
     ParserKind::Clf,
     ParserKind::Combined,
@@ -34,6 +34,23 @@ const PARSERS: [ParserKind; 18] = [
     ParserKind::MysqlSlow,
     ParserKind::Haproxy,
     ParserKind::App,
+    ParserKind::Elb,
+    ParserKind::S3,
+    ParserKind::VpcFlow,
+    ParserKind::Redis,
+    ParserKind::Rabbitmq,
+    ParserKind::Elasticsearch,
+    ParserKind::Traefik,
+    ParserKind::Envoy,
+    ParserKind::Squid,
+    ParserKind::Uwsgi,
+    ParserKind::Csv,
+    ParserKind::Zeek,
+    ParserKind::Cef,
+    ParserKind::Leef,
+    ParserKind::Auditd,
+    ParserKind::WindowsEvent,
+    ParserKind::Journald,
 ];
 const FORMATS: [&str; 3] = [
     "$remote_addr - $remote_user [$time_local] \"$request\" $status \"$http_x_forwarded_for\" $upstream_addr $request_time",

@@ -27,19 +27,26 @@ use super::{Fields, List, Parse, Parsed};
 pub struct AccessParser {
     virtual_host: bool,
     combined: bool,
+    /// Whether nothing may stand behind its last field.
+    is_exact: bool,
 }
 
 impl AccessParser {
     pub(super) fn clf() -> Self {
-        Self { virtual_host: false, combined: false }
+        Self { virtual_host: false, combined: false, is_exact: false }
     }
 
     pub(super) fn combined() -> Self {
-        Self { virtual_host: false, combined: true }
+        Self { virtual_host: false, combined: true, is_exact: false }
     }
 
     pub(super) fn vhost_combined() -> Self {
-        Self { virtual_host: true, combined: true }
+        Self { virtual_host: true, combined: true, is_exact: false }
+    }
+
+    /// The same of lines that end with the last field.
+    fn exact(self) -> Self {
+        Self { is_exact: true, ..self }
     }
 
     /// Reads from left to right, and says whether a field has a quote in it. Where it is not certain it stops with a problem, but for what stands
@@ -98,6 +105,9 @@ impl AccessParser {
             let agent = quoted(&mut rest).ok_or("the user agent is not closed by a quote")?;
             fields.user_agent = present(agent);
         }
+        if self.is_exact && !rest.trim_ascii().is_empty() {
+            return Err(if self.combined { BEHIND_AGENT } else { BEHIND_SIZE });
+        }
         if !rest.is_empty() {
             self.read_tail(rest, fields)?;
         }
@@ -120,6 +130,11 @@ impl AccessParser {
     }
 }
 
+const BEHIND_AGENT: &str =
+    "expected the end of the line behind the user agent, as the format says, found more";
+const BEHIND_SIZE: &str =
+    "expected the end of the line behind the size, as the format says, found more";
+
 impl<'a> Request<'a> {
     /// Forgets what stands behind the time.
     fn forget_exchange(&mut self) {
@@ -129,7 +144,7 @@ impl<'a> Request<'a> {
     }
 
     /// Takes in a list of addresses that proxies made; false where it is none for certain.
-    fn take_forwarded(&mut self, text: &'a [u8]) -> bool {
+    pub(super) fn take_forwarded(&mut self, text: &'a [u8]) -> bool {
         if present(text).is_none() {
             return true;
         }

@@ -15,7 +15,7 @@ use memchr::memchr;
 use super::level;
 use super::syslog::add_old;
 use super::time::{Calendar, Time, TimeFormat, Told};
-use super::words::{add, inside, listed, number, split_once, text_only, time_of, trim_start, word};
+use super::words::{add, inside, listed, number, split_once, text_only, trim_start, word};
 use super::{List, Parse, Parsed};
 use header::{Header, is_name};
 
@@ -55,7 +55,7 @@ impl Parse for AppParser {
         };
         others.more |= start.has_prefix;
         Header::read(&start).add(others);
-        listed(time_of(start.told, self.zone.as_ref()))
+        listed(calendar.settle(start.told, self.zone.as_ref()))
     }
 }
 

@@ -3,15 +3,30 @@
 
 use super::scribe::{Desk, Line, Origin, Recipe, Scribe};
 use super::time::{Calendar, Time};
-use super::{Documents, Format, List, Parsed, ParserKind};
+use super::{Documents, Format, List, Parsed, ParserKind, aws, table};
 
 /// So many lines are looked at, at most: the first of a file.
 pub const MOST_LINES: usize = 100;
 
 /// The candidates, the narrower of two that read the same lines before the wider one.
-const CANDIDATES: [ParserKind; 14] = [
+const CANDIDATES: [ParserKind; 30] = [
     ParserKind::Json,
     ParserKind::W3c,
+    ParserKind::Zeek,
+    ParserKind::VpcFlow,
+    ParserKind::Auditd,
+    ParserKind::Cef,
+    ParserKind::Leef,
+    ParserKind::WindowsEvent,
+    ParserKind::Elb,
+    ParserKind::S3,
+    ParserKind::Traefik,
+    ParserKind::Envoy,
+    ParserKind::Squid,
+    ParserKind::Uwsgi,
+    ParserKind::Redis,
+    ParserKind::Rabbitmq,
+    ParserKind::Elasticsearch,
     ParserKind::VhostCombined,
     ParserKind::Combined,
     ParserKind::Clf,
@@ -22,6 +37,7 @@ const CANDIDATES: [ParserKind; 14] = [
     ParserKind::Klog,
     ParserKind::MysqlError,
     ParserKind::Syslog,
+    ParserKind::Csv,
     ParserKind::Logfmt,
     ParserKind::App,
 ];
@@ -87,27 +103,50 @@ impl Desk for First {
 
 /// How many of `lines` are of this format.
 pub fn count<'a>(format: &Format, lines: impl Iterator<Item = &'a [u8]>) -> usize {
-    count_if(format, lines, |_, _| true)
+    count_if(format, lines, |line| !line.is_empty(), |_, _| true)
+}
+
+/// Whether a line that a parser takes for no data is one of its format: what begins with # may be a comment of
+/// something else, and the first line of a table must look like names.
+fn is_directive(kind: ParserKind, line: &[u8]) -> bool {
+    match kind {
+        ParserKind::Zeek => line.starts_with(b"#separator "),
+        ParserKind::VpcFlow => aws::is_vpc_header(line),
+        ParserKind::Csv => table::is_header(line),
+        _ => DIRECTIVES.iter().any(|name| line.starts_with(name)),
+    }
 }
 
 /// The same of a format that is to be found out: of those that take any text, only what has its marks.
 fn count_marked<'a>(kind: ParserKind, lines: impl Iterator<Item = &'a [u8]>) -> usize {
-    count_if(&kind.format(), lines, |time, list| {
-        let has = |name| list.lookup(name).is_some();
-        match kind {
-            ParserKind::Syslog => has("process.name") || has("log.syslog.version"),
-            ParserKind::Logfmt => time || has("log.level") || list.texts().count() > 2,
-            // Others have levels in brackets too, but not a thread before them.
-            ParserKind::MysqlError => time && (has("mysql.thread_id") || has("process.name")),
-            ParserKind::NginxError
-            | ParserKind::ApacheError
-            | ParserKind::Haproxy
-            | ParserKind::Postgresql
-            | ParserKind::Klog
-            | ParserKind::App => time,
-            _ => true,
-        }
-    })
+    count_if(
+        &kind.format(),
+        lines,
+        |line| is_directive(kind, line),
+        |time, list| {
+            let has = |name| list.lookup(name).is_some();
+            match kind {
+                ParserKind::Syslog => has("process.name") || has("log.syslog.version"),
+                ParserKind::Logfmt => time || has("log.level") || list.texts().count() > 2,
+                // Others have levels in brackets too, but not a thread before them.
+                ParserKind::MysqlError => time && (has("mysql.thread_id") || has("process.name")),
+                ParserKind::Redis => has("process.pid") && has("log.level"),
+                ParserKind::Rabbitmq => has("rabbitmq.log.pid"),
+                ParserKind::Elasticsearch => time && has("elasticsearch.node.name"),
+                ParserKind::NginxError
+                | ParserKind::ApacheError
+                | ParserKind::VpcFlow
+                | ParserKind::WindowsEvent
+                | ParserKind::Uwsgi
+                | ParserKind::Csv
+                | ParserKind::Haproxy
+                | ParserKind::Postgresql
+                | ParserKind::Klog
+                | ParserKind::App => time,
+                _ => true,
+            }
+        },
+    )
 }
 
 /// How many of `lines` are read without a problem, and are of the format by what was found: whether there
@@ -115,6 +154,7 @@ fn count_marked<'a>(kind: ParserKind, lines: impl Iterator<Item = &'a [u8]>) -> 
 fn count_if<'a>(
     format: &Format,
     lines: impl Iterator<Item = &'a [u8]>,
+    is_directive: impl Fn(&[u8]) -> bool,
     is_marked: impl Fn(bool, &List<'_>) -> bool,
 ) -> usize {
     let mut parser = format.parser();
@@ -122,8 +162,7 @@ fn count_if<'a>(
     let is_read = |line: &&[u8]| {
         let mut list = List::default();
         let (problem, time) = match parser.parse(&mut calendar, line, &mut list) {
-            // A line that begins with # may be a comment of something else.
-            Parsed::Directive => return DIRECTIVES.iter().any(|name| line.starts_with(name)),
+            Parsed::Directive => return is_directive(line),
             Parsed::Event { problem, time, .. } => (problem.is_some(), time.is_some()),
         };
         !problem && is_marked(time, &list)
@@ -182,6 +221,68 @@ mod tests {
             ("# a comment", (ParserKind::Raw, 1, 1)),
         ] {
             assert_eq!(detected(text), expected, "{text}");
+        }
+    }
+
+    /// Lines of services, proxies, tables and security, and what they are.
+    const OTHERS: &[(&str, (ParserKind, usize, usize))] = &[
+        (
+            r#"https 2026-02-26T10:00:00.1Z app/x/y 192.0.2.7:4711 10.0.0.1:80 0.0 0.1 0.0 200 200 34 366 "GET https://e.x:443/a HTTP/1.1" "UA" ECDHE TLSv1.2 arn "Root=1" "e.x" "arn" 0 2026-02-26T10:00:00.0Z "forward" "-" "-""#,
+            (ParserKind::Elb, 1, 1),
+        ),
+        (
+            r#"2026-02-26T10:00:00.1Z lb 192.0.2.7:4711 10.0.0.1:80 0.0 0.1 0.0 200 200 34 366 "GET https://e.x:443/a HTTP/1.1" "UA" - -"#,
+            (ParserKind::Elb, 1, 1),
+        ),
+        (
+            r#"79a b [06/Feb/2026:00:00:38 +0000] 192.0.2.3 79a 3E5 REST.GET.OBJECT k "GET /x HTTP/1.1" 200 - 113 - 7 - "-" "S3" -"#,
+            (ParserKind::S3, 1, 1),
+        ),
+        (
+            "2 123456789010 eni-1 192.0.2.7 10.0.0.1 20641 22 6 20 4249 1771236000 1771236060 ACCEPT OK",
+            (ParserKind::VpcFlow, 1, 1),
+        ),
+        ("version account-id interface-id srcaddr dstaddr", (ParserKind::VpcFlow, 1, 1)),
+        ("7:M 26 Feb 2026 10:00:00.123 * Ready", (ParserKind::Redis, 1, 1)),
+        ("2026-02-26 10:00:00.123456+00:00 [info] <0.229.0> text", (ParserKind::Rabbitmq, 1, 1)),
+        (
+            "[2026-02-26T10:00:00,123][INFO ][o.e.n.Node ] [n1] text",
+            (ParserKind::Elasticsearch, 1, 1),
+        ),
+        (
+            r#"192.0.2.7 - - [26/Feb/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl" 7 "r@file" "http://10.0.0.1:80" 2ms"#,
+            (ParserKind::Traefik, 1, 1),
+        ),
+        (
+            r#"[2026-02-26T10:00:00.123Z] "GET /a HTTP/1.1" 200 - 0 5 12 11 "-" "curl" "c994" "e.x" "10.0.0.1:80""#,
+            (ParserKind::Envoy, 1, 1),
+        ),
+        (
+            "1771236000.123    921 192.0.2.7 TCP_MISS/200 507 GET http://e.x/a - HIER_DIRECT/10.0.0.1 text/html",
+            (ParserKind::Squid, 1, 1),
+        ),
+        (
+            "[pid: 7|app: 0|req: 1/1] 192.0.2.7 () {46 vars in 840 bytes} [Thu Feb 26 10:00:00 2026] GET /a => generated 12 bytes in 3 msecs (HTTP/1.1 200) 2 headers in 72 bytes (1 switches on core 0)",
+            (ParserKind::Uwsgi, 1, 1),
+        ),
+        ("time,level,message\n2026-02-26T10:00:00Z,info,a", (ParserKind::Csv, 2, 2)),
+        ("id;Date;what", (ParserKind::Csv, 1, 1)),
+        ("this, at, that", (ParserKind::Raw, 1, 1)),
+        ("Hello, world, it is time", (ParserKind::Raw, 1, 1)),
+        ("#separator \\x09", (ParserKind::Zeek, 1, 1)),
+        ("CEF:0|V|P|1|100|n|5|src=192.0.2.7", (ParserKind::Cef, 1, 1)),
+        ("<13>Feb 26 10:00:00 fw LEEF:1.0|V|P|1|100|src=192.0.2.7", (ParserKind::Leef, 1, 1)),
+        ("type=SYSCALL msg=audit(1771236000.123:77): pid=7", (ParserKind::Auditd, 1, 1)),
+        (
+            "<Event><System><TimeCreated SystemTime='2026-02-26T10:00:00Z'/></System></Event>",
+            (ParserKind::WindowsEvent, 1, 1),
+        ),
+    ];
+
+    #[test]
+    fn formats_of_services_and_tables_are_told_from_the_others() {
+        for (text, expected) in OTHERS {
+            assert_eq!(detected(text), *expected, "{text}");
         }
     }
 

@@ -116,6 +116,11 @@ impl<'a> List<'a> {
     /// So many fields are kept; a line that has more is shipped in `message` as well.
     pub const MOST: usize = 256;
 
+    /// Whether nothing more is kept.
+    pub fn is_full(&self) -> bool {
+        self.fields.len() >= Self::MOST
+    }
+
     /// Adds a field. One whose name was there before, or is one that the document needs itself, is
     /// kept under `unmerged`.
     pub fn add(&mut self, name: impl Into<Name<'a>>, value: impl Into<Value<'a>>) {

@@ -9,14 +9,20 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use super::Parse;
 use super::access::{self, AccessParser};
 use super::app::AppParser;
+use super::aws::{ElbParser, S3Parser, VpcFlowParser};
 use super::database::{MysqlErrorParser, MysqlSlowParser, PostgresqlParser, Prefix};
 use super::haproxy::HaproxyParser;
+use super::journald::JournaldParser;
 use super::json::JsonParser;
 use super::klog::KlogParser;
 use super::logfmt::LogfmtParser;
+use super::proxies::{EnvoyParser, SquidParser, TraefikParser, UwsgiParser};
 use super::raw::RawParser;
+use super::security::{AuditdParser, CefParser, LeefParser, WindowsParser};
 use super::server_error::{ApacheErrorParser, NginxErrorParser};
+use super::services::{ElasticsearchParser, RabbitmqParser, RedisParser};
 use super::syslog::SyslogParser;
+use super::table::{CsvParser, ZeekParser};
 use super::time::TimeRule;
 use super::w3c::W3cParser;
 
@@ -92,6 +98,40 @@ formats! {
     MysqlSlow, "mysql_slow", "mysql.slowlog", "events that begin with # Time: or # User@Host:", |times: TimeRule| Format::new(move || MysqlSlowParser::in_zone(times.zone.clone()));
     /// `HAProxy`'s lines of requests and connections, also behind what syslog writes.
     Haproxy, "haproxy", "haproxy", "a client with its port, a time in brackets, frontend, backend/server and timers", |times: TimeRule| Format::new(move || HaproxyParser::in_zone(times.zone.clone()));
+    /// Access logs of Amazon's load balancers: application, network and classic.
+    Elb, "elb", "aws.elb", "the columns of a load balancer of Amazon: https, a time, its name, client and target; or the time first", |_| Format::new(ElbParser::new);
+    /// Server access logs of Amazon's S3.
+    S3, "s3", "aws.s3access", "owner, bucket, a time in brackets, address, requester, request and operation of S3", |_| Format::new(S3Parser::new);
+    /// Flow logs of Amazon's networks.
+    VpcFlow, "vpc_flow", "aws.vpcflow", "a line that names srcaddr and other columns of flow logs, or the 14 values of version 2", |_| Format::new(VpcFlowParser::new);
+    /// Redis and Valkey.
+    Redis, "redis", "redis.log", "process and role, a time, and one of . - * # for the level", |times: TimeRule| Format::new(move || RedisParser::in_zone(times.zone.clone()));
+    /// `RabbitMQ`'s log, of which an event may have several lines.
+    Rabbitmq, "rabbitmq", "rabbitmq.log", "a time, a level in brackets, and an Erlang process such as <0.229.0>", |times: TimeRule| Format::new(move || RabbitmqParser::in_zone(times.zone.clone()));
+    /// Elasticsearch and `OpenSearch`: JSON, text, slow logs, and what their virtual machine says.
+    Elasticsearch, "elasticsearch", "elasticsearch", "a time, a level, a component and a node, each in brackets", |times: TimeRule| Format::new(move || ElasticsearchParser::with(times.clone()));
+    /// Traefik's access log in its common form.
+    Traefik, "traefik", "traefik.access", "a combined line with a count, router and server in quotes, and milliseconds behind it", |_| Format::new(|| TraefikParser);
+    /// Envoy's default text, and Istio's.
+    Envoy, "envoy", "envoy.access", "a time in brackets, a request in quotes, status, flags, sizes and times", |_| Format::new(|| EnvoyParser);
+    /// Squid's native access log.
+    Squid, "squid", "squid.access", "seconds with three decimals, milliseconds, client, result/status, size, method and URL", |_| Format::new(|| SquidParser);
+    /// Requests as `uWSGI` writes them.
+    Uwsgi, "uwsgi", "uwsgi.access", "[pid: and app and request in brackets, a client, and a request => generated so many bytes", |times: TimeRule| Format::new(move || UwsgiParser::in_zone(times.zone.clone()));
+    /// A table whose first line names the columns: CSV, TSV and their like.
+    Csv, "csv", "csv", "a first line with three names or more, one of them that of a time, with commas, tabs, semicolons or bars between", |times: TimeRule| Format::new(move || CsvParser::with(times.clone()));
+    /// Zeek's logs.
+    Zeek, "zeek", "zeek", "a first line with #separator", |_| Format::new(ZeekParser::new);
+    /// CEF, alone or behind what syslog writes.
+    Cef, "cef", "cef", "CEF:0| and vendor, product and version", |times: TimeRule| Format::new(move || CefParser::with(times.clone()));
+    /// LEEF, alone or behind what syslog writes.
+    Leef, "leef", "leef", "LEEF:1.0| or LEEF:2.0| and vendor, product and version", |times: TimeRule| Format::new(move || LeefParser::with(times.clone()));
+    /// Linux's audit, of which the lines of one event are one document.
+    Auditd, "auditd", "auditd.log", "type=, and msg=audit( with a time and a number", |_| Format::new(|| AuditdParser);
+    /// Windows' event log as XML.
+    WindowsEvent, "windows_event", "windows.forwarded", "an <Event> of Windows as XML", |_| Format::new(|| WindowsParser);
+    /// systemd's journal as `journalctl -o export` writes it.
+    Journald, "journald", "journald", "fields such as MESSAGE=text, a line each, and an empty line behind each entry", |_| Format::new(|| JournaldParser);
     /// Text that programs write: time, level, logger and message in the usual arrangements.
     App, "app", "app", "a time, and mostly a level and who says it, before the message", |times: TimeRule| Format::new(move || AppParser::in_zone(times.zone.clone()));
     /// Any text.
@@ -111,7 +151,23 @@ impl ParserKind {
 
     /// Whether times in its lines may have no zone.
     pub fn has_zone(self) -> bool {
-        !matches!(self, Self::Clf | Self::Combined | Self::VhostCombined | Self::Raw)
+        !matches!(
+            self,
+            Self::Clf
+                | Self::Combined
+                | Self::VhostCombined
+                | Self::Elb
+                | Self::S3
+                | Self::VpcFlow
+                | Self::Traefik
+                | Self::Envoy
+                | Self::Squid
+                | Self::Zeek
+                | Self::Auditd
+                | Self::WindowsEvent
+                | Self::Journald
+                | Self::Raw
+        )
     }
 
     /// The format of lines that are written by the format string `text`.

@@ -11,7 +11,7 @@ use super::access::{read_request, status_code};
 use super::address::Address;
 use super::request::{Request, Texts};
 use super::time::Calendar;
-use super::words::{add, failed, inside, number, split_once, time_of, trim_start, word};
+use super::words::{add, failed, inside, number, split_once, trim_start, word};
 use super::{Fields, List, Parse, Parsed};
 
 /// Reads lines of `HAProxy`.
@@ -45,10 +45,10 @@ impl Parse for HaproxyParser {
                 .and_then(|text| split_once(text, b'>'))
                 .map_or(line, |(_, text)| text);
             let told = calendar.split_time(text);
-            let time = told.and_then(|(told, _)| time_of(told, zone));
+            let time = told.and_then(|(told, _)| calendar.settle(told, zone));
             return failed(time, PROBLEM);
         };
-        let time = time_of(told, zone);
+        let time = calendar.settle(told, zone);
         let mut fields = Request { texts: Texts::Escaped, ..Request::default() };
         let address = Address::read(client);
         if !client.is_empty() && !client.starts_with(b"-") {

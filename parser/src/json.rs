@@ -12,6 +12,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use profile::text;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;

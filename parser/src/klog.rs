@@ -7,7 +7,7 @@ use memchr::memrchr;
 use super::level;
 use super::logfmt::{add_pairs, quoted};
 use super::time::{Calendar, Told};
-use super::words::{failed, listed, number, split_at_text, text_only, time_of, trim_start, word};
+use super::words::{failed, listed, number, split_at_text, text_only, trim_start, word};
 use super::{List, Parse, Parsed};
 
 /// Reads such lines.
@@ -50,7 +50,7 @@ impl Parse for KlogParser {
         others: &mut List<'a>,
     ) -> Parsed<'a> {
         let Some((level, told, rest)) = head(calendar, line) else { return text_only() };
-        let time = time_of(told, self.zone.as_ref());
+        let time = calendar.settle(told, self.zone.as_ref());
         level::add(others, level);
         let (thread, rest) = word(rest);
         let origin = split_at_text(rest, b"] ")
@@ -85,14 +85,14 @@ mod tests {
     use serde_json::json;
 
     use crate::ParserKind;
-    use crate::tests::fields_of;
+    use crate::tests::fields_in_utc;
 
     #[test]
     fn lines_have_level_time_thread_and_place() {
         let line =
             r#"I0226 10:00:00.123456       1 server.go:12] "Started \"it\"" pod="a/b" err="x" n=1"#;
         assert_eq!(
-            fields_of(ParserKind::Klog, line),
+            fields_in_utc(ParserKind::Klog, line),
             json!({
                 "@timestamp": "2026-02-26T10:00:00.123456Z",
                 "log": {"level": "info", "level_original": "I", "origin": {"file": {"name": "server.go", "line": 12}}},
@@ -100,18 +100,20 @@ mod tests {
                 "message": "Started \"it\"", "pod": "a/b", "error": {"message": "x"}, "n": "1",
             })
         );
-        let glog =
-            fields_of(ParserKind::Klog, "F20250226 10:00:00.123456 77 a.cc:9] Check failed: x = y");
+        let glog = fields_in_utc(
+            ParserKind::Klog,
+            "F20250226 10:00:00.123456 77 a.cc:9] Check failed: x = y",
+        );
         assert_eq!(
             (&glog["@timestamp"], &glog["log"]["level"]),
             (&json!("2025-02-26T10:00:00.123456Z"), &json!("fatal"))
         );
         assert_eq!(glog["message"], "Check failed: x = y");
         assert_eq!(
-            fields_of(ParserKind::Klog, "goroutine 1 [running]:")["tags"],
+            fields_in_utc(ParserKind::Klog, "goroutine 1 [running]:")["tags"],
             json!(["time_assumed"])
         );
-        let cut = fields_of(ParserKind::Klog, "I0226 10:00:00.123456       1 server");
+        let cut = fields_in_utc(ParserKind::Klog, "I0226 10:00:00.123456       1 server");
         assert_eq!(cut["tags"], json!(["parse_failure"]));
     }
 }

@@ -13,24 +13,30 @@
 mod access;
 mod address;
 mod app;
+mod aws;
 mod database;
 pub mod detect;
 mod document;
 mod fields;
 mod formats;
 mod haproxy;
+mod journald;
 mod json;
 mod klog;
 mod level;
 mod logfmt;
 mod lookup;
 pub mod pages;
+mod proxies;
 mod raw;
 mod request;
 pub mod scribe;
+mod security;
 mod server_error;
+mod services;
 pub mod settings;
 mod syslog;
+mod table;
 mod text;
 mod url;
 mod w3c;
@@ -67,10 +73,21 @@ pub trait Parse: fmt::Debug + Send {
         true
     }
 
-    /// Whether lines are read by directives that stand earlier in the file, and begin with `#`.
-    fn has_directives(&self) -> bool {
-        false
+    /// By which lines that stand earlier in the file lines are read.
+    fn preface(&self) -> Preface {
+        Preface::None
     }
+}
+
+/// What lines of a format are read by that stands earlier in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preface {
+    /// Nothing.
+    None,
+    /// Lines that begin with `#`: the last of each of these names, in any case.
+    Directives(&'static [&'static str]),
+    /// The first line, which names the columns.
+    Header,
 }
 
 /// What a parser found in a line.

@@ -39,11 +39,13 @@ impl Parse for LogfmtParser {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             return text_only();
         }
-        let mut time = None;
+        let mut time: Option<Time> = None;
         let mut take_time = |value: &[u8]| {
-            let read: Option<Time> = self.times.read(calendar, value);
-            time = time.or(read);
-            read.is_some()
+            if time.is_some() {
+                return false;
+            }
+            time = self.times.read(calendar, value);
+            time.is_some()
         };
         match add_pairs(line, "logfmt", others, &mut take_time) {
             Pairs::All => listed(time),
@@ -149,7 +151,8 @@ pub fn quoted(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
     }
 }
 
-fn is_time(key: &[u8]) -> bool {
+/// Whether a value under this name is the time.
+pub fn is_time(key: &[u8]) -> bool {
     matches!(
         key,
         b"time" | b"ts" | b"t" | b"timestamp" | b"@timestamp" | b"datetime" | b"date" | b"at"
@@ -170,7 +173,8 @@ fn field(key: &[u8]) -> Option<&'static str> {
     })
 }
 
-fn add<'a>(key: &'a [u8], value: Cow<'a, [u8]>, object: &'static str, others: &mut List<'a>) {
+/// Adds a value by its key, as [`add_pairs`] does.
+pub fn add<'a>(key: &'a [u8], value: Cow<'a, [u8]>, object: &'static str, others: &mut List<'a>) {
     match key {
         b"level" | b"lvl" | b"severity" | b"log.level" => return add_level(value, others),
         b"caller" | b"source" if add_origin(&value, others) => return,

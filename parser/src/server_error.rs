@@ -11,9 +11,7 @@ use super::address::Address;
 use super::level;
 use super::request::{Request, Texts};
 use super::time::{Calendar, Time};
-use super::words::{
-    add, failed, inside, number, split_at_text, split_once, text_only, time_of, trim_start,
-};
+use super::words::{add, failed, inside, number, split_at_text, split_once, text_only, trim_start};
 use super::{Fields, List, Parse, Parsed};
 
 /// Reads nginx's error log.
@@ -61,7 +59,7 @@ impl Parse for NginxErrorParser {
         others: &mut List<'a>,
     ) -> Parsed<'a> {
         let Some((told, rest)) = calendar.split_time(line) else { return text_only() };
-        let time = time_of(told, self.zone.as_ref());
+        let time = calendar.settle(told, self.zone.as_ref());
         let read = || {
             let (level, rest) = inside(rest.strip_prefix(b" ")?, b'[', b']')?;
             let (process, rest) = split_once(rest.strip_prefix(b" ")?, b'#')?;
@@ -167,7 +165,7 @@ impl Parse for ApacheErrorParser {
             }
             return text_only();
         };
-        let time = time_of(told, self.zone.as_ref());
+        let time = calendar.settle(told, self.zone.as_ref());
         let Some(mut rest) = rest.strip_prefix(b"]") else {
             return failed(
                 time,

@@ -10,7 +10,7 @@ use memchr::memchr;
 
 use super::level;
 use super::time::{Calendar, Time, TimeFormat, Told};
-use super::words::{add, failed, listed, number, text_only, time_of, trim_start, word};
+use super::words::{add, failed, listed, number, text_only, trim_start, word};
 use super::{List, Parse, Parsed};
 
 /// Reads lines of syslog.
@@ -107,13 +107,13 @@ impl<'a> Head<'a> {
         if is_iso && level::is_certain(word(trim_start(rest)).0) {
             return None;
         }
-        let time = time_of(told, zone);
+        let time = calendar.settle(told, zone);
         Some(Self { priority, time, form: Form::Old, rest: trim_start(rest) })
     }
 }
 
 /// `<34>`, perhaps behind the number of bytes of the message (RFC 6587), and what is behind it.
-fn split_priority(line: &[u8]) -> (Option<u8>, &[u8]) {
+pub fn split_priority(line: &[u8]) -> (Option<u8>, &[u8]) {
     let digits = line.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
     let text = match line.get(digits..) {
         Some([b' ', rest @ ..]) if digits > 0 && rest.starts_with(b"<") => rest,

@@ -65,6 +65,23 @@ pub(super) fn texts(format: Format, lines: &[&[u8]], keep_original: bool) -> Vec
     lines.iter().map(|line| parse(line)).collect()
 }
 
+/// The documents of the events of a whole file, whose lines are joined where the format says so.
+pub(super) fn events(kind: ParserKind, content: &[u8]) -> Vec<Value> {
+    let settings = settings::RecipeSettings { parser: kind, ..Default::default() };
+    let recipe = Recipe { dataset: "test".to_owned(), ..settings.recipe().unwrap() };
+    let mut scribe =
+        recipe.scribe::<()>(Origin { host_name: "web1", host_id: "id", path: b"/x.log" });
+    scribe.see_written(Some(WRITTEN));
+    let (mut documents, mut page) = (Documents::default(), Page::default());
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        let line = Line { bytes: line, offset: 7, is_ascii: false };
+        scribe.take(line, &|| (), &mut documents, &mut page);
+    }
+    scribe.end_all(&mut documents, &mut page);
+    let text = String::from_utf8(page.0).unwrap();
+    text.lines().map(|line| stripped(serde_json::from_str(line).unwrap())).collect()
+}
+
 /// JSON in which no object has a name twice, at any depth.
 struct Once;
 
@@ -124,6 +141,13 @@ impl<'de> Deserialize<'de> for Once {
 /// The document of one line without the parts that all documents share.
 pub(super) fn fields_of(kind: ParserKind, line: impl AsRef<[u8]>) -> Value {
     stripped(documents(kind, &[line.as_ref()], false).remove(0))
+}
+
+/// The same of a file whose clocks stood in UTC.
+pub(super) fn fields_in_utc(kind: ParserKind, line: impl AsRef<[u8]>) -> Value {
+    let times = TimeRule::new(None, None, Some("+00:00")).unwrap();
+    let text = texts(kind.format_with(&times), &[line.as_ref()], false).remove(0);
+    stripped(serde_json::from_str(&text).unwrap())
 }
 
 /// The document without what all have.
@@ -421,7 +445,7 @@ fn json_times_are_read_from_the_usual_members() {
         (r#""time":"22\/Nov\/2026:12:15:00 +0000""#, "2026-11-22T12:15:00Z"),
         (r#""asctime":"2026-11-22 12:15:00,250""#, "2026-11-22T12:15:00.250Z"),
     ] {
-        let fields = fields_of(ParserKind::Json, format!("{{{member}}}"));
+        let fields = fields_in_utc(ParserKind::Json, format!("{{{member}}}"));
         assert_eq!(fields["@timestamp"], json!(expected), "{member}");
         assert_eq!(fields.get("tags"), None, "{member}");
     }
@@ -442,6 +466,34 @@ fn json_times_are_read_from_the_usual_members() {
     let bad = fields_of(ParserKind::Json, r#"{"@timestamp":"noon","tags":"own"}"#);
     assert_eq!(bad["unmerged"], json!({"@timestamp": "noon"}));
     assert_eq!(bad["tags"], json!(["time_assumed", "own"]));
+}
+
+#[test]
+fn a_time_without_a_zone_is_marked_unless_settings_have_one() {
+    for (kind, line) in [
+        (ParserKind::Json, r#"{"time":"2026-11-22 12:15:00"}"#),
+        (ParserKind::Logfmt, r#"time="2026-11-22 12:15:00" level=info"#),
+        (ParserKind::Syslog, "Nov 22 12:15:00 web1 su: x"),
+        (ParserKind::Klog, "I1122 12:15:00.000000 1 a.go:5] x"),
+        (ParserKind::NginxError, "2026/11/22 12:15:00 [error] 5#6: x"),
+        (ParserKind::ApacheError, "[Sun Nov 22 12:15:00 2026] [error] x"),
+        (ParserKind::Postgresql, "2026-11-22 12:15:00 [7] LOG:  x"),
+        (ParserKind::MysqlError, "2026-11-22 12:15:00 0 [Note] x"),
+        (ParserKind::App, "2026-11-22 12:15:00,000 INFO x"),
+    ] {
+        let (marked, known) = (fields_of(kind, line), fields_in_utc(kind, line));
+        assert_eq!(marked["tags"], json!(["time_assumed"]), "{line}");
+        assert_eq!(known.get("tags"), None, "{line}");
+        for document in [marked, known] {
+            assert_eq!(document["@timestamp"], json!("2026-11-22T12:15:00Z"), "{line}");
+        }
+    }
+    // The first of two times is that of the line, and the other one stays.
+    let two = fields_of(
+        ParserKind::Logfmt,
+        "time=2026-11-22T12:15:00Z ts=2026-11-22T00:00:00 level=info",
+    );
+    assert_eq!((two.get("tags"), &two["ts"]), (None, &json!("2026-11-22T00:00:00")));
 }
 
 #[test]
@@ -614,6 +666,27 @@ fn almost_a_line() -> impl Strategy<Value = Vec<u8>> {
         Just(b"2026-02-26 10:00:00.123 UTC [7] ann@db LOG:  duration: 3 ms  statement: ".to_vec()),
         Just(b"# User@Host: a[a] @ h [1.2.3.4] Id: 5 # Query_time: 1 ".to_vec()),
         Just(b" fe be/s 0/0/0/0/0 200 5 - - ---- 1/1/1/1/1 0/0 {a} {b} ".to_vec()),
+        Just(b"https 2026-02-26T10:00:00.1Z app/x 1.2.3.4:5 - -1 0.1 0 200 - 3 4 \"GET http://e/ HTTP/1.1\" ".to_vec()),
+        Just(b"a b [22/Nov/2026:12:15:00 +0000] 1.2.3.4 c d e f ".to_vec()),
+        Just(b"2 1 eni-1 1.2.3.4 - 5 6 17 8 9 1771236000 1771236060 ACCEPT OK".to_vec()),
+        Just(b"srcaddr dstaddr start action".to_vec()),
+        Just(b"7:M 26 Feb 2026 10:00:00.123 # ".to_vec()),
+        Just(b"2026-02-26 10:00:00+00:00 [info] <0.2.0> x (1.2.3.4:5 -> [::1]:6) ".to_vec()),
+        Just(b"=ERROR REPORT==== 26-Feb-2026::10:00:00 ===".to_vec()),
+        Just(b"[2026-02-26T10:00:00,123][WARN ][i.s.s.query] [n1] [i][0] took[4ms], took_millis[4], source[{\"a\":[]}], id[".to_vec()),
+        Just(b" 7 \"r@file\" \"http://10.0.0.1\" 2ms".to_vec()),
+        Just(b"[2026-02-26T10:00:00Z] \"GET / HTTP/2\" 200 - 0 5 1 - \"-\" \"u\" \"i\" \"e.x\" \"-\"".to_vec()),
+        Just(b"1771236000.123 9 1.2.3.4 TCP_MISS/200 5 GET http://e/ - HIER_DIRECT/1.2.3.4 text/html".to_vec()),
+        Just(b"[pid: 7|app: 0|req: 1/1] 1.2.3.4 () {4 vars in 8 bytes} [Thu Feb 26 10:00:00 2026] GET /a => generated 1 bytes in 3 msecs (HTTP/1.1 200) ".to_vec()),
+        Just(b"time,level,message,host,time".to_vec()),
+        Just(b"#fields\tts\tuid\thost\tid.orig_h".to_vec()),
+        Just(b"1771236000.5\ta\t-\t1.2.3.4".to_vec()),
+        Just(b"CEF:0|V|P|1|2|n|5|src=1.2.3.4 src=x rt=1771236000123 msg=a\\=b cs1= ".to_vec()),
+        Just(b"LEEF:2.0|V|P|1|2|x5e|src=1.2.3.4^sev=5^devTime=Feb 26 2026 10:00:00".to_vec()),
+        Just(b"type=EXECVE msg=audit(1771236000.123:77): a0=2F62 a1=\"b\" pid=7 addr=1.2.3.4 msg='op=x acct=\"y\"' \x1dUID=\"z\"".to_vec()),
+        Just(b"<Event><System><EventID Qualifiers='1'>5</EventID><Level>2</Level>".to_vec()),
+        Just(b"<TimeCreated SystemTime='2026-02-26T10:00:00Z'/></System><EventData><Data Name='a.b'>x&lt;</Data></EventData></Event>".to_vec()),
+        Just(b"PRIORITY=3".to_vec()),
         proptest::collection::vec(any::<u8>().prop_filter("line end", |b| *b != b'\n'), 0..6),
     ];
     proptest::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat())
@@ -630,10 +703,12 @@ proptest! {
         for name in ParserKind::NAMES {
             let kind = ParserKind::from_name(name).unwrap();
             let read = documents(kind, &lines, keep_original);
+            let preface = kind.format().parser().preface();
             prop_assert_eq!(read.len(), lines.len());
             for (document, line) in read.iter().zip(&lines) {
                 if document.is_null() {
-                    prop_assert!(line.trim_ascii().is_empty() || line.starts_with(b"#"));
+                    let is_directive = line.starts_with(b"#") || preface == Preface::Header;
+                    prop_assert!(line.trim_ascii().is_empty() || is_directive);
                 } else {
                     prop_assert!(document["@timestamp"].is_string());
                 }
@@ -641,7 +716,7 @@ proptest! {
             // What is remembered of a document changes nothing in the next one.
             let again = texts(kind.format(), &[&lines[..], &lines].concat(), keep_original);
             let (first, second) = again.split_at(lines.len());
-            prop_assert!(kind == ParserKind::W3c || first == second, "{}", name);
+            prop_assert!(preface != Preface::None || first == second, "{}", name);
         }
     }
 }

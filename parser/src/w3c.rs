@@ -28,7 +28,7 @@ use super::address::Address;
 use super::request::{Request, Texts};
 use super::text::{is_plain, push_percent_decoded};
 use super::time::{Calendar, Time};
-use super::{Fields, List, Parse, Parsed};
+use super::{Fields, List, Parse, Parsed, Preface};
 
 /// Remembers the directives in force.
 #[derive(Debug, Default)]
@@ -44,11 +44,13 @@ pub struct W3cParser {
     values: Vec<Range<usize>>,
     /// The user agent as it was sent, where it was written otherwise.
     user_agent: Vec<u8>,
+    /// The list that proxies made, likewise.
+    forwarded: Vec<u8>,
 }
 
 impl Parse for W3cParser {
-    fn has_directives(&self) -> bool {
-        true
+    fn preface(&self) -> Preface {
+        Preface::Directives(&["#Fields:", "#Date:"])
     }
 
     fn parse<'a>(
@@ -68,7 +70,9 @@ impl Parse for W3cParser {
         if self.values.len() != self.columns.list.len() {
             return unread("the line has not as many values as #Fields names");
         }
-        self.read_user_agent(line);
+        self.user_agent.clear();
+        self.forwarded.clear();
+        self.read_encoded(line);
         let mut row = Row::default();
         row.clock.date = self.date.as_deref();
         let mut problem = None;
@@ -78,6 +82,13 @@ impl Parse for W3cParser {
                 Column::Field(meaning) => row.fill(*meaning, value, others),
                 Column::Other(name) => {
                     others.add(name.borrowed(), value);
+                    Ok(())
+                }
+                Column::Forwarded(name) => {
+                    let list = if self.forwarded.is_empty() { value } else { &self.forwarded };
+                    if !row.fields.take_forwarded(list) {
+                        others.add(name.borrowed(), value);
+                    }
                     Ok(())
                 }
                 Column::TlsVersion(name) => {
@@ -142,19 +153,21 @@ impl W3cParser {
         }
     }
 
-    /// The user agent as it was sent, if this line has it written otherwise.
-    fn read_user_agent(&mut self, line: &[u8]) {
-        self.user_agent.clear();
-        let mut pairs = self.columns.list.iter().zip(&self.values);
-        let is_agent = |column: &Column| *column == Column::Field(Meaning::UserAgent);
-        let Some((_, range)) = pairs.find(|(column, _)| is_agent(column)) else { return };
-        let value = value_at(line, range);
-        let is_quoted = range.start.checked_sub(1).and_then(|at| line.get(at)) == Some(&b'"');
-        if self.columns.are_of_cloudfront || memchr(b'\t', line).is_some() {
-            push_percent_decoded(&mut self.user_agent, value);
-        } else if !is_quoted {
-            let restored = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte });
-            self.user_agent.extend(restored);
+    /// User agent and list of proxies as they were sent, if this line has them written otherwise.
+    fn read_encoded(&mut self, line: &[u8]) {
+        for (column, range) in self.columns.list.iter().zip(&self.values) {
+            let out = match column {
+                Column::Field(Meaning::UserAgent) => &mut self.user_agent,
+                Column::Forwarded(_) => &mut self.forwarded,
+                _ => continue,
+            };
+            let value = value_at(line, range);
+            let is_quoted = range.start.checked_sub(1).and_then(|at| line.get(at)) == Some(&b'"');
+            if self.columns.are_of_cloudfront || memchr(b'\t', line).is_some() {
+                push_percent_decoded(out, value);
+            } else if !is_quoted {
+                out.extend(value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }));
+            }
         }
     }
 
@@ -170,7 +183,8 @@ impl W3cParser {
             fields.user_agent = Some(&self.user_agent);
         }
         let is_plain = |text: &[u8]| is_plain(text) && memchr(b'"', text).is_none();
-        let is_all_plain = is_plain(line) && is_plain(&self.user_agent);
+        let is_all_plain =
+            is_plain(line) && is_plain(&self.user_agent) && is_plain(&self.forwarded);
         fields.texts = if is_all_plain { Texts::Plain } else { Texts::Literal };
         join_port(fields.client, &mut fields.client_port, &mut fields.more);
         join_port(fields.server, &mut fields.server_port, &mut fields.more);
@@ -259,8 +273,10 @@ impl<'a> Row<'a> {
             Meaning::UserAgent => fields.user_agent = Some(value),
             Meaning::Referrer => fields.referrer = Some(value),
             Meaning::TlsCipher => others.add("tls.cipher", value),
-            // It has a name of its own for what is none.
-            Meaning::TlsVersion => {}
+            Meaning::RequestId => others.add("http.request.id", value),
+            Meaning::MimeType => others.add("http.response.mime_type", value),
+            // They have names of their own for what is none.
+            Meaning::TlsVersion | Meaning::Forwarded => {}
         }
         Ok(())
     }

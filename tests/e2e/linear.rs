@@ -165,6 +165,14 @@ fn no_w3c_line_costs_more_than_its_length_allows() {
 }
 
 #[test]
+fn no_line_of_services_and_tables_costs_more_than_its_length_allows() {
+    for (parser, usual, worst) in worst::formats() {
+        let recipe = Recipe { multiline: Rule::of_format(parser), ..recipe(parser) };
+        compare(parser.name(), usual.as_bytes(), &worst, |text| read(&recipe, text));
+    }
+}
+
+#[test]
 fn no_text_costs_more_than_its_length_allows() {
     let usual = worst::usual(ACCESS);
     for encoding in [EncodingSetting::Utf8, EncodingSetting::Latin1] {

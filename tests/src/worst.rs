@@ -1,7 +1,11 @@
 //! The lines that cost a parser most, and make most of little: a MiB of them for each parser and each
 //! joint that lines go through. What writes lines may be anybody who can send a request.
 
+mod formats;
+
 use std::fmt::Write as _;
+
+pub use formats::formats;
 
 /// So much of each.
 pub const BYTES: usize = 1 << 20;

@@ -202,7 +202,7 @@ impl Calendar {
 
     fn with_clock<'t>(&mut self, day: Day, text: &'t [u8]) -> Option<(Told, &'t [u8])> {
         let ((seconds, nanos), rest) = split_clock(text)?;
-        self.leap |= text.get(5..8) == Some(b":60");
+        self.assumed |= text.get(5..8) == Some(b":60");
         let (east, rest) = split_zone(rest);
         told(self.begins(day)? + seconds, nanos, east).map(|told| (told, rest))
     }

@@ -89,7 +89,7 @@ impl TimeRule {
                 read_by_pattern(pattern, text)
             }
         }?;
-        self.zone.as_ref().map_or(Some(told.as_utc()), |zone| told.in_zone(zone))
+        calendar.settle(told, self.zone.as_ref())
     }
 }
 

@@ -42,11 +42,11 @@ impl LineReader {
         let parsed = self.parser.parse(&mut self.calendar, line, &mut others);
         let Parsed::Event { time, fields, problem, is_assumed } = &parsed else { return None };
         self.before = time.or(self.before);
-        let is_leap = self.calendar.take_leap();
+        let is_doubtful = self.calendar.take_assumed();
         let event = Event {
             offset: 0,
             time: self.before.unwrap_or(now),
-            is_time_assumed: time.is_none() || *is_assumed || is_leap,
+            is_time_assumed: time.is_none() || *is_assumed || is_doubtful,
             line,
             fields,
             others: &others,

@@ -321,7 +321,7 @@ fn a_leap_second_is_told_as_the_one_before_it_and_marked() {
             "{text}"
         );
     }
-    let usual = fields_of(ParserKind::Json, r#"{"time":"2016-12-31 23:59:59","note":":60"}"#);
+    let usual = fields_of(ParserKind::Json, r#"{"time":"2016-12-31 23:59:59Z","note":":60"}"#);
     assert_eq!(usual.get("tags"), None);
 }
 

@@ -21,6 +21,17 @@ fn read(line: &str) -> (Value, Value) {
 }
 
 #[test]
+fn errors_of_gunicorn_are_read() {
+    assert_eq!(
+        read("[2026-02-26 10:00:00 +0100] [7] [INFO] Listening at: http://0.0.0.0:8000 (7)"),
+        (
+            json!("2026-02-26T09:00:00Z"),
+            json!(["info", null, null, 7, "Listening at: http://0.0.0.0:8000 (7)"])
+        )
+    );
+}
+
+#[test]
 fn loggers_of_java_are_read() {
     for (line, expected) in [
         (

@@ -8,8 +8,7 @@ use crate::address::{Address, AddressKind};
 use crate::level;
 use crate::time::{Calendar, Time, TimeFormat, Told};
 use crate::words::{
-    add, failed, inside, listed, number, split_at_text, split_once, text_only, time_of, trim_start,
-    word,
+    add, failed, inside, listed, number, split_at_text, split_once, text_only, trim_start, word,
 };
 use crate::{List, Parse, Parsed};
 
@@ -47,7 +46,7 @@ impl Parse for MysqlErrorParser {
         others: &mut List<'a>,
     ) -> Parsed<'a> {
         let Some((told, rest)) = calendar.split_time(line) else { return text_only() };
-        let time = time_of(told, self.zone.as_ref());
+        let time = calendar.settle(told, self.zone.as_ref());
         let rest = trim_start(rest);
         if let Some(message) = rest.strip_prefix(b"mysqld_safe ") {
             others.add("process.name", "mysqld_safe");
@@ -123,7 +122,7 @@ impl Parse for MysqlSlowParser {
         add(others, "mysql.slowlog.query", query);
         let time = match told {
             Some(Told::Local(_)) if since.is_some() => since,
-            Some(told) => time_of(told, self.zone.as_ref()),
+            Some(told) => calendar.settle(told, self.zone.as_ref()),
             None => since,
         };
         if has_times {

@@ -1,20 +1,21 @@
-//! `PostgreSQL`: lines that begin by `log_line_prefix`, which is a setting or is concluded from the line, and
-//! `csvlog` (<https://www.postgresql.org/docs/current/runtime-config-logging.html>).
+//! `PostgreSQL`: lines that begin by `log_line_prefix`, which is a setting or is concluded from the line,
+//! `csvlog` and `jsonlog` (<https://www.postgresql.org/docs/current/runtime-config-logging.html>).
 
-use std::borrow::Cow;
+mod columns;
+
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use memchr::{memchr, memmem};
 
 use crate::address::Address;
-use crate::fields::Value;
 use crate::level;
 use crate::time::{Calendar, Time, TimeFormat};
 use crate::words::{
-    add, failed, inside, listed, number, split_at_text, split_once, text_only, time_of, trim_start,
+    add, failed, inside, listed, number, split_at_text, split_once, text_only, trim_start,
 };
 use crate::{List, Parse, Parsed};
+use columns::{add_columns, add_members};
 
 /// What a line begins with.
 #[derive(Debug, Clone)]
@@ -89,6 +90,15 @@ impl Parse for PostgresqlParser {
             return text_only();
         }
         let zone = self.zone.as_ref();
+        if line.starts_with(b"{") {
+            return match add_members(line, others) {
+                Some(when) => {
+                    let told = calendar.split_time(when);
+                    listed(told.and_then(|(told, _)| calendar.settle(told, zone)))
+                }
+                None => failed(None, "expected a JSON object, as jsonlog has it"),
+            };
+        }
         if let Some(prefix) = &self.prefix {
             let mut time = None;
             let rest = read_prefix(prefix, calendar, zone, line, (&mut time, others));
@@ -98,7 +108,7 @@ impl Parse for PostgresqlParser {
             };
         }
         let Some((told, rest)) = calendar.split_time(line) else { return text_only() };
-        let time = time_of(told, zone);
+        let time = calendar.settle(told, zone);
         if let Some(columns) = rest.strip_prefix(b",") {
             return match add_columns(columns, others) {
                 Some(()) => listed(time),
@@ -129,7 +139,7 @@ fn read_prefix<'a>(
         is_optional |= *escape == b'q';
         let found = match escape {
             b't' | b'm' => calendar.split_time(rest).and_then(|(told, after)| {
-                *time = time_of(told, zone);
+                *time = calendar.settle(told, zone);
                 Some((&b""[..], after.strip_prefix(&**literal)?))
             }),
             b'q' => Some((&b""[..], rest.strip_prefix(&**literal).unwrap_or(rest))),
@@ -343,102 +353,4 @@ fn add_item<'a>(item: &'a [u8], others: &mut List<'a>) {
     } else {
         others.more |= item != b"[local]";
     }
-}
-
-/// The columns of csvlog behind the time.
-fn add_columns<'a>(text: &'a [u8], others: &mut List<'a>) -> Option<()> {
-    const MOST: usize = 30;
-    let mut rest = text;
-    let mut at = 1;
-    loop {
-        let (value, after) = column(rest)?;
-        add_column(at, value, others);
-        at += 1;
-        match after.strip_prefix(b",") {
-            Some(behind) if at < MOST => rest = behind,
-            Some(_) => return None,
-            None => break,
-        }
-    }
-    (23..=26).contains(&at).then_some(())
-}
-
-/// A value of CSV, and what is behind it.
-fn column(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
-    let Some(inside) = text.strip_prefix(b"\"") else {
-        let end = memchr(b',', text).unwrap_or(text.len());
-        let (value, rest) = text.split_at(end);
-        return Some((Cow::Borrowed(value), rest));
-    };
-    let mut from = 0;
-    loop {
-        let at = from + memchr(b'"', inside.get(from..)?)?;
-        if inside.get(at + 1) == Some(&b'"') {
-            from = at + 2;
-            continue;
-        }
-        let (value, rest) = inside.split_at_checked(at)?;
-        let rest = rest.get(1..)?;
-        if from == 0 {
-            return Some((Cow::Borrowed(value), rest));
-        }
-        let mut plain = Vec::with_capacity(value.len());
-        let mut quotes = 0;
-        for byte in value {
-            quotes = if *byte == b'"' { quotes + 1 } else { 0 };
-            if quotes % 2 == 0 || quotes == 0 {
-                plain.push(*byte);
-            }
-        }
-        return Some((Cow::Owned(plain), rest));
-    }
-}
-
-fn add_column<'a>(at: usize, value: Cow<'a, [u8]>, others: &mut List<'a>) {
-    if value.is_empty() {
-        return;
-    }
-    let name = match at {
-        1 => "user.name",
-        2 => "postgresql.log.database",
-        3 => return others.add("process.pid", number(&value).unwrap_or_default()),
-        4 => {
-            if let Cow::Borrowed(value) = value {
-                add_client(value, others);
-            }
-            return;
-        }
-        5 => "postgresql.log.session_id",
-        6 => {
-            return others
-                .add("postgresql.log.session_line_number", number(&value).unwrap_or_default());
-        }
-        7 => "postgresql.log.command_tag",
-        9 => "postgresql.log.virtual_transaction_id",
-        10 if *value != *b"0" => "postgresql.log.transaction_id",
-        11 => {
-            if let Cow::Borrowed(severity) = value {
-                level::add(others, severity);
-            }
-            return;
-        }
-        12 if *value != *b"00000" => "error.code",
-        13 => {
-            if let Cow::Borrowed(message) = value {
-                add_duration(message, others);
-            }
-            "message"
-        }
-        14 => "postgresql.log.detail",
-        15 => "postgresql.log.hint",
-        16 => "postgresql.log.internal_query",
-        18 => "postgresql.log.context",
-        19 => "postgresql.log.statement",
-        21 => "postgresql.log.location",
-        22 => "postgresql.log.application_name",
-        23 => "postgresql.log.backend_type",
-        25 if *value != *b"0" => "postgresql.log.query_id",
-        _ => return,
-    };
-    others.add(name, Value::Text(value));
 }

@@ -52,6 +52,8 @@ const MONGO: u8 = 2;
 const NUMBER: u8 = 4;
 /// Names of journald's.
 const JOURNALD: u8 = 8;
+/// Names of Elasticsearch's nodes.
+const ELASTIC: u8 = 16;
 
 impl Company {
     fn of(fields: &JsonFields<'_>) -> Self {
@@ -60,10 +62,12 @@ impl Company {
         for (name, raw) in &fields.members {
             match &**name {
                 "level" | "severity" | "lvl" | "levelname" | "level_name" | "log.level"
-                | "Level" | "@l" | "@mt" | "loglevel" | "log_level" | "LogLevel" => {
+                | "Level" | "@l" | "@mt" | "loglevel" | "log_level" | "LogLevel"
+                | "error_severity" => {
                     let is_number = raw.get().starts_with(|c: char| c.is_ascii_digit());
                     bits |= if is_number { LEVEL | NUMBER } else { LEVEL };
                 }
+                "cluster.name" | "node.name" => bits |= ELASTIC,
                 "PRIORITY" | "MESSAGE" => bits |= LEVEL | JOURNALD,
                 "t" if raw.get().starts_with('{') => short += 1,
                 "s" | "c" | "ctx" => short += 1,
@@ -81,7 +85,9 @@ impl Company {
     fn moved(self, name: &str) -> Option<Move> {
         Some(match name {
             "level" | "severity" | "lvl" | "levelname" | "level_name" | "log.level" | "Level"
-            | "@l" | "loglevel" | "log_level" | "LogLevel" | "PRIORITY" => Move::Level,
+            | "@l" | "loglevel" | "log_level" | "LogLevel" | "error_severity" | "PRIORITY" => {
+                Move::Level
+            }
             "s" if self.is_of(MONGO) => Move::Level,
             "msg" | "@m" | "short_message" | "textPayload" | "MESSAGE" | "Message"
             | "RenderedMessage" => Move::Message,
@@ -90,14 +96,19 @@ impl Company {
             "stacktrace" | "stack" | "stack_trace" | "exc_info" | "@x" | "full_message" => {
                 Move::Text("error.stack_trace")
             }
-            "logger" | "logger_name" | "loggerName" | "channel" | "SourceContext" | "Category" => {
-                Move::Text("log.logger")
-            }
+            "component" if self.is_of(ELASTIC) => Move::Text("log.logger"),
+            "log.logger" | "logger" | "logger_name" | "loggerName" | "channel"
+            | "SourceContext" | "Category" => Move::Text("log.logger"),
             "name" if self.is_of(NUMBER) => Move::Text("log.logger"),
             "c" if self.is_of(MONGO) => Move::Text("log.logger"),
             "ctx" if self.is_of(MONGO) => Move::Text("process.thread.name"),
             "caller" => Move::Caller,
-            "thread" | "thread_name" | "threadName" => Move::Text("process.thread.name"),
+            "error.message" => Move::Text("error.message"),
+            "error.type" => Move::Text("error.type"),
+            "error.stack_trace" => Move::Text("error.stack_trace"),
+            "process.thread.name" | "thread" | "thread_name" | "threadName" => {
+                Move::Text("process.thread.name")
+            }
             "threadId" | "thread_id" => Move::Number("process.thread.id"),
             "pid" | "process_id" | "_PID" => Move::Number("process.pid"),
             "hostname" | "_HOSTNAME" => Move::Text("host.hostname"),
@@ -240,6 +251,11 @@ fn put<'a>(moved: Move, raw: &'a RawValue, company: Company, others: &mut List<'
 /// A level as a word, or as the number that bunyan, pino, monolog or syslog have for it.
 fn put_level<'a>(raw: &'a RawValue, company: Company, others: &mut List<'a>) {
     let Value::Text(written) = text(raw) else { return };
+    // As Java's loggers pad it.
+    let written = match written {
+        Cow::Borrowed(word) => Cow::Borrowed(word.trim_ascii()),
+        Cow::Owned(word) => Cow::Owned(word.trim_ascii().to_vec()),
+    };
     let folded = match number(&written) {
         Some(severity @ 0..=7) if company.is_of(JOURNALD) || raw.get().len() == 1 => {
             u8::try_from(severity).ok().map(level::of_severity)

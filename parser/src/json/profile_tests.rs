@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::ParserKind;
-use crate::tests::fields_of;
+use crate::tests::fields_in_utc;
 
 fn read(line: &str) -> Value {
-    let mut fields = fields_of(ParserKind::Json, line);
+    let mut fields = fields_in_utc(ParserKind::Json, line);
     let all = fields.as_object_mut().unwrap();
     assert_ne!(all.remove("@timestamp"), Some(json!("1970-01-01T00:00:00Z")), "{line}");
     assert_eq!(all.get("tags"), None, "{line}");
@@ -75,7 +75,7 @@ fn each_logger_is_known_by_its_members() {
 }
 
 #[test]
-fn requests_of_servers_are_in_the_fields_of_requests() {
+fn requests_of_servers_are_in_the_fields_in_utc_requests() {
     let caddy = read(
         r#"{"level":"info","ts":1795349700.25,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":"192.0.2.7","remote_port":"4711","proto":"HTTP/2.0","method":"GET","host":"e.x:8443","uri":"/a?b","headers":{"User-Agent":["curl"]}},"bytes_read":5,"duration":0.0025,"size":7,"status":200}"#,
     );

@@ -1,7 +1,7 @@
 //! The fields of each format, and what they say, in the order of the manual.
 
 /// A list of fields, and what each says.
-type Fields = &'static [(&'static str, &'static str)];
+pub type Fields = &'static [(&'static str, &'static str)];
 
 pub const ACCESS: Fields = &[
     ("@timestamp", "the time in brackets"),
@@ -73,6 +73,8 @@ pub const W3C: Fields = &[
     ("tls.version", "`ssl-protocol`"),
     ("tls.version_protocol", "`ssl-protocol`"),
     ("tls.cipher", "`ssl-cipher`"),
+    ("http.request.id", "`x-edge-request-id`"),
+    ("http.response.mime_type", "`sc-content-type`"),
     ("w3c.*", "every other column, by its name"),
 ];
 
@@ -298,14 +300,17 @@ pub const RAW: Fields =
     &[("@timestamp", "that of the line before, or when it was found"), ("message", "the line")];
 
 /// Fields that are numbers with decimals.
-pub const FLOATS: [&str; 3] = [
+pub const FLOATS: [&str; 6] = [
     "nginx.access.upstream.response.time",
     "nginx.access.upstream.response.time_list",
     "mysql.slowlog.lock_time.sec",
+    "aws.elb.request_processing_time.sec",
+    "aws.elb.backend_processing_time.sec",
+    "aws.elb.response_processing_time.sec",
 ];
 
 /// Whole numbers that the index has no fixed type for.
-pub const NUMBERS: [&str; 29] = [
+pub const NUMBERS: [&str; 54] = [
     "process.pid",
     "process.thread.id",
     "log.origin.file.line",
@@ -335,4 +340,29 @@ pub const NUMBERS: [&str; 29] = [
     "destination.port",
     "postgresql.log.session_line_number",
     "url.port",
+    "aws.elb.backend.port",
+    "aws.elb.backend.http.response.status_code",
+    "aws.elb.matched_rule_priority",
+    "aws.s3access.object_size",
+    "aws.s3access.turn_around_time",
+    "aws.vpcflow.tcp_flags",
+    "network.packets",
+    "network.bytes",
+    "source.bytes",
+    "source.packets",
+    "destination.bytes",
+    "destination.packets",
+    "traefik.access.request_count",
+    "envoy.upstream_service_time",
+    "uwsgi.vars_bytes",
+    "uwsgi.headers",
+    "uwsgi.headers_bytes",
+    "uwsgi.switches",
+    "uwsgi.core",
+    "event.severity",
+    "file.size",
+    "auditd.log.sequence",
+    "process.parent.pid",
+    "winlog.process.pid",
+    "winlog.process.thread.id",
 ];

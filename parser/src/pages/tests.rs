@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{PAGES, Page, type_of};
+use super::{PAGES, Page, ecs, type_of};
 use crate::tests::{stripped, texts};
 use crate::{ParserKind, TimeRule};
 
@@ -109,6 +109,27 @@ fn a_page_names_each_field_of_its_sample() {
                 || name == "tags";
             assert!(is_known, "{}: {name} is in no row", page.kind.name());
         }
+    }
+}
+
+#[test]
+fn fields_are_those_of_ecs_with_its_types() {
+    let fields = PAGES.iter().flat_map(|page| page.fields.iter().copied().flatten());
+    for (field, _) in fields.filter(|(field, _)| !field.contains('*')) {
+        let (set, _) = field.split_once('.').unwrap_or((field, ""));
+        let known = ecs::FIELDS.iter().find(|(name, _)| name == field);
+        if !ecs::SETS.contains(&set) && known.is_none() || ecs::BESIDE.contains(field) {
+            continue;
+        }
+        let (_, expected) = known.unwrap_or_else(|| panic!("{field} is no field of ECS"));
+        let fits = match (type_of(field), *expected) {
+            ("keyword" | "wildcard", "keyword" | "wildcard")
+            | ("text", "match_only_text")
+            // The index takes it as text: a proxy's word for an address may be none.
+            | ("keyword", "ip") => true,
+            (ours, theirs) => ours == theirs,
+        };
+        assert!(fits, "{field}: {} is {expected} in ECS", type_of(field));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The directives of a file, for a parser that takes over in the middle of it: where a file cannot be
 //! sought in, as inside an archive, nobody reads them again.
 
-use memchr::memchr;
+use memchr::memchr3;
 
 /// How many names are kept: a format has fewer.
 const MOST: usize = 16;
@@ -28,10 +28,14 @@ impl Directives {
     }
 }
 
-/// What stands before the colon.
+/// What stands before the colon, the blank or the tab; nothing of a line that names the columns, of which
+/// there is one.
 fn name(line: &[u8]) -> Option<&[u8]> {
-    let end = memchr(b':', line).filter(|end| *end <= MOST_NAME_BYTES)?;
-    line.get(..end).map(<[u8]>::trim_ascii)
+    if !line.starts_with(b"#") {
+        return Some(b"");
+    }
+    let end = memchr3(b':', b' ', b'\t', line).filter(|end| *end <= MOST_NAME_BYTES)?;
+    line.get(..end)
 }
 
 #[cfg(test)]
@@ -41,7 +45,7 @@ mod tests {
     #[test]
     fn the_last_of_each_name_is_kept_and_not_many() {
         let mut directives = Directives::default();
-        for line in ["#Fields: a", "#Date: 1", "#fields: b", "no name"] {
+        for line in ["#Fields: a", "#Date: 1", "#fields: b", "#noname"] {
             directives.remember(line.as_bytes());
         }
         assert_eq!(directives.take(), [&b"#Date: 1"[..], b"#fields: b"]);

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use memchr::memchr;
 
-use crate::{Calendar, Documents, Event, Frame, List, Parse, Parsed, Shape, Time};
+use crate::{Calendar, Documents, Event, Frame, List, Parse, Parsed, Preface, Shape, Time};
 use assemble::{Assembler, Stand, Whole};
 use charset::{Charset, EncodingSetting, without_return};
 use container::Stream;
@@ -116,7 +116,7 @@ impl<M: Copy> Scribe<M> {
     /// Reads lines as `other` would from now on; what has begun goes on.
     pub fn adopt(&mut self, other: Self) {
         (self.parser, self.frame) = (other.parser, other.frame);
-        if self.has_directives() {
+        if self.preface() != Preface::None {
             for directive in self.directives.take() {
                 self.recall(&directive);
             }
@@ -138,9 +138,9 @@ impl<M: Copy> Scribe<M> {
         self.assembler.is_some()
     }
 
-    /// Whether lines are read by directives that stand earlier in the file, and begin with `#`.
-    pub fn has_directives(&self) -> bool {
-        self.parser.has_directives()
+    /// By which lines that stand earlier in the file lines are read.
+    pub fn preface(&self) -> Preface {
+        self.parser.preface()
     }
 
     /// Whether lines have a time that can be read, as a rule.
@@ -148,13 +148,16 @@ impl<M: Copy> Scribe<M> {
         self.parser.has_times()
     }
 
-    /// Takes in a directive that stands before the lines that will come.
-    pub fn recall(&mut self, directive: &[u8]) {
+    /// Takes in a directive that stands before the lines that will come, and returns whether it is one.
+    pub fn recall(&mut self, directive: &[u8]) -> bool {
         let mut others = List::default();
+        let directive = self.charset.without_mark(directive);
         let parsed = self.parser.parse(&mut Calendar::default(), directive, &mut others);
-        if matches!(parsed, Parsed::Directive) {
+        let is_directive = matches!(parsed, Parsed::Directive);
+        if is_directive {
             self.directives.remember(directive);
         }
+        is_directive
     }
 
     /// Whether lines come in pieces, of which the first may stand long before the last, or in a file
@@ -352,8 +355,8 @@ impl<M: Copy> Scribe<M> {
         };
         let (offset, stream) = (whole.offset, whole.stream.map(Stream::as_str));
         // Asked after each line, so that it is about this one.
-        let is_leap = documents.calendar().take_leap();
-        let is_told = if own.is_some() { !is_leap } else { whole.time.is_some() };
+        let is_doubtful = documents.calendar().take_assumed();
+        let is_told = if own.is_some() { !is_doubtful } else { whole.time.is_some() };
         let is_time_assumed = is_assumed || !is_told;
         let own = own.or(whole.time);
         self.counts.untimed += u64::from(is_time_assumed);

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::ParserKind;
 
+mod of_format;
 #[cfg(test)]
 mod tests;
 
@@ -74,13 +75,13 @@ enum Joining {
     Python,
     Go,
     Rust,
-    MysqlSlow,
+    OfFormat(ParserKind),
 }
 
 impl Rule {
     /// The rule of lines of this format, of which several are always an event.
     pub fn of_format(kind: ParserKind) -> Option<Self> {
-        (kind == ParserKind::MysqlSlow).then_some(Self { joining: Joining::MysqlSlow })
+        of_format::has_some(kind).then_some(Self { joining: Joining::OfFormat(kind) })
     }
 
     /// Checks the settings `multiline_pattern` and `multiline_count`. `None` where every line is
@@ -123,7 +124,7 @@ impl Rule {
             Joining::Python => begin_python(line),
             Joining::Go => begin_go(line),
             Joining::Rust => begin_rust(line),
-            Joining::MysqlSlow => begin_slow(line),
+            Joining::OfFormat(kind) => of_format::begin(kind, line),
         }
     }
 
@@ -141,21 +142,9 @@ impl Rule {
             (Joining::Python, _) => join_python(place, line),
             (Joining::Go, _) => join_go(place, line),
             (Joining::Rust, _) => join_rust(place, line),
-            (Joining::MysqlSlow, _) => join_slow(place, line),
+            (Joining::OfFormat(kind), _) => of_format::join(*kind, place, line),
         }
     }
-}
-
-/// A time stands before who asked, but not where that is the same as before.
-fn begin_slow(line: &[u8]) -> Place {
-    if line.starts_with(b"# Time: ") { Place::Head } else { Place::Plain }
-}
-
-fn join_slow(place: Place, line: &[u8]) -> Option<Place> {
-    let begins = line.starts_with(b"# Time: ")
-        || line.starts_with(b"# User@Host: ") && place != Place::Head
-        || line.ends_with(b"started with:");
-    (!begins).then_some(Place::Plain)
 }
 
 fn read_pattern(name: &str, pattern: Option<&str>) -> Result<Regex, String> {
@@ -215,6 +204,12 @@ impl Grouping {
 enum Place {
     /// This many lines.
     Lines(u32),
+    /// Lines of the event with this number.
+    Same(u64),
+    /// Within the eight bytes that say how many others follow: how many of them there were, and what they say.
+    Size { seen: u8, size: u64 },
+    /// So many bytes follow, whatever is in them.
+    Bytes(u64),
     /// A blank line. Nothing joins it, so that it is dropped and does not lead another event.
     Blank,
     /// A line that is no part of a trace.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::ParserKind;
-use crate::tests::fields_of;
+use crate::tests::fields_in_utc;
 
 #[test]
 fn lines_of_the_old_form_have_host_program_and_process() {
@@ -53,7 +53,7 @@ fn lines_of_the_old_form_have_host_program_and_process() {
                 "log": {"level": "critical", "syslog": {"priority": 34, "facility": {"code": 4, "name": "auth"}, "severity": {"code": 2}}}}),
         ),
     ] {
-        let mut fields = fields_of(ParserKind::Syslog, line);
+        let mut fields = fields_in_utc(ParserKind::Syslog, line);
         assert_eq!(fields["@timestamp"].take(), "2026-12-01T03:04:05Z", "{line}");
         fields.as_object_mut().unwrap().remove("@timestamp");
         assert_eq!(fields, expected, "{line}");
@@ -80,7 +80,7 @@ fn dates_of_iso_and_of_devices_are_read() {
             json!("%ASA-6-302013"),
         ),
     ] {
-        let fields = fields_of(ParserKind::Syslog, line);
+        let fields = fields_in_utc(ParserKind::Syslog, line);
         assert_eq!(
             (&fields["@timestamp"], &fields["process"]["name"]),
             (&json!(time), &name),
@@ -96,7 +96,7 @@ fn the_new_form_has_structured_data() {
         r#"<165>1 2026-02-26T10:00:00.003Z h app 7 ID47 [ex@1 k="a\]b\"c" e=""][o n="2"] BOM"#;
     let line = line.replace("BOM", "\u{feff}text");
     assert_eq!(
-        fields_of(ParserKind::Syslog, line),
+        fields_in_utc(ParserKind::Syslog, line),
         json!({
             "@timestamp": "2026-02-26T10:00:00.003Z",
             "host": {"hostname": "h"},
@@ -109,17 +109,18 @@ fn the_new_form_has_structured_data() {
             "message": "text"
         })
     );
-    let nil = fields_of(ParserKind::Syslog, "84 <165>1 2026-02-26T10:00:00Z - - - - - text");
+    let nil = fields_in_utc(ParserKind::Syslog, "84 <165>1 2026-02-26T10:00:00Z - - - - - text");
     assert_eq!((nil.get("host"), &nil["message"]), (None, &json!("text")));
-    let cut = fields_of(ParserKind::Syslog, r#"<165>1 2026-02-26T10:00:00Z h app 7 ID [ex@1 k="a"#);
+    let cut =
+        fields_in_utc(ParserKind::Syslog, r#"<165>1 2026-02-26T10:00:00Z h app 7 ID [ex@1 k="a"#);
     assert_eq!(cut["tags"], json!(["parse_failure"]));
 }
 
 #[test]
 fn what_is_none_is_a_failure_and_what_goes_on_is_not() {
     assert_eq!(
-        fields_of(ParserKind::Syslog, "hello")["tags"],
+        fields_in_utc(ParserKind::Syslog, "hello")["tags"],
         json!(["parse_failure", "time_assumed"])
     );
-    assert_eq!(fields_of(ParserKind::Syslog, "\tat x")["tags"], json!(["time_assumed"]));
+    assert_eq!(fields_in_utc(ParserKind::Syslog, "\tat x")["tags"], json!(["time_assumed"]));
 }

@@ -25,6 +25,8 @@ pub enum Column {
     Other(Name<'static>),
     /// The protocol of an encrypted connection; the name is for values that are none.
     TlsVersion(Name<'static>),
+    /// A list of addresses that proxies made; the name is for what is none.
+    Forwarded(Name<'static>),
 }
 
 /// The field that a column fills.
@@ -55,6 +57,9 @@ pub enum Meaning {
     Referrer,
     TlsVersion,
     TlsCipher,
+    Forwarded,
+    RequestId,
+    MimeType,
 }
 
 /// What a name means, in lower case, and how certain it is beside others that mean the same: less is
@@ -90,6 +95,9 @@ fn meaning(name: &str) -> Option<(Meaning, u8)> {
         "cs(referer)" => (Meaning::Referrer, 0),
         "ssl-protocol" => (Meaning::TlsVersion, 0),
         "ssl-cipher" => (Meaning::TlsCipher, 0),
+        "x-forwarded-for" | "cs(x-forwarded-for)" => (Meaning::Forwarded, 0),
+        "x-edge-request-id" => (Meaning::RequestId, 0),
+        "sc-content-type" => (Meaning::MimeType, 0),
         _ => return None,
     })
 }
@@ -116,6 +124,7 @@ impl Columns {
         let mut used = UsedNames(HashMap::with_capacity(names.len()));
         let column = |(at, name): (usize, &String)| match best.meaning(at, name) {
             Some(Meaning::TlsVersion) => Column::TlsVersion(used.next(name)),
+            Some(Meaning::Forwarded) => Column::Forwarded(used.next(name)),
             Some(meaning) => Column::Field(meaning),
             None => Column::Other(used.next(name)),
         };

@@ -49,11 +49,17 @@ fn columns_of_one_name_are_numbered() {
         "#Fields: time cs-method X-Forwarded-For X-Forwarded-For cs-method cs(X) cs_x x-forwarded-for_2",
         "- GET 203.0.113.9,+10.0.0.1 198.51.100.4 PUT a b c",
     ]);
-    assert_eq!(read["http"], json!({"request": {"method": "GET"}}));
+    assert_eq!(
+        (&read["http"], &read["network"]),
+        (
+            &json!({"request": {"method": "GET", "header": {"x-forwarded-for": "203.0.113.9, 10.0.0.1"}}}),
+            &json!({"forwarded_ip": "203.0.113.9"})
+        )
+    );
     assert_eq!(
         read["w3c"],
         json!({
-            "x-forwarded-for": "203.0.113.9,+10.0.0.1", "x-forwarded-for_2": "198.51.100.4",
+            "x-forwarded-for_2": "198.51.100.4",
             "cs-method": "PUT", "cs_x": "a", "cs_x_2": "b", "x-forwarded-for_2_2": "c"
         })
     );
@@ -72,7 +78,10 @@ fn cloudfront_lines_become_ecs() {
             "source": {"address": "203.0.113.5", "ip": "203.0.113.5", "port": 51234},
             "url": {"domain": "www.example.com", "path": "/b%20c", "query": "q=1%2526", "scheme": "https"},
             "http": {
-                "request": {"method": "GET", "referrer": "http://x/%3Fa", "bytes": 123},
+                "request": {
+                    "method": "GET", "referrer": "http://x/%3Fa", "bytes": 123, "id": "req-2",
+                    "header": {"x-forwarded-for": "203.0.113.9, 10.0.0.1"}
+                },
                 "response": {"status_code": 0, "bytes": 512, "body": {"bytes": 99}},
                 "version": "2.0"
             },
@@ -80,9 +89,9 @@ fn cloudfront_lines_become_ecs() {
             "tls": {"version": "1.3", "version_protocol": "tls", "cipher": "TLS_AES_128_GCM_SHA256"},
             "w3c": {
                 "x-edge-location": "FRA2", "cs_host": "d.cloudfront.net", "cs_cookie": "c=d",
-                "x-edge-result-type": "Error", "x-edge-request-id": "req-2",
-                "x-forwarded-for": "203.0.113.9,%2010.0.0.1"
-            }
+                "x-edge-result-type": "Error"
+            },
+            "network": {"forwarded_ip": "203.0.113.9"}
         })
     );
 }

@@ -193,7 +193,7 @@ fn told_by_others(text: &str) -> Option<NewTime> {
     }
     let mut calendar = Calendar::default();
     let time = found.read_others(&mut calendar, &TimeRule::default())?;
-    let teller = if calendar.take_leap() { Teller::Nobody } else { Teller::Member };
+    let teller = if calendar.take_assumed() { Teller::Nobody } else { Teller::Member };
     let time = Timestamp::new(time.seconds, i32::try_from(time.nanos).ok()?).ok()?;
     Some(NewTime { time, teller })
 }

@@ -128,11 +128,13 @@ fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
     let mut lead = Vec::new();
     let mut steps: Vec<Step> = Vec::new();
     let mut before: Vec<u8> = Vec::new();
+    let has_tabs =
+        tokens.iter().any(|token| matches!(token, Token::Literal(text) if text.contains(&b'\t')));
     let mut tokens = tokens.into_iter().peekable();
     let mut quotes = 0;
     let mut seen = variables::Seen::default();
     while let Some(token) = tokens.next() {
-        let (label, what) = match token {
+        let (label, what, has_blanks) = match token {
             Token::Literal(text) => {
                 quotes += memchr::memchr_iter(b'"', &text).count();
                 if steps.is_empty() {
@@ -141,7 +143,10 @@ fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
                 before = text;
                 continue;
             }
-            Token::Variable { label, what } => (label, seen.once(what)),
+            Token::Variable { label, what } => {
+                let has_blanks = what.may_have_blanks();
+                (label, seen.once(what), has_blanks)
+            }
         };
         let literal = match tokens.peek() {
             Some(Token::Literal(text)) => text.clone(),
@@ -153,7 +158,11 @@ fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
                     format!("expected something between {label} and {next}, so that it can be told where the one ends")
                 })?
             }
-            _ => until(&what, &before, &literal, tokens.clone().nth(1).as_ref()),
+            _ => match until(&what, &before, &literal, tokens.clone().nth(1).as_ref()) {
+                Until::Literal if !has_blanks => Until::Word,
+                Until::Literal if has_tabs => Until::Cell,
+                until => until,
+            },
         };
         steps.push(Step { what, until, literal: literal.into(), label: label.into() });
     }

@@ -146,6 +146,100 @@ fn urls_of_several_variables_are_taken_apart() {
     );
 }
 
+#[test]
+fn a_value_takes_no_blanks_that_it_cannot_have() {
+    let line = r#"192.0.2.1 - - [22/Nov/2026:12:15:00 +0100] "GET / HTTP/1.1" 200 17"#;
+    let read = read(r#"$remote_addr [$time_local] "$request" $status $body_bytes_sent"#, line);
+    assert_eq!(
+        read["error"]["message"],
+        r#"column 10: expected " [" behind $remote_addr, as the format says, found " - - [22/Nov/2026:12:15:00 +0100] \"GET /""#
+    );
+    assert_eq!((read.get("source"), &read["message"]), (None, &json!(line)));
+    let with_name = r#"192.0.2.1 - bob smith [22/Nov/2026:12:15:00 +0100] "GET / HTTP/1.1" 200 17"#;
+    let format = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent"#;
+    let user = self::read(format, with_name);
+    assert_eq!((&user["user"]["name"], user.get("tags")), (&json!("bob smith"), None));
+}
+
+#[test]
+fn what_stands_behind_the_end_of_the_format_is_a_failure() {
+    for (format, line, problem) in [
+        (
+            "$remote_addr $status",
+            "192.0.2.1 200 17",
+            r#"column 14: expected the end of the line behind $status, as the format says, found " 17""#,
+        ),
+        ("%h %{Referer}i|%>s", "192.0.2.1 a b|200|x", "the status is not a number"),
+        (
+            COMBINED,
+            r#"192.0.2.1 - - [22/Nov/2026:12:15:00 +0100] "GET / HTTP/1.1" 200 17 "-" "-" "-""#,
+            "expected the end of the line behind the user agent, as the format says, found more",
+        ),
+    ] {
+        let read = read(format, line);
+        assert_eq!((&read["error"]["message"], &read["message"]), (&json!(problem), &json!(line)));
+    }
+}
+
+/// Formats, and a line of each in which all values are there.
+const WHOLE: [(&str, &str); 5] = [
+    (
+        MAIN,
+        r#"192.0.2.1 - bob [22/Nov/2026:12:15:00 +0100] "GET /a?b HTTP/1.1" 200 17 "http://e.x/" "Mozilla/5.0 (X11)" "203.0.113.7, 10.0.0.1""#,
+    ),
+    (
+        COMBINED,
+        r#"192.0.2.1 - bob [22/Nov/2026:12:15:00 +0100] "GET /a?b HTTP/1.1" 200 17 "http://e.x/" "Mozilla/5.0 (X11)""#,
+    ),
+    (
+        r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id"#,
+        r#"192.0.2.7 - bob [22/Nov/2026:12:15:00 +0000] "GET / HTTP/2.0" 200 13 "http://e.x/" "curl" 80 0.012 [default-svc-80] [other] 10.0.0.8:80, 10.0.0.9:8080 7, 13 0.002, 0.010 502, 200 c994"#,
+    ),
+    (
+        r#"%v:%p %h %l %u %t "%r" %>s %O %D \"%{X-Trace}i\" %{SSL_PROTOCOL}x "%{User-Agent}i""#,
+        r#"e.example:443 192.0.2.1 - bob [22/Nov/2026:12:15:00 +0100] "GET /a HTTP/1.1" 200 17 1500 "abc" TLSv1.3 "Mozilla/5.0 (X11)""#,
+    ),
+    (
+        "$time_iso8601\t$remote_addr\t$host\t$request_method\t$request_uri\t$server_protocol\t$status\t$request_time\t$http_user_agent",
+        "2026-11-22T12:15:00+01:00\t192.0.2.1\te.example\tGET\t/a?b\tHTTP/1.1\t200\t0.012\tMozilla/5.0 (X11)",
+    ),
+];
+
+/// The format with one of its directives left out: alone, and with what stands around it.
+fn shortened(format: &str) -> Vec<String> {
+    let is_tabs = format.contains('\t');
+    let separator = if is_tabs { '\t' } else { ' ' };
+    let parts: Vec<&str> = format.split(separator).collect();
+    let mut all = Vec::new();
+    for at in 0..parts.len() {
+        if parts[at].contains(['$', '%']) {
+            let mut kept = parts.clone();
+            kept.remove(at);
+            all.push(kept.join(&separator.to_string()));
+            kept = parts.clone();
+            let bare: String = kept[at].chars().filter(|c| "[]\"\\".contains(*c)).collect();
+            kept[at] = &bare;
+            all.push(kept.join(&separator.to_string()));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_format_that_lacks_a_directive_reads_no_line_of_the_whole_one() {
+    for (format, line) in WHOLE {
+        let whole = read(format, line);
+        assert_eq!((whole.get("tags"), whole.get("message")), (None, None), "{format}: {whole}");
+        for short in shortened(format) {
+            let Ok(plan) = plan::format(&short, &TimeRule::default()) else { continue };
+            let text = texts(plan, &[line.as_bytes()], false).remove(0);
+            let read: Value = serde_json::from_str(&text).unwrap();
+            let tags = read["tags"].as_array().cloned().unwrap_or_default();
+            assert!(tags.contains(&json!("parse_failure")), "{short}: {read}");
+        }
+    }
+}
+
 /// What the built-in parser says of a line, the format string says too.
 fn almost_combined() -> impl Strategy<Value = String> {
     let user = prop_oneof![Just("-".to_owned()), "[a-z]{1,5}", "[a-z]{1,3}\\[[a-z]\\]"];
@@ -181,4 +275,45 @@ proptest! {
     fn no_format_string_makes_compiling_panic(format in "[$%a-z{}\\\\\"' :_<>!,^]{0,30}") {
         drop(plan::format(&format, &TimeRule::default()));
     }
+
+    /// The kind: whatever variables a format has, a line of it is none of the format without one of them.
+    #[test]
+    fn a_variable_that_a_format_lacks_is_missed(
+        pool in proptest::sample::subsequence(VARIABLES.to_vec(), 2..=VARIABLES.len()).prop_shuffle(),
+        chosen in proptest::collection::vec(any::<usize>(), VARIABLES.len()),
+        lacking in any::<proptest::sample::Index>(),
+    ) {
+        let values = pool.iter().zip(&chosen).map(|((_, values), at)| values[at % values.len()]);
+        let line = values.collect::<Vec<_>>().join(" ");
+        let format = |names: Vec<&str>| plan::format(&names.join(" "), &TimeRule::default()).unwrap();
+        let mut names: Vec<&str> = pool.iter().map(|(name, _)| *name).collect();
+        let tags = |format| {
+            let text = texts(format, &[line.as_bytes()], false).remove(0);
+            serde_json::from_str::<Value>(&text).unwrap()["tags"].to_string()
+        };
+        prop_assert!(!tags(format(names.clone())).contains("parse_failure"), "{:?} {}", names, line);
+        names.remove(lacking.index(names.len()));
+        prop_assert!(tags(format(names.clone())).contains("parse_failure"), "{:?} {}", names, line);
+    }
 }
+
+/// Variables as formats have them, and what they may be.
+const VARIABLES: [(&str, &[&str]); 14] = [
+    ("$remote_addr", &["192.0.2.1", "2001:db8::1"]),
+    ("\"$remote_user\"", &["\"bob\"", "\"-\"", "\"bob smith\""]),
+    ("[$time_local]", &["[22/Nov/2026:12:15:00 +0100]"]),
+    ("\"$request\"", &["\"GET /a?b HTTP/1.1\"", "\"\"", "\"GET / x HTTP/1.1\""]),
+    ("$status", &["200", "499"]),
+    ("$body_bytes_sent", &["17", "-"]),
+    ("\"$http_referer\"", &["\"http://e.x/\"", "\"-\""]),
+    ("\"$http_user_agent\"", &["\"Mozilla/5.0 (X11)\"", "\"-\"", "\"a \\\"b\\\" c\""]),
+    ("$request_time", &["0.012"]),
+    (
+        "$upstream_addr",
+        &["10.0.0.1:80", "10.0.0.1:80, 10.0.0.2:80", "10.0.0.1:80 : 10.0.0.2:80", "-"],
+    ),
+    ("$upstream_status", &["200", "502, 200", "-"]),
+    ("$request_id", &["c994"]),
+    ("$host", &["e.example"]),
+    ("$scheme", &["https"]),
+];

@@ -1,8 +1,10 @@
-//! The directives in force at some place of a file: lines that begin with `#` and stand before it.
+//! What lines are read by that stands before some place of a file: the directives in force, which begin with
+//! `#`, or the first line, which names the columns.
 
 use std::io;
 
 use omphalos_common::numbers::at_most;
+use omphalos_parser::Preface;
 
 use crate::monitor::read::content::Content;
 
@@ -10,16 +12,40 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// A directive longer than this is no directive.
 const LONGEST: usize = 16 * 1024;
 
-/// The last `#Fields` and the last `#Date` before `offset`, in the order of the file; nothing at the
-/// beginning of a file.
+/// What a format asks for: the last directive of each name before `offset`, in the order of the file, or the
+/// first line that is not empty; nothing at the beginning of a file.
 ///
 /// Reads backwards, because they may be anywhere: usually at the very beginning, and again
 /// wherever the server was restarted.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn before(content: &mut Content, offset: u64) -> io::Result<Vec<Vec<u8>>> {
-    let mut wanted: Vec<&[u8]> = vec![b"#Fields:", b"#Date:"];
+pub fn before(content: &mut Content, preface: Preface, offset: u64) -> io::Result<Vec<Vec<u8>>> {
+    match preface {
+        Preface::None => Ok(Vec::new()),
+        Preface::Header => first_line(content, offset),
+        Preface::Directives(names) => last_directives(content, names, offset),
+    }
+}
+
+fn first_line(content: &mut Content, offset: u64) -> io::Result<Vec<Vec<u8>>> {
+    let mut at = 0;
+    while at < offset {
+        let line = line_at(content, at, offset)?;
+        if !line.trim_ascii().is_empty() {
+            return Ok(vec![line]);
+        }
+        at += line.len() as u64 + 1;
+    }
+    Ok(Vec::new())
+}
+
+fn last_directives(
+    content: &mut Content,
+    names: &[&'static str],
+    offset: u64,
+) -> io::Result<Vec<Vec<u8>>> {
+    let mut wanted: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
     let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut block = Vec::new();
     let mut end = offset;
@@ -71,7 +97,8 @@ mod tests {
     fn found(content: &[u8], offset: u64) -> Vec<String> {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, content).unwrap();
-        let lines = before(&mut Content::Plain(file), offset).unwrap();
+        let preface = Preface::Directives(&["#Fields:", "#Date:"]);
+        let lines = before(&mut Content::Plain(file), preface, offset).unwrap();
         lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
 
@@ -83,6 +110,17 @@ mod tests {
         assert_eq!(found(text, end - 12), ["#Date: x", "#Fields: c"]);
         assert_eq!(found(text, 18), ["#Fields: a b"]);
         assert_eq!(found(text, 0), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_first_line_with_something_in_it_names_the_columns() {
+        let found = |content: &[u8], offset| {
+            let mut file = tempfile::tempfile().unwrap();
+            io::Write::write_all(&mut file, content).unwrap();
+            before(&mut Content::Plain(file), Preface::Header, offset).unwrap()
+        };
+        assert_eq!(found(b"\r\n\na,b\r\n1,2\n", 11), [b"a,b".to_vec()]);
+        assert_eq!(found(b"a,b\n", 0), Vec::<Vec<u8>>::new());
     }
 
     proptest! {

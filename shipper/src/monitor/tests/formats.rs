@@ -120,6 +120,41 @@ fn directives_hold_behind_a_change_of_what_is_set_in_archives_too() {
     }
 }
 
+/// The same of a table, whose first line names the columns and nothing else says so.
+#[test]
+fn the_first_line_of_a_table_holds_for_all_of_it() {
+    let begin = "time,shop\n2026-11-28T12:00:01Z,s1\n";
+    let all = format!("{begin}2026-11-28T12:00:02Z,s2\n2026-11-28T12:00:03Z,\"s\n3\"\n");
+    for name in ["app.csv", "app.csv.1.gz"] {
+        let mut rig = Rig::new(&["app.csv*"]);
+        rig.input().archives = true;
+        rig.recipe().parser = ParserKind::Csv;
+        rig.append("app.csv", begin);
+        rig.start();
+        rig.settle();
+        rig.stop();
+        fs::remove_file(rig.path("app.csv")).unwrap();
+        rig.append(
+            name,
+            if name == "app.csv" { all.clone().into_bytes() } else { gzip(all.as_bytes()) },
+        );
+        rig.start();
+        rig.settle();
+        rig.stop();
+        let shops: BTreeMap<String, String> = rig
+            .shipped
+            .iter()
+            .map(|shipped| {
+                assert!(!shipped.has_tag("parse_failure"), "{name}: {shipped:?}");
+                (format!("{:?}", shipped.id), shipped.document["shop"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        let mut shops: Vec<String> = shops.into_values().collect();
+        shops.sort_unstable();
+        assert_eq!(shops, ["s\n3", "s1", "s2"], "{name}");
+    }
+}
+
 #[test]
 fn a_copy_is_not_done_with_before_its_original_is_delivered() {
     let mut rig = Rig::new(&["app.log*"]);

@@ -145,6 +145,42 @@ fn directives_are_found_again_in_the_middle_of_a_file() {
     assert_eq!(both.documents[1], shipped.documents[0]);
 }
 
+/// The kind of fault: what names the columns stands at the beginning of a file, and reading begins elsewhere.
+#[test]
+fn what_names_the_columns_is_found_again() {
+    let zeek = "#separator \\x09\n#path\tconn\n#fields\tts\tproto\n#types\ttime\tenum\n";
+    for (kind, head, lines) in [
+        (ParserKind::Zeek, zeek, ["1795349700.5\ttcp\n", "1795349701.5\tudp\n"]),
+        (
+            ParserKind::VpcFlow,
+            "\nend protocol srcaddr\n",
+            ["1795349700 6 192.0.2.7\n", "1795349701 17 192.0.2.8\n"],
+        ),
+        // Of version 2, without a line of names.
+        (
+            ParserKind::VpcFlow,
+            "",
+            [
+                "2 1 eni-1 192.0.2.7 10.0.0.1 1 2 6 1 1 1795349600 1795349700 ACCEPT OK\n",
+                "2 1 eni-1 192.0.2.7 10.0.0.1 1 2 17 1 1 1795349600 1795349701 ACCEPT OK\n",
+            ],
+        ),
+    ] {
+        let [old, new] = lines;
+        let mut log = Log::new(kind, format!("{head}{old}"));
+        let mut tail = log.open();
+        log.read(&mut tail).confirm(&mut tail);
+        let mut late = log.open();
+        late.skip_to_end().unwrap();
+        log.append(new);
+        let shipped = log.read(&mut tail);
+        assert_eq!(shipped.documents[0].whole["network"]["transport"], "udp", "{kind:?}");
+        let mut again = log.reopen(&tail.entry(0));
+        assert_eq!(log.read(&mut again).documents, shipped.documents, "{kind:?}");
+        assert_eq!(log.read(&mut late).documents, shipped.documents, "{kind:?}");
+    }
+}
+
 #[test]
 fn nothing_that_is_not_confirmed_is_passed_over() {
     let mut log = Log::raw("one\ntwo\nthree\n");

@@ -5,9 +5,9 @@ use std::io;
 use std::time::Instant;
 
 use omphalos_common::numbers::at_most;
-use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::Counts;
 use omphalos_parser::settings::LineRule;
+use omphalos_parser::{ParserKind, Preface};
 
 use super::Tail;
 use super::reading::Tools;
@@ -108,8 +108,8 @@ impl Tail {
         let offset = self.next.offset;
         self.take_format_of(offset)?;
         let content = self.handle.get(&self.path)?;
-        if self.scribe.has_directives() && content.is_seekable() {
-            for line in directives::before(content, offset)? {
+        if content.is_seekable() {
+            for line in directives::before(content, self.scribe.preface(), offset)? {
                 self.scribe.recall(&line);
             }
         }
@@ -163,8 +163,8 @@ impl Tail {
         let Some(chosen) = choice.by(beginning, is_all)? else { return Ok(false) };
         let Chosen { rule, scribe, dataset } = chosen;
         self.scribe.adopt(scribe);
-        if self.scribe.has_directives() && offset > 0 {
-            for line in directives::before(content, offset)? {
+        if self.scribe.preface() != Preface::None && offset > 0 {
+            for line in directives::before(content, self.scribe.preface(), offset)? {
                 self.scribe.recall(&line);
             }
         }

@@ -2,6 +2,7 @@
 
 use omphalos_common::ids::IdMakers;
 use omphalos_common::numbers::at_most;
+use omphalos_parser::Preface;
 use omphalos_parser::scribe::charset::{Charset, MARK_BYTES};
 use omphalos_parser::scribe::padding;
 use omphalos_parser::settings::LineRule;
@@ -108,7 +109,8 @@ impl Tail {
         let content = self.handle.get(&self.path)?;
         // What only goes forward is read from its beginning, to know which directives are in force;
         // repeats have the same ids.
-        let again = self.scribe.has_directives() && !content.is_seekable();
+        let preface = self.scribe.preface();
+        let again = preface != Preface::None && !content.is_seekable();
         let offset = if again { 0 } else { offset };
         if again {
             self.take_format_of(0)?;
@@ -118,16 +120,20 @@ impl Tail {
         let mut mark = [0; MARK_BYTES];
         self.scribe.see_beginning(content.read_up_to(&mut mark, 0)?);
         let charset = self.scribe.charset();
+        let preface = self.scribe.preface();
+        let scribe = &mut self.scribe;
         if !self.clock.is_identified()
-            && let Some(first) =
-                first_data_line(content, charset, offset, self.scribe.has_directives())?
+            && let Some(first) = first_data_line(content, charset, offset, |line| match preface {
+                Preface::None => false,
+                Preface::Directives(_) => line.starts_with(b"#"),
+                // A first line that names no columns is data.
+                Preface::Header => scribe.recall(line),
+            })?
         {
             self.clock.identify(&self.names, &first);
         }
-        if self.scribe.has_directives() {
-            for line in directives::before(content, offset)? {
-                self.scribe.recall(&line);
-            }
+        for line in directives::before(content, self.scribe.preface(), offset)? {
+            self.scribe.recall(&line);
         }
         if self.scribe.has_pieces() {
             let before = super::pieces::lines_before(content, offset)?;
@@ -220,12 +226,11 @@ fn first_data_line(
     content: &mut Content,
     charset: Charset,
     end: u64,
-    has_directives: bool,
+    mut is_directive: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<Option<Vec<u8>>> {
     let mut buffer = vec![0; at_most(end, FIRST_LINE_SEARCH)];
     let mut rest = charset.without_mark(content.read_up_to(&mut buffer, 0)?);
     let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
-    let is_directive = |line: &[u8]| has_directives && line.starts_with(b"#");
     while !rest.is_empty() {
         let end = charset.line_ends(rest).next().unwrap_or(rest.len());
         let (line, behind) = broken::split(rest, end)?;
