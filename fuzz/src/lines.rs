@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use omphalos_common::config::Size;
+use omphalos_common::event::DocumentId;
 use omphalos_parser::detect::detect_in;
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
@@ -15,7 +16,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{check_document, one_of};
 
-const PARSERS: [ParserKind; 18] = [
+const PARSERS: [ParserKind; 20] = [
     ParserKind::Auto,
     ParserKind::Clf,
     ParserKind::Combined,
@@ -34,11 +35,23 @@ const PARSERS: [ParserKind; 18] = [
     ParserKind::MysqlSlow,
     ParserKind::Haproxy,
     ParserKind::App,
+    ParserKind::Regex,
+    ParserKind::Grok,
 ];
 const FORMATS: [&str; 3] = [
     "$remote_addr - $remote_user [$time_local] \"$request\" $status \"$http_x_forwarded_for\" $upstream_addr $request_time",
     "%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" %D",
     "$scheme://$host$request_uri $msec",
+];
+/// Patterns that take much, and that take little.
+const PATTERNS: [&str; 3] = [
+    r"^(?<time>\S+) (?<source.ip>\S+) (?<n:int>[^ ]*) ?(?<message>.*)",
+    r"(?<a.b:float>[0-9.]+)|(?<c>(a|b|ab)*c)|(?<a.b>x)",
+    r"(?s)(?<log.level>\w+)(?<user.name>.*?)(?<x:bool>true|false)?",
+];
+const GROKS: [&str; 2] = [
+    "%{COMBINEDAPACHELOG}",
+    "%{TIMESTAMP_ISO8601:time}|%{SYSLOGLINE}|%{IPORHOST:host.hostname} %{GREEDYDATA:message}",
 ];
 const ENCODINGS: [EncodingSetting; 5] = [
     EncodingSetting::Auto,
@@ -85,6 +98,8 @@ pub fn run(data: &[u8]) {
         max_line_bytes: Size(one_of(&LIMITS, limit)),
         format: match parser {
             ParserKind::Access => Some(one_of(&FORMATS, more >> 1).to_owned()),
+            ParserKind::Regex => Some(one_of(&PATTERNS, more >> 1).to_owned()),
+            ParserKind::Grok => Some(one_of(&GROKS, more >> 1).to_owned()),
             ParserKind::Postgresql if more & 2 == 2 => Some("%m [%p] %q%u@%d ".to_owned()),
             _ => None,
         },
@@ -137,8 +152,14 @@ fn read(scribe: &mut Scribe<()>, content: &[u8], page: &mut Page) {
 struct Page(Vec<u8>);
 
 impl Desk for Page {
-    fn put(&mut self, _: u64, own: Option<Time>, _: &[u8], write: impl FnOnce(&mut Vec<u8>, Time)) {
-        write(&mut self.0, own.unwrap_or(Time::from_millis(0)));
+    fn put(
+        &mut self,
+        _: u64,
+        own: Option<Time>,
+        _: &[u8],
+        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
+    ) {
+        write(&mut self.0, own.unwrap_or(Time::from_millis(0)), DocumentId::from_bytes([0; 16]));
     }
 }
 

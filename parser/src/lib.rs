@@ -25,11 +25,13 @@ mod level;
 mod logfmt;
 mod lookup;
 pub mod pages;
+mod pattern;
 mod raw;
 mod request;
 pub mod scribe;
 mod server_error;
 pub mod settings;
+pub mod steps;
 mod syslog;
 mod text;
 mod url;
@@ -39,10 +41,13 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Documents, Event, Frame, Onlooker, Place, Shape, Watcher};
+pub use document::{
+    Documents, Event, Explainer, Frame, ModuleKind, Onlooker, Place, Shape, Watcher, Written,
+};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
 pub use lookup::Seen;
+pub use omphalos_common::event::DocumentId;
 pub use omphalos_common::json::without_halves;
 use omphalos_common::time;
 pub use request::Request;
