@@ -11,7 +11,7 @@ use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::MultilineKind;
 use omphalos_parser::scribe::{Desk, Line, Origin, Scribe};
 use omphalos_parser::settings::RecipeSettings;
-use omphalos_parser::{Documents, ParserKind, Time};
+use omphalos_parser::{Documents, ModuleKind, ParserKind, Time};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{check_document, one_of};
@@ -75,6 +75,25 @@ const MULTILINE: [MultilineKind; 9] = [
 const LIMITS: [u64; 3] = [1 << 20, 4096, 256];
 const ZONES: [Option<&str>; 3] = [None, Some("+01:00"), Some("Europe/Berlin")];
 
+/// Fields that lines may have too.
+const FIELDS: &str = r#"{"labels":{"a":"x"},"user":{"name":"y"},"a":{"b":[1,true]}}"#;
+/// All steps but the hash, which needs a file.
+const STEPS: &str = r#"[
+    {"step": "set", "field": "labels.a", "value": 1},
+    {"step": "url"},
+    {"step": "split", "field": "message", "separator": " "},
+    {"step": "rename", "field": "a", "to": "b.c"},
+    {"step": "drop_field", "fields": ["user_agent", "x"]},
+    {"step": "mask"},
+    {"step": "keep", "level": "info"},
+    {"step": "drop", "field": "url.path", "pattern": "x$"},
+    {"step": "sample", "one_of": 3, "field": "source.ip"}
+]"#;
+
+fn of_json<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).expect("settings as they are written")
+}
+
 /// A document says what its line says, escaped, with its name, once more as `event.original`, and
 /// parts of it in other fields; what is neither UTF-8 nor printable takes six bytes for one.
 const MOST_TIMES: usize = 40;
@@ -104,6 +123,9 @@ pub fn run(data: &[u8]) {
             _ => None,
         },
         time_zone: one_of(&ZONES, more >> 1).map(str::to_owned),
+        module: (limit & 0x40 == 0x40).then_some(ModuleKind::Nginx),
+        fields: of_json(if limit & 0x20 == 0x20 { FIELDS } else { "{}" }),
+        steps: of_json(if limit & 0x10 == 0x10 { STEPS } else { "[]" }),
         ..RecipeSettings::default()
     };
     let settings = settings.with_parser(parser);

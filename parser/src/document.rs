@@ -336,7 +336,7 @@ fn is_within(event: &Event<'_>, frame: &Frame, bytes: usize) -> bool {
 
 fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut Rest<'_, '_>) {
     match (&frame.module, event.fields) {
-        (Some(module), Fields::Request(request)) => {
+        (Some(module), Fields::Request(request)) if event.problem.is_none() => {
             out.extend_from_slice(&module.event_of_request);
             out.extend_from_slice(module::outcome(request));
         }

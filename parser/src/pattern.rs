@@ -16,6 +16,7 @@ use std::sync::Arc;
 use omphalos_common::ecs::{FieldType, Role, role};
 use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
+use super::address::Address;
 use super::document::collide;
 use super::fields::Name;
 use super::level;
@@ -42,8 +43,8 @@ struct Pattern {
     fields: Vec<Field>,
     /// The groups of the time.
     time: Vec<usize>,
-    /// Whether it says what the message is.
-    has_message: bool,
+    /// The groups of the message.
+    message: Vec<usize>,
     times: TimeRule,
     /// What is said of a line that is another.
     problem: Box<str>,
@@ -127,18 +128,21 @@ impl Pattern {
         if let (None, Some(named)) = (&time, times.field.as_deref()) {
             return Err(format!("expected a group called {named}, which time_field names"));
         }
+        if time.is_none() && fields.is_empty() {
+            return Err(NO_GROUP.to_owned());
+        }
         check(&fields)?;
-        let has_message = fields.iter().any(|field| &*field.name == "message");
+        let message = fields.iter().find(|field| &*field.name == "message");
+        let message = message.map(|field| field.groups.clone()).unwrap_or_default();
         let (time, times) = (time.unwrap_or_default(), times.clone());
         let problem = "the line does not match the pattern of its format".into();
-        Ok(Self { regex, fields, time, has_message, times, problem })
+        Ok(Self { regex, fields, time, message, times, problem })
     }
 }
 
+const NO_GROUP: &str = "expected a group with a name, such as (?<message>.*), found none";
+
 fn check(fields: &[Field]) -> Result<(), String> {
-    if fields.is_empty() {
-        return Err("expected a group with a name, such as (?<message>.*), found none".to_owned());
-    }
     if fields.len() > MOST_FIELDS {
         return Err(format!("expected at most {MOST_FIELDS} fields, found {}", fields.len()));
     }
@@ -167,6 +171,7 @@ fn kind_for(group: &Group) -> Result<Kind, String> {
     }
     match (role(field), kind) {
         (Role::Field(FieldType::Long), Kind::Text) => Ok(Kind::Integer),
+        (Role::Field(FieldType::Ip), _) => Ok(Kind::Ip),
         (Role::Field(FieldType::Long), Kind::Float | Kind::Bool) => {
             Err(format!("{field} is a whole number in the index"))
         }
@@ -221,7 +226,7 @@ impl Parse for PatternParser {
             })
         };
         // What no group matched is nowhere else.
-        others.more = !pattern.has_message;
+        others.more = value(&pattern.message).is_none();
         let time = value(&pattern.time);
         let read = time.and_then(|text| {
             pattern.times.read(calendar, text).or_else(|| {
@@ -255,7 +260,11 @@ impl Field {
         match self.kind {
             Kind::Text if &*self.name == "log.level" => return level::add(others, value),
             Kind::Text => return add_named(&self.name, Cow::Borrowed(value), "pattern", others),
-            Kind::Integer | Kind::Float | Kind::Bool => {}
+            Kind::Ip if Address::read(value).ip() != Some(value) => {
+                // It goes where what the index would refuse goes.
+                return add_named(&self.name, Cow::Borrowed(value), "pattern", others);
+            }
+            Kind::Ip | Kind::Integer | Kind::Float | Kind::Bool => {}
         }
         let Some(name) = Name::new(&*self.name) else { return };
         match self.kind {
@@ -267,6 +276,7 @@ impl Field {
                 Some(number) if number.is_finite() => others.add(name, number),
                 _ => others.more = true,
             },
+            Kind::Ip => others.add(name, value),
             _ if value.eq_ignore_ascii_case(b"true") => others.add(name, true),
             _ if value.eq_ignore_ascii_case(b"false") => others.add(name, false),
             _ => others.more = true,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
 use serde::{Deserialize, Serialize};
@@ -153,7 +154,7 @@ pub struct RecipeSettings {
     pub module: Option<ModuleKind>,
     pub fields: FieldTable,
     #[serde(rename = "step")]
-    pub steps: Vec<StepSettings>,
+    pub steps: Arc<[StepSettings]>,
 }
 
 /// What is said of how lines and the times in them are written, as it is in settings.
@@ -239,7 +240,7 @@ impl Default for RecipeSettings {
             max_line_bytes: Size(1024 * 1024),
             module: None,
             fields: FieldTable::new(),
-            steps: Vec::new(),
+            steps: Arc::default(),
         }
     }
 }
@@ -254,6 +255,12 @@ fn lay_over(fields: &mut FieldTable, others: FieldTable) {
     }
 }
 
+/// Whether its lines are those of a web server, as far as that is known.
+fn is_web(kind: ParserKind) -> bool {
+    kind.default_dataset() == ACCESS
+        || matches!(kind, ParserKind::NginxError | ParserKind::ApacheError | ParserKind::Auto)
+}
+
 /// The dataset of access logs.
 const ACCESS: &str = "access";
 
@@ -266,6 +273,18 @@ impl RecipeSettings {
     /// # Errors
     /// When a setting cannot be used; the message names it.
     pub fn recipe(&self) -> Result<Recipe, ConfigError> {
+        self.recipe_finished_by(&Finish {
+            module: self.module,
+            own_fields: own_fields(&self.fields)?,
+            steps: Steps::of_settings(&self.steps)?,
+        })
+    }
+
+    /// The same for somebody who has made the steps and the fields before.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn recipe_finished_by(&self, finish: &Finish) -> Result<Recipe, ConfigError> {
         if !LINE_BYTES.contains(&self.max_line_bytes.0) {
             return Err(ConfigError::invalid(format!(
                 "monitor.max_line_bytes: expected 256B to 16MiB, found {}",
@@ -285,11 +304,7 @@ impl RecipeSettings {
             multiline: multiline.or_else(|| Rule::of_format(kind)),
             keep_original: self.keep_original,
             max_line_bytes: self.max_line_bytes.as_usize(),
-            finish: Finish {
-                module: self.module,
-                own_fields: own_fields(&self.fields)?,
-                steps: Steps::of_settings(&self.steps)?,
-            },
+            finish: Finish { module: self.module, ..finish.clone() },
         })
     }
 
@@ -303,10 +318,8 @@ impl RecipeSettings {
 
     /// A module is that of a web server.
     fn check_module(&self, kind: ParserKind) -> Result<(), ConfigError> {
-        let is_web = kind.default_dataset() == ACCESS
-            || matches!(kind, ParserKind::NginxError | ParserKind::ApacheError | ParserKind::Auto);
         match self.module {
-            Some(module) if !is_web => Err(ConfigError::invalid(format!(
+            Some(module) if !is_web(kind) => Err(ConfigError::invalid(format!(
                 "monitor.module: expected none unless parser is that of a web server's log, found module = {:?} with parser = {:?}",
                 module.name(),
                 kind.name()
@@ -378,6 +391,7 @@ impl RecipeSettings {
             time_field: settings.time_field.filter(|_| is_json),
             time_format: settings.time_format.filter(|_| is_json),
             time_zone: settings.time_zone.filter(|_| has_zone),
+            module: settings.module.filter(|_| is_web(parser)),
             ..settings
         }
     }

@@ -2,6 +2,9 @@
 //! read the log, what kind of event a line is, whom it relates to. Most of it is the same in all
 //! documents of a file, and is in the frame.
 
+#[cfg(test)]
+mod tests;
+
 use serde::Deserialize;
 
 use super::text_of;

@@ -12,6 +12,8 @@ pub enum Kind {
     Float,
     /// Yes or no.
     Bool,
+    /// Addresses: what the index has for a field.
+    Ip,
 }
 
 impl Kind {

@@ -256,9 +256,8 @@ fn card_at(bytes: &[u8]) -> Option<Vec<usize>> {
 
 fn is_grouped(groups: &[usize]) -> bool {
     match groups {
-        [_] | [4, 6, 5] => true,
-        [fours @ .., last] => fours.iter().all(|group| *group == 4) && (1..=4).contains(last),
-        [] => false,
+        [_] | [4, 6, 5] | [4, 4, 4, 4] | [4, 4, 4, 4, 3] => true,
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ mod mask;
 pub mod own;
 pub mod settings;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod url;
 mod view;
 mod when;
