@@ -74,11 +74,12 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut is_cut = false;
     for name in given.get_many::<OsString>("files").unwrap_or_default() {
         let source = source(name, &settings.monitor, &host)?;
-        let finished = match given.get_flag("explain") {
-            true => runtime.block_on(explain(source)),
-            false => runtime.block_on(print(source)),
+        let finished = if given.get_flag("explain") {
+            runtime.block_on(explain(source))?
+        } else {
+            runtime.block_on(print(source))?
         };
-        is_cut |= finished?.is_cut;
+        is_cut |= finished.is_cut;
     }
     Ok(ExitCode::from(u8::from(is_cut)))
 }

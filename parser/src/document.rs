@@ -88,11 +88,6 @@ impl Frame {
         Self { own_fields: finish.own_fields, steps: finish.steps, ..self }
     }
 
-    /// Whether documents are left as they are made of their lines.
-    fn is_plain(&self) -> bool {
-        self.own_fields.is_none() && self.steps.is_none()
-    }
-
     /// Where the lines come from.
     pub fn place(&self) -> &Place {
         &self.place
@@ -243,11 +238,14 @@ impl Documents {
         }
         let start = out.len();
         let is_left_out = self.write_whole(out, frame, event);
-        let dropped_by = if frame.is_plain() && self.explainer.is_none() {
-            None
-        } else {
-            self.process(out, start, frame, event, id)
-        };
+        if let Some(own) = &frame.own_fields {
+            // They are put in front of the line feed.
+            out.pop();
+            own.write(out, start, event.fields, event.others);
+            out.push(b'\n');
+        }
+        let is_plain = frame.steps.is_none() && self.explainer.is_none();
+        let dropped_by = if is_plain { None } else { self.process(out, start, frame, id) };
         if let Some(onlooker) = &mut self.onlooker
             && dropped_by.is_none()
         {
@@ -256,21 +254,14 @@ impl Documents {
         Written { is_left_out, dropped_by }
     }
 
-    /// Does with the document from `start` on what is set; which step dropped it.
+    /// Does the steps with the document from `start` on; which of them dropped it.
     fn process<'f>(
         &mut self,
         out: &mut Vec<u8>,
         start: usize,
         frame: &'f Frame,
-        event: &Event<'_>,
         id: DocumentId,
     ) -> Option<&'f Arc<str>> {
-        if let Some(own) = &frame.own_fields {
-            // It is put in front of the line feed.
-            out.pop();
-            own.write(out, start, event.fields, event.others);
-            out.push(b'\n');
-        }
         let mut explainer = self.explainer.as_mut();
         if let Some(explain) = &mut explainer {
             explain(0, "parsed", out.get(start..).map(<[u8]>::trim_ascii_end));

@@ -111,12 +111,11 @@ impl Pattern {
             let number = regex.capture_names().position(|name| name == Some(&group.id));
             // It stands in a comment.
             let Some(number) = number else { continue };
-            match fields.iter_mut().find(|field| *field.name == *group.field) {
-                Some(field) => field.groups.push(number),
-                None => {
-                    let kind = kind_for(&group)?;
-                    fields.push(Field { name: group.field, kind, groups: vec![number] });
-                }
+            if let Some(field) = fields.iter_mut().find(|field| *field.name == *group.field) {
+                field.groups.push(number);
+            } else {
+                let kind = kind_for(&group)?;
+                fields.push(Field { name: group.field, kind, groups: vec![number] });
             }
         }
         let time = times.field.as_deref();

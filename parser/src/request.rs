@@ -93,7 +93,7 @@ impl Request<'_> {
         }
         let destination = (&b",\"destination\":{"[..], "destination");
         write_endpoint(&mut json, destination, self.server, self.server_port);
-        if json.rest.own.module {
+        if json.rest.own.has_module() {
             self.write_related(&mut json);
         }
     }
@@ -161,7 +161,7 @@ impl Request<'_> {
                 ]);
             }
             json.number(b"\"port\":", port);
-            if json.rest.own.module
+            if json.rest.own.has_module()
                 && let Some(extension) = path.and_then(extension)
             {
                 json.text(b"\"extension\":\"", extension);

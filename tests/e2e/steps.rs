@@ -1,6 +1,7 @@
 //! What is done with documents before they leave, from the settings to the store and the audit.
 
 use std::fs;
+use std::path::PathBuf;
 
 use omphalos_tests::{Program, eventually, holds};
 use serde_json::{Value, json};
@@ -10,11 +11,11 @@ use crate::run::Alone;
 /// Of a hundred requests, every tenth is for somebody's health, and every second one of a card.
 fn access_log() -> String {
     let line = |number: u32| {
-        let path = if number % 10 == 0 { "/health" } else { "/shop/item.html" };
+        let path = if number.is_multiple_of(10) { "/health" } else { "/shop/item.html" };
         format!(
             "203.0.113.{number} - ann [26/Feb/2026:10:00:{:02} +0100] \"GET {path}?token=t{number}&card=4111111111111111 HTTP/1.1\" {} 7 \"-\" \"curl/8\"\n",
             number % 60,
-            if number % 3 == 0 { 404 } else { 200 },
+            if number.is_multiple_of(3) { 404 } else { 200 },
         )
     };
     (0..100).map(line).collect()
@@ -42,9 +43,8 @@ field = "http.response.status_code"
 pattern = "^2"
 "#;
 
-#[test]
-fn steps_shape_what_is_stored_and_an_audit_does_not_miss_what_they_left_out() {
-    let alone = Alone::new();
+/// The log, and the settings that read it.
+fn files(alone: &Alone) -> (PathBuf, PathBuf) {
     let directory = alone.directory.path();
     let (log, settings) = (directory.join("access.log"), directory.join("omphalos.toml"));
     fs::write(&log, access_log()).expect("the log");
@@ -58,6 +58,13 @@ fn steps_shape_what_is_stored_and_an_audit_does_not_miss_what_they_left_out() {
         STEPS.replace("KEY", &key.display().to_string()),
     );
     fs::write(&settings, text).expect("the settings");
+    (log, settings)
+}
+
+#[test]
+fn steps_shape_what_is_stored_and_an_audit_does_not_miss_what_they_left_out() {
+    let alone = Alone::new();
+    let (log, settings) = files(&alone);
     let mut running = alone
         .with_state("run")
         .option("--config", settings.display())
@@ -67,7 +74,7 @@ fn steps_shape_what_is_stored_and_an_audit_does_not_miss_what_they_left_out() {
     eventually("all lines are read", || {
         let read = running.metric("omphalos_lines_read_total");
         let in_flight = running.metric("omphalos_documents_in_flight");
-        holds(read >= 100.0 && in_flight == 0.0, (read, in_flight))
+        holds(read >= 100.0 && in_flight == 0.0, format!("{read} read, {in_flight} in flight"))
     });
     let documents: Vec<Value> =
         alone.elastic().documents(&[]).into_iter().map(|(_, document)| document).collect();

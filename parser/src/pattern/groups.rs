@@ -53,7 +53,7 @@ pub fn numbered(text: &str) -> Result<(String, Vec<Group>), String> {
                 length += rest
                     .get(length..)
                     .and_then(|rest| rest.chars().next())
-                    .map_or(0, char::len_utf8)
+                    .map_or(0, char::len_utf8);
             }
             '[' => {
                 classes += 1;

@@ -42,7 +42,12 @@ impl Key {
         let mut hash = self.0.clone();
         hash.update(text.as_bytes());
         let digest = hash.finalize().into_bytes();
-        digest.iter().take(Self::KEPT_BYTES).map(|byte| format!("{byte:02x}")).collect()
+        let mut digits = String::with_capacity(2 * Self::KEPT_BYTES);
+        for byte in digest.iter().take(Self::KEPT_BYTES) {
+            let halves = [byte >> 4, byte & 0x0f].map(|half| char::from_digit(half.into(), 16));
+            digits.extend(halves.into_iter().flatten());
+        }
+        digits
     }
 }
 

@@ -146,8 +146,7 @@ fn addresses(text: &str) -> Cow<'_, str> {
     replaced(text, IPV4.as_ref(), |before, behind, found| {
         let mut behind = behind.bytes();
         let is_longer = match (behind.next(), behind.next()) {
-            (Some(b'.'), Some(next)) => next.is_ascii_digit(),
-            (Some(next), _) => next.is_ascii_digit(),
+            (Some(b'.'), Some(next)) | (Some(next), _) => next.is_ascii_digit(),
             (None, _) => false,
         };
         let is_inside =
@@ -199,8 +198,8 @@ fn cards(text: &str, mark: u8) -> Cow<'_, str> {
     let (bytes, mut out, mut at) = (text.as_bytes(), Vec::new(), 0);
     while let Some(byte) = bytes.get(at) {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        let may_begin = matches!(byte, b'2'..=b'6')
-            && !before.is_some_and(|before| before.is_ascii_alphanumeric());
+        let may_begin =
+            matches!(byte, b'2'..=b'6') && !before.is_some_and(u8::is_ascii_alphanumeric);
         let digits = if may_begin { card_at(bytes.get(at..).unwrap_or_default()) } else { None };
         let Some(places) = digits else {
             at += 1;
@@ -255,10 +254,7 @@ fn card_at(bytes: &[u8]) -> Option<Vec<usize>> {
 }
 
 fn is_grouped(groups: &[usize]) -> bool {
-    match groups {
-        [_] | [4, 6, 5] | [4, 4, 4, 4] | [4, 4, 4, 4, 3] => true,
-        _ => false,
-    }
+    matches!(groups, [_] | [4, 6, 5] | [4, 4, 4, 4] | [4, 4, 4, 4, 3])
 }
 
 /// <https://en.wikipedia.org/wiki/Luhn_algorithm>
@@ -275,7 +271,7 @@ fn passes_luhn(bytes: &[u8], places: &[usize]) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -199,8 +199,9 @@ impl Action {
 /// Whether a line is one of so many that are kept: by what of its id does not depend on its time, so that
 /// whoever reads the line again decides the same.
 fn is_sampled(id: DocumentId, one_of: u32) -> bool {
-    let [_, _, _, _, a, b, c, d, e, f, g, h, ..] = id.to_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h]) % u64::from(one_of.max(1)) == 0
+    let [_, _, _, _, hash @ ..] = id.to_bytes();
+    let hash = hash.first_chunk().map_or(0, |hash| u64::from_be_bytes(*hash));
+    hash.is_multiple_of(u64::from(one_of.max(1)))
 }
 
 /// Gives a field another name, unless there is something of that name.

@@ -194,6 +194,9 @@ impl StepSettings {
             }
             StepKind::Rename => {
                 let to = writable("to", self.to.as_deref().unwrap_or_default())?;
+                if matches!(role(&to), Role::Object(_) | Role::Nowhere) {
+                    return Err(format!("to: {to} is no field in the index"));
+                }
                 Action::Rename { field: field()?, to }
             }
             StepKind::DropField => Action::DropField(self.fields(writable)?),

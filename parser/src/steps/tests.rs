@@ -56,7 +56,7 @@ fn read(settings: &RecipeSettings, lines: &[&[u8]]) -> (Vec<Option<Vec<u8>>>, Sc
 }
 
 /// The documents of lines, `Null` for those that are dropped.
-pub fn documents(settings: &RecipeSettings, lines: &[&str]) -> Vec<Value> {
+pub(crate) fn documents(settings: &RecipeSettings, lines: &[&str]) -> Vec<Value> {
     let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
     let value = |document: Option<Vec<u8>>| match document {
         Some(document) => {
@@ -242,6 +242,10 @@ fn steps_that_cannot_be_used_are_refused_by_name() {
             "(rename): to: @timestamp is what",
         ),
         (
+            json!({"step": "rename", "field": "a", "to": "http.request"}),
+            "(rename): to: http.request is no field",
+        ),
+        (
             json!({"step": "set", "field": "source.port", "value": "x"}),
             "(set): source.port is Long in the index",
         ),
@@ -288,6 +292,10 @@ fn steps_that_cannot_be_used_are_refused_by_name() {
         let start = format!("monitor.step, number 1 {expected}");
         assert!(error.starts_with(&start), "{step}: {error}");
     }
+}
+
+#[test]
+fn a_step_that_nobody_knows_is_refused_with_those_that_there_are() {
     let unknown = serde_json::from_value::<StepSettings>(json!({"step": "explode"}));
     assert!(unknown.unwrap_err().to_string().contains("expected one of `set`, `rename`"));
 }
@@ -412,7 +420,7 @@ proptest! {
         let (found, _) = read(&settings, &[&line]);
         for document in found.into_iter().flatten() {
             prop_assert!(document.ends_with(b"\n"));
-            prop_assert_eq!(document.iter().filter(|byte| **byte == b'\n').count(), 1);
+            prop_assert_eq!(document.iter().position(|byte| *byte == b'\n'), Some(document.len() - 1));
             let once = serde_json::from_slice::<Once>(&document);
             prop_assert!(once.is_ok(), "{}: {:?}", String::from_utf8_lossy(&document), once.err());
             let read: Value = serde_json::from_slice(&document).unwrap();

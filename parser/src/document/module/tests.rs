@@ -75,7 +75,7 @@ fn every_field_that_the_dashboards_query_is_in_a_document() {
         (
             ModuleKind::Nginx,
             ParserKind::NginxError,
-            &[r#"2026/02/26 10:00:00 [error] 54#7: *3 it broke, client: 192.0.2.7"#],
+            &["2026/02/26 10:00:00 [error] 54#7: *3 it broke, client: 192.0.2.7"],
             "nginx.error",
             OF_ERRORS,
         ),
