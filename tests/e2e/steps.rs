@@ -72,8 +72,8 @@ fn steps_shape_what_is_stored_and_an_audit_does_not_miss_what_they_left_out() {
         .listening()
         .start();
     eventually("all lines are read", || {
-        let read = running.metric("omphalos_lines_read_total");
-        let in_flight = running.metric("omphalos_documents_in_flight");
+        let read = running.metric("omphalos_shipper_lines_read_total");
+        let in_flight = running.metric("omphalos_shipper_documents_in_flight");
         holds(read >= 100.0 && in_flight == 0.0, format!("{read} read, {in_flight} in flight"))
     });
     let documents: Vec<Value> =
@@ -93,7 +93,7 @@ fn steps_shape_what_is_stored_and_an_audit_does_not_miss_what_they_left_out() {
     }
     let skipped = |reason: &str| {
         running.sample(&format!(
-            "omphalos_lines_skipped_total{{dataset=\"nginx_access\",reason=\"{reason}\"}}"
+            "omphalos_shipper_lines_skipped_total{{dataset=\"nginx_access\",reason=\"{reason}\"}}"
         ))
     };
     assert!((skipped("health") - 10.0).abs() < 0.1, "{}", skipped("health"));
