@@ -34,7 +34,7 @@ impl FieldType {
 use FieldType::{Date, Ip, Keyword, Long, Opaque, Text, Unindexed, Wildcard};
 
 /// Every field with a fixed type; all others are mapped as they come, strings as keywords.
-pub const FIELDS: [(&str, FieldType); 36] = [
+pub const FIELDS: [(&str, FieldType); 37] = [
     ("@timestamp", Date),
     ("message", Text),
     ("tags", Keyword),
@@ -57,6 +57,7 @@ pub const FIELDS: [(&str, FieldType); 36] = [
     ("destination.domain", Keyword),
     ("destination.port", Long),
     ("user.name", Keyword),
+    ("related.ip", Ip),
     // What could not be merged may be anything, and must not clash once more.
     ("unmerged", Opaque),
     ("user_agent.original", Wildcard),

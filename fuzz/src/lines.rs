@@ -4,18 +4,19 @@ use std::collections::HashSet;
 use std::fmt;
 
 use omphalos_common::config::Size;
+use omphalos_common::event::DocumentId;
 use omphalos_parser::detect::detect_in;
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::MultilineKind;
 use omphalos_parser::scribe::{Desk, Line, Origin, Scribe};
 use omphalos_parser::settings::RecipeSettings;
-use omphalos_parser::{Documents, ParserKind, Time};
+use omphalos_parser::{Documents, ModuleKind, ParserKind, Time};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{check_document, one_of};
 
-const PARSERS: [ParserKind; 35] = [
+const PARSERS: [ParserKind; 37] = [
     ParserKind::Auto,
     ParserKind::Clf,
     ParserKind::Combined,
@@ -51,11 +52,23 @@ const PARSERS: [ParserKind; 35] = [
     ParserKind::Auditd,
     ParserKind::WindowsEvent,
     ParserKind::Journald,
+    ParserKind::Regex,
+    ParserKind::Grok,
 ];
 const FORMATS: [&str; 3] = [
     "$remote_addr - $remote_user [$time_local] \"$request\" $status \"$http_x_forwarded_for\" $upstream_addr $request_time",
     "%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" %D",
     "$scheme://$host$request_uri $msec",
+];
+/// Patterns that take much, and that take little.
+const PATTERNS: [&str; 3] = [
+    r"^(?<time>\S+) (?<source.ip>\S+) (?<n:int>[^ ]*) ?(?<message>.*)",
+    r"(?<a.b:float>[0-9.]+)|(?<c>(a|b|ab)*c)|(?<a.b>x)",
+    r"(?s)(?<log.level>\w+)(?<user.name>.*?)(?<x:bool>true|false)?",
+];
+const GROKS: [&str; 2] = [
+    "%{COMBINEDAPACHELOG}",
+    "%{TIMESTAMP_ISO8601:time}|%{SYSLOGLINE}|%{IPORHOST:host.hostname} %{GREEDYDATA:message}",
 ];
 const ENCODINGS: [EncodingSetting; 5] = [
     EncodingSetting::Auto,
@@ -78,6 +91,25 @@ const MULTILINE: [MultilineKind; 9] = [
 ];
 const LIMITS: [u64; 3] = [1 << 20, 4096, 256];
 const ZONES: [Option<&str>; 3] = [None, Some("+01:00"), Some("Europe/Berlin")];
+
+/// Fields that lines may have too.
+const FIELDS: &str = r#"{"labels":{"a":"x"},"user":{"name":"y"},"a":{"b":[1,true]}}"#;
+/// All steps but the hash, which needs a file.
+const STEPS: &str = r#"[
+    {"step": "set", "field": "labels.a", "value": 1},
+    {"step": "url"},
+    {"step": "split", "field": "message", "separator": " "},
+    {"step": "rename", "field": "a", "to": "b.c"},
+    {"step": "drop_field", "fields": ["user_agent", "x"]},
+    {"step": "mask"},
+    {"step": "keep", "level": "info"},
+    {"step": "drop", "field": "url.path", "pattern": "x$"},
+    {"step": "sample", "one_of": 3, "field": "source.ip"}
+]"#;
+
+fn of_json<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).expect("settings as they are written")
+}
 
 /// A document says what its line says, escaped, with its name, once more as `event.original`, and
 /// parts of it in other fields; what is neither UTF-8 nor printable takes six bytes for one.
@@ -102,10 +134,15 @@ pub fn run(data: &[u8]) {
         max_line_bytes: Size(one_of(&LIMITS, limit)),
         format: match parser {
             ParserKind::Access => Some(one_of(&FORMATS, more >> 1).to_owned()),
+            ParserKind::Regex => Some(one_of(&PATTERNS, more >> 1).to_owned()),
+            ParserKind::Grok => Some(one_of(&GROKS, more >> 1).to_owned()),
             ParserKind::Postgresql if more & 2 == 2 => Some("%m [%p] %q%u@%d ".to_owned()),
             _ => None,
         },
         time_zone: one_of(&ZONES, more >> 1).map(str::to_owned),
+        module: (limit & 0x40 == 0x40).then_some(ModuleKind::Nginx),
+        fields: of_json(if limit & 0x20 == 0x20 { FIELDS } else { "{}" }),
+        steps: of_json(if limit & 0x10 == 0x10 { STEPS } else { "[]" }),
         ..RecipeSettings::default()
     };
     let settings = settings.with_parser(parser);
@@ -154,8 +191,14 @@ fn read(scribe: &mut Scribe<()>, content: &[u8], page: &mut Page) {
 struct Page(Vec<u8>);
 
 impl Desk for Page {
-    fn put(&mut self, _: u64, own: Option<Time>, _: &[u8], write: impl FnOnce(&mut Vec<u8>, Time)) {
-        write(&mut self.0, own.unwrap_or(Time::from_millis(0)));
+    fn put(
+        &mut self,
+        _: u64,
+        own: Option<Time>,
+        _: &[u8],
+        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
+    ) {
+        write(&mut self.0, own.unwrap_or(Time::from_millis(0)), DocumentId::from_bytes([0; 16]));
     }
 }
 

@@ -7,11 +7,12 @@ use std::io::{Read, Write, stdin};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{About, ConfigError, Setting, add_flags, load};
 use omphalos_common::ids::IdKeys;
 use omphalos_common::printed::{Form, printed};
 use omphalos_common::telemetry::{LogFormat, init_logs};
+use omphalos_parser::Documents;
 use omphalos_shipper::config::{Settings, all_settings};
 use omphalos_shipper::host::{host_name, machine_id};
 use omphalos_shipper::monitor::{Host, Input, MonitorSettings, PIPE};
@@ -29,7 +30,8 @@ Exit codes: 0 done; 1 some of a file could not be read; 2 usage.
 Examples:
   omphalos parse --parser combined access.log | head -1
   omphalos parse --config omphalos.toml /var/log/nginx/access.log.2.gz
-  tail -100 app.log | omphalos parse --multiline java -";
+  tail -100 app.log | omphalos parse --multiline java -
+  omphalos parse --config omphalos.toml --explain access.log | head";
 
 /// What documents depend on, besides the lines.
 fn rows() -> Vec<Setting> {
@@ -52,7 +54,10 @@ pub fn command() -> Command {
         )
         .after_help(EXAMPLES)
         .arg(files);
-    add_flags(parse, &rows())
+    let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue).help(
+        "Print each document as it is behind the parser, and behind each step of the [[monitor]] table",
+    );
+    add_flags(parse.arg(explain), &rows())
 }
 
 /// Runs it.
@@ -69,7 +74,12 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut is_cut = false;
     for name in given.get_many::<OsString>("files").unwrap_or_default() {
         let source = source(name, &settings.monitor, &host)?;
-        is_cut |= runtime.block_on(print(source))?.is_cut;
+        let finished = if given.get_flag("explain") {
+            runtime.block_on(explain(source))?
+        } else {
+            runtime.block_on(print(source))?
+        };
+        is_cut |= finished.is_cut;
     }
     Ok(ExitCode::from(u8::from(is_cut)))
 }
@@ -106,6 +116,34 @@ fn source(name: &OsStr, tables: &[MonitorSettings], host: &Host) -> Result<Sourc
     // What a shell makes of <(…), and the like.
     let input = Input { called: Some(path), ..table.input_of_pipe()? };
     Ok(Source { pipe: Some(Box::new(file)), ..Source::once(vec![input], host.clone()) })
+}
+
+/// Prints what becomes of the documents of `source` at each step.
+async fn explain(source: Source) -> anyhow::Result<Finished> {
+    let mut before = Vec::new();
+    let documents = Documents::explained_to(Box::new(move |number, step, document| {
+        let unchanged = document.is_some_and(|document| document == before);
+        let text = match document {
+            None => "dropped".into(),
+            Some(_) if unchanged && number > 0 => "unchanged".into(),
+            Some(document) => String::from_utf8_lossy(document),
+        };
+        // Where nobody reads it any more, nothing is lost.
+        let mut output = printed(Form::Plain);
+        drop(match number {
+            0 => writeln!(output, "{step:<16} {text}"),
+            number => writeln!(output, "{:<16} {text}", format!("{number} {step}")),
+        });
+        document.unwrap_or_default().clone_into(&mut before);
+    }));
+    let source = Source { documents, ..source };
+    let (reading, mut batches) = Reading::start(source, &BatchSettings::default(), |closed| {
+        std::mem::take(&mut closed.owners)
+    })?;
+    while let Some(owners) = batches.recv().await {
+        reading.confirm(owners);
+    }
+    reading.finish().await
 }
 
 /// Prints the documents of `source`.

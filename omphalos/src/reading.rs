@@ -71,6 +71,8 @@ impl Source {
 pub struct Finished {
     /// How many lines there are.
     pub lines: u64,
+    /// How many events steps dropped.
+    pub dropped: u64,
     /// Whether something of the file could not be read.
     pub is_cut: bool,
 }
@@ -159,6 +161,7 @@ impl Reading {
         }
         Ok(Finished {
             lines: self.metrics.lines_read(),
+            dropped: self.metrics.totals().dropped,
             is_cut: !missed.is_empty() || self.metrics.archives_damaged() > 0,
         })
     }

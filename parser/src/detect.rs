@@ -1,6 +1,8 @@
 //! Which format lines have: each candidate reads them with its own parser, so that what is chosen is
 //! what can be read.
 
+use omphalos_common::event::DocumentId;
+
 use super::scribe::{Desk, Line, Origin, Recipe, Scribe};
 use super::time::{Calendar, Time};
 use super::{Documents, Format, List, Parsed, ParserKind, aws, table};
@@ -96,7 +98,13 @@ pub fn detect_in(recipe: &Recipe, head: &[u8], is_all: bool) -> Option<ParserKin
 struct First(Option<Vec<u8>>);
 
 impl Desk for First {
-    fn put(&mut self, _: u64, _: Option<Time>, text: &[u8], _: impl FnOnce(&mut Vec<u8>, Time)) {
+    fn put(
+        &mut self,
+        _: u64,
+        _: Option<Time>,
+        text: &[u8],
+        _: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
+    ) {
         self.0.get_or_insert_with(|| text.to_vec());
     }
 }

@@ -1,18 +1,26 @@
 //! From the fields of a line to its ECS document: one pass, appended to the buffer of the batch.
 
+mod module;
 mod own;
 mod rest;
 mod template;
 #[cfg(test)]
 mod tests;
 
+pub use module::ModuleKind;
 pub(super) use own::{Kept, Own, Path, UNMERGED, collide, push_name};
 pub(super) use rest::Rest;
 
-use omphalos_common::event::ECS_VERSION;
+use std::sync::Arc;
+
+use omphalos_common::event::{DocumentId, ECS_VERSION};
+
+use module::Module;
 
 use super::fields::{Fields, List, Value, close};
-use super::scribe::Origin;
+use super::scribe::{Finish, Origin};
+use super::steps::own::OwnFields;
+use super::steps::{Explain, Steps};
 use super::text::push_escaped;
 use super::time::{Calendar, Time};
 
@@ -31,6 +39,12 @@ pub struct Frame {
     joined: Vec<u8>,
     keep_original: bool,
     place: Place,
+    /// Which module of Elastic's the documents are for.
+    module: Option<Module>,
+    /// What the operator adds to all documents.
+    own_fields: Option<Arc<OwnFields>>,
+    /// What is done with documents when they are written.
+    steps: Option<Arc<Steps>>,
 }
 
 /// Where the lines of a file come from, as it is in their documents.
@@ -56,7 +70,22 @@ impl Frame {
         let log = text_of(&[b"\"log\":{\"file\":{\"path\":\"", path, b"\"},\"offset\":"]);
         let joined = [&ecs[..], b"},", &host, b"},", &log].concat();
         let place = Place { host: host_name.into(), path: path.into(), dataset: dataset.into() };
-        Self { event, ecs, host, log, joined, keep_original, place }
+        let (module, own_fields, steps) = (None, None, None);
+        Self { event, ecs, host, log, joined, keep_original, place, module, own_fields, steps }
+    }
+
+    /// The same with what is added to documents, and done with them.
+    #[must_use]
+    pub fn finished_by(mut self, finish: Finish) -> Self {
+        if let Some(kind) = finish.module {
+            let module = Module::new(kind, &self.place.dataset, &self.place.host);
+            self.event.extend_from_slice(&module.event);
+            self.host.extend_from_slice(&module.host);
+            self.ecs.splice(0..0, module.data_stream.iter().copied());
+            self.joined = [&self.ecs[..], b"},", &self.host, b"},", &self.log].concat();
+            self.module = Some(module);
+        }
+        Self { own_fields: finish.own_fields, steps: finish.steps, ..self }
     }
 
     /// Where the lines come from.
@@ -140,6 +169,19 @@ pub type Watcher = Box<dyn FnMut(&Event<'_>, &Place) + Send>;
 /// Sees each event beside the document that is made of it, which ends with a line feed.
 pub type Onlooker = Box<dyn FnMut(&Event<'_>, &Place, &[u8]) + Send>;
 
+/// Is told what each step makes of a document: its number, 0 for the parser, what it is called, and the
+/// document behind it, or `None` where it was dropped.
+pub type Explainer = Box<dyn FnMut(usize, &str, Option<&[u8]>) + Send>;
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'f> {
+    /// Whether its fields were left out, because they would take too much room.
+    pub is_left_out: bool,
+    /// The step that dropped it: there is no document then.
+    pub dropped_by: Option<&'f Arc<str>>,
+}
+
 /// Writes documents, reusing its buffers.
 #[derive(Default)]
 pub struct Documents {
@@ -148,6 +190,7 @@ pub struct Documents {
     memory: template::Memory,
     watcher: Option<Watcher>,
     onlooker: Option<Onlooker>,
+    explainer: Option<Explainer>,
 }
 
 impl std::fmt::Debug for Documents {
@@ -168,25 +211,63 @@ impl Documents {
         Self { onlooker: Some(onlooker), ..Self::default() }
     }
 
+    /// Explains to `explainer` what becomes of each document.
+    pub fn explained_to(explainer: Explainer) -> Self {
+        Self { explainer: Some(explainer), ..Self::default() }
+    }
+
     /// The memory of days, which parsers share with the writer.
     pub fn calendar(&mut self) -> &mut Calendar {
         &mut self.calendar
     }
 
-    /// Appends the document of `event` and a line feed to `out`. Where its fields would take far more room
-    /// than its line, they are left out, and the line is all of it that the document has: whether that is so.
-    pub fn write(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> bool {
+    /// Appends the document of `event`, which has this id, and a line feed to `out`, unless a step drops it.
+    /// Where its fields would take far more room than its line, they are left out, and the line is all of it
+    /// that the document has.
+    pub fn write<'f>(
+        &mut self,
+        out: &mut Vec<u8>,
+        frame: &'f Frame,
+        event: &Event<'_>,
+        id: DocumentId,
+    ) -> Written<'f> {
         if let Some(watcher) = &mut self.watcher {
             watcher(event, &frame.place);
             out.push(b'\n');
-            return false;
+            return Written { is_left_out: false, dropped_by: None };
         }
         let start = out.len();
         let is_left_out = self.write_whole(out, frame, event);
-        if let Some(onlooker) = &mut self.onlooker {
+        if let Some(own) = &frame.own_fields {
+            // They are put in front of the line feed.
+            out.pop();
+            own.write(out, start, event.fields, event.others);
+            out.push(b'\n');
+        }
+        let is_plain = frame.steps.is_none() && self.explainer.is_none();
+        let dropped_by = if is_plain { None } else { self.process(out, start, frame, id) };
+        if let Some(onlooker) = &mut self.onlooker
+            && dropped_by.is_none()
+        {
             onlooker(event, &frame.place, out.get(start..).unwrap_or_default());
         }
-        is_left_out
+        Written { is_left_out, dropped_by }
+    }
+
+    /// Does the steps with the document from `start` on; which of them dropped it.
+    fn process<'f>(
+        &mut self,
+        out: &mut Vec<u8>,
+        start: usize,
+        frame: &'f Frame,
+        id: DocumentId,
+    ) -> Option<&'f Arc<str>> {
+        let mut explainer = self.explainer.as_mut();
+        if let Some(explain) = &mut explainer {
+            explain(0, "parsed", out.get(start..).map(<[u8]>::trim_ascii_end));
+        }
+        let explain = explainer.map(|explain| &mut **explain as Explain<'_>);
+        frame.steps.as_ref()?.run(out, start, id, explain)
     }
 
     fn write_whole(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> bool {
@@ -208,7 +289,7 @@ impl Documents {
         out.extend_from_slice(b"{\"@timestamp\":\"");
         self.calendar.write(out, event.time);
         out.extend_from_slice(b"\",");
-        let own = Own::of(event);
+        let own = Own::of(event).with_module(frame.module.is_some());
         let memory = std::mem::take(&mut self.memory);
         let mut rest = Rest::new(event.others, own, memory);
         write_frame(out, frame, event, &mut rest);
@@ -245,7 +326,13 @@ fn is_within(event: &Event<'_>, frame: &Frame, bytes: usize) -> bool {
 }
 
 fn write_frame(out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>, rest: &mut Rest<'_, '_>) {
-    out.extend_from_slice(&frame.event);
+    match (&frame.module, event.fields) {
+        (Some(module), Fields::Request(request)) if event.problem.is_none() => {
+            out.extend_from_slice(&module.event_of_request);
+            out.extend_from_slice(module::outcome(request));
+        }
+        _ => out.extend_from_slice(&frame.event),
+    }
     if frame.keep_original {
         push_text(out, b",\"original\":\"", event.line);
     }

@@ -16,6 +16,7 @@ use super::journald::JournaldParser;
 use super::json::JsonParser;
 use super::klog::KlogParser;
 use super::logfmt::LogfmtParser;
+use super::pattern;
 use super::proxies::{EnvoyParser, SquidParser, TraefikParser, UwsgiParser};
 use super::raw::RawParser;
 use super::security::{AuditdParser, CefParser, LeefParser, WindowsParser};
@@ -134,6 +135,10 @@ formats! {
     Journald, "journald", "journald", "fields such as MESSAGE=text, a line each, and an empty line behind each entry", |_| Format::new(|| JournaldParser);
     /// Text that programs write: time, level, logger and message in the usual arrangements.
     App, "app", "app", "a time, and mostly a level and who says it, before the message", |times: TimeRule| Format::new(move || AppParser::in_zone(times.zone.clone()));
+    /// Lines of any kind, by a regular expression with named groups.
+    Regex, "regex", "regex", "what the regular expression in format matches", |times: TimeRule| pattern::any(&times);
+    /// The same by a grok pattern.
+    Grok, "grok", "grok", "what the grok pattern in format matches", |times: TimeRule| pattern::any(&times);
     /// Any text.
     Raw, "raw", "raw", "nothing that is known: any text", |_| Format::new(|| RawParser);
 }
@@ -146,7 +151,17 @@ impl ParserKind {
 
     /// Whether its lines are written by a format string of their own.
     pub fn has_format(self) -> bool {
-        matches!(self, Self::Access | Self::Postgresql)
+        matches!(self, Self::Access | Self::Postgresql) || self.has_pattern()
+    }
+
+    /// Whether its lines are read by a pattern of the user's.
+    pub fn has_pattern(self) -> bool {
+        matches!(self, Self::Regex | Self::Grok)
+    }
+
+    /// Whether settings say which field of its lines has the time, and how that is written.
+    pub fn has_time_field(self) -> bool {
+        self == Self::Json || self.has_pattern()
     }
 
     /// Whether times in its lines may have no zone.
@@ -181,7 +196,11 @@ impl ParserKind {
                 PostgresqlParser::new(zone.clone(), Some(Arc::clone(&prefix)))
             }));
         }
-        access::plan::format(text, times)
+        match self {
+            Self::Regex => pattern::regex(text, times),
+            Self::Grok => pattern::grok(text, times),
+            _ => access::plan::format(text, times),
+        }
     }
 
     /// The format of this name.

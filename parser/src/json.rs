@@ -18,6 +18,8 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
 
+pub use scan::Scan;
+
 use omphalos_common::json::{may_have_halves, members_of, without_halves};
 use serde_json::value::RawValue;
 
@@ -176,6 +178,11 @@ impl JsonFields<'_> {
         })
     }
 
+    /// The names of its members.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(name, _)| &**name)
+    }
+
     /// The value of a member, as it stands there.
     fn raw(&self, name: &str) -> Option<&str> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get())
@@ -331,6 +338,7 @@ pub(super) fn is_in_template(object: &str) -> bool {
             | "user_agent"
             | "url"
             | "http"
+            | "related"
             | "unmerged"
     )
 }

@@ -27,6 +27,7 @@ mod level;
 mod logfmt;
 mod lookup;
 pub mod pages;
+mod pattern;
 mod proxies;
 mod raw;
 mod request;
@@ -35,6 +36,7 @@ mod security;
 mod server_error;
 mod services;
 pub mod settings;
+pub mod steps;
 mod syslog;
 mod table;
 mod text;
@@ -45,10 +47,13 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Documents, Event, Frame, Onlooker, Place, Shape, Watcher};
+pub use document::{
+    Documents, Event, Explainer, Frame, ModuleKind, Onlooker, Place, Shape, Watcher, Written,
+};
 pub use fields::{Fields, List, Name, Value};
 pub use formats::{Format, ParserKind};
 pub use lookup::Seen;
+pub use omphalos_common::event::DocumentId;
 pub use omphalos_common::json::without_halves;
 use omphalos_common::time;
 pub use request::Request;

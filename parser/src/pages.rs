@@ -10,7 +10,7 @@ mod tests;
 
 use crate::ParserKind;
 use fields::{
-    ACCESS, APP, DATABASE, ERRORS, HAPROXY, JSON, KLOG, LOGFMT, MYSQL, PLAN, SYSLOG, W3C,
+    ACCESS, APP, DATABASE, ERRORS, HAPROXY, JSON, KLOG, LOGFMT, MYSQL, PATTERN, PLAN, SYSLOG, W3C,
 };
 use more::{
     AUDITD, CEF, CSV, ELASTICSEARCH, ELB, ENVOY, JOURNALD, LEEF, RABBITMQ, REDIS, S3, SQUID,
@@ -39,7 +39,7 @@ const fn page(
 }
 
 /// The page of each format that has lines of its own, in the order of the manual.
-pub const PAGES: [Page; 35] = [
+pub const PAGES: [Page; 37] = [
     page(
         ParserKind::Clf,
         &[r#"203.0.113.7 - alice [26/Feb/2026:10:00:00 +0100] "GET /shop?id=7 HTTP/1.1" 200 5120"#],
@@ -267,6 +267,22 @@ pub const PAGES: [Page; 35] = [
         &["2026-02-26 10:00:00,123 ERROR [worker-1] com.example.Shop: it broke"],
         &[APP],
     ),
+    Page {
+        kind: ParserKind::Regex,
+        format: Some(
+            r"^(?<@timestamp>\S+) \[(?<log.level>\w+)\] (?<user.name>\S+) took (?<shop.took:float>[\d.]+) s: (?<message>.*)$",
+        ),
+        sample: &["2026-02-26T10:00:00+01:00 [WARN] ann took 2.5 s: it was slow"],
+        fields: &[PATTERN],
+    },
+    Page {
+        kind: ParserKind::Grok,
+        format: Some(
+            "%{TIMESTAMP_ISO8601:@timestamp} %{IP:source.ip} %{WORD:http.request.method} %{URIPATH:url.path} %{INT:http.response.status_code:int}",
+        ),
+        sample: &["2026-02-26 10:00:00 203.0.113.7 GET /shop 200"],
+        fields: &[PATTERN],
+    },
     page(ParserKind::Raw, &["anything"], &[fields::RAW]),
     page(ParserKind::Auto, &["anything"], &[fields::RAW]),
 ];

@@ -6,7 +6,7 @@ use super::address::{Address, AddressKind};
 use super::document::Rest;
 use super::fields::close;
 use super::text::{push_escaped, unescaped, unescaped_name};
-use super::url::{Url, has_host, split_port};
+use super::url::{Url, extension, has_host, split_port};
 
 /// How the texts of a line become JSON text.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,41 @@ impl Request<'_> {
         }
         let destination = (&b",\"destination\":{"[..], "destination");
         write_endpoint(&mut json, destination, self.server, self.server_port);
+        if json.rest.own.has_module() {
+            self.write_related(&mut json);
+        }
+    }
+
+    /// Whom the request relates to: what other fields say, in one place.
+    fn write_related(&self, json: &mut Members<'_, '_, '_>) {
+        let forwarded = self.forwarded.map(Address::read);
+        let addresses = [self.client, forwarded, self.server];
+        let [client, forwarded, server] = addresses.map(|it| it.and_then(|it| it.ip()));
+        let forwarded = forwarded.filter(|_| forwarded != client);
+        let server = server.filter(|_| server != client && server != forwarded);
+        let ips = [client, forwarded, server];
+        let has_ip = ips.iter().any(Option::is_some);
+        let domain = self.url().domain;
+        if !has_ip && self.user.is_none() && domain.is_none() {
+            return;
+        }
+        json.group(b",\"related\":{", "related", |json| {
+            if has_ip {
+                json.out.extend_from_slice(b"\"ip\":[");
+                for ip in ips.into_iter().flatten() {
+                    json.text(b"\"", ip);
+                }
+                json.end_list();
+            }
+            if let Some(user) = self.user {
+                json.name(b"\"user\":[\"", user);
+                json.end_list();
+            }
+            if let Some(domain) = domain {
+                json.text(b"\"hosts\":[\"", domain);
+                json.end_list();
+            }
+        });
     }
 
     /// Whether the target names another host than the format does: one of them has no field.
@@ -126,6 +161,11 @@ impl Request<'_> {
                 ]);
             }
             json.number(b"\"port\":", port);
+            if json.rest.own.has_module()
+                && let Some(extension) = path.and_then(extension)
+            {
+                json.text(b"\"extension\":\"", extension);
+            }
         });
     }
 
@@ -245,6 +285,12 @@ impl Members<'_, '_, '_> {
             Texts::Literal => push_escaped(self.out, value),
         }
         self.out.extend_from_slice(b"\",");
+    }
+
+    /// Ends a list of texts, of which the last has a comma behind it.
+    fn end_list(&mut self) {
+        close(self.out, b']');
+        self.out.push(b',');
     }
 
     /// Those of the texts that are there.

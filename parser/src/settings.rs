@@ -3,15 +3,18 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
 use serde::{Deserialize, Serialize};
 
-use crate::scribe::Recipe;
 use crate::scribe::charset::EncodingSetting;
 use crate::scribe::container::Container;
 use crate::scribe::multiline::{MultilineKind, Rule};
-use crate::{Format, ParserKind, TimeRule};
+use crate::scribe::{Finish, Recipe};
+use crate::steps::Steps;
+use crate::steps::settings::{FieldTable, FieldValue, StepSettings, own_fields};
+use crate::{Format, ModuleKind, ParserKind, TimeRule};
 
 /// A row of these: in each `[[monitor]]` table, and about what documents say.
 const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
@@ -22,6 +25,15 @@ const fn row(key: &'static str, kind: Kind, help: &'static str) -> Setting {
 /// puts them between its own, in the order of the manual.
 pub const RECIPE_SETTINGS: [&[Setting]; 3] = [FORMAT, TEXT, LINE];
 
+/// Fields that a host gives to all its documents.
+pub const OWN_FIELDS: &[Setting] = &[Setting::new(
+    "fields",
+    Kind::Table,
+    "Fields of your own in all documents of the host, such as fields.labels.env = \"prod\".",
+)
+.in_file_alone()
+.about(About::Document)];
+
 const FORMAT: &[Setting] = &[
     row("monitor.parser", Kind::Choice(ParserKind::NAMES), "Format of the lines; auto finds it out from the first line of each file, and raw is any text.")
         .default("auto")
@@ -29,7 +41,7 @@ const FORMAT: &[Setting] = &[
     row(
         "monitor.format",
         Kind::Text,
-        "The server's own format string, by which lines are read: nginx's log_format, as in $remote_addr - $remote_user [$time_local] \"$request\" $status, or Apache's LogFormat, as in %h %l %u %t \"%r\" %>s %b; parser is access then. For parser = postgresql it is the log_line_prefix.",
+        "The server's own format string, by which lines are read: nginx's log_format, as in $remote_addr - $remote_user [$time_local] \"$request\" $status, or Apache's LogFormat, as in %h %l %u %t \"%r\" %>s %b; parser is access then. For parser = postgresql it is the log_line_prefix, for regex a regular expression with named groups, and for grok a grok pattern.",
     )
     .flag("format"),
     row(
@@ -41,13 +53,13 @@ const FORMAT: &[Setting] = &[
     row(
         "monitor.time_field",
         Kind::Text,
-        "The member of a json line that holds its time, with dots into objects; by default the first of the usual members that is one.",
+        "The member of a json line that holds its time, with dots into objects, or the group of a pattern; by default the first of the usual members that is one.",
     )
     .flag("time-field"),
     row(
         "monitor.time_format",
         Kind::Text,
-        "How the time of a json line is written: iso8601, clf, rfc2822, unix, unix_ms, unix_us, unix_ns, or a pattern such as %d.%m.%Y %H:%M:%S; by default any of those forms.",
+        "How the time of a json line, or in the group of a pattern, is written: iso8601, clf, rfc2822, unix, unix_ms, unix_us, unix_ns, or a pattern such as %d.%m.%Y %H:%M:%S; by default any of those forms.",
     )
     .flag("time-format"),
     row(
@@ -101,6 +113,24 @@ const LINE: &[Setting] = &[
     )
     .default("1MiB")
     .flag("max-line-bytes"),
+    row(
+        "monitor.module",
+        Kind::Choice(ModuleKind::NAMES),
+        "Add what Elastic's dashboards of this server ask for (docs/steps.md): event.kind, category, type, outcome and module, related.*, url.extension, host.hostname, data_stream.*. The dataset of access logs is then nginx.access, apache.access or iis.access.",
+    )
+    .flag("module"),
+    row(
+        "monitor.fields",
+        Kind::Table,
+        "Fields of your own in all documents, such as fields.labels.env = \"prod\"; beside those at the top of the file, which they go before.",
+    )
+    .in_file_alone(),
+    row(
+        "monitor.step",
+        Kind::Tables,
+        "[[monitor.step]]: what is done with documents before they leave, in this order (docs/steps.md): set, rename, drop_field, keep, drop, sample, mask, hash, url, split.",
+    )
+    .in_file_alone(),
 ];
 
 /// What a `[[monitor]]` table says of lines and documents, as it is read.
@@ -121,6 +151,10 @@ pub struct RecipeSettings {
     pub multiline_count: Option<u32>,
     pub keep_original: bool,
     pub max_line_bytes: Size,
+    pub module: Option<ModuleKind>,
+    pub fields: FieldTable,
+    #[serde(rename = "step")]
+    pub steps: Arc<[StepSettings]>,
 }
 
 /// What is said of how lines and the times in them are written, as it is in settings.
@@ -204,9 +238,31 @@ impl Default for RecipeSettings {
             multiline_count: None,
             keep_original: false,
             max_line_bytes: Size(1024 * 1024),
+            module: None,
+            fields: FieldTable::new(),
+            steps: Arc::default(),
         }
     }
 }
+
+/// Puts fields in place of those of the same names, table by table.
+fn lay_over(fields: &mut FieldTable, others: FieldTable) {
+    for (name, value) in others {
+        match (fields.get_mut(&name), value) {
+            (Some(FieldValue::Table(inner)), FieldValue::Table(others)) => lay_over(inner, others),
+            (_, value) => drop(fields.insert(name, value)),
+        }
+    }
+}
+
+/// Whether its lines are those of a web server, as far as that is known.
+fn is_web(kind: ParserKind) -> bool {
+    kind.default_dataset() == ACCESS
+        || matches!(kind, ParserKind::NginxError | ParserKind::ApacheError | ParserKind::Auto)
+}
+
+/// The dataset of access logs.
+const ACCESS: &str = "access";
 
 /// Sizes that make no sense are refused rather than obeyed.
 const LINE_BYTES: RangeInclusive<u64> = 256..=16 * 1024 * 1024;
@@ -217,6 +273,18 @@ impl RecipeSettings {
     /// # Errors
     /// When a setting cannot be used; the message names it.
     pub fn recipe(&self) -> Result<Recipe, ConfigError> {
+        self.recipe_finished_by(&Finish {
+            module: self.module,
+            own_fields: own_fields(&self.fields)?,
+            steps: Steps::of_settings(&self.steps)?,
+        })
+    }
+
+    /// The same for somebody who has made the steps and the fields before.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the message names it.
+    pub fn recipe_finished_by(&self, finish: &Finish) -> Result<Recipe, ConfigError> {
         if !LINE_BYTES.contains(&self.max_line_bytes.0) {
             return Err(ConfigError::invalid(format!(
                 "monitor.max_line_bytes: expected 256B to 16MiB, found {}",
@@ -227,6 +295,7 @@ impl RecipeSettings {
         let multiline = Rule::new(self.multiline, pattern, self.multiline_count)
             .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
         let kind = self.kind();
+        self.check_module(kind)?;
         Ok(Recipe {
             format: self.lines(&self.times()?)?,
             dataset: self.dataset_of(kind),
@@ -235,7 +304,28 @@ impl RecipeSettings {
             multiline: multiline.or_else(|| Rule::of_format(kind)),
             keep_original: self.keep_original,
             max_line_bytes: self.max_line_bytes.as_usize(),
+            finish: Finish { module: self.module, ..finish.clone() },
         })
+    }
+
+    /// These with the fields of the host, which are in front of its own.
+    #[must_use]
+    pub fn with_fields(mut self, of_host: &FieldTable) -> Self {
+        let own = std::mem::replace(&mut self.fields, of_host.clone());
+        lay_over(&mut self.fields, own);
+        self
+    }
+
+    /// A module is that of a web server.
+    fn check_module(&self, kind: ParserKind) -> Result<(), ConfigError> {
+        match self.module {
+            Some(module) if !is_web(kind) => Err(ConfigError::invalid(format!(
+                "monitor.module: expected none unless parser is that of a web server's log, found module = {:?} with parser = {:?}",
+                module.name(),
+                kind.name()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The format of lines: a format string has one.
@@ -253,12 +343,16 @@ impl RecipeSettings {
                 .format_of(text, times)
                 .map_err(|problem| ConfigError::invalid(format!("monitor.format: {problem}"))),
             (Some(_), kind) => Err(ConfigError::invalid(format!(
-                "monitor.format: expected none unless parser = access or postgresql, found parser = {:?}",
+                "monitor.format: expected none unless parser = access, postgresql, regex or grok, found parser = {:?}",
                 kind.name()
             ))),
             (None, ParserKind::Access) => Err(ConfigError::invalid(
                 "monitor.format: expected the server's format string for parser = access, such as '%h %l %u %t \"%r\" %>s %b', found none",
             )),
+            (None, kind) if kind.has_pattern() => Err(ConfigError::invalid(format!(
+                "monitor.format: expected the pattern of lines for parser = {:?}, such as '(?<user.name>\\w+) (?<message>.*)', or for grok '%{{WORD:user.name}} %{{GREEDYDATA:message}}', found none",
+                kind.name()
+            ))),
             (None, kind) => Ok(kind.format_with(times)),
         }
     }
@@ -268,10 +362,10 @@ impl RecipeSettings {
         let of_members = [("time_field", &self.time_field), ("time_format", &self.time_format)];
         // What is found out may have a use for all of them.
         let kind = self.kind();
-        let is_json = matches!(kind, ParserKind::Json | ParserKind::Auto);
+        let is_json = kind.has_time_field() || kind == ParserKind::Auto;
         let has_zone = kind.has_zone();
         let useless = of_members.into_iter().find(|(_, set)| set.is_some() && !is_json);
-        let useless = useless.map(|(name, _)| (name, "json"));
+        let useless = useless.map(|(name, _)| (name, "json, regex or grok"));
         let zone = (self.time_zone.is_some() && !has_zone)
             .then_some(("time_zone", "json or w3c, or one of text with local times"));
         if let Some((name, kinds)) = useless.or(zone) {
@@ -288,7 +382,7 @@ impl RecipeSettings {
     /// These for lines of another format, without what is said of times that it has no use for.
     #[must_use]
     pub fn with_parser(&self, parser: ParserKind) -> Self {
-        let is_json = parser == ParserKind::Json;
+        let is_json = parser.has_time_field();
         let has_zone = parser.has_zone();
         let settings = self.clone();
         Self {
@@ -297,13 +391,18 @@ impl RecipeSettings {
             time_field: settings.time_field.filter(|_| is_json),
             time_format: settings.time_format.filter(|_| is_json),
             time_zone: settings.time_zone.filter(|_| has_zone),
+            module: settings.module.filter(|_| is_web(parser)),
             ..settings
         }
     }
 
     /// The dataset of lines of this format.
-    fn dataset_of(&self, parser: ParserKind) -> String {
-        self.dataset.clone().unwrap_or_else(|| parser.default_dataset().to_owned())
+    pub fn dataset_of(&self, parser: ParserKind) -> String {
+        match (&self.dataset, self.module, parser.default_dataset()) {
+            (Some(dataset), ..) => dataset.clone(),
+            (None, Some(module), ACCESS) => format!("{}.{ACCESS}", module.name()),
+            (None, _, dataset) => dataset.to_owned(),
+        }
     }
 
     /// By what lines of this format are read.
@@ -362,11 +461,15 @@ mod tests {
         set(ParserKind::W3c, [None, None, Some("+01:00")]).unwrap();
         set(ParserKind::Raw, [None; 3]).unwrap();
         for (parser, settings, start) in [
-            (ParserKind::W3c, all, "monitor.time_field: expected none unless parser = json,"),
+            (
+                ParserKind::W3c,
+                all,
+                "monitor.time_field: expected none unless parser = json, regex or grok,",
+            ),
             (
                 ParserKind::Raw,
                 [None, Some("unix"), None],
-                "monitor.time_format: expected none unless parser = json,",
+                "monitor.time_format: expected none unless parser = json, regex or grok,",
             ),
             (
                 ParserKind::Combined,

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use omphalos_common::event::DocumentId;
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
 use super::scribe::charset::EncodingSetting;
 use super::scribe::container::Container;
-use super::scribe::{Desk, Line, Origin, Recipe};
+use super::scribe::{Desk, Finish, Line, Origin, Recipe};
 use super::*;
 
 /// Keeps documents; a line without a time of its own gets 1970.
@@ -16,8 +17,14 @@ use super::*;
 struct Page(Vec<u8>);
 
 impl Desk for Page {
-    fn put(&mut self, _: u64, own: Option<Time>, _: &[u8], write: impl FnOnce(&mut Vec<u8>, Time)) {
-        write(&mut self.0, own.unwrap_or(Time::from_seconds(0)));
+    fn put(
+        &mut self,
+        _: u64,
+        own: Option<Time>,
+        _: &[u8],
+        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
+    ) {
+        write(&mut self.0, own.unwrap_or(Time::from_seconds(0)), DocumentId::from_bytes([0; 16]));
     }
 }
 
@@ -45,6 +52,7 @@ pub(super) fn texts(format: Format, lines: &[&[u8]], keep_original: bool) -> Vec
         multiline: None,
         keep_original,
         max_line_bytes: 1 << 20,
+        finish: Finish::default(),
     };
     let mut scribe =
         recipe.scribe::<()>(Origin { host_name: "web1", host_id: "id", path: b"/x.log" });
@@ -83,7 +91,7 @@ pub(super) fn events(kind: ParserKind, content: &[u8]) -> Vec<Value> {
 }
 
 /// JSON in which no object has a name twice, at any depth.
-struct Once;
+pub(super) struct Once;
 
 impl<'de> Deserialize<'de> for Once {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

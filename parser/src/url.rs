@@ -109,6 +109,24 @@ fn behind_scheme(target: &[u8]) -> Option<&[u8]> {
     rest.get("://".len()..).filter(|_| is_scheme)
 }
 
+/// The scheme of a URL that has a host.
+pub fn scheme(url: &[u8]) -> Option<&[u8]> {
+    let rest = behind_scheme(url)?;
+    url.get(..url.len() - rest.len() - "://".len())
+}
+
+/// The extension of the file that a path names, without its dot: short, and of letters and digits.
+pub fn extension(path: &[u8]) -> Option<&[u8]> {
+    const LONGEST: usize = 16;
+    let from = path.len().saturating_sub(LONGEST + 1);
+    let end = path.get(from..)?;
+    let dot = end.iter().rposition(|byte| !byte.is_ascii_alphanumeric())?;
+    let extension = end.get(dot + 1..)?;
+    let is_named = end.get(dot) == Some(&b'.')
+        && (from + dot).checked_sub(1).is_some_and(|at| path.get(at) != Some(&b'/'));
+    (is_named && !extension.is_empty()).then_some(extension)
+}
+
 /// Splits `host:port` and `[v6]:port`; what is no port stays with the host.
 pub fn split_port<'a>(authority: &'a [u8]) -> (Option<&'a [u8]>, Option<u64>) {
     let named = |host: &'a [u8]| Some(host).filter(|host| !host.is_empty());
@@ -206,6 +224,26 @@ mod tests {
         ] {
             assert_eq!(shown("CONNECT", target), parts, "{target}");
         }
+    }
+
+    #[test]
+    fn extensions_are_those_of_files() {
+        for (path, expected) in [
+            ("/a/b.html", Some("html")),
+            ("/a.b/c.tar.gz", Some("gz")),
+            ("/a.b/c", None),
+            ("/.profile", None),
+            ("/a.", None),
+            ("/a.b-c", None),
+            ("/a.abcdefghijklmnopq", None),
+            ("/a.abcdefghijklmnop", Some("abcdefghijklmnop")),
+            ("a.js", Some("js")),
+            ("", None),
+        ] {
+            assert_eq!(extension(path.as_bytes()), expected.map(str::as_bytes), "{path}");
+        }
+        assert_eq!(scheme(b"https://e.example/"), Some(&b"https"[..]));
+        assert_eq!(scheme(b"/a?u=https://e.example/"), None);
     }
 
     proptest! {

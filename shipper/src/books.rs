@@ -27,6 +27,8 @@ pub struct Sums {
     pub in_flight: u64,
     /// Lines that make no document.
     pub skipped: u64,
+    /// Of these, how many steps dropped.
+    pub dropped: u64,
     /// Lines that went into the document of the line before them.
     pub joined: u64,
     /// Lines of events that have not ended.
@@ -43,7 +45,7 @@ pub struct Held {
 }
 
 /// The columns of a dataset.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Page {
     lines: u64,
     bytes: u64,
@@ -55,6 +57,8 @@ struct Page {
     held: u64,
     failures: u64,
     untimed: u64,
+    /// Of each step that may drop lines, how many it has.
+    dropped: Vec<(Arc<str>, u64)>,
 }
 
 type Pages = BTreeMap<Arc<str>, Page>;
@@ -64,9 +68,13 @@ type Pages = BTreeMap<Arc<str>, Page>;
 pub struct Books(Arc<Mutex<Pages>>);
 
 impl Books {
-    /// Opens the page of a dataset, so that scrapes show it from the beginning.
-    pub fn open(&self, dataset: &Arc<str>) {
-        self.pages().entry(Arc::clone(dataset)).or_default();
+    /// Opens the page of a dataset, so that scrapes show it from the beginning, and what these steps drop.
+    pub fn open(&self, dataset: &Arc<str>, dropping: &[Arc<str>]) {
+        let mut pages = self.pages();
+        let page = pages.entry(Arc::clone(dataset)).or_default();
+        for step in dropping {
+            page.drop_by(step, 0);
+        }
     }
 
     /// Enters what a turn of a file found, and how many lines the file holds.
@@ -81,6 +89,9 @@ impl Books {
         page.joined += counts.joined;
         page.failures += counts.failures;
         page.untimed += counts.untimed;
+        for (step, count) in &counts.dropped {
+            page.drop_by(step, *count);
+        }
         debug_assert!(page.held >= held.before, "a file holds what was entered before");
         page.held = (page.held + held.after).saturating_sub(held.before);
     }
@@ -107,6 +118,7 @@ impl Books {
             confirmed: all.confirmed + one.confirmed,
             in_flight: all.in_flight + one.in_flight,
             skipped: all.skipped + one.skipped,
+            dropped: all.dropped + one.dropped,
             joined: all.joined + one.joined,
             held: all.held + one.held,
         })
@@ -118,10 +130,18 @@ impl Books {
 }
 
 impl Page {
+    fn drop_by(&mut self, step: &Arc<str>, lines: u64) {
+        match self.dropped.iter_mut().find(|(name, _)| name == step) {
+            Some((_, count)) => *count += lines,
+            None => self.dropped.push((Arc::clone(step), lines)),
+        }
+    }
+
     fn sums(&self) -> Sums {
         let Self { lines, bytes, confirmed, in_flight, joined, held, .. } = *self;
-        let skipped = self.empty + self.directives;
-        Sums { lines, bytes, confirmed, in_flight, skipped, joined, held }
+        let dropped: u64 = self.dropped.iter().map(|(_, count)| count).sum();
+        let skipped = self.empty + self.directives + dropped;
+        Sums { lines, bytes, confirmed, in_flight, skipped, dropped, joined, held }
     }
 }
 
@@ -165,10 +185,13 @@ impl Collector for Books {
             encode_gauges(&mut encoder, (name, help), column(value))?;
         }
         let skipped = pages.iter().flat_map(|(dataset, page)| {
+            let dropped = page.dropped.iter().map(|(step, lines)| (&**step, *lines));
             [("empty", page.empty), ("directive", page.directives)]
+                .into_iter()
+                .chain(dropped)
                 .map(|(reason, lines)| ([("dataset", &**dataset), ("reason", reason)], lines))
         });
-        let help = "Lines that make no document: empty ones and directives";
+        let help = "Lines that make no document: empty ones, directives, and those that a step of this name dropped";
         encode_counters(&mut encoder, ("lines_skipped", help), skipped)
     }
 }
@@ -208,11 +231,12 @@ mod tests {
                 let (books, is_over) = (&books, &is_over);
                 scope.spawn(move || {
                     let found = Counts {
-                        lines: 10,
+                        lines: 11,
                         documents: 6,
                         empty: 2,
                         directives: 1,
                         joined: 1,
+                        dropped: vec![(Arc::from("health"), 1)],
                         ..Counts::default()
                     };
                     while !is_over.load(Ordering::Relaxed) {
@@ -249,11 +273,12 @@ mod tests {
         let books = Books::default();
         let telemetry = Telemetry::default();
         telemetry.register(|registry| registry.register_collector(Box::new(books.clone())));
-        books.open(&Arc::from("access"));
+        books.open(&Arc::from("access"), &[Arc::from("health")]);
         let text = telemetry.metrics();
         assert!(text.contains("omphalos_lines_read_total{dataset=\"access\"} 0\n"), "{text}");
         assert!(text.contains("omphalos_documents_in_flight{dataset=\"access\"} 0\n"), "{text}");
         let skipped = "omphalos_lines_skipped_total{dataset=\"access\",reason=\"empty\"} 0\n";
         assert!(text.contains(skipped), "{text}");
+        assert!(text.contains(&skipped.replace("empty", "health")), "{text}");
     }
 }

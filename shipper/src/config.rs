@@ -15,6 +15,8 @@ use omphalos_transport::batch::{BATCH_SETTINGS, BatchSettings};
 use omphalos_transport::udp::{UDP_SETTINGS, UdpSettings};
 use serde::Deserialize;
 
+use omphalos_parser::settings::OWN_FIELDS;
+
 use crate::monitor::{ENGINE_SETTINGS, EngineSettings, Input, MonitorSettings, monitor_settings};
 
 const STATE: &[Setting] = &[
@@ -69,6 +71,7 @@ pub fn all_settings() -> Vec<Setting> {
         ENGINE_SETTINGS,
         STOP,
         HEARTBEAT_SETTINGS,
+        OWN_FIELDS,
         &monitor,
         BATCH_SETTINGS,
         AMQP_SETTINGS,

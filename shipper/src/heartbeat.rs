@@ -67,7 +67,7 @@ impl Pulse {
     }
 
     fn now(&self) -> Now {
-        let Sums { lines, bytes, confirmed, in_flight, skipped, joined, held } =
+        let Sums { lines, bytes, confirmed, in_flight, skipped, joined, held, .. } =
             self.metrics.totals();
         let (files, inputs_unreadable) = self.metrics.lags();
         Now {

@@ -134,17 +134,17 @@ impl ShipperMetrics {
         );
     }
 
-    /// Shows a dataset from the beginning.
-    pub fn open(&self, dataset: &Arc<str>) {
-        self.books.open(dataset);
+    /// Shows a dataset from the beginning, and what these steps drop.
+    pub fn open(&self, dataset: &Arc<str>, dropping: &[Arc<str>]) {
+        self.books.open(dataset, dropping);
     }
 
     /// Adds what a turn of a file found, and how many lines the file held before and holds now.
-    pub fn count(&self, dataset: &Arc<str>, counts: Counts, held: Held) {
+    pub fn count(&self, dataset: &Arc<str>, counts: &Counts, held: Held) {
         if counts.lines == 0 && counts.bytes == 0 && held.before == held.after {
             return;
         }
-        self.books.enter(dataset, &counts, held);
+        self.books.enter(dataset, counts, held);
         self.cut.inc_by(counts.cut);
         self.invalid.inc_by(counts.invalid);
         self.unfinished.inc_by(counts.unfinished);
@@ -198,7 +198,7 @@ impl ShipperMetrics {
 
     /// A file that held lines comes into the set, or goes out of it.
     pub fn held(&self, dataset: &Arc<str>, held: Held) {
-        self.count(dataset, Counts::default(), held);
+        self.count(dataset, &Counts::default(), held);
     }
 
     /// How many archives wait to be read, and how large they are.

@@ -12,6 +12,7 @@ use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
 use omphalos_parser::Documents;
+use omphalos_parser::steps::Steps;
 use omphalos_transport::batch::BatchSettings;
 use omphalos_transport::local::LocalSender;
 use omphalos_transport::road::{Open, Plan, Site};
@@ -103,8 +104,10 @@ pub async fn run_in(
     let Surroundings { telemetry, metrics, others, state, local, documents } = surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
+        let steps = input.recipe.finish.steps.as_deref();
+        let dropping = steps.map(Steps::dropping).unwrap_or_default();
         for dataset in input.datasets() {
-            metrics.open(&dataset);
+            metrics.open(&dataset, &dropping);
         }
     }
     // Built before the wait for the state directory, so that bad settings are refused at once.

@@ -10,9 +10,10 @@ mod lines;
 use std::path::PathBuf;
 
 use omphalos_common::clock::now_millis;
+use omphalos_common::event::DocumentId;
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
-use omphalos_parser::scribe::{Desk, Line, Origin, Recipe};
+use omphalos_parser::scribe::{Desk, Finish, Line, Origin, Recipe};
 use omphalos_parser::{Documents, ParserKind, Time};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -66,6 +67,7 @@ fn samples_of(host: usize, format: Format) -> Vec<Vec<u8>> {
         multiline: None,
         keep_original: false,
         max_line_bytes: 1 << 20,
+        finish: Finish::default(),
     };
     let origin = Origin { host_name: &name, host_id: &id, path: file.as_bytes() };
     let mut scribe = recipe.scribe::<()>(origin);
@@ -101,10 +103,16 @@ struct Page {
 }
 
 impl Desk for Page {
-    fn put(&mut self, _: u64, own: Option<Time>, _: &[u8], write: impl FnOnce(&mut Vec<u8>, Time)) {
+    fn put(
+        &mut self,
+        _: u64,
+        own: Option<Time>,
+        _: &[u8],
+        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
+    ) {
         let now = || Time::from_millis(now_millis());
         let time = *self.last.insert(own.or(self.last).unwrap_or_else(now));
-        write(&mut self.documents, time);
+        write(&mut self.documents, time, DocumentId::from_bytes([0; 16]));
     }
 }
 

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use omphalos_common::event::DocumentId;
 use omphalos_live::{LineReader, Place};
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::{MultilineKind as Kind, Rule};
-use omphalos_parser::scribe::{Desk, Line, Origin, Recipe, Scribe};
+use omphalos_parser::scribe::{Desk, Finish, Line, Origin, Recipe, Scribe};
 use omphalos_parser::{Documents, ParserKind, Time};
 use omphalos_tests::worst::{self, BYTES, Worst};
 use omphalos_transport::wire::{CONTENT_TYPE_JSON, CONTENT_TYPE_NDJSON, Envelope, decode};
@@ -57,10 +58,14 @@ impl Desk for Scale {
         _: u64,
         own: Option<Time>,
         text: &[u8],
-        write: impl FnOnce(&mut Vec<u8>, Time),
+        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
     ) {
         self.document.clear();
-        write(&mut self.document, own.unwrap_or(Time::from_seconds(0)));
+        write(
+            &mut self.document,
+            own.unwrap_or(Time::from_seconds(0)),
+            DocumentId::from_bytes([0; 16]),
+        );
         self.documents += 1;
         let controls = text.iter().filter(|byte| **byte < 0x20 || **byte == 0x7f).count();
         let most = MOST_ROOM * text.len() + OF_CONTROL * controls + OF_FRAME;
@@ -81,6 +86,7 @@ fn recipe(parser: ParserKind) -> Recipe {
         multiline: None,
         keep_original: false,
         max_line_bytes: BYTES,
+        finish: Finish::default(),
     }
 }
 

@@ -61,6 +61,7 @@ mod scenarios;
 mod search;
 mod secrets;
 mod signals;
+mod steps;
 mod store_hostile;
 mod strangers;
 mod top;

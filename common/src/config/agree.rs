@@ -45,7 +45,7 @@ pub fn read_shown_defaults<T: HasRows>() -> Result<T, ConfigError> {
 pub fn rows_without_a_place<T: HasRows>() -> Vec<&'static str> {
     let has_place = |setting: &Setting| {
         // Which value it may have is another question.
-        let text = with_value(setting, "{}");
+        let text = with_value(setting, if setting.kind.is_nested() { "1" } else { "{}" });
         let table = DeTable::parse(&text).map(Spanned::into_inner).unwrap_or_default();
         T::read(&Tables(table)).is_err_and(|error| !error.message().contains("unknown field"))
     };
@@ -90,7 +90,7 @@ pub fn unclear_refusals<T: HasRows>() -> Vec<String> {
             let text = with_value(&setting, value);
             let is_text = number + 1 == VALUES.len();
             let problem = match from_text::<T>(&text) {
-                Ok(_) if number < NOBODYS => "it is taken".to_owned(),
+                Ok(_) if number < NOBODYS && !setting.kind.is_nested() => "it is taken".to_owned(),
                 // What is wrong with a text that a text is expected for, its reader says.
                 Err(_) if is_text && setting.kind == Kind::Text => continue,
                 Err(error) => error.to_string(),

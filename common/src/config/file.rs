@@ -29,6 +29,7 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
     ("max_open_files", "omphalos-shipper"),
     ("max_deleted_bytes", "omphalos-shipper"),
     ("checkpoint_interval", "omphalos-shipper"),
+    ("fields", "omphalos-shipper"),
     ("monitor", "omphalos-shipper"),
     ("batch", "omphalos-shipper"),
     ("udp", "omphalos-shipper"),
@@ -101,6 +102,9 @@ fn at(text: &str, span: Option<Range<usize>>, message: &str) -> String {
 fn mistake(row: &Setting, value: &DeValue<'_>, reason: &str) -> String {
     let found = match (row.kind, value) {
         (Kind::Text, DeValue::String(_)) => return format!("`{}`: {reason}", row.key),
+        (Kind::Table, DeValue::Table(_)) | (Kind::Tables, DeValue::Array(_)) => {
+            format!("something else: {reason}")
+        }
         (Kind::List, DeValue::String(_)) => {
             let leaf = row.leaf().unwrap_or(row.key);
             format!("a text; put it in brackets: {leaf} = [\"…\"]")

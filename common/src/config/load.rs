@@ -62,7 +62,8 @@ pub fn add_flags(command: Command, settings: &[Setting]) -> Command {
         .value_parser(clap::value_parser!(PathBuf))
         .global(true)
         .help("Read settings from this TOML file [env: OMPHALOS_CONFIG]");
-    settings.iter().fold(command.arg(config), |command, setting| {
+    let outside = settings.iter().filter(|setting| !setting.is_in_file_alone());
+    outside.fold(command.arg(config), |command, setting| {
         let mut help = format!("{} [env: {}]", setting.help, setting.variable());
         if !setting.default.is_empty() {
             help = format!("{help} [default: {}]", setting.default);

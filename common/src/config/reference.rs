@@ -19,6 +19,8 @@ pub fn reference(settings: &[Setting]) -> String {
             Kind::Size => "size".to_owned(),
             Kind::Period => "time".to_owned(),
             Kind::Switch => "`true` or `false`".to_owned(),
+            Kind::Table => "table".to_owned(),
+            Kind::Tables => "tables".to_owned(),
             Kind::Choice(words) => {
                 words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
             }

@@ -25,9 +25,18 @@ pub enum Kind {
     Switch,
     /// One of a fixed set of words.
     Choice(&'static [&'static str]),
+    /// A table of values, in the file alone.
+    Table,
+    /// Several tables, in the file alone.
+    Tables,
 }
 
 impl Kind {
+    /// Whether it has values inside, which its reader checks.
+    pub fn is_nested(self) -> bool {
+        matches!(self, Self::Table | Self::Tables)
+    }
+
     /// What it looks like in a file.
     pub(super) fn expected(self) -> String {
         match self {
@@ -38,6 +47,8 @@ impl Kind {
             Self::Period => super::Period::EXAMPLE.to_owned(),
             Self::Switch => "true or false".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Table => "a table of names and values".to_owned(),
+            Self::Tables => "tables in double brackets, each as it is in the manual".to_owned(),
         }
     }
 }
@@ -283,6 +294,7 @@ impl Setting {
             Kind::Period => "TIME",
             Kind::Switch => "BOOL",
             Kind::Choice(_) => "WORD",
+            Kind::Table | Kind::Tables => "TABLE",
         }
     }
 
@@ -328,7 +340,7 @@ impl Setting {
                 _ => Err(expected()),
             },
             Kind::Choice(words) if words.contains(&text) => Ok(same()),
-            Kind::Choice(_) => Err(expected()),
+            Kind::Choice(_) | Kind::Table | Kind::Tables => Err(expected()),
         }
     }
 }

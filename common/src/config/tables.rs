@@ -50,7 +50,11 @@ impl<'a> Tables<'a> {
         let mut part = DeTable::new();
         for (name, value) in &self.0 {
             let rows = named(name.get_ref());
-            if !rows.is_empty() {
+            // What stands in no table is all of it, be it a table itself.
+            let is_whole = rows.iter().any(|row| row.leaf().is_none());
+            if is_whole {
+                part.insert(name.clone(), value.clone());
+            } else if !rows.is_empty() {
                 part.insert(name.clone(), only(value, &rows));
             }
         }

@@ -12,7 +12,7 @@ use super::problem::Problem;
 
 /// To be raised with every change of the mapping, so that indexers replace older templates and
 /// leave newer ones alone.
-pub const TEMPLATE_VERSION: u64 = 3;
+pub const TEMPLATE_VERSION: u64 = 4;
 
 /// Types that not every server has, and what serves instead.
 const REPLACEMENTS: [(&str, &str); 2] = [("wildcard", "keyword"), ("match_only_text", "text")];

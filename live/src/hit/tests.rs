@@ -82,7 +82,7 @@ fn both(kind: ParserKind, line: &str) -> [String; 2] {
     let origin = omphalos_parser::scribe::Origin { host_name: "web1", host_id: "x", path: b"/l" };
     let frame = omphalos_parser::Frame::new("access", origin, false);
     let mut json = Vec::new();
-    documents.write(&mut json, &frame, &event);
+    documents.write(&mut json, &frame, &event, omphalos_parser::DocumentId::from_bytes([0; 16]));
     [of_event, shown(&reader.read(&json).unwrap().hit())]
 }
 

@@ -36,6 +36,8 @@ pub struct Audited {
     pub lines: u64,
     /// How many documents these make.
     pub documents: u64,
+    /// How many events steps left out, which were never shipped.
+    pub dropped: u64,
     /// How many of those are there.
     pub found: u64,
     /// The documents that were not found.
@@ -64,17 +66,14 @@ impl Auditor<'_> {
     /// # Errors
     /// When it cannot be read, or Elasticsearch be asked, or the ids of its lines not be known.
     pub async fn audit(&self, target: &Target) -> anyhow::Result<Audited> {
-        let mut order = schemes::likeliest_first(target, self.asker).await?.into_iter();
+        let order = schemes::likeliest_first(target, self.asker).await?;
+        if target.has_a_sample() && order.len() > 1 {
+            return self.audit_each(target, order).await;
+        }
+        let mut order = order.into_iter();
         let first = order.next().context("no way to make ids is known")?;
-        let mut notes = Notes::new(target)?;
-        let turn = |closed: &mut ClosedBatch| Ok((Portion::of_batch(closed)?, Vec::new()));
-        let read = self.look_through(target, first, turn, |(portion, _), found| {
-            notes.note(&portion, &found)?;
-            self.progress.advance(portion.end, notes.documents, notes.absent.len());
-            Ok(portion)
-        });
-        let read = read.await?;
-        let Notes { documents, mut found, absent, .. } = notes.finish()?;
+        let (read, Notes { documents, mut found, absent, .. }) =
+            self.look_at_all(target, first).await?;
         let mut lists = vec![(found, first, absent)];
         for ids in order {
             if lists.iter().all(|(_, _, absent)| absent.is_empty()) {
@@ -88,8 +87,72 @@ impl Auditor<'_> {
         let (_, ids, mut absent) = lists.swap_remove(place);
         let others = lists.into_iter().map(|(_, _, absent)| absent).collect();
         let stranger = if found == 0 { strangers(&mut absent, self.asker).await? } else { None };
-        let (target, lines, is_cut) = (target.clone(), read.lines, read.is_cut);
-        Ok(Audited { target, ids, lines, documents, found, absent, others, is_cut, stranger })
+        let (target, Finished { lines, dropped, is_cut }) = (target.clone(), read);
+        Ok(Audited {
+            target,
+            ids,
+            lines,
+            documents,
+            dropped,
+            found,
+            absent,
+            others,
+            is_cut,
+            stranger,
+        })
+    }
+
+    /// Audits a file of which a sample was shipped that depends on its ids, and nobody knows which these
+    /// are: as if they were each of those that they may be, and takes those that most are found with.
+    async fn audit_each(&self, target: &Target, order: Vec<IdScheme>) -> anyhow::Result<Audited> {
+        let mut best: Option<(IdScheme, Finished, Notes)> = None;
+        let mut target = target.clone();
+        for ids in order {
+            let (read, notes) = self.look_at_all(&target, ids).await?;
+            let is_whole = notes.absent.is_empty();
+            if best.as_ref().is_none_or(|(_, _, before)| notes.found > before.found) {
+                best = Some((ids, read, notes));
+            }
+            if is_whole {
+                break;
+            }
+            // It need not be said again.
+            target = target.quietly();
+        }
+        let (ids, read, notes) = best.context("no way to make ids is known")?;
+        let Finished { lines, dropped, is_cut } = read;
+        let Notes { documents, found, mut absent, .. } = notes;
+        let stranger = if found == 0 { strangers(&mut absent, self.asker).await? } else { None };
+        let others = Vec::new();
+        Ok(Audited {
+            target,
+            ids,
+            lines,
+            documents,
+            dropped,
+            found,
+            absent,
+            others,
+            is_cut,
+            stranger,
+        })
+    }
+
+    /// Looks for all documents of a file, with ids that are made so.
+    async fn look_at_all(
+        &self,
+        target: &Target,
+        ids: IdScheme,
+    ) -> anyhow::Result<(Finished, Notes)> {
+        let mut notes = Notes::new(target)?;
+        let turn = |closed: &mut ClosedBatch| Ok((Portion::of_batch(closed)?, Vec::new()));
+        let read = self.look_through(target, ids, turn, |(portion, _), found| {
+            notes.note(&portion, &found)?;
+            self.progress.advance(portion.end, notes.documents, notes.absent.len());
+            Ok(portion)
+        });
+        let read = read.await?;
+        Ok((read, notes.finish()?))
     }
 
     /// Looks for what is absent in all `lists` with other ids, and adds a list of what has none of

@@ -60,6 +60,9 @@ impl Outcome {
         if audited.documents != audited.lines {
             count("documents", audited.documents, "")?;
         }
+        if audited.dropped > 0 {
+            count("left out", audited.dropped, "   by steps")?;
+        }
         count("found", audited.found, "")?;
         if ranges.undelivered > 0 {
             let to = audited.target.recalled.as_ref().map_or(0, Recalled::delivered_to);
@@ -126,6 +129,7 @@ impl Outcome {
             "id_key": audited.ids.key(),
             "lines": audited.lines,
             "documents": audited.documents,
+            "left_out": audited.dropped,
             "found": audited.found,
             "not_delivered": ranges.undelivered,
             "dead_lettered": self.dead(),

@@ -6,6 +6,7 @@ use anyhow::Context;
 use omphalos_common::config::{Period, Size};
 use omphalos_common::event::SourceId;
 use omphalos_common::ids::IdScheme;
+use omphalos_parser::steps::settings::StepKind;
 use omphalos_shipper::monitor::{
     ClosedBatch, Host, MonitorSettings, Recalled, Remembered, begin_again,
 };
@@ -50,6 +51,11 @@ impl Target {
             self.path.display(),
             rules.join(", then ")
         ))
+    }
+
+    /// Whether a step leaves out what it does by ids: of other ids, other lines are there.
+    pub fn has_a_sample(&self) -> bool {
+        self.monitor.recipe.steps.iter().any(|step| step.step == StepKind::Sample)
     }
 
     /// The same for somebody who reads it once more, of which nothing need be said again.

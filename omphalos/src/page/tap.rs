@@ -275,7 +275,12 @@ mod tests {
             stream: None,
         };
         let mut out = Vec::new();
-        documents.write(&mut out, &Frame::new("d", origin, false), &event);
+        documents.write(
+            &mut out,
+            &Frame::new("d", origin, false),
+            &event,
+            omphalos_common::event::DocumentId::from_bytes([0; 16]),
+        );
         out
     }
 

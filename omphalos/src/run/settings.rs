@@ -345,7 +345,7 @@ mod tests {
             ),
             (
                 "[[monitor]]\nparser = { name = \"raw\" }\n",
-                "line 2, column 12: `monitor.parser`: expected one of auto, clf, combined, vhost_combined, access, w3c, json, syslog, nginx_error, apache_error, logfmt, klog, postgresql, mysql_error, mysql_slow, haproxy, elb, s3, vpc_flow, redis, rabbitmq, elasticsearch, traefik, envoy, squid, uwsgi, csv, zeek, cef, leef, auditd, windows_event, journald, app, raw, found a table",
+                "line 2, column 12: `monitor.parser`: expected one of auto, clf, combined, vhost_combined, access, w3c, json, syslog, nginx_error, apache_error, logfmt, klog, postgresql, mysql_error, mysql_slow, haproxy, elb, s3, vpc_flow, redis, rabbitmq, elasticsearch, traefik, envoy, squid, uwsgi, csv, zeek, cef, leef, auditd, windows_event, journald, app, regex, grok, raw, found a table",
             ),
             (
                 "log_level = [{}]\n",

@@ -15,11 +15,22 @@ pub const UNMERGED: &str = "unmerged";
 pub struct Own {
     /// Fields of a request.
     request: bool,
+    /// What is there besides.
+    added: Added,
     /// The stream of a container.
     stream: bool,
     /// The line as `message`.
     pub message: bool,
     oddity: Oddity,
+}
+
+/// What is added to documents of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// Nothing.
+    Nothing,
+    /// What the dashboards of a module ask for.
+    ForDashboards,
 }
 
 /// What is unusual about a line.
@@ -51,12 +62,23 @@ impl Own {
         };
         Self {
             request: matches!(event.fields, Fields::Request(_)),
+            added: Added::Nothing,
             stream: event.stream.is_some(),
             message: matches!(oddity, Oddity::Shape | Oddity::Problem)
                 || has_more
                 || event.others.more,
             oddity,
         }
+    }
+
+    /// The same with what the dashboards of a module ask for, or without.
+    pub fn with_module(self, module: bool) -> Self {
+        Self { added: if module { Added::ForDashboards } else { Added::Nothing }, ..self }
+    }
+
+    /// Whether there is what the dashboards of a module ask for.
+    pub fn has_module(self) -> bool {
+        self.added == Added::ForDashboards
     }
 
     /// Whether there are tags.
@@ -71,10 +93,17 @@ impl Own {
             "message" if self.message => &[""],
             "tags" if self.tags() => &[""],
             "error" if self.oddity == Oddity::Problem => &["message"],
+            "event" if self.has_module() && self.request => OF_MODULE_EVENT,
+            // What kind of event it is, other lines may say.
+            "event" if self.has_module() => &["dataset", "original", "kind", "category", "module"],
             "event" if self.request => &["dataset", "original", "duration"],
             "event" => &["dataset", "original"],
             "ecs" => &["version"],
+            "host" if self.has_module() => &["name", "id", "hostname"],
             "host" => &["name", "id"],
+            "data_stream" if self.has_module() => &[""],
+            "related" if self.has_module() && self.request => &["ip", "user", "hosts"],
+            "url" if self.has_module() && self.request => OF_MODULE_URL,
             "log" if self.stream => &["file", "offset", "iostream"],
             "log" => &["file", "offset"],
             _ if self.request => names_of_request(object),
@@ -91,6 +120,14 @@ impl Own {
             .any(|own| own.is_empty() || below.is_empty() || collide(own, below))
     }
 }
+
+/// The `event` of a request with a module,
+const OF_MODULE_EVENT: &[&str] =
+    &["dataset", "original", "duration", "kind", "category", "type", "module", "outcome"];
+
+/// and its `url`.
+const OF_MODULE_URL: &[&str] =
+    &["domain", "original", "path", "query", "fragment", "username", "scheme", "port", "extension"];
 
 /// What `Request::write` writes: only a request may say it.
 fn names_of_request(object: &str) -> &'static [&'static str] {

@@ -37,7 +37,12 @@ fn document(fields: &Fields<'_>, others: &List<'_>, oddities: Oddities) -> Json 
         stream,
     };
     let mut out = Vec::new();
-    Documents::default().write(&mut out, &Frame::new("test", origin, true), &event);
+    Documents::default().write(
+        &mut out,
+        &Frame::new("test", origin, true),
+        &event,
+        DocumentId::from_bytes([0; 16]),
+    );
     let text = String::from_utf8(out).unwrap();
     let read: Json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert_eq!(read.to_string() + "\n", text);

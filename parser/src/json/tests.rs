@@ -258,7 +258,7 @@ proptest! {
         };
         let origin = Origin { host_name: "h", host_id: "i", path: b"/p" };
         let mut out = Vec::new();
-        Documents::default().write(&mut out, &Frame::new("access", origin, false), &event);
+        Documents::default().write(&mut out, &Frame::new("access", origin, false), &event, omphalos_common::event::DocumentId::from_bytes([0; 16]));
         let document: Value = serde_json::from_slice(&out).unwrap();
         prop_assert!(!clashes("", &document), "{document}");
         let (mut before, mut after) = (Vec::new(), Vec::new());

@@ -296,6 +296,16 @@ pub const APP: Fields = &[
     ("message", "what is behind them; the whole line, where something else stands before the time"),
 ];
 
+pub const PATTERN: &[(&str, &str)] = &[
+    ("@timestamp", "the group `@timestamp`, `timestamp`, `time` or `ts`, or that of `time_field`"),
+    ("log.level", "the group of that name, folded"),
+    (
+        "*",
+        "a group called after the field; `:int`, `:float` or `:bool` behind its name says its type",
+    ),
+    ("message", "the group of that name; without, the whole line"),
+];
+
 pub const RAW: Fields =
     &[("@timestamp", "that of the line before, or when it was found"), ("message", "the line")];
 

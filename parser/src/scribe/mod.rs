@@ -14,21 +14,25 @@ pub mod multiline;
 pub mod padding;
 mod recipe;
 
-pub use recipe::{Origin, Recipe};
+pub use recipe::{Finish, Origin, Recipe};
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use memchr::memchr;
+use omphalos_common::event::DocumentId;
 
-use crate::{Calendar, Documents, Event, Frame, List, Parse, Parsed, Preface, Shape, Time};
+use crate::{
+    Calendar, Documents, Event, Frame, List, Parse, Parsed, Preface, Shape, Time, Written,
+};
 use assemble::{Assembler, Stand, Whole};
 use charset::{Charset, EncodingSetting, without_return};
 use container::Stream;
 use directives::Directives;
 
 /// How many of what was found.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct Counts {
     /// Lines, whatever became of them.
     pub lines: u64,
@@ -56,6 +60,17 @@ pub struct Counts {
     pub split: u64,
     /// Bytes of padding that were passed over.
     pub padding: u64,
+    /// Events that steps dropped, by the names of the steps.
+    pub dropped: Vec<(Arc<str>, u64)>,
+}
+
+impl Counts {
+    fn drop_by(&mut self, step: &Arc<str>) {
+        match self.dropped.iter_mut().find(|(name, _)| name == step) {
+            Some((_, count)) => *count += 1,
+            None => self.dropped.push((Arc::clone(step), 1)),
+        }
+    }
 }
 
 /// Some bytes of a file, most often a line with its end.
@@ -72,13 +87,15 @@ pub struct Line<'a> {
 /// Where documents are put: what the scribe asks of whoever reads the file.
 pub trait Desk {
     /// Puts down the document of the event that begins at `offset` and says `text`: calls `write`
-    /// with the buffer to append to, and the time of the event, which is `own` if there is one.
+    /// with the buffer to append to, the time of the event, which is `own` if there is one, and its id.
+    /// That returns whether there is a document: where a step dropped it, nothing was appended, but the
+    /// times and ids of other lines are as if it were there.
     fn put(
         &mut self,
         offset: u64,
         own: Option<Time>,
         text: &[u8],
-        write: impl FnOnce(&mut Vec<u8>, Time),
+        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
     );
 }
 
@@ -346,7 +363,6 @@ impl<M: Copy> Scribe<M> {
         };
         self.counts.cut += u64::from(whole.cut);
         self.counts.unfinished += u64::from(shape == Shape::Unfinished);
-        self.counts.documents += 1;
         self.counts.split += u64::from(whole.split);
         let shape = match shape {
             _ if whole.cut => Shape::Cut,
@@ -360,8 +376,8 @@ impl<M: Copy> Scribe<M> {
         let is_time_assumed = is_assumed || !is_told;
         let own = own.or(whole.time);
         self.counts.untimed += u64::from(is_time_assumed);
-        let mut is_left_out = false;
-        desk.put(offset, own, line, |out, time| {
+        let mut written = Written { is_left_out: false, dropped_by: None };
+        desk.put(offset, own, line, |out, time, id| {
             let others = &others;
             let event = Event {
                 offset,
@@ -374,9 +390,14 @@ impl<M: Copy> Scribe<M> {
                 shape,
                 stream,
             };
-            is_left_out = documents.write(out, &self.frame, &event);
+            written = documents.write(out, &self.frame, &event, id);
+            written.dropped_by.is_none()
         });
-        self.counts.failures += u64::from(problem.is_some() || is_left_out);
+        self.counts.failures += u64::from(problem.is_some() || written.is_left_out);
+        match written.dropped_by {
+            Some(step) => self.counts.drop_by(step),
+            None => self.counts.documents += 1,
+        }
         drop(parsed);
         others.give_back(&mut self.list);
     }

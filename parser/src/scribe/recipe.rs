@@ -1,12 +1,16 @@
 //! What the settings of a `[[monitor]]` table say about lines and documents, checked.
 
+use std::sync::Arc;
+
 use super::assemble::Assembler;
 use super::charset::{Charset, EncodingSetting};
 use super::container::Container;
 use super::directives::Directives;
 use super::multiline::Rule;
 use super::{Counts, Scribe};
-use crate::{Format, Frame, List};
+use crate::steps::Steps;
+use crate::steps::own::OwnFields;
+use crate::{Format, Frame, List, ModuleKind};
 
 /// How the lines of files become documents.
 #[derive(Debug, Clone)]
@@ -25,6 +29,19 @@ pub struct Recipe {
     pub keep_original: bool,
     /// Where lines are cut, in bytes of their text.
     pub max_line_bytes: usize,
+    /// What is added to documents, and done with them.
+    pub finish: Finish,
+}
+
+/// What is added to documents, and done with them before they leave.
+#[derive(Debug, Clone, Default)]
+pub struct Finish {
+    /// Which module of Elastic's the documents are for.
+    pub module: Option<ModuleKind>,
+    /// What the operator adds to all documents.
+    pub own_fields: Option<Arc<OwnFields>>,
+    /// What is done with them.
+    pub steps: Option<Arc<Steps>>,
 }
 
 /// Who ships a file, and what it is called: the same in all its documents.
@@ -42,6 +59,8 @@ impl Recipe {
     /// The scribe of one file.
     pub fn scribe<M: Copy>(&self, origin: Origin<'_>) -> Scribe<M> {
         let multiline = self.multiline.clone();
+        let frame =
+            Frame::new(&self.dataset, origin, self.keep_original).finished_by(self.finish.clone());
         Scribe {
             counts: Counts::default(),
             encoding: self.encoding,
@@ -51,7 +70,7 @@ impl Recipe {
             parser: self.format.parser(),
             directives: Directives::default(),
             list: List::default(),
-            frame: Frame::new(&self.dataset, origin, self.keep_original),
+            frame,
             written: None,
         }
     }

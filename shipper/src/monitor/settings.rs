@@ -12,7 +12,8 @@ use omphalos_common::config::{
 use omphalos_common::event::clean_name;
 use omphalos_parser::ParserKind;
 use omphalos_parser::scribe::Recipe;
-use omphalos_parser::settings::{RECIPE_SETTINGS, RecipeSettings};
+use omphalos_parser::settings::{OWN_FIELDS, RECIPE_SETTINGS, RecipeSettings};
+use omphalos_parser::steps::settings::FieldTable;
 use serde::Deserialize;
 
 use crate::monitor::find::discover::Watched;
@@ -289,7 +290,8 @@ impl Input {
             return vec![Arc::clone(&self.clean_dataset)];
         }
         let kinds = ParserKind::NAMES.iter().filter_map(|name| ParserKind::from_name(name));
-        let mut names: Vec<&str> = kinds.map(ParserKind::default_dataset).collect();
+        let dataset = |kind| clean_name(&self.recipe_settings.dataset_of(kind));
+        let mut names: Vec<String> = kinds.map(dataset).collect();
         names.sort_unstable();
         names.dedup();
         names.into_iter().map(Arc::from).collect()
@@ -350,10 +352,16 @@ impl MonitorSettings {
             #[serde(default = "Vec::new")]
             monitor: Vec<T>,
         }
+        #[derive(Deserialize)]
+        struct OfHost {
+            #[serde(default)]
+            fields: FieldTable,
+        }
+        let OfHost { fields } = tables.part(OWN_FIELDS)?;
         let own: Of<Self> = tables.part(&[PATHS, BEGINNING, WAITING, IDS].concat())?;
         let recipes: Of<RecipeSettings> = tables.part(&RECIPE_SETTINGS.concat())?;
         let both = own.monitor.into_iter().zip(recipes.monitor);
-        Ok(both.map(|(own, recipe)| Self { recipe, ..own }).collect())
+        Ok(both.map(|(own, recipe)| Self { recipe: recipe.with_fields(&fields), ..own }).collect())
     }
 
     /// These tables, checked.

@@ -4,6 +4,7 @@ mod cases;
 mod choice;
 mod damage;
 mod discovery;
+mod dropped;
 mod files_model;
 mod formats;
 mod keys;
@@ -44,7 +45,7 @@ use crate::monitor::read::tail::{Setup, Tail, TailId};
 use omphalos_parser::scribe::charset::EncodingSetting;
 use omphalos_parser::scribe::container::Container;
 use omphalos_parser::scribe::multiline::Rule;
-use omphalos_parser::scribe::{Origin, Recipe};
+use omphalos_parser::scribe::{Finish, Origin, Recipe};
 use omphalos_parser::settings::LineRule;
 use omphalos_parser::{Documents, ParserKind};
 
@@ -145,6 +146,7 @@ impl Log {
             multiline: self.multiline.clone(),
             keep_original: true,
             max_line_bytes: self.max_line_bytes,
+            finish: Finish::default(),
         };
         let setup = Setup {
             id: TailId(1),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use omphalos_common::clock::now_seconds;
 use omphalos_common::config::Size;
-use omphalos_common::event::{SourceId, day_of};
+use omphalos_common::event::{DocumentId, SourceId, day_of};
 use omphalos_common::ids::{ID_VERSION, IdMaker};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::Health;
@@ -111,7 +111,7 @@ fn batch(
             shape,
             stream,
         };
-        documents.write(&mut body, frame, &event);
+        documents.write(&mut body, frame, &event, DocumentId::from_bytes([0; 16]));
         chunk.ids.push(ids.document_id(source, *offset, time.seconds, line));
         chunk.days.push(day_of(time.seconds));
         chunk.starts.push(*offset);

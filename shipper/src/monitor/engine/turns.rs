@@ -163,7 +163,7 @@ impl Monitor {
                 tail.path.display()
             );
         }
-        self.metrics.count(&dataset, counts, held);
+        self.metrics.count(&dataset, &counts, held);
         let is_chosen = !batch.is_empty() && tail.take_new_choice();
         if tail.marks_made() != before.0 || is_chosen {
             batch.require_save(self.saver.changed_urgently());

@@ -122,11 +122,15 @@ impl Choice {
     /// # Errors
     /// What cannot be: the settings were checked.
     pub fn chosen(&self, rule: LineRule) -> io::Result<Chosen> {
-        let recipe = self
-            .settings
-            .with_rule(&rule)
-            .recipe()
-            .map_err(|error| Broken::error(error.to_string()))?;
+        // Patterns are large when they are compiled: files share those that the settings have.
+        let recipe = if rule == self.settings.rule(self.settings.kind()) {
+            self.recipe.clone()
+        } else {
+            self.settings
+                .with_rule(&rule)
+                .recipe_finished_by(&self.recipe.finish)
+                .map_err(|error| Broken::error(error.to_string()))?
+        };
         let origin = Origin {
             host_name: &self.host_name,
             host_id: &self.host_id,

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use memchr::memchr;
-use omphalos_common::event::day_of;
+use omphalos_common::event::{DocumentId, day_of};
 
 use crate::monitor::batch::{OpenBatch, Owner};
 use crate::monitor::broken;
@@ -59,12 +59,14 @@ impl Desk for BatchDesk<'_> {
         offset: u64,
         own: Option<Time>,
         text: &[u8],
-        write: impl FnOnce(&mut Vec<u8>, Time),
+        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
     ) {
         self.clock.identify(self.names, text);
         let (time, source) = self.clock.time_of(offset, own, self.seen_end, self.now_millis);
-        write(self.batch.body(), time);
         let id = self.clock.id_of(source, offset, time, text);
+        if !write(self.batch.body(), time, id) {
+            return;
+        }
         self.batch.add(id, day_of(time.seconds), offset);
         if self.clock.last_time().is_none() {
             self.batch.note_untimed();

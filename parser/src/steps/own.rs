@@ -1,0 +1,107 @@
+//! Fields that the operator gives to all documents of a host or of a monitor.
+
+use crate::document::collide;
+use crate::fields::{Fields, List, split_first};
+
+use super::view::{Node, View};
+
+/// Objects and fields that lines and the document itself fill: an own field in one of these is put there
+/// with care, which takes longer.
+const OF_DOCUMENTS: [&str; 14] = [
+    "event",
+    "host",
+    "log",
+    "message",
+    "error",
+    "source",
+    "destination",
+    "network",
+    "url",
+    "http",
+    "user",
+    "user_agent",
+    "related",
+    "data_stream",
+];
+
+/// The fields, and their JSON as it stands at the end of a document.
+#[derive(Debug)]
+pub struct OwnFields {
+    fields: Vec<(Box<str>, String)>,
+    /// `,"labels":{"env":"prod"}`
+    piece: Vec<u8>,
+    /// The first parts of their names.
+    tops: Vec<Box<str>>,
+    /// Whether none of them is in an object that documents have.
+    is_apart: bool,
+}
+
+impl OwnFields {
+    /// These, unless there are none.
+    ///
+    /// # Errors
+    /// The name of one that another is, or is in the way of.
+    pub fn new(fields: Vec<(Box<str>, String)>) -> Result<Option<std::sync::Arc<Self>>, Box<str>> {
+        let mut tops: Vec<Box<str>> = Vec::new();
+        for (at, (name, _)) in fields.iter().enumerate() {
+            if fields.iter().skip(at + 1).any(|(other, _)| collide(name, other)) {
+                return Err(name.clone());
+            }
+            let (top, _) = split_first(name);
+            if tops.iter().all(|other| **other != *top) {
+                tops.push(top.into());
+            }
+        }
+        let mut piece = Vec::new();
+        let mut view = View::new("{}");
+        for (name, json) in &fields {
+            if let Some(view) = &mut view {
+                drop(view.set(name, Node::New(json.clone())));
+            }
+        }
+        if let Some(view) = view {
+            view.write(&mut piece);
+        }
+        // As members behind others.
+        let end = piece.len().saturating_sub(1);
+        let inside = piece.get(1..end).unwrap_or_default();
+        let piece = [b",", inside].concat();
+        let is_apart = tops.iter().all(|top| !OF_DOCUMENTS.contains(&&**top));
+        let own = Self { fields, piece, tops, is_apart };
+        Ok((!own.fields.is_empty()).then(|| std::sync::Arc::new(own)))
+    }
+
+    /// Appends them to the document from `start` on, which ends with its brace.
+    pub fn write(&self, out: &mut Vec<u8>, start: usize, line: &Fields<'_>, others: &List<'_>) {
+        if self.is_apart && !self.are_in(line, others) {
+            // Its brace goes behind them.
+            out.pop();
+            out.extend_from_slice(&self.piece);
+            out.push(b'}');
+            return;
+        }
+        let text = out.split_off(start);
+        let read = std::str::from_utf8(&text).ok().and_then(View::new);
+        debug_assert!(read.is_some(), "a document is an object");
+        let Some(mut view) = read else { return out.extend_from_slice(&text) };
+        for (name, json) in &self.fields {
+            if view.put(name, Node::New(json.clone())).is_err() {
+                view.tag(super::FAILURE);
+            }
+        }
+        view.write(out);
+    }
+
+    /// Whether the line has a field in one of these objects.
+    fn are_in(&self, line: &Fields<'_>, others: &List<'_>) -> bool {
+        let is_top = |name: &str| {
+            let (top, _) = split_first(name);
+            self.tops.iter().any(|own| **own == *top)
+        };
+        let is_in_line = match line {
+            Fields::Json(json) => json.names().any(is_top),
+            Fields::Request(_) | Fields::Listed | Fields::Message => false,
+        };
+        is_in_line || others.fields.iter().any(|field| is_top(field.name.as_str()))
+    }
+}
