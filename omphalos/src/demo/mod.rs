@@ -12,7 +12,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command};
@@ -144,9 +143,7 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     let behind = behind(&client, &watch, &chain);
     behind.look_before().await;
     let page = page.map(|page| (page.url(), page.serve(behind)));
-    if let Some(tap) = &watch.tap {
-        tokio::spawn(Arc::clone(tap).tick(stop_chain.clone()));
-    }
+    let _ticking = watch.tap.as_ref().map(Tap::start);
     let mut chain = tokio::spawn(chain.run(watch.clone(), stop_chain.clone()));
     let demo = Demo { client, watch, writer, begun, colour: takes_colours(&io::stderr()) };
     tell!("A shop's access log is being written, read, and stored, all in this process:\n");

@@ -236,7 +236,7 @@ impl Found {
                         reader.read(&line).is_ok_and(|document| filter.matches(&document.hit()))
                     });
                     if is_meant {
-                        self.add(Bytes::copy_from_slice(&line));
+                        self.add(line);
                     }
                 }
                 Err(TryRecvError::Lagged(missed)) => self.skipped += missed,

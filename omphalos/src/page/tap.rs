@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use omphalos_common::clock::now_millis;
 use omphalos_common::shutdown::Shutdown;
@@ -17,6 +18,7 @@ use omphalos_parser::{Documents, Event};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver};
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::DropGuard;
 
 use crate::search::{Asker, Query};
 use crate::top::alarms::Told;
@@ -39,7 +41,7 @@ const MOST_FILES: usize = 512;
 const LINE_BYTES: usize = 256 * 1024;
 
 /// A document, without its line feed.
-pub type Shown = Arc<[u8]>;
+pub type Shown = Bytes;
 
 /// The lines of this process.
 pub struct Tap {
@@ -167,8 +169,14 @@ impl Tap {
         self.lock().clone()
     }
 
-    /// Moves time until told to stop.
-    pub async fn tick(self: Arc<Self>, stop: Shutdown) {
+    /// Moves time from now on, until what is returned is dropped.
+    pub fn start(self: &Arc<Self>) -> DropGuard {
+        let stop = Shutdown::new();
+        tokio::spawn(Arc::clone(self).tick(stop.clone()));
+        stop.drop_guard()
+    }
+
+    async fn tick(self: Arc<Self>, stop: Shutdown) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -228,7 +236,7 @@ fn shown_rule(rule: &Rule) -> Value {
 fn shown(event: &Event<'_>, path: &[u8], document: &[u8]) -> Shown {
     let document = document.strip_suffix(b"\n").unwrap_or(document);
     if document.len() <= LARGEST {
-        return document.into();
+        return Bytes::copy_from_slice(document);
     }
     let start = event.line.get(..SHORTENED).unwrap_or(event.line);
     let time = Timestamp::from_nanosecond(event.time.as_nanos().into());
@@ -238,7 +246,7 @@ fn shown(event: &Event<'_>, path: &[u8], document: &[u8]) -> Shown {
         "log": { "file": { "path": String::from_utf8_lossy(path) }, "offset": event.offset },
         "tags": ["shortened"]
     });
-    short.to_string().into_bytes().into()
+    Bytes::from(short.to_string())
 }
 
 impl Figures for Tap {

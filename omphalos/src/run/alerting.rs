@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::Telemetry;
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::elasticsearch::Client;
 use omphalos_live::alert::{Rule, Saved};
@@ -16,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use super::chain::Watch;
 use crate::page::Tap;
 use crate::watch::deliver::{Deliveries, Documents, Receiver, Undelivered};
 use crate::watch::{AlertMetrics, ReceiverMetrics, StateFile, Teller};
@@ -58,12 +58,13 @@ impl Kept {
     /// When a receiver cannot be used.
     pub fn tell(
         self,
-        tap: &Tap,
+        watch: &Watch,
         receivers: Vec<Receiver>,
-        indexer: &indexer::Settings,
-        telemetry: &Telemetry,
+        indexer: Option<&indexer::Settings>,
     ) -> anyhow::Result<Option<Telling>> {
-        let Some(state) = self.state else { return Ok(None) };
+        let (Some(state), Some(tap), Some(indexer)) = (self.state, &watch.tap, indexer) else {
+            return Ok(None);
+        };
         let client = Client::new(&indexer.elasticsearch, false)?;
         let documents = Documents::new(client, indexer.index.prefix.clone());
         let shown = receivers.iter().map(|receiver| receiver.name.as_str()).collect::<Vec<_>>();
@@ -72,7 +73,7 @@ impl Kept {
         }
         let deliveries =
             Arc::new(Deliveries::start_with(receivers, Some(documents), self.undelivered)?);
-        telemetry.register(|registry| {
+        watch.telemetry.register(|registry| {
             registry.register_collector(Box::new(AlertMetrics(tap.counter())));
             registry.register_collector(Box::new(ReceiverMetrics(Arc::clone(&deliveries))));
         });

@@ -11,13 +11,13 @@ mod plan;
 mod settings;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{ArgMatches, Command};
 use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables, add_flags};
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::serve_at;
+use tokio_util::sync::DropGuard;
 use tracing::info;
 
 use crate::alerts::{self, Alerting};
@@ -105,6 +105,18 @@ fn behind(settings: &Settings, chain: &Chain, watch: &Watch) -> Result<Behind, C
     })
 }
 
+/// Serves the page until what is returned is dropped.
+async fn serve_page(
+    page: Bound,
+    settings: &Settings,
+    (chain, watch): (&Chain, &Watch),
+) -> Result<DropGuard, ConfigError> {
+    note(settings.state_dir(), &page.url());
+    let behind = behind(settings, chain, watch)?;
+    behind.look_before().await;
+    Ok(page.serve(behind))
+}
+
 /// Starts what is wanted, and stops it in the order of the data.
 async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let Wanted { settings, alerting, receivers } = wanted;
@@ -125,11 +137,7 @@ async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let kept = Kept::load(&rules, chain.reads_all(), settings.state_dir())?;
     let is_seen = chain.shipper.is_some() && (page.is_some() || !rules.is_empty());
     let tap = is_seen.then(|| Tap::new(rules, &kept.alerts)).transpose()?;
-    let stop = Shutdown::new();
-    if let Some(tap) = &tap {
-        tokio::spawn(Arc::clone(tap).tick(stop.clone()));
-    }
-    let _ticking = stop.drop_guard();
+    let _ticking = tap.as_ref().map(Tap::start);
     let watch = Watch { tap, ..Watch::default() };
     let _serving = serve_at(settings.process().listening(), watch.telemetry.routes()).await?;
     let mut embedded = None;
@@ -151,20 +159,10 @@ async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         info!("elasticsearch.url is set, so the embedded store of [store] is not used");
     }
     let _page = match page {
-        Some(page) => {
-            note(settings.state_dir(), &page.url());
-            let behind = behind(settings, &chain, &watch)?;
-            behind.look_before().await;
-            Some(page.serve(behind))
-        }
+        Some(page) => Some(serve_page(page, settings, (&chain, &watch)).await?),
         None => None,
     };
-    let telling = match (&watch.tap, &chain.indexer) {
-        (Some(tap), Some(indexer)) => {
-            kept.tell(tap, receivers.receiver.clone(), indexer, &watch.telemetry)?
-        }
-        _ => None,
-    };
+    let telling = kept.tell(&watch, receivers.receiver.clone(), chain.indexer.as_ref())?;
     let result = chain.run(watch, shutdown).await;
     let told = match telling {
         Some(telling) => telling.end().await,

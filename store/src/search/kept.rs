@@ -48,7 +48,7 @@ impl Question {
         let mut planned = serde_json::to_value(planned).unwrap_or(Value::Null);
         planned.sort_all_objects();
         let text = format!("{asked:?}\n{planned}");
-        let is_of_the_moment = text.contains("now") || text.contains("Calendar");
+        let is_of_the_moment = text.contains("\"now") || text.contains("Calendar(");
         Self((!is_of_the_moment && !planned.is_null()).then(|| Arc::from(text)))
     }
 
@@ -114,4 +114,81 @@ fn size(value: &impl Debug) -> usize {
     let mut counted = Counted(0);
     // What could not be counted is too large to be kept.
     write!(counted, "{value:?}").map_or(usize::MAX, |()| counted.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::catalog::{Store, StoreOptions, Wanted};
+    use crate::index::Operation;
+    use crate::params::Params;
+    use crate::search::request::SearchRequest;
+    use crate::search::run;
+
+    fn add(store: &Store, numbers: std::ops::Range<u32>) {
+        let index = store.index_or_new("i").unwrap();
+        let documents = numbers.map(|number| {
+            let text = json!({ "@timestamp": number, "n": number, "k": number % 3 }).to_string();
+            let body = Arc::new(text);
+            let id = number.to_string();
+            let document = index.read(&body, 0..body.len(), &id, &index.mapping()).unwrap();
+            Operation::Create(document)
+        });
+        index.submit(documents.collect()).unwrap().wait().unwrap();
+    }
+
+    /// The sum of numbers from `from` on in each class; it is kept where a segment has all of them.
+    fn sums(store: &Store, from: u32) -> Vec<(Value, Value)> {
+        let body = json!({
+            "size": 0, "track_total_hits": true, "query": { "range": { "n": { "gte": from } } },
+            "aggs": { "k": { "terms": { "field": "k", "order": { "_key": "asc" } },
+                "aggs": { "n": { "sum": { "field": "n" } } } } }
+        });
+        let request = SearchRequest::parse(body.to_string().as_bytes(), &Params::default()).unwrap();
+        let view = run::view(store.resolve("i", Wanted::default()).unwrap()).unwrap();
+        let found = run::search(&request, &view, None).unwrap().answer.aggregations.unwrap();
+        let buckets = found["k"]["buckets"].as_array().unwrap().clone();
+        buckets.into_iter().map(|bucket| (bucket["key"].clone(), bucket["n"]["value"].clone())).collect()
+    }
+
+    fn expected(numbers: std::ops::Range<u32>) -> Vec<(Value, Value)> {
+        let class = |class| numbers.clone().filter(move |number| number % 3 == class).sum::<u32>();
+        (0..3).map(|of| (json!(of), json!(f64::from(class(of))))).collect()
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_computed_and_what_is_new_is_computed() {
+        let directory = TempDir::new().unwrap();
+        let (max_age, max_bytes) = (None, None);
+        let place = directory.path().to_owned();
+        let store = Store::open(StoreOptions { directory: place, max_age, max_bytes }).unwrap();
+        add(&store, 0..300);
+        let parts = || lock().parts.len();
+        let before = parts();
+        assert_eq!(sums(&store, 0), expected(0..300));
+        assert!(parts() > before, "it is kept");
+        assert_eq!(sums(&store, 0), expected(0..300), "as it was computed");
+        assert_eq!(sums(&store, 7), expected(7..300), "of a part it is computed");
+        add(&store, 300..310);
+        assert_eq!(sums(&store, 0), expected(0..310));
+        assert_eq!(sums(&store, 305), expected(305..310));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_oldest_is_forgotten_first() {
+        let mut kept = Kept::default();
+        for last in 1..=10 {
+            let results = Arc::new(IntermediateAggregationResults::default());
+            let key = (SegmentId::generate_random(), Arc::from(last.to_string()));
+            kept.parts.insert(key, Part { results, bytes: 7, last });
+        }
+        kept.forget();
+        assert_eq!((kept.parts.len(), kept.bytes), (4, 28));
+        assert!(kept.parts.values().all(|part| part.last > 6));
+    }
 }
