@@ -123,6 +123,8 @@ interface HeadProperties {
 
 function Head({ raised, place, go, theme, setTheme, health, connection }: HeadProperties) {
   const problems = health?.problems ?? [];
+  // Where there is no room for all of them, the one that is shown is seen.
+  useEffect(() => document.querySelector(".mast nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [place.view]);
   const state = connection === "lost" ? "lost" : problems.length > 0 ? "degraded" : place.until ? "still" : connection === "open" ? "live" : "still";
   const shown = { lost: "not connected", degraded: "degraded", live: "live", still: place.until ? "a moment in the past" : "connecting" }[state];
   return (
