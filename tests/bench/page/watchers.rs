@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ const WATCHERS: usize = 100;
 /// Lines that each has to be told of, in so many portions.
 const LINES: u64 = 2_000;
 const PORTIONS: u64 = 20;
+/// How long the last of them may take.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Measures it.
 pub fn measure(scene: &Scene, table: &mut Table) {
@@ -24,9 +26,9 @@ pub fn measure(scene: &Scene, table: &mut Table) {
     // What the page needs by itself, however many watch.
     scene.ask(&format!("overview?{OVERVIEW}"));
     let before = memory();
-    let ready = AtomicUsize::new(0);
+    let (ready, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (told, grown) = thread::scope(|scope| {
-        let watch = || scope.spawn(|| watch(&scene.page, &ready));
+        let watch = || scope.spawn(|| watch(&scene.page, &ready, &is_over));
         let watchers: Vec<_> = (0..WATCHERS).map(|_| watch()).collect();
         eventually("all watch", || {
             let there = ready.load(Ordering::Relaxed);
@@ -37,6 +39,8 @@ pub fn measure(scene: &Scene, table: &mut Table) {
             omphalos_tests::rest(Duration::from_millis(500));
         }
         let grown = memory() - before;
+        omphalos_tests::rest(PATIENCE);
+        is_over.store(true, Ordering::Relaxed);
         let told = watchers.into_iter().map(|watcher| watcher.join().expect("a watcher"));
         (told.collect::<Vec<_>>(), grown)
     });
@@ -56,8 +60,9 @@ pub fn measure(scene: &Scene, table: &mut Table) {
     );
 }
 
-/// Watches until all lines have come; how many of them, and how often figures.
-fn watch(page: &str, ready: &AtomicUsize) -> (u64, u64) {
+/// Watches until it is over; how many of the lines came, and how often figures. Something comes every two
+/// seconds, also where nothing has happened.
+fn watch(page: &str, ready: &AtomicUsize, is_over: &AtomicBool) -> (u64, u64) {
     let address = page.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
@@ -66,6 +71,9 @@ fn watch(page: &str, ready: &AtomicUsize) -> (u64, u64) {
     let (mut lines, mut figures, mut event) = (0, 0, String::new());
     for line in BufReader::new(stream).lines() {
         let Ok(line) = line else { break };
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
         if line.starts_with("retry:") {
             ready.fetch_add(1, Ordering::Relaxed);
         }
@@ -83,9 +91,6 @@ fn watch(page: &str, ready: &AtomicUsize) -> (u64, u64) {
                 lines += data["lines"].as_array().into_iter().flatten().filter(marked).count() as u64;
             }
             _ => {}
-        }
-        if lines >= LINES {
-            break;
         }
     }
     (lines, figures)
