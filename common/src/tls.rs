@@ -94,6 +94,9 @@ mod tests {
         let refused = made(&other).unwrap_err().to_string();
         assert!(refused.contains("page.c: ") && refused.contains("b.key"), "{refused}");
         let refused = made(&certificate).unwrap_err().to_string();
-        assert!(refused.contains("page.k: ") && refused.contains("cannot read a PEM key"), "{refused}");
+        assert!(
+            refused.contains("page.k: ") && refused.contains("cannot read a PEM key"),
+            "{refused}"
+        );
     }
 }

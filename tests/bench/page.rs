@@ -120,7 +120,11 @@ fn paint(scene: &Scene, table: &mut Table) {
         "the page: first paint with figures, nothing in the browser's cache, p50",
         &format!("{median:.0} ms"),
         "≤ 300 ms",
-        &format!("{} times: {least:.0} to {most:.0} ms, load {}", times.len(), crate::measure::load()),
+        &format!(
+            "{} times: {least:.0} to {most:.0} ms, load {}",
+            times.len(),
+            crate::measure::load()
+        ),
     );
 }
 

@@ -60,7 +60,12 @@ fn driven() -> Option<Command> {
 }
 
 /// Starts a process with a page over some lines, and lets the browser do what it does there.
-fn in_a_browser(alone: &Alone, mut node: Command, arguments: &[&str], counts: impl Fn() -> Result<u64, String>) {
+fn in_a_browser(
+    alone: &Alone,
+    mut node: Command,
+    arguments: &[&str],
+    counts: impl Fn() -> Result<u64, String>,
+) {
     let path = alone.directory.path();
     let mut log = LogFile::create(&path.join("access.log"));
     append(&mut log, 0, 290, 200);

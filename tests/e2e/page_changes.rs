@@ -86,12 +86,19 @@ fn dead_letters_are_replayed_and_dropped_where_that_is_allowed_and_by_no_foreign
         })
     };
     let still = replayed("5 dead letters were refused again");
-    assert_eq!((&still["last"]["state"], still["letters"].as_array().map(Vec::len)), (&Value::from("failed"), Some(5)));
+    assert_eq!(
+        (&still["last"]["state"], still["letters"].as_array().map(Vec::len)),
+        (&Value::from("failed"), Some(5))
+    );
     site.allow_notes();
     let none = replayed("5 dead letters replayed: 5 indexed");
-    assert_eq!((&none["last"]["state"], none["letters"].as_array().map(Vec::len)), (&Value::from("done"), Some(0)));
+    assert_eq!(
+        (&none["last"]["state"], none["letters"].as_array().map(Vec::len)),
+        (&Value::from("done"), Some(0))
+    );
     site.alone.elastic().wait_for_count(11);
-    let counted = |labels: &str| process.sample(&format!("omphalos_page_actions_total{{{labels}}}"));
+    let counted =
+        |labels: &str| process.sample(&format!("omphalos_page_actions_total{{{labels}}}"));
     assert!((counted("what=\"replay\",outcome=\"done\"") - 1.0).abs() < 0.1);
     assert!((counted("what=\"drop\",outcome=\"refused\"") - 1.0).abs() < 0.1, "{}", process.log());
     assert!(process.log().contains("asked by the page to drop dead letters"), "{}", process.log());
@@ -107,7 +114,10 @@ fn nothing_is_changed_where_nobody_allows_it() {
     assert_eq!(ask(&page, Method::POST, "dead/replay?all=true", &[JSON]).status(), 403);
     let dead = json(ask(&page, Method::GET, "dead", &[]));
     assert_eq!(dead["letters"].as_array().map(Vec::len), Some(6));
-    assert_eq!((&dead["allowed"]["replay"], &dead["allowed"]["drop"]), (&false.into(), &false.into()));
+    assert_eq!(
+        (&dead["allowed"]["replay"], &dead["allowed"]["drop"]),
+        (&false.into(), &false.into())
+    );
 }
 
 /// The first bytes of what comes on a connection.
@@ -126,7 +136,8 @@ fn who_asks_without_end_is_told_when_to_ask_again() {
     let host = page.trim_start_matches("http://");
     let watch = || {
         let mut stream = TcpStream::connect(host).expect("a connection");
-        write!(stream, "GET /api/v1/live?topics=health HTTP/1.1\r\nhost: {host}\r\n\r\n").expect("sent");
+        write!(stream, "GET /api/v1/live?topics=health HTTP/1.1\r\nhost: {host}\r\n\r\n")
+            .expect("sent");
         stream
     };
     let streams: Vec<TcpStream> = (0..140).map(|_| watch()).collect();
@@ -186,7 +197,8 @@ fn over_https_a_real_client_trusts_the_certificate_and_the_cookie_is_secure() {
     let process = run().option("--page-key-file", key).start();
     process.wait_for_log_times("the page is at https://", 1);
     let said = process.log();
-    let page = said.rsplit("the page is at ").next().and_then(|text| text.split_whitespace().next());
+    let page =
+        said.rsplit("the page is at ").next().and_then(|text| text.split_whitespace().next());
     let page = page.expect("an address").trim_end_matches('/').to_owned();
     let trusting = Certificate::from_pem(authority.pem().as_bytes()).expect("an authority");
     let client = Client::builder().add_root_certificate(trusting).build().expect("a client");
@@ -198,7 +210,10 @@ fn over_https_a_real_client_trusts_the_certificate_and_the_cookie_is_secure() {
     let told = told.send().expect("an answer");
     assert_eq!(told.status(), 204);
     let cookie = told.headers()["set-cookie"].to_str().expect("a cookie");
-    assert!(cookie.contains("HttpOnly; SameSite=Strict") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly; SameSite=Strict") && cookie.ends_with("; Secure"),
+        "{cookie}"
+    );
     let page_of_it = client.get(&page).send().expect("the page");
     assert_eq!(page_of_it.status(), 200);
     let secure = page_of_it.headers().get("strict-transport-security");
@@ -255,7 +270,8 @@ fn what_run_raises_is_told_and_remembered_over_a_kill_and_shown_when_it_is_over(
     let process = start();
     process.wait_for_log_times("the page is at ", 2);
     let said = process.log();
-    let page = said.rsplit("the page is at ").next().and_then(|text| text.split_whitespace().next());
+    let page =
+        said.rsplit("the page is at ").next().and_then(|text| text.split_whitespace().next());
     let page = page.expect("an address").trim_end_matches('/').to_owned();
     eventually("it is cleared, and what was before the kill is shown as well", || {
         let alerts = json(ask(&page, Method::GET, "alerts?since=1h", &[]));

@@ -117,9 +117,8 @@ pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Ne
     // A router that nobody listens for, in a test, has no other end.
     let peer = request.extensions().get::<Peer>();
     let too_much = peer.and_then(|Peer(peer)| guard.rates.ask(peer.ip()).err());
-    let refusal = too_much.or_else(|| {
-        guard.refusal(request.method(), request.uri().path(), request.headers())
-    });
+    let refusal = too_much
+        .or_else(|| guard.refusal(request.method(), request.uri().path(), request.headers()));
     let mut response = match refusal {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,

@@ -32,12 +32,12 @@ use omphalos_shipper::metrics::ShipperMetrics;
 use tokio_util::sync::DropGuard;
 
 use crate::search::Asker;
-pub use api::{Audited, Replays};
 use api::{Actions, Audits};
+pub use api::{Audited, Replays};
 use asked::Gate;
 use guard::Guard;
-use rates::Rates;
 pub use place::Bound;
+use rates::Rates;
 pub use settings::{PAGE_SETTINGS, PageSettings};
 use shared::Shared;
 pub use tap::Tap;

@@ -58,7 +58,9 @@ impl Bound {
         names.push(address.ip().to_string());
         names.extend_from_slice(hosts);
         if settings.is_open() {
-            warn!("the page at {address} speaks HTTP, so whoever is on the way can read lines and token: set page.certificate_file and page.key_file, or listen on 127.0.0.1 behind a proxy");
+            warn!(
+                "the page at {address} speaks HTTP, so whoever is on the way can read lines and token: set page.certificate_file and page.key_file, or listen on 127.0.0.1 behind a proxy"
+            );
         }
         let (mut guard, mut name) = (Guard::new(token, hosts), None);
         if tls.is_some() {

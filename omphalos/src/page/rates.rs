@@ -111,9 +111,7 @@ impl Rates {
         let mut asked = self.lock();
         let address = asked.place_of(one(address), now);
         let by_one = asked.by_one.entry(address).or_default();
-        by_one
-            .take(OF_ONE, now)
-            .map_err(|after| too_many("your address sends", OF_ONE, after))?;
+        by_one.take(OF_ONE, now).map_err(|after| too_many("your address sends", OF_ONE, after))?;
         let by_all = asked.by_all.take(OF_ALL, now);
         by_all.map_err(|after| too_many("all together send", OF_ALL, after))
     }

@@ -182,11 +182,16 @@ mod tests {
         let file = || Some(PathBuf::from("/none"));
         let one = PageSettings { certificate_file: file(), ..at("10.0.0.7:1") };
         let other = PageSettings { key_file: file(), ..at("10.0.0.7:1") };
-        for (settings, expected) in [(&one, "expected page.key_file"), (&other, "expected page.certificate_file")] {
+        for (settings, expected) in
+            [(&one, "expected page.key_file"), (&other, "expected page.certificate_file")]
+        {
             let refused = settings.tls().err().unwrap().to_string();
             assert!(refused.contains(expected), "{refused}");
         }
-        assert_eq!([&one, &other, &at("127.0.0.1:1")].map(PageSettings::is_open), [false, true, false]);
+        assert_eq!(
+            [&one, &other, &at("127.0.0.1:1")].map(PageSettings::is_open),
+            [false, true, false]
+        );
         let both = PageSettings { key_file: file(), ..one };
         let refused = both.tls().err().unwrap().to_string();
         assert!(refused.starts_with("page.certificate_file: /none: cannot read"), "{refused}");

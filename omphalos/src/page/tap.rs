@@ -89,7 +89,8 @@ impl Tap {
         counter.with_alarms(|alarms| alarms.restore(kept));
         let (lines, _) = broadcast::channel(WAITING);
         let (since, is_first) = (AtomicI64::new(0), AtomicBool::new(false));
-        let tap = Self { counter, since, is_first, lines, accounts: Mutex::default(), rules: shown };
+        let tap =
+            Self { counter, since, is_first, lines, accounts: Mutex::default(), rules: shown };
         if !tap.rules.is_empty() {
             let now = now_millis().saturating_mul(1_000_000);
             tap.counter.begin(now, now);

@@ -101,7 +101,10 @@ fn behind(settings: &Settings, chain: &Chain, watch: &Watch) -> Result<Behind, C
         shipper: watch.shipper.clone(),
         state_dir: Some(settings.state_dir().to_owned()),
         audited: chain.audited(),
-        replays: chain.indexer.clone().map(|indexer| Replays { settings: settings.clone(), indexer }),
+        replays: chain
+            .indexer
+            .clone()
+            .map(|indexer| Replays { settings: settings.clone(), indexer }),
     })
 }
 

@@ -330,7 +330,8 @@ mod tests {
 
     #[test]
     fn heartbeats_and_alerts_are_no_lines_unless_they_are_named() {
-        let asked = |typed: &str| Query::new(typed, None, None).of_lines()["bool"]["must_not"].clone();
+        let asked =
+            |typed: &str| Query::new(typed, None, None).of_lines()["bool"]["must_not"].clone();
         let term = |dataset: &str| json!({ "term": { "event.dataset": dataset } });
         let (fleet, alerts) = (term("omphalos.fleet"), term("omphalos.alerts"));
         for (typed, expected) in [

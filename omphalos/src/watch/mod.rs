@@ -26,8 +26,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use deliver::Deliveries;
-pub(crate) use metrics::{AlertMetrics, ReceiverMetrics};
 use metrics::OutputMetrics;
+pub(crate) use metrics::{AlertMetrics, ReceiverMetrics};
 pub use options::Read;
 use options::Wanted;
 pub(crate) use options::check_receivers;

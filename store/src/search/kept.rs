@@ -149,11 +149,15 @@ mod tests {
             "aggs": { "k": { "terms": { "field": "k", "order": { "_key": "asc" } },
                 "aggs": { "n": { "sum": { "field": "n" } } } } }
         });
-        let request = SearchRequest::parse(body.to_string().as_bytes(), &Params::default()).unwrap();
+        let request =
+            SearchRequest::parse(body.to_string().as_bytes(), &Params::default()).unwrap();
         let view = run::view(store.resolve("i", Wanted::default()).unwrap()).unwrap();
         let found = run::search(&request, &view, None).unwrap().answer.aggregations.unwrap();
         let buckets = found["k"]["buckets"].as_array().unwrap().clone();
-        buckets.into_iter().map(|bucket| (bucket["key"].clone(), bucket["n"]["value"].clone())).collect()
+        buckets
+            .into_iter()
+            .map(|bucket| (bucket["key"].clone(), bucket["n"]["value"].clone()))
+            .collect()
     }
 
     fn expected(numbers: std::ops::Range<u32>) -> Vec<(Value, Value)> {

@@ -80,9 +80,13 @@ fn fill(url: &str, templates: &[&str], documents: u64) {
                 let all = i64::try_from(documents).expect("a number");
                 let second = first + SPREAD * of_all / all;
                 let time = Timestamp::from_second(second).expect("a time");
-                let template = templates[usize::try_from(number).expect("a number") % templates.len()];
+                let template =
+                    templates[usize::try_from(number).expect("a number") % templates.len()];
                 let (_, rest) = template.split_once("Z\"").expect("a time");
-                let document = format!("{{\"@timestamp\":\"{}\"{rest}", time.strftime("%Y-%m-%dT%H:%M:%S.000Z"));
+                let document = format!(
+                    "{{\"@timestamp\":\"{}\"{rest}",
+                    time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+                );
                 let id = content_id(second, number.to_string().as_bytes());
                 bulk.push(&filing(time), id.as_str(), document.as_bytes(), 0);
                 number += 1;

@@ -88,7 +88,8 @@ fn watch(page: &str, ready: &AtomicUsize, is_over: &AtomicBool) -> (u64, u64) {
                 let marked = |line: &&Value| {
                     line["url"]["path"].as_str().is_some_and(|path| path.starts_with("/marked"))
                 };
-                lines += data["lines"].as_array().into_iter().flatten().filter(marked).count() as u64;
+                lines +=
+                    data["lines"].as_array().into_iter().flatten().filter(marked).count() as u64;
             }
             _ => {}
         }

@@ -88,7 +88,9 @@ impl Actions {
     fn begin(&self, what: &'static str) -> Result<(), Problem> {
         let mut last = self.lock();
         if last.as_ref().is_some_and(|action| action.ended.is_none()) {
-            return Err(Problem::conflict("dead letters are being replayed or dropped; wait for it"));
+            return Err(Problem::conflict(
+                "dead letters are being replayed or dropped; wait for it",
+            ));
         }
         *last = Some(Action { what, started: Timestamp::now(), ended: None });
         Ok(())
@@ -141,9 +143,7 @@ async fn letters(page: &Arc<Page>, uri: &Uri) -> Shown {
             dead::newest(&directory, most).map_err(|error| Problem::behind(&format!("{error:#}")))
         });
         let (letters, more) = found.await?;
-        Reply::json(
-            &json!({ "letters": letters, "more": more, "allowed": allowed, "last": last }),
-        )
+        Reply::json(&json!({ "letters": letters, "more": more, "allowed": allowed, "last": last }))
     };
     page.shared.answer(key, FRESH, asked).await
 }
