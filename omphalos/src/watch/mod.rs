@@ -22,6 +22,8 @@ use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_live::{Pace, Settings as LiveSettings};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -123,20 +125,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     if !wanted.begins_now {
         rounds.counter.begin_unknown();
     }
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reading = reading;
-    let has_ended = loop {
-        tokio::select! {
-            _ = ticks.tick() => rounds.round(),
-            () = settled.notified() => rounds.round(),
-            () = shutdown.cancelled() => break false,
-            ended = &mut reading => {
-                ended??;
-                break true;
-            }
-        }
-    };
+    let has_ended = rounds.go(reading, (&settled, &shutdown)).await?;
     rounds.end(has_ended).await
 }
 
@@ -159,6 +148,27 @@ struct Rounds {
 }
 
 impl Rounds {
+    /// Goes on until told to stop, or until there is nothing to read any more; whether there is not.
+    async fn go(
+        &mut self,
+        mut reading: JoinHandle<anyhow::Result<bool>>,
+        (settled, shutdown): (&Notify, &Shutdown),
+    ) -> anyhow::Result<bool> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.round(),
+                () = settled.notified() => self.round(),
+                () = shutdown.cancelled() => return Ok(false),
+                ended = &mut reading => {
+                    ended??;
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
     fn round(&mut self) {
         let now = now_millis().saturating_mul(1_000_000);
         self.look_at_source(now);

@@ -65,7 +65,7 @@ pub fn measure(scene: &Scene, table: &mut Table) {
 fn watch(page: &str, ready: &AtomicUsize, is_over: &AtomicBool) -> (u64, u64) {
     let address = page.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a timeout");
     let path = format!("/api/v1/live?topics=overview,lines,sources,alerts,health&{OVERVIEW}");
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").expect("sent");
     let (mut lines, mut figures, mut event) = (0, 0, String::new());

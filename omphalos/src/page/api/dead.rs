@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use omphalos_common::causes::joined;
 use omphalos_common::telemetry::Peer;
 use omphalos_indexer::config as indexer;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -99,7 +98,7 @@ impl Actions {
     fn end(&self, what: &'static str, ended: anyhow::Result<String>) {
         let outcome = if ended.is_ok() { "done" } else { "failed" };
         self.count(what, outcome).inc();
-        let ended = ended.map_err(|error| joined(error.chain()).to_string());
+        let ended = ended.map_err(|error| format!("{error:#}"));
         match &ended {
             Ok(told) => info!("by the page: {told}"),
             Err(problem) => warn!("by the page: {what} of dead letters: {problem}"),
