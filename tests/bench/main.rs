@@ -6,7 +6,7 @@
 //! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files, `bench
 //! audit` what is about audits, `bench search` what is about
 //! searching, `bench store` what is about indexing in the embedded store, `bench top` what is about the console and
-//! its figures; with other arguments it is the other side of a comparison, run as a process of its own so that it is
+//! its figures, `bench page` what is about the page, which takes half an hour and is no part of all; with other arguments it is the other side of a comparison, run as a process of its own so that it is
 //! measured in the same way.
 #![allow(
     clippy::cast_precision_loss,
@@ -25,6 +25,7 @@ mod indexer;
 mod latency;
 mod measure;
 mod messages;
+mod page;
 mod search;
 mod shipper;
 mod store;
@@ -50,12 +51,13 @@ fn main() {
         ["search"] => search(),
         ["store"] => store(),
         ["top"] => top(),
+        ["page"] => page(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, store, top, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, store, top, page, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -83,6 +85,14 @@ fn all() {
 fn top() {
     let (directory, log, mut table) = begin();
     top::measure(&directory, &log, &mut table);
+    table.print();
+}
+
+fn page() {
+    let directory = scene();
+    say_load();
+    let mut table = Table::default();
+    page::measure(&directory, &mut table);
     table.print();
 }
 

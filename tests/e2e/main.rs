@@ -50,6 +50,7 @@ mod metrics;
 mod mounts;
 mod page;
 mod page_browser;
+mod page_changes;
 mod parsing;
 mod permissions;
 mod receivers;

@@ -23,6 +23,7 @@ const SHIPPER: &str = "shipper";
 const SHIPPER_UDP: &str = "shipper over UDP";
 const INDEXER: &str = "indexer";
 const INDEXER_UDP: &str = "indexer and relay over UDP";
+const PAGE: &str = "the page of `omphalos run`";
 
 /// Names by the heads of tables.
 pub type Tables = BTreeMap<String, BTreeSet<String>>;
@@ -174,7 +175,7 @@ impl Idles {
             ),
             (
                 writes(self.program("omphalos", 6).arg(&log)),
-                self.names(&[SHIPPER, INDEXER], &["amqp"]),
+                self.names(&[SHIPPER, INDEXER, PAGE], &["amqp"]),
             ),
         ];
         let start = |(program, expected): (Program, _)| Idle { program: program.start(), expected };

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
-use omphalos_tests::{LogFile, eventually, holds, repository};
+use omphalos_tests::{LogFile, Stack, eventually, holds, repository};
 
 use crate::page::{append, page_of};
 use crate::run::Alone;
@@ -43,18 +43,29 @@ fn has_driver(web: &Path) -> bool {
     driver.exists() || fetch.status().is_ok_and(|status| status.success())
 }
 
-#[test]
-fn the_page_does_in_a_real_browser_what_it_is_for() {
+/// What drives the browser, and the browser; nothing where one of them is not there, which is said.
+fn driven() -> Option<Command> {
     let web = repository().join("web");
     let Some(chromium) = chromium() else {
         println!("not tested: there is no Chromium in /usr/bin");
-        return;
+        return None;
     };
     if !has_driver(&web) {
         println!("not tested: Node 20 and npm are needed, and what web/package-lock.json names");
-        return;
+        return None;
     }
-    let alone = Alone::new();
+    let mut node = Command::new("node");
+    node.arg(web.join("test/browser.mjs")).arg(chromium);
+    Some(node)
+}
+
+/// Starts a process with a page over some lines, and lets the browser do what it does there.
+fn in_a_browser(
+    alone: &Alone,
+    mut node: Command,
+    arguments: &[&str],
+    counts: impl Fn() -> Result<u64, String>,
+) {
     let path = alone.directory.path();
     let mut log = LogFile::create(&path.join("access.log"));
     append(&mut log, 0, 290, 200);
@@ -64,18 +75,18 @@ fn the_page_does_in_a_real_browser_what_it_is_for() {
     let process = alone
         .with_state("run")
         .arg(log.path().display())
-        .args(["--parser", "combined", "--page-listen", "127.0.0.1:0", "--config"])
-        .arg(config.display())
+        .args(["--parser", "combined", "--page-listen", "127.0.0.1:0", "--page-allow-actions"])
+        .args(arguments)
+        .option("--config", config.display())
         .start();
     let page = page_of(&process);
     eventually("all lines are stored", || {
-        let count = alone.elastic().count()?;
+        let count = counts()?;
         holds(count == 300, count)
     });
     let begun = Timestamp::now();
-    let done = Command::new("node")
-        .arg(web.join("test/browser.mjs"))
-        .args([chromium, page])
+    let done = node
+        .arg(page)
         .arg(log.path())
         .args(std::env::var_os("OMPHALOS_SCREENSHOTS"))
         .output()
@@ -84,4 +95,22 @@ fn the_page_does_in_a_real_browser_what_it_is_for() {
     let said = String::from_utf8_lossy(&said);
     assert!(done.status.success(), "{said}\nafter {}", Timestamp::now().duration_since(begun));
     drop(process);
+}
+
+#[test]
+fn the_page_does_in_a_real_browser_what_it_is_for() {
+    let Some(node) = driven() else { return };
+    let alone = Alone::new();
+    in_a_browser(&alone, node, &[], || alone.elastic().count());
+}
+
+#[test]
+fn in_a_real_browser_the_page_shows_what_elasticsearch_has() {
+    let Some(mut node) = driven() else { return };
+    node.env("ONLY", "overview,lines,keys alone");
+    let (alone, stack) = (Alone::new(), Stack::shared());
+    let url = stack.search_url();
+    let arguments =
+        ["--elasticsearch-url", &url, "--index-prefix", stack.prefix(), "--index-replicas", "0"];
+    in_a_browser(&alone, node, &arguments, || stack.elastic().count());
 }

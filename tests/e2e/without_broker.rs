@@ -75,7 +75,8 @@ impl Site {
             .start()
     }
 
-    fn write(&self, numbers: std::ops::Range<u64>) {
+    /// Appends lines, of which each second one is refused.
+    pub fn write(&self, numbers: std::ops::Range<u64>) {
         let mut text = fs::read_to_string(&self.log).expect("the log");
         text.push_str(&lines(numbers));
         fs::write(&self.log, text).expect("the log");
@@ -94,7 +95,8 @@ impl Site {
         done.output
     }
 
-    fn allow_notes(&self) {
+    /// Lets them be taken from now on.
+    pub fn allow_notes(&self) {
         let note = json!({"properties": {"order": {"properties": {"note": {"type": "keyword"}}}}});
         self.alone.elastic().must(Method::PUT, &format!("{INDEX}/_mapping"), &note);
     }

@@ -45,9 +45,10 @@ export async function ask<T>(path: string, parameters: Parameters = {}, signal?:
   return (await answer.json()) as T;
 }
 
-export async function change(path: string, body: unknown): Promise<unknown> {
+export async function change(path: string, body: unknown, method: "POST" | "DELETE" = "POST", parameters: Parameters = {}): Promise<unknown> {
+  // A page of another site cannot say so without asking first, and is refused then.
   const headers = { "content-type": "application/json" };
-  const answer = await fetch(address(path), { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = await fetch(address(path, parameters), { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   if (!answer.ok) throw await problemOf(answer);
   const text = await answer.text();
   return text ? JSON.parse(text) : null;

@@ -123,10 +123,12 @@ interface HeadProperties {
 
 function Head({ raised, place, go, theme, setTheme, health, connection }: HeadProperties) {
   const problems = health?.problems ?? [];
+  // Where there is no room for all of them, the one that is shown is seen.
+  useEffect(() => document.querySelector(".mast nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [place.view]);
   const state = connection === "lost" ? "lost" : problems.length > 0 ? "degraded" : place.until ? "still" : connection === "open" ? "live" : "still";
   const shown = { lost: "not connected", degraded: "degraded", live: "live", still: place.until ? "a moment in the past" : "connecting" }[state];
   return (
-    <header class="head">
+    <header class="mast">
       <a class="brand" href="/" onClick={(event) => follow(event, () => go({ view: "overview", filter: "", since: "15m", until: "" }))}>
         <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
           <circle cx="16" cy="16" r="12" />
@@ -213,7 +215,14 @@ function SavedViews({ go }: { go: Go }) {
   }
   const keep = (views: Saved[]): void => setText(JSON.stringify(views.slice(0, 50)));
   return (
-    <div class="saved" onKeyDown={(event) => event.key === "Escape" && setOpen(false)}>
+    <div
+      class="saved"
+      onKeyDown={(event) => event.key === "Escape" && setOpen(false)}
+      onFocusOut={(event) => {
+        // Who goes on elsewhere is done here; a click on what takes no focus goes nowhere.
+        if (event.relatedTarget instanceof Node && !event.currentTarget.contains(event.relatedTarget)) setOpen(false);
+      }}
+    >
       <button type="button" class="icon" aria-label="Saved views" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
         <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true">
           <path d="M6 3.5h8v13l-4-3.2-4 3.2z" />

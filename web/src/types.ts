@@ -201,6 +201,8 @@ export interface Member {
 export interface Letters {
   letters: { at: string; id: string | null; index: string | null; type: string | null; reason: string | null; status: string | null }[];
   more: number;
+  allowed: { replay: boolean; drop: boolean };
+  last?: { what: "replay" | "drop"; started: string; state: "running" | "done" | "failed"; told: string | null } | null;
 }
 
 export interface Range {

@@ -1,7 +1,8 @@
 // The page in a real browser, offline. Started by tests/e2e/page_browser.rs:
 //   node browser.mjs CHROMIUM URL LOG [SCREENSHOTS]
 // LOG is a log that the process at URL reads, with 300 lines of now; its rule "errors" is raised from 20 %
-// on, over a window of 5 s. Prints what failed, and exits with 1.
+// on, over a window of 5 s. Prints what failed, and exits with 1. With ONLY=overview,lines in the environment,
+// nothing but these is tried.
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -11,7 +12,10 @@ import { chromium } from "playwright-core";
 const [executablePath, base, log, screenshots] = process.argv.slice(2);
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const failures = [];
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const only = process.env.ONLY?.split(",");
+// A name that leads here by whoever owns it, as in DNS rebinding.
+const rebound = "--host-resolver-rules=MAP rebound.example 127.0.0.1";
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", rebound] });
 
 function holds(what, isSo, found = "") {
   if (!isSo) failures.push(`${what}${found === "" ? "" : `: found ${JSON.stringify(found)}`}`);
@@ -27,13 +31,15 @@ function write(count, status, path = "/api/items") {
   appendFileSync(log, `10.9.8.7 - - [${date}:${time} +0000] "GET ${path} HTTP/1.1" ${status} 77 "-" "tester"\n`.repeat(count));
 }
 
-/** A page of its own for what is tried, whose console must stay silent. */
-async function attempt(name, options, address, work) {
+/** A page of its own for what is tried, whose console must stay silent but for answers that are expected. */
+async function attempt(name, options, address, work, expected = []) {
+  if (only && !only.includes(name)) return;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) failures.push(`${name}: console: ${message.text()}`);
+    const isExpected = expected.some((status) => message.text().includes(`status of ${status} `));
+    if (["error", "warning"].includes(message.type()) && !isExpected) failures.push(`${name}: console: ${message.text()}`);
   });
   page.on("pageerror", (error) => failures.push(`${name}: ${error.message}`));
   page.on("request", (request) => {
@@ -176,39 +182,135 @@ await attempt("nothing", {}, "/?filter=path:%22/nowhere%22", async (page) => {
   await page.waitForSelector(".state >> text=No line matches");
 });
 
-const described = await (await fetch(`${base}/api/v1/openapi.json`)).json();
-const { valid, errors } = await new Validator().validate(described);
-holds("the description of the API is OpenAPI", valid, errors);
+await attempt("wrong search", {}, "/?view=lines&filter=status:(500", async (page) => {
+  await page.waitForSelector(".problem mark >> text=(");
+  await page.waitForSelector(".problem >> text=is never closed");
+  await page.fill("input[type=search]", "status:200");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".line");
+}, [400]);
 
-// A foreign page in the same browser can neither read nor show the page.
-const foreign = createServer((_, answer) => answer.setHeader("content-type", "text/html").end("<title>foreign</title>"));
-await new Promise((done) => foreign.listen(0, "127.0.0.1", done));
-const context = await browser.newContext();
-const page = await context.newPage();
-await page.goto(`http://127.0.0.1:${foreign.address().port}/`);
-const got = await page.evaluate(async (base) => {
-  const attempts = {
-    read: () => fetch(`${base}/api/v1/lines`).then((answer) => answer.text()),
-    change: () => fetch(`${base}/api/v1/session`, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }).then((answer) => answer.text()),
-    listen: () => new Promise((done, failed) => {
-      const source = new EventSource(`${base}/api/v1/live`);
-      source.onopen = () => done("open");
-      source.onerror = () => failed(new Error("refused"));
-    }),
-    script: () => new Promise((done, failed) => {
-      const script = document.createElement("script");
-      Object.assign(script, { src: `${base}/api/v1/health`, onload: () => done("loaded"), onerror: () => failed(new Error("refused")) });
-      document.body.append(script);
-    }),
-  };
-  const told = [];
-  for (const [name, attempt] of Object.entries(attempts)) {
-    await attempt().then(() => told.push(name), () => undefined);
-  }
-  return told;
-}, base);
-holds("a foreign page gets nothing", got.length === 0, got);
-foreign.close();
+await attempt("utc and saved views", { timezoneId: "Asia/Kolkata" }, "/?view=lines", async (page) => {
+  await page.waitForSelector(".line time");
+  const shown = () => page.textContent(".line time");
+  const local = await shown();
+  await page.click(".mast .icon >> text=UTC+05:30");
+  await until(page, (local) => document.querySelector(".line time").textContent !== local, local);
+  await page.click('[aria-label="Saved views"]');
+  await page.fill(".menu input", "in UTC");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Escape");
+  await page.goto(`${base}/`);
+  await page.click('[aria-label="Saved views"]');
+  await page.click(".menu a >> text=in UTC");
+  await until(page, () => location.search.includes("utc=1") && location.search.includes("view=lines"));
+});
+
+await attempt("dead letters", { bypassCSP: true }, "/?view=fleet", async (page) => {
+  const asked = [];
+  const letter = { at: "2026-11-22T10:00:00Z", id: "a1", index: "omphalos-x", type: "strict_dynamic_mapping_exception", reason: "<b>no</b>", status: "400" };
+  await page.route("**/api/v1/dead**", (route) => {
+    const request = route.request();
+    if (request.method() === "GET") {
+      const letters = asked.some((one) => one.startsWith("DELETE")) ? [] : [letter, { ...letter, id: "a2" }];
+      return route.fulfill({ json: { letters, more: 0, allowed: { replay: true, drop: true }, last: null } });
+    }
+    asked.push(`${request.method()} ${new URL(request.url()).pathname}${new URL(request.url()).search} ${request.headers()["content-type"]}`);
+    return route.fulfill({ status: 202, body: "" });
+  });
+  await page.click(".mast nav >> text=Sources");
+  await page.click('[aria-label="Replay the dead letter a1"]');
+  await page.click('[aria-label="Drop all 2 dead letters"]');
+  await page.waitForSelector("dialog >> text=Drop all 2 dead letters for good?");
+  await accessible(page, "the question");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await page.click('[aria-label="Drop the dead letter a2"]');
+  await page.click("dialog .danger");
+  await page.waitForSelector("text=No dead letters");
+  const expected = ["POST /api/v1/dead/replay?id=a1 application/json", "DELETE /api/v1/dead?id=a2 application/json"];
+  holds("dead letters: nothing is dropped that was not confirmed", asked.join("; ") === expected.join("; "), asked);
+});
+
+if (!only) {
+  const described = await (await fetch(`${base}/api/v1/openapi.json`)).json();
+  const { valid, errors } = await new Validator().validate(described);
+  holds("the description of the API is OpenAPI", valid, errors);
+  await hostile();
+}
 await browser.close();
 for (const failure of failures) console.log(failure);
 process.exit(failures.length > 0 ? 1 : 0);
+
+/** A foreign page in the same browser can neither read, show, nor change anything, by whatever it has. */
+async function hostile() {
+  const foreign = createServer((_, answer) => answer.setHeader("content-type", "text/html").end("<title>foreign</title>"));
+  await new Promise((done) => foreign.listen(0, "127.0.0.1", done));
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const answered = [];
+  page.on("response", (response) => {
+    if (response.url().startsWith(base) && response.status() < 400) answered.push(response.url());
+  });
+  await page.goto(`http://127.0.0.1:${foreign.address().port}/`);
+  const got = await page.evaluate(async (base) => {
+    const loads = (name, properties) => () =>
+      new Promise((done, failed) => {
+        const element = document.createElement(name);
+        Object.assign(element, { onload: () => done(), onerror: () => failed(new Error("refused")) }, properties);
+        document.body.append(element);
+      });
+    const json = { "content-type": "application/json" };
+    const change = (method, options) => () => fetch(`${base}/api/v1/dead${method === "POST" ? "/replay" : ""}?all=true`, { method, credentials: "include", ...options }).then((answer) => answer.text());
+    const attempts = {
+      read: () => fetch(`${base}/api/v1/lines`).then((answer) => answer.text()),
+      session: () => fetch(`${base}/api/v1/session`, { method: "POST", headers: json, body: "{}" }).then((answer) => answer.text()),
+      replay: change("POST", { headers: json }),
+      drop: change("DELETE", { headers: json }),
+      listen: () => new Promise((done, failed) => {
+        const source = new EventSource(`${base}/api/v1/live`);
+        source.onopen = () => done();
+        source.onerror = () => failed(new Error("refused"));
+      }),
+      socket: () => new Promise((done, failed) => {
+        const socket = new WebSocket(`${base.replace("http", "ws")}/api/v1/live`);
+        socket.onopen = () => done();
+        socket.onerror = () => failed(new Error("refused"));
+      }),
+      script: loads("script", { src: `${base}/page.js` }),
+      image: loads("img", { src: `${base}/icon.svg` }),
+      style: loads("link", { rel: "stylesheet", href: `${base}/page.css` }),
+    };
+    const told = [];
+    for (const [name, attempt] of Object.entries(attempts)) {
+      await attempt().then(() => told.push(name), () => undefined);
+    }
+    // These say nothing of what came of them to who sends them.
+    await change("POST", { mode: "no-cors", body: "{}" })().catch(() => undefined);
+    const shown = (name) => new Promise((done) => {
+      const frame = Object.assign(document.createElement("iframe"), { name, onload: done });
+      document.body.append(frame);
+    });
+    await shown("target");
+    for (const [method, path] of [["post", "/api/v1/dead/replay?all=true"], ["get", "/api/v1/lines"]]) {
+      const form = Object.assign(document.createElement("form"), { method, action: base + path, target: "target", enctype: "text/plain" });
+      document.body.append(form);
+      form.submit();
+      await new Promise((done) => (document.querySelector("iframe").onload = done));
+    }
+    const frame = Object.assign(document.createElement("iframe"), { src: base });
+    await new Promise((done) => document.body.append(Object.assign(frame, { onload: done })));
+    return told;
+  }, base);
+  holds("a foreign page gets nothing", got.length === 0, got);
+  holds("a foreign page is answered nothing", answered.length === 0, answered);
+  const name = base.replace("127.0.0.1", "rebound.example");
+  for (const path of ["/", "/api/v1/lines", "/api/v1/live"]) {
+    const answer = await page.goto(name + path);
+    holds(`by a name that was rebound, ${path} is refused`, answer.status() === 403, answer.status());
+  }
+  const dead = await (await fetch(`${base}/api/v1/dead`)).json();
+  holds("a foreign page changes nothing", !dead.last, dead.last);
+  await context.close();
+  foreign.close();
+}

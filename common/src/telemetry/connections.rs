@@ -4,19 +4,22 @@
 //! the system until somebody else is done. What pages in browsers send is refused ([`Hosts`]).
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request;
-use hyper::body::Incoming;
+use hyper::body::Incoming as Body;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use super::{Due, Hosts, Repeats};
@@ -69,13 +72,37 @@ impl Default for Limits {
     }
 }
 
+/// Where connections come in.
+pub struct Incoming {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Incoming {
+    /// At a listener, whose connections are TLS where there is an acceptor.
+    pub fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        Self { listener, tls }
+    }
+}
+
+impl From<TcpListener> for Incoming {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+}
+
+/// Who is at the other end of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
 /// Serves `router` until `stop`, and then until the answers under way are given.
 pub async fn serve(
-    listener: TcpListener,
+    incoming: impl Into<Incoming>,
     router: Router,
     (limits, hosts): (Limits, Hosts),
     stop: Shutdown,
 ) {
+    let Incoming { listener, tls } = incoming.into();
     let mut connections = JoinSet::new();
     let mut trouble = Repeats::new();
     loop {
@@ -83,9 +110,11 @@ pub async fn serve(
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
-                Ok((stream, _)) => {
-                    let service = Service { router: router.clone(), hosts: hosts.clone() };
-                    connections.spawn(answer(stream, service, limits, stop.clone()));
+                Ok((stream, peer)) => {
+                    let near = stream.local_addr().ok();
+                    let (router, hosts) = (router.clone(), hosts.clone());
+                    let service = Service { router, hosts, near, peer: Peer(peer) };
+                    connections.spawn(begin(stream, tls.clone(), service, (limits, stop.clone())));
                 }
                 Err(error) => {
                     if let Some(Due { repeats }) = trouble.due() {
@@ -100,20 +129,42 @@ pub async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// Who answers on a connection, and by which names.
+/// Who answers on a connection, by which names, and from where to where it goes.
 struct Service {
     router: Router,
     hosts: Hosts,
+    near: Option<SocketAddr>,
+    peer: Peer,
 }
 
-/// Answers the requests of one connection. What is wrong with it is the other side's business.
-async fn answer(stream: TcpStream, service: Service, limits: Limits, stop: Shutdown) {
+/// Begins a connection. What is wrong with it is the other side's business.
+async fn begin(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    service: Service,
+    (limits, stop): (Limits, Shutdown),
+) {
+    let Some(tls) = tls else { return answer(stream, service, limits, stop).await };
+    let greeted = timeout(limits.head, tls.accept(stream));
+    // Whoever greets slowly is let go of when the process stops.
+    if let Some(Ok(Ok(stream))) = stop.run_until_cancelled(greeted).await {
+        answer(stream, service, limits, stop).await;
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    service: Service,
+    limits: Limits,
+    stop: Shutdown,
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
-    let near = stream.local_addr().ok();
-    let Service { router, hosts } = service;
+    let Service { router, hosts, near, peer } = service;
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Body>| {
+        request.extensions_mut().insert(peer);
         let (refusal, router) = (hosts.refusal(&request, near), router.clone());
         async move {
             match refusal {

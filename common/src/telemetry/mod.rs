@@ -12,7 +12,7 @@ mod samples;
 mod web;
 
 pub use ask::{NotReady, address_to_ask, ask_ready};
-pub use connections::{Limits, serve};
+pub use connections::{Incoming, Limits, Peer, serve};
 pub use health::Health;
 pub use http::{Listener, Routes, Telemetry, serve_at};
 pub use logs::{LogFormat, init_logs};

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError, remove_dir_all};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -52,14 +52,10 @@ impl Replayed {
         self.sums.dead += sums.dead;
     }
 
-    /// Says it.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn tell(&self) -> io::Result<()> {
+    /// What became of them, for people.
+    pub fn shown(&self) -> String {
         let Self { letters, sums: Sums { indexed, duplicate, dead }, .. } = self;
-        writeln!(
-            printed(Form::Plain),
+        format!(
             "{letters} dead letters replayed: {indexed} indexed, {duplicate} there already, {dead} refused again and kept"
         )
     }

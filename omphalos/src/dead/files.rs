@@ -1,13 +1,13 @@
 //! Dead letters in files: that of a process, and those of the imports beside it; or one that is named.
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use omphalos_common::config::ConfigError;
-use omphalos_common::printed::{Form, printed};
+use omphalos_common::printed::printed;
 use omphalos_indexer::collector::DEAD_FILE_NAME;
+use omphalos_indexer::config as indexer;
 use serde_json::Value;
 
 use super::file::{Letters, Replayed};
@@ -110,11 +110,8 @@ impl Files {
         nothing(&left)
     }
 
-    /// Deletes those that are meant.
-    ///
-    /// # Errors
-    /// When a file cannot be written, or lines are no letters.
-    pub fn drop(&self, selection: &Selection) -> anyhow::Result<()> {
+    /// Deletes those that are meant; how many, what could not be done, and whether it came to its end.
+    pub fn drop(&self, selection: &Selection) -> (usize, Vec<String>, anyhow::Result<()>) {
         let (mut dropped, mut left) = (0, Vec::new());
         let ended = self.each().try_for_each(|letters| {
             let (letters, unreadable) = letters.drop(selection)?;
@@ -122,40 +119,47 @@ impl Files {
             left.extend(unreadable);
             anyhow::Ok(())
         });
-        writeln!(printed(Form::Plain), "{dropped} dead letters dropped")?;
-        ended?;
-        nothing(&left)
+        (dropped, left, ended)
     }
 
-    /// Indexes those that are meant where the settings say; those of imports into another place stay.
+    /// The file of what an import into the place that settings name could not store.
     ///
     /// # Errors
-    /// When a file cannot be written, or the indexer failed, or not all could be replayed.
-    pub async fn replay(&self, selection: &Selection, settings: Settings) -> anyhow::Result<()> {
+    /// When they name none.
+    pub fn of_import(&self, settings: &Settings) -> anyhow::Result<PathBuf> {
         let directory = self.first.parent().unwrap_or(Path::new(""));
-        let into_it = directory.join(import::remembered(&settings, false)?).join(DEAD_FILE_NAME);
-        let Target { indexer, embedded } = Target::of(settings, &self.first).await?;
+        Ok(directory.join(import::remembered(settings, false)?).join(DEAD_FILE_NAME))
+    }
+
+    /// Where those letters go that are replayed with these settings.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn target(&self, settings: Settings) -> anyhow::Result<Target> {
+        Target::of(settings, &self.first).await
+    }
+
+    /// Indexes those that are meant, of the first file and of the one of an import into the same place; what
+    /// became of them, and whether it came to its end.
+    pub async fn replay(
+        &self,
+        selection: &Selection,
+        indexer: &indexer::Settings,
+        of_import: &Path,
+    ) -> (Replayed, anyhow::Result<()>) {
         let mut all = Replayed::default();
-        let mut ended = Ok(());
         for file in std::iter::once(&self.first).chain(&self.imports) {
             let letters = Letters::new(file);
-            ended = if *file == self.first || *file == into_it {
+            let ended = if *file == self.first || *file == *of_import {
                 letters.replay(selection, indexer.clone(), &mut all).await
             } else {
                 letters.count(selection).map(|count| all.left.extend(elsewhere(file, count)))
             };
             if ended.is_err() {
-                break;
+                return (all, ended);
             }
         }
-        if ended.is_ok() || all.letters > 0 {
-            all.tell()?;
-        }
-        if let Some(embedded) = embedded {
-            embedded.close().await?;
-        }
-        ended?;
-        nothing(&all.left)
+        (all, Ok(()))
     }
 }
 
@@ -170,7 +174,10 @@ fn elsewhere(file: &Path, letters: u64) -> Option<String> {
 }
 
 /// Not all could be done where something is left: it is the last word, behind what was done.
-fn nothing(left: &[String]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// What is left.
+pub fn nothing(left: &[String]) -> anyhow::Result<()> {
     if left.is_empty() {
         return Ok(());
     }

@@ -71,11 +71,15 @@ impl Letter for Filed<'_> {
     }
 }
 
-/// Which dead letters are meant.
+/// Which dead letters are meant: those that have all of these.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Selection {
-    id: Option<String>,
-    kind: Option<String>,
-    index: Option<String>,
+    /// The id of its document.
+    pub id: Option<String>,
+    /// The type of the error.
+    pub kind: Option<String>,
+    /// The index that its document is for.
+    pub index: Option<String>,
 }
 
 impl Selection {

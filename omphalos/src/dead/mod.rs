@@ -7,16 +7,20 @@ mod letter;
 mod place;
 mod queue;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, add_flags};
+use omphalos_common::printed::{Form, printed};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use serde_json::Value;
 
-use files::Files;
-use letter::Selection;
-use place::Place;
+use files::{Files, nothing};
+pub(crate) use letter::Selection;
+use place::{Place, Target};
+
+use crate::run::Settings;
 
 /// The subcommand.
 pub fn command() -> Command {
@@ -72,6 +76,35 @@ pub(crate) fn newest(state_dir: &Path, most: usize) -> anyhow::Result<(Vec<Value
     Files::of(state_dir)?.newest(most)
 }
 
+/// Deletes letters in the files of a state directory; how many.
+///
+/// # Errors
+/// When a file cannot be written, or not all could be done.
+pub(crate) fn dropped(state_dir: &Path, selection: &Selection) -> anyhow::Result<usize> {
+    let (dropped, left, ended) = Files::of(state_dir)?.drop(selection);
+    ended?;
+    nothing(&left)?;
+    Ok(dropped)
+}
+
+/// Indexes letters in the files of the process with these settings, which has its store open itself and writes as
+/// `indexer` says; what became of them, for people.
+///
+/// # Errors
+/// When a file cannot be written, or the indexer failed, or not all could be replayed.
+pub(crate) async fn replayed(
+    settings: &Settings,
+    indexer: &omphalos_indexer::config::Settings,
+    selection: &Selection,
+) -> anyhow::Result<String> {
+    let files = Files::of(settings.state_dir())?;
+    let of_import = files.of_import(settings)?;
+    let (all, ended) = files.replay(selection, indexer, &of_import).await;
+    ended?;
+    nothing(&all.left)?;
+    Ok(all.shown())
+}
+
 fn with_selection(command: Command) -> Command {
     let option = |name: &'static str, placeholder: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(placeholder).help(help)
@@ -113,13 +146,32 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<()> {
         }
         (Some(files), "list") => files.list(&selection, given),
         (Some(files), "show") => files.show(&selection),
-        (Some(files), "drop") => files.drop(&selection),
+        (Some(files), "drop") => {
+            let (dropped, left, ended) = files.drop(&selection);
+            writeln!(printed(Form::Plain), "{dropped} dead letters dropped")?;
+            ended.and_then(|()| nothing(&left))
+        }
         (Some(files), _) => runtime.block_on(async {
             // What the indexer waits for.
             init_logs(LogFormat::Human, "warn")?;
-            files.replay(&selection, settings).await
+            replay(&files, &selection, settings).await
         }),
     };
     runtime.shutdown_background();
     result
+}
+
+/// Indexes letters in files where the settings say; those of imports into another place stay.
+async fn replay(files: &Files, selection: &Selection, settings: Settings) -> anyhow::Result<()> {
+    let of_import = files.of_import(&settings)?;
+    let Target { indexer, embedded } = files.target(settings).await?;
+    let (all, ended) = files.replay(selection, &indexer, &of_import).await;
+    if ended.is_ok() || all.letters > 0 {
+        writeln!(printed(Form::Plain), "{}", all.shown())?;
+    }
+    if let Some(embedded) = embedded {
+        embedded.close().await?;
+    }
+    ended?;
+    nothing(&all.left)
 }

@@ -22,7 +22,7 @@ use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{LogFormat, init_logs};
 use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
-use omphalos_live::alert::Rule;
+use omphalos_live::alert::{Rule, Saved};
 use omphalos_parser::ParserKind;
 use omphalos_parser::settings::RecipeSettings;
 use omphalos_shipper::monitor::MonitorSettings;
@@ -135,12 +135,15 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     let writer = Writer::start(&place.path.join(name), seed)?;
     let stop_chain = Shutdown::new();
     let page = Bound::bind(&PageSettings::default(), &[]).await?;
-    let watch = Watch { tap: Some(Tap::new(rules()?)?), ..Watch::default() };
+    let watch = Watch { tap: Some(Tap::new(rules()?, &Saved::default())?), ..Watch::default() };
     let chain = chain(&place.path, writer.path(), &url);
     let elasticsearch =
         ElasticsearchSettings { url: Some(vec![url.clone()]), ..ElasticsearchSettings::default() };
     let client = Client::new(&elasticsearch, false)?.for_reading();
-    let page = page.map(|page| (page.url(), page.serve(behind(&client, &watch, &chain))));
+    let behind = behind(&client, &watch, &chain);
+    behind.look_before().await;
+    let page = page.map(|page| (page.url(), page.serve(behind)));
+    let _ticking = watch.tap.as_ref().map(Tap::start);
     let mut chain = tokio::spawn(chain.run(watch.clone(), stop_chain.clone()));
     let demo = Demo { client, watch, writer, begun, colour: takes_colours(&io::stderr()) };
     tell!("A shop's access log is being written, read, and stored, all in this process:\n");
@@ -186,10 +189,11 @@ fn behind(client: &Client, watch: &Watch, chain: &Chain) -> Behind {
         tap: watch.tap.clone(),
         tap_has_all: true,
         asker: Some(Asker::new(client.clone(), "omphalos")),
-        health: watch.telemetry.health.clone(),
+        telemetry: watch.telemetry.clone(),
         shipper: watch.shipper.clone(),
         state_dir: None,
         audited: chain.audited(),
+        replays: None,
     }
 }
 

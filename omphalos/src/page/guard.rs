@@ -11,15 +11,18 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderName,
-    HeaderValue, ORIGIN, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    HeaderValue, ORIGIN, REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use omphalos_common::telemetry::Peer;
 use serde::Deserialize;
 
 use super::problem::Problem;
+use super::rates::Rates;
 
 /// What is loaded and asked, and from where: from the page's own origin, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -29,17 +32,31 @@ const LONGEST_BODY: usize = 4 * 1024;
 /// The cookie with the token.
 const NAME: &str = "omphalos_token";
 
+/// For how long browsers ask by HTTPS alone, where that is about this page only.
+const SECURE: &str = "max-age=31536000";
+/// The port at which a name means the page: a browser keeps to HTTPS at all ports of a name.
+const USUAL_PORT: u16 = 443;
+
 /// What who asks must say.
 pub struct Guard {
     token: Option<String>,
     /// Names of proxies and such before the page, which may speak HTTPS.
     hosts: Vec<String>,
+    /// The port, where the page itself speaks HTTPS.
+    secure: Option<u16>,
+    /// How much may be asked.
+    pub rates: Arc<Rates>,
 }
 
 impl Guard {
     /// Asks for a token, if there is one.
     pub fn new(token: Option<String>, hosts: &[String]) -> Self {
-        Self { token, hosts: hosts.to_vec() }
+        Self { token, hosts: hosts.to_vec(), secure: None, rates: Arc::default() }
+    }
+
+    /// The same where the page speaks HTTPS at this port.
+    pub fn secure(self, port: u16) -> Self {
+        Self { secure: Some(port), ..self }
     }
 
     fn refusal(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Problem> {
@@ -51,7 +68,8 @@ impl Guard {
             let named = origin
                 .split_once("://")
                 .is_some_and(|(_, name)| self.hosts.iter().any(|host| host == name));
-            named || origin == format!("http://{host}")
+            let scheme = if self.secure.is_some() { "https" } else { "http" };
+            named || origin == format!("{scheme}://{host}")
         };
         let origin = text(&ORIGIN);
         if origin.as_deref().is_some_and(|origin| !is_own(origin)) {
@@ -96,7 +114,11 @@ fn hex(token: &str) -> String {
 
 /// Lets a request pass that may, and says what browsers may do with the answer.
 pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let refusal = guard.refusal(request.method(), request.uri().path(), request.headers());
+    // A router that nobody listens for, in a test, has no other end.
+    let peer = request.extensions().get::<Peer>();
+    let too_much = peer.and_then(|Peer(peer)| guard.rates.ask(peer.ip()).err());
+    let refusal = too_much
+        .or_else(|| guard.refusal(request.method(), request.uri().path(), request.headers()));
     let mut response = match refusal {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
@@ -111,6 +133,9 @@ pub async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Ne
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if guard.secure == Some(USUAL_PORT) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(SECURE));
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
@@ -131,8 +156,9 @@ async fn begin(State(guard): State<Arc<Guard>>, body: Body) -> Response {
     let told = serde_json::from_slice::<Told>(&body);
     match (&guard.token, told) {
         (Some(token), Ok(Told { token: told })) if is_same(&told, token) => {
+            let secure = if guard.secure.is_some() { "; Secure" } else { "" };
             let cookie = format!(
-                "{NAME}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000",
+                "{NAME}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000{secure}",
                 hex(token)
             );
             (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response()
@@ -175,6 +201,17 @@ mod tests {
             (Method::DELETE, vec![own, json, ("origin", "http://localhost:9180")], false),
         ] {
             assert_eq!(is_passed(&guard, &method, &headers), expected, "{method} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_page_over_https_is_another() {
+        let guard = Guard::new(None, &[]).secure(9180);
+        let own = ("host", "localhost:9180");
+        for (origin, expected) in
+            [("https://localhost:9180", true), ("http://localhost:9180", false)]
+        {
+            assert_eq!(is_passed(&guard, &Method::GET, &[own, ("origin", origin)]), expected);
         }
     }
 

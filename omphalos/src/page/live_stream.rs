@@ -8,6 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
@@ -15,6 +16,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::unfold;
+use omphalos_common::telemetry::Peer;
 use omphalos_live::{DocumentReader, Filter};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -39,7 +41,7 @@ const LOOK_BACK: Duration = Duration::from_secs(30);
 /// Documents that are known to be sent.
 const MOST_KNOWN: usize = 4096;
 /// For figures, a store is busy for one part in so many at most, up to this pause.
-const OF_THE_TIME: u32 = 4;
+const OF_THE_TIME: u32 = 20;
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How often figures are sent at most, and what is about the process.
 const FIGURES_EVERY: Duration = Duration::from_secs(2);
@@ -48,8 +50,11 @@ const STATE_EVERY: Duration = Duration::from_secs(2);
 const TOPICS: [&str; 5] = ["overview", "lines", "sources", "health", "alerts"];
 
 /// Answers with a stream that ends when who asked goes away, or the process.
-pub async fn live(page: State<Arc<Page>>, uri: Uri) -> Response {
-    let (watcher, wanted) = match Watcher::new(&page, &uri) {
+pub async fn live(page: State<Arc<Page>>, peer: Extension<Peer>, uri: Uri) -> Response {
+    let Extension(Peer(peer)) = peer;
+    let begun = page.rates.stream(peer.ip());
+    let begun = begun.and_then(|stream| Ok((stream, Watcher::new(&page, &uri)?)));
+    let (counted, (watcher, wanted)) = match begun {
         Ok(both) => both,
         Err(problem) => return problem.into_response(),
     };
@@ -65,6 +70,7 @@ pub async fn live(page: State<Arc<Page>>, uri: Uri) -> Response {
         };
         let both = async { tokio::join!(watcher.run(events), figures) };
         stop.run_until_cancelled(Box::pin(both)).await;
+        drop(counted);
     });
     let stream = unfold(taken, async |mut taken| {
         let event: Bytes = taken.recv().await?;
@@ -230,7 +236,7 @@ impl Found {
                         reader.read(&line).is_ok_and(|document| filter.matches(&document.hit()))
                     });
                     if is_meant {
-                        self.add(Bytes::copy_from_slice(&line));
+                        self.add(line);
                     }
                 }
                 Err(TryRecvError::Lagged(missed)) => self.skipped += missed,

@@ -4,8 +4,10 @@ use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use omphalos_common::config::ConfigError;
-use omphalos_common::telemetry::Hosts;
+use omphalos_common::telemetry::{Hosts, Incoming};
+use omphalos_common::tls::TlsAcceptor;
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use super::guard::Guard;
 use super::settings::{PageListen, PageSettings};
@@ -17,10 +19,15 @@ const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 
 /// A listener for the page, not yet serving.
 pub struct Bound {
-    pub(super) listener: TcpListener,
-    pub(super) guard: Guard,
-    pub(super) hosts: Hosts,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    guard: Guard,
+    hosts: Hosts,
     address: SocketAddr,
+    /// What it is called, if not by its address.
+    name: Option<String>,
+    /// Whether something may be changed by it.
+    pub(super) allows_actions: bool,
 }
 
 impl Bound {
@@ -32,7 +39,7 @@ impl Bound {
         settings: &PageSettings,
         hosts: &[String],
     ) -> Result<Option<Self>, ConfigError> {
-        let token = settings.token()?;
+        let (token, tls) = (settings.token()?, settings.tls()?);
         let listener = match settings.listen {
             PageListen::Off => return Ok(None),
             PageListen::At(address) => {
@@ -50,8 +57,23 @@ impl Bound {
         let mut names: Vec<String> = OWN_NAMES.map(str::to_owned).to_vec();
         names.push(address.ip().to_string());
         names.extend_from_slice(hosts);
-        let guard = Guard::new(token, hosts);
-        Ok(Some(Self { listener, guard, hosts: Hosts::new(&names), address }))
+        if settings.is_open() {
+            warn!(
+                "the page at {address} speaks HTTP, so whoever is on the way can read lines and token: set page.certificate_file and page.key_file, or listen on 127.0.0.1 behind a proxy"
+            );
+        }
+        let (mut guard, mut name) = (Guard::new(token, hosts), None);
+        if tls.is_some() {
+            guard = guard.secure(address.port());
+            name = hosts.first().cloned();
+        }
+        let (hosts, allows_actions) = (Hosts::new(&names), settings.allow_actions);
+        Ok(Some(Self { listener, tls, guard, hosts, address, name, allows_actions }))
+    }
+
+    /// Where connections come in, who may ask, and by which names.
+    pub(super) fn into_parts(self) -> (Incoming, Guard, Hosts) {
+        (Incoming::new(self.listener, self.tls), self.guard, self.hosts)
     }
 
     /// Its address for a browser on this machine.
@@ -60,7 +82,15 @@ impl Bound {
         if reachable.ip().is_unspecified() {
             reachable.set_ip(USUAL.ip());
         }
-        format!("http://{reachable}/")
+        if self.tls.is_none() {
+            return format!("http://{reachable}/");
+        }
+        // What a certificate is for is a name.
+        match &self.name {
+            None => format!("https://{reachable}/"),
+            Some(name) if name.contains(':') => format!("https://{name}/"),
+            Some(name) => format!("https://{name}:{}/", reachable.port()),
+        }
     }
 }
 

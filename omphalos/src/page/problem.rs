@@ -1,7 +1,7 @@
 //! Why a request has no answer: a problem as RFC 9457 has it, which names the parameter at fault.
 
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use omphalos_common::clean::clean;
 use omphalos_common::masked::masked;
@@ -18,12 +18,14 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     parameter: Option<String>,
+    /// In how many seconds it may be asked again.
+    after: Option<u64>,
 }
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, detail: &str) -> Self {
         let detail: String = clean(&masked(detail)).chars().take(LONGEST).collect();
-        Self { status, title, detail, parameter: None }
+        Self { status, title, detail, parameter: None, after: None }
     }
 
     /// A parameter cannot be used: what was found, what is expected.
@@ -70,7 +72,14 @@ impl Problem {
     /// Too many ask at once.
     pub fn busy() -> Self {
         let detail = "too many questions wait for an answer; ask again in a moment";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail)
+        Self { after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail) }
+    }
+
+    /// Who asks has asked too much, and may ask again after so many seconds.
+    pub fn too_many(detail: &str, after: u64) -> Self {
+        let detail = format!("{detail}; ask again in {after} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too much is asked", &detail);
+        Self { after: Some(after), ..problem }
     }
 
     /// A fault of the server behind; what is wrong with a request is wrong with its filter.
@@ -94,6 +103,9 @@ impl Problem {
         if let Some(parameter) = &self.parameter {
             members.insert("parameter".to_owned(), json!(parameter));
         }
+        if let Some(after) = self.after {
+            members.insert("retry_after".to_owned(), json!(after));
+        }
         Value::Object(members)
     }
 }
@@ -101,7 +113,12 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = self.json().to_string() + "\n";
-        (self.status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let kind = [(CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, kind, body).into_response();
+        if let Some(after) = self.after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after));
+        }
+        response
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use omphalos_common::config::{
     About, ConfigError, HasRows, Kind, Setting, TableError, Tables, listen_address, read_secret,
 };
+use omphalos_common::tls::{TlsAcceptor, acceptor};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -23,6 +24,25 @@ pub const PAGE_SETTINGS: &[Setting] = &[
         "A file whose content whoever opens the page must give; not needed on the loopback by default.",
     )
     .about(About::Daemon),
+    Setting::new(
+        "page.certificate_file",
+        Kind::Text,
+        "A PEM file with the certificate of the page, and with those that vouch for it behind it: the page then speaks HTTPS. It is read at the start; needs page.key_file.",
+    )
+    .about(About::Daemon),
+    Setting::new(
+        "page.key_file",
+        Kind::Text,
+        "A PEM file with the key of that certificate.",
+    )
+    .about(About::Daemon),
+    Setting::new(
+        "page.allow_actions",
+        Kind::Switch,
+        "Whether dead letters may be replayed and dropped by whoever opens the page.",
+    )
+    .default("false")
+    .about(About::Daemon),
 ];
 
 /// The `[page]` table.
@@ -33,6 +53,12 @@ pub struct PageSettings {
     pub listen: PageListen,
     /// What who opens it must give.
     pub token_file: Option<PathBuf>,
+    /// What it proves itself with.
+    pub certificate_file: Option<PathBuf>,
+    /// And the key of that.
+    pub key_file: Option<PathBuf>,
+    /// Whether something may be changed by it.
+    pub allow_actions: bool,
 }
 
 /// Where the page is.
@@ -78,6 +104,33 @@ impl PageSettings {
             _ => Ok(token),
         }
     }
+
+    /// What makes its connections HTTPS; `None` where they are HTTP.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or one of both is missing.
+    pub fn tls(&self) -> Result<Option<TlsAcceptor>, ConfigError> {
+        match (&self.certificate_file, &self.key_file) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => {
+                let certificate = ("page.certificate_file", certificate.as_path());
+                acceptor(certificate, ("page.key_file", key)).map(Some)
+            }
+            (Some(_), None) => Err(ConfigError::invalid(
+                "page.certificate_file: expected page.key_file beside it, the file with its key, found none",
+            )),
+            (None, Some(_)) => Err(ConfigError::invalid(
+                "page.key_file: expected page.certificate_file beside it, the file with the certificate, found none",
+            )),
+        }
+    }
+
+    /// Whether others may read along what is sent.
+    pub fn is_open(&self) -> bool {
+        let is_near = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+        let is_far = matches!(self.listen, PageListen::At(address) if !is_near(address));
+        is_far && self.certificate_file.is_none()
+    }
 }
 
 impl HasRows for PageSettings {
@@ -102,7 +155,7 @@ mod tests {
 
     fn at(address: &str) -> PageSettings {
         let listen = PageListen::At(address.parse().unwrap());
-        PageSettings { listen, token_file: None }
+        PageSettings { listen, ..PageSettings::default() }
     }
 
     #[test]
@@ -122,5 +175,25 @@ mod tests {
         };
         assert_eq!(with("0123456789abcdef\n").unwrap().as_deref(), Some("0123456789abcdef"));
         assert!(with("short").unwrap_err().to_string().contains("16 characters or more"));
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key_and_makes_a_page_private() {
+        let file = || Some(PathBuf::from("/none"));
+        let one = PageSettings { certificate_file: file(), ..at("10.0.0.7:1") };
+        let other = PageSettings { key_file: file(), ..at("10.0.0.7:1") };
+        for (settings, expected) in
+            [(&one, "expected page.key_file"), (&other, "expected page.certificate_file")]
+        {
+            let refused = settings.tls().err().unwrap().to_string();
+            assert!(refused.contains(expected), "{refused}");
+        }
+        assert_eq!(
+            [&one, &other, &at("127.0.0.1:1")].map(PageSettings::is_open),
+            [false, true, false]
+        );
+        let both = PageSettings { key_file: file(), ..one };
+        let refused = both.tls().err().unwrap().to_string();
+        assert!(refused.starts_with("page.certificate_file: /none: cannot read"), "{refused}");
     }
 }

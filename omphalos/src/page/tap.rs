@@ -2,13 +2,15 @@
 //! time that somebody opens the page, and shown to whoever watches just then. Until somebody does, a line
 //! costs two comparisons; nobody who watches is waited for.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use omphalos_common::clock::now_millis;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_live::alert::{Limit, Rule};
+use omphalos_live::alert::{Limit, Rule, Saved};
 use omphalos_live::{
     Answer, Dimension, DocumentReader, Filter, Place, Question, Settings, with_event,
 };
@@ -16,7 +18,9 @@ use omphalos_parser::{Documents, Event};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver};
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::DropGuard;
 
+use crate::search::{Asker, Query};
 use crate::top::alarms::Told;
 use crate::top::counter::{Counter, over};
 use crate::top::figures::{Feed, Figures, Reading, SourceState};
@@ -37,13 +41,15 @@ const MOST_FILES: usize = 512;
 const LINE_BYTES: usize = 256 * 1024;
 
 /// A document, without its line feed.
-pub type Shown = Arc<[u8]>;
+pub type Shown = Bytes;
 
 /// The lines of this process.
 pub struct Tap {
-    counter: Counter,
+    counter: Arc<Counter>,
     /// Since when they are counted, in milliseconds since 1970; 0 where they are not.
     since: AtomicI64,
+    /// Whether there was no line of the window before that.
+    is_first: AtomicBool,
     lines: broadcast::Sender<Shown>,
     accounts: Mutex<Vec<Account>>,
     /// The rules of its alerts, for people.
@@ -68,20 +74,23 @@ pub struct Account {
 }
 
 impl Tap {
-    /// Has seen nothing yet. Where there are rules, lines are counted and judged from now on.
+    /// Has seen nothing yet. Where there are rules, lines are counted and judged from now on; what was raised
+    /// before is in `kept`.
     ///
     /// # Errors
     /// When a rule cannot be used.
-    pub fn new(rules: Vec<Rule>) -> anyhow::Result<Arc<Self>> {
+    pub fn new(rules: Vec<Rule>, kept: &Saved) -> anyhow::Result<Arc<Self>> {
         let mut dimensions = Dimension::USUAL.to_vec();
         dimensions.extend(["host", "source", "dataset", "level"].map(Dimension::named));
         let settings = Settings { dimensions, line_bytes: LINE_BYTES, ..Settings::default() };
-        let counter = Counter::new(over(WINDOW, settings))?;
+        let counter = Arc::new(Counter::new(over(WINDOW, settings))?);
         let shown = rules.iter().map(shown_rule).collect();
         counter.judge(rules)?;
+        counter.with_alarms(|alarms| alarms.restore(kept));
         let (lines, _) = broadcast::channel(WAITING);
-        let (since, accounts) = (AtomicI64::new(0), Mutex::default());
-        let tap = Self { counter, since, lines, accounts, rules: shown };
+        let (since, is_first) = (AtomicI64::new(0), AtomicBool::new(false));
+        let tap =
+            Self { counter, since, is_first, lines, accounts: Mutex::default(), rules: shown };
         if !tap.rules.is_empty() {
             let now = now_millis().saturating_mul(1_000_000);
             tap.counter.begin(now, now);
@@ -123,12 +132,32 @@ impl Tap {
     pub fn has_whole_window(&self) -> bool {
         let since = self.since.load(Ordering::Relaxed);
         let window = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
-        since != 0 && now_millis().saturating_sub(since) >= window
+        let is_first = self.is_first.load(Ordering::Relaxed);
+        since != 0 && (is_first || now_millis().saturating_sub(since) >= window)
+    }
+
+    /// Looks, before the first line is read, whether there are lines of the window already: where there are none
+    /// and lines are counted from the start, all are.
+    pub async fn look_before(&self, asker: &Asker) {
+        if self.since.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let since = Timestamp::now().checked_sub(WINDOW).unwrap_or_default();
+        let query = Query::new("", Some(since), None).of_lines();
+        let body = json!({ "size": 0, "track_total_hits": 1, "query": query });
+        let found = asker.whole(&body).await;
+        let count = found.ok().and_then(|answer| answer.pointer("/hits/total/value")?.as_u64());
+        self.is_first.store(count == Some(0), Ordering::Relaxed);
     }
 
     /// Documents from now on.
     pub fn watch(&self) -> Receiver<Shown> {
         self.lines.subscribe()
+    }
+
+    /// What counts and judges them.
+    pub fn counter(&self) -> Arc<Counter> {
+        Arc::clone(&self.counter)
     }
 
     /// The rules of its alerts, for people.
@@ -141,8 +170,14 @@ impl Tap {
         self.lock().clone()
     }
 
-    /// Moves time until told to stop.
-    pub async fn tick(self: Arc<Self>, stop: Shutdown) {
+    /// Moves time from now on, until what is returned is dropped.
+    pub fn start(self: &Arc<Self>) -> DropGuard {
+        let stop = Shutdown::new();
+        tokio::spawn(Arc::clone(self).tick(stop.clone()));
+        stop.drop_guard()
+    }
+
+    async fn tick(self: Arc<Self>, stop: Shutdown) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -202,17 +237,17 @@ fn shown_rule(rule: &Rule) -> Value {
 fn shown(event: &Event<'_>, path: &[u8], document: &[u8]) -> Shown {
     let document = document.strip_suffix(b"\n").unwrap_or(document);
     if document.len() <= LARGEST {
-        return document.into();
+        return Bytes::copy_from_slice(document);
     }
     let start = event.line.get(..SHORTENED).unwrap_or(event.line);
-    let time = jiff::Timestamp::from_nanosecond(event.time.as_nanos().into());
+    let time = Timestamp::from_nanosecond(event.time.as_nanos().into());
     let short: Value = json!({
         "@timestamp": time.unwrap_or_default().to_string(),
         "message": String::from_utf8_lossy(start),
         "log": { "file": { "path": String::from_utf8_lossy(path) }, "offset": event.offset },
         "tags": ["shortened"]
     });
-    short.to_string().into_bytes().into()
+    Bytes::from(short.to_string())
 }
 
 impl Figures for Tap {
@@ -293,7 +328,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_and_shown_from_when_somebody_looks() {
-        let tap = Tap::new(Vec::new()).unwrap();
+        let tap = Tap::new(Vec::new(), &Saved::default()).unwrap();
         let mut documents = tap.documents();
         let written = write(&mut documents, b"one", b"/a");
         assert_eq!((hits(&tap), tap.has_whole_window()), (0, false));
@@ -311,7 +346,7 @@ mod tests {
 
     #[test]
     fn files_are_told_apart_up_to_a_number() {
-        let tap = Tap::new(Vec::new()).unwrap();
+        let tap = Tap::new(Vec::new(), &Saved::default()).unwrap();
         let mut documents = tap.documents();
         for number in 0..2 * MOST_FILES {
             write(&mut documents, b"x", format!("/{number}").as_bytes());

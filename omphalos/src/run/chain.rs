@@ -57,6 +57,12 @@ pub struct Watch {
 }
 
 impl Chain {
+    /// Whether all lines that are stored are read in this process.
+    pub fn reads_all(&self) -> bool {
+        let receives = self.indexer.as_ref().is_some_and(|indexer| !indexer.receive.is_empty());
+        self.is_local && !receives
+    }
+
     /// How the files can be audited: where it both reads them and stores their lines.
     pub fn audited(&self) -> Option<Audited> {
         let (shipper, indexer) = self.shipper.clone().zip(self.indexer.clone())?;

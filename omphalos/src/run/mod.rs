@@ -4,6 +4,7 @@
 //! Promises those of the daemons: `chain.rs` joins the same stages. A process that dies reads again
 //! from its checkpoint, which moves only past what is indexed.
 
+mod alerting;
 pub(crate) mod chain;
 mod figures;
 mod plan;
@@ -16,13 +17,17 @@ use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables,
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
 use omphalos_common::telemetry::serve_at;
+use tokio_util::sync::DropGuard;
 use tracing::info;
 
 use crate::alerts::{self, Alerting};
 use crate::import::imports;
 use crate::page::open::note;
-use crate::page::{Behind, Bound, Tap};
+use crate::page::{Behind, Bound, Replays, Tap};
 use crate::search::asker_at;
+use crate::watch::check_receivers;
+use crate::watch::deliver::Receivers;
+use alerting::Kept;
 use chain::{Chain, Embedded, Watch, listen};
 use figures::StoreFigures;
 use plan::Plan;
@@ -62,21 +67,22 @@ pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What is set, and what the page shows as alerts.
+/// What is set, when that is an alert, and who is told.
 #[derive(Debug)]
 struct Wanted {
     settings: Settings,
     alerting: Alerting,
+    receivers: Receivers,
 }
 
 impl HasRows for Wanted {
     fn rows() -> Vec<Setting> {
-        [Settings::rows(), Alerting::rows()].concat()
+        [Settings::rows(), Alerting::rows(), Receivers::rows()].concat()
     }
 
     fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
-        let (settings, alerting) = HasRows::read(tables)?;
-        Ok(Self { settings, alerting })
+        let (settings, (alerting, receivers)) = HasRows::read(tables)?;
+        Ok(Self { settings, alerting, receivers })
     }
 }
 
@@ -87,21 +93,36 @@ fn behind(settings: &Settings, chain: &Chain, watch: &Watch) -> Result<Behind, C
     let asked = chain.indexer.as_ref().map(|indexer| &indexer.elasticsearch);
     let asked =
         asked.or((elsewhere.url.is_some() || settings.store.is_some()).then_some(elsewhere));
-    let receives = chain.indexer.as_ref().is_some_and(|indexer| !indexer.receive.is_empty());
     Ok(Behind {
         tap: watch.tap.clone(),
-        tap_has_all: chain.is_local && !receives,
+        tap_has_all: chain.reads_all(),
         asker: asked.map(|asked| asker_at(settings, asked)).transpose()?,
-        health: watch.telemetry.health.clone(),
+        telemetry: watch.telemetry.clone(),
         shipper: watch.shipper.clone(),
         state_dir: Some(settings.state_dir().to_owned()),
         audited: chain.audited(),
+        replays: chain
+            .indexer
+            .clone()
+            .map(|indexer| Replays { settings: settings.clone(), indexer }),
     })
+}
+
+/// Serves the page until what is returned is dropped.
+async fn serve_page(
+    page: Bound,
+    settings: &Settings,
+    (chain, watch): (&Chain, &Watch),
+) -> Result<DropGuard, ConfigError> {
+    note(settings.state_dir(), &page.url());
+    let behind = behind(settings, chain, watch)?;
+    behind.look_before().await;
+    Ok(page.serve(behind))
 }
 
 /// Starts what is wanted, and stops it in the order of the data.
 async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
-    let Wanted { settings, alerting } = wanted;
+    let Wanted { settings, alerting, receivers } = wanted;
     let Plan { mut chain, store } = Plan::new(settings)?;
     if let Some(shipper) = &chain.shipper {
         shipper.inputs()?;
@@ -115,8 +136,11 @@ async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         info!("the page is at {} (omphalos open opens it in a browser)", page.url());
     }
     let rules = alerts::rules(&alerting.alert)?;
-    let is_seen = page.is_some() && chain.shipper.is_some();
-    let tap = is_seen.then(|| Tap::new(rules)).transpose()?;
+    check_receivers(&receivers.receiver, &rules)?;
+    let kept = Kept::load(&rules, chain.reads_all(), settings.state_dir())?;
+    let is_seen = chain.shipper.is_some() && (page.is_some() || !rules.is_empty());
+    let tap = is_seen.then(|| Tap::new(rules, &kept.alerts)).transpose()?;
+    let _ticking = tap.as_ref().map(Tap::start);
     let watch = Watch { tap, ..Watch::default() };
     let _serving = serve_at(settings.process().listening(), watch.telemetry.routes()).await?;
     let mut embedded = None;
@@ -138,15 +162,17 @@ async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         info!("elasticsearch.url is set, so the embedded store of [store] is not used");
     }
     let _page = match page {
-        Some(page) => {
-            note(settings.state_dir(), &page.url());
-            Some(page.serve(behind(settings, &chain, &watch)?))
-        }
+        Some(page) => Some(serve_page(page, settings, (&chain, &watch)).await?),
         None => None,
     };
+    let telling = kept.tell(&watch, receivers.receiver.clone(), chain.indexer.as_ref())?;
     let result = chain.run(watch, shutdown).await;
+    let told = match telling {
+        Some(telling) => telling.end().await,
+        None => Ok(()),
+    };
     if let Some(embedded) = embedded {
         embedded.close().await?;
     }
-    result
+    result.and(told)
 }

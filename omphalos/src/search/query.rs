@@ -6,6 +6,12 @@ pub use omphalos_live::filter::SHORT_NAMES;
 use omphalos_live::filter::WORD_FIELDS;
 use serde_json::{Value, json};
 
+/// Datasets of heartbeats and alerts, each with what a query names them by.
+const OTHERS: [(&str, &[&str]); 2] = [
+    (DATASET, &[DATASET]),
+    (crate::watch::DATASET, &["omphalos.alert", "event.kind", "rule.name"]),
+];
+
 /// What is searched for.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -17,8 +23,8 @@ pub struct Query {
     pub until: Option<jiff::Timestamp>,
     /// What is asked of which field.
     pub named: Vec<Named>,
-    /// Whether heartbeats are meant too: only where the query names their dataset.
-    heartbeats: bool,
+    /// Datasets of what was not written by a log: it is meant only where the query names it.
+    left_out: Vec<&'static str>,
 }
 
 /// A part of a query about one field.
@@ -40,8 +46,10 @@ impl Query {
         let text = typed.trim();
         let mut named = Vec::new();
         let text = (!text.is_empty() && text != "*").then(|| translate(text, &mut named));
-        let heartbeats = typed.contains(DATASET);
-        Self { text, since, until, named, heartbeats }
+        let is_named = |names: &[&str]| names.iter().any(|name| typed.contains(name));
+        let left_out = OTHERS.iter().filter(|(_, names)| !is_named(names));
+        let left_out = left_out.map(|(dataset, _)| *dataset).collect();
+        Self { text, since, until, named, left_out }
     }
 
     /// The query that was typed, as a server is asked; `None` for everything.
@@ -77,13 +85,11 @@ impl Query {
         json!({ "bool": { "filter": filters } })
     }
 
-    /// The same for lines only, unless the query names the dataset of heartbeats.
+    /// The same for lines only, unless the query names heartbeats or alerts.
     pub fn of_lines(&self) -> Value {
-        if self.heartbeats {
-            return self.to_json();
-        }
-        let heartbeats = json!([{ "term": { "event.dataset": DATASET } }]);
-        json!({ "bool": { "filter": [self.to_json()], "must_not": heartbeats } })
+        let term = |dataset: &&str| json!({ "term": { "event.dataset": dataset } });
+        let left_out: Vec<Value> = self.left_out.iter().map(term).collect();
+        json!({ "bool": { "filter": [self.to_json()], "must_not": left_out } })
     }
 }
 
@@ -323,13 +329,21 @@ mod tests {
     }
 
     #[test]
-    fn heartbeats_are_no_lines_unless_they_are_named() {
-        let asked = |typed: &str| Query::new(typed, None, None).of_lines().to_string();
-        let left_out = r#""must_not":[{"term":{"event.dataset":"omphalos.fleet"}}]"#;
-        for typed in ["", "host:web-1", "dataset:fleet"] {
-            assert!(asked(typed).contains(left_out), "{typed}");
+    fn heartbeats_and_alerts_are_no_lines_unless_they_are_named() {
+        let asked =
+            |typed: &str| Query::new(typed, None, None).of_lines()["bool"]["must_not"].clone();
+        let term = |dataset: &str| json!({ "term": { "event.dataset": dataset } });
+        let (fleet, alerts) = (term("omphalos.fleet"), term("omphalos.alerts"));
+        for (typed, expected) in [
+            ("", json!([fleet, alerts])),
+            ("host:web-1", json!([fleet, alerts])),
+            ("dataset:fleet", json!([fleet, alerts])),
+            ("dataset:omphalos.fleet", json!([alerts])),
+            ("event.kind:alert", json!([fleet])),
+            ("omphalos.alert.key:/a OR dataset:omphalos.fleet", json!([])),
+        ] {
+            assert_eq!(asked(typed), expected, "{typed}");
         }
-        assert!(!asked("dataset:omphalos.fleet").contains("must_not"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod options;
 mod output;
 mod state;
 mod tell;
+mod teller;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,26 +16,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use omphalos_common::causes::joined;
 use omphalos_common::clock::now_millis;
 use omphalos_common::config::Setting;
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
-use omphalos_live::alert::Alert;
+use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_live::{Pace, Settings as LiveSettings};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use deliver::Deliveries;
-use metrics::{AlertMetrics, OutputMetrics, ReceiverMetrics};
+use metrics::OutputMetrics;
+pub(crate) use metrics::{AlertMetrics, ReceiverMetrics};
 pub use options::Read;
 use options::Wanted;
+pub(crate) use options::check_receivers;
 use output::Sinks;
-use state::StateFile;
+pub(crate) use state::StateFile;
 pub(crate) use tell::{DATASET, word};
+use teller::GRACE;
+pub(crate) use teller::Teller;
 
-use crate::top::alarms::Alarms;
 use crate::top::begin;
 use crate::top::counter::Counter;
 use crate::top::figures::Reading;
@@ -43,15 +47,11 @@ use crate::top::source::files::Manner;
 
 /// How often the clock moves time, and events are told.
 const TICK: Duration = Duration::from_millis(250);
-/// How long to go on writing what waits at the end.
-const GRACE: Duration = Duration::from_secs(5);
 /// Shippers notice within so long that somebody watches, in nanoseconds.
 const UNHEARD: i64 = 3_000_000_000;
 /// After the broker was away, shippers connect again within so long, in nanoseconds: their pauses between
 /// attempts grow to 10 s, and three tenths more.
 const AWAY: i64 = 13_000_000_000;
-/// How often the state is written when nothing happens.
-const SAVE: Duration = Duration::from_secs(10);
 
 /// All settings of `omphalos watch`, in the order of the manual.
 pub fn settings() -> Vec<Setting> {
@@ -112,26 +112,20 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         shown(&wanted.state_dir)
     );
     let settled = deliveries.settled_news();
-    let told = Told { deliveries, sinks };
-    let mut rounds = Rounds::new(counter, source, state, told);
-    rounds.has_begun = !wanted.begins_now;
+    let teller = Teller::new(Arc::clone(&counter), state, deliveries);
+    let mut rounds = Rounds {
+        counter,
+        source,
+        teller,
+        sinks,
+        is_blind: false,
+        missed: 0,
+        has_begun: !wanted.begins_now,
+    };
     if !wanted.begins_now {
         rounds.counter.begin_unknown();
     }
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reading = reading;
-    let has_ended = loop {
-        tokio::select! {
-            _ = ticks.tick() => rounds.round(),
-            () = settled.notified() => rounds.round(),
-            () = shutdown.cancelled() => break false,
-            ended = &mut reading => {
-                ended??;
-                break true;
-            }
-        }
-    };
+    let has_ended = rounds.go(reading, (&settled, &shutdown)).await?;
     rounds.end(has_ended).await
 }
 
@@ -139,47 +133,39 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Whoever is told something.
-struct Told {
-    deliveries: Arc<Deliveries>,
-    sinks: Sinks,
-}
-
 /// What is done again and again.
 struct Rounds {
     counter: Arc<Counter>,
     source: Arc<dyn Source>,
-    state: StateFile,
-    told: Told,
-    saved: std::time::Instant,
+    teller: Teller,
+    sinks: Sinks,
     /// Whether no line can come just now.
     is_blind: bool,
     /// How often lines went missing until now.
     missed: u64,
     /// Whether time goes on though no line has come yet.
     has_begun: bool,
-    unsaved: Repeats,
-    /// Whether receivers know what was raised before the start.
-    has_told: bool,
-    /// How many events were told, or given up, when that was written last.
-    settled: u64,
 }
 
 impl Rounds {
-    /// Of what is read.
-    fn new(counter: Arc<Counter>, source: Arc<dyn Source>, state: StateFile, told: Told) -> Self {
-        Self {
-            counter,
-            source,
-            state,
-            told,
-            saved: std::time::Instant::now(),
-            is_blind: false,
-            missed: 0,
-            has_begun: false,
-            unsaved: Repeats::new(),
-            has_told: false,
-            settled: 0,
+    /// Goes on until told to stop, or until there is nothing to read any more; whether there is not.
+    async fn go(
+        &mut self,
+        mut reading: JoinHandle<anyhow::Result<bool>>,
+        (settled, shutdown): (&Notify, &Shutdown),
+    ) -> anyhow::Result<bool> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.round(),
+                () = settled.notified() => self.round(),
+                () = shutdown.cancelled() => return Ok(false),
+                ended = &mut reading => {
+                    ended??;
+                    return Ok(true);
+                }
+            }
         }
     }
 
@@ -188,19 +174,7 @@ impl Rounds {
         self.look_at_source(now);
         self.counter.advance(now);
         self.write_series();
-        let has_news = self.tell();
-        let settled = self.told.deliveries.settled();
-        // Who was told is remembered at once, so that it is not told again.
-        if has_news || settled != self.settled || self.saved.elapsed() >= SAVE {
-            self.settled = settled;
-            // A disk that is full is no reason to be blind as well.
-            if let Err(error) = self.save()
-                && let Some(Due { repeats }) = self.unsaved.due()
-            {
-                error!(repeats, "{}; trying again, and going on meanwhile", joined(error.chain()));
-            }
-        }
-        self.told.deliveries.release();
+        self.teller.round();
     }
 
     /// Nobody is silent because the broker is away, and no share is right of which lines are missing.
@@ -228,33 +202,6 @@ impl Rounds {
         }
     }
 
-    /// Tells what happened since the last time; whether there was something.
-    fn tell(&mut self) -> bool {
-        let (events, dropped) = self.counter.with_alarms(Alarms::take_new);
-        if dropped > 0 {
-            warn!("{dropped} events came at once, more than can be told, and are not");
-        }
-        for event in &events {
-            tell::log(event);
-            self.told.deliveries.hold(event);
-        }
-        if !events.is_empty() || !self.has_told {
-            self.has_told = true;
-            let active = self.counter.with_alarms(|alarms| alarms.active());
-            let raised: Vec<Alert> =
-                active.into_iter().filter(|alert| alert.state.is_raised()).collect();
-            self.told.deliveries.active(&raised);
-        }
-        !events.is_empty()
-    }
-
-    fn save(&mut self) -> anyhow::Result<()> {
-        let alerts = self.counter.with_alarms(|alarms| alarms.save());
-        self.saved = std::time::Instant::now();
-        let undelivered = self.told.deliveries.undelivered();
-        self.state.save(&state::Kept { alerts, undelivered })
-    }
-
     fn write_series(&self) {
         let (points, dropped) = self.counter.take_points();
         if dropped > 0 {
@@ -263,23 +210,19 @@ impl Rounds {
             );
         }
         for (number, points) in points.iter().enumerate() {
-            self.told.sinks.take(number, points);
+            self.sinks.take(number, points);
         }
     }
 
     /// Ends; `has_ended` says that no more lines will come, so that the last step is a whole one.
     async fn end(mut self, has_ended: bool) -> anyhow::Result<()> {
-        self.tell();
-        self.save()?;
-        self.told.deliveries.release();
+        self.teller.last_round()?;
         if has_ended {
             self.counter.finish_series();
         }
         self.write_series();
-        let Told { deliveries, sinks, .. } = self.told;
-        let (undelivered, ()) = tokio::join!(deliveries.finish(GRACE), sinks.finish(GRACE));
-        let alerts = self.counter.with_alarms(|alarms| alarms.save());
-        self.state.save(&state::Kept { alerts, undelivered })?;
+        let (told, ()) = tokio::join!(self.teller.finish(), self.sinks.finish(GRACE));
+        told?;
         info!("stopped; what is raised is remembered");
         Ok(())
     }

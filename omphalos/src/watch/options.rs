@@ -142,7 +142,6 @@ impl Wanted {
     pub fn new(read: Read, given: &ArgMatches) -> Result<Self, ConfigError> {
         let Read { settings, alerting, receivers, outputs } = read;
         let receivers = receivers.receiver;
-        deliver::check(&receivers)?;
         let mut tables = alerting.alert;
         tables.extend(alerts::of_flags(given)?);
         let outputs = outputs.output;
@@ -171,7 +170,7 @@ impl Wanted {
         let (from, shown) = top::endless(&settings, given)?;
         let rules = alerts::rules(&tables)?;
         top::check_rules(&from, &rules)?;
-        check_names(&receivers, &rules)?;
+        check_receivers(&receivers, &rules)?;
         let begins_now = !matches!(from, From::Files(_)) || top::begins_at_end(given);
         Ok(Self {
             begins_now,
@@ -204,8 +203,12 @@ fn documents(settings: &Settings) -> Result<Option<Documents>, ConfigError> {
     Ok(Some(Documents::new(client, settings.indexer.index.prefix.clone())))
 }
 
-/// Refuses receivers of alerts that there are not.
-fn check_names(receivers: &[Receiver], rules: &[Rule]) -> Result<(), ConfigError> {
+/// Refuses receivers that cannot be used, and those of alerts that there are not.
+///
+/// # Errors
+/// Which, and why.
+pub fn check_receivers(receivers: &[Receiver], rules: &[Rule]) -> Result<(), ConfigError> {
+    deliver::check(receivers)?;
     for receiver in receivers {
         let is_none = |severity: &&String| !rules.iter().any(|rule| rule.severity == **severity);
         if let Some(severity) = receiver.severities.iter().find(is_none) {

@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use omphalos_common::own_files::{create, create_directory};
 use omphalos_common::whole_file::read_own;
 use omphalos_live::alert::Saved;
@@ -39,17 +39,27 @@ impl StateFile {
     /// # Errors
     /// When the directory cannot be used, or another process uses it.
     pub fn open(directory: &Path) -> anyhow::Result<Self> {
+        Self::open_unless_used(directory)?.with_context(|| {
+            format!(
+                "another omphalos watch, or an omphalos run that tells what it raises, uses state_dir {}: give this one another with --state-dir",
+                directory.display()
+            )
+        })
+    }
+
+    /// The same; `None` where another process uses it.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn open_unless_used(directory: &Path) -> anyhow::Result<Option<Self>> {
         create_directory(directory)
             .with_context(|| format!("state_dir {} cannot be made", directory.display()))?;
         let path = directory.join(LOCK);
         let lock =
             create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another omphalos watch uses state_dir {}: give this one another with --state-dir",
-                directory.display()
-            ),
+            Ok(()) => Ok(Some(Self { directory: directory.to_owned(), _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("{} cannot be locked", path.display()))
             }
@@ -108,7 +118,7 @@ mod tests {
         assert!(file.load().unwrap().alerts.rules.is_empty());
         file.save(&Kept::default()).unwrap();
         let error = StateFile::open(&below).unwrap_err().to_string();
-        assert!(error.contains("another omphalos watch uses state_dir"), "{error}");
+        assert!(error.contains("another omphalos watch, or an omphalos run"), "{error}");
         drop(file);
         let file = StateFile::open(&below).unwrap();
         file.load().unwrap();

@@ -66,6 +66,11 @@ pub struct After {
 pub type Tie = (usize, SegmentOrdinal, DocId);
 
 impl Order {
+    /// Whether all hits of a segment are counted, and are all that are aggregated.
+    pub fn counts_all(&self) -> bool {
+        self.keep == 0 && self.after.is_none() && !self.needs_scores
+    }
+
     /// The order of two hits.
     pub fn compare(&self, one: &Ranked, other: &Ranked) -> Ordering {
         let pairs = one.ranks.iter().zip(&other.ranks).zip(&self.criteria);
@@ -191,7 +196,7 @@ impl Collector for Gatherer {
             })?;
             return Ok(gatherer.harvest());
         }
-        if self.order.keep == 0 && self.order.after.is_none() {
+        if self.order.counts_all() {
             gatherer.count = u64::from(weight.count(reader)?);
             return Ok(gatherer.harvest());
         }

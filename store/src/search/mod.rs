@@ -3,6 +3,7 @@
 //! - [`request`]: what is asked for
 //! - `sort`, `criteria`, `rank`: what hits are sorted by, for indices, and for segments
 //! - `collect`: gathers the first hits of a segment
+//! - `kept`: what aggregations came to in segments that have not changed
 //! - [`run`]: all indices together
 //! - [`source`]: what of a document is sent back
 //! - [`scroll`]: page by page, and points in time
@@ -15,6 +16,7 @@ pub mod answer;
 mod collect;
 mod criteria;
 mod fields;
+mod kept;
 mod rank;
 pub mod request;
 pub mod run;

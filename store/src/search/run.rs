@@ -21,6 +21,7 @@ use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
 use super::collect::{After, Gathered, Gatherer, Order, Ranked, firsts};
 use super::criteria;
 use super::fields;
+use super::kept::Question;
 use super::rank::{Class, Criterion, Rank, float};
 use super::request::{SearchRequest, TotalHits};
 use super::sort::By;
@@ -254,18 +255,29 @@ impl<'a> Search<'a> {
             EnableScoring::disabled_from_searcher(searcher)
         };
         let weight = query.weight(scoring).map_err(refused)?;
-        let both = (gatherer, collector);
         // One segment after the other, and not as tantivy does it, which keeps the results of all.
+        let question = Question::of(&self.request.aggregations, &results.planned);
         for (number, segment) in (0..).zip(searcher.segment_readers()) {
             look_at_memory();
-            let found = both.collect_segment(&*weight, number, segment);
-            let (part, computed) = found.map_err(refused)?;
-            gathered.add(part.map_err(refused)?);
-            results.add(computed.map_err(refused)?)?;
+            let found = gatherer.collect_segment(&*weight, number, segment);
+            let part = found.and_then(|part| part).map_err(refused)?;
+            let is_whole = self.order.counts_all() && part.count == u64::from(segment.max_doc());
+            gathered.add(part);
+            let known = question.known(segment).filter(|_| is_whole);
+            if let Some(known) = known {
+                results.add(IntermediateAggregationResults::clone(&known))?;
+                continue;
+            }
+            let found = collector.collect_segment(&*weight, number, segment);
+            let computed = found.and_then(|computed| computed).map_err(refused)?;
+            if is_whole && Instant::now() < self.order.deadline {
+                question.keep(segment, &computed);
+            }
+            results.add(computed)?;
         }
         if results.merged.is_none() {
             // Of nothing: there is no segment.
-            results.add(both.1.merge_fruits(Vec::new()).map_err(refused)?)?;
+            results.add(collector.merge_fruits(Vec::new()).map_err(refused)?)?;
         }
         Ok(is_nothing)
     }

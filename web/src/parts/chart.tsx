@@ -136,7 +136,8 @@ export function Chart({ title, times, step, layers, kind, height = 180, utc, for
           }}
         >
           <g class="grid" aria-hidden="true">
-            {y.ticks(4).map((tick) => (
+            {/* There is no half of what is counted. */}
+            {y.ticks(4).filter((tick) => kind === "lines" || Number.isInteger(tick)).map((tick) => (
               <g key={tick} transform={`translate(0,${y(tick)})`}>
                 <line x1={MARGIN.left} x2={width - MARGIN.right} />
                 <text x={MARGIN.left - 8} dy="0.32em" text-anchor="end">

@@ -28,8 +28,8 @@ function Copy({ name, value }: { name: string; value: string }) {
       type="button"
       class="button small"
       onClick={() => {
-        void navigator.clipboard.writeText(value).then(() => {
-          setDone(true);
+        void copied(value).then((isDone) => {
+          setDone(isDone);
           setTimeout(() => setDone(false), 1500);
         });
       }}
@@ -37,6 +37,23 @@ function Copy({ name, value }: { name: string; value: string }) {
       {isDone ? "Copied" : name}
     </button>
   );
+}
+
+/** Copies a text. Where the page came by HTTP from another machine, browsers have the old way alone. */
+async function copied(value: string): Promise<boolean> {
+  if (window.isSecureContext) {
+    return navigator.clipboard.writeText(value).then(
+      () => true,
+      () => false,
+    );
+  }
+  const text = document.createElement("textarea");
+  text.value = value;
+  document.body.append(text);
+  text.select();
+  const isDone = document.execCommand("copy");
+  text.remove();
+  return isDone;
 }
 
 export function Detail(props: Detail) {

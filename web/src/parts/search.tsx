@@ -171,9 +171,25 @@ export function Search({ filter, since, problem, onSearch }: Box) {
       </ul>
       {problem && (
         <p class="problem" id={`${id}-problem`} role="alert">
+          <Place filter={filter} problem={problem} />
           {problem}
         </p>
       )}
     </form>
+  );
+}
+
+/** What was asked, with the character marked that the problem names. */
+function Place({ filter, problem }: { filter: string; problem: string }) {
+  const found = / at character (\d+) /.exec(problem);
+  const characters = [...filter];
+  const at = Number(found?.[1]) - 1;
+  if (!found || at >= characters.length) return null;
+  return (
+    <code aria-hidden="true">
+      {characters.slice(0, at).join("")}
+      <mark>{characters[at]}</mark>
+      {characters.slice(at + 1).join("")}
+    </code>
   );
 }

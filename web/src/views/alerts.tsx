@@ -2,7 +2,7 @@
 import { scaleTime } from "d3-scale";
 import { useAsked } from "../api";
 import { visible } from "../document";
-import { clock, count, moment, seconds } from "../format";
+import { bytes, clock, count, digits, duration, moment, seconds } from "../format";
 import { useWidth } from "../parts/chart";
 import { Failed, Nothing, Waiting } from "../parts/states";
 import { partFor, rangeOf, withPart, type Go, type Place } from "../place";
@@ -66,14 +66,31 @@ export function AlertsView({ place, go, pushed }: View) {
         {events.length === 0 && <p class="nothing">Nothing was raised or cleared in this time.</p>}
         <div class="scroll">
           <table class="table">
+            {events.length > 0 && (
+              <thead>
+                <tr>
+                  <th scope="col">When</th>
+                  <th scope="col">What</th>
+                  <th scope="col">Rule</th>
+                  <th scope="col" class="number">Value</th>
+                  <th scope="col" class="number">Limit</th>
+                  <th scope="col">What it says</th>
+                </tr>
+              </thead>
+            )}
             <tbody>
               {events.map((event) => (
                 <tr key={`${event.fingerprint}${event.at}${event.what}`}>
                   <td class="time">{moment(event.at, place.utc).slice(5, 19)}</td>
                   <td class="time">
-                    <span class={`tag ${event.is_raised ? "bad" : "good"}`}>{event.what.split(":")[0]}</span>
+                    <span class={`tag ${event.is_raised ? "bad" : "good"}`} title={event.what}>
+                      {event.what.split(":")[0]}
+                    </span>
                   </td>
-                  <td>{visible(event.text)}</td>
+                  <td>{visible(event.rule)}</td>
+                  <td class="number">{valueOf(event.measure, event.value)}</td>
+                  <td class="number">{valueOf(event.measure, event.limit)}</td>
+                  <td class="reason">{visible(event.text)}</td>
                 </tr>
               ))}
             </tbody>
@@ -116,26 +133,41 @@ function One({ alert, place, go, rules }: { alert: Alert; place: Place; go: Go; 
   );
 }
 
+/** A value as its measure counts it. */
+function valueOf(measure: string, value: number | null): string {
+  if (value === null || Number.isNaN(value)) return "–";
+  if (measure.startsWith("latency")) return duration(value * 1e9);
+  if (measure === "silence") return seconds(value);
+  if (measure === "bytes") return bytes(value);
+  if (measure === "error_share" || measure === "change") return `${digits(value)} %`;
+  return measure === "rate" ? `${digits(value)}/s` : count(value);
+}
+
 interface Span {
   from: number;
   to: number;
   isOpen: boolean;
+  /** The event that raised it. */
+  raised: Happened | null;
 }
 
 /** When each alert was raised, by its events; one that is cleared first was raised before. */
 export function spans(events: Happened[], since: number, until: number): Span[] {
   const found: Span[] = [];
   let from: number | null = null;
+  let raised: Happened | null = null;
   const inOrder = [...events].sort((one, other) => one.at - other.at);
   if (inOrder[0] && !inOrder[0].is_raised) from = since;
   for (const event of inOrder) {
-    if (event.is_raised) from ??= event.at;
-    else if (from !== null) {
-      found.push({ from, to: event.at, isOpen: false });
-      from = null;
+    if (event.is_raised) {
+      from ??= event.at;
+      raised ??= event;
+    } else if (from !== null) {
+      found.push({ from, to: event.at, isOpen: false, raised });
+      from = raised = null;
     }
   }
-  if (from !== null) found.push({ from, to: until, isOpen: true });
+  if (from !== null) found.push({ from, to: until, isOpen: true, raised });
   return found;
 }
 
@@ -164,7 +196,7 @@ function Lanes({ events, active, place }: { events: Happened[]; active: Alert[];
               <line x1={left} x2={width} y1={ROW / 2} y2={ROW / 2} />
               {spans(of, since, until).map((span) => (
                 <rect key={span.from} class={span.isOpen ? "open" : ""} x={x(span.from)} width={Math.max(x(span.to) - x(span.from), 3)} y={7} height={ROW - 14} rx={3}>
-                  <title>{`${moment(span.from, place.utc).slice(5, 19)} to ${span.isOpen ? "now" : moment(span.to, place.utc).slice(5, 19)}`}</title>
+                  <title>{titleOf(span, place.utc)}</title>
                 </rect>
               ))}
             </g>
@@ -178,6 +210,11 @@ function Lanes({ events, active, place }: { events: Happened[]; active: Alert[];
       )}
     </div>
   );
+}
+
+function titleOf({ from, to, isOpen, raised }: Span, utc: boolean): string {
+  const when = `${moment(from, utc).slice(5, 19)} to ${isOpen ? "now" : moment(to, utc).slice(5, 19)}`;
+  return raised ? `${visible(raised.text)}\n${when}` : when;
 }
 
 /** When a length of time ago was, or a time. */

@@ -126,7 +126,7 @@ export function LinesView({ place, go, take, connection }: View) {
       <Histogram place={place} go={go} round={Math.floor((kept?.total ?? 0) / 2000)} />
       <div class="bar">
         <span>
-          {kept?.total != null ? `${count(kept.total)} lines` : kept ? `${count(all.length)} lines` : "…"}
+          {kept ? linesOf(kept.total ?? all.length) : "…"}
           {missed > 0 && <span class="quiet"> · {compact(missed)} came too fast to be shown here, and are stored</span>}
         </span>
         <span class="fill" />
@@ -181,6 +181,8 @@ export function LinesView({ place, go, take, connection }: View) {
     </div>
   );
 }
+
+const linesOf = (number: number): string => `${count(number)} ${number === 1 ? "line" : "lines"}`;
 
 const csv = (columns: string[]): string =>
   columns.length > 0 ? ["@timestamp", ...columns].join(",") : "@timestamp,host.name,source.address,http.request.method,url.path,http.response.status_code,http.response.body.bytes,message";

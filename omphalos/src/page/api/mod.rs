@@ -2,10 +2,11 @@
 
 mod alerts;
 mod audits;
+mod dead;
 mod fields;
 mod figures;
+mod fleet;
 mod lines;
-mod others;
 mod state;
 
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 
 pub use alerts::judged_here;
 pub use audits::{Audited, Audits};
+pub use dead::{Actions, Replays};
 pub use figures::{Overview, overview};
 pub use lines::newest;
 pub use state::{health, sources};
@@ -35,7 +37,7 @@ const DESCRIPTION: &str = include_str!("openapi.json");
 type Shown = Result<Reply, Problem>;
 
 /// Each path, and who answers there.
-fn answers() -> [(&'static str, MethodRouter<Arc<Page>>); 18] {
+fn answers() -> [(&'static str, MethodRouter<Arc<Page>>); 19] {
     [
         ("/overview", get(figures::get_overview)),
         ("/summary", get(figures::get_summary)),
@@ -49,8 +51,9 @@ fn answers() -> [(&'static str, MethodRouter<Arc<Page>>); 18] {
         ("/fields/{field}", get(fields::get_values)),
         ("/alerts", get(alerts::get_alerts)),
         ("/sources", get(state::get_sources)),
-        ("/fleet", get(others::get_fleet)),
-        ("/dead", get(others::get_dead)),
+        ("/fleet", get(fleet::get_fleet)),
+        ("/dead", get(dead::get_dead).delete(dead::delete_dead)),
+        ("/dead/replay", post(dead::post_replay)),
         ("/audits", get(audits::get_audits).post(audits::post_audit)),
         ("/health", get(state::get_health)),
         ("/live", get(live)),

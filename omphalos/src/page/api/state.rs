@@ -24,8 +24,9 @@ pub async fn get_health(page: State<Arc<Page>>, uri: Uri, headers: HeaderMap) ->
 /// Whether the process can do its job, and what it is.
 pub fn health(page: &Page) -> Shown {
     let behind = &page.behind;
-    let mut problems = behind.health.stuck();
-    problems.extend(behind.health.problems());
+    let health = &behind.telemetry.health;
+    let mut problems = health.stuck();
+    problems.extend(health.problems());
     let window = behind.tap.as_ref().map(|tap| tap.has_whole_window());
     Reply::json(&json!({
         "status": if problems.is_empty() { "ok" } else { "degraded" },

@@ -10,6 +10,8 @@ const CLIENT: &str = "source.address";
 const LATENCY: &str = "event.duration";
 /// Up to so many clients are told apart exactly, or nearly so.
 const PRECISE: u64 = 3000;
+/// So many keys are counted by a request of their own.
+const FEW: usize = 50;
 /// The values that keys are chosen from, the heaviest.
 const MOST_CHOICES: usize = 5000;
 
@@ -105,8 +107,13 @@ pub fn summary(range: &Range) -> Value {
 
 impl Top<'_> {
     /// Whether keys are chosen first, and then counted by a request of their own: sections are no field,
-    /// and not every server can order by errors, quantiles or clients.
+    /// not every server can order by errors, quantiles or clients, and the course of a few keys is computed
+    /// sooner than that of all of them.
     pub fn is_chosen_first(&self) -> bool {
+        self.is_chosen_among_many() || self.most <= FEW
+    }
+
+    fn is_chosen_among_many(&self) -> bool {
         *self.dimension == Dimension::Section || !matches!(self.by, By::Hits | By::Bytes)
     }
 
@@ -135,7 +142,8 @@ pub fn choice(range: &Range, top: &Top<'_>) -> Value {
         "bytes": { "sum": { "field": BYTES[0] } },
         "latency_max": { "max": { "field": LATENCY } }
     });
-    let mut all = json!({ "keys": top.terms(MOST_CHOICES, top.by, &below) });
+    let choices = if top.is_chosen_among_many() { MOST_CHOICES } else { top.most.max(1) };
+    let mut all = json!({ "keys": top.terms(choices, top.by, &below) });
     if top.by == By::Errors {
         let keys = json!({ "keys": top.terms(MOST_CHOICES, By::Hits, &below) });
         all = with(all, "errors", json!({ "filter": errors(), "aggs": keys }));

@@ -1,0 +1,198 @@
+//! What aggregations came to in segments of which every document is a hit. A segment does not change, so it is
+//! the same the next time: who looks at the same figures again and again has only what is new computed.
+//!
+//! It is kept for all indices of the process together, whose segments have random ids of 128 bits, so that
+//! there is one bound on its memory.
+
+use std::collections::HashMap;
+use std::fmt::{self, Debug, Write as _};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tantivy::SegmentReader;
+use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
+use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
+use tantivy::index::SegmentId;
+
+use crate::aggregation::Aggregations;
+
+/// Smaller segments are computed as quickly as they are looked up, and are merged soon. (In tests of this crate,
+/// which have few documents, all are kept, so that these are tests of this as well.)
+const SMALLEST: u32 = if cfg!(test) { 1 } else { 20_000 };
+/// All that is kept, in bytes of its text, which are more than it has in memory.
+const MOST: usize = 64 << 20;
+
+static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Kept {
+    parts: HashMap<(SegmentId, Arc<str>), Part>,
+    bytes: usize,
+    /// How often it was asked, which is the time by which parts are old.
+    asked: u64,
+}
+
+struct Part {
+    results: Arc<IntermediateAggregationResults>,
+    bytes: usize,
+    last: u64,
+}
+
+/// The aggregations of a search, as they tell parts from one another.
+pub struct Question(Option<Arc<str>>);
+
+impl Question {
+    /// What is computed, as it was asked and as it is planned for an index. Nothing is kept of what is of the
+    /// moment at which it is asked, or of all that is searched.
+    pub fn of(asked: &Aggregations, planned: &TantivyAggregations) -> Self {
+        let mut planned = serde_json::to_value(planned).unwrap_or(Value::Null);
+        planned.sort_all_objects();
+        let text = format!("{asked:?}\n{planned}");
+        let is_of_the_moment = text.contains("\"now") || text.contains("Calendar(");
+        Self((!is_of_the_moment && !planned.is_null()).then(|| Arc::from(text)))
+    }
+
+    fn key(&self, segment: &SegmentReader) -> Option<(SegmentId, Arc<str>)> {
+        let is_kept = segment.max_doc() >= SMALLEST && !segment.has_deletes();
+        self.0.clone().filter(|_| is_kept).map(|text| (segment.segment_id(), text))
+    }
+
+    /// What it came to in a segment of which every document is a hit.
+    pub fn known(&self, segment: &SegmentReader) -> Option<Arc<IntermediateAggregationResults>> {
+        let key = self.key(segment)?;
+        let mut kept = lock();
+        kept.asked += 1;
+        let asked = kept.asked;
+        let part = kept.parts.get_mut(&key)?;
+        part.last = asked;
+        Some(Arc::clone(&part.results))
+    }
+
+    /// Keeps what it came to.
+    pub fn keep(&self, segment: &SegmentReader, results: &IntermediateAggregationResults) {
+        let Some(key) = self.key(segment) else { return };
+        let bytes = key.1.len().saturating_add(size(results));
+        if bytes > MOST / 8 {
+            return;
+        }
+        let mut kept = lock();
+        let (results, last) = (Arc::new(results.clone()), kept.asked);
+        kept.bytes += bytes;
+        if let Some(before) = kept.parts.insert(key, Part { results, bytes, last }) {
+            kept.bytes -= before.bytes;
+        }
+        if kept.bytes > MOST {
+            kept.forget();
+        }
+    }
+}
+
+impl Kept {
+    /// Forgets the older half.
+    fn forget(&mut self) {
+        let mut ages: Vec<u64> = self.parts.values().map(|part| part.last).collect();
+        ages.sort_unstable();
+        let middle = ages.get(ages.len() / 2).copied().unwrap_or_default();
+        self.parts.retain(|_, part| part.last > middle);
+        self.bytes = self.parts.values().map(|part| part.bytes).sum();
+    }
+}
+
+fn lock() -> MutexGuard<'static, Kept> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long something is as a text, which is not made.
+fn size(value: &impl Debug) -> usize {
+    struct Counted(usize);
+    impl fmt::Write for Counted {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    // What could not be counted is too large to be kept.
+    write!(counted, "{value:?}").map_or(usize::MAX, |()| counted.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::catalog::{Store, StoreOptions, Wanted};
+    use crate::index::Operation;
+    use crate::params::Params;
+    use crate::search::request::SearchRequest;
+    use crate::search::run;
+
+    fn add(store: &Store, numbers: std::ops::Range<u32>) {
+        let index = store.index_or_new("i").unwrap();
+        let documents = numbers.map(|number| {
+            let text = json!({ "@timestamp": number, "n": number, "k": number % 3 }).to_string();
+            let body = Arc::new(text);
+            let id = number.to_string();
+            let document = index.read(&body, 0..body.len(), &id, &index.mapping()).unwrap();
+            Operation::Create(document)
+        });
+        index.submit(documents.collect()).unwrap().wait().unwrap();
+    }
+
+    /// The sum of numbers from `from` on in each class; it is kept where a segment has all of them.
+    fn sums(store: &Store, from: u32) -> Vec<(Value, Value)> {
+        let body = json!({
+            "size": 0, "track_total_hits": true, "query": { "range": { "n": { "gte": from } } },
+            "aggs": { "k": { "terms": { "field": "k", "order": { "_key": "asc" } },
+                "aggs": { "n": { "sum": { "field": "n" } } } } }
+        });
+        let request =
+            SearchRequest::parse(body.to_string().as_bytes(), &Params::default()).unwrap();
+        let view = run::view(store.resolve("i", Wanted::default()).unwrap()).unwrap();
+        let found = run::search(&request, &view, None).unwrap().answer.aggregations.unwrap();
+        let buckets = found["k"]["buckets"].as_array().unwrap().clone();
+        buckets
+            .into_iter()
+            .map(|bucket| (bucket["key"].clone(), bucket["n"]["value"].clone()))
+            .collect()
+    }
+
+    fn expected(numbers: std::ops::Range<u32>) -> Vec<(Value, Value)> {
+        let class = |class| numbers.clone().filter(move |number| number % 3 == class).sum::<u32>();
+        (0..3).map(|of| (json!(of), json!(f64::from(class(of))))).collect()
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_computed_and_what_is_new_is_computed() {
+        let directory = TempDir::new().unwrap();
+        let (max_age, max_bytes) = (None, None);
+        let place = directory.path().to_owned();
+        let store = Store::open(StoreOptions { directory: place, max_age, max_bytes }).unwrap();
+        add(&store, 0..300);
+        let parts = || lock().parts.len();
+        let before = parts();
+        assert_eq!(sums(&store, 0), expected(0..300));
+        assert!(parts() > before, "it is kept");
+        assert_eq!(sums(&store, 0), expected(0..300), "as it was computed");
+        assert_eq!(sums(&store, 7), expected(7..300), "of a part it is computed");
+        add(&store, 300..310);
+        assert_eq!(sums(&store, 0), expected(0..310));
+        assert_eq!(sums(&store, 305), expected(305..310));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_oldest_is_forgotten_first() {
+        let mut kept = Kept::default();
+        for last in 1..=10 {
+            let results = Arc::new(IntermediateAggregationResults::default());
+            let key = (SegmentId::generate_random(), Arc::from(last.to_string()));
+            kept.parts.insert(key, Part { results, bytes: 7, last });
+        }
+        kept.forget();
+        assert_eq!((kept.parts.len(), kept.bytes), (4, 28));
+        assert!(kept.parts.values().all(|part| part.last > 6));
+    }
+}
