@@ -124,7 +124,10 @@ fn directives_hold_behind_a_change_of_what_is_set_in_archives_too() {
 #[test]
 fn the_first_line_of_a_table_holds_for_all_of_it() {
     let begin = "time,shop\n2026-11-28T12:00:01Z,s1\n";
-    let all = format!("{begin}2026-11-28T12:00:02Z,s2\n2026-11-28T12:00:03Z,\"s\n3\"\n");
+    // The last one may go on, and is held where it is not the end of an archive.
+    let all = format!(
+        "{begin}2026-11-28T12:00:02Z,s2\n2026-11-28T12:00:03Z,\"s\n3\"\n2026-11-28T12:00:04Z,last\n"
+    );
     for name in ["app.csv", "app.csv.1.gz"] {
         let mut rig = Rig::new(&["app.csv*"]);
         rig.input().archives = true;
@@ -149,7 +152,7 @@ fn the_first_line_of_a_table_holds_for_all_of_it() {
                 (format!("{:?}", shipped.id), shipped.document["shop"].as_str().unwrap().to_owned())
             })
             .collect();
-        let mut shops: Vec<String> = shops.into_values().collect();
+        let mut shops: Vec<String> = shops.into_values().filter(|shop| shop != "last").collect();
         shops.sort_unstable();
         assert_eq!(shops, ["s\n3", "s1", "s2"], "{name}");
     }
