@@ -14,6 +14,45 @@ const INDICES: [&str; 3] = ["ignore_unavailable", "allow_no_indices", "expand_wi
 /// Of `filter_path`: each is compared with each value of an answer.
 const MOST_PATHS: usize = 100;
 
+/// Whether a parameter that changes nothing here says something that it may.
+fn fits(name: &str, value: &str) -> bool {
+    let is_flag = matches!(value, "" | "true" | "false");
+    let number = |least: u64| value.parse().is_ok_and(|number: u64| number >= least);
+    match name {
+        "pretty"
+        | "human"
+        | "error_trace"
+        | "ignore_unavailable"
+        | "allow_no_indices"
+        | "request_cache"
+        | "allow_partial_search_results"
+        | "ccs_minimize_roundtrips"
+        | "list_executed_pipelines"
+        | "realtime"
+        | "include_defaults"
+        | "flat_settings"
+        | "local" => is_flag,
+        "format" => matches!(value, "json" | "text"),
+        "search_type" => value == "query_then_fetch",
+        "refresh" => is_flag || value == "wait_for",
+        // There is one copy of everything.
+        "wait_for_active_shards" => matches!(value, "0" | "1" | "all"),
+        "wait_for_status" => matches!(value, "green" | "yellow" | "red"),
+        "batched_reduce_size" => number(2),
+        "pre_filter_shard_size" | "max_concurrent_shard_requests" => number(1),
+        "timeout" | "master_timeout" => is_time(value),
+        _ => true,
+    }
+}
+
+/// Whether a text is a length of time, as Elasticsearch writes it.
+pub fn is_time(text: &str) -> bool {
+    let digits = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let has_number = text.len() > digits.len();
+    matches!(text, "-1" | "0")
+        || (has_number && matches!(digits, "nanos" | "micros" | "ms" | "s" | "m" | "h" | "d"))
+}
+
 /// The parameters of a request; of those that are there twice, the last.
 #[derive(Debug, Clone, Default)]
 pub struct Params {
@@ -40,6 +79,11 @@ impl Params {
         if paths > MOST_PATHS {
             return Err(ApiError::argument(format!(
                 "[filter_path] has at most {MOST_PATHS} paths here, not {paths}"
+            )));
+        }
+        if let Some((name, value)) = self.values.iter().find(|(name, value)| !fits(name, value)) {
+            return Err(ApiError::argument(format!(
+                "Failed to parse parameter [{name}] with value [{value}], or it is not supported by this store"
             )));
         }
         match self.values.keys().find(|name| !is_known(name)) {

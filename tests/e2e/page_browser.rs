@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
-use omphalos_tests::{LogFile, Stack, eventually, holds, repository};
+use omphalos_tests::{LogFile, eventually, holds, repository};
 
 use crate::page::{append, page_of};
 use crate::run::Alone;
@@ -60,12 +60,7 @@ fn driven() -> Option<Command> {
 }
 
 /// Starts a process with a page over some lines, and lets the browser do what it does there.
-fn in_a_browser(
-    alone: &Alone,
-    mut node: Command,
-    arguments: &[&str],
-    counts: impl Fn() -> Result<u64, String>,
-) {
+fn in_a_browser(alone: &Alone, mut node: Command) {
     let path = alone.directory.path();
     let mut log = LogFile::create(&path.join("access.log"));
     append(&mut log, 0, 290, 200);
@@ -76,12 +71,11 @@ fn in_a_browser(
         .with_state("run")
         .arg(log.path().display())
         .args(["--parser", "combined", "--page-listen", "127.0.0.1:0", "--page-allow-actions"])
-        .args(arguments)
         .option("--config", config.display())
         .start();
     let page = page_of(&process);
     eventually("all lines are stored", || {
-        let count = counts()?;
+        let count = alone.elastic().count()?;
         holds(count == 300, count)
     });
     let begun = Timestamp::now();
@@ -101,16 +95,5 @@ fn in_a_browser(
 fn the_page_does_in_a_real_browser_what_it_is_for() {
     let Some(node) = driven() else { return };
     let alone = Alone::new();
-    in_a_browser(&alone, node, &[], || alone.elastic().count());
-}
-
-#[test]
-fn in_a_real_browser_the_page_shows_what_elasticsearch_has() {
-    let Some(mut node) = driven() else { return };
-    node.env("ONLY", "overview,lines,keys alone");
-    let (alone, stack) = (Alone::new(), Stack::shared());
-    let url = stack.search_url();
-    let arguments =
-        ["--elasticsearch-url", &url, "--index-prefix", stack.prefix(), "--index-replicas", "0"];
-    in_a_browser(&alone, node, &arguments, || stack.elastic().count());
+    in_a_browser(&alone, node);
 }

@@ -131,7 +131,11 @@ fn a_second_one_is_refused_and_a_rule_that_is_gone_is_cleared() {
         .option("--alert", BUSY)
         .run();
     assert_eq!(second.code, Some(1), "{}", second.output);
-    assert!(second.output.contains("another omphalos watch uses state_dir"), "{}", second.output);
+    assert!(
+        second.output.contains("another omphalos watch, or an omphalos run"),
+        "{}",
+        second.output
+    );
     assert_eq!(program.terminate(), Some(0), "{}", program.log());
     let mut program = watch(directory.path(), log.path()).option("--alert", SILENT).start();
     program.wait_for_log("cleared: its rule is not there any more, or another one: busy");

@@ -36,6 +36,7 @@ async function attempt(name, options, address, work, expected = []) {
   if (only && !only.includes(name)) return;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
+  // What is stored is asked again after twenty times as long as the last answer took.
   page.setDefaultTimeout(20_000);
   page.on("console", (message) => {
     const isExpected = expected.some((status) => message.text().includes(`status of ${status} `));
@@ -50,7 +51,8 @@ async function attempt(name, options, address, work, expected = []) {
     await work(page);
     if (screenshots) await page.screenshot({ path: `${screenshots}/${name.replaceAll(" ", "-")}.png` });
   } catch (error) {
-    failures.push(`${name}: ${error.message.split("\n").slice(0, 3).join(" ")}`);
+    const place = error.stack?.match(/browser\.mjs:\d+/g)?.at(-2) ?? "";
+    failures.push(`${name}: ${place} ${error.message.split("\n").slice(0, 3).join(" ")}`);
   }
   await context.close();
 }

@@ -126,6 +126,14 @@ pub fn load_with<T: HasRows, V: Into<OsString>>(
     environment: impl Fn(&str) -> Option<V>,
 ) -> Result<T, ConfigError> {
     let outside = || settings.iter().filter(|setting| !setting.is_in_file_alone());
+    let mut alone = settings.iter().filter(|setting| setting.is_in_file_alone());
+    if let Some(setting) = alone.find(|setting| environment(&setting.variable()).is_some()) {
+        return Err(ConfigError::invalid(format!(
+            "{}: it is set, and {} is a table, which stands in the settings file alone (--config)",
+            setting.variable(),
+            setting.key
+        )));
+    }
     let of_environment = outside().filter_map(|setting| {
         let origin = setting.variable();
         environment(&origin).map(|value| Given::of_variable(setting, value.into(), origin))

@@ -22,13 +22,14 @@ fn groups_become_fields_of_their_types() {
         document(format.clone(), "2026-02-26 10:00:00,25 [WARNING] ann 3 -1.5 true /a it works"),
         json!({"@timestamp": "2026-02-26T10:00:00.250Z", "log": {"level": "warn", "level_original": "WARNING"},
             "user": {"name": "ann"}, "shop": {"items": 3, "total": -1.5, "paid": true},
-            "url": {"path": "/a"}, "message": "it works"})
+            "url": {"path": "/a"}, "message": "it works", "tags": ["time_assumed"]})
     );
     // What is absent is in no field; what is no number is in the line, which is the message then.
     let line = "2026-02-26 10:00:00 [INFO] - many x no /a";
     assert_eq!(
         document(format, line),
-        json!({"@timestamp": "2026-02-26T10:00:00Z", "log": {"level": "info"}, "url": {"path": "/a"}, "message": line})
+        json!({"@timestamp": "2026-02-26T10:00:00Z", "log": {"level": "info"}, "url": {"path": "/a"}, "message": line,
+            "tags": ["time_assumed"]})
     );
 }
 

@@ -222,6 +222,10 @@ impl Parser<'_> {
             if self.depth > MOST_DEPTH {
                 return Err(Problem::Unsupported("so many parentheses are not supported"));
             }
+            self.space();
+            if self.rest.starts_with(')') {
+                return Err(Problem::Syntax);
+            }
             let inside = self.group(field)?;
             self.depth -= 1;
             if !self.take(")") {
@@ -262,7 +266,9 @@ impl Parser<'_> {
         let end = self.rest.find(|c: char| !c.is_ascii_digit() && c != '.');
         let (number, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
-        number.parse().ok().filter(|boost: &f32| boost.is_finite()).ok_or(Problem::Syntax)
+        let is_number = number.starts_with(|c: char| c.is_ascii_digit());
+        let boost = number.parse().ok().filter(|boost: &f32| is_number && boost.is_finite());
+        boost.ok_or(Problem::Syntax)
     }
 
     fn digits(&mut self) -> Option<u32> {
@@ -399,7 +405,21 @@ fn unescape(raw: &str) -> Option<String> {
     let mut text = String::with_capacity(raw.len());
     let mut chars = raw.chars();
     while let Some(c) = chars.next() {
-        text.push(if c == '\\' { chars.next()? } else { c });
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next()? {
+            // A character by its number, of which each half may stand for itself.
+            'u' => {
+                let digits = chars.as_str().get(..4)?;
+                let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_hex)?;
+                text.push(char::from_u32(number)?);
+                chars = chars.as_str().get(4..)?.chars();
+            }
+            escaped => text.push(escaped),
+        }
     }
     Some(text)
 }

@@ -74,6 +74,11 @@ pub(super) fn parse(language: Language, options: &Map<String, Value>) -> Result<
     for (key, value) in options {
         match key.as_str() {
             "query" => read.text = value.as_str(),
+            "fields" if !value.is_array() => {
+                return Err(parsing(format!(
+                    "[{name}] query does not support [fields]: it is a list"
+                )));
+            }
             "fields" => read.fields = fields(name, value)?,
             "default_field" if language == Language::Lucene => read.fields = fields(name, value)?,
             "time_zone" if language == Language::Lucene => {

@@ -52,9 +52,14 @@ impl Question {
         Self((!is_of_the_moment && !planned.is_null()).then(|| Arc::from(text)))
     }
 
+    /// Whether it is worth while to keep what it comes to in a segment.
+    pub fn is_kept(&self, segment: &SegmentReader) -> bool {
+        self.0.is_some() && segment.max_doc() >= SMALLEST && !segment.has_deletes()
+    }
+
     fn key(&self, segment: &SegmentReader) -> Option<(SegmentId, Arc<str>)> {
-        let is_kept = segment.max_doc() >= SMALLEST && !segment.has_deletes();
-        self.0.clone().filter(|_| is_kept).map(|text| (segment.segment_id(), text))
+        let text = self.0.clone().filter(|_| self.is_kept(segment));
+        text.map(|text| (segment.segment_id(), text))
     }
 
     /// What it came to in a segment of which every document is a hit.

@@ -13,9 +13,9 @@ use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationError, DistributedAggregationCollector};
 use tantivy::collector::Collector;
-use tantivy::query::{EmptyQuery, EnableScoring};
+use tantivy::query::{EmptyQuery, EnableScoring, Weight};
 use tantivy::schema::Value as _;
-use tantivy::{DocAddress, Searcher, TantivyDocument, TantivyError};
+use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, TantivyError};
 
 use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
 use super::collect::{After, Gathered, Gatherer, Order, Ranked, firsts};
@@ -257,29 +257,46 @@ impl<'a> Search<'a> {
         let weight = query.weight(scoring).map_err(refused)?;
         // One segment after the other, and not as tantivy does it, which keeps the results of all.
         let question = Question::of(&self.request.aggregations, &results.planned);
+        let both = (gatherer, collector);
         for (number, segment) in (0..).zip(searcher.segment_readers()) {
             look_at_memory();
-            let found = gatherer.collect_segment(&*weight, number, segment);
-            let part = found.and_then(|part| part).map_err(refused)?;
-            let is_whole = self.order.counts_all() && part.count == u64::from(segment.max_doc());
+            let (part, computed) = if self.order.counts_all() && question.is_kept(segment) {
+                self.counted(&both, &*weight, (number, segment), &question)?
+            } else {
+                let (part, computed) =
+                    both.collect_segment(&*weight, number, segment).map_err(refused)?;
+                (part.map_err(refused)?, computed.map_err(refused)?)
+            };
             gathered.add(part);
-            let known = question.known(segment).filter(|_| is_whole);
-            if let Some(known) = known {
-                results.add(IntermediateAggregationResults::clone(&known))?;
-                continue;
-            }
-            let found = collector.collect_segment(&*weight, number, segment);
-            let computed = found.and_then(|computed| computed).map_err(refused)?;
-            if is_whole && Instant::now() < self.order.deadline {
-                question.keep(segment, &computed);
-            }
             results.add(computed)?;
         }
         if results.merged.is_none() {
             // Of nothing: there is no segment.
-            results.add(collector.merge_fruits(Vec::new()).map_err(refused)?)?;
+            results.add(both.1.merge_fruits(Vec::new()).map_err(refused)?)?;
         }
         Ok(is_nothing)
+    }
+
+    /// One segment, of which may be known what it comes to where all of it is found.
+    fn counted(
+        &self,
+        (gatherer, collector): &(Gatherer, Until<DistributedAggregationCollector>),
+        weight: &dyn Weight,
+        (number, segment): (u32, &SegmentReader),
+        question: &Question,
+    ) -> Result<(Gathered, IntermediateAggregationResults), ApiError> {
+        let found = gatherer.collect_segment(weight, number, segment);
+        let part = found.and_then(|part| part).map_err(refused)?;
+        let is_whole = part.count == u64::from(segment.max_doc());
+        if let Some(known) = question.known(segment).filter(|_| is_whole) {
+            return Ok((part, IntermediateAggregationResults::clone(&known)));
+        }
+        let found = collector.collect_segment(weight, number, segment);
+        let computed = found.and_then(|computed| computed).map_err(refused)?;
+        if is_whole && Instant::now() < self.order.deadline {
+            question.keep(segment, &computed);
+        }
+        Ok((part, computed))
     }
 
     /// The aggregations, and whether documents of buckets may not all be counted.

@@ -61,7 +61,8 @@ fn is_runnable(command: &str) -> bool {
         // Without these it draws on a terminal.
         (Some("omphalos"), Some("top")) => has("--once") || has("--json"),
         (Some("omphalos"), Some("dead")) => has("--config"),
-        (Some("curl"), _) => !has("DELETE"),
+        // What changes something needs what is there to be changed.
+        (Some("curl"), _) => !has("DELETE") && !has("POST") || command.contains("_search"),
         _ => false,
     }
 }
