@@ -1,7 +1,7 @@
 //! What is done with a document before it leaves, in the order of the settings: fields are set, renamed,
 //! masked; lines are dropped. There is no language: each step is one table.
 //!
-//! Steps work on the finished document ([`view`]), so they are the same for all formats, and cost
+//! Steps work on the finished document (`view`), so they are the same for all formats, and cost
 //! nothing where there are none. None of them changes an id, which is that of the line.
 
 mod hash;

@@ -274,9 +274,10 @@ fn a_message_of_someone_else_is_asked_for_its_time_as_a_line_is() {
             let body = format!(r#"{{{member},"tags":["x"]{own}}}"#);
             let parcel = decode(&envelope(CONTENT_TYPE_JSON, ""), body.as_bytes()).unwrap();
             // A time without a zone is said to be one.
-            let (assumed, tags) = match member.contains(",000") {
-                true => (r#","tags":["time_assumed","x"]"#, ""),
-                false => ("", r#","tags":["x"]"#),
+            let (assumed, tags) = if member.contains(",000") {
+                (r#","tags":["time_assumed","x"]"#, "")
+            } else {
+                ("", r#","tags":["x"]"#)
             };
             let expected =
                 format!(r#"{{"@timestamp":"2026-11-28T12:30:00Z"{assumed}{kept},{member}{tags}}}"#);
