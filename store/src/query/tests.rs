@@ -188,7 +188,9 @@ proptest! {
 
     #[test]
     fn what_is_escaped_is_itself(text in "[a-z+:()\\[\\]{}\"~^/*?-]{1,20}") {
-        let escaped: String = text.chars().flat_map(|c| ['\\', c]).collect();
+        // With a `u` begins a character's number.
+        let escape = |c| if c == 'u' { "u".to_owned() } else { format!("\\{c}") };
+        let escaped: String = text.chars().map(escape).collect();
         prop_assert_eq!(read(&escaped), words(&text));
     }
 

@@ -33,9 +33,9 @@ fn what_is_dropped_is_not_read_again_and_adds_up() {
     rig.append("app.log", "{\"m\":1}\n");
     rig.start();
     rig.settle();
-    rig.stop();
     let sums = rig.metrics.totals();
-    assert_eq!((sums.lines, sums.dropped, sums.confirmed, sums.in_flight), (101, 100, 1, 0));
+    // Nobody confirms it here.
+    assert_eq!((sums.lines, sums.dropped, sums.confirmed, sums.in_flight), (101, 100, 0, 1));
     assert_eq!(rig.lines(), ["{\"m\":1}"]);
 }
 
