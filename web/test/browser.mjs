@@ -37,7 +37,7 @@ async function attempt(name, options, address, work, expected = []) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   // What is stored is asked again after twenty times as long as the last answer took.
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on("console", (message) => {
     const isExpected = expected.some((status) => message.text().includes(`status of ${status} `));
     if (["error", "warning"].includes(message.type()) && !isExpected) failures.push(`${name}: console: ${message.text()}`);
