@@ -37,7 +37,7 @@ async function attempt(name, options, address, work, expected = []) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   // What is stored is asked again after twenty times as long as the last answer took.
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(20_000);
   page.on("console", (message) => {
     const isExpected = expected.some((status) => message.text().includes(`status of ${status} `));
     if (["error", "warning"].includes(message.type()) && !isExpected) failures.push(`${name}: console: ${message.text()}`);
@@ -51,7 +51,7 @@ async function attempt(name, options, address, work, expected = []) {
     await work(page);
     if (screenshots) await page.screenshot({ path: `${screenshots}/${name.replaceAll(" ", "-")}.png` });
   } catch (error) {
-    const place = error.stack?.match(/browser\.mjs:\d+/g)?.at(-2) ?? "";
+    const place = error.stack?.match(/browser\.mjs:\d+/g)?.join(" ") ?? "";
     failures.push(`${name}: ${place} ${error.message.split("\n").slice(0, 3).join(" ")}`);
   }
   await context.close();
@@ -80,8 +80,15 @@ await attempt("overview", { bypassCSP: true }, "/", async (page) => {
   await until(page, () => location.search.includes("filter=") && document.querySelector("input[type=search]").value.includes("path:"));
   await page.goBack();
   await until(page, () => !location.search.includes("filter="));
-  // The brush: half of the chart.
-  const chart = await page.locator(".wide .chart svg").boundingBox();
+  // The brush: half of the chart, of a time that is long enough to be divided, once it stands still.
+  await page.goto(`${base}/?since=1h`);
+  await page.waitForSelector(".tops .top li");
+  const place = () => page.locator(".wide .chart svg").first().boundingBox();
+  let chart = await place();
+  for (let before; JSON.stringify(before) !== JSON.stringify(chart);) {
+    await page.waitForTimeout(300);
+    [before, chart] = [chart, await place()];
+  }
   await page.mouse.move(chart.x + chart.width * 0.5, chart.y + 60);
   await page.mouse.down();
   await page.mouse.move(chart.x + chart.width * 0.9, chart.y + 60, { steps: 4 });
