@@ -7,6 +7,8 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::error::ApiError;
 use serde_json::{Map, Value};
 
 /// A value, with its objects and arrays opened.
@@ -116,6 +118,19 @@ impl<'de> Deserialize<'de> for Members<'de> {
 /// one name, one would count for nothing.
 #[derive(Debug)]
 pub struct Unique(pub Value);
+
+impl Unique {
+    /// The value that the body of a request is.
+    ///
+    /// # Errors
+    /// 400 with the place of what is wrong.
+    pub fn read(text: &str) -> Result<Value, ApiError> {
+        let read = serde_json::from_str(text).map(|Self(value)| value);
+        read.map_err(|error| {
+            ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,6 +1,7 @@
 //! What stands behind the `?` of a request.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::http::Uri;
 
@@ -14,43 +15,59 @@ const INDICES: [&str; 3] = ["ignore_unavailable", "allow_no_indices", "expand_wi
 /// Of `filter_path`: each is compared with each value of an answer.
 const MOST_PATHS: usize = 100;
 
-/// Whether a parameter that changes nothing here says something that it may.
+/// Switches that change nothing here, but have to be one.
+const SWITCHES: [&str; 13] = [
+    "pretty",
+    "human",
+    "error_trace",
+    "ignore_unavailable",
+    "allow_no_indices",
+    "request_cache",
+    "allow_partial_search_results",
+    "ccs_minimize_roundtrips",
+    "list_executed_pipelines",
+    "realtime",
+    "include_defaults",
+    "flat_settings",
+    "local",
+];
+
+/// Whether another parameter that changes nothing here says something that it may.
 fn fits(name: &str, value: &str) -> bool {
-    let is_flag = matches!(value, "" | "true" | "false");
     let number = |least: u64| value.parse().is_ok_and(|number: u64| number >= least);
     match name {
-        "pretty"
-        | "human"
-        | "error_trace"
-        | "ignore_unavailable"
-        | "allow_no_indices"
-        | "request_cache"
-        | "allow_partial_search_results"
-        | "ccs_minimize_roundtrips"
-        | "list_executed_pipelines"
-        | "realtime"
-        | "include_defaults"
-        | "flat_settings"
-        | "local" => is_flag,
         "format" => matches!(value, "json" | "text"),
         "search_type" => value == "query_then_fetch",
-        "refresh" => is_flag || value == "wait_for",
+        "refresh" => matches!(value, "" | "true" | "false" | "wait_for"),
         // There is one copy of everything.
         "wait_for_active_shards" => matches!(value, "0" | "1" | "all"),
         "wait_for_status" => matches!(value, "green" | "yellow" | "red"),
         "batched_reduce_size" => number(2),
         "pre_filter_shard_size" | "max_concurrent_shard_requests" => number(1),
-        "timeout" | "master_timeout" => is_time(value),
+        "timeout" | "master_timeout" => value == "0" || duration(value).is_some(),
         _ => true,
     }
 }
 
-/// Whether a text is a length of time, as Elasticsearch writes it.
-pub fn is_time(text: &str) -> bool {
-    let digits = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let has_number = text.len() > digits.len();
-    matches!(text, "-1" | "0")
-        || (has_number && matches!(digits, "nanos" | "micros" | "ms" | "s" | "m" | "h" | "d"))
+/// `500ms`, `30s`, `5m`, `1h` or `1d`; without an end for `-1`.
+pub fn duration(text: &str) -> Option<Duration> {
+    if text == "-1" {
+        return Some(Duration::MAX);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(end)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = |of: u64| number.checked_mul(of).map(Duration::from_secs);
+    match unit {
+        "nanos" => Some(Duration::from_nanos(number)),
+        "micros" => Some(Duration::from_micros(number)),
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(3_600),
+        "d" => seconds(86_400),
+        _ => None,
+    }
 }
 
 /// The parameters of a request; of those that are there twice, the last.
@@ -80,6 +97,9 @@ impl Params {
             return Err(ApiError::argument(format!(
                 "[filter_path] has at most {MOST_PATHS} paths here, not {paths}"
             )));
+        }
+        for name in SWITCHES {
+            self.switch(name)?;
         }
         if let Some((name, value)) = self.values.iter().find(|(name, value)| !fits(name, value)) {
             return Err(ApiError::argument(format!(

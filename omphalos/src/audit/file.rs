@@ -84,10 +84,21 @@ impl Auditor<'_> {
         // Whose ids most have is what the file was shipped with; the first of equals.
         let most = lists.iter().map(|(found, ..)| *found).max();
         let place = lists.iter().position(|(found, ..)| Some(*found) == most).unwrap_or(0);
-        let (_, ids, mut absent) = lists.swap_remove(place);
+        let (_, ids, absent) = lists.swap_remove(place);
         let others = lists.into_iter().map(|(_, _, absent)| absent).collect();
+        self.audited((target.clone(), ids, read), (documents, found, absent), others).await
+    }
+
+    /// What an audit comes to: that of the file with these ids; the documents, how many were found, and those
+    /// that were not; and the latter with other ids.
+    async fn audited(
+        &self,
+        (target, ids, read): (Target, IdScheme, Finished),
+        (documents, found, mut absent): (u64, u64, AbsentList),
+        others: Vec<AbsentList>,
+    ) -> anyhow::Result<Audited> {
         let stranger = if found == 0 { strangers(&mut absent, self.asker).await? } else { None };
-        let (target, Finished { lines, dropped, is_cut }) = (target.clone(), read);
+        let Finished { lines, dropped, is_cut } = read;
         Ok(Audited {
             target,
             ids,
@@ -120,22 +131,8 @@ impl Auditor<'_> {
             target = target.quietly();
         }
         let (ids, read, notes) = best.context("no way to make ids is known")?;
-        let Finished { lines, dropped, is_cut } = read;
-        let Notes { documents, found, mut absent, .. } = notes;
-        let stranger = if found == 0 { strangers(&mut absent, self.asker).await? } else { None };
-        let others = Vec::new();
-        Ok(Audited {
-            target,
-            ids,
-            lines,
-            documents,
-            dropped,
-            found,
-            absent,
-            others,
-            is_cut,
-            stranger,
-        })
+        let Notes { documents, found, absent, .. } = notes;
+        self.audited((target, ids, read), (documents, found, absent), Vec::new()).await
     }
 
     /// Looks for all documents of a file, with ids that are made so.

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter};
 
-use super::{DESTINATION, SOURCE, add_end, behind_syslog};
-use crate::fields::{Name, Value};
-use crate::time::{Calendar, Time, TimeFormat, TimeRule};
+use super::{Keys, behind_syslog};
+use crate::time::{Calendar, TimeRule};
 use crate::words::{failed, listed, number};
 use crate::{List, Parse, Parsed};
 
@@ -25,6 +24,16 @@ impl CefParser {
 }
 
 const PROBLEM: &str = "expected CEF:0|vendor|product|version|class|name|severity| and pairs";
+
+const KEYS: Keys = Keys {
+    source: &[b"src", b"shost"],
+    destination: &[b"dst", b"dhost"],
+    time: b"rt",
+    number: number_field,
+    text: field,
+    prefix: "cef.extensions",
+    plain: unescaped,
+};
 
 impl Parse for CefParser {
     fn parse<'a>(
@@ -62,7 +71,7 @@ impl Parse for CefParser {
         }
         let mut time = None;
         for (key, value) in Pairs(pairs) {
-            self.put((key, value), calendar, &mut time, others);
+            KEYS.put((key, value), (calendar, &self.times), &mut time, others);
         }
         listed(
             time.or_else(|| told.and_then(|told| calendar.settle(told, self.times.zone.as_ref()))),
@@ -182,54 +191,4 @@ fn number_field(key: &[u8]) -> Option<&'static str> {
         b"spid" => "process.pid",
         _ => return None,
     })
-}
-
-impl CefParser {
-    fn put<'a>(
-        &self,
-        (key, value): (&'a [u8], &'a [u8]),
-        calendar: &mut Calendar,
-        time: &mut Option<Time>,
-        others: &mut List<'a>,
-    ) {
-        if value.is_empty() {
-            return;
-        }
-        match key {
-            b"src" | b"shost" => return add_end(others, SOURCE, value),
-            b"dst" | b"dhost" => return add_end(others, DESTINATION, value),
-            b"proto" => return others.add("network.transport", value.to_ascii_lowercase()),
-            b"rt" if time.is_none() => {
-                *time = self.time(calendar, value);
-                if time.is_some() {
-                    return;
-                }
-            }
-            _ => {}
-        }
-        if let Some(name) = number_field(key)
-            && let Some(number) = number(value)
-        {
-            return others.add(name, number);
-        }
-        if let Some(name) = field(key) {
-            return others.add(name, Value::Text(unescaped(value)));
-        }
-        let name = std::str::from_utf8(key).ok();
-        match name.and_then(|key| Name::new(format!("cef.extensions.{key}"))) {
-            Some(name) => others.add(name, Value::Text(unescaped(value))),
-            None => others.more = true,
-        }
-    }
-
-    /// Milliseconds since 1970, or `Feb 26 2026 10:00:00`.
-    fn time(&self, calendar: &mut Calendar, value: &[u8]) -> Option<Time> {
-        if let Some(time) = calendar.read(TimeFormat::Epoch, value) {
-            return Some(time);
-        }
-        if let Some((told, b"")) = calendar.split_time(value) {
-            return calendar.settle(told, self.times.zone.as_ref());
-        }
-        self.times.read(calendar, value)
-    }
 }

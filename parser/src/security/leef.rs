@@ -1,10 +1,11 @@
 //! LEEF: `LEEF:2.0|Vendor|Product|1.0|100|^|src=192.0.2.7^sev=5`, of which version 1 has tabs between the pairs
 //! (<https://www.ibm.com/docs/en/dsm?topic=overview-leef-event-components>).
 
-use super::{DESTINATION, SOURCE, add_end, behind_syslog};
-use crate::fields::Name;
-use crate::time::{Calendar, Time, TimeFormat, TimeRule};
-use crate::words::{add, failed, listed, number, split_once};
+use std::borrow::Cow;
+
+use super::{Keys, behind_syslog};
+use crate::time::{Calendar, TimeRule};
+use crate::words::{add, failed, listed, split_once};
 use crate::{List, Parse, Parsed};
 
 /// Reads events in LEEF.
@@ -21,6 +22,17 @@ impl LeefParser {
 }
 
 const PROBLEM: &str = "expected LEEF:1.0|vendor|product|version|event| and pairs with tabs between them, or LEEF:2.0 with another character";
+
+/// Whatever `devTimeFormat` says: its forms are those that are read anyway, or the time stays a text.
+const KEYS: Keys = Keys {
+    source: &[b"src"],
+    destination: &[b"dst"],
+    time: b"devTime",
+    number: number_field,
+    text: field,
+    prefix: "leef.extensions",
+    plain: |text| Cow::Borrowed(text),
+};
 
 impl Parse for LeefParser {
     fn parse<'a>(
@@ -40,7 +52,8 @@ impl Parse for LeefParser {
         for pair in pairs.split(|byte| *byte == separator).filter(|pair| !pair.is_empty()) {
             match split_once(pair, b'=') {
                 Some((key, value)) => {
-                    self.put((key.trim_ascii(), value), calendar, &mut time, others);
+                    let pair = (key.trim_ascii(), value);
+                    KEYS.put(pair, (calendar, &self.times), &mut time, others);
                 }
                 None => is_odd = true,
             }
@@ -107,54 +120,4 @@ fn number_field(key: &[u8]) -> Option<&'static str> {
         b"sev" => "event.severity",
         _ => return None,
     })
-}
-
-impl LeefParser {
-    fn put<'a>(
-        &self,
-        (key, value): (&'a [u8], &'a [u8]),
-        calendar: &mut Calendar,
-        time: &mut Option<Time>,
-        others: &mut List<'a>,
-    ) {
-        if value.is_empty() {
-            return;
-        }
-        match key {
-            b"src" => return add_end(others, SOURCE, value),
-            b"dst" => return add_end(others, DESTINATION, value),
-            b"proto" => return others.add("network.transport", value.to_ascii_lowercase()),
-            b"devTime" if time.is_none() => {
-                *time = self.time(calendar, value);
-                if time.is_some() {
-                    return;
-                }
-            }
-            _ => {}
-        }
-        if let Some(name) = number_field(key)
-            && let Some(number) = number(value)
-        {
-            return others.add(name, number);
-        }
-        if let Some(name) = field(key) {
-            return others.add(name, value);
-        }
-        let name = std::str::from_utf8(key).ok();
-        match name.and_then(|key| Name::new(format!("leef.extensions.{key}"))) {
-            Some(name) => others.add(name, value),
-            None => others.more = true,
-        }
-    }
-
-    /// Whatever `devTimeFormat` says: its forms are those that are read anyway, or it stays a text.
-    fn time(&self, calendar: &mut Calendar, value: &[u8]) -> Option<Time> {
-        if let Some(time) = calendar.read(TimeFormat::Epoch, value) {
-            return Some(time);
-        }
-        if let Some((told, b"")) = calendar.split_time(value) {
-            return calendar.settle(told, self.times.zone.as_ref());
-        }
-        self.times.read(calendar, value)
-    }
 }

@@ -46,27 +46,15 @@ impl Mask {
     /// The JSON of a plain value of the field `name` without what this masks; `None` if there is none.
     /// What is an object or a list is taken as one text.
     pub fn json(self, name: &str, json: &str) -> Option<String> {
-        if json.starts_with('"') {
-            let text = text_of(json)?;
-            return match self.text(name, &text) {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(masked) => Some(json_of(&masked)),
-            };
-        }
-        let is_nested = json.starts_with(['{', '[']);
-        if is_nested {
-            return match self.text(name, json) {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(masked) => Some(json_of(&masked)),
-            };
-        }
-        let is_number = json.bytes().all(|byte| byte.is_ascii_digit());
-        (self == Self::Cards && is_number).then(|| cards(json, b'0')).and_then(
-            |masked| match masked {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(number) => Some(number),
-            },
-        )
+        let text = if json.starts_with('"') {
+            text_of(json)?
+        } else if json.starts_with(['{', '[']) {
+            Cow::Borrowed(json)
+        } else {
+            let is_number = json.bytes().all(|byte| byte.is_ascii_digit());
+            return if self == Self::Cards && is_number { new(cards(json, b'0')) } else { None };
+        };
+        new(self.text(name, &text)).map(|masked| json_of(&masked))
     }
 
     /// A text of the field `name` without what this masks.
@@ -86,6 +74,14 @@ impl Mask {
             Self::Tokens => tokens(text),
             Self::Cards => cards(text, b'*'),
         }
+    }
+}
+
+/// A text that is another than it was.
+fn new(text: Cow<'_, str>) -> Option<String> {
+    match text {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) => Some(text),
     }
 }
 

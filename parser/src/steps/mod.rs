@@ -92,29 +92,19 @@ impl Steps {
         let text = std::str::from_utf8(text).ok().map(str::trim_ascii_end);
         let read = text.and_then(View::new);
         debug_assert!(read.is_some(), "a document is an object");
-        let (done, is_changed) = {
-            let mut view = read?;
-            let dropped = self.run_on(&mut view, id, explain);
-            let mut done = Vec::new();
-            if dropped.is_none() && view.is_changed {
-                view.write(&mut done);
-                done.push(b'\n');
-            }
-            (dropped.map_or(Ok(done), Err), view.is_changed)
-        };
-        match done {
-            Err(dropped) => {
-                out.truncate(start);
-                Some(dropped)
-            }
-            Ok(done) => {
-                if is_changed {
-                    out.truncate(start);
-                    out.extend_from_slice(&done);
-                }
-                None
-            }
+        let mut view = read?;
+        let dropped = self.run_on(&mut view, id, explain);
+        if dropped.is_none() && !view.is_changed {
+            return None;
         }
+        let mut done = Vec::new();
+        if dropped.is_none() {
+            view.write(&mut done);
+            done.push(b'\n');
+        }
+        out.truncate(start);
+        out.extend_from_slice(&done);
+        dropped
     }
 
     fn run_on(
@@ -206,9 +196,6 @@ fn is_sampled(id: DocumentId, one_of: u32) -> bool {
 
 /// Gives a field another name, unless there is something of that name.
 fn rename(view: &mut View<'_>, field: &str, to: &str) -> Result<(), Blocked> {
-    if view.get(field).is_none() {
-        return Ok(());
-    }
     let Some(node) = view.remove(field) else { return Ok(()) };
     if view.get(to).is_none() && view.set(to, node.clone()).is_ok() {
         return Ok(());
@@ -249,9 +236,6 @@ fn is_metadata_of_document(name: &str) -> bool {
 
 /// Replaces each plain value of a field.
 fn change_field(view: &mut View<'_>, field: &str, mut change: impl FnMut(&str) -> Option<String>) {
-    if view.get(field).is_none() {
-        return;
-    }
     if let Some(node) = view.get_mut(field) {
         node.change_each(&mut change, MOST_LEVELS);
     }

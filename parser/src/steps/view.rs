@@ -205,8 +205,9 @@ impl<'a> View<'a> {
 
     /// The same, to be changed.
     pub fn get_mut(&mut self, path: &str) -> Option<&mut Node<'a>> {
-        self.is_changed = true;
-        find(&mut self.members, path)
+        let found = find(&mut self.members, path);
+        self.is_changed |= found.is_some();
+        found
     }
 
     /// The first text that there is of this name.

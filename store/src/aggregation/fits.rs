@@ -162,6 +162,15 @@ impl Planner<'_> {
 
     /// Whether a field has so few different words that they are counted one by one.
     pub(super) fn has_few_words(&self, field: &str) -> bool {
+        let known = self.few_words.borrow().get(field).copied();
+        known.unwrap_or_else(|| {
+            let has_few = self.count_few_words(field);
+            self.few_words.borrow_mut().insert(field.to_owned(), has_few);
+            has_few
+        })
+    }
+
+    fn count_few_words(&self, field: &str) -> bool {
         let mut words = 0;
         for (index, searcher) in self.everything {
             let Some(place) = index.place(field) else { continue };

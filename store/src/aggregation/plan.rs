@@ -3,6 +3,9 @@
 //! Names in requests may be anything; tantivy gets numbers for names. Months and years, which
 //! tantivy does not know, become ranges between their beginnings.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tantivy::Searcher;
@@ -48,6 +51,8 @@ pub struct Planner<'a> {
     pub everything: &'a [(std::sync::Arc<Index>, Searcher)],
     /// Whether buckets of `terms` are counted in full, however many there are.
     pub is_exact: bool,
+    /// Of which fields it is known whether they have few words: to know it, all segments are opened.
+    pub few_words: &'a RefCell<HashMap<String, bool>>,
 }
 
 /// Where aggregations stand.
@@ -366,6 +371,17 @@ impl Planner<'_> {
         text.parse().map_err(|_| illegal(format!("For input string: \"{text}\"")))
     }
 
+    /// Whether all values are looked at for a figure, because there are few.
+    fn is_listed(&self, figure: &Figure, is_order: bool) -> bool {
+        let is_whole = figure.missing.is_none_or(|missing| missing.fract() == 0.0);
+        match figure.what {
+            What::Percentiles => self.has_few(&figure.field),
+            What::Cardinality if is_order || !is_whole => false,
+            What::Cardinality => self.has_few(&figure.field) || self.has_few_words(&figure.field),
+            _ => false,
+        }
+    }
+
     /// `is_order`: buckets are sorted by it.
     fn figure(&self, figure: &Figure, is_order: bool) -> Result<Value, ApiError> {
         let name = figure.what.name();
@@ -376,24 +392,15 @@ impl Planner<'_> {
         let (column, kind) = self.column(&figure.field, name, fits)?;
         self.figure_fits(figure)?;
         let mut request = json!({ "field": column });
-        if figure.what == What::Percentiles && self.has_few(&figure.field) {
+        if self.is_listed(figure, is_order) {
             // How often there is each value, of which they are computed when all is known.
             #[expect(clippy::cast_possible_truncation, reason = "it was checked to be whole")]
             let missing = figure.missing.map(|missing| match kind {
                 Some(FieldKind::Long) => json!(missing as i64),
                 _ => json!(missing),
             });
-            add(&mut request, [("missing", missing), ("size", Some(json!(MOST_BUCKETS)))]);
-            add(&mut request, [("segment_size", Some(json!(MOST_BUCKETS)))]);
-            return Ok(json!({ "terms": request }));
-        }
-        if figure.what == What::Cardinality
-            && !is_order
-            && (self.has_few(&figure.field) || self.has_few_words(&figure.field))
-        {
-            // All of them, of which only the number is told.
             let most = || Some(json!(MOST_BUCKETS));
-            add(&mut request, [("size", most()), ("segment_size", most())]);
+            add(&mut request, [("missing", missing), ("size", most()), ("segment_size", most())]);
             return Ok(json!({ "terms": request }));
         }
         add(&mut request, [("missing", figure.missing.map(Value::from))]);

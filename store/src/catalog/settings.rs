@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::mapping::MOST_FIELDS;
-use crate::params::is_time;
+use crate::params::duration;
 
 /// What may be set: names, and beginnings of names that end in a dot.
 const KNOWN: [&str; 20] = [
@@ -62,7 +62,7 @@ fn fits(name: &str, value: &str) -> bool {
     match name {
         "number_of_shards" => number.is_ok_and(|number| (1..=1024).contains(&number)),
         "number_of_replicas" => number.is_ok(),
-        "refresh_interval" => value == "null" || is_time(value),
+        "refresh_interval" => matches!(value, "null" | "0") || duration(value).is_some(),
         "mapping.coerce" => value == "true",
         "mapping.ignore_malformed" | "mapping.total_fields.ignore_dynamic_beyond_limit" => {
             matches!(value, "true" | "false")

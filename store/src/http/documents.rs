@@ -17,10 +17,8 @@ use crate::attempt::look;
 use crate::catalog::Store;
 use crate::error::ApiError;
 use crate::index::{Index, Operation, Outcome};
-use crate::json::Json;
-use crate::json::Unique;
+use crate::json::{Json, Unique};
 use crate::params::Params;
-use crate::search::request::duration;
 use crate::search::source::SourceFilter;
 
 const WRITE_PARAMS: [&str; 8] = [
@@ -119,11 +117,6 @@ pub(super) fn writable(params: &Params, name: &str) -> Result<(), ApiError> {
     if params.switch("require_data_stream")? == Some(true) {
         return Err(no_data_stream(name));
     }
-    if let Some(refresh) = params.text("refresh")
-        && !["", "true", "false", "wait_for"].contains(&refresh)
-    {
-        return Err(ApiError::argument(format!("Unknown value for refresh: [{refresh}].")));
-    }
     if let Some(kind) = params.text("op_type")
         && !["create", "index"].contains(&kind)
     {
@@ -142,13 +135,6 @@ pub(super) fn writable(params: &Params, name: &str) -> Result<(), ApiError> {
         && pipeline != "_none"
     {
         return Err(no_pipeline(pipeline));
-    }
-    if let Some(time) = params.text("timeout")
-        && duration(time).is_none()
-    {
-        return Err(ApiError::argument(format!(
-            "failed to parse setting [timeout] with value [{time}] as a time value: unit is missing or unrecognized"
-        )));
     }
     Ok(())
 }
@@ -338,9 +324,7 @@ async fn mget(
     let store = service.store;
     in_background(move || {
         let filter = SourceFilter::from_params(&params)?;
-        let Unique(wanted) = serde_json::from_str(&held.text).map_err(|error| {
-            ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
-        })?;
+        let wanted = Unique::read(&held.text)?;
         let entries = entries(&wanted, index.as_deref())?;
         if entries.len() > MOST_LOOKED_UP {
             return Err(too_much(&format!("for at most {MOST_LOOKED_UP}, not {}", entries.len())));

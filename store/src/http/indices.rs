@@ -49,9 +49,7 @@ async fn body(service: &Service, request: Request) -> Result<Value, ApiError> {
         if held.text.trim().is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&held.text).map(|Unique(value)| value).map_err(|error| {
-            ApiError::parsing(format!("[{}:{}] {error}", error.line(), error.column()))
-        })
+        Unique::read(&held.text)
     };
     background(read).await?
 }

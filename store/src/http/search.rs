@@ -14,10 +14,10 @@ use super::{Service, in_background};
 use crate::aggregation::Aggregations;
 use crate::catalog::Wanted;
 use crate::error::ApiError;
-use crate::params::Params;
+use crate::params::{Params, duration};
 use crate::query::{self, Query, illegal, parsing};
 use crate::search::answer::{SearchAnswer, Shards};
-use crate::search::request::{self, PARAMETERS, SearchRequest, duration, query_of};
+use crate::search::request::{self, PARAMETERS, SearchRequest, query_of};
 use crate::search::run::{self, View};
 
 const COUNT_PARAMETERS: [&str; 9] = [

@@ -10,25 +10,50 @@ use super::{Edge, Match, Minimum, Pattern, Phrase, Range};
 use crate::error::ApiError;
 use crate::mapping::FieldKind;
 
+/// What a part of a query for people comes to.
+enum Part {
+    /// Nothing that could be found.
+    Impossible,
+    /// Texts have none of its words: as in Lucene, others are asked for as if it had not been there.
+    Gone,
+    Asked(Built),
+}
+
+impl Part {
+    fn boosted(self, by: f32) -> Self {
+        match self {
+            Self::Asked(built) => Self::Asked(boosted(built, by)),
+            other => other,
+        }
+    }
+}
+
+impl From<Option<Built>> for Part {
+    fn from(built: Option<Built>) -> Self {
+        built.map_or(Self::Impossible, Self::Asked)
+    }
+}
+
 impl Builder<'_> {
     /// A query for people.
     pub(super) fn text(&self, query: &TextQuery, boost: f32) -> Result<Option<Built>, ApiError> {
         let Some(node) = &query.node else { return Ok(None) };
-        let built = match (node, query.minimum) {
+        let part = match (node, query.minimum) {
             (Node::Group(parts, own), Some(minimum)) => {
-                self.group(query, parts, Some(minimum))?.map(|built| boosted(built, *own))
+                self.group(query, parts, Some(minimum))?.boosted(*own)
             }
             _ => self.node(query, node)?,
         };
-        Ok(built.map(|built| boosted(built, boost)))
+        Ok(match part.boosted(boost) {
+            Part::Asked(built) => Some(built),
+            Part::Impossible | Part::Gone => None,
+        })
     }
 
-    fn node(&self, query: &TextQuery, node: &Node) -> Result<Option<Built>, ApiError> {
+    fn node(&self, query: &TextQuery, node: &Node) -> Result<Part, ApiError> {
         match node {
             Node::Leaf(leaf) => self.leaf(query, leaf),
-            Node::Group(parts, boost) => {
-                Ok(self.group(query, parts, None)?.map(|built| boosted(built, *boost)))
-            }
+            Node::Group(parts, boost) => Ok(self.group(query, parts, None)?.boosted(*boost)),
         }
     }
 
@@ -37,23 +62,32 @@ impl Builder<'_> {
         query: &TextQuery,
         parts: &[(Role, Node)],
         minimum: Option<Minimum>,
-    ) -> Result<Option<Built>, ApiError> {
+    ) -> Result<Part, ApiError> {
+        // What the simple language makes of a part that must not be there.
+        let is_negation = matches!(
+            parts,
+            [(Role::MustNot, _), (Role::Should, Node::Leaf(rest))] if rest.what == What::Anything
+        );
         let mut clauses: Vec<(Occur, Built)> = Vec::with_capacity(parts.len());
         let (mut musts, mut shoulds, mut possible) = (0, 0, 0);
         let mut is_possible = true;
         let mut is_there = false;
         for (role, node) in parts {
-            if self.vanishes(query, node)? {
-                // What made it necessary was said of the one before.
-                let before = clauses.last_mut().filter(|(occur, _)| *occur == Occur::Should);
-                if let (Role::Must, Some((occur, _))) = (role, before) {
-                    *occur = Occur::Must;
-                    (musts, shoulds, possible) = (musts + 1, shoulds - 1, possible - 1);
+            let built = match self.node(query, node)? {
+                Part::Asked(built) => Some(built),
+                Part::Impossible => None,
+                Part::Gone if is_negation => return Ok(Part::Gone),
+                Part::Gone => {
+                    // What made it necessary was said of the one before.
+                    let before = clauses.last_mut().filter(|(occur, _)| *occur == Occur::Should);
+                    if let (Role::Must, Some((occur, _))) = (role, before) {
+                        *occur = Occur::Must;
+                        (musts, shoulds, possible) = (musts + 1, shoulds - 1, possible - 1);
+                    }
+                    continue;
                 }
-                continue;
-            }
+            };
             is_there = true;
-            let built = self.node(query, node)?;
             shoulds += usize::from(*role == Role::Should);
             match (role, built) {
                 // What is wrong with others is told all the same.
@@ -72,60 +106,34 @@ impl Builder<'_> {
         }
         let usual = usize::from(musts == 0 && shoulds > 0);
         let wanted = minimum.map_or(usual, |minimum| minimum.of(shoulds));
-        if wanted > possible || !is_possible || !is_there {
-            return Ok(None);
+        if !is_there {
+            return Ok(Part::Gone);
+        }
+        if wanted > possible || !is_possible {
+            return Ok(Part::Impossible);
         }
         if musts + shoulds == 0 {
             // What must not be there is left out of everything.
             clauses.push((Occur::Must, all(0.0)));
         }
-        Ok(Some(combined(clauses, wanted)))
-    }
-
-    /// Whether nothing is left of a part because texts have none of its words: as in Lucene, others are then
-    /// asked for as if it had not been there.
-    fn vanishes(&self, query: &TextQuery, node: &Node) -> Result<bool, ApiError> {
-        let leaf = match node {
-            Node::Leaf(leaf) => leaf,
-            Node::Group(parts, _) => {
-                if let [(Role::MustNot, node), (Role::Should, Node::Leaf(rest))] = parts.as_slice()
-                    && rest.what == What::Anything
-                {
-                    return self.vanishes(query, node);
-                }
-                for (_, node) in parts {
-                    if !self.vanishes(query, node)? {
-                        return Ok(false);
-                    }
-                }
-                return Ok(true);
-            }
-        };
-        let (What::Words(text) | What::Phrase(text, _)) = &leaf.what else { return Ok(false) };
-        let meant = self.meant(query, leaf);
-        for (field, _, _) in &meant {
-            let place = self.index.place(field).filter(|place| place.kind == FieldKind::Text);
-            let Some(place) = place else { return Ok(false) };
-            if !self.tokens(&place, text)?.is_empty() {
-                return Ok(false);
-            }
-        }
-        Ok(!meant.is_empty())
+        Ok(Part::Asked(combined(clauses, wanted)))
     }
 
     /// The best of the fields that a part is about.
-    fn leaf(&self, query: &TextQuery, leaf: &Leaf) -> Result<Option<Built>, ApiError> {
+    fn leaf(&self, query: &TextQuery, leaf: &Leaf) -> Result<Part, ApiError> {
         let is_everything = match leaf.field.as_deref() {
             Some(field) => field == "*",
             None => query.fields.is_empty(),
         };
         if leaf.what == What::Anything && is_everything {
-            return Ok(Some(all(leaf.boost)));
+            return Ok(Part::Asked(all(leaf.boost)));
         }
         if leaf.field.as_deref() == Some("_exists_") {
             return match &leaf.what {
-                What::Words(field) | What::Phrase(field, _) => Ok(self.exists(field, leaf.boost)),
-                What::Pattern(_) | What::Range(..) | What::Anything => Ok(None),
+                What::Words(field) | What::Phrase(field, _) => {
+                    Ok(self.exists(field, leaf.boost).into())
+                }
+                What::Pattern(_) | What::Range(..) | What::Anything => Ok(Part::Impossible),
             };
         }
         let mut found: Vec<Built> = Vec::new();
@@ -134,11 +142,18 @@ impl Builder<'_> {
             What::Pattern(_) => PATTERN_COST,
             What::Range(..) | What::Anything => 1,
         };
-        for (field, lenient, boost) in self.meant(query, leaf) {
+        let meant = self.meant(query, leaf);
+        let mut is_gone = !meant.is_empty();
+        for (field, lenient, boost) in meant {
             self.spend(cost)?;
-            found.extend(self.asked(query, &field, &leaf.what, (lenient, boost * leaf.boost))?);
+            let built = self.asked(query, &field, &leaf.what, (lenient, boost * leaf.boost))?;
+            is_gone = is_gone && built.is_none() && self.has_no_words(&field, &leaf.what)?;
+            found.extend(built);
         }
-        Ok(match found.len() {
+        if is_gone {
+            return Ok(Part::Gone);
+        }
+        let built: Option<Built> = match found.len() {
             0 => None,
             1 => found.pop(),
             // The best of phrases counts in either language.
@@ -146,7 +161,15 @@ impl Builder<'_> {
                 Some(Box::new(DisjunctionMaxQuery::with_tie_breaker(found, 1.0)))
             }
             _ => Some(Box::new(DisjunctionMaxQuery::new(found))),
-        })
+        };
+        Ok(built.into())
+    }
+
+    /// Whether a field is a text, which has none of the words that are asked for.
+    fn has_no_words(&self, field: &str, what: &What) -> Result<bool, ApiError> {
+        let (What::Words(text) | What::Phrase(text, _)) = what else { return Ok(false) };
+        let place = self.index.place(field).filter(|place| place.kind == FieldKind::Text);
+        place.map_or(Ok(false), |place| Ok(self.tokens(&place, text)?.is_empty()))
     }
 
     /// The fields that a part is about, whether misfits are left out, and their boosts.

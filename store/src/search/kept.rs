@@ -52,17 +52,11 @@ impl Question {
         Self((!is_of_the_moment && !planned.is_null()).then(|| Arc::from(text)))
     }
 
-    /// Whether it is worth while to keep what it comes to in a segment.
-    pub fn is_kept(&self, segment: &SegmentReader) -> bool {
-        self.0.is_some() && segment.max_doc() >= SMALLEST && !segment.has_deletes()
-    }
-
     fn key(&self, segment: &SegmentReader) -> Option<(SegmentId, Arc<str>)> {
-        let text = self.0.clone().filter(|_| self.is_kept(segment));
-        text.map(|text| (segment.segment_id(), text))
+        self.0.clone().map(|text| (segment.segment_id(), text))
     }
 
-    /// What it came to in a segment of which every document is a hit.
+    /// What it came to in a segment of which every document is a hit, and which [`is_kept`].
     pub fn known(&self, segment: &SegmentReader) -> Option<Arc<IntermediateAggregationResults>> {
         let key = self.key(segment)?;
         let mut kept = lock();
@@ -90,6 +84,11 @@ impl Question {
             kept.forget();
         }
     }
+}
+
+/// Whether it is worth while to keep what something comes to in a segment.
+pub fn is_kept(segment: &SegmentReader) -> bool {
+    segment.max_doc() >= SMALLEST && !segment.has_deletes()
 }
 
 impl Kept {

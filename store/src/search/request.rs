@@ -10,7 +10,7 @@ use super::source::SourceFilter;
 use crate::aggregation::{self, Aggregations};
 use crate::error::ApiError;
 use crate::json::Unique;
-use crate::params::Params;
+use crate::params::{Params, duration};
 use crate::query::{self, Query, illegal, parsing, shard_failure, token};
 
 /// As `index.max_result_window`.
@@ -366,27 +366,6 @@ fn timeout(text: &str) -> Result<Duration, ApiError> {
             "failed to parse setting [timeout] with value [{text}] as a time value: unit is missing or unrecognized"
         ))
     })
-}
-
-/// `500ms`, `30s`, `5m`, `1h` or `1d`; without an end for `-1`.
-pub fn duration(text: &str) -> Option<Duration> {
-    if text == "-1" {
-        return Some(Duration::MAX);
-    }
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(end)?;
-    let number: u64 = number.parse().ok()?;
-    let seconds = |of: u64| number.checked_mul(of).map(Duration::from_secs);
-    match unit {
-        "nanos" => Some(Duration::from_nanos(number)),
-        "micros" => Some(Duration::from_micros(number)),
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => seconds(1),
-        "m" => seconds(60),
-        "h" => seconds(3_600),
-        "d" => seconds(86_400),
-        _ => None,
-    }
 }
 
 fn pit(members: &Map<String, Value>) -> Result<(String, Option<Duration>), ApiError> {

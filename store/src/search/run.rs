@@ -3,7 +3,8 @@
 //! Each index is searched by itself; the hits of all are put in order, and only those that are shown
 //! are read.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
 use super::collect::{After, Gathered, Gatherer, Order, Ranked, firsts};
 use super::criteria;
 use super::fields;
-use super::kept::Question;
+use super::kept::{Question, is_kept};
 use super::rank::{Class, Criterion, Rank, float};
 use super::request::{SearchRequest, TotalHits};
 use super::sort::By;
@@ -134,6 +135,7 @@ struct Search<'a> {
     limits: tantivy::aggregation::AggregationLimitsGuard,
     /// Whether buckets are counted in full, however many there are.
     is_exact: bool,
+    few_words: RefCell<HashMap<String, bool>>,
 }
 
 impl<'a> Search<'a> {
@@ -193,8 +195,8 @@ impl<'a> Search<'a> {
             },
         };
         let limits = aggregation::limits();
-        let (order, is_exact) = (Arc::new(order), false);
-        Ok(Self { request, view, order, moment, known_score, limits, is_exact })
+        let (order, is_exact, few_words) = (Arc::new(order), false, RefCell::default());
+        Ok(Self { request, view, order, moment, known_score, limits, is_exact, few_words })
     }
 
     /// Searches all indices: what is found, whether nothing can be, and what is computed of it.
@@ -241,8 +243,13 @@ impl<'a> Search<'a> {
             gathered.add(searcher.search(&*query, &gatherer).map_err(refused)?);
             return Ok(is_nothing);
         }
-        let planner =
-            Planner { index, queries: &builder, everything: self.view, is_exact: self.is_exact };
+        let planner = Planner {
+            index,
+            queries: &builder,
+            everything: self.view,
+            is_exact: self.is_exact,
+            few_words: &self.few_words,
+        };
         let planned = planner.plan(&self.request.aggregations)?;
         let context =
             AggContextParams::new(self.limits.clone(), searcher.index().tokenizers().clone());
@@ -256,16 +263,20 @@ impl<'a> Search<'a> {
         };
         let weight = query.weight(scoring).map_err(refused)?;
         // One segment after the other, and not as tantivy does it, which keeps the results of all.
-        let question = Question::of(&self.request.aggregations, &results.planned);
+        let has_kept = self.order.counts_all() && searcher.segment_readers().iter().any(is_kept);
+        let question = has_kept.then(|| Question::of(&self.request.aggregations, &results.planned));
         let both = (gatherer, collector);
         for (number, segment) in (0..).zip(searcher.segment_readers()) {
             look_at_memory();
-            let (part, computed) = if self.order.counts_all() && question.is_kept(segment) {
-                self.counted(&both, &*weight, (number, segment), &question)?
-            } else {
-                let (part, computed) =
-                    both.collect_segment(&*weight, number, segment).map_err(refused)?;
-                (part.map_err(refused)?, computed.map_err(refused)?)
+            let (part, computed) = match &question {
+                Some(question) if is_kept(segment) => {
+                    self.counted(&both, &*weight, (number, segment), question)?
+                }
+                _ => {
+                    let (part, computed) =
+                        both.collect_segment(&*weight, number, segment).map_err(refused)?;
+                    (part.map_err(refused)?, computed.map_err(refused)?)
+                }
             };
             gathered.add(part);
             results.add(computed)?;
