@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::body::{Pressure, Room};
+use super::body::{Pressure, Room, compatible};
 use super::{background, unharmed};
 use crate::attempt::look;
 use crate::error::ApiError;
@@ -127,9 +127,12 @@ pub(super) async fn finish(
 ) -> Response {
     let (method, uri, headers) =
         (request.method().clone(), request.uri().clone(), request.headers().clone());
-    let answered = match unknown(uri.path()) {
-        Some(name) => Err(ApiError::argument(format!("[/{name}] is not supported by this store"))),
-        None => unharmed(next.run(request)).await,
+    let answered = match (unknown(uri.path()), compatible(accepted(&headers))) {
+        (Some(name), _) => {
+            Err(ApiError::argument(format!("[/{name}] is not supported by this store")))
+        }
+        (None, Err(error)) => Err(error),
+        (None, Ok(())) => unharmed(next.run(request)).await,
     };
     let answer = match answered {
         Ok(mut response) => match response.extensions_mut().remove::<Answer>() {
@@ -225,12 +228,16 @@ fn shaped(text: String, paths: Option<&str>, is_pretty: bool) -> String {
     shaped.unwrap_or(text)
 }
 
+/// The kinds of answers that are asked for.
+fn accepted(asked: &HeaderMap) -> &str {
+    asked.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default()
+}
+
 /// The kind that was asked for: a client of version 9 wants to hear of version 9.
 fn json_kind(asked: &HeaderMap) -> HeaderValue {
-    let accepted =
-        asked.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
-    let first = accepted.split(',').next().unwrap_or_default().trim();
+    let first = accepted(asked).split(',').next().unwrap_or_default().trim();
     if first.starts_with(COMPATIBLE)
+        && compatible(first).is_ok()
         && let Ok(kind) = HeaderValue::from_str(first)
     {
         return kind;

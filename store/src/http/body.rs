@@ -151,7 +151,7 @@ fn declared(headers: &HeaderMap) -> Result<(), ApiError> {
     let said = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = said.split(';').next().unwrap_or_default().trim();
     if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
-        return Ok(());
+        return compatible(said);
     }
     Err(ApiError::new(
         406,
@@ -160,6 +160,27 @@ fn declared(headers: &HeaderMap) -> Result<(), ApiError> {
             "Content-Type header [{said}] is not supported: send application/json, or application/x-ndjson to _bulk"
         ),
     ))
+}
+
+/// Refuses what is said to be of another version of Elasticsearch than 8 and 9, in a `Content-Type` or
+/// `Accept`.
+pub fn compatible(said: &str) -> Result<(), ApiError> {
+    let own =
+        |kind: &str| kind.trim().to_ascii_lowercase().starts_with("application/vnd.elasticsearch+");
+    for kind in said.split(',') {
+        let version =
+            kind.split(';').skip(1).find_map(|part| part.trim().strip_prefix("compatible-with="));
+        if version.is_some_and(|version| !own(kind) || !matches!(version.trim(), "8" | "9")) {
+            return Err(ApiError::new(
+                400,
+                "media_type_header_exception",
+                format!(
+                    "Invalid media-type value [{said}]: compatible-with is 8 or 9, of application/vnd.elasticsearch+json"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads what comes, which counts at once.
@@ -284,6 +305,8 @@ mod tests {
             ("application/x-ndjson", 200),
             ("application/vnd.elasticsearch+json; compatible-with=9", 200),
             ("application/vnd.elasticsearch+x-ndjson;compatible-with=8", 200),
+            ("application/vnd.elasticsearch+json;compatible-with=7", 400),
+            ("application/json;compatible-with=9", 400),
             ("text/plain", 406),
             ("application/x-www-form-urlencoded", 406),
             ("multipart/form-data; boundary=application/json", 406),

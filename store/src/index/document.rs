@@ -1,7 +1,9 @@
 //! Documents: read once, checked against the mapping, and handed to tantivy without copying the
 //! strings in them.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::iter::Flatten;
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -14,6 +16,7 @@ use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Va
 
 use super::id_file::Key;
 use super::schema::OwnFields;
+use super::words::GAP;
 use crate::mapping::Target;
 
 /// A value of a field.
@@ -96,7 +99,7 @@ impl Incoming {
     }
 
     /// Without what a field of keywords or addresses has twice: a document has each once, as in Lucene.
-    pub fn with_each_once(mut self: Box<Self>) -> Box<Self> {
+    fn with_each_once(mut self: Box<Self>) -> Box<Self> {
         let fields = self.values.iter().map(|(field, leaf)| (field.field_id() as usize, leaf));
         if may_repeat(fields) {
             let body = Arc::clone(&self.body);
@@ -116,6 +119,14 @@ impl Incoming {
             });
         }
         self
+    }
+
+    /// As it is indexed: a field of keywords has each value once, and one of words has a single text.
+    pub fn finished(mut self: Box<Self>) -> Box<Self> {
+        let body = Arc::clone(&self.body);
+        join(&mut self.text, &body);
+        join(&mut self.later_text, &body);
+        self.with_each_once()
     }
 
     fn members<'a>(
@@ -139,6 +150,31 @@ impl Incoming {
             Leaf::Ip(address) => ReferenceValueLeaf::IpAddr(*address),
         }
     }
+}
+
+/// Joins the texts of each field that has several, as an array does.
+fn join<T: Eq + Hash>(texts: &mut Vec<(T, Leaf)>, body: &str) {
+    /// So many are compared with each other.
+    const FEW: usize = 16;
+    let mut pairs = texts.iter().enumerate();
+    let is_repeated = texts.len() > FEW
+        || pairs.any(|(at, (field, _))| texts.iter().take(at).any(|(other, _)| other == field));
+    if !is_repeated {
+        return;
+    }
+    let mut whole: HashMap<T, String> = HashMap::new();
+    for (field, leaf) in texts.drain(..) {
+        let text = match &leaf {
+            Leaf::Slice(range) => body.get(range.clone()).unwrap_or_default(),
+            Leaf::Text(text) => text,
+            _ => continue,
+        };
+        match whole.entry(field) {
+            Entry::Occupied(mut entry) => entry.get_mut().extend([GAP, text]),
+            Entry::Vacant(entry) => drop(entry.insert(text.to_owned())),
+        }
+    }
+    texts.extend(whole.into_iter().map(|(field, text)| (field, Leaf::Text(text.into()))));
 }
 
 /// Whether some field may have several values; hardly ever wrong, and cheap.

@@ -43,7 +43,7 @@ pub use self::schema::{OwnFields, Place, blank, ignored};
 use self::sealed::Sealed;
 pub use self::sound::patience;
 use self::sound::{Soundness, damaged, is_damage};
-pub use self::values::{Given, address, leaf, parse_date};
+pub use self::values::{Given, address, leaf, parse_date, whole};
 pub use self::writer::{Coming, Operation, Outcome, Promise};
 use self::writer::{Way, Writer};
 use crate::disk::{seal, unseal, write_durably};

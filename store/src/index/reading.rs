@@ -74,13 +74,13 @@ pub fn read(
         let read = usual::read(&mut sink, text, root);
         match (sink.problem.take(), read) {
             (Some(problem), _) => return Err(problem),
-            (None, Ok(())) => return Ok(sink.document.with_each_once()),
+            (None, Ok(())) => return Ok(sink.document.finished()),
             (None, Err(error)) => reason = error.to_string(),
         }
     }
     let mut sink = sink();
     match careful::read(&mut sink, text, root) {
-        Ok(()) => Ok(sink.document.with_each_once()),
+        Ok(()) => Ok(sink.document.finished()),
         Err(Unread::Refused(problem)) => Err(problem),
         Err(Unread::NotJson) => Err(refused(format!("failed to parse: {reason}"))),
     }

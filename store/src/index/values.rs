@@ -15,8 +15,8 @@ use crate::query::of_document;
 /// A longer term, in bytes, is refused, as Lucene does.
 const LONGEST_TERM: usize = 32_766;
 
-/// The largest whole number below 2^63 that a double has.
-const LARGEST: f64 = 9_223_372_036_854_774_784.0;
+/// 2^63. As in Java, this and all below it become the largest number of 64 bits where they are cut.
+const BEYOND_LONG: f64 = 9_223_372_036_854_775_808.0;
 
 /// A value as it stands in a document.
 #[derive(Debug, Clone)]
@@ -54,6 +54,11 @@ impl Given<'_> {
 /// Says why it does not fit.
 pub fn leaf(field: &MappedField, given: &Given<'_>) -> Result<Option<Leaf>, String> {
     let precision = field.precision;
+    let is_number = matches!(field.kind, FieldKind::Long | FieldKind::Double);
+    if is_number && matches!(given, Given::Text(text, _) if text.is_empty()) {
+        // As a null.
+        return Ok(None);
+    }
     match &field.kind {
         FieldKind::Keyword { ignore_above } => keyword(*ignore_above, given),
         FieldKind::Text => Ok(Some(text(given))),
@@ -102,20 +107,46 @@ fn long(given: &Given<'_>, precision: Precision) -> Result<i64, String> {
             if let Ok(number) = text.parse::<i64>() {
                 return Ok(number);
             }
-            // Elasticsearch reads those of few bits as doubles first.
-            let digits = match precision {
-                Precision::Within(..) => double_digits(text),
-                _ => text,
-            };
-            digits.parse::<f64>().map_err(|_| format!("For input string: \"{text}\""))?
+            // Elasticsearch reads those of few bits as doubles, and others as the decimal numbers they are.
+            let refused = || format!("For input string: \"{text}\"");
+            match precision {
+                Precision::Within(..) => {
+                    double_digits(text).parse::<f64>().map_err(|_| refused())?
+                }
+                _ => return whole(text).ok_or_else(refused),
+            }
         }
         Given::Boolean(_) => return Err("Current token is not numeric".to_owned()),
     };
-    if !(-LARGEST..=LARGEST).contains(&number) {
+    if !(-BEYOND_LONG..=BEYOND_LONG).contains(&number) || !precision.has(number) {
         return Err(format!("Value [{number}] is out of range for a long"));
     }
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked; fractions are cut")]
     Ok(number as i64)
+}
+
+/// The digits before the point of a decimal number, which may have an exponent; `None` for what is none, and
+/// for what 64 bits do not have.
+pub fn whole(text: &str) -> Option<i64> {
+    /// As many as a number of 64 bits has, and leading zeros.
+    const MOST_DIGITS: i64 = 64;
+    text.parse::<f64>().ok().filter(|number| number.is_finite())?;
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let sign = if integer.starts_with('-') { "-" } else { "" };
+    let integer = integer.trim_start_matches(['+', '-']);
+    let digits = format!("{integer}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    let skipped = integer.len() + fraction.len() - digits.len();
+    let wanted = i64::try_from(integer.len()).ok()?
+        + exponent.parse::<i64>().unwrap_or(i64::MAX / 2)
+        - i64::try_from(skipped).ok()?;
+    if wanted <= 0 || digits.is_empty() {
+        return Some(0);
+    }
+    let wanted = usize::try_from(wanted.min(MOST_DIGITS)).ok()?;
+    let digits: String = digits.chars().chain(std::iter::repeat('0')).take(wanted).collect();
+    format!("{sign}{digits}").parse().ok()
 }
 
 /// Java takes spaces around a number, and a letter for its type behind it.

@@ -1,7 +1,7 @@
 //! Mapping fields after their first value.
 //! <https://www.elastic.co/docs/manage-data/data-store/mapping/dynamic-mapping>
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::parse::refused;
 use super::{DynamicMode, MOST_FIELDS, Mapping, Node};
@@ -21,12 +21,18 @@ pub enum Guess {
     Double,
     /// True or false.
     Boolean,
+    /// Members, which are fields of their own.
+    Object,
 }
+
+/// What `match_mapping_type` may say beside `*`.
+const KINDS: [&str; 7] = ["object", "string", "long", "double", "boolean", "date", "binary"];
 
 impl Guess {
     /// As `match_mapping_type` calls it.
     fn name(self) -> &'static str {
         match self {
+            Self::Object => "object",
             Self::Text { is_date: true } => "date",
             Self::Text { is_date: false } => "string",
             Self::Long => "long",
@@ -39,13 +45,26 @@ impl Guess {
 /// A rule of `dynamic_templates`.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
-    /// `match_mapping_type`.
-    kind: Option<String>,
+    /// `match_mapping_type`; one of them is enough, as below.
+    kinds: Option<Vec<String>>,
     /// `match` and `path_match`; each must fit where it is there.
-    name: [Option<String>; 2],
+    name: [Option<Vec<String>>; 2],
     /// `unmatch` and `path_unmatch`.
-    not: [Option<String>; 2],
+    not: [Option<Vec<String>>; 2],
     mapping: Value,
+}
+
+/// A text, or a list of them.
+fn texts(rule: &Value, key: &str) -> Result<Option<Vec<String>>, ApiError> {
+    let text = |value: &Value| {
+        let refusal = || refused(&format!("[{key}] of a dynamic template is text, not {value}"));
+        value.as_str().map(str::to_owned).ok_or_else(refusal)
+    };
+    match rule.get(key) {
+        None => Ok(None),
+        Some(Value::Array(values)) => values.iter().map(text).collect::<Result<_, _>>().map(Some),
+        Some(value) => text(value).map(|text| Some(vec![text])),
+    }
 }
 
 impl Template {
@@ -62,8 +81,7 @@ impl Template {
         let Some((name, rule)) = named else {
             return Err(refused("A dynamic template must be defined with a name"));
         };
-        let text = |key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
-        for key in rule.as_object().into_iter().flat_map(serde_json::Map::keys) {
+        for key in rule.as_object().into_iter().flat_map(Map::keys) {
             let is_known = matches!(
                 key.as_str(),
                 "match_mapping_type"
@@ -83,19 +101,29 @@ impl Template {
             .get("mapping")
             .cloned()
             .ok_or_else(|| refused(&format!("template [{name}] must have a mapping set")))?;
+        let kinds = texts(rule, "match_mapping_type")?;
+        let is_none = |kind: &&String| *kind != "*" && !KINDS.contains(&kind.as_str());
+        if let Some(kind) = kinds.iter().flatten().find(is_none) {
+            let known = KINDS.join(", ");
+            return Err(refused(&format!(
+                "No field type matched on [{kind}], possible values are [{known}]"
+            )));
+        }
         Ok(Self {
-            kind: text("match_mapping_type"),
-            name: [text("match"), text("path_match")],
-            not: [text("unmatch"), text("path_unmatch")],
+            kinds,
+            name: [texts(rule, "match")?, texts(rule, "path_match")?],
+            not: [texts(rule, "unmatch")?, texts(rule, "path_unmatch")?],
             mapping,
         })
     }
 
     fn fits(&self, path: &str, guess: Guess) -> bool {
         let last = path.rsplit('.').next().unwrap_or(path);
-        let kind = self.kind.as_deref().is_none_or(|kind| kind == "*" || kind == guess.name());
-        let matches = |pattern: &Option<String>, text: &str| {
-            pattern.as_deref().map(|pattern| is_match(pattern, text))
+        let is_kind = |kind: &String| kind == "*" || kind == guess.name();
+        let kind = self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(is_kind));
+        let matches = |patterns: &Option<Vec<String>>, text: &str| {
+            let patterns = patterns.as_ref()?;
+            Some(patterns.iter().any(|pattern| is_match(pattern, text)))
         };
         let [name, whole] = &self.name;
         let [not, not_whole] = &self.not;
@@ -104,6 +132,19 @@ impl Template {
             && !matches(not, last).unwrap_or(false)
             && !matches(not_whole, path).unwrap_or(false)
     }
+}
+
+/// The list as Elasticsearch prints it: without brackets around what is alone.
+pub(super) fn printed(list: &Value) -> Value {
+    let mut list = list.clone();
+    let items = list.as_array_mut().into_iter().flatten();
+    let rules = items.filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    for (name, said) in rules.filter_map(Value::as_object_mut).flat_map(Map::iter_mut) {
+        if let Some([only]) = said.as_array().map(Vec::as_slice).filter(|_| name != "mapping") {
+            *said = only.clone();
+        }
+    }
+    list
 }
 
 /// 400: nothing new is mapped.
@@ -135,24 +176,62 @@ impl Mapping {
         if self.has_object(path) || self.is_full() {
             return Ok(false);
         }
+        let mut dots = path.match_indices('.').map(|(dot, _)| dot).collect::<Vec<_>>();
+        dots.push(path.len());
+        for end in dots {
+            let object = path.get(..end).unwrap_or(path);
+            if !self.has_object(object) {
+                self.add_object(object)?;
+            }
+            if self.is_opaque(object) {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Maps an object as the first template that fits says, whose parents are mapped.
+    fn add_object(&mut self, path: &str) -> Result<(), ApiError> {
         if self.count >= MOST_FIELDS {
             return Err(ApiError::argument(format!(
                 "Limit of total fields [{MOST_FIELDS}] has been exceeded while adding new fields [1]"
             )));
         }
-        let mut node = &mut self.root;
-        for name in path.split('.') {
-            node = node.children.entry(name.into()).or_default();
-            if let Some(field) = &node.field {
-                return Err(ApiError::argument(format!(
-                    "can't merge a non object mapping [{path}] with an object mapping: part of it is a field of type [{}]",
-                    field.declared_type()
-                )));
-            }
+        if let Some(field) = self.field(path) {
+            return Err(ApiError::argument(format!(
+                "can't merge a non object mapping [{path}] with an object mapping: part of it is a field of type [{}]",
+                field.declared_type()
+            )));
         }
-        node.is_object = true;
-        self.count += 1;
-        Ok(true)
+        let fitting = self.templates.iter().find(|template| template.fits(path, Guess::Object));
+        let declared = fitting.map_or_else(|| json!({}), |template| template.mapping.clone());
+        match declared.get("type").and_then(Value::as_str) {
+            None => {
+                self.object(path).is_object = true;
+                self.count += 1;
+                Ok(())
+            }
+            Some("object" | "{dynamic_type}") => self.merge_object(path, &declared, (0, false)),
+            Some(kind) => Err(ApiError::new(
+                400,
+                "document_parsing_exception",
+                format!(
+                    "failed to parse field [{path}] of type [{kind}], as a dynamic template says: it is an object here"
+                ),
+            )),
+        }
+    }
+
+    /// Whether what is in the object at a path is stored only.
+    pub(super) fn is_opaque(&self, path: &str) -> bool {
+        let mut node = &self.root;
+        path.split('.').any(|name| match node.child(name) {
+            Some(child) => {
+                node = child;
+                child.is_opaque
+            }
+            None => false,
+        })
     }
 
     /// How a new field is declared.
@@ -168,6 +247,7 @@ impl Mapping {
             Guess::Long => "long",
             Guess::Double => "float",
             Guess::Boolean => "boolean",
+            Guess::Object => "object",
         };
         if let Some(template) = fitting {
             let mut mapping = template.mapping.clone();

@@ -291,6 +291,9 @@ impl Mapping {
             DynamicMode::Strict => return Err(dynamic::strict(path)),
             DynamicMode::True => {}
         }
+        if self.is_opaque(path) {
+            return Ok(None);
+        }
         let declared = self.declare(path, guess);
         if self.tolerance.of_fields && self.count + parse::size(&declared) > MOST_FIELDS {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::dynamic::Template;
+use super::dynamic::{self, Template};
 use super::metadata::of_the_server;
 use super::{DynamicMode, FieldKind, MOST_DEPTH, MappedField, Mapping, Node, Precision, Target};
 use crate::error::ApiError;
@@ -11,7 +11,7 @@ use crate::error::ApiError;
 const COMMON: [&str; 6] = ["type", "fields", "index", "doc_values", "store", "meta"];
 
 /// What Elasticsearch knows beside some types, and does something for.
-const UNSUPPORTED: [&str; 9] = [
+const UNSUPPORTED: [&str; 10] = [
     "copy_to",
     "fielddata",
     "index_phrases",
@@ -21,6 +21,7 @@ const UNSUPPORTED: [&str; 9] = [
     "null_value",
     "script",
     "search_analyzer",
+    "value",
 ];
 
 /// What may stand beside a type, besides that; where it has to be of a value, of which one.
@@ -32,7 +33,6 @@ fn parameters(kind: &str) -> &'static [&'static str] {
             "index_options",
             "similarity",
             "eager_global_ordinals",
-            "value",
             "time_series_dimension",
         ],
         "text" | "match_only_text" => {
@@ -52,9 +52,12 @@ fn is_usual(name: &str, value: &Value) -> bool {
     match (name, value) {
         ("coerce", value) => *value == Value::Bool(true),
         ("similarity", value) => *value == "BM25",
-        ("format", Value::String(format)) => {
-            format.split("||").any(|format| format.starts_with("strict_date_optional_time"))
-        }
+        // What dates are written in without it.
+        ("format", Value::String(format)) => matches!(
+            format.as_str(),
+            "strict_date_optional_time||epoch_millis"
+                | "strict_date_optional_time_nanos||epoch_millis"
+        ),
         ("format", _) => false,
         _ => true,
     }
@@ -113,6 +116,7 @@ impl Mapping {
                 // As Elasticsearch prints it.
                 let printed = match value {
                     Value::Bool(flag) if name == "dynamic" => Value::from(flag.to_string()),
+                    value if name == "dynamic_templates" => dynamic::printed(value),
                     value => value.clone(),
                 };
                 self.printed.insert(name.clone(), printed);
@@ -156,21 +160,32 @@ impl Mapping {
                 self.insert(&path, declared, replaces)?;
                 continue;
             }
-            check_object(&path, declared)?;
-            if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false)) {
-                self.object(&path).is_opaque = true;
-            } else if let Some(properties) = declared.get("properties") {
-                self.merge_properties(&path, properties, (depth + 1, replaces))?;
-            } else if !self.has_object(&path) {
-                self.object(&path).is_object = true;
-                self.count += 1;
-            }
+            self.merge_object(&path, declared, (depth, replaces))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is said of an object.
+    pub(super) fn merge_object(
+        &mut self,
+        path: &str,
+        declared: &Value,
+        (depth, replaces): (usize, bool),
+    ) -> Result<(), ApiError> {
+        check_object(path, declared)?;
+        if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false)) {
+            self.object(path).is_opaque = true;
+        } else if let Some(properties) = declared.get("properties") {
+            self.merge_properties(path, properties, (depth + 1, replaces))?;
+        } else if !self.has_object(path) {
+            self.object(path).is_object = true;
+            self.count += 1;
         }
         Ok(())
     }
 
     /// The object at a path.
-    fn object(&mut self, path: &str) -> &mut Node {
+    pub(super) fn object(&mut self, path: &str) -> &mut Node {
         path.split('.')
             .fold(&mut self.root, |node, name| node.children.entry(name.into()).or_default())
     }

@@ -60,6 +60,12 @@ impl Precision {
         }
     }
 
+    /// Whether a number is one of an `integer`, before its fraction is cut: those of fewer bits are cut first.
+    pub fn has(self, number: f64) -> bool {
+        let ends = f64::from(i32::MIN)..=f64::from(i32::MAX);
+        !matches!(self, Self::Within(_, _, "an integer")) || ends.contains(&number)
+    }
+
     /// A number as it is kept.
     ///
     /// # Errors

@@ -96,7 +96,14 @@ impl<'a> Builder<'a> {
             Kind::Phrase(query) => self.phrase(query, boost),
             Kind::Term(query) => self.term(query, boost),
             Kind::Terms(field, values) => self.terms(field, values, boost),
-            Kind::Range(query) => self.range(query, boost),
+            Kind::Range(query) => {
+                if let field @ ("_id" | "_index") = query.field.as_str() {
+                    return Err(misfit(format!(
+                        "Field [{field}] of type [{field}] does not support range queries"
+                    )));
+                }
+                self.range(query, boost)
+            }
             // Patterns that fit Elasticsearch's own fields are refused by it, for one or another of them.
             Kind::Exists(field) if field == "*" || field.starts_with("_*") => {
                 Err(misfit(format!("[{field}] does not support exists queries: name the fields")))
@@ -105,7 +112,18 @@ impl<'a> Builder<'a> {
                 Err(shard_failure("query_shard_exception", "The _source field is not searchable"))
             }
             Kind::Exists(field) => Ok(self.exists(field, boost)),
-            Kind::Pattern(query) => self.pattern(query, boost),
+            Kind::Pattern(query) => {
+                if query.field == "_id" {
+                    let kind = if query.is_prefix { "prefix" } else { "wildcard" };
+                    return Err(shard_failure(
+                        "query_shard_exception",
+                        format!(
+                            "Can only use {kind} queries on keyword, text and wildcard fields - not on [_id] which is of type [_id]"
+                        ),
+                    ));
+                }
+                self.pattern(query, boost)
+            }
             Kind::Ids(ids) => Ok(self.ids(ids.iter().map(String::as_str), boost)),
             Kind::Bool(query) => self.boolean(query, boost),
             Kind::Constant(query) => {

@@ -211,12 +211,11 @@ fn epoch_millis(moment: Timestamp) -> String {
 
 /// As Elasticsearch prints dates: three digits after the second, more where they are not 0.
 pub fn iso(moment: Timestamp) -> String {
-    let nanoseconds = moment.subsec_nanosecond();
-    let digits = match nanoseconds {
-        _ if nanoseconds % 1_000_000 == 0 => 3,
-        _ if nanoseconds % 1_000 == 0 => 6,
-        _ => 9,
-    };
+    let (mut fraction, mut digits) = (moment.subsec_nanosecond(), 9);
+    while digits > 3 && fraction % 10 == 0 {
+        fraction /= 10;
+        digits -= 1;
+    }
     let text = format!("{moment:.digits$}");
     // A year before 0 has six digits here and four there.
     match text.strip_prefix("-00") {

@@ -7,6 +7,9 @@
 use super::dsl::MOST_CLAUSES;
 use super::words::{Leaf, MOST_DEPTH, Node, Problem, Role, What};
 
+/// Where a word ends.
+const ENDS: [char; 9] = [' ', '\t', '\n', '\r', '+', '|', '(', ')', '"'];
+
 /// Reads a text. `all` says that parts without operators between them are all meant.
 pub fn parse(text: &str, all: bool) -> Result<Option<Node>, Problem> {
     Parser { rest: text, all, depth: 0, clauses: 0 }.parts()
@@ -114,16 +117,22 @@ impl Parser<'_> {
         self.rest = self.rest.get(skipped..).unwrap_or_default();
         let (text, rest) = self.rest.split_once('"')?;
         self.rest = rest;
-        let mut slop = 0;
-        if let Some(rest) = self.rest.strip_prefix('~') {
-            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let (digits, rest) = rest.split_at(end);
-            if let Ok(number) = digits.parse() {
-                slop = number;
-                self.rest = rest;
-            }
-        }
+        // At the end of all a `~` alone says nothing.
+        let is_near = self.rest.starts_with('~') && self.rest != "~";
+        let slop = if is_near { self.nearness() } else { 0 };
         Some(leaf(What::Phrase(text.to_owned(), slop)))
+    }
+
+    /// What stands behind a `~`, up to where the word ends: a number, 2 where there is nothing, and 0 for
+    /// anything else.
+    fn nearness(&mut self) -> u32 {
+        let end = self.rest.find(ENDS).unwrap_or(self.rest.len());
+        let (said, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        match said.strip_prefix('~') {
+            Some("") => 2,
+            number => number.and_then(|number| number.parse().ok()).unwrap_or(0),
+        }
     }
 
     fn word(&mut self) -> Result<Node, Problem> {
@@ -133,7 +142,7 @@ impl Parser<'_> {
         while let Some((at, c)) = chars.next() {
             match c {
                 '\\' => text.extend(chars.next().map(|(_, escaped)| escaped)),
-                ' ' | '\t' | '\n' | '\r' | '+' | '|' | '(' | ')' | '"' => {
+                c if ENDS.contains(&c) || (c == '~' && !text.is_empty()) => {
                     end = at;
                     break;
                 }
@@ -142,11 +151,11 @@ impl Parser<'_> {
         }
         let raw = self.rest.get(..end).unwrap_or_default();
         self.rest = self.rest.get(end..).unwrap_or_default();
-        if let Some((word, distance)) = raw.rsplit_once('~')
-            && !word.is_empty()
-            && distance.chars().all(|c| c.is_ascii_digit())
-        {
-            return Err(Problem::Unsupported("fuzzy words are not supported"));
+        if self.rest.starts_with('~') {
+            if self.nearness() > 0 {
+                return Err(Problem::Unsupported("fuzzy words are not supported"));
+            }
+            return Ok(leaf(What::Words(text)));
         }
         let is_prefix = raw.len() > 1 && raw.ends_with('*') && !raw.ends_with("\\*");
         Ok(leaf(match raw {

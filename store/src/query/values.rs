@@ -14,7 +14,7 @@ use super::date::{self, Dates, Rounding, Viewpoint};
 use super::refusal::{illegal, misfit, shard_failure};
 use super::{Edge, Range};
 use crate::error::ApiError;
-use crate::index::{Place, beyond};
+use crate::index::{Place, beyond, whole};
 use crate::mapping::{FieldKind, Precision};
 
 /// 2^63, the first whole number that has no 64 bits.
@@ -103,7 +103,7 @@ pub(super) fn equal(
         FieldKind::Long => long(value)?.and_then(|number| both(long_term(place, number))),
         FieldKind::Double => {
             // What the type does not have is in no document.
-            let kept = place.precision.double(number(value)?.as_double()).ok();
+            let kept = place.precision.double(double(value)?).ok();
             kept.and_then(|number| both(double_term(place, number)))
         }
         FieldKind::Date => {
@@ -169,16 +169,6 @@ enum Number {
     Double(f64),
 }
 
-impl Number {
-    #[expect(clippy::cast_precision_loss, reason = "a double is what is asked for")]
-    fn as_double(self) -> f64 {
-        match self {
-            Self::Long(number) => number as f64,
-            Self::Double(number) => number,
-        }
-    }
-}
-
 /// A number, written as one or as text; a whole one wherever it is.
 fn number(value: &Value) -> Result<Number, ApiError> {
     let refused = || misfit(format!("For input string: \"{}\"", text(value)));
@@ -191,12 +181,15 @@ fn number(value: &Value) -> Result<Number, ApiError> {
     if !double.is_finite() {
         return Err(refused());
     }
-    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number in between")]
-    Ok(if double.fract() == 0.0 && double.abs() < TWO_TO_63 {
-        Number::Long(double as i64)
-    } else {
-        Number::Double(double)
-    })
+    // What a double cannot tell from a whole number is taken for one, of its own digits.
+    let digits = (double.fract() == 0.0).then(|| whole(read.trim())).flatten();
+    Ok(digits.map_or(Number::Double(double), Number::Long))
+}
+
+/// A number for a field that has no more digits than a double.
+fn double(value: &Value) -> Result<f64, ApiError> {
+    number(value)?;
+    Ok(text(value).trim().parse().unwrap_or_default())
 }
 
 /// A whole number; `None` for another one, which no whole number is equal to.
@@ -245,7 +238,8 @@ fn in_range(place: &Place, value: &Value) -> Result<Number, ApiError> {
     };
     let is_outside = match read {
         Number::Long(whole) => is_integer && i32::try_from(whole).is_err(),
-        Number::Double(number) => !(least..=most).contains(&number) || number >= TWO_TO_63,
+        // A whole one that is no long is beyond them.
+        Number::Double(number) => number.fract() == 0.0 || !(least..=most).contains(&number),
     };
     if is_outside {
         return Err(misfit(format!("Value [{}] is out of range for {name}", text(value))));
@@ -260,7 +254,7 @@ pub(super) fn may_be_listed(place: &Place, value: &Value) -> Result<(), ApiError
         FieldKind::Long if beyond(&text(value)).is_some() => Ok(()),
         FieldKind::Long => in_range(place, value).map(drop),
         FieldKind::Double => {
-            let kept = place.precision.double(number(value)?.as_double());
+            let kept = place.precision.double(double(value)?);
             kept.map(drop).map_err(misfit)
         }
         _ => Ok(()),
@@ -271,7 +265,7 @@ pub(super) fn may_be_listed(place: &Place, value: &Value) -> Result<(), ApiError
 fn doubles(place: &Place, range: &Range) -> Result<Bounds, ApiError> {
     let edge = |edge: &Option<Edge>, is_lower: bool| {
         let Some(Edge { value, included }) = edge else { return Ok(Bound::Unbounded) };
-        let number = number(value)?.as_double();
+        let number = double(value)?;
         #[expect(clippy::cast_possible_truncation, reason = "queries have no more digits")]
         let (number, included) = match place.precision {
             Precision::Float | Precision::Half => (f64::from(number as f32), *included),
@@ -409,13 +403,17 @@ fn network(text: &str) -> Result<(Ipv6Addr, Ipv6Addr), String> {
         return Ok((address, address));
     };
     let is_v4 = base.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4());
+    let written = base;
     let base = address(base).map_err(|refused| refused.to_string())?;
+    if !is_v4 && base.to_ipv4_mapped().is_some() {
+        return Err(format!(
+            "CIDR notation is not allowed with IPv6-mapped IPv4 address [{written} as it introduces ambiguity as to whether the prefix length should be interpreted as a v4 prefix length or a v6 prefix length"
+        ));
+    }
     let most = if is_v4 { 32 } else { 128 };
-    let length: u32 = length
-        .parse()
-        .ok()
-        .filter(|length| *length <= most)
-        .ok_or_else(|| format!("illegal prefix length '{length}'. Must be 0-{most}"))?;
+    let length: u32 = length.parse().ok().filter(|length| *length <= most).ok_or_else(|| {
+        format!("Illegal prefix length [{length}] in [{text}]. Must be 0-32 for IPv4 ranges, 0-128 for IPv6 ranges")
+    })?;
     let free = most - length;
     let mask = u128::MAX.checked_shl(free).unwrap_or(0);
     let first = u128::from(base) & mask;

@@ -172,7 +172,18 @@ impl Gathering<'_> {
         if pattern.from == From::Columns && is_text {
             return;
         }
-        let Ok(Some(leaf)) = leaf(field, &given(value)) else {
+        let given = match given(value) {
+            // As Elasticsearch reads what stands in a source: in decimal digits.
+            Given::Double(number)
+                if field.kind == FieldKind::Long
+                    && field.precision == Precision::Full
+                    && pattern.from == From::Source =>
+            {
+                Given::Text(Cow::Owned(number.to_string()), None)
+            }
+            given => given,
+        };
+        let Ok(Some(leaf)) = leaf(field, &given) else {
             if pattern.from == From::Source && field.kind != FieldKind::Unsearchable {
                 push(&mut self.shown.ignored, path, value.clone());
             }

@@ -216,6 +216,17 @@ impl<'a> Search<'a> {
         Ok((gathered, is_nothing, results))
     }
 
+    /// The column of each criterion in an index, where it has one.
+    fn columns(&self, index: &Index) -> Vec<Option<String>> {
+        let columns = self.request.sort.iter().map(|field| match &field.by {
+            By::Field(name) => index.place(name).map(|place| place.column),
+            By::Score | By::Document | By::ShardDocument => None,
+        });
+        let mut columns: Vec<Option<String>> = columns.collect();
+        columns.resize(self.order.criteria.len(), None);
+        columns
+    }
+
     /// Searches one index; whether nothing in it can be found.
     fn index(
         &self,
@@ -231,12 +242,7 @@ impl<'a> Search<'a> {
         let built = builder.build(&self.request.query)?;
         let is_nothing = built.is_none();
         let query = built.unwrap_or_else(|| Box::new(EmptyQuery));
-        let columns = self.request.sort.iter().map(|field| match &field.by {
-            By::Field(name) => index.place(name).map(|place| place.column),
-            By::Score | By::Document | By::ShardDocument => None,
-        });
-        let mut columns: Vec<Option<String>> = columns.collect();
-        columns.resize(self.order.criteria.len(), None);
+        let columns = self.columns(index);
         let (order, firsts) = (Arc::clone(&self.order), firsts(searcher));
         let gatherer = Gatherer { order, columns, index: number, firsts };
         if self.request.aggregations.is_empty() {

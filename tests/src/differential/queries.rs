@@ -240,7 +240,10 @@ impl Asking<'_> {
     }
 
     fn simple_query_string(draw: &mut Draw) -> Value {
-        let part = |draw: &mut Draw| match draw.below(5) {
+        let near = ["~", "~0", "~2", "~x", "~-1", "~~", "~100", "~1x"];
+        let part = |draw: &mut Draw| match draw.below(7) {
+            5 => format!("{}{}", words(draw, 1), draw.pick(&near)),
+            6 => format!("\"{}\"{}", words(draw, 2), draw.pick(&near)),
             0 => format!("\"{}\"", words(draw, 2)),
             1 => format!("{}*", words(draw, 1).chars().take(2).collect::<String>()),
             2 => format!("-{}", words(draw, 1)),

@@ -25,7 +25,7 @@ fn part(asking: &Asking<'_>, draw: &mut Draw, depth: usize) -> String {
         0..=3 => word(draw),
         4..=5 => format!("t:{}", words(draw, 1)),
         6 => format!("k:{}", escaped(keyword(draw))),
-        7 => format!("\"{}\"{}", words(draw, 3), draw.pick(&["", "~1", "~3"])),
+        7 => format!("\"{}\"{}", words(draw, 3), draw.pick(&["", "~1", "~3", "~100"])),
         8 => format!("t:\"{}\"", words(draw, 2)),
         9 if depth > 0 => format!("({})", text(asking, draw, depth - 1)),
         9..=10 if depth > 0 => format!("t:({})", text(asking, draw, 0)),

@@ -108,7 +108,8 @@ const TYPES: &str = r#"["long", "integer", "byte", "short", "double", "float", "
 
 /// What may stand beside a type.
 const BESIDE: &str = r#"[["null_value", "1"], ["coerce", false], ["store", true], ["index", false],
-["doc_values", false], ["copy_to", "y"], ["format", "yyyy-MM-dd"], ["format", "epoch_second"], ["ignore_above", 3], ["enabled", false],
+["doc_values", false], ["copy_to", "y"], ["format", "yyyy-MM-dd"], ["format", "strict_date_optional_time||epoch_millis"],
+["format", "epoch_millis||strict_date_optional_time"], ["format", "strict_date_optional_time"], ["format", "epoch_second"], ["ignore_above", 3], ["enabled", false],
 ["fields", {"y": {"type": "keyword"}}], ["dynamic", "strict"], ["dynamic", false], ["boost", 2], ["unknown", 1],
 ["analyzer", "whitespace"], ["normalizer", "lowercase"], ["meta", {"a": "b"}], ["similarity", "boolean"]]"#;
 
@@ -117,7 +118,13 @@ const IN_MAPPING: &str = r#"[["_source", {"enabled": false}], ["_source", {"excl
 ["_source", {"enabled": true}], ["dynamic", "strict"], ["dynamic", false], ["dynamic", "runtime"], ["date_detection", false],
 ["numeric_detection", true], ["_routing", {"required": true}], ["_meta", {"a": 1}], ["runtime", {"r": {"type": "long"}}],
 ["unknown", 1], ["dynamic_date_formats", ["yyyy"]], ["_field_names", {"enabled": false}],
-["dynamic_templates", [{"all": {"match": "*", "mapping": {"type": "keyword"}}}]]]"#;
+["dynamic_templates", [{"all": {"match": "*", "mapping": {"type": "keyword"}}}]],
+["dynamic_templates", [{"all": {"match_mapping_type": "object", "mapping": {"type": "object", "enabled": false}}}]],
+["dynamic_templates", [{"all": {"match_mapping_type": ["object", "long"], "mapping": {"type": "keyword"}}}]],
+["dynamic_templates", [{"all": {"match": "y", "mapping": {"properties": {"z": {"type": "date"}}}}}]],
+["dynamic_templates", [{"all": {"path_match": "o.*", "path_unmatch": ["*.x"], "mapping": {"type": "long"}}}]],
+["dynamic_templates", [{"all": {"match": "y", "match_mapping_type": "nonsense", "mapping": {"type": "long"}}}]],
+["dynamic_templates", [{"all": {"match": "y", "mapping": {"index": false}}}]]]"#;
 
 /// What may stand beside a mapping.
 const IN_INDEX: &str = r#"[["aliases", {}], ["aliases", {"other": {}}], ["unknown", {}], ["settings", {"number_of_shards": 2}],
@@ -158,7 +165,10 @@ fn made(draw: &mut Draw) -> Value {
 }
 
 /// Values as they are written.
-const VALUES: [&str; 44] = [
+const VALUES: [&str; 47] = [
+    "2147483647.9",
+    "\"9223372036854775807.9\"",
+    "{\"z\":{\"y\":1}}",
     "1",
     "-1",
     "0.5",

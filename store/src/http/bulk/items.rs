@@ -45,6 +45,8 @@ pub(super) struct Item {
     pub source: Range<usize>,
     /// Whether its index has to be an alias: for the sake of the others nothing of that name is made then.
     pub wants_alias: bool,
+    /// Whether its index should be a data stream.
+    pub wants_data_stream: bool,
     pub result: Option<Result<Outcome, ApiError>>,
 }
 
@@ -299,6 +301,7 @@ fn item(
     let refused = meta.refused(action, &index);
     let given = meta.id.map(|Id(id)| id);
     let wants_alias = meta.require_alias == Some(true);
+    let wants_data_stream = meta.require_data_stream == Some(true);
     let mut result = None;
     if action == Action::Update {
         result = Some(Err(ApiError::argument(
@@ -310,7 +313,7 @@ fn item(
         result = Some(Err(problem));
     }
     let id = given.unwrap_or_else(new_id);
-    Item { action, index, id, source, wants_alias, result }
+    Item { action, index, id, source, wants_alias, wants_data_stream, result }
 }
 
 /// Whether this can be an id.

@@ -175,8 +175,9 @@ impl<'a> Bulk<'a> {
         self.items
     }
 
-    fn is_alias(&self, name: &str) -> bool {
-        self.items.iter().any(|item| item.wants_alias && *item.index == *name)
+    /// Whether an item for an index asks for something.
+    fn has(&self, name: &str, asks: fn(&Item) -> bool) -> bool {
+        self.items.iter().any(|item| asks(item) && *item.index == *name)
     }
 
     /// Reads the documents for an index.
@@ -186,8 +187,12 @@ impl<'a> Bulk<'a> {
         let index = match self.store.index(name) {
             Some(index) => index,
             // Nothing is made for the sake of deleting something from it, or where an alias should be.
-            None if places.iter().all(is_delete) || self.is_alias(name) => {
+            None if places.iter().all(is_delete) || self.has(name, |item| item.wants_alias) => {
                 return Err(ApiError::no_index(name));
+            }
+            // One is enough for nothing to be made.
+            None if self.has(name, |item| item.wants_data_stream) => {
+                return Err(no_data_stream(name));
             }
             None => self.store.index_or_new(name)?,
         };
