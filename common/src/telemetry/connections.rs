@@ -1,11 +1,12 @@
 //! The connections of the HTTP listeners: of the one for metrics and health, and of the embedded store.
 //! Nobody who connects can use up the process or keep others out for long: there are so many connections at
 //! once, a request has so long to come, an answer so long to be taken, and who is beyond the limit waits with
-//! the system until somebody else is done. What pages in browsers send is refused ([`Hosts`]).
+//! the system until somebody else is done, or has been silent for a second. What pages in browsers send is refused ([`Hosts`]).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,11 +23,15 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
+use super::lines::{Line, Lines, Sending};
 use super::{Due, Hosts, Repeats};
 use crate::shutdown::Shutdown;
 
 /// After the system could not accept a connection, because there are too many open files.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// While all connections are taken: how often is looked for one that is silent.
+const CROWDED: Duration = Duration::from_millis(100);
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +109,7 @@ pub async fn serve(
 ) {
     let Incoming { listener, tls } = incoming.into();
     let mut connections = JoinSet::new();
+    let mut lines = Lines::default();
     let mut trouble = Repeats::new();
     loop {
         tokio::select! {
@@ -113,7 +119,9 @@ pub async fn serve(
                 Ok((stream, peer)) => {
                     let near = stream.local_addr().ok();
                     let (router, hosts) = (router.clone(), hosts.clone());
-                    let service = Service { router, hosts, near, peer: Peer(peer) };
+                    let line = Line::new();
+                    lines.add(&line);
+                    let service = Service { router, hosts, near, peer: Peer(peer), line };
                     connections.spawn(begin(stream, tls.clone(), service, (limits, stop.clone())));
                 }
                 Err(error) => {
@@ -123,6 +131,7 @@ pub async fn serve(
                     sleep(PAUSE).await;
                 }
             },
+            () = sleep(CROWDED), if connections.len() >= limits.connections => lines.make_way(),
         }
     }
     drop(listener);
@@ -135,6 +144,7 @@ struct Service {
     hosts: Hosts,
     near: Option<SocketAddr>,
     peer: Peer,
+    line: Arc<Line>,
 }
 
 /// Begins a connection. What is wrong with it is the other side's business.
@@ -146,8 +156,13 @@ async fn begin(
 ) {
     let Some(tls) = tls else { return answer(stream, service, limits, stop).await };
     let greeted = timeout(limits.head, tls.accept(stream));
-    // Whoever greets slowly is let go of when the process stops.
-    if let Some(Ok(Ok(stream))) = stop.run_until_cancelled(greeted).await {
+    // Whoever greets slowly is let go of when the process stops, or others wait.
+    let greeted = tokio::select! {
+        greeted = greeted => greeted,
+        () = stop.cancelled() => return,
+        () = service.line.leave.notified() => return,
+    };
+    if let Ok(Ok(stream)) = greeted {
         answer(stream, service, limits, stop).await;
     }
 }
@@ -161,21 +176,25 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
-    let Service { router, hosts, near, peer } = service;
+    let Service { router, hosts, near, peer, line } = service;
+    let own = Arc::clone(&line);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Body>| {
         request.extensions_mut().insert(peer);
         let (refusal, router) = (hosts.refusal(&request, near), router.clone());
+        let busy = own.busy();
         async move {
-            match refusal {
+            let answer = match refusal {
                 Some(refusal) => Ok::<_, Infallible>(refusal),
                 None => router.call(request).await,
-            }
+            };
+            answer.map(|answer| answer.map(|body| Sending::around(body, busy)))
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = line.leave.notified() => return,
         () = sleep(limits.age) => {}
         () = stop.cancelled() => {}
     }
@@ -267,6 +286,19 @@ mod tests {
         let (address, _stop, _serving) = listening(limits).await;
         let request = "GET /readyz HTTP/1.1\r\nhost: evil.example\r\n\r\n";
         assert!(to_its_end(who_sends(address, request).await).await > 0);
+    }
+
+    #[tokio::test]
+    async fn who_is_silent_makes_way_and_who_waits_for_an_answer_does_not() {
+        let limits = Limits { connections: 3, head: HOUR, age: HOUR, last_answer: HOUR };
+        let (address, _stop, _serving) = listening(limits).await;
+        let large = "GET /large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let greedy = who_sends(address, large).await;
+        let first = who_sends(address, "GET /re").await;
+        let _second = who_sends(address, "").await;
+        assert_eq!(ask_ready(address).await, Ok(()), "the silent make way");
+        assert_eq!(to_its_end(first).await, 0, "the first one first");
+        assert!(to_its_end(greedy).await > 64 * 1024 * 1024, "the whole answer");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod ask;
 mod connections;
 mod health;
 mod http;
+mod lines;
 mod logs;
 mod process;
 mod repeats;

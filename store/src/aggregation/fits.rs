@@ -29,7 +29,7 @@ fn not_here(aggregation: &str, what: &str, field: &str) -> ApiError {
     illegal(format!("[{aggregation}] {what} is not supported here for the field [{field}]"))
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -6,6 +6,7 @@ use std::cmp::{Ordering, Reverse};
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_result::AggregationResults;
 
+use super::fits::text;
 use super::interval::Interval;
 use super::lists::Lists;
 use super::plan::{MOST_BUCKETS, too_many_buckets};
@@ -108,7 +109,14 @@ impl Printer<'_> {
         let kind = (self.kind_of)(&terms.field);
         // They were read before, and are what they should be.
         let lists = Lists::read(terms, kind.as_ref(), self.moment).unwrap_or_default();
+        // What stands for no value is among the empty ones, although no document has it.
+        let named = terms.missing.as_ref().filter(|_| {
+            terms.min_doc_count == 0 && matches!(kind, Some(FieldKind::Keyword { .. }))
+        });
+        let named = named.map(|missing| json!({ "key": text(missing), "doc_count": 0 }));
+        let is_new = |named: &&Value| buckets(result).all(|it| it.get("key") != named.get("key"));
         let mut buckets: Vec<(&Value, Members)> = buckets(result)
+            .chain(named.as_ref().filter(is_new))
             .map(|bucket| (bucket, key(kind.as_ref(), bucket)))
             .filter(|(_, head)| lists.is_empty() || lists.has(head.get("key")))
             .collect();

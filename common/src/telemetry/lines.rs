@@ -1,0 +1,114 @@
+//! Who is connected, and since when silent: where all connections are taken, the one that has been silent for
+//! longest makes way.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::Notify;
+
+/// For so long is nobody sent away who is silent: a request may be on its way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A connection.
+#[derive(Debug)]
+pub struct Line {
+    /// Requests whose answers are not sent yet.
+    requests: AtomicUsize,
+    /// When the last answer was sent, or the connection began.
+    since: Mutex<Instant>,
+    /// It is to make way.
+    pub leave: Notify,
+}
+
+impl Line {
+    /// One that begins.
+    pub fn new() -> Arc<Self> {
+        let since = Mutex::new(Instant::now());
+        Arc::new(Self { requests: AtomicUsize::new(0), since, leave: Notify::new() })
+    }
+
+    /// A request has come; it is being answered until this is dropped.
+    pub fn busy(self: &Arc<Self>) -> Busy {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        Busy(Arc::clone(self))
+    }
+
+    /// How long it has been silent, where it is.
+    fn silence(&self) -> Option<Duration> {
+        let is_busy = self.requests.load(Ordering::SeqCst) > 0;
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        (!is_busy).then(|| since.elapsed())
+    }
+}
+
+/// An answer that is not sent yet.
+#[derive(Debug)]
+pub struct Busy(Arc<Line>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *self.0.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.requests.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// All that are connected.
+#[derive(Debug, Default)]
+pub struct Lines(Vec<Weak<Line>>);
+
+impl Lines {
+    /// Adds one, until it is dropped.
+    pub fn add(&mut self, line: &Arc<Line>) {
+        self.0.retain(|line| line.strong_count() > 0);
+        self.0.push(Arc::downgrade(line));
+    }
+
+    /// Has the one leave that has been silent for longest, if any has been for a while.
+    pub fn make_way(&self) {
+        let lines = self.0.iter().filter_map(Weak::upgrade);
+        let silent = lines.filter_map(|line| Some((line.silence()?, line)));
+        let longest = silent.max_by_key(|(silence, _)| *silence);
+        if let Some((_, line)) = longest.filter(|(silence, _)| *silence >= PATIENCE) {
+            line.leave.notify_one();
+        }
+    }
+}
+
+/// The body of an answer, whose line is busy until it is sent.
+#[derive(Debug)]
+pub struct Sending {
+    body: Body,
+    _busy: Busy,
+}
+
+impl Sending {
+    /// The same body.
+    pub fn around(body: Body, busy: Busy) -> Body {
+        Body::new(Self { body, _busy: busy })
+    }
+}
+
+impl hyper::body::Body for Sending {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
