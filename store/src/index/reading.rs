@@ -169,6 +169,10 @@ impl<'a> Sink<'a> {
                 self.learn.learn_object(objects)?;
             }
         }
+        if matches!(found, At::Unmapped) {
+            // Also for a null and an empty array, which are no values.
+            self.mapping.may_have_more(&self.path)?;
+        }
         if names.is_new(name) {
             return Ok(found);
         }

@@ -157,6 +157,14 @@ pub(super) fn strict(path: &str) -> ApiError {
 }
 
 impl Mapping {
+    /// Refuses a name that is not mapped where none may be new.
+    ///
+    /// # Errors
+    /// As Elasticsearch does.
+    pub fn may_have_more(&self, path: &str) -> Result<(), ApiError> {
+        if self.dynamic == DynamicMode::Strict { Err(strict(path)) } else { Ok(()) }
+    }
+
     /// Whether there is an object at `path`.
     pub fn has_object(&self, path: &str) -> bool {
         let mut names = path.split('.');

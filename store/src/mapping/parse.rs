@@ -52,15 +52,18 @@ fn is_usual(name: &str, value: &Value) -> bool {
     match (name, value) {
         ("coerce", value) => *value == Value::Bool(true),
         ("similarity", value) => *value == "BM25",
-        // What dates are written in without it.
-        ("format", Value::String(format)) => matches!(
-            format.as_str(),
-            "strict_date_optional_time||epoch_millis"
-                | "strict_date_optional_time_nanos||epoch_millis"
-        ),
         ("format", _) => false,
         _ => true,
     }
+}
+
+/// Whether this is the format that dates are written in without it. As in Elasticsearch, it is not printed.
+fn is_usual_format(kind: &str, name: &str, value: &Value) -> bool {
+    let usual = match kind {
+        "date_nanos" => "strict_date_optional_time_nanos||epoch_millis",
+        _ => "strict_date_optional_time||epoch_millis",
+    };
+    name == "format" && value == usual
 }
 
 impl Mapping {
@@ -268,7 +271,7 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
                 "unknown parameter [{name}] on mapper [{path}] of type [{kind_name}]"
             )));
         }
-        if !is_usual(name, value) {
+        if !is_usual(name, value) && !is_usual_format(kind_name, name, value) {
             return Err(refused(&format!(
                 "parameter [{name}] of [{value}] on mapper [{path}] is not supported by this store"
             )));
@@ -286,7 +289,9 @@ fn plain(path: &str, members: &Map<String, Value>) -> Result<MappedField, ApiErr
     } else {
         kind(path, kind_name, members)
     }?;
-    let declared = members.iter().filter(|(name, _)| *name != "fields");
+    let declared = members
+        .iter()
+        .filter(|(name, value)| *name != "fields" && !is_usual_format(kind_name, name, value));
     let declared = declared.map(|(name, value)| (name.clone(), value.clone())).collect();
     let target = match kind {
         FieldKind::Text => Target::LaterText(path.into()),

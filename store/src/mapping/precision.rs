@@ -62,8 +62,16 @@ impl Precision {
 
     /// Whether a number is one of an `integer`, before its fraction is cut: those of fewer bits are cut first.
     pub fn has(self, number: f64) -> bool {
-        let ends = f64::from(i32::MIN)..=f64::from(i32::MAX);
-        !matches!(self, Self::Within(_, _, "an integer")) || ends.contains(&number)
+        !matches!(self, Self::Within(_, _, "an integer")) || self.spans(number)
+    }
+
+    /// Whether a number is one of the type before its fraction is cut.
+    pub fn spans(self, number: f64) -> bool {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "they have at most 32 bits")]
+            Self::Within(least, most, _) => (least as f64..=most as f64).contains(&number),
+            _ => true,
+        }
     }
 
     /// A number as it is kept.

@@ -173,14 +173,7 @@ impl Gathering<'_> {
             return;
         }
         let given = match given(value) {
-            // As Elasticsearch reads what stands in a source: in decimal digits.
-            Given::Double(number)
-                if field.kind == FieldKind::Long
-                    && field.precision == Precision::Full
-                    && pattern.from == From::Source =>
-            {
-                Given::Text(Cow::Owned(number.to_string()), None)
-            }
+            Given::Double(number) if pattern.from == From::Source => of_source(field, number),
             given => given,
         };
         let Ok(Some(leaf)) = leaf(field, &given) else {
@@ -208,6 +201,19 @@ impl Gathering<'_> {
             self.shown.fields.insert(path, Value::Array(values));
         }
         self.shown
+    }
+}
+
+/// A number with a fraction or an exponent as Elasticsearch reads it from a source: a `long` in decimal
+/// digits, and those of fewer bits only where they are in range with their fraction.
+fn of_source(field: &MappedField, number: f64) -> Given<'static> {
+    let is_whole = field.kind == FieldKind::Long;
+    if is_whole && !field.precision.spans(number) {
+        Given::Huge(Cow::Owned(number.to_string()))
+    } else if is_whole && field.precision == Precision::Full {
+        Given::Text(Cow::Owned(number.to_string()), None)
+    } else {
+        Given::Double(number)
     }
 }
 
