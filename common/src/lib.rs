@@ -21,6 +21,7 @@ pub mod retry;
 pub mod said;
 pub mod shutdown;
 pub mod state_dir;
+pub mod systemd;
 pub mod telemetry;
 pub mod time;
 pub mod tls;

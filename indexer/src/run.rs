@@ -8,6 +8,7 @@ use anyhow::Context;
 use omphalos_common::config::ConfigError;
 use omphalos_common::own_files::create_directory;
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::systemd;
 use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_transport::Window;
 use omphalos_transport::amqp::{
@@ -55,6 +56,8 @@ pub struct Surroundings {
     pub local: Option<LocalReceiver>,
     /// The name of this host, where it is not the system's.
     pub host: Option<String>,
+    /// Whether there is nothing around it, and systemd hears how this part is.
+    pub is_alone: bool,
 }
 
 /// A process of its own: indexes until told to stop; with `drain`, until nothing is left.
@@ -63,7 +66,7 @@ pub struct Surroundings {
 /// [`ConfigError`] for settings that cannot be used; anything else when a stage failed.
 pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
     settings.check()?;
-    let surroundings = Surroundings::default();
+    let surroundings = Surroundings { is_alone: true, ..Surroundings::default() };
     let _serving = serve_at(settings.process.listening(), surroundings.telemetry.routes()).await?;
     run_in(surroundings, settings, drain, shutdown).await
 }
@@ -79,7 +82,7 @@ pub async fn run_in(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     settings.check()?;
-    let Surroundings { telemetry, metrics, local, host } = surroundings;
+    let Surroundings { telemetry, metrics, local, host, is_alone } = surroundings;
     let stage = IndexingStage::new(settings, telemetry, local.is_none())?;
     let settings = &stage.settings;
     stage.telemetry.register(|registry| metrics.register(registry));
@@ -93,6 +96,9 @@ pub async fn run_in(
         client.shown()
     );
     let udp = stage.udp()?;
+    if is_alone {
+        systemd::begin(stage.telemetry.health.clone(), shutdown.clone());
+    }
     let (dead, dead_task) = stage.dead_letters();
     let courier = Arc::new(Courier {
         client,
@@ -159,6 +165,7 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let metrics = RelayMetrics::default();
     stage.telemetry.register(|registry| metrics.register(registry));
     let records = stage.record_reader(Some(&receivers))?;
+    systemd::begin(stage.telemetry.health.clone(), shutdown.clone());
     let health = stage.telemetry.health.clone();
     let said = (metrics.clone(), health.clone());
     let _heartbeats = heartbeat::start_of_relay(&stage.settings, &host, said, sender.heartbeats())?;

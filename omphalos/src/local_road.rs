@@ -51,6 +51,7 @@ impl LocalRoad {
             metrics: metrics.clone(),
             local: Some(receiver),
             host: None,
+            is_alone: false,
         };
         let stop = Shutdown::new();
         let stopped = stop.clone();

@@ -10,6 +10,7 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::ids::IdKeys;
 use omphalos_common::retry::Retry;
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::systemd;
 use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
 use omphalos_parser::Documents;
 use omphalos_parser::steps::Steps;
@@ -72,6 +73,8 @@ pub struct Surroundings {
     pub local: Option<LocalSender>,
     /// What writes the documents, and may show them to somebody meanwhile.
     pub documents: Documents,
+    /// Whether there is nothing around it, and systemd hears how this part is.
+    pub is_alone: bool,
 }
 
 /// A process of its own: ships until told to stop; with `once`, until everything that is there now
@@ -84,7 +87,7 @@ pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::
     // Before the port is taken, so that bad settings are refused first.
     settings.inputs()?;
     settings.id_keys()?;
-    let surroundings = Surroundings::default();
+    let surroundings = Surroundings { is_alone: true, ..Surroundings::default() };
     let _serving = serve_at(settings.process.listening(), surroundings.telemetry.routes()).await?;
     run_in(surroundings, settings, once, shutdown).await
 }
@@ -101,7 +104,8 @@ pub async fn run_in(
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    let Surroundings { telemetry, metrics, others, state, local, documents } = surroundings;
+    let Surroundings { telemetry, metrics, others, state, local, documents, is_alone } =
+        surroundings;
     telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
         let steps = input.recipe.finish.steps.as_deref();
@@ -113,6 +117,9 @@ pub async fn run_in(
     // Built before the wait for the state directory, so that bad settings are refused at once.
     let plan = road::plan(&settings, local)?;
     announce(&settings, &inputs, &*plan);
+    if is_alone {
+        systemd::begin(telemetry.health.clone(), shutdown.clone());
+    }
     let open = || StateDir::open(&settings.state_dir);
     let state = match state {
         Some(state) => Some(state),

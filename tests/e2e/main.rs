@@ -65,6 +65,7 @@ mod signals;
 mod steps;
 mod store_hostile;
 mod strangers;
+mod systemd;
 mod top;
 mod udp;
 mod udp_ledger;

@@ -93,6 +93,7 @@ impl Chain {
                 metrics: watch.indexer.clone(),
                 local: from_shipper,
                 host: self.shipper.as_ref().and_then(|settings| settings.host_name.clone()),
+                is_alone: false,
             };
             let (stop, ended) = (stop_indexer.clone(), stop_shipper.clone().drop_guard());
             tokio::spawn(async move {
@@ -110,6 +111,7 @@ impl Chain {
                 state: self.state,
                 local: to_indexer,
                 documents: watch.tap.as_ref().map(Tap::documents).unwrap_or_default(),
+                is_alone: false,
             };
             omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await
         } else {

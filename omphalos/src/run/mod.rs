@@ -16,6 +16,7 @@ use clap::{ArgMatches, Command};
 use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables, add_flags};
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::systemd;
 use omphalos_common::telemetry::serve_at;
 use tokio_util::sync::DropGuard;
 use tracing::info;
@@ -166,6 +167,7 @@ async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         None => None,
     };
     let telling = kept.tell(&watch, receivers.receiver.clone(), chain.indexer.as_ref())?;
+    systemd::begin(watch.telemetry.health.clone(), shutdown.clone());
     let result = chain.run(watch, shutdown).await;
     let told = match telling {
         Some(telling) => telling.end().await,

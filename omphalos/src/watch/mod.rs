@@ -20,6 +20,7 @@ use omphalos_common::clock::now_millis;
 use omphalos_common::config::Setting;
 use omphalos_common::program::{Daemon, until_signals};
 use omphalos_common::shutdown::Shutdown;
+use omphalos_common::systemd;
 use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_live::{Pace, Settings as LiveSettings};
 use tokio::sync::Notify;
@@ -105,6 +106,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let _serving = serve_at((wanted.listen, &wanted.listen_hosts), telemetry.routes()).await?;
     let manner = Manner { follows: true, replay: None, goes_on: true };
     let (source, reading) = begin(&wanted.from, &wanted.host, manner, Arc::clone(&counter))?;
+    systemd::begin(telemetry.health.clone(), shutdown.clone());
     info!(
         "watching {} by {} rules; state in {}",
         wanted.shown,

@@ -118,8 +118,9 @@ impl Parser<'_> {
         let (text, rest) = self.rest.split_once('"')?;
         self.rest = rest;
         // At the end of all a `~` alone says nothing.
-        let is_near = self.rest.starts_with('~') && self.rest != "~";
-        let slop = if is_near { self.nearness() } else { 0 };
+        let is_last = self.rest == "~";
+        let near = if self.rest.starts_with('~') { self.nearness() } else { 0 };
+        let slop = if is_last { 0 } else { near };
         Some(leaf(What::Phrase(text.to_owned(), slop)))
     }
 
