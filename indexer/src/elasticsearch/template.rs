@@ -12,7 +12,7 @@ use super::problem::Problem;
 
 /// To be raised with every change of the mapping, so that indexers replace older templates and
 /// leave newer ones alone.
-pub const TEMPLATE_VERSION: u64 = 4;
+pub const TEMPLATE_VERSION: u64 = 5;
 
 /// Types that not every server has, and what serves instead.
 const REPLACEMENTS: [(&str, &str); 2] = [("wildcard", "keyword"), ("match_only_text", "text")];
@@ -170,6 +170,14 @@ pub fn index_template(options: &TemplateOptions) -> Value {
                             "path_match": "network.forwarded_ip",
                             "match_mapping_type": "string",
                             "mapping": { "type": "ip" }
+                        }
+                    },
+                    // What the step geoip writes, and others who write ECS; a text there stays one.
+                    {
+                        "places": {
+                            "path_match": "*.geo.location",
+                            "match_mapping_type": "object",
+                            "mapping": { "type": "geo_point" }
                         }
                     },
                     { "strings": { "match_mapping_type": "string", "mapping": keyword() } }

@@ -100,11 +100,11 @@ impl Parse for PlanParser {
     ) -> Parsed<'a> {
         let Self { plan, problem } = self;
         let mut row = Row::default();
+        row.fields.texts = plan.texts;
         let read = plan.read(calendar, line, &mut row, others);
         let Row { mut fields, time, problem: mut found } = row;
-        fields.texts = plan.texts;
         let quotes = || memchr_iter(b'"', line).count();
-        if plan.texts == Texts::Escaped && read.is_ok() && is_plain(line) && quotes() == plan.quotes
+        if plan.texts != Texts::Literal && read.is_ok() && is_plain(line) && quotes() == plan.quotes
         {
             fields.texts = Texts::Plain;
         }
