@@ -1,7 +1,7 @@
 //! From the fields of a line to its ECS document: one pass, appended to the buffer of the batch.
 
-mod module;
 mod marks;
+mod module;
 mod own;
 mod rest;
 mod template;

@@ -238,7 +238,8 @@ struct Databases;
 impl Collector for Databases {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let count = ConstCounter::new(not_reread());
-        let help = "Databases of geoip steps that changed and could not be read; the former stay in use";
+        let help =
+            "Databases of geoip steps that changed and could not be read; the former stay in use";
         let name = "geoip_databases_refused";
         count.encode(encoder.encode_descriptor(name, help, None, count.metric_type())?)
     }

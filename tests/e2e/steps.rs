@@ -156,9 +156,12 @@ const AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.3
 
 /// Ships requests of clients in Berlin, in Boston and in nobody's network, and an object that is no place.
 fn ship_clients(stack: &Stack, state: &str) {
-    let (log, json, settings) = (stack.path("web.log"), stack.path("odd.json"), stack.path("places.toml"));
+    let (log, json, settings) =
+        (stack.path("web.log"), stack.path("odd.json"), stack.path("places.toml"));
     let line = |address: &str| {
-        format!("{address} - - [26/Feb/2026:10:00:00 +0100] \"GET / HTTP/1.1\" 200 7 \"-\" \"{AGENT}\"\n")
+        format!(
+            "{address} - - [26/Feb/2026:10:00:00 +0100] \"GET / HTTP/1.1\" 200 7 \"-\" \"{AGENT}\"\n"
+        )
     };
     let lines: String = ["203.0.113.7", "198.51.100.7", "10.0.0.7"].map(line).concat();
     fs::write(&log, lines).expect("the log");
@@ -195,7 +198,10 @@ fn clients_are_found_by_their_browser_and_their_place() {
         assert_eq!(document["user_agent"]["os"]["full"], "Windows 10");
         assert_eq!(document["source"]["geo"]["location"], json!({"lat": 52.52, "lon": 13.405}));
         assert_eq!(document["source"]["as"]["number"], 64496);
-        assert_eq!(elastic.search("user_agent.name:Chrome AND source.geo.country_iso_code:US").len(), 1);
+        assert_eq!(
+            elastic.search("user_agent.name:Chrome AND source.geo.country_iso_code:US").len(),
+            1
+        );
         assert_eq!(elastic.search("NOT _exists_:source.geo").len(), 2);
     }
     let [elastic, store] = &engines;
@@ -206,7 +212,8 @@ fn clients_are_found_by_their_browser_and_their_place() {
     let found = elastic.must(Method::POST, &path, &around_berlin);
     assert_eq!(found["hits"]["total"]["value"], 1, "{found}");
     // The store has no points: their numbers are fields.
-    let found = store.search("source.geo.location.lat:[52 TO 53] AND source.geo.location.lon:[13 TO 14]");
+    let found =
+        store.search("source.geo.location.lat:[52 TO 53] AND source.geo.location.lon:[13 TO 14]");
     assert_eq!(found.len(), 1);
 }
 
@@ -231,7 +238,10 @@ fn steps_that_cannot_be_used_are_refused_where_they_stand() {
             "[[monitor.step]]\nstep = \"geoip\"\ndatabase = \"/nowhere.mmdb\"\n",
             "database: /nowhere.mmdb: cannot read it",
         ),
-        ("patterns.A = \"%{A}\"\nparser = \"grok\"\nformat = \"%{A}\"\n", "the pattern \"A\" is in itself"),
+        (
+            "patterns.A = \"%{A}\"\nparser = \"grok\"\nformat = \"%{A}\"\n",
+            "the pattern \"A\" is in itself",
+        ),
     ] {
         fs::write(&settings, format!("[[monitor]]\npaths = [\"/x\"]\n{steps}")).expect("settings");
         let exited = Program::new("omphalos-shipper", &alone.directory.path().join("check.out"))

@@ -57,8 +57,7 @@ fn patterns_of_ones_own_name_each_other_and_go_before_the_library() {
         "%{WHO} from %{IP:source.ip} %{USERNAME:user.name} %{WORD:shop.last}",
     );
     let line = "ABC--7 from 203.0.113.7 ann <b c>";
-    let expected =
-        json!({"order": "ABC--7", "last": "<b c>"});
+    let expected = json!({"order": "ABC--7", "last": "<b c>"});
     let found = documents(&settings, &[line]).remove(0);
     assert_eq!((&found["shop"], &found["user"]["name"]), (&expected, &json!("ann")));
     // The rule that is written down says the same without them.
@@ -104,14 +103,23 @@ fn patterns_of_ones_own_that_cannot_be_used_are_refused_by_name() {
     let deep: Vec<(&str, String)> = many
         .iter()
         .enumerate()
-        .map(|(at, name)| (&**name, many.get(at + 1).map_or("x".to_owned(), |next| format!("%{{{next}}}%{{{next}}}"))))
+        .map(|(at, name)| {
+            (
+                &**name,
+                many.get(at + 1).map_or("x".to_owned(), |next| format!("%{{{next}}}%{{{next}}}")),
+            )
+        })
         .collect();
     let deep: Vec<(&str, &str)> = deep.iter().map(|(name, text)| (*name, &**text)).collect();
     let problem = own_patterns(&deep, "%{P0:a}").recipe().unwrap_err().to_string();
     assert!(problem.contains("nested too deep") || problem.contains("found more"), "{problem}");
-    let elsewhere = RecipeSettings { parser: ParserKind::Regex, ..own_patterns(&[("A", "x")], "(?<a>.)") };
+    let elsewhere =
+        RecipeSettings { parser: ParserKind::Regex, ..own_patterns(&[("A", "x")], "(?<a>.)") };
     let problem = elsewhere.recipe().unwrap_err().to_string();
-    assert!(problem.starts_with("monitor.patterns: expected none unless parser = grok"), "{problem}");
+    assert!(
+        problem.starts_with("monitor.patterns: expected none unless parser = grok"),
+        "{problem}"
+    );
 }
 
 #[test]

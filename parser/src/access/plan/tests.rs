@@ -142,7 +142,10 @@ fn values_are_escaped_as_the_directive_says() {
     let told = |escape: &str, agent: &str, note: &str| {
         let read = read(&format!("{escape}{format}"), &line(agent, note));
         assert_eq!(read.get("tags"), None, "{escape}: {read}");
-        [read["user_agent"]["original"].clone(), read["http"]["request"]["header"]["x-note"].clone()]
+        [
+            read["user_agent"]["original"].clone(),
+            read["http"]["request"]["header"]["x-note"].clone(),
+        ]
     };
     let (agent, note) = (r#"say \"hi\"\u0009x"#, r"C:\\temp\/x");
     assert_eq!(told("escape=json ", agent, note), ["say \"hi\"\tx", r"C:\temp/x"]);
@@ -151,10 +154,14 @@ fn values_are_escaped_as_the_directive_says() {
     assert_eq!(told("", r"a\x22b", r"c\x22"), ["a\"b", "c\""]);
     assert_eq!(told("escape=default ", r"a\x22b", r"c\x22"), ["a\"b", "c\""]);
     let plain = "escape=json $remote_addr [$time_iso8601] $status";
-    assert_eq!(read(plain, "192.0.2.1 [2026-11-22T12:15:00+01:00] 200")["source"]["ip"], "192.0.2.1");
+    assert_eq!(
+        read(plain, "192.0.2.1 [2026-11-22T12:15:00+01:00] 200")["source"]["ip"],
+        "192.0.2.1"
+    );
     // The parsers that are built in undo other escapes.
     let combined = r#"escape=json $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
-    let line = r#"192.0.2.1 -  [22/Nov/2026:12:15:00 +0100] "GET / HTTP/1.1" 200 17 "" "a\u0009\\x41""#;
+    let line =
+        r#"192.0.2.1 -  [22/Nov/2026:12:15:00 +0100] "GET / HTTP/1.1" 200 17 "" "a\u0009\\x41""#;
     let found = read(combined, line);
     assert_eq!((&found["user_agent"]["original"], found.get("user")), (&json!("a\t\\x41"), None));
     let problem = plan::format("escape=html $status", &TimeRule::default()).unwrap_err();

@@ -69,8 +69,12 @@ impl Database {
             return Ok(known);
         }
         let (reader, file) = read(path)?;
-        let state =
-            State { reader: Arc::new(reader), file: Some(file), looked: Instant::now(), edition: 0 };
+        let state = State {
+            reader: Arc::new(reader),
+            file: Some(file),
+            looked: Instant::now(),
+            edition: 0,
+        };
         let database = Arc::new(Self { path: path.to_owned(), state: Mutex::new(state) });
         open.push(Arc::downgrade(&database));
         Ok(database)

@@ -169,7 +169,10 @@ fn databases_that_are_not_there_or_something_else_are_refused_by_name() {
         (directory.path().join("none.mmdb"), "cannot read it: No such file or directory"),
         (directory.path().to_owned(), "expected a file, found something else"),
         (file("empty.mmdb", b""), "expected a database in MaxMind's format"),
-        (file("half.mmdb", &whole[..whole.len() / 2]), "found a file that is none, or not all of one"),
+        (
+            file("half.mmdb", &whole[..whole.len() / 2]),
+            "found a file that is none, or not all of one",
+        ),
         (
             data("proxies.mmdb"),
             "such as GeoLite2-City or GeoLite2-ASN, found one of type \"GeoIP2-Anonymous-IP\"",
@@ -215,8 +218,7 @@ fn another_database_in_place_of_the_first_is_read_and_a_broken_one_is_not_used()
         Database::open(&path).unwrap().look_now();
     };
     fs::copy(data("places.mmdb"), &path).unwrap();
-    let settings =
-        settings(ParserKind::Combined, &[json!({"step": "geoip", "database": path})]);
+    let settings = settings(ParserKind::Combined, &[json!({"step": "geoip", "database": path})]);
     let recipe = settings.recipe().unwrap();
     // More lines than there are between two looks.
     let city = || {
@@ -248,9 +250,29 @@ fn agents() -> impl Strategy<Value = String> {
         ".{0,60}",
         proptest::collection::vec(
             proptest::sample::select(vec![
-                "Mozilla/5.0 ", "(Windows NT 10.0", "; ", "Chrome/", "12", ".", "99999999999999999999", "Safari", "é",
-                "\\\"", "\\x22", "\\", "Android 9", "; SM-G960F Build/", ") ", "Googlebot", "\u{0}", "$1", "iPhone",
-                "CPU OS 1_2_3 like Mac OS X", "\u{202e}", "MSIE 7.0b", "Opera Mini/",
+                "Mozilla/5.0 ",
+                "(Windows NT 10.0",
+                "; ",
+                "Chrome/",
+                "12",
+                ".",
+                "99999999999999999999",
+                "Safari",
+                "é",
+                "\\\"",
+                "\\x22",
+                "\\",
+                "Android 9",
+                "; SM-G960F Build/",
+                ") ",
+                "Googlebot",
+                "\u{0}",
+                "$1",
+                "iPhone",
+                "CPU OS 1_2_3 like Mac OS X",
+                "\u{202e}",
+                "MSIE 7.0b",
+                "Opera Mini/",
             ]),
             0..24
         )
