@@ -50,6 +50,8 @@ struct Step {
     literal: Box<[u8]>,
     /// The variable as it is written.
     label: Box<str>,
+    /// Whether a backslash before a quote makes that a part of the value.
+    has_escapes: bool,
 }
 
 /// A format string, compiled.
@@ -208,7 +210,7 @@ impl Step {
                 // What is in quotes has ended, and something else stands behind it.
                 None if self.until == Until::Quote
                     && found.starts_with(b"\" ")
-                    && !is_escaped(value) =>
+                    && !self.is_escaped(value) =>
                 {
                     return Err(end);
                 }
@@ -235,6 +237,11 @@ impl Step {
         Err(memchr(b' ', rest).unwrap_or(0))
     }
 
+    /// Whether a quote behind `value` is a part of it.
+    fn is_escaped(&self, value: &[u8]) -> bool {
+        self.has_escapes && is_escaped(value)
+    }
+
     /// Whether a value that may have blanks has none that it cannot have.
     fn takes(&self, value: &[u8]) -> bool {
         let mut blanks = memchr_iter(b' ', value);
@@ -256,7 +263,7 @@ impl Step {
     fn ends(&self, value: &[u8], found: &[u8], after: &[u8]) -> bool {
         match self.until {
             Until::Literal | Until::Before(_) | Until::Word | Until::Cell => true,
-            Until::Quote => !is_escaped(value),
+            Until::Quote => !self.is_escaped(value),
             Until::List => {
                 let is_between = found.starts_with(b" ")
                     && (value.ends_with(b",")
@@ -266,7 +273,7 @@ impl Step {
             }
             Until::Time => looks_like_time(after),
             // The last quote of a line.
-            Until::End => !is_escaped(value) && matches!(after.first(), None | Some(b' ')),
+            Until::End => !self.is_escaped(value) && matches!(after.first(), None | Some(b' ')),
         }
     }
 }

@@ -24,9 +24,7 @@ pub fn compile(text: &str, times: &TimeRule) -> Result<Plan, String> {
     let is_nginx = variables::has_some(&text);
     let tokens =
         if is_nginx { variables::tokens(&text, times)? } else { directives::tokens(&text, times)? };
-    let mut plan = steps(merged(tokens))?;
-    plan.texts = texts;
-    Ok(plan)
+    steps(merged(tokens), texts)
 }
 
 /// The parser that reads lines of this format and no others, if there is one.
@@ -138,7 +136,7 @@ fn merged(tokens: Vec<Token>) -> Vec<Token> {
     merged
 }
 
-fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
+fn steps(tokens: Vec<Token>, texts: Texts) -> Result<Plan, String> {
     let mut lead = Vec::new();
     let mut steps: Vec<Step> = Vec::new();
     let mut before: Vec<u8> = Vec::new();
@@ -178,7 +176,8 @@ fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
                 until => until,
             },
         };
-        steps.push(Step { what, until, literal: literal.into(), label: label.into() });
+        let (literal, label) = (literal.into(), label.into());
+        steps.push(Step { what, until, literal, label, has_escapes: texts != Texts::Literal });
     }
     if steps.is_empty() {
         return Err(
@@ -189,7 +188,7 @@ fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
         return Err(format!("expected at most {MOST_STEPS} variables, found {}", steps.len()));
     }
     with_literals_behind(&mut steps);
-    Ok(Plan { lead: lead.into(), steps: steps.into(), quotes, texts: Texts::Escaped })
+    Ok(Plan { lead: lead.into(), steps: steps.into(), quotes, texts })
 }
 
 /// What begins so that the end of the value before can be told.

@@ -151,6 +151,7 @@ fn values_are_escaped_as_the_directive_says() {
     assert_eq!(told("escape=json ", agent, note), ["say \"hi\"\tx", r"C:\temp/x"]);
     assert_eq!(told("log_format own escape=json ", agent, note), told("escape=json ", agent, note));
     assert_eq!(told("escape=none ", "a\\x22b", "\\n"), ["a\\x22b", "\\n"]);
+    assert_eq!(told("escape=none ", "ends with \\", "C:\\"), ["ends with \\", "C:\\"]);
     assert_eq!(told("", r"a\x22b", r"c\x22"), ["a\"b", "c\""]);
     assert_eq!(told("escape=default ", r"a\x22b", r"c\x22"), ["a\"b", "c\""]);
     let plain = "escape=json $remote_addr [$time_iso8601] $status";
