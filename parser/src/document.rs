@@ -8,7 +8,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub(super) use marks::{Mark, Marks};
+pub(super) use marks::{Fresh, Mark, Marks};
 pub use module::ModuleKind;
 pub(super) use own::{Kept, Own, Path, UNMERGED, collide, push_name};
 pub(super) use rest::Rest;
@@ -273,7 +273,7 @@ impl Documents {
             explain(0, "parsed", out.get(start..).map(<[u8]>::trim_ascii_end));
         }
         let explain = explainer.map(|explain| &mut **explain as Explain<'_>);
-        frame.steps.as_ref()?.run(out, start, id, self.marks, explain)
+        frame.steps.as_ref()?.run(Fresh { out, start, marks: self.marks }, id, explain)
     }
 
     fn write_whole(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> bool {

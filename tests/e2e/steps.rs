@@ -1,7 +1,7 @@
 //! What is done with documents before they leave, from the settings to the store and the audit.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use omphalos_tests::{Elastic, Embedded, Program, Stack, eventually, holds};
 use reqwest::Method;
@@ -167,10 +167,13 @@ fn ship_clients(stack: &Stack, state: &str) {
     fs::write(&log, lines).expect("the log");
     let odd = r#"{"peer":{"geo":{"location":{"planet":"Mars"}}}}"#.to_owned() + "\n";
     fs::write(&json, odd).expect("the log");
+    let shown = |path: &Path| path.display().to_string();
     let text = format!(
-        "[[monitor]]\npaths = [{log:?}]\nparser = \"combined\"\ndataset = \"clients\"\n[[monitor.step]]\nstep = \"user_agent\"\n[[monitor.step]]\nstep = \"geoip\"\ndatabase = [{:?}, {:?}]\n[[monitor]]\npaths = [{json:?}]\nparser = \"json\"\ndataset = \"clients\"\n",
-        places("places.mmdb"),
-        places("networks.mmdb"),
+        "[[monitor]]\npaths = [{:?}]\nparser = \"combined\"\ndataset = \"clients\"\n[[monitor.step]]\nstep = \"user_agent\"\n[[monitor.step]]\nstep = \"geoip\"\ndatabase = [{:?}, {:?}]\n[[monitor]]\npaths = [{:?}]\nparser = \"json\"\ndataset = \"clients\"\n",
+        shown(&log),
+        shown(&places("places.mmdb")),
+        shown(&places("networks.mmdb")),
+        shown(&json),
     );
     fs::write(&settings, text).expect("the settings");
     let shipped = Program::new("omphalos-shipper", &stack.path("places.out"))

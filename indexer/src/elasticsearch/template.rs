@@ -15,7 +15,8 @@ use super::problem::Problem;
 pub const TEMPLATE_VERSION: u64 = 5;
 
 /// Types that not every server has, and what serves instead.
-const REPLACEMENTS: [(&str, &str); 2] = [("wildcard", "keyword"), ("match_only_text", "text")];
+const REPLACEMENTS: [(&str, &str); 3] =
+    [("wildcard", "keyword"), ("match_only_text", "text"), ("geo_point", "object")];
 
 /// Settings that not every server has, and that go without a replacement.
 const DISPENSABLE: [&str; 1] = [IGNORE_BEYOND_LIMIT];
@@ -262,14 +263,14 @@ mod tests {
         do_without(&mut template, &unknown).unwrap();
         assert!(!template.to_string().contains("beyond_limit"));
         assert!(do_without(&mut template, &unknown).is_err(), "it is there no more");
-        for kind in ["wildcard", "match_only_text"] {
+        for kind in ["wildcard", "match_only_text", "geo_point"] {
             do_without(&mut template, &refused(kind)).unwrap();
             assert!(!template.to_string().contains(kind));
         }
         let properties = &template["template"]["mappings"]["properties"];
         assert_eq!(properties["url"]["properties"]["path"]["type"], json!("keyword"));
         assert_eq!(properties["message"]["type"], json!("text"));
-        let error = do_without(&mut template, &refused("geo_point")).unwrap_err();
+        let error = do_without(&mut template, &refused("keyword")).unwrap_err();
         assert!(matches!(error, Fault::Hold(_)));
     }
 }

@@ -12,6 +12,17 @@ pub struct Marks {
     pub agent: Option<Mark>,
 }
 
+/// A document that was just written.
+#[derive(Debug)]
+pub struct Fresh<'o> {
+    /// Where it stands last,
+    pub out: &'o mut Vec<u8>,
+    /// from here on.
+    pub start: usize,
+    /// Where in it things are.
+    pub marks: Marks,
+}
+
 /// A text in an object.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use omphalos_common::event::DocumentId;
 
-use crate::document::Marks;
+use crate::document::{Fresh, Marks};
 
 use enrich::Enrich;
 pub use enrich::not_reread;
@@ -85,16 +85,15 @@ impl Steps {
         self.steps.iter().any(|step| matches!(step.action, Action::Sample { .. }))
     }
 
-    /// Does them with the document that stands in `out` from `start` on, and ends with a line feed;
-    /// returns the step that dropped it, and takes it away then. `marks` say where in it things are.
-    pub fn run(
+    /// Does them with a document, which ends with a line feed; returns the step that dropped it, and takes
+    /// it away then.
+    pub(crate) fn run(
         &self,
-        out: &mut Vec<u8>,
-        start: usize,
+        document: Fresh<'_>,
         id: DocumentId,
-        marks: Marks,
         explain: Option<Explain<'_>>,
     ) -> Option<&Arc<str>> {
+        let Fresh { out, start, marks } = document;
         let steps = match explain {
             Some(_) => &self.steps,
             None => self.inserted(out, marks),

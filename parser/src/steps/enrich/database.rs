@@ -1,4 +1,4 @@
-//! Files that say where addresses are, in the format of MaxMind's: read as a whole, shared by all who name
+//! Files that say where addresses are, in the format of `MaxMind`'s: read as a whole, shared by all who name
 //! the same file, and read again when another file has come in its place.
 //!
 //! Whatever is wrong with a file that comes later, the former stays in use; that is said and counted.
@@ -20,7 +20,7 @@ use super::places::Record;
 /// A file is looked at no more often.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// A larger file is none that is meant: the largest of MaxMind's have some hundred megabytes.
+/// A larger file is none that is meant: the largest of `MaxMind`'s have some hundred megabytes.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// What the types of databases are called that have what is looked for.
