@@ -13,6 +13,7 @@ use omphalos_parser::scribe::{Desk, Line, Origin, Scribe};
 use omphalos_parser::settings::RecipeSettings;
 use omphalos_parser::{Documents, ModuleKind, ParserKind, Time};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Value, json};
 
 use super::{check_document, one_of};
 
@@ -55,10 +56,11 @@ const PARSERS: [ParserKind; 37] = [
     ParserKind::Regex,
     ParserKind::Grok,
 ];
-const FORMATS: [&str; 3] = [
+const FORMATS: [&str; 4] = [
     "$remote_addr - $remote_user [$time_local] \"$request\" $status \"$http_x_forwarded_for\" $upstream_addr $request_time",
     "%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" %D",
     "$scheme://$host$request_uri $msec",
+    "escape=json $remote_addr [$time_iso8601] \"$request\" $status \"$http_user_agent\" \"$http_x_note\"",
 ];
 /// Patterns that take much, and that take little.
 const PATTERNS: [&str; 3] = [
@@ -107,6 +109,12 @@ const STEPS: &str = r#"[
     {"step": "sample", "one_of": 3, "field": "source.ip"}
 ]"#;
 
+/// Steps that are done with the text of a document, before it is taken apart.
+fn first_steps() -> Vec<Value> {
+    let database = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/places/places.mmdb");
+    vec![json!({"step": "user_agent"}), json!({"step": "geoip", "database": database})]
+}
+
 fn of_json<T: serde::de::DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).expect("settings as they are written")
 }
@@ -115,7 +123,7 @@ fn of_json<T: serde::de::DeserializeOwned>(text: &str) -> T {
 /// parts of it in other fields; what is neither UTF-8 nor printable takes six bytes for one.
 const MOST_TIMES: usize = 40;
 /// What a document has beside.
-const FRAME: usize = 1024;
+const FRAME: usize = 2048;
 
 /// The first bytes say how lines are read: parser, encoding, container, grouping, and what is kept.
 pub fn run(data: &[u8]) {
@@ -124,6 +132,8 @@ pub fn run(data: &[u8]) {
     let parser = one_of(&PARSERS, parser);
     let multiline = one_of(&MULTILINE, multiline);
     let has_pattern = matches!(multiline, MultilineKind::Start | MultilineKind::Continuation);
+    let mut steps = if limit & 0x08 == 0x08 { first_steps() } else { Vec::new() };
+    steps.extend(of_json::<Vec<Value>>(if limit & 0x10 == 0x10 { STEPS } else { "[]" }));
     let settings = RecipeSettings {
         encoding: one_of(&ENCODINGS, encoding),
         container: one_of(&CONTAINERS, container),
@@ -142,7 +152,7 @@ pub fn run(data: &[u8]) {
         time_zone: one_of(&ZONES, more >> 1).map(str::to_owned),
         module: (limit & 0x40 == 0x40).then_some(ModuleKind::Nginx),
         fields: of_json(if limit & 0x20 == 0x20 { FIELDS } else { "{}" }),
-        steps: of_json(if limit & 0x10 == 0x10 { STEPS } else { "[]" }),
+        steps: serde_json::from_value(steps.into()).expect("steps as they are written"),
         ..RecipeSettings::default()
     };
     let settings = settings.with_parser(parser);

@@ -1,5 +1,6 @@
 //! From the fields of a line to its ECS document: one pass, appended to the buffer of the batch.
 
+mod marks;
 mod module;
 mod own;
 mod rest;
@@ -7,6 +8,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(super) use marks::{Fresh, Mark, Marks};
 pub use module::ModuleKind;
 pub(super) use own::{Kept, Own, Path, UNMERGED, collide, push_name};
 pub(super) use rest::Rest;
@@ -188,6 +190,8 @@ pub struct Documents {
     calendar: Calendar,
     /// What is of use for lists of fields that look the same.
     memory: template::Memory,
+    /// Where in the last document things are that steps look for.
+    marks: Marks,
     watcher: Option<Watcher>,
     onlooker: Option<Onlooker>,
     explainer: Option<Explainer>,
@@ -241,7 +245,9 @@ impl Documents {
         if let Some(own) = &frame.own_fields {
             // They are put in front of the line feed.
             out.pop();
-            own.write(out, start, event.fields, event.others);
+            if !own.write(out, start, event.fields, event.others) {
+                self.marks = Marks::default();
+            }
             out.push(b'\n');
         }
         let is_plain = frame.steps.is_none() && self.explainer.is_none();
@@ -267,7 +273,7 @@ impl Documents {
             explain(0, "parsed", out.get(start..).map(<[u8]>::trim_ascii_end));
         }
         let explain = explainer.map(|explain| &mut **explain as Explain<'_>);
-        frame.steps.as_ref()?.run(out, start, id, explain)
+        frame.steps.as_ref()?.run(Fresh { out, start, marks: self.marks }, id, explain)
     }
 
     fn write_whole(&mut self, out: &mut Vec<u8>, frame: &Frame, event: &Event<'_>) -> bool {
@@ -293,8 +299,9 @@ impl Documents {
         let memory = std::mem::take(&mut self.memory);
         let mut rest = Rest::new(event.others, own, memory);
         write_frame(out, frame, event, &mut rest);
+        self.marks = Marks::default();
         match event.fields {
-            Fields::Request(request) => request.write(out, &mut rest),
+            Fields::Request(request) => self.marks = request.write(out, &mut rest),
             Fields::Json(json) => json.write_rest(out, own),
             Fields::Listed | Fields::Message => {}
         }

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use super::fields::{Fields, List, Value};
-use super::request::{Request, Texts};
-use super::text::{unescaped, unescaped_name};
+use super::request::Request;
 
 /// What of a request is looked at most, without what its server escaped.
 #[derive(Debug, Default)]
@@ -51,17 +50,11 @@ impl<'a> Request<'a> {
     }
 
     fn text_of(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
-        match self.texts {
-            Texts::Escaped => unescaped(text),
-            Texts::Plain | Texts::Literal => Cow::Borrowed(text),
-        }
+        self.texts.read(text)
     }
 
     fn name_of(&self, name: &'a [u8]) -> Cow<'a, [u8]> {
-        match self.texts {
-            Texts::Escaped => unescaped_name(name),
-            Texts::Plain | Texts::Literal => Cow::Borrowed(name),
-        }
+        self.texts.read_name(name)
     }
 
     /// The value of the field of this name, as the document has it.

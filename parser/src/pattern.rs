@@ -24,6 +24,7 @@ use super::logfmt::add_named;
 use super::time::{Calendar, TimeRule};
 use super::words::{failed, listed};
 use super::{Format, List, Parse, Parsed};
+pub use grok::Patterns;
 use groups::{Group, Kind};
 
 /// A longer pattern is refused, also one that gets so long when names are put in,
@@ -32,6 +33,11 @@ const MOST_BYTES: usize = 64 * 1024;
 const MOST_COMPILED_BYTES: usize = 10 << 20;
 /// or has more fields.
 const MOST_FIELDS: usize = 128;
+
+/// So many patterns of one's own there may be,
+const MOST_PATTERNS: usize = 256;
+/// with names of so many bytes.
+const MOST_NAME_BYTES: usize = 64;
 
 /// The fields that have the time of a line, unless settings name one.
 const TIMES: [&str; 4] = ["@timestamp", "timestamp", "time", "ts"];
@@ -75,6 +81,51 @@ pub fn regex(text: &str, times: &TimeRule) -> Result<Format, String> {
 pub fn grok(text: &str, times: &TimeRule) -> Result<Format, String> {
     let (pattern, groups) = groups::numbered(&grok::expanded(text, MOST_BYTES)?)?;
     format(&pattern, groups, times, false)
+}
+
+/// The pattern `text` with those of `own` put in.
+///
+/// # Errors
+/// When that cannot be done, in words for the user.
+pub fn with_own(text: &str, own: &Patterns) -> Result<String, String> {
+    grok::without_own(text, own, MOST_BYTES)
+}
+
+/// Looks at each of one's own patterns by itself.
+///
+/// # Errors
+/// When one cannot be used, in words for the user that begin with its name.
+pub fn check_own(own: &Patterns) -> Result<(), String> {
+    if own.len() > MOST_PATTERNS {
+        let found = own.len();
+        return Err(format!("patterns: expected at most {MOST_PATTERNS}, found {found}"));
+    }
+    for (name, pattern) in own {
+        let is_name = !name.is_empty()
+            && name.len() <= MOST_NAME_BYTES
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name {
+            return Err(format!(
+                "patterns: expected names of up to {MOST_NAME_BYTES} letters, digits and _, found {name:?}"
+            ));
+        }
+        check_one(name, pattern, own).map_err(|problem| format!("patterns.{name}: {problem}"))?;
+    }
+    Ok(())
+}
+
+/// Whether a pattern is one by itself, where it is named.
+fn check_one(name: &str, pattern: &str, own: &Patterns) -> Result<(), String> {
+    let named = format!("%{{{name}}}");
+    let text = grok::without_own(&named, own, MOST_BYTES)?;
+    let (text, _) = groups::numbered(&grok::expanded(&text, MOST_BYTES)?)?;
+    let mut builder = RegexBuilder::new(&text);
+    builder.unicode(false).size_limit(MOST_COMPILED_BYTES);
+    builder.build().map_err(|error| {
+        let told = advice(&error.to_string());
+        format!("found {pattern:?}, which is none: {told}")
+    })?;
+    Ok(())
 }
 
 /// The format of lines of which nothing is known.

@@ -2,10 +2,12 @@
 //! calls it: `source`, `network`, `url`, `http`, `user`, `user_agent`, `destination`, `event.duration`.
 //! <https://www.elastic.co/docs/reference/ecs/ecs-field-reference>
 
+use std::borrow::Cow;
+
 use super::address::{Address, AddressKind};
-use super::document::Rest;
+use super::document::{Mark, Marks, Rest};
 use super::fields::close;
-use super::text::{push_escaped, unescaped, unescaped_name};
+use super::text::{push_escaped, unescaped, unescaped_json, unescaped_name};
 use super::url::{Url, extension, has_host, split_port};
 
 /// How the texts of a line become JSON text.
@@ -16,8 +18,29 @@ pub enum Texts {
     /// The server escaped them with backslashes.
     #[default]
     Escaped,
+    /// The server escaped them as JSON has it.
+    Json,
     /// They stand as they are, and a backslash is a backslash.
     Literal,
+}
+
+impl Texts {
+    /// What a text of the line says.
+    pub fn read(self, text: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::Escaped => unescaped(text),
+            Self::Json => unescaped_json(text),
+            Self::Plain | Self::Literal => Cow::Borrowed(text),
+        }
+    }
+
+    /// The same of a user's name, in which a backslash stands behind a domain.
+    pub fn read_name(self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::Escaped => unescaped_name(name),
+            texts => texts.read(name),
+        }
+    }
 }
 
 /// What is known of one request. All texts are as they stand in the line.
@@ -72,10 +95,13 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Appends the fields, each group with a comma before it and with what of `rest` belongs into it.
-    pub(super) fn write(&self, out: &mut Vec<u8>, rest: &mut Rest<'_, '_>) {
+    /// Appends the fields, each group with a comma before it and with what of `rest` belongs into it; where
+    /// what stands that steps look for, unless there is something of `rest` beside it.
+    pub(super) fn write(&self, out: &mut Vec<u8>, rest: &mut Rest<'_, '_>) -> Marks {
         let mut json = Members { out, texts: self.texts, rest };
-        write_endpoint(&mut json, (b",\"source\":{", "source"), self.client, self.client_port);
+        let source = (&b",\"source\":{"[..], "source");
+        let source = write_endpoint(&mut json, source, self.client, self.client_port);
+        let mut marks = Marks { source, agent: None };
         if let Some(ip) = self.forwarded {
             json.group(b",\"network\":{", "network", |json| {
                 json.text(b"\"forwarded_ip\":\"", ip);
@@ -88,14 +114,16 @@ impl Request<'_> {
         }
         if let Some(agent) = self.user_agent {
             json.group(b",\"user_agent\":{", "user_agent", |json| {
-                json.text(b"\"original\":\"", agent);
+                marks.agent = Some(json.marked(b"\"original\":\"", agent));
             });
+            marks.agent = marks.agent.map(|mark| mark.in_last_of(json.out));
         }
         let destination = (&b",\"destination\":{"[..], "destination");
         write_endpoint(&mut json, destination, self.server, self.server_port);
         if json.rest.own.has_module() {
             self.write_related(&mut json);
         }
+        if json.rest.is_woven { Marks::default() } else { marks }
     }
 
     /// Whom the request relates to: what other fields say, in one place.
@@ -245,16 +273,16 @@ fn write_endpoint(
     object: (&[u8], &str),
     address: Option<Address<'_>>,
     port: Option<u16>,
-) {
+) -> Option<Mark> {
     if address.is_none() && port.is_none() {
-        return;
+        return None;
     }
+    let mut mark = None;
     json.group(object.0, object.1, |json| {
-        if let Some(address) = address {
-            json.address(&address);
-        }
+        mark = address.and_then(|address| json.address(&address));
         json.number(b"\"port\":", port.map(u64::from));
     });
+    mark.map(|mark: Mark| mark.in_last_of(json.out))
 }
 
 /// Writes the members of an object, each followed by a comma that the end of the object takes back.
@@ -276,13 +304,19 @@ impl Members<'_, '_, '_> {
         close(self.out, b'}');
     }
 
+    /// As [`Self::text`]; where it stands.
+    fn marked(&mut self, name: &[u8], value: &[u8]) -> Mark {
+        let at = self.out.len();
+        self.text(name, value);
+        Mark::of_last(self.out, at, name)
+    }
+
     /// `name` includes the opening quote of the value.
     fn text(&mut self, name: &[u8], value: &[u8]) {
         self.out.extend_from_slice(name);
         match self.texts {
             Texts::Plain => self.out.extend_from_slice(value),
-            Texts::Escaped => push_escaped(self.out, &unescaped(value)),
-            Texts::Literal => push_escaped(self.out, value),
+            texts => push_escaped(self.out, &texts.read(value)),
         }
         self.out.extend_from_slice(b"\",");
     }
@@ -302,15 +336,14 @@ impl Members<'_, '_, '_> {
         }
     }
 
-    /// The same of a user's name, in which a backslash stands behind a domain.
+    /// The same of a user's name.
     fn name(&mut self, name: &[u8], value: &[u8]) {
-        if self.texts == Texts::Escaped {
-            self.out.extend_from_slice(name);
-            push_escaped(self.out, &unescaped_name(value));
-            self.out.extend_from_slice(b"\",");
-        } else {
-            self.text(name, value);
+        if self.texts == Texts::Plain {
+            return self.text(name, value);
         }
+        self.out.extend_from_slice(name);
+        push_escaped(self.out, &self.texts.read_name(value));
+        self.out.extend_from_slice(b"\",");
     }
 
     fn number(&mut self, name: &[u8], value: Option<u64>) {
@@ -322,13 +355,15 @@ impl Members<'_, '_, '_> {
     }
 
     /// `address`, and `ip` or `domain` according to what it is: the mapping of `ip` refuses
-    /// anything but an address.
-    fn address(&mut self, address: &Address<'_>) {
+    /// anything but an address. Where that stands.
+    fn address(&mut self, address: &Address<'_>) -> Option<Mark> {
         self.text(b"\"address\":\"", address.text);
         if let Some(ip) = address.ip() {
-            self.text(b"\"ip\":\"", ip);
-        } else if address.kind == AddressKind::Name {
+            return Some(self.marked(b"\"ip\":\"", ip));
+        }
+        if address.kind == AddressKind::Name {
             self.text(b"\"domain\":\"", address.text);
         }
+        None
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use omphalos_common::config::{About, ConfigError, Kind, Setting, Size};
 use serde::{Deserialize, Serialize};
 
+use crate::pattern::Patterns;
 use crate::scribe::charset::EncodingSetting;
 use crate::scribe::container::Container;
 use crate::scribe::multiline::{MultilineKind, Rule};
@@ -41,9 +42,15 @@ const FORMAT: &[Setting] = &[
     row(
         "monitor.format",
         Kind::Text,
-        "The server's own format string, by which lines are read: nginx's log_format, as in $remote_addr - $remote_user [$time_local] \"$request\" $status, or Apache's LogFormat, as in %h %l %u %t \"%r\" %>s %b; parser is access then. For parser = postgresql it is the log_line_prefix, for regex a regular expression with named groups, and for grok a grok pattern.",
+        "The server's own format string, by which lines are read: nginx's log_format, as in $remote_addr - $remote_user [$time_local] \"$request\" $status, perhaps with escape=json or escape=none in front, or Apache's LogFormat, as in %h %l %u %t \"%r\" %>s %b; parser is access then. For parser = postgresql it is the log_line_prefix, for regex a regular expression with named groups, and for grok a grok pattern.",
     )
     .flag("format"),
+    row(
+        "monitor.patterns",
+        Kind::Table,
+        "Patterns of your own for parser = grok, by their names, as in patterns.ORDER = '[A-Z]{3}-%{INT}': format may name them, and they one another and those of the library, before which they go.",
+    )
+    .in_file_alone(),
     row(
         "monitor.dataset",
         Kind::Text,
@@ -128,7 +135,7 @@ const LINE: &[Setting] = &[
     row(
         "monitor.step",
         Kind::Tables,
-        "[[monitor.step]]: what is done with documents before they leave, in this order (docs/steps.md): set, rename, drop_field, keep, drop, sample, mask, hash, url, split.",
+        "[[monitor.step]]: what is done with documents before they leave, in this order (docs/steps.md): set, rename, drop_field, keep, drop, sample, mask, hash, url, split, user_agent, geoip.",
     )
     .in_file_alone(),
 ];
@@ -140,6 +147,7 @@ const LINE: &[Setting] = &[
 pub struct RecipeSettings {
     pub parser: ParserKind,
     pub format: Option<String>,
+    pub patterns: Patterns,
     pub dataset: Option<String>,
     pub time_field: Option<String>,
     pub time_format: Option<String>,
@@ -227,6 +235,7 @@ impl Default for RecipeSettings {
         Self {
             parser: ParserKind::Auto,
             format: None,
+            patterns: Patterns::new(),
             dataset: None,
             time_field: None,
             time_format: None,
@@ -296,6 +305,7 @@ impl RecipeSettings {
             .map_err(|error| ConfigError::invalid(format!("monitor: {error}")))?;
         let kind = self.kind();
         self.check_module(kind)?;
+        self.check_patterns(kind)?;
         Ok(Recipe {
             format: self.lines(&self.times()?)?,
             dataset: self.dataset_of(kind),
@@ -328,6 +338,31 @@ impl RecipeSettings {
         }
     }
 
+    /// Only grok names patterns.
+    fn check_patterns(&self, kind: ParserKind) -> Result<(), ConfigError> {
+        if kind == ParserKind::Grok {
+            let checked = crate::pattern::check_own(&self.patterns);
+            return checked.map_err(|problem| ConfigError::invalid(format!("monitor.{problem}")));
+        }
+        if self.patterns.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::invalid(format!(
+            "monitor.patterns: expected none unless parser = grok, found some with parser = {:?}",
+            kind.name()
+        )))
+    }
+
+    /// The format string, with patterns of one's own put in: it says the same without them.
+    fn whole_format(&self) -> Result<Option<String>, String> {
+        match &self.format {
+            Some(text) if !self.patterns.is_empty() => {
+                crate::pattern::with_own(text, &self.patterns).map(Some)
+            }
+            format => Ok(format.clone()),
+        }
+    }
+
     /// The format of lines: a format string has one.
     pub fn kind(&self) -> ParserKind {
         match self.parser {
@@ -338,9 +373,12 @@ impl RecipeSettings {
 
     /// The format of lines, checked.
     fn lines(&self, times: &TimeRule) -> Result<Format, ConfigError> {
-        match (&self.format, self.kind()) {
+        let format = self
+            .whole_format()
+            .map_err(|problem| ConfigError::invalid(format!("monitor.format: {problem}")))?;
+        match (format, self.kind()) {
             (Some(text), kind) if kind.has_format() => kind
-                .format_of(text, times)
+                .format_of(&text, times)
                 .map_err(|problem| ConfigError::invalid(format!("monitor.format: {problem}"))),
             (Some(_), kind) => Err(ConfigError::invalid(format!(
                 "monitor.format: expected none unless parser = access, postgresql, regex or grok, found parser = {:?}",
@@ -388,6 +426,7 @@ impl RecipeSettings {
         Self {
             parser,
             format: settings.format.filter(|_| parser.has_format()),
+            patterns: if parser == ParserKind::Grok { settings.patterns } else { Patterns::new() },
             time_field: settings.time_field.filter(|_| is_json),
             time_format: settings.time_format.filter(|_| is_json),
             time_zone: settings.time_zone.filter(|_| has_zone),
@@ -407,7 +446,11 @@ impl RecipeSettings {
 
     /// By what lines of this format are read.
     pub fn rule(&self, parser: ParserKind) -> LineRule {
-        let Self { time_field, time_format, time_zone, format, .. } = self.with_parser(parser);
+        let settings = self.with_parser(parser);
+        // Settings that cannot be used were refused before.
+        let whole = settings.whole_format().ok().flatten();
+        let Self { time_field, time_format, time_zone, format, .. } = settings;
+        let format = whole.or(format);
         let times =
             TimeSettings { field: time_field, format: time_format, zone: time_zone, line: format };
         LineRule { parser, times: Some(times), dataset: Some(self.dataset_of(parser)) }
@@ -424,6 +467,7 @@ impl RecipeSettings {
                 time_format: format,
                 time_zone: zone,
                 format: line,
+                patterns: Patterns::new(),
                 ..settings
             },
             None => settings,
@@ -439,52 +483,4 @@ impl RecipeSettings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_set_where_a_format_has_a_use_for_them() {
-        let set = |parser, [field, format, zone]: [Option<&str>; 3]| {
-            let [time_field, time_format, time_zone] =
-                [field, format, zone].map(|text| text.map(str::to_owned));
-            let settings = RecipeSettings {
-                parser,
-                time_field,
-                time_format,
-                time_zone,
-                ..RecipeSettings::default()
-            };
-            settings.recipe().map(drop).map_err(|error| error.to_string())
-        };
-        let all = [Some("a.b"), Some("unix"), Some("+01:00")];
-        set(ParserKind::Json, all).unwrap();
-        set(ParserKind::W3c, [None, None, Some("+01:00")]).unwrap();
-        set(ParserKind::Raw, [None; 3]).unwrap();
-        for (parser, settings, start) in [
-            (
-                ParserKind::W3c,
-                all,
-                "monitor.time_field: expected none unless parser = json, regex or grok,",
-            ),
-            (
-                ParserKind::Raw,
-                [None, Some("unix"), None],
-                "monitor.time_format: expected none unless parser = json, regex or grok,",
-            ),
-            (
-                ParserKind::Combined,
-                [None, None, Some("+01:00")],
-                "monitor.time_zone: expected none unless parser = json or w3c,",
-            ),
-            (
-                ParserKind::Json,
-                [None, Some("%H"), None],
-                "monitor.time_format: expected a pattern of which a time can be read, found \"%H\"",
-            ),
-            (ParserKind::Json, [None, None, Some("x")], "monitor.time_zone: expected a name"),
-        ] {
-            let problem = set(parser, settings).unwrap_err();
-            assert!(problem.starts_with(start), "{problem}");
-        }
-    }
-}
+mod tests;

@@ -85,6 +85,23 @@ pub fn unescaped_name(field: &[u8]) -> Cow<'_, [u8]> {
     })
 }
 
+/// The same of what nginx writes with `escape=json`: as in the strings of JSON, where it has characters of
+/// more than one byte as they are.
+pub fn unescaped_json(field: &[u8]) -> Cow<'_, [u8]> {
+    unescaped_by(field, |escape| match escape {
+        [_, b'u', b'0', b'0', high @ b'0'..=b'7', low, after @ ..] => {
+            match (value_of(*high), value_of(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, after),
+                _ => (b'\\', escape.get(1..).unwrap_or_default()),
+            }
+        }
+        [_, b'f', after @ ..] => (0x0c, after),
+        [_, b'/', after @ ..] => (b'/', after),
+        [_, b'x' | b'v', ..] => (b'\\', escape.get(1..).unwrap_or_default()),
+        _ => unescape_one(escape),
+    })
+}
+
 fn unescaped_by(field: &[u8], unescape_one: impl Fn(&[u8]) -> (u8, &[u8])) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', field).is_none() {
         return Cow::Borrowed(field);
@@ -223,6 +240,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn escapes_of_json_are_undone_as_json_has_them() {
+        for (field, text) in [
+            (r#"a \"quoted\" b\\c"#, r#"a "quoted" b\c"#),
+            (r"a\tb\u0009c\/d", "a\tb\tc/d"),
+            ("gr\u{f6}\u{df}e", "gr\u{f6}\u{df}e"),
+            // Nothing that nginx writes, or no text: left as it stands.
+            (r"\x41\v\q\u00zz\u20ac\", r"\x41\v\q\u00zz\u20ac\"),
+            (r"a\u0001", r"a\u0001"),
+        ] {
+            assert_eq!(unescaped_json(field.as_bytes()), text.as_bytes(), "{field}");
+        }
+    }
+
     proptest! {
         #[test]
         fn whatever_is_escaped_is_read_back_by_json(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
@@ -240,7 +271,7 @@ mod tests {
         #[test]
         fn undoing_escapes_never_panics(field in proptest::collection::vec(
             prop_oneof![Just(b'\\'), Just(b'x'), Just(b'"'), any::<u8>()], 0..40)) {
-            let _ = unescaped(&field);
+            let _ = (unescaped(&field), unescaped_json(&field));
         }
     }
 }

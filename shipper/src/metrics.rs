@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
@@ -14,6 +14,7 @@ use tracing::info;
 
 use crate::books::{Books, Held, Sums};
 use omphalos_parser::scribe::Counts;
+use omphalos_parser::steps::not_reread;
 
 /// The files that are furthest behind are shown; more would make scrapes slow.
 const MOST_FILES: usize = 1000;
@@ -84,6 +85,7 @@ impl ShipperMetrics {
             "How often file events had stopped and the watcher was restarted",
             self.watcher_restarts.clone(),
         );
+        registry.register_collector(Box::new(Databases));
         registry.register_collector(Box::new(Lags(Arc::clone(&self.files))));
     }
 
@@ -226,6 +228,20 @@ impl ShipperMetrics {
         files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
         files.truncate(MOST_FILES);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+    }
+}
+
+/// How often databases of steps could not be read again, which steps count for the process.
+#[derive(Debug)]
+struct Databases;
+
+impl Collector for Databases {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let count = ConstCounter::new(not_reread());
+        let help =
+            "Databases of geoip steps that changed and could not be read; the former stay in use";
+        let name = "geoip_databases_refused";
+        count.encode(encoder.encode_descriptor(name, help, None, count.metric_type())?)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is done with documents before they leave, from the settings to the store and the audit.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use omphalos_tests::{Program, eventually, holds};
+use omphalos_tests::{Elastic, Embedded, Program, Stack, eventually, holds};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::run::Alone;
@@ -146,6 +147,79 @@ fn parse_explains_what_each_step_makes_of_a_line() {
     assert_eq!(dropped, "2 drop bob       dropped");
 }
 
+/// A database of `tests/data`.
+fn places(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/places")).join(name)
+}
+
+const AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+
+/// Ships requests of clients in Berlin, in Boston and in nobody's network, and an object that is no place.
+fn ship_clients(stack: &Stack, state: &str) {
+    let (log, json, settings) =
+        (stack.path("web.log"), stack.path("odd.json"), stack.path("places.toml"));
+    let line = |address: &str| {
+        format!(
+            "{address} - - [26/Feb/2026:10:00:00 +0100] \"GET / HTTP/1.1\" 200 7 \"-\" \"{AGENT}\"\n"
+        )
+    };
+    let lines: String = ["203.0.113.7", "198.51.100.7", "10.0.0.7"].map(line).concat();
+    fs::write(&log, lines).expect("the log");
+    let odd = r#"{"peer":{"geo":{"location":{"planet":"Mars"}}}}"#.to_owned() + "\n";
+    fs::write(&json, odd).expect("the log");
+    let shown = |path: &Path| path.display().to_string();
+    let text = format!(
+        "[[monitor]]\npaths = [{:?}]\nparser = \"combined\"\ndataset = \"clients\"\n[[monitor.step]]\nstep = \"user_agent\"\n[[monitor.step]]\nstep = \"geoip\"\ndatabase = [{:?}, {:?}]\n[[monitor]]\npaths = [{:?}]\nparser = \"json\"\ndataset = \"clients\"\n",
+        shown(&log),
+        shown(&places("places.mmdb")),
+        shown(&places("networks.mmdb")),
+        shown(&json),
+    );
+    fs::write(&settings, text).expect("the settings");
+    let shipped = Program::new("omphalos-shipper", &stack.path("places.out"))
+        .arg("--once")
+        .option("--config", settings.display())
+        .option("--state-dir", stack.path(state).display())
+        .option("--amqp-url", stack.amqp_url())
+        .run();
+    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
+}
+
+#[test]
+fn clients_are_found_by_their_browser_and_their_place() {
+    let stack = Stack::shared();
+    let store = Embedded::start();
+    let engines = [stack.elastic(), Elastic::new(&store.url(), stack.prefix())];
+    for (number, elastic) in engines.iter().enumerate() {
+        ship_clients(&stack, &format!("places-{number}"));
+        let indexed = stack.indexer_to(elastic.url()).arg("--drain").run();
+        assert_eq!(indexed.code, Some(0), "{}", indexed.output);
+        elastic.wait_for_count(4);
+        let found = elastic.search("source.ip:203.0.113.7");
+        let [document] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(document["user_agent"]["name"], "Chrome");
+        assert_eq!(document["user_agent"]["os"]["full"], "Windows 10");
+        assert_eq!(document["source"]["geo"]["location"], json!({"lat": 52.52, "lon": 13.405}));
+        assert_eq!(document["source"]["as"]["number"], 64496);
+        assert_eq!(
+            elastic.search("user_agent.name:Chrome AND source.geo.country_iso_code:US").len(),
+            1
+        );
+        assert_eq!(elastic.search("NOT _exists_:source.geo").len(), 2);
+    }
+    let [elastic, store] = &engines;
+    assert_eq!(elastic.type_of("source.geo.location"), "geo_point");
+    let around_berlin = json!({"query": {"geo_bounding_box": {"source.geo.location": {
+        "top_left": {"lat": 53, "lon": 13}, "bottom_right": {"lat": 52, "lon": 14}}}}});
+    let path = format!("{}-*/_search", stack.prefix());
+    let found = elastic.must(Method::POST, &path, &around_berlin);
+    assert_eq!(found["hits"]["total"]["value"], 1, "{found}");
+    // The store has no points: their numbers are fields.
+    let found =
+        store.search("source.geo.location.lat:[52 TO 53] AND source.geo.location.lon:[13 TO 14]");
+    assert_eq!(found.len(), 1);
+}
+
 #[test]
 fn steps_that_cannot_be_used_are_refused_where_they_stand() {
     let alone = Alone::new();
@@ -159,6 +233,18 @@ fn steps_that_cannot_be_used_are_refused_where_they_stand() {
         ),
         ("fields.host.name = \"x\"\n", "host.name is what the document says of itself"),
         ("step = 5\n", "`monitor.step`: expected tables"),
+        (
+            "[[monitor.step]]\nstep = \"geoip\"\ndatabase = \"/etc/hostname\"\n",
+            "database: /etc/hostname: expected a database in MaxMind's format",
+        ),
+        (
+            "[[monitor.step]]\nstep = \"geoip\"\ndatabase = \"/nowhere.mmdb\"\n",
+            "database: /nowhere.mmdb: cannot read it",
+        ),
+        (
+            "patterns.A = \"%{A}\"\nparser = \"grok\"\nformat = \"%{A}\"\n",
+            "the pattern \"A\" is in itself",
+        ),
     ] {
         fs::write(&settings, format!("[[monitor]]\npaths = [\"/x\"]\n{steps}")).expect("settings");
         let exited = Program::new("omphalos-shipper", &alone.directory.path().join("check.out"))

@@ -12,10 +12,11 @@ use super::problem::Problem;
 
 /// To be raised with every change of the mapping, so that indexers replace older templates and
 /// leave newer ones alone.
-pub const TEMPLATE_VERSION: u64 = 4;
+pub const TEMPLATE_VERSION: u64 = 5;
 
 /// Types that not every server has, and what serves instead.
-const REPLACEMENTS: [(&str, &str); 2] = [("wildcard", "keyword"), ("match_only_text", "text")];
+const REPLACEMENTS: [(&str, &str); 3] =
+    [("wildcard", "keyword"), ("match_only_text", "text"), ("geo_point", "object")];
 
 /// Settings that not every server has, and that go without a replacement.
 const DISPENSABLE: [&str; 1] = [IGNORE_BEYOND_LIMIT];
@@ -172,6 +173,14 @@ pub fn index_template(options: &TemplateOptions) -> Value {
                             "mapping": { "type": "ip" }
                         }
                     },
+                    // What the step geoip writes, and others who write ECS; a text there stays one.
+                    {
+                        "places": {
+                            "path_match": "*.geo.location",
+                            "match_mapping_type": "object",
+                            "mapping": { "type": "geo_point" }
+                        }
+                    },
                     { "strings": { "match_mapping_type": "string", "mapping": keyword() } }
                 ],
                 "properties": properties()
@@ -254,14 +263,14 @@ mod tests {
         do_without(&mut template, &unknown).unwrap();
         assert!(!template.to_string().contains("beyond_limit"));
         assert!(do_without(&mut template, &unknown).is_err(), "it is there no more");
-        for kind in ["wildcard", "match_only_text"] {
+        for kind in ["wildcard", "match_only_text", "geo_point"] {
             do_without(&mut template, &refused(kind)).unwrap();
             assert!(!template.to_string().contains(kind));
         }
         let properties = &template["template"]["mappings"]["properties"];
         assert_eq!(properties["url"]["properties"]["path"]["type"], json!("keyword"));
         assert_eq!(properties["message"]["type"], json!("text"));
-        let error = do_without(&mut template, &refused("geo_point")).unwrap_err();
+        let error = do_without(&mut template, &refused("keyword")).unwrap_err();
         assert!(matches!(error, Fault::Hold(_)));
     }
 }

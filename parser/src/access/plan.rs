@@ -50,6 +50,8 @@ struct Step {
     literal: Box<[u8]>,
     /// The variable as it is written.
     label: Box<str>,
+    /// Whether a backslash before a quote makes that a part of the value.
+    has_escapes: bool,
 }
 
 /// A format string, compiled.
@@ -100,11 +102,11 @@ impl Parse for PlanParser {
     ) -> Parsed<'a> {
         let Self { plan, problem } = self;
         let mut row = Row::default();
+        row.fields.texts = plan.texts;
         let read = plan.read(calendar, line, &mut row, others);
         let Row { mut fields, time, problem: mut found } = row;
-        fields.texts = plan.texts;
         let quotes = || memchr_iter(b'"', line).count();
-        if plan.texts == Texts::Escaped && read.is_ok() && is_plain(line) && quotes() == plan.quotes
+        if plan.texts != Texts::Literal && read.is_ok() && is_plain(line) && quotes() == plan.quotes
         {
             fields.texts = Texts::Plain;
         }
@@ -208,7 +210,7 @@ impl Step {
                 // What is in quotes has ended, and something else stands behind it.
                 None if self.until == Until::Quote
                     && found.starts_with(b"\" ")
-                    && !is_escaped(value) =>
+                    && !self.is_escaped(value) =>
                 {
                     return Err(end);
                 }
@@ -235,6 +237,11 @@ impl Step {
         Err(memchr(b' ', rest).unwrap_or(0))
     }
 
+    /// Whether a quote behind `value` is a part of it.
+    fn is_escaped(&self, value: &[u8]) -> bool {
+        self.has_escapes && is_escaped(value)
+    }
+
     /// Whether a value that may have blanks has none that it cannot have.
     fn takes(&self, value: &[u8]) -> bool {
         let mut blanks = memchr_iter(b' ', value);
@@ -256,7 +263,7 @@ impl Step {
     fn ends(&self, value: &[u8], found: &[u8], after: &[u8]) -> bool {
         match self.until {
             Until::Literal | Until::Before(_) | Until::Word | Until::Cell => true,
-            Until::Quote => !is_escaped(value),
+            Until::Quote => !self.is_escaped(value),
             Until::List => {
                 let is_between = found.starts_with(b" ")
                     && (value.ends_with(b",")
@@ -266,7 +273,7 @@ impl Step {
             }
             Until::Time => looks_like_time(after),
             // The last quote of a line.
-            Until::End => !is_escaped(value) && matches!(after.first(), None | Some(b' ')),
+            Until::End => !self.is_escaped(value) && matches!(after.first(), None | Some(b' ')),
         }
     }
 }

@@ -2,8 +2,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{grok, library, regex};
+use crate::settings::RecipeSettings;
+use crate::steps::tests::documents;
 use crate::tests::{stripped, texts};
-use crate::{Format, TimeRule};
+use crate::{Format, ParserKind, TimeRule};
 
 fn times(field: Option<&str>, format: Option<&str>) -> TimeRule {
     TimeRule::new(field, format, None).unwrap()
@@ -30,6 +32,93 @@ fn groups_become_fields_of_their_types() {
         document(format, line),
         json!({"@timestamp": "2026-02-26T10:00:00Z", "log": {"level": "info"}, "url": {"path": "/a"}, "message": line,
             "tags": ["time_assumed"]})
+    );
+}
+
+fn own_patterns(patterns: &[(&str, &str)], format: &str) -> RecipeSettings {
+    let own = patterns.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    RecipeSettings {
+        parser: ParserKind::Grok,
+        format: Some(format.to_owned()),
+        patterns: own.collect(),
+        ..RecipeSettings::default()
+    }
+}
+
+#[test]
+fn patterns_of_ones_own_name_each_other_and_go_before_the_library() {
+    let settings = own_patterns(
+        &[
+            ("ORDER", "[A-Z]{3}-%{INT}"),
+            ("WHO", "(?:%{ORDER:shop.order}|%{WORD:shop.word})"),
+            // Of the library: another one, by which its own other patterns are not read.
+            ("WORD", "<[^>]*>"),
+        ],
+        "%{WHO} from %{IP:source.ip} %{USERNAME:user.name} %{WORD:shop.last}",
+    );
+    let line = "ABC--7 from 203.0.113.7 ann <b c>";
+    let expected = json!({"order": "ABC--7", "last": "<b c>"});
+    let found = documents(&settings, &[line]).remove(0);
+    assert_eq!((&found["shop"], &found["user"]["name"]), (&expected, &json!("ann")));
+    // The rule that is written down says the same without them.
+    let rule = settings.rule(ParserKind::Grok);
+    let changed = own_patterns(&[("WORD", "x"), ("ORDER", "y")], "%{WORD:other}");
+    let again = changed.with_rule(&rule);
+    assert_eq!(again.rule(ParserKind::Grok), rule);
+    assert_eq!(documents(&again, &[line]).remove(0)["shop"], expected);
+    assert_ne!(changed.rule(ParserKind::Grok), rule);
+}
+
+#[test]
+fn patterns_of_ones_own_that_cannot_be_used_are_refused_by_name() {
+    for (patterns, format, expected) in [
+        (
+            &[("A", "x%{B}"), ("B", "%{C}y"), ("C", "%{A}")][..],
+            "%{WORD:a}",
+            "monitor.patterns.A: the pattern \"A\" is in itself: A, in A, in B, in C",
+        ),
+        (&[("A", "%{A}")], "%{WORD:a}", "monitor.patterns.A: the pattern \"A\" is in itself"),
+        (
+            &[("ORDER", "x")],
+            "%{ODER:a}",
+            "monitor.format: the pattern \"ODER\" is not known; did you mean ORDER?",
+        ),
+        (
+            &[("ORDER", "%{NOBODY}")],
+            "%{WORD:a}",
+            "monitor.patterns.ORDER: the pattern \"NOBODY\" is not known;",
+        ),
+        (&[("ORDER", "a(b")], "%{WORD:a}", "monitor.patterns.ORDER: found \"a(b\", which is none"),
+        (
+            &[("AN ORDER", "x")],
+            "%{WORD:a}",
+            "monitor.patterns: expected names of up to 64 letters, digits and _, found \"AN ORDER\"",
+        ),
+        (&[("A", "%{WORD")], "%{WORD:a}", "monitor.patterns.A: %{ has no } behind it"),
+    ] {
+        let problem = own_patterns(patterns, format).recipe().unwrap_err().to_string();
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+    let many: Vec<String> = (0..20).map(|number| format!("P{number}")).collect();
+    let deep: Vec<(&str, String)> = many
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            (
+                &**name,
+                many.get(at + 1).map_or("x".to_owned(), |next| format!("%{{{next}}}%{{{next}}}")),
+            )
+        })
+        .collect();
+    let deep: Vec<(&str, &str)> = deep.iter().map(|(name, text)| (*name, &**text)).collect();
+    let problem = own_patterns(&deep, "%{P0:a}").recipe().unwrap_err().to_string();
+    assert!(problem.contains("nested too deep") || problem.contains("found more"), "{problem}");
+    let elsewhere =
+        RecipeSettings { parser: ParserKind::Regex, ..own_patterns(&[("A", "x")], "(?<a>.)") };
+    let problem = elsewhere.recipe().unwrap_err().to_string();
+    assert!(
+        problem.starts_with("monitor.patterns: expected none unless parser = grok"),
+        "{problem}"
     );
 }
 

@@ -4,6 +4,7 @@
 //! Steps work on the finished document (`view`), so they are the same for all formats, and cost
 //! nothing where there are none. None of them changes an id, which is that of the line.
 
+mod enrich;
 mod hash;
 mod mask;
 pub mod own;
@@ -18,6 +19,10 @@ use std::sync::Arc;
 
 use omphalos_common::event::DocumentId;
 
+use crate::document::{Fresh, Marks};
+
+use enrich::Enrich;
+pub use enrich::not_reread;
 use hash::Key;
 use mask::Mask;
 use settings::{StepKind, is_metadata};
@@ -54,6 +59,7 @@ enum Action {
     Hash { fields: Vec<Box<str>>, key: Key },
     Url { field: Box<str> },
     Split { field: Box<str>, separator: Box<str> },
+    Enrich(Box<Enrich>),
 }
 
 /// Is told what each step made of a document: which one, what it is called, and the document behind it,
@@ -79,21 +85,28 @@ impl Steps {
         self.steps.iter().any(|step| matches!(step.action, Action::Sample { .. }))
     }
 
-    /// Does them with the document that stands in `out` from `start` on, and ends with a line feed;
-    /// returns the step that dropped it, and takes it away then.
-    pub fn run(
+    /// Does them with a document, which ends with a line feed; returns the step that dropped it, and takes
+    /// it away then.
+    pub(crate) fn run(
         &self,
-        out: &mut Vec<u8>,
-        start: usize,
+        document: Fresh<'_>,
         id: DocumentId,
         explain: Option<Explain<'_>>,
     ) -> Option<&Arc<str>> {
+        let Fresh { out, start, marks } = document;
+        let steps = match explain {
+            Some(_) => &self.steps,
+            None => self.inserted(out, marks),
+        };
+        if steps.is_empty() {
+            return None;
+        }
         let text = out.get(start..).unwrap_or_default();
         let text = std::str::from_utf8(text).ok().map(str::trim_ascii_end);
         let read = text.and_then(View::new);
         debug_assert!(read.is_some(), "a document is an object");
         let mut view = read?;
-        let dropped = self.run_on(&mut view, id, explain);
+        let dropped = run_on(steps, &mut view, id, explain);
         if dropped.is_none() && !view.is_changed {
             return None;
         }
@@ -107,28 +120,39 @@ impl Steps {
         dropped
     }
 
-    fn run_on(
-        &self,
-        view: &mut View<'_>,
-        id: DocumentId,
-        mut explain: Option<Explain<'_>>,
-    ) -> Option<&Arc<str>> {
-        for (number, step) in self.steps.iter().enumerate() {
-            let is_dropped = step.action.drops(view, id);
-            if !is_dropped && step.action.change(view).is_err() {
-                view.tag(FAILURE);
-            }
-            if let Some(explain) = &mut explain {
-                let mut document = Vec::new();
-                view.write(&mut document);
-                explain(number + 1, &step.called(), (!is_dropped).then_some(&document));
-            }
-            if is_dropped {
-                return Some(&step.name);
-            }
-        }
-        None
+    /// Does the first ones that can be done with the text of a document as it was written; those that are
+    /// left.
+    fn inserted(&self, out: &mut Vec<u8>, mut marks: Marks) -> &[Step] {
+        let mut is_done = |step: &Step| match &step.action {
+            Action::Enrich(enrich) => enrich.insert(out, &mut marks),
+            _ => false,
+        };
+        let left = self.steps.iter().position(|step| !is_done(step));
+        left.and_then(|left| self.steps.get(left..)).unwrap_or_default()
     }
+}
+
+fn run_on<'s>(
+    steps: &'s [Step],
+    view: &mut View<'_>,
+    id: DocumentId,
+    mut explain: Option<Explain<'_>>,
+) -> Option<&'s Arc<str>> {
+    for (number, step) in steps.iter().enumerate() {
+        let is_dropped = step.action.drops(view, id);
+        if !is_dropped && step.action.change(view).is_err() {
+            view.tag(FAILURE);
+        }
+        if let Some(explain) = &mut explain {
+            let mut document = Vec::new();
+            view.write(&mut document);
+            explain(number + 1, &step.called(), (!is_dropped).then_some(&document));
+        }
+        if is_dropped {
+            return Some(&step.name);
+        }
+    }
+    None
 }
 
 impl Step {
@@ -181,6 +205,7 @@ impl Action {
                 change_field(view, field, |json| Some(split(&text_of(json)?, separator)));
                 Ok(())
             }
+            Self::Enrich(enrich) => enrich.add(view),
             Self::Keep(_) | Self::Drop(_) | Self::Sample { .. } => Ok(()),
         }
     }

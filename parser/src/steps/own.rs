@@ -71,25 +71,36 @@ impl OwnFields {
         Ok((!own.fields.is_empty()).then(|| std::sync::Arc::new(own)))
     }
 
-    /// Appends them to the document from `start` on, which ends with its brace.
-    pub fn write(&self, out: &mut Vec<u8>, start: usize, line: &Fields<'_>, others: &List<'_>) {
+    /// Adds them to the document from `start` on, which ends with its brace; whether all that was there
+    /// stands where it did.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        start: usize,
+        line: &Fields<'_>,
+        others: &List<'_>,
+    ) -> bool {
         if self.is_apart && !self.are_in(line, others) {
             // Its brace goes behind them.
             out.pop();
             out.extend_from_slice(&self.piece);
             out.push(b'}');
-            return;
+            return true;
         }
         let text = out.split_off(start);
         let read = std::str::from_utf8(&text).ok().and_then(View::new);
         debug_assert!(read.is_some(), "a document is an object");
-        let Some(mut view) = read else { return out.extend_from_slice(&text) };
+        let Some(mut view) = read else {
+            out.extend_from_slice(&text);
+            return true;
+        };
         for (name, json) in &self.fields {
             if view.put(name, Node::New(json.clone())).is_err() {
                 view.tag(super::FAILURE);
             }
         }
         view.write(out);
+        false
     }
 
     /// Whether the line has a field in one of these objects.

@@ -9,6 +9,7 @@ use omphalos_common::ecs::{FieldType, Role, is_path, role};
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
+use super::enrich::{self, Database, Enrich, Finder};
 use super::hash::Key;
 use super::mask::{self, Mask};
 use super::own::OwnFields;
@@ -22,6 +23,8 @@ const MOST_STEPS: usize = 64;
 const MOST_PATTERN_BYTES: usize = 4096;
 /// More than this a compiled pattern may not take.
 pub const MOST_COMPILED_BYTES: usize = 4 << 20;
+/// More databases have nothing more to say of an address.
+const MOST_DATABASES: usize = 8;
 /// Names of fields have at most so many parts,
 const MOST_PARTS: usize = 8;
 /// and so many bytes.
@@ -42,6 +45,8 @@ pub enum StepKind {
     Hash,
     Url,
     Split,
+    UserAgent,
+    Geoip,
 }
 
 impl StepKind {
@@ -58,6 +63,8 @@ impl StepKind {
             Self::Hash => "hash",
             Self::Url => "url",
             Self::Split => "split",
+            Self::UserAgent => "user_agent",
+            Self::Geoip => "geoip",
         }
     }
 
@@ -71,8 +78,9 @@ impl StepKind {
             Self::Sample => (&["one_of"], &["field", "pattern", "level"]),
             Self::Mask => (&[], &["fields", "what"]),
             Self::Hash => (&["fields", "key_file"], &[]),
-            Self::Url => (&[], &["field"]),
+            Self::Url | Self::UserAgent => (&[], &["field"]),
             Self::Split => (&["field", "separator"], &[]),
+            Self::Geoip => (&["database"], &["field", "to"]),
         }
     }
 }
@@ -110,6 +118,16 @@ pub struct StepSettings {
     pub what: Option<Vec<Mask>>,
     pub key_file: Option<PathBuf>,
     pub separator: Option<String>,
+    pub database: Option<DatabasePaths>,
+}
+
+/// One file, or several.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub enum DatabasePaths {
+    One(PathBuf),
+    List(Vec<PathBuf>),
 }
 
 impl Steps {
@@ -162,6 +180,7 @@ impl StepSettings {
             ("what", self.what.is_some()),
             ("key_file", self.key_file.is_some()),
             ("separator", self.separator.is_some()),
+            ("database", self.database.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, is_given)| is_given.then_some(name))
@@ -227,7 +246,50 @@ impl StepSettings {
                 }
                 Action::Split { field, separator: separator.into() }
             }
+            StepKind::UserAgent => {
+                let (field, object) = enrich::AGENT;
+                let field = readable("field", self.field.as_deref().unwrap_or(field))?;
+                let finder = Finder::Agents(enrich::rules()?);
+                Action::Enrich(Box::new(Enrich::new(field, object.into(), finder)))
+            }
+            StepKind::Geoip => self.geoip()?,
         })
+    }
+
+    fn geoip(&self) -> Result<Action, String> {
+        let (field, _) = enrich::ADDRESS;
+        let field = readable("field", self.field.as_deref().unwrap_or(field))?;
+        let object = match (&self.to, field.rsplit_once('.')) {
+            (Some(to), _) => Box::from(to.as_str()),
+            (None, Some((object, _))) => Box::from(object),
+            (None, None) => {
+                return Err(format!(
+                    "to: expected the name of the object that geo and as are added to, because {field} is in none, found none"
+                ));
+            }
+        };
+        for name in ["geo", "as"] {
+            let name = writable("to", &format!("{object}.{name}"))?;
+            if matches!(role(&name), Role::Field(_) | Role::Nowhere) {
+                return Err(format!("to: {name} is no object in the index"));
+            }
+        }
+        let paths = match &self.database {
+            Some(DatabasePaths::One(path)) => std::slice::from_ref(path),
+            Some(DatabasePaths::List(paths)) => paths,
+            None => &[],
+        };
+        if paths.is_empty() || paths.len() > MOST_DATABASES {
+            return Err(format!(
+                "database: expected one to {MOST_DATABASES} files, found {}",
+                paths.len()
+            ));
+        }
+        let databases: Vec<Arc<Database>> = paths
+            .iter()
+            .map(|path| Database::open(path).map_err(|problem| format!("database: {problem}")))
+            .collect::<Result<_, _>>()?;
+        Ok(Action::Enrich(Box::new(Enrich::new(field, object, Finder::Places(databases)))))
     }
 
     fn fields(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::settings::{StepSettings, own_fields};
 use crate::ParserKind;
-use crate::scribe::{Desk, Line, Origin, Scribe};
+use crate::scribe::{Desk, Line, Origin, Recipe, Scribe};
 use crate::settings::RecipeSettings;
 use crate::tests::Once;
 use crate::{Documents, ModuleKind, Time};
@@ -44,8 +44,12 @@ fn settings(parser: ParserKind, steps: &Value) -> RecipeSettings {
 }
 
 fn read(settings: &RecipeSettings, lines: &[&[u8]]) -> (Vec<Option<Vec<u8>>>, Scribe<()>) {
+    read_by(&settings.recipe().unwrap(), lines)
+}
+
+fn read_by(recipe: &Recipe, lines: &[&[u8]]) -> (Vec<Option<Vec<u8>>>, Scribe<()>) {
     let origin = Origin { host_name: "web1", host_id: "id", path: b"/x.log" };
-    let mut scribe: Scribe<()> = settings.recipe().unwrap().scribe(origin);
+    let mut scribe: Scribe<()> = recipe.scribe(origin);
     let (mut page, mut documents, mut offset) = (Page::default(), Documents::default(), 0);
     for line in lines {
         let line = Line { bytes: line, offset, is_ascii: false };
@@ -57,6 +61,11 @@ fn read(settings: &RecipeSettings, lines: &[&[u8]]) -> (Vec<Option<Vec<u8>>>, Sc
 
 /// The documents of lines, `Null` for those that are dropped.
 pub(crate) fn documents(settings: &RecipeSettings, lines: &[&str]) -> Vec<Value> {
+    documents_of(&settings.recipe().unwrap(), lines)
+}
+
+/// The same by settings that were checked before.
+pub(crate) fn documents_of(recipe: &Recipe, lines: &[&str]) -> Vec<Value> {
     let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
     let value = |document: Option<Vec<u8>>| match document {
         Some(document) => {
@@ -65,7 +74,7 @@ pub(crate) fn documents(settings: &RecipeSettings, lines: &[&str]) -> Vec<Value>
         }
         None => Value::Null,
     };
-    read(settings, &lines).0.into_iter().map(value).collect()
+    read_by(recipe, &lines).0.into_iter().map(value).collect()
 }
 
 fn of_line(steps: &Value) -> Value {

@@ -8,7 +8,7 @@ use crate::fields::{close, push_text};
 use crate::json::Scan;
 
 /// The members of an object, in their order.
-type Members<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+pub type Members<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
 
 /// Objects and arrays deeper than this are looked at as one text.
 pub const MOST_LEVELS: usize = 64;
@@ -152,7 +152,7 @@ fn texts_of(json: &str) -> Vec<Cow<'_, str>> {
 }
 
 /// The members of an object, if all of it can be read.
-fn members_of(json: &str) -> Option<Members<'_>> {
+pub fn members_of(json: &str) -> Option<Members<'_>> {
     let mut scan = Scan::new(json);
     if scan.peek()? != b'{' {
         return None;

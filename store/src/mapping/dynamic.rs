@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parse::refused;
+use super::parse::{check_template, refused};
 use super::{DynamicMode, MOST_FIELDS, Mapping, Node};
 use crate::error::ApiError;
 
@@ -73,7 +73,11 @@ impl Template {
         let items = list.as_array().ok_or_else(|| {
             refused("Dynamic template syntax error. An array of named objects is expected.")
         })?;
-        items.iter().map(Self::parse).collect()
+        let templates: Vec<Self> = items.iter().map(Self::parse).collect::<Result<_, _>>()?;
+        for template in &templates {
+            check_template(&template.mapping)?;
+        }
+        Ok(templates)
     }
 
     fn parse(item: &Value) -> Result<Self, ApiError> {

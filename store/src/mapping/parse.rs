@@ -332,6 +332,15 @@ fn kind(path: &str, name: &str, members: &Map<String, Value>) -> Result<FieldKin
     })
 }
 
+/// Looks whether fields can be mapped as a dynamic template says: who has other types than there are
+/// here learns that when the template comes, and not when a document does.
+pub(super) fn check_template(mapping: &Value) -> Result<(), ApiError> {
+    match (mapping.get("type").and_then(Value::as_str), mapping.as_object()) {
+        (None | Some("object" | "{dynamic_type}"), _) | (_, None) => Ok(()),
+        (Some(name), Some(members)) => kind("{name}", name, members).map(drop),
+    }
+}
+
 fn dynamic_mode(value: &Value) -> Result<DynamicMode, ApiError> {
     match value {
         Value::Bool(true) => Ok(DynamicMode::True),

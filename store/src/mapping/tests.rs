@@ -58,6 +58,11 @@ fn what_does_not_fit_is_refused_by_name() {
         refused(&mut mapping, json!({ "properties": { "n": { "type": "geo_shape" } } })),
         "No handler for type [geo_shape] declared on field [n]"
     );
+    let points = json!({ "match_mapping_type": "object", "mapping": { "type": "geo_point" } });
+    assert_eq!(
+        refused(&mut mapping, json!({ "dynamic_templates": [{ "points": points }] })),
+        "No handler for type [geo_point] declared on field [{name}]"
+    );
     assert_eq!(
         refused(&mut mapping, json!({ "runtime": {} })),
         "Root mapping definition has unsupported parameters:  [runtime : {}]"

@@ -18,49 +18,61 @@ pub enum Token {
 /// More are in no log.
 const MOST_STEPS: usize = 200;
 
-/// How nginx escapes values.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Escape {
-    Backslash,
-    None,
-}
-
 /// The steps for lines of the format string `text`.
 pub fn compile(text: &str, times: &TimeRule) -> Result<Plan, String> {
-    let (text, escape) = unwrapped(text);
+    let (text, texts) = unwrapped(text)?;
     let is_nginx = variables::has_some(&text);
     let tokens =
         if is_nginx { variables::tokens(&text, times)? } else { directives::tokens(&text, times)? };
-    let mut plan = steps(merged(tokens))?;
-    if escape == Escape::None {
-        plan.texts = Texts::Literal;
-    }
-    Ok(plan)
+    steps(merged(tokens), texts)
 }
 
 /// The parser that reads lines of this format and no others, if there is one.
 pub fn known(text: &str) -> Option<AccessParser> {
-    AccessParser::of_format(&unwrapped(text).0)
+    let (text, texts) = unwrapped(text).ok()?;
+    (texts == Texts::Escaped).then(|| AccessParser::of_format(&text)).flatten()
 }
 
-/// The format string itself of a whole directive: `log_format main '…' '…';`, `LogFormat "…" name`.
-fn unwrapped(text: &str) -> (String, Escape) {
+/// The format string itself of a whole directive (`log_format main '…' '…';`, `LogFormat "…" name`), and how
+/// values are escaped, which nginx has in front of it (`escape=json '…'`).
+fn unwrapped(text: &str) -> Result<(String, Texts), String> {
     let text = text.trim();
-    let escape = if text.contains("escape=none") { Escape::None } else { Escape::Backslash };
+    let mut escape = Texts::Escaped;
     if let Some(rest) = text.strip_prefix("log_format") {
-        return (quoted_parts(rest), escape);
+        let (head, quoted) = rest.split_at(rest.find(['\'', '"']).unwrap_or(rest.len()));
+        for word in head.split_whitespace() {
+            escape = escape_of(word)?.unwrap_or(escape);
+        }
+        return Ok((quoted_parts(quoted), escape));
+    }
+    let mut text = text;
+    if let Some((word, rest)) = text.split_once(char::is_whitespace)
+        && let Some(texts) = escape_of(word)?
+    {
+        (text, escape) = (rest.trim_start(), texts);
     }
     if text.starts_with('\'') {
-        return (quoted_parts(text), escape);
+        return Ok((quoted_parts(text), escape));
     }
     for directive in ["LogFormat", "CustomLog", "TransferLog"] {
         if let Some(rest) = text.strip_prefix(directive)
             && let Some(start) = rest.find('"')
         {
-            return (apache_quoted(rest.get(start + 1..).unwrap_or_default()), escape);
+            return Ok((apache_quoted(rest.get(start + 1..).unwrap_or_default()), escape));
         }
     }
-    (without_escapes(text), escape)
+    Ok((without_escapes(text), escape))
+}
+
+/// What nginx's parameter `escape=` says of values; `None` of any other word.
+fn escape_of(word: &str) -> Result<Option<Texts>, String> {
+    let Some(escape) = word.strip_prefix("escape=") else { return Ok(None) };
+    match escape {
+        "default" => Ok(Some(Texts::Escaped)),
+        "json" => Ok(Some(Texts::Json)),
+        "none" => Ok(Some(Texts::Literal)),
+        other => Err(format!("escape: expected default, json or none, found {other:?}")),
+    }
 }
 
 /// All that stands between quotes, joined.
@@ -124,7 +136,7 @@ fn merged(tokens: Vec<Token>) -> Vec<Token> {
     merged
 }
 
-fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
+fn steps(tokens: Vec<Token>, texts: Texts) -> Result<Plan, String> {
     let mut lead = Vec::new();
     let mut steps: Vec<Step> = Vec::new();
     let mut before: Vec<u8> = Vec::new();
@@ -164,7 +176,8 @@ fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
                 until => until,
             },
         };
-        steps.push(Step { what, until, literal: literal.into(), label: label.into() });
+        let (literal, label) = (literal.into(), label.into());
+        steps.push(Step { what, until, literal, label, has_escapes: texts != Texts::Literal });
     }
     if steps.is_empty() {
         return Err(
@@ -175,7 +188,7 @@ fn steps(tokens: Vec<Token>) -> Result<Plan, String> {
         return Err(format!("expected at most {MOST_STEPS} variables, found {}", steps.len()));
     }
     with_literals_behind(&mut steps);
-    Ok(Plan { lead: lead.into(), steps: steps.into(), quotes, texts: Texts::Escaped })
+    Ok(Plan { lead: lead.into(), steps: steps.into(), quotes, texts })
 }
 
 /// What begins so that the end of the value before can be told.

@@ -134,6 +134,42 @@ fn format_strings_that_cannot_be_read_by_are_refused() {
 }
 
 #[test]
+fn values_are_escaped_as_the_directive_says() {
+    let format = r#"'$remote_addr [$time_iso8601] "$request_uri" "$http_user_agent" "$http_x_note" $status'"#;
+    let line = |agent: &str, note: &str| {
+        format!(r#"192.0.2.1 [2026-11-22T12:15:00+01:00] "/a" "{agent}" "{note}" 200"#)
+    };
+    let told = |escape: &str, agent: &str, note: &str| {
+        let read = read(&format!("{escape}{format}"), &line(agent, note));
+        assert_eq!(read.get("tags"), None, "{escape}: {read}");
+        [
+            read["user_agent"]["original"].clone(),
+            read["http"]["request"]["header"]["x-note"].clone(),
+        ]
+    };
+    let (agent, note) = (r#"say \"hi\"\u0009x"#, r"C:\\temp\/x");
+    assert_eq!(told("escape=json ", agent, note), ["say \"hi\"\tx", r"C:\temp/x"]);
+    assert_eq!(told("log_format own escape=json ", agent, note), told("escape=json ", agent, note));
+    assert_eq!(told("escape=none ", "a\\x22b", "\\n"), ["a\\x22b", "\\n"]);
+    assert_eq!(told("escape=none ", "ends with \\", "C:\\"), ["ends with \\", "C:\\"]);
+    assert_eq!(told("", r"a\x22b", r"c\x22"), ["a\"b", "c\""]);
+    assert_eq!(told("escape=default ", r"a\x22b", r"c\x22"), ["a\"b", "c\""]);
+    let plain = "escape=json $remote_addr [$time_iso8601] $status";
+    assert_eq!(
+        read(plain, "192.0.2.1 [2026-11-22T12:15:00+01:00] 200")["source"]["ip"],
+        "192.0.2.1"
+    );
+    // The parsers that are built in undo other escapes.
+    let combined = r#"escape=json $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
+    let line =
+        r#"192.0.2.1 -  [22/Nov/2026:12:15:00 +0100] "GET / HTTP/1.1" 200 17 "" "a\u0009\\x41""#;
+    let found = read(combined, line);
+    assert_eq!((&found["user_agent"]["original"], found.get("user")), (&json!("a\t\\x41"), None));
+    let problem = plan::format("escape=html $status", &TimeRule::default()).unwrap_err();
+    assert_eq!(problem, "escape: expected default, json or none, found \"html\"");
+}
+
+#[test]
 fn urls_of_several_variables_are_taken_apart() {
     let read = read(
         "$msec $scheme://$host$request_uri $status",

@@ -4,8 +4,7 @@ use super::super::{is_version, parse_number as number, present, read_request, st
 use crate::List;
 use crate::address::Address;
 use crate::fields::{Name, Value};
-use crate::request::Request;
-use crate::text::unescaped;
+use crate::request::{Request, Texts};
 use crate::time::{Calendar, Time, TimeRule};
 use crate::words::{add_tls_version, nanos_of};
 
@@ -195,7 +194,7 @@ impl What {
                 calendar.write(&mut text, time);
                 others.add(name.borrowed(), text);
             }
-            what => put_other(what, value, others)?,
+            what => put_other(what, value, fields.texts, others)?,
         }
         Ok(())
     }
@@ -205,9 +204,10 @@ impl What {
 fn put_other<'a>(
     what: &'a What,
     value: &'a [u8],
+    texts: Texts,
     others: &mut List<'a>,
 ) -> Result<(), &'static str> {
-    let text = |value: &'a [u8]| Value::Text(unescaped(value));
+    let text = |value: &'a [u8]| Value::Text(texts.read(value));
     match what {
         What::Text(name) => others.add(name.borrowed(), text(value)),
         What::Number(name) => others.add(name.borrowed(), number(value).ok_or(NO_NUMBER)?),
