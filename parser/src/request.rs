@@ -5,7 +5,7 @@
 use super::address::{Address, AddressKind};
 use super::document::Rest;
 use super::fields::close;
-use super::text::{push_escaped, unescaped, unescaped_name};
+use super::text::{push_escaped, push_short, unescaped, unescaped_name};
 use super::url::{Url, extension, has_host, split_port};
 
 /// How the texts of a line become JSON text.
@@ -75,7 +75,7 @@ impl Request<'_> {
     /// Appends the fields, each group with a comma before it and with what of `rest` belongs into it.
     pub(super) fn write(&self, out: &mut Vec<u8>, rest: &mut Rest<'_, '_>) {
         let mut json = Members { out, texts: self.texts, rest };
-        write_endpoint(&mut json, (b",\"source\":{", "source"), self.client, self.client_port);
+        write_endpoint(&mut json, b",\"source\":{", "source", (self.client, self.client_port));
         if let Some(ip) = self.forwarded {
             json.group(b",\"network\":{", "network", |json| {
                 json.text(b"\"forwarded_ip\":\"", ip);
@@ -91,8 +91,8 @@ impl Request<'_> {
                 json.text(b"\"original\":\"", agent);
             });
         }
-        let destination = (&b",\"destination\":{"[..], "destination");
-        write_endpoint(&mut json, destination, self.server, self.server_port);
+        let server = (self.server, self.server_port);
+        write_endpoint(&mut json, b",\"destination\":{", "destination", server);
         if json.rest.own.has_module() {
             self.write_related(&mut json);
         }
@@ -146,20 +146,13 @@ impl Request<'_> {
             return;
         }
         json.group(b",\"url\":{", "url", |json| {
-            let texts = [
-                (&b"\"domain\":\""[..], domain),
-                (b"\"original\":\"", original),
-                (b"\"path\":\"", path),
-                (b"\"query\":\"", query),
-            ];
-            json.texts(texts);
-            if fragment.is_some() || username.is_some() || scheme.is_some() {
-                json.texts([
-                    (b"\"fragment\":\"", fragment),
-                    (b"\"username\":\"", username),
-                    (b"\"scheme\":\"", scheme),
-                ]);
-            }
+            json.text_if(b"\"domain\":\"", domain);
+            json.text_if(b"\"original\":\"", original);
+            json.text_if(b"\"path\":\"", path);
+            json.text_if(b"\"query\":\"", query);
+            json.text_if(b"\"fragment\":\"", fragment);
+            json.text_if(b"\"username\":\"", username);
+            json.text_if(b"\"scheme\":\"", scheme);
             json.number(b"\"port\":", port);
             if json.rest.own.has_module()
                 && let Some(extension) = path.and_then(extension)
@@ -238,18 +231,18 @@ impl Request<'_> {
     }
 }
 
-/// Writes one end of the connection; `object` is how it begins, and its name.
+/// Writes one end of the connection, if anything is known of it.
 #[inline]
-fn write_endpoint(
+fn write_endpoint<const LENGTH: usize>(
     json: &mut Members<'_, '_, '_>,
-    object: (&[u8], &str),
-    address: Option<Address<'_>>,
-    port: Option<u16>,
+    opening: &[u8; LENGTH],
+    object: &str,
+    (address, port): (Option<Address<'_>>, Option<u16>),
 ) {
     if address.is_none() && port.is_none() {
         return;
     }
-    json.group(object.0, object.1, |json| {
+    json.group(opening, object, |json| {
         if let Some(address) = address {
             json.address(&address);
         }
@@ -267,7 +260,12 @@ struct Members<'o, 'l, 'a> {
 impl Members<'_, '_, '_> {
     /// `object` is the group's name with those of the groups around it.
     #[inline]
-    fn group(&mut self, opening: &[u8], object: &str, write: impl FnOnce(&mut Self)) {
+    fn group<const LENGTH: usize>(
+        &mut self,
+        opening: &[u8; LENGTH],
+        object: &str,
+        write: impl FnOnce(&mut Self),
+    ) {
         self.out.extend_from_slice(opening);
         write(self);
         if self.rest.is_woven {
@@ -276,15 +274,25 @@ impl Members<'_, '_, '_> {
         close(self.out, b'}');
     }
 
-    /// `name` includes the opening quote of the value.
-    fn text(&mut self, name: &[u8], value: &[u8]) {
+    /// `name` includes the opening quote of the value. Its length is known to the compiler, which copies
+    /// it without a call then.
+    #[inline]
+    fn text<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: &[u8]) {
         self.out.extend_from_slice(name);
-        match self.texts {
-            Texts::Plain => self.out.extend_from_slice(value),
-            Texts::Escaped => push_escaped(self.out, &unescaped(value)),
-            Texts::Literal => push_escaped(self.out, value),
+        if self.texts == Texts::Plain {
+            push_short(self.out, value);
+        } else {
+            self.odd_text(value);
         }
         self.out.extend_from_slice(b"\",");
+    }
+
+    /// A text that is not copied as it is.
+    fn odd_text(&mut self, value: &[u8]) {
+        match self.texts {
+            Texts::Escaped => push_escaped(self.out, &unescaped(value)),
+            Texts::Plain | Texts::Literal => push_escaped(self.out, value),
+        }
     }
 
     /// Ends a list of texts, of which the last has a comma behind it.
@@ -293,17 +301,16 @@ impl Members<'_, '_, '_> {
         self.out.push(b',');
     }
 
-    /// Those of the texts that are there.
-    fn texts<const COUNT: usize>(&mut self, texts: [(&[u8], Option<&[u8]>); COUNT]) {
-        for (name, value) in texts {
-            if let Some(value) = value {
-                self.text(name, value);
-            }
+    /// The same of a text that may be missing.
+    #[inline]
+    fn text_if<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: Option<&[u8]>) {
+        if let Some(value) = value {
+            self.text(name, value);
         }
     }
 
     /// The same of a user's name, in which a backslash stands behind a domain.
-    fn name(&mut self, name: &[u8], value: &[u8]) {
+    fn name<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: &[u8]) {
         if self.texts == Texts::Escaped {
             self.out.extend_from_slice(name);
             push_escaped(self.out, &unescaped_name(value));
@@ -313,7 +320,8 @@ impl Members<'_, '_, '_> {
         }
     }
 
-    fn number(&mut self, name: &[u8], value: Option<u64>) {
+    #[inline]
+    fn number<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: Option<u64>) {
         if let Some(value) = value {
             self.out.extend_from_slice(name);
             self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
