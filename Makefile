@@ -39,7 +39,7 @@ fuzz-tail: cargo ## test the reading of log files with CASES=20000 more random f
 lint: cargo ## check format, lints, dependencies, scripts and the compose file
 	@tests/lint.sh
 
-bench: programs ## run the benchmarks, each side by side with what it is compared with; some minutes; ONLY=udp, files, audit, search, store, top or page
+bench: programs ## run the benchmarks, each side by side with what it is compared with; some minutes; ONLY=udp, files, audit, search, parsers, store, top or page
 	@OMPHALOS_ES_HEAP=$${OMPHALOS_ES_HEAP:-2g} target/release/bench $(ONLY)
 
 stack-up: ## start RabbitMQ and Elasticsearch on 127.0.0.1, to try things out

@@ -71,13 +71,21 @@ impl Time {
 const EARLIEST: i64 = -62_167_219_200;
 const LATEST: i64 = 253_402_207_200;
 
-/// Reads and writes times, remembering the last day in each direction.
+/// A usual time of the Common Log Format, `22/Nov/2026:12:15:00 +0100`.
+type ClfText = [u8; 26];
+
+/// Reads and writes times, remembering the last day in each direction, and the last time of the Common Log
+/// Format, because consecutive lines mostly share that as well.
 #[derive(Debug)]
 pub struct Calendar {
     /// Year, month and day, and the second at which it begins.
     read: ((u16, u8, u8), i64),
+    /// The last text that was read, and its time.
+    clf: (ClfText, Time),
     /// A day since 1970, and its text `YYYY-MM-DDT`.
     written: (i64, [u8; 11]),
+    /// The last second that was written, and its text `YYYY-MM-DDTHH:MM:SS`.
+    written_second: (i64, [u8; 19]),
     /// Whether what was read since this was asked is not all the text's own.
     assumed: bool,
     /// When the file was written last, by which days without a year get one; `None` is now.
@@ -90,7 +98,9 @@ impl Default for Calendar {
     fn default() -> Self {
         Self {
             read: ((1970, 1, 1), 0),
+            clf: (*b"01/Jan/1970:00:00:00 +0000", Time::from_seconds(0)),
             written: (0, *b"1970-01-01T"),
+            written_second: (0, *b"1970-01-01T00:00:00"),
             assumed: false,
             latest: None,
             of_year: None,
@@ -102,6 +112,21 @@ impl Calendar {
     /// A time of the Common Log Format: `22/Nov/2026:12:15:00 +0100`.
     /// <https://httpd.apache.org/docs/2.4/logs.html#common>
     fn read_clf(&mut self, text: &[u8]) -> Option<Time> {
+        let usual = <&ClfText>::try_from(text).ok();
+        if usual == Some(&self.clf.0) {
+            return Some(self.clf.1);
+        }
+        let was_assumed = std::mem::take(&mut self.assumed);
+        let time = self.read_new_clf(text);
+        if let (Some(usual), Some(time), false) = (usual, time, self.assumed) {
+            self.clf = (*usual, time);
+        }
+        self.assumed |= was_assumed;
+        time
+    }
+
+    /// The same of another text than the last one.
+    fn read_new_clf(&mut self, text: &[u8]) -> Option<Time> {
         let [
             d1,
             d2,
@@ -222,6 +247,17 @@ impl Calendar {
     /// six or nine).
     pub fn write(&mut self, out: &mut Vec<u8>, time: Time) {
         let seconds = time.seconds.clamp(EARLIEST, LATEST);
+        if self.written_second.0 != seconds {
+            self.written_second = (seconds, self.second_text(seconds));
+        }
+        out.extend_from_slice(&self.written_second.1);
+        if time.nanos > 0 {
+            push_fraction(out, time.nanos);
+        }
+        out.push(b'Z');
+    }
+
+    fn second_text(&mut self, seconds: i64) -> [u8; 19] {
         let day = seconds.div_euclid(SECONDS_PER_DAY);
         if self.written.0 != day {
             self.written = (day, day_text(day));
@@ -230,12 +266,8 @@ impl Calendar {
         let [h1, h2] = digits(clock / 3600);
         let [n1, n2] = digits(clock / 60 % 60);
         let [s1, s2] = digits(clock % 60);
-        out.extend_from_slice(&self.written.1);
-        out.extend_from_slice(&[h1, h2, b':', n1, n2, b':', s1, s2]);
-        if time.nanos > 0 {
-            push_fraction(out, time.nanos);
-        }
-        out.push(b'Z');
+        let [c1, c2, y1, y2, _, m1, m2, _, d1, d2, _] = self.written.1;
+        [c1, c2, y1, y2, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2]
     }
 }
 
@@ -251,12 +283,18 @@ fn day_text(day: i64) -> [u8; 11] {
 }
 
 fn push_fraction(out: &mut Vec<u8>, nanos: u32) {
-    let (number, width) = match nanos {
-        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
-        _ if nanos.is_multiple_of(1000) => (nanos / 1000, 6),
-        _ => (nanos, 9),
+    let width = match nanos {
+        _ if nanos.is_multiple_of(1_000_000) => 3,
+        _ if nanos.is_multiple_of(1000) => 6,
+        _ => 9,
     };
-    out.extend_from_slice(format!(".{number:0width$}").as_bytes());
+    let mut text = *b".000000000";
+    let mut rest = nanos;
+    for digit in text.iter_mut().skip(1).rev() {
+        *digit += (rest % 10).to_le_bytes()[0];
+        rest /= 10;
+    }
+    out.extend_from_slice(text.get(..=width).unwrap_or(&text));
 }
 
 fn month(name: [u8; 3]) -> Option<u8> {
@@ -378,6 +416,25 @@ mod tests {
             "01/Jan/1970:00:00:00 +0001",
         ] {
             assert_eq!(Calendar::default().read_clf(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_read_again_says_the_same() {
+        let mut calendar = Calendar::default();
+        for text in [
+            "01/Jan/1970:00:00:00 +0000",
+            "22/Nov/2026:12:15:00 +0000",
+            "31/Dec/2016:23:59:60 +0000",
+            "22/Nov/2026:12:15:00.25 +0000",
+            "22/Nov/2026:24:00:00 +0000",
+            "22/Nov/2026:12:15:01 +0000",
+        ] {
+            let expected = Calendar::default().read_clf(text.as_bytes());
+            for _ in 0..2 {
+                assert_eq!(calendar.read_clf(text.as_bytes()), expected, "{text}");
+                assert_eq!(calendar.take_assumed(), text.contains(":60"), "{text}");
+            }
         }
     }
 

@@ -296,8 +296,7 @@ impl Documents {
         self.calendar.write(out, event.time);
         out.extend_from_slice(b"\",");
         let own = Own::of(event).with_module(frame.module.is_some());
-        let memory = std::mem::take(&mut self.memory);
-        let mut rest = Rest::new(event.others, own, memory);
+        let mut rest = Rest::new(event.others, own, &mut self.memory);
         write_frame(out, frame, event, &mut rest);
         self.marks = Marks::default();
         match event.fields {
@@ -306,7 +305,7 @@ impl Documents {
             Fields::Listed | Fields::Message => {}
         }
         write_end(out, event, &mut rest);
-        self.memory = rest.into_memory();
+        rest.finish();
         out.extend_from_slice(b"}\n");
     }
 }

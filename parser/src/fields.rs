@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::json::JsonFields;
 use super::request::Request;
-use super::text::{is_plain, push_escaped};
+use super::text::{is_clean, push_escaped};
 
 /// The fields of one line, beside those of its [`List`].
 #[derive(Debug)]
@@ -47,12 +47,16 @@ impl<'a> Name<'a> {
             text.split('.').count() <= Self::MOST_PARTS
                 && text.split('.').all(|part| !part.trim().is_empty())
         };
-        // Most names have no dots.
-        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let is_name = text.len() <= Self::MOST_BYTES
-            && (is_word(&text) && !text.is_empty() || is_path(&text));
-        let is_plain = is_plain(text.as_bytes()) && !text.contains('"');
-        is_name.then_some(Self { text, is_plain })
+        if text.len() > Self::MOST_BYTES {
+            return None;
+        }
+        // Most names are a word without dots.
+        let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if !text.is_empty() && text.bytes().all(is_of_word) {
+            return Some(Self { text, is_plain: true });
+        }
+        let is_plain = is_clean(text.as_bytes());
+        is_path(&text).then_some(Self { text, is_plain })
     }
 
     /// A name in `object` for any text: what has no place in names of fields becomes `_`.
@@ -123,6 +127,7 @@ impl<'a> List<'a> {
 
     /// Adds a field. One whose name was there before, or is one that the document needs itself, is
     /// kept under `unmerged`.
+    #[inline]
     pub fn add(&mut self, name: impl Into<Name<'a>>, value: impl Into<Value<'a>>) {
         if self.fields.len() < Self::MOST {
             self.fields.push(Field { name: name.into(), value: value.into() });

@@ -250,7 +250,10 @@ fn parts<const COUNT: usize>(text: &[u8]) -> Option<[&[u8]; COUNT]> {
     let mut rest = text;
     let last = COUNT.checked_sub(1)?;
     for part in parts.iter_mut().take(last) {
-        (*part, rest) = split_once(rest, b'/')?;
+        // They are a few digits: what looks at many bytes at once takes longer to begin.
+        let slash = rest.iter().position(|byte| *byte == b'/')?;
+        *part = rest.get(..slash)?;
+        rest = rest.get(slash + 1..)?;
     }
     *parts.last_mut()? = rest;
     memchr(b'/', rest).is_none().then_some(parts)

@@ -12,6 +12,8 @@
 
 mod access;
 mod address;
+#[cfg(test)]
+mod allocations;
 mod app;
 mod aws;
 mod database;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::address::{Address, AddressKind};
 use super::document::{Mark, Marks, Rest};
 use super::fields::close;
-use super::text::{push_escaped, unescaped, unescaped_json, unescaped_name};
+use super::text::{push_escaped, push_short, unescaped, unescaped_json, unescaped_name};
 use super::url::{Url, extension, has_host, split_port};
 
 /// How the texts of a line become JSON text.
@@ -99,8 +99,8 @@ impl Request<'_> {
     /// what stands that steps look for, unless there is something of `rest` beside it.
     pub(super) fn write(&self, out: &mut Vec<u8>, rest: &mut Rest<'_, '_>) -> Marks {
         let mut json = Members { out, texts: self.texts, rest };
-        let source = (&b",\"source\":{"[..], "source");
-        let source = write_endpoint(&mut json, source, self.client, self.client_port);
+        let client = (self.client, self.client_port);
+        let source = write_endpoint(&mut json, b",\"source\":{", "source", client);
         let mut marks = Marks { source, agent: None };
         if let Some(ip) = self.forwarded {
             json.group(b",\"network\":{", "network", |json| {
@@ -118,8 +118,8 @@ impl Request<'_> {
             });
             marks.agent = marks.agent.map(|mark| mark.in_last_of(json.out));
         }
-        let destination = (&b",\"destination\":{"[..], "destination");
-        write_endpoint(&mut json, destination, self.server, self.server_port);
+        let server = (self.server, self.server_port);
+        write_endpoint(&mut json, b",\"destination\":{", "destination", server);
         if json.rest.own.has_module() {
             self.write_related(&mut json);
         }
@@ -174,20 +174,13 @@ impl Request<'_> {
             return;
         }
         json.group(b",\"url\":{", "url", |json| {
-            let texts = [
-                (&b"\"domain\":\""[..], domain),
-                (b"\"original\":\"", original),
-                (b"\"path\":\"", path),
-                (b"\"query\":\"", query),
-            ];
-            json.texts(texts);
-            if fragment.is_some() || username.is_some() || scheme.is_some() {
-                json.texts([
-                    (b"\"fragment\":\"", fragment),
-                    (b"\"username\":\"", username),
-                    (b"\"scheme\":\"", scheme),
-                ]);
-            }
+            json.text_if(b"\"domain\":\"", domain);
+            json.text_if(b"\"original\":\"", original);
+            json.text_if(b"\"path\":\"", path);
+            json.text_if(b"\"query\":\"", query);
+            json.text_if(b"\"fragment\":\"", fragment);
+            json.text_if(b"\"username\":\"", username);
+            json.text_if(b"\"scheme\":\"", scheme);
             json.number(b"\"port\":", port);
             if json.rest.own.has_module()
                 && let Some(extension) = path.and_then(extension)
@@ -266,19 +259,19 @@ impl Request<'_> {
     }
 }
 
-/// Writes one end of the connection; `object` is how it begins, and its name.
+/// Writes one end of the connection, if anything is known of it.
 #[inline]
-fn write_endpoint(
+fn write_endpoint<const LENGTH: usize>(
     json: &mut Members<'_, '_, '_>,
-    object: (&[u8], &str),
-    address: Option<Address<'_>>,
-    port: Option<u16>,
+    opening: &[u8; LENGTH],
+    object: &str,
+    (address, port): (Option<Address<'_>>, Option<u16>),
 ) -> Option<Mark> {
     if address.is_none() && port.is_none() {
         return None;
     }
     let mut mark = None;
-    json.group(object.0, object.1, |json| {
+    json.group(opening, object, |json| {
         mark = address.and_then(|address| json.address(&address));
         json.number(b"\"port\":", port.map(u64::from));
     });
@@ -295,7 +288,12 @@ struct Members<'o, 'l, 'a> {
 impl Members<'_, '_, '_> {
     /// `object` is the group's name with those of the groups around it.
     #[inline]
-    fn group(&mut self, opening: &[u8], object: &str, write: impl FnOnce(&mut Self)) {
+    fn group<const LENGTH: usize>(
+        &mut self,
+        opening: &[u8; LENGTH],
+        object: &str,
+        write: impl FnOnce(&mut Self),
+    ) {
         self.out.extend_from_slice(opening);
         write(self);
         if self.rest.is_woven {
@@ -305,18 +303,21 @@ impl Members<'_, '_, '_> {
     }
 
     /// As [`Self::text`]; where it stands.
-    fn marked(&mut self, name: &[u8], value: &[u8]) -> Mark {
+    fn marked<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: &[u8]) -> Mark {
         let at = self.out.len();
         self.text(name, value);
         Mark::of_last(self.out, at, name)
     }
 
-    /// `name` includes the opening quote of the value.
-    fn text(&mut self, name: &[u8], value: &[u8]) {
+    /// `name` includes the opening quote of the value. Its length is known to the compiler, which copies
+    /// it without a call then.
+    #[inline]
+    fn text<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: &[u8]) {
         self.out.extend_from_slice(name);
-        match self.texts {
-            Texts::Plain => self.out.extend_from_slice(value),
-            texts => push_escaped(self.out, &texts.read(value)),
+        if self.texts == Texts::Plain {
+            push_short(self.out, value);
+        } else {
+            push_escaped(self.out, &self.texts.read(value));
         }
         self.out.extend_from_slice(b"\",");
     }
@@ -327,17 +328,16 @@ impl Members<'_, '_, '_> {
         self.out.push(b',');
     }
 
-    /// Those of the texts that are there.
-    fn texts<const COUNT: usize>(&mut self, texts: [(&[u8], Option<&[u8]>); COUNT]) {
-        for (name, value) in texts {
-            if let Some(value) = value {
-                self.text(name, value);
-            }
+    /// The same of a text that may be missing.
+    #[inline]
+    fn text_if<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: Option<&[u8]>) {
+        if let Some(value) = value {
+            self.text(name, value);
         }
     }
 
-    /// The same of a user's name.
-    fn name(&mut self, name: &[u8], value: &[u8]) {
+    /// The same of a user's name, in which a backslash stands behind a domain.
+    fn name<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: &[u8]) {
         if self.texts == Texts::Plain {
             return self.text(name, value);
         }
@@ -346,7 +346,8 @@ impl Members<'_, '_, '_> {
         self.out.extend_from_slice(b"\",");
     }
 
-    fn number(&mut self, name: &[u8], value: Option<u64>) {
+    #[inline]
+    fn number<const LENGTH: usize>(&mut self, name: &[u8; LENGTH], value: Option<u64>) {
         if let Some(value) = value {
             self.out.extend_from_slice(name);
             self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());

@@ -17,12 +17,14 @@ use super::{List, Parse, Parsed};
 #[derive(Debug)]
 pub struct SyslogParser {
     zone: Option<TimeZone>,
+    /// What the parameters of structured data are called in documents.
+    names: structured::Names,
 }
 
 impl SyslogParser {
     /// Of lines whose times are of `zone`, if they do not say theirs.
     pub fn in_zone(zone: Option<TimeZone>) -> Self {
-        Self { zone }
+        Self { zone, names: structured::Names::default() }
     }
 }
 
@@ -53,7 +55,7 @@ impl Parse for SyslogParser {
                 add_old(head.rest, others);
             }
             Form::New => {
-                if structured::add(head.rest, others).is_none() {
+                if self.names.add(head.rest, others).is_none() {
                     return failed(
                         head.time,
                         "expected host, program, process, message id and data behind the time, as RFC 5424 has them",

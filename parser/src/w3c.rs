@@ -26,7 +26,7 @@ use self::columns::{Column, Columns, MAX_COLUMNS, Meaning};
 use super::access::{parse_number, present, status_code};
 use super::address::Address;
 use super::request::{Request, Texts};
-use super::text::{is_plain, push_percent_decoded};
+use super::text::{is_clean, push_percent_decoded};
 use super::time::{Calendar, Time};
 use super::{Fields, List, Parse, Parsed, Preface};
 
@@ -182,9 +182,9 @@ impl W3cParser {
         if fields.user_agent.is_some() && !self.user_agent.is_empty() {
             fields.user_agent = Some(&self.user_agent);
         }
-        let is_plain = |text: &[u8]| is_plain(text) && memchr(b'"', text).is_none();
+
         let is_all_plain =
-            is_plain(line) && is_plain(&self.user_agent) && is_plain(&self.forwarded);
+            is_clean(line) && is_clean(&self.user_agent) && is_clean(&self.forwarded);
         fields.texts = if is_all_plain { Texts::Plain } else { Texts::Literal };
         join_port(fields.client, &mut fields.client_port, &mut fields.more);
         join_port(fields.server, &mut fields.server_port, &mut fields.more);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2_iter, memmem};
 
 use super::request::Request;
 use super::time::Time;
@@ -40,15 +40,13 @@ pub fn split_at_text<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], 
 pub fn inside(text: &[u8], open: u8, close: u8) -> Option<(&[u8], &[u8])> {
     let text = text.strip_prefix(&[open])?;
     let mut depth = 0_usize;
-    for (at, byte) in text.iter().enumerate() {
-        match *byte {
-            byte if byte == close && depth == 0 => {
-                let (inside, rest) = text.split_at(at);
-                return Some((inside, rest.get(1..)?));
-            }
-            byte if byte == close => depth -= 1,
-            byte if byte == open => depth += 1,
-            _ => {}
+    for at in memchr2_iter(close, open, text) {
+        let (inside, rest) = text.split_at(at);
+        let (found, rest) = rest.split_first()?;
+        match depth {
+            0 if *found == close => return Some((inside, rest)),
+            _ if *found == close => depth -= 1,
+            _ => depth += 1,
         }
     }
     None

@@ -5,7 +5,7 @@
 //!
 //! `bench` runs all, `bench udp` what is about UDP, `bench files` what is about many files, `bench
 //! audit` what is about audits, `bench search` what is about
-//! searching, `bench store` what is about indexing in the embedded store, `bench top` what is about the console and
+//! searching, `bench parsers` what is about parsing, `bench store` what is about indexing in the embedded store, `bench top` what is about the console and
 //! its figures, `bench page` what is about the page, which takes half an hour and is no part of all; with other arguments it is the other side of a comparison, run as a process of its own so that it is
 //! measured in the same way.
 #![allow(
@@ -26,6 +26,7 @@ mod latency;
 mod measure;
 mod messages;
 mod page;
+mod parsers;
 mod search;
 mod shipper;
 mod store;
@@ -52,12 +53,13 @@ fn main() {
         ["store"] => store(),
         ["top"] => top(),
         ["page"] => page(),
+        ["parsers"] => parsers(),
         ["yardstick", file] => shipper::yardstick(file),
         ["publish", file, url, encoding, times] => messages::publish(file, url, encoding, times),
         ["send", file, url, times] => messages::send(file, url, times),
         other => {
             eprintln!(
-                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, store, top, page, or those that it gives itself"
+                "bench: unknown arguments {other:?}; expected none, udp, files, audit, search, store, top, page, parsers, or those that it gives itself"
             );
             std::process::exit(2);
         }
@@ -66,6 +68,7 @@ fn main() {
 
 fn all() {
     let (directory, log, mut table) = begin();
+    parsers::measure(&mut table);
     shipper::compare_parsing(&directory, &log, &mut table);
     shipper::compare_shipping(&directory, &log, &mut table);
     shipper::compare_sending(&directory, &mut table);
@@ -85,6 +88,14 @@ fn all() {
 fn top() {
     let (directory, log, mut table) = begin();
     top::measure(&directory, &log, &mut table);
+    table.print();
+}
+
+fn parsers() {
+    let (directory, log, mut table) = begin();
+    parsers::measure(&mut table);
+    shipper::compare_parsing(&directory, &log, &mut table);
+    shipper::compare_shipping(&directory, &log, &mut table);
     table.print();
 }
 

@@ -203,7 +203,7 @@ impl Step {
         }
         for end in memchr_iter(*first, rest) {
             let (value, found) = rest.split_at(end);
-            match found.strip_prefix(&*self.literal) {
+            match behind(found, &self.literal) {
                 Some(after) if self.ends(value, found, after) => {
                     return if self.takes(value) { Ok((value, after)) } else { Err(0) };
                 }
@@ -222,16 +222,19 @@ impl Step {
 
     /// The same of a value without blanks.
     fn split_word<'a>(&self, first: u8, rest: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), usize> {
+        if first == b' ' {
+            // Words are short: what looks at many bytes at once takes longer to begin.
+            let end = rest.iter().position(|byte| *byte == b' ').ok_or(0_usize)?;
+            let (value, found) = rest.split_at(end);
+            return behind(found, &self.literal).map(|after| (value, after)).ok_or(end);
+        }
         // A value may have the first byte of its literal in it, as an address has colons.
         let mut blank = None;
         for end in memchr_iter(first, rest) {
             let (value, found) = rest.split_at(end);
-            if let Some(after) = found.strip_prefix(&*self.literal) {
+            if let Some(after) = behind(found, &self.literal) {
                 let blank = *blank.get_or_insert_with(|| memchr(b' ', value));
                 return blank.map_or(Ok((value, after)), Err);
-            }
-            if first == b' ' {
-                return Err(end);
             }
         }
         Err(memchr(b' ', rest).unwrap_or(0))
@@ -276,6 +279,14 @@ impl Step {
             Until::End => !self.is_escaped(value) && matches!(after.first(), None | Some(b' ')),
         }
     }
+}
+
+/// What stands behind `literal`, with which `text` begins. Literals are so short that they are compared
+/// byte by byte.
+#[inline]
+fn behind<'a>(text: &'a [u8], literal: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = text.split_at_checked(literal.len())?;
+    head.iter().zip(literal).all(|(found, expected)| found == expected).then_some(rest)
 }
 
 /// Whether a time stands at the beginning, by its shape.

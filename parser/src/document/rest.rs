@@ -24,9 +24,8 @@ pub struct Rest<'l, 'a> {
     fields: &'l [Field<'a>],
     /// The names that the document has of itself.
     pub own: Own,
-    /// What became of each.
-    states: Vec<State>,
-    memory: Memory,
+    /// What became of each, and how lists before were written.
+    memory: &'l mut Memory,
     /// The template by which they are written.
     template: Option<usize>,
     /// The one that is being noted, and where values are in what is written.
@@ -43,18 +42,20 @@ impl<'l, 'a> Rest<'l, 'a> {
     const FEW: usize = 16;
 
     /// All of `list`, in a document that has names of its own; `memory` is what was left by the last one.
-    pub fn new(list: &'l List<'a>, own: Own, mut memory: Memory) -> Self {
+    pub fn new(list: &'l List<'a>, own: Own, memory: &'l mut Memory) -> Self {
         let fields = &*list.fields;
-        let template = memory.find(own, fields);
-        let mut states = std::mem::take(&mut memory.states);
-        states.clear();
-        let (noted, values) = (None, Vec::new());
-        let is_woven = template.and_then(|at| memory.get(at)).is_some_and(Template::is_woven);
-        let tags = None;
-        let mut rest =
-            Self { fields, own, states, memory, template, noted, values, tags, is_woven };
-        if template.is_none() && !fields.is_empty() {
-            rest.look_at(list);
+        let (template, noted, values) = (None, None, Vec::new());
+        let (tags, is_woven) = (None, false);
+        memory.states.clear();
+        let mut rest = Self { fields, own, memory, template, noted, values, tags, is_woven };
+        // Most lines of a web server have none.
+        if fields.is_empty() {
+            return rest;
+        }
+        rest.template = rest.memory.find(own, fields);
+        match rest.template.and_then(|at| rest.memory.get(at)) {
+            Some(template) => rest.is_woven = template.is_woven(),
+            None => rest.look_at(list),
         }
         rest
     }
@@ -79,7 +80,7 @@ impl<'l, 'a> Rest<'l, 'a> {
             if is_joined {
                 rest.tags = Some(value);
             }
-            rest.states.push(if is_joined || own.message && name == "message" {
+            let state = if is_joined || own.message && name == "message" {
                 State::Done
             } else if claimed && own.claims(name) || !value.fits() {
                 State::Unmerged
@@ -93,21 +94,20 @@ impl<'l, 'a> Rest<'l, 'a> {
                     None => !rest.has(name),
                 };
                 if is_free { State::Waiting } else { State::Unmerged }
-            });
-            is_usual &= name != "tags" && rest.states.last() != Some(&State::Unmerged);
+            };
+            rest.memory.states.push(state);
+            is_usual &= name != "tags" && state != State::Unmerged;
         }
         if is_usual {
             rest.noted = rest.memory.begin(own, fields, rest.is_woven);
         }
     }
 
-    /// What is of use for the next document.
-    pub fn into_memory(mut self) -> Memory {
+    /// Keeps what is of use for the next document.
+    pub fn finish(self) {
         if let Some(template) = self.noted {
             self.memory.keep(template);
         }
-        self.memory.states = self.states;
-        self.memory
     }
 
     /// Writes a stage by the template, if there is one.
@@ -133,12 +133,12 @@ impl<'l, 'a> Rest<'l, 'a> {
 
     /// Whether a field that was looked at has this name.
     fn has(&self, name: &str) -> bool {
-        let mut before = self.fields.iter().zip(&self.states);
+        let mut before = self.fields.iter().zip(&self.memory.states);
         before.any(|(field, state)| *state == State::Waiting && collide(field.name.as_str(), name))
     }
 
     fn is_waiting(&self, at: usize) -> bool {
-        self.states.get(at) == Some(&State::Waiting)
+        self.memory.states.get(at) == Some(&State::Waiting)
     }
 
     /// Appends what belongs into `object`, each with a comma behind it.
@@ -169,7 +169,7 @@ impl<'l, 'a> Rest<'l, 'a> {
         self.note(Some(Stage::All), out, start);
         // Their names are bounded already (`Name`), and so is how many they are (`List::MOST`).
         let mut kept = Kept::of_line(usize::MAX);
-        for (field, state) in self.fields.iter().zip(&self.states) {
+        for (field, state) in self.fields.iter().zip(&self.memory.states) {
             if *state == State::Unmerged {
                 kept.push(field.name.as_str(), &field.value);
             }
@@ -191,7 +191,7 @@ impl<'l, 'a> Rest<'l, 'a> {
             let (part, below) = split_first(name);
             field.name.write_part(out, part);
             if below.is_none() {
-                if let Some(state) = self.states.get_mut(at) {
+                if let Some(state) = self.memory.states.get_mut(at) {
                     *state = State::Done;
                 }
                 let begin = out.len();

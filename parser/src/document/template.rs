@@ -4,6 +4,7 @@
 use super::own::Own;
 use super::rest::State;
 use crate::fields::Field;
+use crate::text::push_short;
 
 /// So many lists are remembered; a format has few.
 const MOST: usize = 16;
@@ -91,7 +92,7 @@ impl Template {
     pub fn write(&self, stage: Stage, out: &mut Vec<u8>, fields: &[Field<'_>]) {
         let Some(text) = self.texts.get(stage as usize) else { return };
         for (before, field) in &text.pieces {
-            out.extend_from_slice(before);
+            push_short(out, before);
             if let Some(field) = fields.get(*field) {
                 field.value.write(out);
             }

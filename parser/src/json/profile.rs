@@ -154,7 +154,9 @@ pub fn apply<'a>(fields: &mut JsonFields<'a>, others: &mut List<'a>) {
     {
         *place = Some((at, Move::Text("log.logger")));
     }
-    keep_free(fields, &mut taken);
+    let count = taken.iter().take_while(|place| place.is_some()).count();
+    let (taken, _) = taken.split_at_mut(count);
+    keep_free(fields, taken);
     for (at, moved) in taken.iter().flatten() {
         if let Some((_, raw)) = fields.members.get(*at) {
             put(*moved, raw, company, others);
@@ -180,7 +182,7 @@ fn fits(moved: Move, raw: &RawValue) -> bool {
 }
 
 /// Leaves members where they are whose field another member has, or is in the way of.
-fn keep_free(fields: &JsonFields<'_>, taken: &mut [Option<(usize, Move)>; MOST]) {
+fn keep_free(fields: &JsonFields<'_>, taken: &mut [Option<(usize, Move)>]) {
     // Of two that mean the same, the first.
     for later in 1..taken.len() {
         let (before, rest) = taken.split_at_mut(later);
@@ -192,7 +194,7 @@ fn keep_free(fields: &JsonFields<'_>, taken: &mut [Option<(usize, Move)>; MOST])
         }
     }
     // What stays may be in the way of others, as often as something stays.
-    let mut staying = [0_usize; ROOTS.len()];
+    let mut staying = [0_usize; ROOTS];
     for (name, _) in &fields.members {
         if let Some(count) = root_of(name).and_then(|root| staying.get_mut(root)) {
             *count += 1;
@@ -217,13 +219,22 @@ fn keep_free(fields: &JsonFields<'_>, taken: &mut [Option<(usize, Move)>; MOST])
     }
 }
 
-/// The objects that fields are moved to.
-const ROOTS: [&str; 7] = ["log", "message", "error", "process", "host", "trace", "span"];
+/// So many are the objects that fields are moved to.
+const ROOTS: usize = 7;
 
 /// Which of them a name is in.
 fn root_of(name: &str) -> Option<usize> {
     let (root, _) = crate::fields::split_first(name);
-    ROOTS.iter().position(|known| *known == root)
+    Some(match root {
+        "log" => 0,
+        "message" => 1,
+        "error" => 2,
+        "process" => 3,
+        "host" => 4,
+        "trace" => 5,
+        "span" => 6,
+        _ => return None,
+    })
 }
 
 /// Adds what no other member has said: a name that is there twice would be put aside.
