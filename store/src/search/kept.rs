@@ -1,5 +1,8 @@
-//! What aggregations came to in segments of which every document is a hit. A segment does not change, so it is
-//! the same the next time: who looks at the same figures again and again has only what is new computed.
+//! What aggregations came to in a segment. A segment does not change, so it is the same the next time: who looks at
+//! the same figures again and again has only what is new computed. Where every document of it is a hit, it does not
+//! even matter what was searched for.
+//!
+//! Each aggregation is kept by itself: the next request may have some of them, and others beside them.
 //!
 //! It is kept for all indices of the process together, whose segments have random ids of 128 bits, so that
 //! there is one bound on its memory.
@@ -8,13 +11,14 @@ use std::collections::HashMap;
 use std::fmt::{self, Debug, Write as _};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
 use tantivy::SegmentReader;
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
-use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
+use tantivy::aggregation::intermediate_agg_result::{
+    IntermediateAggregationResult, IntermediateAggregationResults,
+};
 use tantivy::index::SegmentId;
 
-use crate::aggregation::Aggregations;
+use crate::aggregation::{Aggregations, Kind};
 
 /// Smaller segments are computed as quickly as they are looked up, and are merged soon. (In tests of this crate,
 /// which have few documents, all are kept, so that these are tests of this as well.)
@@ -33,57 +37,113 @@ struct Kept {
 }
 
 struct Part {
-    results: Arc<IntermediateAggregationResults>,
+    result: Arc<IntermediateAggregationResult>,
     bytes: usize,
     last: u64,
 }
 
-/// The aggregations of a search, as they tell parts from one another.
-pub struct Question(Option<Arc<str>>);
+/// The aggregations of a search, each as it is told from others.
+pub struct Question(Vec<Asked>);
+
+/// One of them.
+struct Asked {
+    /// What tantivy calls it.
+    name: String,
+    /// What tells it from others: in segments of which every document is a hit, and in others. Nothing where it is
+    /// of the moment at which it is asked, or of all that is searched.
+    texts: Option<[Arc<str>; 2]>,
+}
 
 impl Question {
-    /// What is computed, as it was asked and as it is planned for an index. Nothing is kept of what is of the
-    /// moment at which it is asked, or of all that is searched.
-    pub fn of(asked: &Aggregations, planned: &TantivyAggregations) -> Self {
-        let mut planned = serde_json::to_value(planned).unwrap_or(Value::Null);
-        planned.sort_all_objects();
-        let text = format!("{asked:?}\n{planned}");
-        let is_of_the_moment = text.contains("\"now") || text.contains("Calendar(");
-        Self((!is_of_the_moment && !planned.is_null()).then(|| Arc::from(text)))
+    /// What is computed, as it was asked and as it is planned for an index, of what `query` finds.
+    pub fn of(asked: &Aggregations, planned: &TantivyAggregations, query: &str) -> Self {
+        let mut all = Vec::with_capacity(planned.len());
+        for (name, plan) in planned {
+            // Filters are planned one by one, each as number and number.
+            let mut numbers = name.splitn(2, '_').map(str::parse::<usize>);
+            let one = numbers.next().and_then(|at| asked.0.get(at.ok()?));
+            let of_kind = match one.map(|one| &one.kind) {
+                Some(Kind::Filters(filters)) => {
+                    let filter = numbers.next().and_then(|at| filters.get(at.ok()?));
+                    filter.map(|(_, filter)| format!("{filter:?}"))
+                }
+                kind => kind.map(|kind| format!("{kind:?}")),
+            };
+            let of_plan = serde_json::to_value(plan).map(|mut plan| {
+                plan.sort_all_objects();
+                plan.to_string()
+            });
+            let texts = match (of_kind, one, of_plan) {
+                (Some(kind), Some(one), Ok(plan)) => {
+                    texts(&format!("{kind}\n{:?}\n{plan}", one.below), query)
+                }
+                _ => None,
+            };
+            all.push(Asked { name: name.clone(), texts });
+        }
+        Self(all)
     }
 
-    fn key(&self, segment: &SegmentReader) -> Option<(SegmentId, Arc<str>)> {
-        self.0.clone().map(|text| (segment.segment_id(), text))
-    }
-
-    /// What it came to in a segment of which every document is a hit, and which [`is_kept`].
-    pub fn known(&self, segment: &SegmentReader) -> Option<Arc<IntermediateAggregationResults>> {
-        let key = self.key(segment)?;
+    /// What is known of them in a segment that [`is_kept`], and the names of the others.
+    pub fn known(
+        &self,
+        segment: &SegmentReader,
+        is_whole: bool,
+    ) -> (Vec<(&str, Arc<IntermediateAggregationResult>)>, Vec<&str>) {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
         let mut kept = lock();
         kept.asked += 1;
         let asked = kept.asked;
-        let part = kept.parts.get_mut(&key)?;
-        part.last = asked;
-        Some(Arc::clone(&part.results))
+        for one in &self.0 {
+            let part = one.key(segment, is_whole).and_then(|key| kept.parts.get_mut(&key));
+            match part {
+                Some(part) => {
+                    part.last = asked;
+                    known.push((one.name.as_str(), Arc::clone(&part.result)));
+                }
+                None => unknown.push(one.name.as_str()),
+            }
+        }
+        (known, unknown)
     }
 
-    /// Keeps what it came to.
-    pub fn keep(&self, segment: &SegmentReader, results: &IntermediateAggregationResults) {
-        let Some(key) = self.key(segment) else { return };
-        let bytes = key.1.len().saturating_add(size(results));
-        if bytes > MOST / 8 {
-            return;
-        }
-        let mut kept = lock();
-        let (results, last) = (Arc::new(results.clone()), kept.asked);
-        kept.bytes += bytes;
-        if let Some(before) = kept.parts.insert(key, Part { results, bytes, last }) {
-            kept.bytes -= before.bytes;
-        }
-        if kept.bytes > MOST {
-            kept.forget();
+    /// Keeps what some of them came to.
+    pub fn keep(
+        &self,
+        segment: &SegmentReader,
+        is_whole: bool,
+        results: &IntermediateAggregationResults,
+    ) {
+        for one in &self.0 {
+            let Some(result) = results.get(&one.name) else { continue };
+            let Some(key) = one.key(segment, is_whole) else { continue };
+            let bytes = key.1.len().saturating_add(size(result));
+            if bytes > MOST / 8 {
+                continue;
+            }
+            let mut kept = lock();
+            let (result, last) = (Arc::new(result.clone()), kept.asked);
+            kept.bytes += bytes;
+            if let Some(before) = kept.parts.insert(key, Part { result, bytes, last }) {
+                kept.bytes -= before.bytes;
+            }
+            if kept.bytes > MOST {
+                kept.forget();
+            }
         }
     }
+}
+
+impl Asked {
+    fn key(&self, segment: &SegmentReader, is_whole: bool) -> Option<(SegmentId, Arc<str>)> {
+        let [whole, part] = self.texts.as_ref()?;
+        Some((segment.segment_id(), Arc::clone(if is_whole { whole } else { part })))
+    }
+}
+
+fn texts(asked: &str, query: &str) -> Option<[Arc<str>; 2]> {
+    let is_of_the_moment = asked.contains("\"now") || asked.contains("Calendar(");
+    (!is_of_the_moment).then(|| [Arc::from(asked), Arc::from(format!("{asked}\n{query}"))])
 }
 
 /// Whether it is worth while to keep what something comes to in a segment.
@@ -125,6 +185,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
     use serde_json::{Value, json};
+    use tantivy::aggregation::intermediate_agg_result::IntermediateBucketResult;
     use tempfile::TempDir;
 
     use super::*;
@@ -181,7 +242,11 @@ mod tests {
         assert_eq!(sums(&store, 0), expected(0..300));
         assert!(parts() > before, "it is kept");
         assert_eq!(sums(&store, 0), expected(0..300), "as it was computed");
+        let before = parts();
         assert_eq!(sums(&store, 7), expected(7..300), "of a part it is computed");
+        assert!(parts() > before, "and kept");
+        assert_eq!(sums(&store, 7), expected(7..300), "for that part");
+        assert_eq!(sums(&store, 8), expected(8..300), "and for no other");
         add(&store, 300..310);
         assert_eq!(sums(&store, 0), expected(0..310));
         assert_eq!(sums(&store, 305), expected(305..310));
@@ -191,9 +256,13 @@ mod tests {
     fn what_is_kept_is_bounded_and_the_oldest_is_forgotten_first() {
         let mut kept = Kept::default();
         for last in 1..=10 {
-            let results = Arc::new(IntermediateAggregationResults::default());
+            let filter = IntermediateBucketResult::Filter {
+                doc_count: last,
+                sub_aggregations: IntermediateAggregationResults::default(),
+            };
+            let result = Arc::new(IntermediateAggregationResult::Bucket(filter));
             let key = (SegmentId::generate_random(), Arc::from(last.to_string()));
-            kept.parts.insert(key, Part { results, bytes: 7, last });
+            kept.parts.insert(key, Part { result, bytes: 7, last });
         }
         kept.forget();
         assert_eq!((kept.parts.len(), kept.bytes), (4, 28));
