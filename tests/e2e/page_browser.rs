@@ -108,7 +108,7 @@ fn the_page_does_in_a_real_browser_what_it_is_for() {
 fn in_a_real_browser_the_page_shows_what_elasticsearch_has() {
     let Some(mut node) = driven() else { return };
     // What does not look into what is stored has been tried with the store.
-    node.env("ONLY", "overview,lines,keys alone,phone,alerts,audit,nothing,wrong search");
+    node.env("ONLY", "overview,lines,keys alone,audit,nothing,wrong search");
     let (stack, alone) = (Stack::shared(), Alone::new());
     let url = stack.search_url();
     let arguments =

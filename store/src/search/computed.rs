@@ -1,6 +1,7 @@
 //! Computes the aggregations of a search, one segment after the other. What is known of a segment is not computed
 //! again.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
@@ -16,9 +17,10 @@ use tantivy::tokenizer::TokenizerManager;
 use tantivy::{SegmentReader, TantivyError};
 
 use super::collect::{Gathered, Gatherer};
-use super::kept::Question;
+use super::kept::{Question, Seen};
 use super::until::Until;
 use crate::aggregation;
+use crate::attempt::look_at_memory;
 use crate::error::ApiError;
 use crate::query::shard_failure;
 
@@ -73,36 +75,98 @@ impl Computed<'_> {
         Until { inner, deadline: self.deadline }
     }
 
-    /// The hits of one segment, of which may be known what some aggregations come to.
+    /// The hits of segments, each of which is kept, and of which may be known what some aggregations come to.
     ///
     /// # Errors
     /// What tantivy refuses.
-    pub fn counted(
+    pub fn of_kept(
         &self,
         gatherer: &Gatherer,
         question: &Question,
-        (weight, number, segment): Hits<'_>,
+        weight: &dyn Weight,
+        segments: &[(u32, &SegmentReader)],
     ) -> Result<(Gathered, IntermediateAggregationResults), ApiError> {
-        let found = gatherer.collect_segment(weight, number, segment);
-        let part = found.and_then(|part| part).map_err(refused)?;
-        let is_whole = part.count == u64::from(segment.max_doc());
-        let (known, unknown) = question.known(segment, is_whole);
+        let mut gathered = Gathered::default();
+        let (mut large, mut small) = (Vec::new(), Vec::new());
+        for (number, segment) in segments.iter().copied() {
+            let found = gatherer.collect_segment(weight, number, segment);
+            let part = found.and_then(|part| part).map_err(refused)?;
+            let is_whole = part.count == u64::from(segment.max_doc());
+            gathered.add(part);
+            let seen = Seen { segment, number, is_whole };
+            if seen.is_large() { large.push(seen) } else { small.push(seen) }
+        }
+        let mut merged = None;
+        if !large.is_empty() {
+            add(&mut merged, self.together(question, weight, &large)?)?;
+        }
+        let all: Vec<&str> = self.planned.keys().map(String::as_str).collect();
+        for seen in small {
+            add(&mut merged, self.one(question, weight, seen, &all)?)?;
+        }
+        Ok((gathered, merged.unwrap_or_default()))
+    }
+
+    /// What they come to in several segments.
+    fn together(
+        &self,
+        question: &Question,
+        weight: &dyn Weight,
+        segments: &[Seen<'_>],
+    ) -> Result<IntermediateAggregationResults, ApiError> {
+        let (known, unknown) = question.known(segments);
+        let mut merged = None;
+        if !unknown.is_empty() {
+            for seen in segments {
+                add(&mut merged, self.one(question, weight, *seen, &unknown)?)?;
+            }
+        }
+        let mut merged = merged.unwrap_or_default();
+        if segments.len() > 1 && Instant::now() < self.deadline {
+            question.keep(segments, &merged);
+        }
+        put(&mut merged, known)?;
+        Ok(merged)
+    }
+
+    /// What those of these names come to in one segment.
+    fn one(
+        &self,
+        question: &Question,
+        weight: &dyn Weight,
+        seen: Seen<'_>,
+        names: &[&str],
+    ) -> Result<IntermediateAggregationResults, ApiError> {
+        look_at_memory();
+        let (mut known, mut unknown) = question.known(&[seen]);
+        known.retain(|(name, _)| names.contains(name));
+        unknown.retain(|name| names.contains(name));
         let mut computed = IntermediateAggregationResults::default();
         if !unknown.is_empty() {
             let planned = unknown.iter().filter_map(|name| self.planned.get_key_value(*name));
             let planned = planned.map(|(name, plan)| (name.clone(), plan.clone()));
-            let found = self.collector(planned.collect()).collect_segment(weight, number, segment);
+            let collector = self.collector(planned.collect());
+            let found = collector.collect_segment(weight, seen.number, seen.segment);
             computed = found.and_then(|computed| computed).map_err(refused)?;
             if Instant::now() < self.deadline {
-                question.keep(segment, is_whole, &computed);
+                question.keep(&[seen], &computed);
             }
         }
-        for (name, result) in known {
-            let result = IntermediateAggregationResult::clone(&result);
-            computed.push(name.to_owned(), result).map_err(refused)?;
-        }
-        Ok((part, computed))
+        put(&mut computed, known)?;
+        Ok(computed)
     }
+}
+
+/// Puts what is known to what is computed.
+fn put(
+    computed: &mut IntermediateAggregationResults,
+    known: Vec<(&str, Arc<IntermediateAggregationResult>)>,
+) -> Result<(), ApiError> {
+    for (name, result) in known {
+        let result = IntermediateAggregationResult::clone(&result);
+        computed.push(name.to_owned(), result).map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// The hits of one segment, and all that is computed of them.

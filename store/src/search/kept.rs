@@ -2,7 +2,9 @@
 //! the same figures again and again has only what is new computed. Where every document of it is a hit, it does not
 //! even matter what was searched for.
 //!
-//! Each aggregation is kept by itself: the next request may have some of them, and others beside them.
+//! Each aggregation is kept by itself: the next request may have some of them, and others beside them. What larger
+//! segments come to together is kept as well: there are few of these, they change seldom, and adding up thousands of
+//! buckets of each of them would take longer than all that is new.
 //!
 //! It is kept for all indices of the process together, whose segments have random ids of 128 bits, so that
 //! there is one bound on its memory.
@@ -14,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tantivy::SegmentReader;
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
 use tantivy::aggregation::intermediate_agg_result::{
-    IntermediateAggregationResult, IntermediateAggregationResults,
+    IntermediateAggregationResult as Result, IntermediateAggregationResults,
 };
 use tantivy::index::SegmentId;
 
@@ -22,7 +24,9 @@ use crate::aggregation::{Aggregations, Kind};
 
 /// Smaller segments are computed as quickly as they are looked up, and are merged soon. (In tests of this crate,
 /// which have few documents, all are kept, so that these are tests of this as well.)
-const SMALLEST: u32 = if cfg!(test) { 1 } else { 20_000 };
+const SMALLEST: u32 = if cfg!(test) { 1 } else { 1_000 };
+/// From so many documents on, segments are kept together as well.
+const LARGE: u32 = if cfg!(test) { 100 } else { 20_000 };
 /// All that is kept, in bytes of its text, which are more than it has in memory.
 const MOST: usize = 64 << 20;
 
@@ -30,14 +34,17 @@ static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Kept {
-    parts: HashMap<(SegmentId, Arc<str>), Part>,
+    parts: HashMap<Key, Part>,
     bytes: usize,
     /// How often it was asked, which is the time by which parts are old.
     asked: u64,
 }
 
+/// Of which segments, and what.
+type Key = (Box<[SegmentId]>, Arc<str>);
+
 struct Part {
-    result: Arc<IntermediateAggregationResult>,
+    result: Arc<Result>,
     bytes: usize,
     last: u64,
 }
@@ -84,18 +91,14 @@ impl Question {
         Self(all)
     }
 
-    /// What is known of them in a segment that [`is_kept`], and the names of the others.
-    pub fn known(
-        &self,
-        segment: &SegmentReader,
-        is_whole: bool,
-    ) -> (Vec<(&str, Arc<IntermediateAggregationResult>)>, Vec<&str>) {
+    /// What is known of them in these segments together, each of which [`is_kept`], and the names of the others.
+    pub fn known(&self, segments: &[Seen<'_>]) -> (Vec<(&str, Arc<Result>)>, Vec<&str>) {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         let mut kept = lock();
         kept.asked += 1;
         let asked = kept.asked;
         for one in &self.0 {
-            let part = one.key(segment, is_whole).and_then(|key| kept.parts.get_mut(&key));
+            let part = one.key(segments).and_then(|key| kept.parts.get_mut(&key));
             match part {
                 Some(part) => {
                     part.last = asked;
@@ -108,21 +111,16 @@ impl Question {
     }
 
     /// Keeps what some of them came to.
-    pub fn keep(
-        &self,
-        segment: &SegmentReader,
-        is_whole: bool,
-        results: &IntermediateAggregationResults,
-    ) {
+    pub fn keep(&self, segments: &[Seen<'_>], results: &IntermediateAggregationResults) {
         for one in &self.0 {
             let Some(result) = results.get(&one.name) else { continue };
-            let Some(key) = one.key(segment, is_whole) else { continue };
+            let Some(key) = one.key(segments) else { continue };
             let bytes = key.1.len().saturating_add(size(result));
             if bytes > MOST / 8 {
                 continue;
             }
-            let mut kept = lock();
-            let (result, last) = (Arc::new(result.clone()), kept.asked);
+            let (result, mut kept) = (Arc::new(result.clone()), lock());
+            let last = kept.asked;
             kept.bytes += bytes;
             if let Some(before) = kept.parts.insert(key, Part { result, bytes, last }) {
                 kept.bytes -= before.bytes;
@@ -135,15 +133,36 @@ impl Question {
 }
 
 impl Asked {
-    fn key(&self, segment: &SegmentReader, is_whole: bool) -> Option<(SegmentId, Arc<str>)> {
+    /// Where all is found in each of the segments, it does not matter what was searched for.
+    fn key(&self, segments: &[Seen<'_>]) -> Option<Key> {
         let [whole, part] = self.texts.as_ref()?;
-        Some((segment.segment_id(), Arc::clone(if is_whole { whole } else { part })))
+        let is_whole = segments.iter().all(|seen| seen.is_whole);
+        let ids = segments.iter().map(|seen| seen.segment.segment_id()).collect();
+        Some((ids, Arc::clone(if is_whole { whole } else { part })))
     }
 }
 
 fn texts(asked: &str, query: &str) -> Option<[Arc<str>; 2]> {
     let is_of_the_moment = asked.contains("\"now") || asked.contains("Calendar(");
     (!is_of_the_moment).then(|| [Arc::from(asked), Arc::from(format!("{asked}\n{query}"))])
+}
+
+/// A segment, and whether every document of it is found.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The segment.
+    pub segment: &'a SegmentReader,
+    /// Its number among those of its index.
+    pub number: u32,
+    /// Whether every document of it is found.
+    pub is_whole: bool,
+}
+
+impl Seen<'_> {
+    /// Whether it is kept with others as well.
+    pub fn is_large(&self) -> bool {
+        self.segment.max_doc() >= LARGE
+    }
 }
 
 /// Whether it is worth while to keep what something comes to in a segment.
@@ -260,8 +279,8 @@ mod tests {
                 doc_count: last,
                 sub_aggregations: IntermediateAggregationResults::default(),
             };
-            let result = Arc::new(IntermediateAggregationResult::Bucket(filter));
-            let key = (SegmentId::generate_random(), Arc::from(last.to_string()));
+            let result = Arc::new(Result::Bucket(filter));
+            let key = (Box::from([SegmentId::generate_random()]), Arc::from(last.to_string()));
             kept.parts.insert(key, Part { result, bytes: 7, last });
         }
         kept.forget();

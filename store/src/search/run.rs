@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tantivy::collector::Collector;
 use tantivy::query::{EmptyQuery, EnableScoring};
 use tantivy::schema::Value as _;
-use tantivy::{DocAddress, Searcher, TantivyDocument};
+use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument};
 
 use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
 use super::collect::{After, Gathered, Gatherer, Order, Ranked, firsts};
@@ -249,13 +249,17 @@ impl<'a> Search<'a> {
         let (limits, deadline) = (&self.limits, self.order.deadline);
         let computed = Computed { planned: &results.planned, tokenizers, limits, deadline };
         let both = (gatherer, computed.collector_of_all());
-        for (number, segment) in (0..).zip(searcher.segment_readers()) {
+        let segments = (0..).zip(searcher.segment_readers());
+        let is_known = |segment: &SegmentReader| question.is_some() && is_kept(segment);
+        let (kept, others): (Vec<_>, Vec<_>) = segments.partition(|(_, one)| is_known(one));
+        if let Some(question) = question.filter(|_| !kept.is_empty()) {
+            let (part, found) = computed.of_kept(&both.0, &question, &*weight, &kept)?;
+            gathered.add(part);
+            add(&mut results.merged, found)?;
+        }
+        for (number, segment) in others {
             look_at_memory();
-            let of = (&*weight, number, segment);
-            let (part, found) = match &question {
-                Some(question) if is_kept(segment) => computed.counted(&both.0, question, of)?,
-                _ => all_of(&both, of)?,
-            };
+            let (part, found) = all_of(&both, (&*weight, number, segment))?;
             gathered.add(part);
             add(&mut results.merged, found)?;
         }
