@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tantivy::SegmentReader;
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
 use tantivy::aggregation::intermediate_agg_result::{
-    IntermediateAggregationResult as Result, IntermediateAggregationResults,
+    IntermediateAggregationResult, IntermediateAggregationResults,
 };
 use tantivy::index::SegmentId;
 
@@ -27,8 +27,8 @@ use crate::aggregation::{Aggregations, Kind};
 const SMALLEST: u32 = if cfg!(test) { 1 } else { 1_000 };
 /// From so many documents on, segments are kept together as well.
 const LARGE: u32 = if cfg!(test) { 100 } else { 20_000 };
-/// All that is kept, in bytes of its text, which are more than it has in memory.
-const MOST: usize = 64 << 20;
+/// All that is kept, in bytes.
+const MOST: usize = 128 << 20;
 
 static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
 
@@ -44,7 +44,7 @@ struct Kept {
 type Key = (Box<[SegmentId]>, Arc<str>);
 
 struct Part {
-    result: Arc<Result>,
+    result: Arc<IntermediateAggregationResult>,
     bytes: usize,
     last: u64,
 }
@@ -92,7 +92,10 @@ impl Question {
     }
 
     /// What is known of them in these segments together, each of which [`is_kept`], and the names of the others.
-    pub fn known(&self, segments: &[Seen<'_>]) -> (Vec<(&str, Arc<Result>)>, Vec<&str>) {
+    pub fn known(
+        &self,
+        segments: &[Seen<'_>],
+    ) -> (Vec<(&str, Arc<IntermediateAggregationResult>)>, Vec<&str>) {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         let mut kept = lock();
         kept.asked += 1;
@@ -185,12 +188,15 @@ fn lock() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long something is as a text, which is not made.
+/// How much memory something takes, about: what it has in it is found in its text, which is not made.
 fn size(value: &impl Debug) -> usize {
     struct Counted(usize);
     impl fmt::Write for Counted {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
+            // Each stands in a table of its bucket, with room beside it.
+            let is_one = matches!(text, "Metric" | "Bucket");
+            self.0 += text.len()
+                + if is_one { 2 * size_of::<(String, IntermediateAggregationResult)>() } else { 0 };
             Ok(())
         }
     }
@@ -279,7 +285,7 @@ mod tests {
                 doc_count: last,
                 sub_aggregations: IntermediateAggregationResults::default(),
             };
-            let result = Arc::new(Result::Bucket(filter));
+            let result = Arc::new(IntermediateAggregationResult::Bucket(filter));
             let key = (Box::from([SegmentId::generate_random()]), Arc::from(last.to_string()));
             kept.parts.insert(key, Part { result, bytes: 7, last });
         }
