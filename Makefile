@@ -42,6 +42,11 @@ lint: cargo ## check format, lints, dependencies, scripts and the compose file
 bench: programs ## run the benchmarks, each side by side with what it is compared with; some minutes; ONLY=udp, files, audit, search, parsers, store, top or page
 	@OMPHALOS_ES_HEAP=$${OMPHALOS_ES_HEAP:-2g} target/release/bench $(ONLY)
 
+screenshots: cargo ## take the pictures of the manual (docs/page-*.png) anew, with Chromium and Node
+	@cargo build --quiet --profile quick --locked --package omphalos
+	@cd web && npm ci --silent --no-audit --no-fund
+	@node web/test/screenshots.mjs /usr/bin/chromium target/quick/omphalos docs
+
 stack-up: ## start RabbitMQ and Elasticsearch on 127.0.0.1, to try things out
 	@tests/stack/up.sh
 

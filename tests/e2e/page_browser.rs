@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
-use omphalos_tests::{LogFile, eventually, holds, repository};
+use omphalos_tests::{LogFile, Stack, eventually, holds, repository};
 
 use crate::page::{append, page_of};
 use crate::run::Alone;
@@ -60,7 +60,12 @@ fn driven() -> Option<Command> {
 }
 
 /// Starts a process with a page over some lines, and lets the browser do what it does there.
-fn in_a_browser(alone: &Alone, mut node: Command) {
+fn in_a_browser(
+    alone: &Alone,
+    mut node: Command,
+    arguments: &[&str],
+    count: impl Fn() -> Result<u64, String>,
+) {
     let path = alone.directory.path();
     let mut log = LogFile::create(&path.join("access.log"));
     append(&mut log, 0, 290, 200);
@@ -72,10 +77,11 @@ fn in_a_browser(alone: &Alone, mut node: Command) {
         .arg(log.path().display())
         .args(["--parser", "combined", "--page-listen", "127.0.0.1:0", "--page-allow-actions"])
         .option("--config", config.display())
+        .args(arguments)
         .start();
     let page = page_of(&process);
     eventually("all lines are stored", || {
-        let count = alone.elastic().count()?;
+        let count = count()?;
         holds(count == 300, count)
     });
     let begun = Timestamp::now();
@@ -95,5 +101,17 @@ fn in_a_browser(alone: &Alone, mut node: Command) {
 fn the_page_does_in_a_real_browser_what_it_is_for() {
     let Some(node) = driven() else { return };
     let alone = Alone::new();
-    in_a_browser(&alone, node);
+    in_a_browser(&alone, node, &[], || alone.elastic().count());
+}
+
+#[test]
+fn in_a_real_browser_the_page_shows_what_elasticsearch_has() {
+    let Some(mut node) = driven() else { return };
+    // What does not look into what is stored has been tried with the store.
+    node.env("ONLY", "overview,lines,keys alone,audit,nothing,wrong search");
+    let (stack, alone) = (Stack::shared(), Alone::new());
+    let url = stack.search_url();
+    let arguments =
+        ["--elasticsearch-url", &url, "--index-prefix", stack.prefix(), "--index-replicas", "0"];
+    in_a_browser(&alone, node, &arguments, || stack.elastic().count());
 }

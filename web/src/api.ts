@@ -84,6 +84,26 @@ export function useAsked<T>(path: string | undefined, parameters: Parameters = {
   return { data: state.data, problem: state.problem, isLoading: state.isLoading, again: () => setRound((n) => n + 1) };
 }
 
+/** What is stored can be found so many milliseconds later, as a rule; it is asked for again so often until then. */
+const SETTLED = 10_000;
+const SETTLING = 2000;
+
+/** Asks again for a time that ends now, or a little later, until all of it can be found. */
+export function useSettling(until: string, again: () => void): void {
+  const latest = useRef(again);
+  latest.current = again;
+  useEffect(() => {
+    const end = new Date(until).getTime() + SETTLED;
+    // Times without a form of their own, such as "10m", and those far off, are left as they are.
+    if (!(Math.abs(end - Date.now()) < 60_000)) return undefined;
+    const timer = setInterval(() => {
+      latest.current();
+      if (Date.now() > end) clearInterval(timer);
+    }, SETTLING);
+    return () => clearInterval(timer);
+  }, [until]);
+}
+
 export type Connection = "none" | "connecting" | "open" | "lost";
 
 /** Listens to the one stream of all that moves. The handlers may change without a new connection. */

@@ -6,6 +6,9 @@ const brief = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 export const count = (value: number): string => whole.format(value);
 export const compact = (value: number): string => (value < 10_000 ? whole.format(value) : brief.format(value));
 
+/** The same beside larger ones, in their unit. */
+export const compactBeside = (value: number, largest: number): string => (largest < 10_000 ? whole.format(value) : brief.format(value));
+
 /** Few digits, but never so few that something looks like nothing. */
 export function digits(value: number): string {
   if (value === 0) return "0";

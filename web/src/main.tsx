@@ -74,7 +74,7 @@ function Page() {
       <a class="skip" href="#view">
         To the content
       </a>
-      <Head place={place} go={go} raised={raisedOf(alerts)} theme={theme} setTheme={setTheme} health={pushedHealth ?? health.data} connection={health.problem ? "lost" : connection} />
+      <Head place={place} go={go} raised={raisedOf(alerts)} isRefused={refusal !== undefined} theme={theme} setTheme={setTheme} health={pushedHealth ?? health.data} connection={health.problem ? "lost" : connection} />
       <section class="ask" aria-label="What is looked at">
         <Search filter={place.filter} since={place.until ? "7d" : place.since} problem={refusal} onSearch={(filter) => go(place.view === "overview" ? { filter } : { filter, view: "lines" })} />
         <Times place={place} go={go} />
@@ -113,6 +113,8 @@ function raisedOf(alerts: Alerts | undefined): number {
 
 interface HeadProperties {
   raised: number;
+  /** Whether what is searched for cannot be read. */
+  isRefused: boolean;
   place: Place;
   go: Go;
   theme: string;
@@ -121,12 +123,12 @@ interface HeadProperties {
   connection: Connection;
 }
 
-function Head({ raised, place, go, theme, setTheme, health, connection }: HeadProperties) {
+function Head({ raised, isRefused, place, go, theme, setTheme, health, connection }: HeadProperties) {
   const problems = health?.problems ?? [];
   // Where there is no room for all of them, the one that is shown is seen.
   useEffect(() => document.querySelector(".mast nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [place.view]);
   const state = connection === "lost" ? "lost" : problems.length > 0 ? "degraded" : place.until ? "still" : connection === "open" ? "live" : "still";
-  const shown = { lost: "not connected", degraded: "degraded", live: "live", still: place.until ? "a moment in the past" : "connecting" }[state];
+  const shown = { lost: "not connected", degraded: "degraded", live: "live", still: place.until ? "a moment in the past" : isRefused ? "waiting for a search" : "connecting" }[state];
   return (
     <header class="mast">
       <a class="brand" href="/" onClick={(event) => follow(event, () => go({ view: "overview", filter: "", since: "15m", until: "" }))}>

@@ -97,7 +97,6 @@ impl Page {
     /// When nobody knows.
     pub fn whom(&self, range: &Range) -> Result<Asked, Problem> {
         if let Some(tap) = &self.behind.tap {
-            tap.wake();
             let is_window = range.until.is_none() && range.ago == Some(tap.window());
             let has_all = self.behind.tap_has_all && tap.has_whole_window();
             if range.filter.is_none() && (self.behind.asker.is_none() || is_window && has_all) {

@@ -215,7 +215,6 @@ impl Lines {
         let tap = page.behind.tap.as_ref();
         let has_all = page.behind.tap_has_all || page.behind.asker.is_none();
         if let Some(tap) = tap.filter(|_| has_all) {
-            tap.wake();
             let filter = range.filter.as_deref().map(Filter::new).transpose();
             let filter =
                 filter.map_err(|problem| Problem::parameter("filter", &problem.to_string()))?;

@@ -12,6 +12,7 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::search;
+use crate::top::history::start_of_step;
 
 /// From when to when, of which lines.
 pub const RANGE: [&str; 3] = ["since", "until", "filter"];
@@ -39,6 +40,20 @@ pub struct Range {
     pub filter: Option<String>,
     /// The same as they were asked for, to tell questions apart.
     pub asked: String,
+}
+
+impl Range {
+    /// The same as of now: what was asked for as a length of time goes on with time. It begins with a whole step, so
+    /// that until the next one begins only what is new has to be computed.
+    pub fn of_now(&self) -> Self {
+        self.as_of(Timestamp::now())
+    }
+
+    fn as_of(&self, now: Timestamp) -> Self {
+        let Some(ago) = self.ago.filter(|_| self.until.is_none()) else { return self.clone() };
+        let since = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
+        Self { since: start_of_step(since, now), ..self.clone() }
+    }
 }
 
 impl Parameters {
@@ -216,6 +231,10 @@ mod tests {
     fn a_length_of_time_is_told_from_a_moment() {
         let range = |query: &str| parameters(query).unwrap().range().unwrap();
         assert_eq!(range("").ago.map(|ago| ago.as_secs()), Some(900));
+        let later = range("since=1h").as_of("2026-11-30T10:20:59Z".parse().unwrap());
+        assert_eq!(later.since.to_string(), "2026-11-30T09:20:30Z", "in steps of 30 s");
+        let fixed = range("since=2020-01-01");
+        assert_eq!(fixed.of_now().since, fixed.since);
         assert_eq!(range("since=1h&filter=*").filter, None);
         assert_eq!(range("since=2020-01-01").ago, None);
         assert_eq!(range("filter=+a:b+").filter.as_deref(), Some("a:b"));

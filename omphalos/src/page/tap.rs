@@ -1,8 +1,8 @@
-//! The lines that this process reads, looked at while their documents are made: counted from the first
-//! time that somebody opens the page, and shown to whoever watches just then. Until somebody does, a line
-//! costs two comparisons; nobody who watches is waited for.
+//! The lines that this process reads, looked at while their documents are made: counted from the start, so that
+//! who opens the page sees figures at once, and shown to whoever watches just then. Nobody who watches is waited
+//! for.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use omphalos_live::{
 use omphalos_parser::{Documents, Event};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, Receiver};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::DropGuard;
 
 use crate::search::{Asker, Query};
@@ -27,6 +27,8 @@ use crate::top::figures::{Feed, Figures, Reading, SourceState};
 
 /// How far figures look back.
 const WINDOW: Duration = Duration::from_mins(15);
+/// So long it is looked for lines that were there before.
+const LOOKING: Duration = Duration::from_secs(2);
 /// How often the clock moves them.
 const TICK: Duration = Duration::from_millis(250);
 /// So many lines wait for each who watches; who is slower misses some, and is told how many.
@@ -46,8 +48,8 @@ pub type Shown = Bytes;
 /// The lines of this process.
 pub struct Tap {
     counter: Arc<Counter>,
-    /// Since when they are counted, in milliseconds since 1970; 0 where they are not.
-    since: AtomicI64,
+    /// Since when they are counted.
+    since: Instant,
     /// Whether there was no line of the window before that.
     is_first: AtomicBool,
     lines: broadcast::Sender<Shown>,
@@ -74,8 +76,8 @@ pub struct Account {
 }
 
 impl Tap {
-    /// Has seen nothing yet. Where there are rules, lines are counted and judged from now on; what was raised
-    /// before is in `kept`.
+    /// Has seen nothing yet. Lines are counted, and judged by the rules, from now on; what was raised before is
+    /// in `kept`.
     ///
     /// # Errors
     /// When a rule cannot be used.
@@ -84,19 +86,17 @@ impl Tap {
         dimensions.extend(["host", "source", "dataset", "level"].map(Dimension::named));
         let settings = Settings { dimensions, line_bytes: LINE_BYTES, ..Settings::default() };
         let counter = Arc::new(Counter::new(over(WINDOW, settings))?);
-        let shown = rules.iter().map(shown_rule).collect();
+        let shown: Vec<Value> = rules.iter().map(shown_rule).collect();
         counter.judge(rules)?;
         counter.with_alarms(|alarms| alarms.restore(kept));
         let (lines, _) = broadcast::channel(WAITING);
-        let (since, is_first) = (AtomicI64::new(0), AtomicBool::new(false));
-        let tap =
-            Self { counter, since, is_first, lines, accounts: Mutex::default(), rules: shown };
-        if !tap.rules.is_empty() {
+        let (since, is_first) = (Instant::now(), AtomicBool::new(false));
+        if !shown.is_empty() {
             let now = now_millis().saturating_mul(1_000_000);
-            tap.counter.begin(now, now);
-            tap.wake();
+            counter.begin(now, now);
         }
-        Ok(Arc::new(tap))
+        let accounts = Mutex::default();
+        Ok(Arc::new(Self { counter, since, is_first, lines, accounts, rules: shown }))
     }
 
     /// Documents that are looked at while they are made.
@@ -106,14 +106,12 @@ impl Tap {
         let mut at = 0;
         Documents::seen_by(Box::new(move |event, place, document| {
             at = tap.note(at, event, &place.path, &place.dataset);
-            if tap.since.load(Ordering::Relaxed) != 0 {
-                let place = Place {
-                    host: Some(place.host.as_bytes()),
-                    source: Some(&place.path),
-                    dataset: Some(place.dataset.as_bytes()),
-                };
-                with_event(event, &place, &mut reader, |hit| tap.counter.take(hit));
-            }
+            let from = Place {
+                host: Some(place.host.as_bytes()),
+                source: Some(&place.path),
+                dataset: Some(place.dataset.as_bytes()),
+            };
+            with_event(event, &from, &mut reader, |hit| tap.counter.take(hit));
             if tap.lines.receiver_count() > 0 {
                 // Who has gone meanwhile misses nothing.
                 drop(tap.lines.send(shown(event, &place.path, document)));
@@ -121,32 +119,19 @@ impl Tap {
         }))
     }
 
-    /// Counts lines from now on, if it does not yet.
-    pub fn wake(&self) {
-        if self.since.load(Ordering::Relaxed) == 0 {
-            self.since.store(now_millis(), Ordering::Relaxed);
-        }
-    }
-
     /// Whether all lines of the window are counted.
     pub fn has_whole_window(&self) -> bool {
-        let since = self.since.load(Ordering::Relaxed);
-        let window = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
-        let is_first = self.is_first.load(Ordering::Relaxed);
-        since != 0 && (is_first || now_millis().saturating_sub(since) >= window)
+        self.is_first.load(Ordering::Relaxed) || self.since.elapsed() >= WINDOW
     }
 
-    /// Looks, before the first line is read, whether there are lines of the window already: where there are none
-    /// and lines are counted from the start, all are.
+    /// Looks, before the first line is read, whether there are lines of the window already: where there are none,
+    /// all are counted. What does not answer soon is not waited for.
     pub async fn look_before(&self, asker: &Asker) {
-        if self.since.load(Ordering::Relaxed) == 0 {
-            return;
-        }
         let since = Timestamp::now().checked_sub(WINDOW).unwrap_or_default();
         let query = Query::new("", Some(since), None).of_lines();
         let body = json!({ "size": 0, "track_total_hits": 1, "query": query });
-        let found = asker.whole(&body).await;
-        let count = found.ok().and_then(|answer| answer.pointer("/hits/total/value")?.as_u64());
+        let Ok(Ok(answer)) = timeout(LOOKING, asker.whole(&body)).await else { return };
+        let count = answer.pointer("/hits/total/value").and_then(Value::as_u64);
         self.is_first.store(count == Some(0), Ordering::Relaxed);
     }
 
@@ -181,9 +166,7 @@ impl Tap {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            if self.since.load(Ordering::Relaxed) != 0 {
-                self.counter.advance(now_millis().saturating_mul(1_000_000));
-            }
+            self.counter.advance(now_millis().saturating_mul(1_000_000));
         }
     }
 
@@ -327,15 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_and_shown_from_when_somebody_looks() {
+    fn lines_are_counted_from_the_start_and_shown_from_when_somebody_looks() {
         let tap = Tap::new(Vec::new(), &Saved::default()).unwrap();
         let mut documents = tap.documents();
         let written = write(&mut documents, b"one", b"/a");
-        assert_eq!((hits(&tap), tap.has_whole_window()), (0, false));
-        tap.wake();
+        assert_eq!((hits(&tap), tap.has_whole_window()), (1, false));
         let mut lines = tap.watch();
         assert_eq!(write(&mut documents, b"one", b"/a"), written, "it is the same document");
-        assert_eq!(hits(&tap), 1);
+        assert_eq!(hits(&tap), 2);
         assert_eq!([&*lines.try_recv().unwrap(), b"\n"].concat(), written);
         write(&mut documents, &vec![b'x'; 1_000_000], b"/b");
         let short = lines.try_recv().unwrap();

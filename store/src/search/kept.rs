@@ -1,5 +1,10 @@
-//! What aggregations came to in segments of which every document is a hit. A segment does not change, so it is
-//! the same the next time: who looks at the same figures again and again has only what is new computed.
+//! What aggregations came to in a segment. A segment does not change, so it is the same the next time: who looks at
+//! the same figures again and again has only what is new computed. Where every document of it is a hit, it does not
+//! even matter what was searched for.
+//!
+//! Each aggregation is kept by itself: the next request may have some of them, and others beside them. What larger
+//! segments come to together is kept as well: there are few of these, they change seldom, and adding up thousands of
+//! buckets of each of them would take longer than all that is new.
 //!
 //! It is kept for all indices of the process together, whose segments have random ids of 128 bits, so that
 //! there is one bound on its memory.
@@ -8,81 +13,158 @@ use std::collections::HashMap;
 use std::fmt::{self, Debug, Write as _};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
 use tantivy::SegmentReader;
 use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
-use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
+use tantivy::aggregation::intermediate_agg_result::{
+    IntermediateAggregationResult, IntermediateAggregationResults,
+};
 use tantivy::index::SegmentId;
 
-use crate::aggregation::Aggregations;
+use crate::aggregation::{Aggregations, Kind};
 
 /// Smaller segments are computed as quickly as they are looked up, and are merged soon. (In tests of this crate,
 /// which have few documents, all are kept, so that these are tests of this as well.)
-const SMALLEST: u32 = if cfg!(test) { 1 } else { 20_000 };
-/// All that is kept, in bytes of its text, which are more than it has in memory.
-const MOST: usize = 64 << 20;
+const SMALLEST: u32 = if cfg!(test) { 1 } else { 1_000 };
+/// From so many documents on, segments are kept together as well.
+const LARGE: u32 = if cfg!(test) { 100 } else { 20_000 };
+/// All that is kept, in bytes.
+const MOST: usize = 128 << 20;
 
 static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Kept {
-    parts: HashMap<(SegmentId, Arc<str>), Part>,
+    parts: HashMap<Key, Part>,
     bytes: usize,
     /// How often it was asked, which is the time by which parts are old.
     asked: u64,
 }
 
+/// Of which segments, and what.
+type Key = (Box<[SegmentId]>, Arc<str>);
+
 struct Part {
-    results: Arc<IntermediateAggregationResults>,
+    result: Arc<IntermediateAggregationResult>,
     bytes: usize,
     last: u64,
 }
 
-/// The aggregations of a search, as they tell parts from one another.
-pub struct Question(Option<Arc<str>>);
+/// The aggregations of a search, each as it is told from others.
+pub struct Question(Vec<Asked>);
+
+/// One of them.
+struct Asked {
+    /// What tantivy calls it.
+    name: String,
+    /// What tells it from others: in segments of which every document is a hit, and in others. Nothing where it is
+    /// of the moment at which it is asked, or of all that is searched.
+    texts: Option<[Arc<str>; 2]>,
+}
 
 impl Question {
-    /// What is computed, as it was asked and as it is planned for an index. Nothing is kept of what is of the
-    /// moment at which it is asked, or of all that is searched.
-    pub fn of(asked: &Aggregations, planned: &TantivyAggregations) -> Self {
-        let mut planned = serde_json::to_value(planned).unwrap_or(Value::Null);
-        planned.sort_all_objects();
-        let text = format!("{asked:?}\n{planned}");
-        let is_of_the_moment = text.contains("\"now") || text.contains("Calendar(");
-        Self((!is_of_the_moment && !planned.is_null()).then(|| Arc::from(text)))
+    /// What is computed, as it was asked and as it is planned for an index, of what `query` finds.
+    pub fn of(asked: &Aggregations, planned: &TantivyAggregations, query: &str) -> Self {
+        let mut all = Vec::with_capacity(planned.len());
+        for (name, plan) in planned {
+            // Filters are planned one by one, each as number and number.
+            let mut numbers = name.splitn(2, '_').map(str::parse::<usize>);
+            let one = numbers.next().and_then(|at| asked.0.get(at.ok()?));
+            let of_kind = match one.map(|one| &one.kind) {
+                Some(Kind::Filters(filters)) => {
+                    let filter = numbers.next().and_then(|at| filters.get(at.ok()?));
+                    filter.map(|(_, filter)| format!("{filter:?}"))
+                }
+                kind => kind.map(|kind| format!("{kind:?}")),
+            };
+            let of_plan = serde_json::to_value(plan).map(|mut plan| {
+                plan.sort_all_objects();
+                plan.to_string()
+            });
+            let texts = match (of_kind, one, of_plan) {
+                (Some(kind), Some(one), Ok(plan)) => {
+                    texts(&format!("{kind}\n{:?}\n{plan}", one.below), query)
+                }
+                _ => None,
+            };
+            all.push(Asked { name: name.clone(), texts });
+        }
+        Self(all)
     }
 
-    fn key(&self, segment: &SegmentReader) -> Option<(SegmentId, Arc<str>)> {
-        self.0.clone().map(|text| (segment.segment_id(), text))
-    }
-
-    /// What it came to in a segment of which every document is a hit, and which [`is_kept`].
-    pub fn known(&self, segment: &SegmentReader) -> Option<Arc<IntermediateAggregationResults>> {
-        let key = self.key(segment)?;
+    /// What is known of them in these segments together, each of which [`is_kept`], and the names of the others.
+    pub fn known(
+        &self,
+        segments: &[Seen<'_>],
+    ) -> (Vec<(&str, Arc<IntermediateAggregationResult>)>, Vec<&str>) {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
         let mut kept = lock();
         kept.asked += 1;
         let asked = kept.asked;
-        let part = kept.parts.get_mut(&key)?;
-        part.last = asked;
-        Some(Arc::clone(&part.results))
+        for one in &self.0 {
+            let part = one.key(segments).and_then(|key| kept.parts.get_mut(&key));
+            match part {
+                Some(part) => {
+                    part.last = asked;
+                    known.push((one.name.as_str(), Arc::clone(&part.result)));
+                }
+                None => unknown.push(one.name.as_str()),
+            }
+        }
+        (known, unknown)
     }
 
-    /// Keeps what it came to.
-    pub fn keep(&self, segment: &SegmentReader, results: &IntermediateAggregationResults) {
-        let Some(key) = self.key(segment) else { return };
-        let bytes = key.1.len().saturating_add(size(results));
-        if bytes > MOST / 8 {
-            return;
+    /// Keeps what some of them came to.
+    pub fn keep(&self, segments: &[Seen<'_>], results: &IntermediateAggregationResults) {
+        for one in &self.0 {
+            let Some(result) = results.get(&one.name) else { continue };
+            let Some(key) = one.key(segments) else { continue };
+            let bytes = key.1.len().saturating_add(size(result));
+            if bytes > MOST / 8 {
+                continue;
+            }
+            let (result, mut kept) = (Arc::new(result.clone()), lock());
+            let last = kept.asked;
+            kept.bytes += bytes;
+            if let Some(before) = kept.parts.insert(key, Part { result, bytes, last }) {
+                kept.bytes -= before.bytes;
+            }
+            if kept.bytes > MOST {
+                kept.forget();
+            }
         }
-        let mut kept = lock();
-        let (results, last) = (Arc::new(results.clone()), kept.asked);
-        kept.bytes += bytes;
-        if let Some(before) = kept.parts.insert(key, Part { results, bytes, last }) {
-            kept.bytes -= before.bytes;
-        }
-        if kept.bytes > MOST {
-            kept.forget();
-        }
+    }
+}
+
+impl Asked {
+    /// Where all is found in each of the segments, it does not matter what was searched for.
+    fn key(&self, segments: &[Seen<'_>]) -> Option<Key> {
+        let [whole, part] = self.texts.as_ref()?;
+        let is_whole = segments.iter().all(|seen| seen.is_whole);
+        let ids = segments.iter().map(|seen| seen.segment.segment_id()).collect();
+        Some((ids, Arc::clone(if is_whole { whole } else { part })))
+    }
+}
+
+fn texts(asked: &str, query: &str) -> Option<[Arc<str>; 2]> {
+    let is_of_the_moment = asked.contains("\"now") || asked.contains("Calendar(");
+    (!is_of_the_moment).then(|| [Arc::from(asked), Arc::from(format!("{asked}\n{query}"))])
+}
+
+/// A segment, and whether every document of it is found.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The segment.
+    pub segment: &'a SegmentReader,
+    /// Its number among those of its index.
+    pub number: u32,
+    /// Whether every document of it is found.
+    pub is_whole: bool,
+}
+
+impl Seen<'_> {
+    /// Whether it is kept with others as well.
+    pub fn is_large(&self) -> bool {
+        self.segment.max_doc() >= LARGE
     }
 }
 
@@ -106,12 +188,15 @@ fn lock() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long something is as a text, which is not made.
+/// How much memory something takes, about: what it has in it is found in its text, which is not made.
 fn size(value: &impl Debug) -> usize {
     struct Counted(usize);
     impl fmt::Write for Counted {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
+            // Each stands in a table of its bucket, with room beside it.
+            let is_one = matches!(text, "Metric" | "Bucket");
+            self.0 += text.len()
+                + if is_one { 2 * size_of::<(String, IntermediateAggregationResult)>() } else { 0 };
             Ok(())
         }
     }
@@ -125,6 +210,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
     use serde_json::{Value, json};
+    use tantivy::aggregation::intermediate_agg_result::IntermediateBucketResult;
     use tempfile::TempDir;
 
     use super::*;
@@ -181,7 +267,11 @@ mod tests {
         assert_eq!(sums(&store, 0), expected(0..300));
         assert!(parts() > before, "it is kept");
         assert_eq!(sums(&store, 0), expected(0..300), "as it was computed");
+        let before = parts();
         assert_eq!(sums(&store, 7), expected(7..300), "of a part it is computed");
+        assert!(parts() > before, "and kept");
+        assert_eq!(sums(&store, 7), expected(7..300), "for that part");
+        assert_eq!(sums(&store, 8), expected(8..300), "and for no other");
         add(&store, 300..310);
         assert_eq!(sums(&store, 0), expected(0..310));
         assert_eq!(sums(&store, 305), expected(305..310));
@@ -191,9 +281,13 @@ mod tests {
     fn what_is_kept_is_bounded_and_the_oldest_is_forgotten_first() {
         let mut kept = Kept::default();
         for last in 1..=10 {
-            let results = Arc::new(IntermediateAggregationResults::default());
-            let key = (SegmentId::generate_random(), Arc::from(last.to_string()));
-            kept.parts.insert(key, Part { results, bytes: 7, last });
+            let filter = IntermediateBucketResult::Filter {
+                doc_count: last,
+                sub_aggregations: IntermediateAggregationResults::default(),
+            };
+            let result = Arc::new(IntermediateAggregationResult::Bucket(filter));
+            let key = (Box::from([SegmentId::generate_random()]), Arc::from(last.to_string()));
+            kept.parts.insert(key, Part { result, bytes: 7, last });
         }
         kept.forget();
         assert_eq!((kept.parts.len(), kept.bytes), (4, 28));

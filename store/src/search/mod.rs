@@ -3,6 +3,7 @@
 //! - [`request`]: what is asked for
 //! - `sort`, `criteria`, `rank`: what hits are sorted by, for indices, and for segments
 //! - `collect`: gathers the first hits of a segment
+//! - `computed`: aggregations, segment by segment
 //! - `kept`: what aggregations came to in segments that have not changed
 //! - [`run`]: all indices together
 //! - [`source`]: what of a document is sent back
@@ -14,6 +15,7 @@
 
 pub mod answer;
 mod collect;
+mod computed;
 mod criteria;
 mod fields;
 mod kept;

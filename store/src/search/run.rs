@@ -10,29 +10,26 @@ use std::time::Instant;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tantivy::aggregation::agg_req::Aggregations as TantivyAggregations;
-use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
-use tantivy::aggregation::{AggContextParams, AggregationError, DistributedAggregationCollector};
 use tantivy::collector::Collector;
-use tantivy::query::{EmptyQuery, EnableScoring, Weight};
+use tantivy::query::{EmptyQuery, EnableScoring};
 use tantivy::schema::Value as _;
-use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, TantivyError};
+use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument};
 
 use super::answer::{Hit, Hits, SearchAnswer, Shards, Total};
 use super::collect::{After, Gathered, Gatherer, Order, Ranked, firsts};
+use super::computed::{Computed, Results, add, all_of, refused};
 use super::criteria;
 use super::fields;
 use super::kept::{Question, is_kept};
 use super::rank::{Class, Criterion, Rank, float};
 use super::request::{SearchRequest, TotalHits};
 use super::sort::By;
-use super::until::Until;
 use crate::aggregation::{self, Planner, Printer};
 use crate::attempt::{look, look_at_memory};
 use crate::error::ApiError;
 use crate::index::{Index, ignored, patience};
 use crate::json::Json;
-use crate::query::{Builder, Dates, Kind, Rounding, Viewpoint, shard_failure};
+use crate::query::{Builder, Dates, Kind, Rounding, Viewpoint};
 
 /// Documents are shown up to so many bytes; one is shown however large it is.
 const MOST_SHOWN: usize = 32 << 20;
@@ -107,22 +104,6 @@ pub fn count(query: &crate::query::Query, view: &View) -> Result<u64, ApiError> 
         })?;
     }
     Ok(count)
-}
-
-#[derive(Default)]
-struct Results {
-    merged: Option<IntermediateAggregationResults>,
-    planned: TantivyAggregations,
-}
-
-impl Results {
-    fn add(&mut self, computed: IntermediateAggregationResults) -> Result<(), ApiError> {
-        match &mut self.merged {
-            None => self.merged = Some(computed),
-            Some(merged) => merged.merge_fruits(computed).map_err(refused)?,
-        }
-        Ok(())
-    }
 }
 
 struct Search<'a> {
@@ -257,11 +238,6 @@ impl<'a> Search<'a> {
             few_words: &self.few_words,
         };
         let planned = planner.plan(&self.request.aggregations)?;
-        let context =
-            AggContextParams::new(self.limits.clone(), searcher.index().tokenizers().clone());
-        let inner = DistributedAggregationCollector::from_aggs(planned.clone(), context);
-        let collector = Until { inner, deadline: self.order.deadline };
-        results.planned = planned;
         let scoring = if gatherer.requires_scoring() {
             EnableScoring::enabled_from_searcher(searcher)
         } else {
@@ -270,50 +246,34 @@ impl<'a> Search<'a> {
         let weight = query.weight(scoring).map_err(refused)?;
         // One segment after the other, and not as tantivy does it, which keeps the results of all.
         let has_kept = self.order.counts_all() && searcher.segment_readers().iter().any(is_kept);
-        let question = has_kept.then(|| Question::of(&self.request.aggregations, &results.planned));
-        let both = (gatherer, collector);
-        for (number, segment) in (0..).zip(searcher.segment_readers()) {
-            look_at_memory();
-            let (part, computed) = match &question {
-                Some(question) if is_kept(segment) => {
-                    self.counted(&both, &*weight, (number, segment), question)?
-                }
-                _ => {
-                    let (part, computed) =
-                        both.collect_segment(&*weight, number, segment).map_err(refused)?;
-                    (part.map_err(refused)?, computed.map_err(refused)?)
-                }
-            };
+        let question = has_kept.then(|| {
+            let searched = format!("{:?}\n{query:?}", self.request.query);
+            Question::of(&self.request.aggregations, &planned, &searched)
+        });
+        results.planned = planned;
+        let tokenizers = searcher.index().tokenizers();
+        let (limits, deadline) = (&self.limits, self.order.deadline);
+        let computed = Computed { planned: &results.planned, tokenizers, limits, deadline };
+        let both = (gatherer, computed.collector_of_all());
+        let segments = (0..).zip(searcher.segment_readers());
+        let is_known = |segment: &SegmentReader| question.is_some() && is_kept(segment);
+        let (kept, others): (Vec<_>, Vec<_>) = segments.partition(|(_, one)| is_known(one));
+        if let Some(question) = question.filter(|_| !kept.is_empty()) {
+            let (part, found) = computed.of_kept(&both.0, &question, &*weight, &kept)?;
             gathered.add(part);
-            results.add(computed)?;
+            add(&mut results.merged, found)?;
+        }
+        for (number, segment) in others {
+            look_at_memory();
+            let (part, found) = all_of(&both, (&*weight, number, segment))?;
+            gathered.add(part);
+            add(&mut results.merged, found)?;
         }
         if results.merged.is_none() {
             // Of nothing: there is no segment.
-            results.add(both.1.merge_fruits(Vec::new()).map_err(refused)?)?;
+            results.merged = Some(both.1.merge_fruits(Vec::new()).map_err(refused)?);
         }
         Ok(is_nothing)
-    }
-
-    /// One segment, of which may be known what it comes to where all of it is found.
-    fn counted(
-        &self,
-        (gatherer, collector): &(Gatherer, Until<DistributedAggregationCollector>),
-        weight: &dyn Weight,
-        (number, segment): (u32, &SegmentReader),
-        question: &Question,
-    ) -> Result<(Gathered, IntermediateAggregationResults), ApiError> {
-        let found = gatherer.collect_segment(weight, number, segment);
-        let part = found.and_then(|part| part).map_err(refused)?;
-        let is_whole = part.count == u64::from(segment.max_doc());
-        if let Some(known) = question.known(segment).filter(|_| is_whole) {
-            return Ok((part, IntermediateAggregationResults::clone(&known)));
-        }
-        let found = collector.collect_segment(weight, number, segment);
-        let computed = found.and_then(|computed| computed).map_err(refused)?;
-        if is_whole && Instant::now() < self.order.deadline {
-            question.keep(segment, &computed);
-        }
-        Ok((part, computed))
     }
 
     /// The aggregations, and whether documents of buckets may not all be counted.
@@ -479,24 +439,4 @@ fn value(text: &[u8]) -> Result<Value, ApiError> {
 /// A document is kept as it came, and was read then.
 fn unreadable(error: impl std::fmt::Display) -> ApiError {
     ApiError::unavailable(format!("a document cannot be read: {error}"))
-}
-
-/// What tantivy says, in Elasticsearch's words.
-fn refused(error: TantivyError) -> ApiError {
-    match error {
-        TantivyError::AggregationError(AggregationError::BucketLimitExceeded { .. }) => {
-            aggregation::too_many_buckets()
-        }
-        TantivyError::AggregationError(AggregationError::MemoryExceeded { limit, .. }) => {
-            let reason = format!("Data too large: the aggregations need more than {limit}");
-            ApiError { status: 429, ..shard_failure("circuit_breaking_exception", reason) }
-        }
-        TantivyError::AggregationError(error) => {
-            shard_failure("illegal_argument_exception", error.to_string())
-        }
-        TantivyError::InvalidArgument(reason) | TantivyError::SchemaError(reason) => {
-            shard_failure("illegal_argument_exception", reason)
-        }
-        other => ApiError::from(other),
-    }
 }

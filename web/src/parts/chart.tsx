@@ -3,7 +3,7 @@ import { max } from "d3-array";
 import { scaleLinear, scaleTime } from "d3-scale";
 import { area, line, stack } from "d3-shape";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { clock, moment } from "../format";
+import { clock, compact, compactBeside, moment } from "../format";
 
 export interface Layer {
   name: string;
@@ -26,6 +26,15 @@ interface Chart {
   onZoom?: (from: number, to: number) => void;
 }
 
+/** Where the pointer went down: at which step, and where on the screen. */
+interface Drag {
+  from: number;
+  x: number;
+  isMoved: boolean;
+}
+
+/** So far the pointer has to go until it is no click, in pixels. */
+const LEAST_DRAG = 4;
 const MARGIN = { top: 8, right: 2, bottom: 22, left: 52 };
 
 export function useWidth(): [preact.RefObject<HTMLDivElement>, number] {
@@ -44,31 +53,35 @@ export function useWidth(): [preact.RefObject<HTMLDivElement>, number] {
 
 export function Chart({ title, times, step, layers, kind, height = 180, utc, format, onZoom }: Chart) {
   const [box, width] = useWidth();
-  // Steps that the pointer, or a key, is at: one, or the first and the last of several.
+  // When the steps begin that the pointer, or a key, is at: one, or where several begin and end. Figures that come
+  // meanwhile move the steps, and what was chosen with them.
   const [chosen, setChosen] = useState<{ from: number; to: number } | null>(null);
-  const drag = useRef<number | null>(null);
+  const drag = useRef<Drag | null>(null);
   const first = times[0] ?? 0;
   const last = (times.at(-1) ?? 0) + step;
   const x = scaleTime([first, last], [MARGIN.left, Math.max(width - MARGIN.right, MARGIN.left + 1)]);
   const sums = times.map((_, index) => layers.reduce((sum, layer) => sum + (layer.values[index] ?? 0), 0));
   const tops = kind === "stacked" ? sums : layers.flatMap((layer) => layer.values);
-  const y = scaleLinear([0, max(tops) || 1], [height - MARGIN.bottom, MARGIN.top]).nice(4);
+  const ticks = height < 120 ? 2 : 4;
+  const y = scaleLinear([0, max(tops) || 1], [height - MARGIN.bottom, MARGIN.top]).nice(ticks);
+  const ofAxis = (tick: number): string => (format === compact ? compactBeside(tick, y.domain()[1] ?? 0) : format(tick));
   const center = (index: number): number => x((times[index] ?? 0) + step / 2);
+  const stepOf = (time: number): number => Math.min(Math.max(Math.floor((time - first) / step), 0), Math.max(times.length - 1, 0));
   const at = (event: PointerEvent): number => {
     const bounds = box.current?.getBoundingClientRect();
-    const time = x.invert(event.clientX - (bounds?.left ?? 0)).getTime();
-    return Math.min(Math.max(Math.floor((time - first) / step), 0), times.length - 1);
+    return times[stepOf(x.invert(event.clientX - (bounds?.left ?? 0)).getTime())] ?? first;
   };
-  const range = chosen && { from: Math.min(chosen.from, chosen.to), to: Math.max(chosen.from, chosen.to) };
+  const range = chosen && { from: stepOf(Math.min(chosen.from, chosen.to)), to: stepOf(Math.max(chosen.from, chosen.to)) };
   const zoom = (): void => {
-    if (range && range.to > range.from) onZoom?.(times[range.from] ?? first, (times[range.to] ?? first) + step);
+    if (range) onZoom?.(times[range.from] ?? first, (times[range.to] ?? first) + step);
     setChosen(null);
   };
   const key = (event: KeyboardEvent): void => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by !== undefined) {
       event.preventDefault();
-      const to = Math.min(Math.max((chosen?.to ?? times.length) + by, 0), times.length - 1);
+      const now = chosen ? stepOf(chosen.to) : times.length;
+      const to = times[Math.min(Math.max(now + by, 0), times.length - 1)] ?? first;
       setChosen({ from: event.shiftKey ? (chosen?.from ?? to) : to, to });
     } else if (event.key === "Enter") zoom();
     else if (event.key === "Escape") setChosen(null);
@@ -117,12 +130,13 @@ export function Chart({ title, times, step, layers, kind, height = 180, utc, for
           onBlur={() => setChosen(null)}
           onPointerDown={(event) => {
             if (!onZoom || event.button !== 0) return;
-            drag.current = at(event);
+            drag.current = { from: at(event), x: event.clientX, isMoved: false };
             (event.currentTarget as Element).setPointerCapture(event.pointerId);
           }}
           onPointerMove={(event) => {
             const to = at(event);
-            setChosen({ from: drag.current ?? to, to });
+            if (drag.current) drag.current.isMoved ||= Math.abs(event.clientX - drag.current.x) >= LEAST_DRAG;
+            setChosen({ from: drag.current?.from ?? to, to });
           }}
           onPointerLeave={() => drag.current === null && setChosen(null)}
           onPointerCancel={() => {
@@ -130,18 +144,18 @@ export function Chart({ title, times, step, layers, kind, height = 180, utc, for
             setChosen(null);
           }}
           onPointerUp={() => {
-            if (drag.current === null) return;
+            // A drag within one step means that step; a click means nothing.
+            if (drag.current?.isMoved) zoom();
             drag.current = null;
-            zoom();
           }}
         >
           <g class="grid" aria-hidden="true">
             {/* There is no half of what is counted. */}
-            {y.ticks(4).filter((tick) => kind === "lines" || Number.isInteger(tick)).map((tick) => (
+            {y.ticks(ticks).filter((tick) => kind === "lines" || Number.isInteger(tick)).map((tick) => (
               <g key={tick} transform={`translate(0,${y(tick)})`}>
                 <line x1={MARGIN.left} x2={width - MARGIN.right} />
                 <text x={MARGIN.left - 8} dy="0.32em" text-anchor="end">
-                  {format(tick)}
+                  {ofAxis(tick)}
                 </text>
               </g>
             ))}

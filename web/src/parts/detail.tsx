@@ -1,7 +1,7 @@
 // All of one line: its fields, its JSON, and what stands around it in its file.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useAsked } from "../api";
-import { field, flat, text, told, visible } from "../document";
+import { field, flat, identity, text, told, visible } from "../document";
 import { moment } from "../format";
 import { partFor, withPart } from "../place";
 import type { Around, Document } from "../types";
@@ -9,6 +9,9 @@ import { Failed, Waiting } from "./states";
 
 const MOST_FIELDS = 200;
 const MOST_TEXT = 1000;
+/** How often, and after how many milliseconds, a line is looked for that is not there yet. */
+const MOST_TRIES = 10;
+const TRY_AGAIN = 1500;
 const TABS = ["Fields", "Around", "JSON"] as const;
 
 interface Detail {
@@ -97,7 +100,7 @@ export function Detail(props: Detail) {
       <div class="content" role="tabpanel" aria-label={tab} tabIndex={0}>
         {tab === "Fields" && <FieldsOf {...props} />}
         {tab === "JSON" && <pre>{visible(json.slice(0, 100_000))}</pre>}
-        {tab === "Around" && <AroundOf document={document} utc={utc} />}
+        {tab === "Around" && <AroundOf key={identity(document, null)} document={document} utc={utc} />}
       </div>
     </aside>
   );
@@ -172,22 +175,44 @@ function Long({ value }: { value: string }) {
   );
 }
 
+/** Asks for the lines around one until it is among them: what was just read can be found some moments later. */
+function useAround(question: { path: string; offset: string; host: string }) {
+  const { data, problem, again } = useAsked<Around>(question.offset ? "lines/around" : undefined, { ...question, n: 12 });
+  const [tries, setTries] = useState(0);
+  const found = data?.lines[data.at];
+  const isThere = found !== undefined && text(field(found.document, "log.offset")) === question.offset;
+  useEffect(() => {
+    if (!data || isThere || tries >= MOST_TRIES) return undefined;
+    const timer = setTimeout(() => {
+      setTries(tries + 1);
+      again();
+    }, TRY_AGAIN);
+    return () => clearTimeout(timer);
+  }, [data]);
+  return { data, problem, again, isThere, isTrying: tries < MOST_TRIES };
+}
+
 function AroundOf({ document, utc }: { document: Document; utc: boolean }) {
   const path = text(field(document, "log.file.path"));
   const offset = text(field(document, "log.offset"));
   const host = text(field(document, "host.name"));
-  const { data, problem, again } = useAsked<Around>(offset ? "lines/around" : undefined, { path, offset, host, n: 12 });
+  const { data, problem, again, isThere, isTrying } = useAround({ path, offset, host });
   if (!offset) return <p class="nothing">This line came from no file.</p>;
   if (problem) return <Failed problem={problem} again={again} />;
   if (!data) return <Waiting />;
   return (
     <>
       <p class="quiet path">{visible(path)}</p>
+      {!isThere && (
+        <p class="quiet" role="status">
+          {isTrying ? "This line cannot be searched yet. Looking again…" : "This line is not among what is stored."}
+        </p>
+      )}
       <ol class="around">
         {data.lines.map((line, index) => {
           const { time, tone, head, body } = told(line.document);
           return (
-            <li key={index} class={`${tone}${index === data.at ? " at" : ""}`} aria-current={index === data.at}>
+            <li key={index} class={`${tone}${isThere && index === data.at ? " at" : ""}`} aria-current={isThere && index === data.at}>
               <time>{moment(time, utc).slice(11)}</time>
               <span class="head">{head}</span>
               <span>{body}</span>

@@ -1,6 +1,6 @@
 // Lines that match, the newest on top, and those that come.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { address, ask, Problem, useAsked, type Connection } from "../api";
+import { address, ask, Problem, useAsked, useSettling, type Connection } from "../api";
 import { text } from "../document";
 import { compact, count } from "../format";
 import { Chart } from "../parts/chart";
@@ -60,6 +60,9 @@ export function LinesView({ place, go, take, connection }: View) {
     );
     return () => abort.abort();
   }, [question, round]);
+
+  // Who has looked further back keeps that.
+  useSettling(place.until, () => !open && (kept?.items.length ?? 0) <= PAGE && setRound(round + 1));
 
   const isHeld = isPaused || !isTop || open !== null;
   const held = useRef(isHeld);
@@ -121,6 +124,7 @@ export function LinesView({ place, go, take, connection }: View) {
   }, [kept, question]);
 
   const all = kept?.items ?? [];
+  if (problem?.parameter === "filter") return <Failed problem={problem} again={() => setRound(round + 1)} />;
   return (
     <div class={`lines${open ? " with-detail" : ""}`}>
       <Histogram place={place} go={go} round={Math.floor((kept?.total ?? 0) / 2000)} />
@@ -208,6 +212,7 @@ function inOrder(items: Item[]): Item[] {
 
 function Histogram({ place, go, round }: { place: Place; go: Go; round: number }) {
   const { data, again } = useAsked<{ series: Series }>("series", rangeOf(place));
+  useSettling(place.until, again);
   useEffect(() => {
     if (place.until) return undefined;
     const timer = setInterval(again, 10_000);

@@ -1,6 +1,6 @@
 // What there is, without a query: how much, how well, and of what.
 import { useEffect, useState } from "preact/hooks";
-import { useAsked, type Connection } from "../api";
+import { useAsked, useSettling, type Connection } from "../api";
 import { bytes, compact, digits, duration, share } from "../format";
 import { Chart, type Layer } from "../parts/chart";
 import { Spark } from "../parts/spark";
@@ -24,6 +24,7 @@ const CLASSES: [keyof Classes, string, string][] = [
 export function useOverview(place: Place, pushed: Overview | undefined) {
   const asked = useAsked<Overview>("overview", overviewOf(place));
   const [newest, setNewest] = useState<Overview>();
+  useSettling(place.until, asked.again);
   useEffect(() => setNewest(asked.data), [asked.data]);
   useEffect(() => setNewest(pushed), [pushed]);
   return { ...asked, data: newest ?? asked.data };

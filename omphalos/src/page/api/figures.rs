@@ -150,6 +150,8 @@ pub async fn get_overview(page: State<Arc<Page>>, uri: Uri, headers: HeaderMap) 
 /// Summary, series and the heaviest keys; the parts are asked for at the same time.
 pub async fn overview(page: &Arc<Page>, wanted: &Overview) -> Shown {
     let Overview { range, dimensions, by, most } = wanted;
+    // A stream asks again with what it was opened with.
+    let range = &range.of_now();
     let key = format!("overview {dimensions:?} {by:?} {most} {}", range.asked);
     page.shared
         .answer(key, wanted.fresh(), async {
@@ -269,7 +271,7 @@ async fn of_range(
     uri: &Uri,
     make: impl FnOnce(&Asked, &Range) -> Shown + Send + 'static,
 ) -> Shown {
-    let range = Parameters::read(uri, &[&RANGE])?.range()?;
+    let range = Parameters::read(uri, &[&RANGE])?.range()?.of_now();
     let key = format!("{name} {}", range.asked);
     page.shared
         .answer(key, fresh(&range), async {
@@ -291,7 +293,7 @@ pub async fn get_top(
 
 async fn top(page: &Arc<Page>, dimension: &str, uri: &Uri) -> Shown {
     let parameters = Parameters::read(uri, &[&RANGE, &["by", "n"]])?;
-    let (range, by) = (parameters.range()?, parameters.by()?);
+    let (range, by) = (parameters.range()?.of_now(), parameters.by()?);
     let most = parameters.number("n", USUAL_KEYS, MOST_KEYS)?;
     let key = format!("top {dimension} {by:?} {most} {}", range.asked);
     page.shared
@@ -315,7 +317,7 @@ pub async fn get_key(
 
 async fn key(page: &Arc<Page>, (dimension, value): (Dimension, String), uri: &Uri) -> Shown {
     let parameters = Parameters::read(uri, &[&RANGE, &["n"]])?;
-    let range = parameters.range()?;
+    let range = parameters.range()?.of_now();
     let lines = parameters.number("n", LAST_LINES, 100)?;
     let key = format!("key {dimension} {lines} {}\n{value}", range.asked);
     page.shared

@@ -49,6 +49,16 @@ impl Span {
         i64::try_from(self.step.saturating_mul(1000)).unwrap_or(i64::MAX)
     }
 
+    /// When the step begins that a moment is in.
+    pub fn start_of_step(&self, at: i64) -> i64 {
+        at.div_euclid(self.step_millis()).saturating_mul(self.step_millis())
+    }
+
+    /// When a step ends that has begun before this moment.
+    pub fn end_of_step(&self, at: i64) -> i64 {
+        self.start_of_step(at.saturating_sub(1)).saturating_add(self.step_millis())
+    }
+
     fn seconds(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "of milliseconds of a period")]
         let millis = self.to.saturating_sub(self.from) as f64;

@@ -49,6 +49,12 @@ impl Period {
     }
 }
 
+/// When the step begins that `since` is in, of those that the time until `now` is divided into.
+pub fn start_of_step(since: Timestamp, now: Timestamp) -> Timestamp {
+    let span = Span::new(since.as_millisecond(), now.as_millisecond());
+    Timestamp::from_millisecond(span.start_of_step(span.from)).unwrap_or(since)
+}
+
 /// What is asked, for whoever shows it.
 pub struct History {
     asker: Asker,
@@ -144,7 +150,10 @@ impl History {
     fn range(&self, span: Span) -> Range {
         let at = |millis| Timestamp::from_millisecond(millis).unwrap_or_default();
         let typed = self.lock().filter.clone().unwrap_or_default();
-        let query = Query::new(&typed, Some(at(span.from)), Some(at(span.to)));
+        // What goes on is asked for to the end of its last step: so the next request is the same, and a store has
+        // only what is new to compute.
+        let to = if self.period.until.is_some() { span.to } else { span.end_of_step(span.to) };
+        let query = Query::new(&typed, Some(at(span.from)), Some(at(to)));
         Range { query: query.of_lines(), step: span.step }
     }
 

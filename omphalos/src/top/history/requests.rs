@@ -132,7 +132,10 @@ impl Top<'_> {
         // Counting thousands of rare keys in full takes long, and none of them is among the heaviest.
         let terms =
             json!({ "field": field, "size": size, "shard_size": size + BEYOND, "order": order });
-        json!({ "terms": terms, "aggs": below })
+        match below.as_object() {
+            Some(nothing) if nothing.is_empty() => json!({ "terms": terms }),
+            _ => json!({ "terms": terms, "aggs": below }),
+        }
     }
 }
 
@@ -144,10 +147,12 @@ pub fn terms(range: &Range, top: &Top<'_>) -> Value {
 
 /// What keys are chosen by: the values of their field, the heaviest of them.
 pub fn choice(range: &Range, top: &Top<'_>) -> Value {
-    let below = json!({
-        "bytes": { "sum": { "field": BYTES[0] } },
-        "latency_max": { "max": { "field": LATENCY } }
-    });
+    // Of thousands of values, no more than what they are ordered by.
+    let below = match top.by {
+        By::Bytes => json!({ "bytes": { "sum": { "field": BYTES[0] } } }),
+        By::Latency => json!({ "latency_max": { "max": { "field": LATENCY } } }),
+        By::Hits | By::Errors | By::Clients => json!({}),
+    };
     let choices = if top.is_chosen_among_many() { MOST_CHOICES } else { top.most.max(1) };
     let mut all = json!({ "keys": top.terms(choices, top.by, &below) });
     if top.by == By::Errors {
