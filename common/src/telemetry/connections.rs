@@ -183,6 +183,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
         request.extensions_mut().insert(peer);
         let (refusal, router) = (hosts.refusal(&request, near), router.clone());
         let busy = own.busy();
+        let request = request.map(|body| own.receiving(body));
         async move {
             let answer = match refusal {
                 Some(refusal) => Ok::<_, Infallible>(refusal),
@@ -206,7 +207,8 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
 mod tests {
     use std::net::SocketAddr;
 
-    use axum::routing::get;
+    use axum::body::Bytes;
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -221,7 +223,9 @@ mod tests {
         let (address, stop) = (listener.local_addr().unwrap(), Shutdown::new());
         // An answer that no buffer of a socket has room for.
         let large = get(async || vec![b'x'; 64 * 1024 * 1024]);
-        let router = Router::new().route("/readyz", get(async || "ok")).route("/large", large);
+        let body = post(async |body: Bytes| body.len().to_string());
+        let router = Router::new().route("/readyz", get(async || "ok"));
+        let router = router.route("/large", large).route("/body", body);
         let serving =
             tokio::spawn(serve(listener, router, (limits, Hosts::default()), stop.clone()));
         (address, stop, serving)
@@ -299,6 +303,16 @@ mod tests {
         assert_eq!(ask_ready(address).await, Ok(()), "the silent make way");
         assert_eq!(to_its_end(first).await, 0, "the first one first");
         assert!(to_its_end(greedy).await > 64 * 1024 * 1024, "the whole answer");
+    }
+
+    #[tokio::test]
+    async fn who_sends_half_a_body_makes_way() {
+        let limits = Limits { connections: 1, head: HOUR, age: HOUR, last_answer: HOUR };
+        let (address, _stop, _serving) = listening(limits).await;
+        let half = "POST /body HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf";
+        let half = who_sends(address, half).await;
+        assert_eq!(ask_ready(address).await, Ok(()), "it makes way");
+        assert_eq!(to_its_end(half).await, 0);
     }
 
     #[tokio::test]

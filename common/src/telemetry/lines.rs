@@ -2,7 +2,7 @@
 //! longest makes way.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -14,12 +14,17 @@ use tokio::sync::Notify;
 /// For so long is nobody sent away who is silent: a request may be on its way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The same for who has sent a part of a request: the rest may be slow.
+const PATIENCE_WITH_PARTS: Duration = Duration::from_secs(2);
+
 /// A connection.
 #[derive(Debug)]
 pub struct Line {
     /// Requests whose answers are not sent yet.
     requests: AtomicUsize,
-    /// When the last answer was sent, or the connection began.
+    /// Whether a request is waited for of which a part has come.
+    is_partial: AtomicBool,
+    /// When the last answer was sent, a part of a request came, or the connection began.
     since: Mutex<Instant>,
     /// It is to make way.
     pub leave: Notify,
@@ -29,7 +34,20 @@ impl Line {
     /// One that begins.
     pub fn new() -> Arc<Self> {
         let since = Mutex::new(Instant::now());
-        Arc::new(Self { requests: AtomicUsize::new(0), since, leave: Notify::new() })
+        let (requests, is_partial) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { requests, is_partial, since, leave: Notify::new() })
+    }
+
+    /// The body of a request, while whose parts are waited for the line is silent.
+    pub fn receiving<B>(self: &Arc<Self>, body: B) -> Receiving<B> {
+        Receiving { body, line: Arc::clone(self) }
+    }
+
+    /// A part of a request has come, or is waited for.
+    fn note(&self, is_waiting: bool) {
+        if self.is_partial.swap(is_waiting, Ordering::SeqCst) != is_waiting || !is_waiting {
+            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
     }
 
     /// A request has come; it is being answered until this is dropped.
@@ -38,11 +56,16 @@ impl Line {
         Busy(Arc::clone(self))
     }
 
-    /// How long it has been silent, where it is.
+    /// How long it has been silent, where it has been for so long that it may be sent away.
     fn silence(&self) -> Option<Duration> {
         let is_busy = self.requests.load(Ordering::SeqCst) > 0;
-        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        (!is_busy).then(|| since.elapsed())
+        let is_partial = self.is_partial.load(Ordering::SeqCst);
+        if is_busy && !is_partial {
+            return None;
+        }
+        let patience = if is_busy { PATIENCE_WITH_PARTS } else { PATIENCE };
+        let silence = self.since.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        (silence >= patience).then_some(silence)
     }
 }
 
@@ -52,7 +75,7 @@ pub struct Busy(Arc<Line>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.note(false);
         self.0.requests.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -72,10 +95,38 @@ impl Lines {
     pub fn make_way(&self) {
         let lines = self.0.iter().filter_map(Weak::upgrade);
         let silent = lines.filter_map(|line| Some((line.silence()?, line)));
-        let longest = silent.max_by_key(|(silence, _)| *silence);
-        if let Some((_, line)) = longest.filter(|(silence, _)| *silence >= PATIENCE) {
+        if let Some((_, line)) = silent.max_by_key(|(silence, _)| *silence) {
             line.leave.notify_one();
         }
+    }
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub struct Receiving<B> {
+    body: B,
+    line: Arc<Line>,
+}
+
+impl<B: hyper::body::Body + Unpin> hyper::body::Body for Receiving<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.line.note(polled.is_pending());
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

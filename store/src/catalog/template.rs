@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::settings;
 use crate::disk::{seal, unseal, write_durably};
 use crate::error::{ApiError, StoreError};
 use crate::mapping::{Mapping, is_match};
@@ -49,6 +50,15 @@ impl IndexTemplate {
         let template = Self { body };
         if template.patterns().is_empty() {
             return Err(ApiError::argument("Required [index_patterns]"));
+        }
+        settings::check(&template.settings())?;
+        if template.body.get("priority").is_some_and(|priority| priority.as_u64().is_none()) {
+            return Err(invalid("index template priority must be >= 0".to_owned()));
+        }
+        if let Some(odd) =
+            template.patterns().into_iter().find(|it| it.contains(char::is_whitespace))
+        {
+            return Err(invalid(format!("index_patterns [{odd}] must not contain a space")));
         }
         Mapping::parse(&template.mappings()).map_err(|error| {
             ApiError::new(

@@ -234,7 +234,9 @@ async fn templates(State(store): State<Store>, Path(name): Path<String>, uri: Ur
                 format!("index template matching [{name}] not found"),
             ));
         }
-        Ok(Answer::json(json!({ "index_templates": found })))
+        // As in Elasticsearch, also where it is a pattern; but `*` means whatever there is.
+        let status = if found.is_empty() && name != "*" { 404 } else { 200 };
+        Ok(Answer::json(json!({ "index_templates": found })).with_status(status))
     })
     .await
     .into()

@@ -23,9 +23,10 @@ use self::usual::Names;
 use super::document::{Incoming, Leaf};
 use super::literals::{Literals, beyond};
 use super::schema::{BEYOND, BLANK, IGNORED, OwnFields};
-use super::values::{Given, leaf, parse_date};
+use super::values::{Given, leaf};
 use crate::error::ApiError;
 use crate::mapping::{FieldKind, Guess, MOST_DEPTH, MappedField, Mapping, PRIMARY_TERM, Target};
+use crate::query::of_document;
 
 /// No field has a longer path: each value that is not indexed has it beside it, and so has the mapping.
 const LONGEST_PATH: usize = 4096;
@@ -262,6 +263,7 @@ impl<'a> Sink<'a> {
                     "Inconsistency of field data structures across documents for field [{PRIMARY_TERM}]: every document has such a column already"
                 )));
             }
+            Ok(Some(_)) if !field.is_indexable() => return Err(Self::later_address(&self.path)),
             Ok(Some(leaf)) => {
                 self.document.add(field.target.clone(), leaf);
                 self.note_blank(&field.kind, given, "");
@@ -278,6 +280,9 @@ impl<'a> Sink<'a> {
         }
         for (name, subfield) in &field.subfields {
             match leaf(subfield, given) {
+                Ok(Some(_)) if !subfield.is_indexable() => {
+                    return Err(Self::later_address(&format!("{}.{name}", self.path)));
+                }
                 Ok(Some(leaf)) => {
                     self.document.add(subfield.target.clone(), leaf);
                     self.note_blank(&subfield.kind, given, name);
@@ -366,7 +371,7 @@ fn guess(given: &Given<'_>) -> Guess {
     match given {
         // What is a number as well is none to Elasticsearch.
         Given::Text(text, _) => {
-            Guess::Text { is_date: parse_date(text).is_some() && text.parse::<f64>().is_err() }
+            Guess::Text { is_date: of_document(text).is_some() && text.parse::<f64>().is_err() }
         }
         // As Elasticsearch does, which refuses the latter then.
         Given::Long(_) | Given::Beyond(_) => Guess::Long,

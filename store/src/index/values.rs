@@ -202,6 +202,7 @@ fn date(given: &Given<'_>, precision: Precision) -> Result<DateTime, String> {
             }
             return match epoch_nanoseconds(text) {
                 Some(count) => kept(DateTime::from_timestamp_nanos(count), precision),
+                None if of_document(text).is_some() => Err(far(text)),
                 None => Err(refused(text)),
             };
         }
@@ -213,9 +214,16 @@ fn date(given: &Given<'_>, precision: Precision) -> Result<DateTime, String> {
         }
         Given::Beyond(_) | Given::Double(_) | Given::Huge(_) | Given::Boolean(_) => None,
     };
-    let millis = millis.filter(|millis| millis.checked_mul(1_000_000).is_some());
+    if millis.is_some_and(|millis| millis.checked_mul(1_000_000).is_none()) {
+        return Err(far(&given.text()));
+    }
     let date = millis.map(DateTime::from_timestamp_millis).ok_or_else(|| refused(&given.text()))?;
     kept(date, precision)
+}
+
+/// Why a date is refused that Elasticsearch has.
+fn far(text: &str) -> String {
+    format!("the date [{text}] is before 1677 or after 2262, which this store does not have")
 }
 
 /// `epoch_millis`: milliseconds since 1970, with up to six digits of a fraction.

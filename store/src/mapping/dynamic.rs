@@ -81,7 +81,8 @@ impl Template {
     }
 
     fn parse(item: &Value) -> Result<Self, ApiError> {
-        let named = item.as_object().and_then(|item| item.iter().next());
+        let named = item.as_object().filter(|item| item.len() == 1);
+        let named = named.and_then(|item| item.iter().next());
         let Some((name, rule)) = named else {
             return Err(refused("A dynamic template must be defined with a name"));
         };
@@ -218,12 +219,12 @@ impl Mapping {
         let fitting = self.templates.iter().find(|template| template.fits(path, Guess::Object));
         let declared = fitting.map_or_else(|| json!({}), |template| template.mapping.clone());
         match declared.get("type").and_then(Value::as_str) {
-            None => {
+            None | Some("{dynamic_type}") => {
                 self.object(path).is_object = true;
                 self.count += 1;
                 Ok(())
             }
-            Some("object" | "{dynamic_type}") => self.merge_object(path, &declared, (0, false)),
+            Some("object") => self.merge_object(path, &declared, (0, false)),
             Some(kind) => Err(ApiError::new(
                 400,
                 "document_parsing_exception",

@@ -89,6 +89,11 @@ impl MappedField {
         self.declared.get("type").and_then(Value::as_str).unwrap_or("object")
     }
 
+    /// Whether there is room for its values: addresses have it only where they were mapped from the start.
+    pub fn is_indexable(&self) -> bool {
+        self.kind != FieldKind::Ip || !matches!(self.target, Target::Later(_))
+    }
+
     /// Whether another one is the same, with the same subfields or fewer.
     pub fn is_declared_as(&self, other: &Self) -> bool {
         let has = |(name, subfield): &(Box<str>, Self)| {

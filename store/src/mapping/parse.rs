@@ -176,6 +176,11 @@ impl Mapping {
         (depth, replaces): (usize, bool),
     ) -> Result<(), ApiError> {
         check_object(path, declared)?;
+        if declared.get("dynamic").is_some() && self.dynamic != DynamicMode::True {
+            return Err(refused(&format!(
+                "[dynamic] of the object [{path}], other than that of the mapping, is not supported by this store"
+            )));
+        }
         if declared.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false)) {
             self.object(path).is_opaque = true;
         } else if let Some(properties) = declared.get("properties") {
@@ -335,8 +340,15 @@ fn kind(path: &str, name: &str, members: &Map<String, Value>) -> Result<FieldKin
 /// Looks whether fields can be mapped as a dynamic template says: who has other types than there are
 /// here learns that when the template comes, and not when a document does.
 pub(super) fn check_template(mapping: &Value) -> Result<(), ApiError> {
+    if mapping.to_string().contains("{name}") {
+        return Err(refused("[{name}] in a dynamic template is not supported by this store"));
+    }
     match (mapping.get("type").and_then(Value::as_str), mapping.as_object()) {
-        (None | Some("object" | "{dynamic_type}"), _) | (_, None) => Ok(()),
+        (Some("object"), _) => check_object("{name}", mapping),
+        (None | Some("{dynamic_type}"), _) | (_, None) => Ok(()),
+        (Some("ip"), _) => Err(refused(
+            "type [ip] in a dynamic template is not supported by this store: map such fields by name",
+        )),
         (Some(name), Some(members)) => kind("{name}", name, members).map(drop),
     }
 }

@@ -247,7 +247,7 @@ pub fn iso_of_milliseconds(milliseconds: i64) -> String {
 
 /// `UTC` or an offset; names of places are not known here.
 pub fn time_zone(text: &str) -> Option<TimeZone> {
-    if matches!(text, "UTC" | "Z" | "z" | "GMT") {
+    if matches!(text, "UTC" | "Z" | "GMT") {
         Some(TimeZone::UTC)
     } else {
         offset(text).map(TimeZone::fixed)
@@ -268,7 +268,12 @@ fn offset(text: &str) -> Option<Offset> {
     let (hours, minutes) = digits.split_at_checked(2)?;
     let minutes: i32 = if minutes.is_empty() { 0 } else { minutes.parse().ok()? };
     let hours: i32 = hours.parse().ok()?;
-    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
+    let seconds = hours * 3600 + minutes * 60;
+    // As in Java.
+    if minutes > 59 || seconds > 18 * 3600 {
+        return None;
+    }
+    Offset::from_seconds(sign * seconds).ok()
 }
 
 /// Digits of a certain number, and what follows them.
@@ -322,7 +327,7 @@ fn optional(text: &str, zone: &TimeZone) -> Option<(DateTime, char)> {
         "" => return Some((moment, unit)),
         // Only times have zones.
         _ if matches!(unit, 'y' | 'M' | 'd') => return None,
-        "Z" | "z" => Offset::UTC,
+        "Z" => Offset::UTC,
         text => offset(text)?,
     };
     Some((zone.to_datetime(own_zone.to_timestamp(moment).ok()?), unit))

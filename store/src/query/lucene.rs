@@ -235,6 +235,15 @@ impl Parser<'_> {
         } else if self.rest.starts_with('"') {
             let text = self.quoted()?;
             let slop = if self.take("~") { self.digits().unwrap_or(0) } else { 0 };
+            // Places are whole numbers.
+            if self
+                .rest
+                .strip_prefix('.')
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            {
+                self.take(".");
+                self.digits();
+            }
             Some(leaf(What::Phrase(text, slop)))
         } else if self.rest.starts_with(['[', '{']) {
             Some(leaf(self.range()?))
@@ -325,7 +334,8 @@ impl Parser<'_> {
         match raw {
             "" => Err(Problem::Syntax),
             "*" => Ok(None),
-            raw => unescape(raw).map(Some).ok_or(Problem::Syntax),
+            // As in Lucene, also where the star has a backslash.
+            raw => unescape(raw).map(|text| (text != "*").then_some(text)).ok_or(Problem::Syntax),
         }
     }
 }

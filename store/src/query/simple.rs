@@ -12,6 +12,9 @@ const ENDS: [char; 9] = [' ', '\t', '\n', '\r', '+', '|', '(', ')', '"'];
 
 /// Reads a text. `all` says that parts without operators between them are all meant.
 pub fn parse(text: &str, all: bool) -> Result<Option<Node>, Problem> {
+    if text == "*" {
+        return Ok(Some(leaf(What::Anything)));
+    }
     Parser { rest: text, all, depth: 0, clauses: 0 }.parts()
 }
 
@@ -160,7 +163,6 @@ impl Parser<'_> {
         }
         let is_prefix = raw.len() > 1 && raw.ends_with('*') && !raw.ends_with("\\*");
         Ok(leaf(match raw {
-            "*" => What::Anything,
             // Only the last star is one; the others are as they are written.
             _ if is_prefix => What::Pattern(prefix_pattern(text.trim_end_matches('*'))),
             _ => What::Words(text),

@@ -163,9 +163,9 @@ impl Gathering<'_> {
     }
 
     fn take(&mut self, field: &MappedField, path: String, value: &Value) {
-        // Of several for a field the last counts.
-        let mut patterns = self.patterns.iter().rev();
-        let Some(pattern) = patterns.find(|pattern| is_match(&pattern.name, &path)) else {
+        // Of several for a field the last counts, and those of `fields` more than columns.
+        let fitting = self.patterns.iter().filter(|pattern| is_match(&pattern.name, &path));
+        let Some(pattern) = fitting.max_by_key(|pattern| pattern.from == From::Source) else {
             return;
         };
         let is_text = field.kind == FieldKind::Text;

@@ -361,7 +361,10 @@ fn total(value: &Value) -> Result<TotalHits, ApiError> {
 }
 
 fn timeout(text: &str) -> Result<Duration, ApiError> {
-    duration(text).map(|timeout| timeout.min(LONGEST)).ok_or_else(|| {
+    // None at all, as in Elasticsearch.
+    let endless =
+        |timeout: Duration| if timeout.is_zero() { LONGEST } else { timeout.min(LONGEST) };
+    duration(text).map(endless).ok_or_else(|| {
         illegal(format!(
             "failed to parse setting [timeout] with value [{text}] as a time value: unit is missing or unrecognized"
         ))

@@ -96,12 +96,17 @@ pub fn parse(value: &Value) -> Result<Vec<SortField>, ApiError> {
 /// What is wrong with it.
 pub fn from_text(text: &str) -> Result<Vec<SortField>, ApiError> {
     let one = |text: &str| {
-        let (name, direction) = text.rsplit_once(':').unwrap_or((text, ""));
-        let mut field = SortField::new(name);
-        if !direction.is_empty() {
-            field.is_descending = is_descending(&Value::from(direction))?;
+        let Some((name, direction)) = text.rsplit_once(':') else {
+            return Ok(SortField::new(text));
+        };
+        // Elasticsearch leaves out a field with another direction.
+        match direction {
+            "asc" | "desc" => {
+                let is_descending = direction == "desc";
+                Ok(SortField { is_descending, ..SortField::new(name) })
+            }
+            other => Err(illegal(format!("[{other}] is no direction to sort by: asc or desc"))),
         }
-        Ok(field)
     };
     text.split(',').filter(|text| !text.is_empty()).map(one).collect()
 }

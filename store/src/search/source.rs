@@ -67,7 +67,12 @@ impl SourceFilter {
             Some("false") => Self { is_off: true, ..Self::default() },
             Some(_) => Self { includes: list("_source"), ..Self::default() },
         };
-        filter.includes.extend(list("_source_includes"));
+        // They count more than a list in `_source`.
+        for name in ["_source_includes", "_source_include"] {
+            if params.text(name).is_some_and(|it| !it.is_empty()) {
+                filter.includes = list(name);
+            }
+        }
         filter.excludes.extend(list("_source_excludes"));
         Ok(filter)
     }

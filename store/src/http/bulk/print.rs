@@ -101,7 +101,7 @@ fn print_item(
             }
             ("result", Some((result, ..))) => {
                 push(out, format_args!("{gap}\"result\":\"{result}\""));
-                if is_refreshed {
+                if is_refreshed && filter.wants(&["items", item.action.name(), "forced_refresh"]) {
                     out.push_str(",\"forced_refresh\":true");
                 }
             }

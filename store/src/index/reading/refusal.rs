@@ -38,6 +38,14 @@ impl Sink<'_> {
         ))
     }
 
+    /// An address for a field that became one after its index was made, for which there is no column.
+    pub fn later_address(path: &str) -> ApiError {
+        refused(format!(
+            "field [{}] of type [ip] is not in the mapping that its index was made with, which this store needs: make a new index with it",
+            preview(path)
+        ))
+    }
+
     /// A field of Elasticsearch's own has a value.
     pub fn of_the_server(&self, name: &str, value: &str) -> ApiError {
         let cause = refused(format!(
