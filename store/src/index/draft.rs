@@ -52,7 +52,12 @@ impl Learn for Draft<'_> {
             if change.after.is_full() {
                 return Ok(None);
             }
-            let learned = Arc::make_mut(&mut change.after).learn(path, guess)?.cloned();
+            let after = Arc::make_mut(&mut change.after);
+            let has_changed = after.learn(path, guess)?.is_some();
+            if has_changed {
+                after.settle(&self.index.schema);
+            }
+            let learned = after.field(path).filter(|_| has_changed).cloned();
             change.is_any |= learned.is_some();
             Ok(learned)
         })

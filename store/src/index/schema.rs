@@ -12,7 +12,7 @@ use tantivy::schema::{
 use tantivy::tokenizer::{LowerCaser, RAW_TOKENIZER_NAME, TextAnalyzer};
 
 use super::words::Words;
-use crate::mapping::{FieldKind, MappedField, Mapping, Precision};
+use crate::mapping::{FieldKind, MappedField, Mapping, Precision, column};
 
 /// The name of the field with ids.
 pub const ID: &str = "_id";
@@ -110,6 +110,9 @@ pub fn schema(mapping: &Mapping) -> Schema {
     for (path, field) in mapping.fields() {
         add(&mut builder, &path, field);
     }
+    for path in mapping.addresses_to_come() {
+        builder.add_ip_addr_field(path, IpAddrOptions::default().set_fast());
+    }
     builder.build()
 }
 
@@ -169,9 +172,8 @@ pub fn place(mapping: &Mapping, schema: &Schema, own: OwnFields, path: &str) -> 
     }
     let mapped = mapping.field(path)?;
     let (kind, precision) = (mapped.kind.clone(), mapped.precision);
-    if let Ok(field) = schema.get_field(path) {
-        let (json_path, column) = (None, path.to_owned());
-        return Some(Place { kind, precision, field, json_path, column });
+    if let Some(field) = column(schema, path, &kind) {
+        return Some(Place { kind, precision, field, json_path: None, column: path.to_owned() });
     }
     let (field, name) = match kind {
         FieldKind::Text => (own.later_text, LATER_TEXT),

@@ -76,6 +76,11 @@ impl Template {
         let templates: Vec<Self> = items.iter().map(Self::parse).collect::<Result<_, _>>()?;
         for template in &templates {
             check_template(&template.mapping)?;
+            if template.is_of_addresses() && template.exact_path().is_none() {
+                return Err(refused(
+                    "type [ip] in a dynamic template needs a [path_match] without * in this store, whose indices have columns for addresses from the start",
+                ));
+            }
         }
         Ok(templates)
     }
@@ -120,6 +125,16 @@ impl Template {
             not: [texts(rule, "unmatch")?, texts(rule, "path_unmatch")?],
             mapping,
         })
+    }
+
+    fn is_of_addresses(&self) -> bool {
+        self.mapping.get("type").is_some_and(|kind| kind == "ip")
+    }
+
+    /// The only field that the template can be for.
+    fn exact_path(&self) -> Option<&str> {
+        let [path] = self.name[1].as_deref()? else { return None };
+        (!path.contains('*')).then_some(path)
     }
 
     fn fits(&self, path: &str, guess: Guess) -> bool {
@@ -168,6 +183,12 @@ impl Mapping {
     /// As Elasticsearch does.
     pub fn may_have_more(&self, path: &str) -> Result<(), ApiError> {
         if self.dynamic == DynamicMode::Strict { Err(strict(path)) } else { Ok(()) }
+    }
+
+    /// Fields that may become addresses: an index has columns for them from the start.
+    pub fn addresses_to_come(&self) -> impl Iterator<Item = &str> {
+        let templates = self.templates.iter().filter(|template| template.is_of_addresses());
+        templates.filter_map(Template::exact_path).filter(|path| self.field(path).is_none())
     }
 
     /// Whether there is an object at `path`.

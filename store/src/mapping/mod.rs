@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tantivy::schema::{Field, Schema};
+use tantivy::schema::{Field, FieldType, Schema};
 
 use self::dynamic::Template;
 pub use self::dynamic::{Guess, is_match};
@@ -385,6 +385,14 @@ fn target(kind: &FieldKind, field: Field) -> Target {
     }
 }
 
+/// The field of a schema that is for a path; not one that was kept for addresses and is something else now.
+pub fn column(schema: &Schema, path: &str, kind: &FieldKind) -> Option<Field> {
+    let found = schema.get_field(path).ok()?;
+    let is_for_addresses =
+        matches!(schema.get_field_entry(found).field_type(), FieldType::IpAddr(_));
+    (is_for_addresses == (*kind == FieldKind::Ip)).then_some(found)
+}
+
 fn settle(node: &mut Node, path: &mut String, schema: &Schema) {
     let length = path.len();
     for (name, child) in &mut node.children {
@@ -393,11 +401,11 @@ fn settle(node: &mut Node, path: &mut String, schema: &Schema) {
         }
         path.push_str(name);
         if let Some(field) = &mut child.field {
-            if let Ok(found) = schema.get_field(path) {
+            if let Some(found) = column(schema, path, &field.kind) {
                 field.target = target(&field.kind, found);
             }
             for (name, subfield) in &mut field.subfields {
-                if let Ok(found) = schema.get_field(&format!("{path}.{name}")) {
+                if let Some(found) = column(schema, &format!("{path}.{name}"), &subfield.kind) {
                     subfield.target = target(&subfield.kind, found);
                 }
             }

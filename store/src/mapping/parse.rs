@@ -346,9 +346,6 @@ pub(super) fn check_template(mapping: &Value) -> Result<(), ApiError> {
     match (mapping.get("type").and_then(Value::as_str), mapping.as_object()) {
         (Some("object"), _) => check_object("{name}", mapping),
         (None | Some("{dynamic_type}"), _) | (_, None) => Ok(()),
-        (Some("ip"), _) => Err(refused(
-            "type [ip] in a dynamic template is not supported by this store: map such fields by name",
-        )),
         (Some(name), Some(members)) => kind("{name}", name, members).map(drop),
     }
 }

@@ -58,6 +58,9 @@ fn what_does_not_fit_is_refused_by_name() {
         refused(&mut mapping, json!({ "properties": { "n": { "type": "geo_shape" } } })),
         "No handler for type [geo_shape] declared on field [n]"
     );
+    let addresses = json!({ "match": "ip", "mapping": { "type": "ip" } });
+    let reason = refused(&mut mapping, json!({ "dynamic_templates": [{ "a": addresses }] }));
+    assert!(reason.contains("needs a [path_match] without *"), "{reason}");
     let points = json!({ "match_mapping_type": "object", "mapping": { "type": "geo_point" } });
     assert_eq!(
         refused(&mut mapping, json!({ "dynamic_templates": [{ "points": points }] })),
