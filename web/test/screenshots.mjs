@@ -6,10 +6,10 @@ import { chromium } from "playwright-core";
 const [executablePath, program, directory] = process.argv.slice(2);
 /** So long the story of the demo takes until an alert is raised and cleared, at most. */
 const STORY = 300_000;
-const demo = spawn(program, ["demo"], { stdio: ["ignore", "pipe", "inherit"] });
+const demo = spawn(program, ["demo"], { stdio: ["ignore", "ignore", "pipe"] });
 const base = await new Promise((found, failed) => {
   let said = "";
-  demo.stdout.on("data", (text) => {
+  demo.stderr.on("data", (text) => {
     said += text;
     const address = /http:\/\/[\d.]+:\d+(?=\/ )/.exec(said);
     if (address) found(address[0]);
