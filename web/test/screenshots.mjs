@@ -31,7 +31,7 @@ async function take(name, address, { colors = "light", height = 800, before }) {
 }
 
 const hasFigures = (page) => page.waitForSelector(".tops .top li");
-await take("page-alerts", "/?view=alerts", { before: (page) => page.waitForSelector(".table .tag.good", { timeout: STORY }) });
+await take("page-alerts", "/?view=alerts", { height: 500, before: (page) => page.waitForSelector(".table .tag.good", { timeout: STORY }) });
 await take("page-overview", "/", { height: 960, before: hasFigures });
 await take("page-dark", "/?by=errors", { colors: "dark", height: 960, before: hasFigures });
 await take("page-lines", "/?view=lines&filter=status:>=500", {

@@ -1,6 +1,8 @@
-//! Who is connected, and since when silent: where all connections are taken, the one that has been silent for
-//! longest makes way.
+//! Who is connected, and since when silent: where all connections are taken, those that have been silent for
+//! longest make way.
 
+use std::cmp::Reverse;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,10 +11,14 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 /// For so long is nobody sent away who is silent: a request may be on its way.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// So many make way at once: others may come as quickly.
+const AT_ONCE: usize = 16;
 
 /// The same for who has sent a part of a request: the rest may be slow.
 const PATIENCE_WITH_PARTS: Duration = Duration::from_secs(2);
@@ -22,7 +28,7 @@ const PATIENCE_WITH_PARTS: Duration = Duration::from_secs(2);
 pub struct Line {
     /// Requests whose answers are not sent yet.
     requests: AtomicUsize,
-    /// Whether a request is waited for of which a part has come.
+    /// Whether the other side is waited for in the middle of a request, or of an answer.
     is_partial: AtomicBool,
     /// When the last answer was sent, a part of a request came, or the connection began.
     since: Mutex<Instant>,
@@ -43,7 +49,12 @@ impl Line {
         Receiving { body, line: Arc::clone(self) }
     }
 
-    /// A part of a request has come, or is waited for.
+    /// The connection, while whose other side does not take an answer the line is silent.
+    pub fn sending<S>(self: &Arc<Self>, stream: S) -> Outgoing<S> {
+        Outgoing { stream, line: Arc::clone(self) }
+    }
+
+    /// A part of a request or an answer has gone through, or is waited for.
     fn note(&self, is_waiting: bool) {
         if self.is_partial.swap(is_waiting, Ordering::SeqCst) != is_waiting || !is_waiting {
             *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -63,7 +74,7 @@ impl Line {
         if is_busy && !is_partial {
             return None;
         }
-        let patience = if is_busy { PATIENCE_WITH_PARTS } else { PATIENCE };
+        let patience = if is_busy || is_partial { PATIENCE_WITH_PARTS } else { PATIENCE };
         let silence = self.since.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         (silence >= patience).then_some(silence)
     }
@@ -75,7 +86,7 @@ pub struct Busy(Arc<Line>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.note(false);
+        *self.0.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.requests.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -91,11 +102,12 @@ impl Lines {
         self.0.push(Arc::downgrade(line));
     }
 
-    /// Has the one leave that has been silent for longest, if any has been for a while.
+    /// Has some leave that have been silent for longest, of those that have been for a while.
     pub fn make_way(&self) {
         let lines = self.0.iter().filter_map(Weak::upgrade);
-        let silent = lines.filter_map(|line| Some((line.silence()?, line)));
-        if let Some((_, line)) = silent.max_by_key(|(silence, _)| *silence) {
+        let mut silent: Vec<_> = lines.filter_map(|line| Some((line.silence()?, line))).collect();
+        silent.sort_by_key(|(silence, _)| Reverse(*silence));
+        for (_, line) in silent.into_iter().take(AT_ONCE) {
             line.leave.notify_one();
         }
     }
@@ -127,6 +139,57 @@ impl<B: hyper::body::Body + Unpin> hyper::body::Body for Receiving<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A connection whose line knows when the other side takes nothing.
+#[derive(Debug)]
+pub struct Outgoing<S> {
+    stream: S,
+    line: Arc<Line>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Outgoing<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Outgoing<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.line.note(polled.is_pending());
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.line.note(polled.is_pending());
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
