@@ -15,6 +15,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::print_stdout,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "a benchmark that cannot set its scene says so by panicking"
 )]

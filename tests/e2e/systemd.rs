@@ -23,7 +23,7 @@ impl Systemd {
     fn listen(directory: &Path) -> Self {
         let path = directory.join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+        socket.set_read_timeout(Some(Duration::from_mins(1))).expect("a timeout");
         Self { socket, path }
     }
 

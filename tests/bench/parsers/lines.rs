@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use omphalos_tests::generate::Generator;
 
+/// As the Common Log Format calls them.
+const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
 /// The combined format as nginx's own string,
 pub const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
@@ -141,7 +144,6 @@ impl<'a> Request<'a> {
         let (path, query) = target.split_once('?').unwrap_or((target, "-"));
         let clf_time = &time[1..];
         let (day, month, year) = (&clf_time[..2], &clf_time[3..6], &clf_time[7..11]);
-        const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
         let month_number = MONTHS.find(month).expect("a month") / 3 + 1;
         let (date, clock) = (format!("{year}-{month_number:02}-{day}"), &clf_time[12..]);
         Self {
