@@ -78,6 +78,11 @@ impl Formats {
         !self.former.is_empty()
     }
 
+    /// Whether lines behind `offset` have another format than those before it.
+    pub fn change_at(&self, offset: u64) -> bool {
+        self.former.iter().any(|(end, _)| *end == offset)
+    }
+
     /// The format of what stands at `offset`, and up to where; none where that is the last.
     pub fn at(&self, offset: u64) -> Option<(LineRule, u64)> {
         self.former.iter().find(|(end, _)| *end > offset).map(|(end, rule)| (rule.clone(), *end))

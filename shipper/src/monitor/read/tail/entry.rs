@@ -36,11 +36,19 @@ impl Tail {
     }
 
     /// Up to where something of it became a document: beyond the last line end, where a part of a line
-    /// did.
+    /// did. Also what is not one yet, where an event was ended because that has another format: whoever
+    /// reads it again ends the event there too.
     fn reached(&self) -> u64 {
         let is_cut = u64::from(self.searched.is_some());
         let part = self.unfinished.shipped().max(is_cut);
-        if part > 0 { self.next.offset + part } else { self.progress.confirmed().offset }
+        let offset = self.progress.confirmed().offset;
+        if part > 0 {
+            self.next.offset + part
+        } else if self.formats.change_at(offset) && self.format_end != Some(offset) {
+            self.known_size.max(offset)
+        } else {
+            offset
+        }
     }
 
     /// Whether it is an archive of which everything is confirmed.

@@ -93,9 +93,10 @@ impl Tail {
     }
 
     /// Of `data`, where the next line begins, what has the present format: lines that begin before its
-    /// end, be it that they were not whole when that was noted. None where nothing is left.
+    /// end, be it that they were not whole when that was noted. None where something of another format
+    /// stands: until then an event may go on, because a format with which nothing was read leaves no trace.
     pub(super) fn of_this_format<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
-        let Some(end) = self.format_end else { return Some(data) };
+        let Some(end) = self.format_end.filter(|_| !data.is_empty()) else { return Some(data) };
         let left = end.checked_sub(self.next.offset).filter(|left| *left > 0)?;
         let left = at_most(left, data.len());
         let end = self.scribe.charset().line_ends(data).find(|end| *end >= left);
