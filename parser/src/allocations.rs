@@ -7,6 +7,9 @@ use crate::scribe::{Desk, Line, Origin};
 use crate::settings::RecipeSettings;
 use crate::{Documents, ParserKind, Time};
 
+/// nginx's `main`.
+const MAIN: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\" \"$http_x_forwarded_for\"";
+
 /// A page that is wiped before each document.
 struct Page(Vec<u8>);
 
@@ -25,7 +28,9 @@ impl Desk for Page {
 
 /// How often the memory was asked for while a hundred such lines became documents.
 fn allocations(parser: ParserKind, directives: &str, line: &str) -> u64 {
-    let recipe = RecipeSettings { parser, ..Default::default() }.recipe().unwrap();
+    let format = (parser == ParserKind::Access).then(|| MAIN.to_owned());
+    let settings = RecipeSettings { parser, format, ..Default::default() };
+    let recipe = settings.recipe().unwrap();
     let mut scribe =
         recipe.scribe::<()>(Origin { host_name: "web1", host_id: "id", path: b"/x.log" });
     scribe.see_written(Some(1_796_213_700));
@@ -65,7 +70,7 @@ fn lines_of_busy_servers_take_no_memory_of_their_own() {
         (
             ParserKind::Syslog,
             "",
-            r#"<165>1 2026-11-22T12:15:00.003Z web1 app 812 ID47 - an event"#.to_owned(),
+            r#"<165>1 2026-11-22T12:15:00.003Z web1 app 812 ID47 [ex@1 k="v" n="1"] an event"#.to_owned(),
         ),
         (
             ParserKind::Logfmt,

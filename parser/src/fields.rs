@@ -127,7 +127,6 @@ impl<'a> List<'a> {
 
     /// Adds a field. One whose name was there before, or is one that the document needs itself, is
     /// kept under `unmerged`.
-    #[inline]
     pub fn add(&mut self, name: impl Into<Name<'a>>, value: impl Into<Value<'a>>) {
         if self.fields.len() < Self::MOST {
             self.fields.push(Field { name: name.into(), value: value.into() });

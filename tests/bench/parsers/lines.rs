@@ -7,7 +7,10 @@ use omphalos_tests::generate::Generator;
 /// The combined format as nginx's own string,
 pub const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
-/// and with one variable more behind it, so that no parser knows it as a whole.
+/// nginx's `main`,
+pub const MAIN: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\" \"$http_x_forwarded_for\"";
+
+/// and combined with one variable more behind it, so that no parser knows it as a whole.
 pub const WITH_LENGTH: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\" $request_length";
 
 /// The columns that IIS writes.
