@@ -16,7 +16,9 @@ pub fn is_clean(bytes: &[u8]) -> bool {
     let (words, _) = bytes.as_chunks::<8>();
     match bytes.last_chunk::<8>() {
         // The last word ends where the text does.
-        Some(last) if bytes.len() <= SHORT => words.iter().chain([last]).all(is_clean_word),
+        Some(last) if bytes.len() <= SHORT => {
+            words.iter().chain([last]).all(|word| is_clean_word(*word))
+        }
         Some(_) => none_is(bytes, is_special),
         None => !bytes.iter().any(|byte| is_special(*byte)),
     }
@@ -25,9 +27,9 @@ pub fn is_clean(bytes: &[u8]) -> bool {
 /// The same of eight bytes, as one number. In each term, the highest bit of a byte is set that is special,
 /// and others only behind such a one.
 #[inline]
-fn is_clean_word(bytes: &[u8; 8]) -> bool {
+fn is_clean_word(bytes: [u8; 8]) -> bool {
     const ONES: u64 = u64::MAX / 255;
-    let word = u64::from_le_bytes(*bytes);
+    let word = u64::from_le_bytes(bytes);
     let is = |byte: u8| {
         let difference = word ^ (ONES * u64::from(byte));
         difference.wrapping_sub(ONES) & !difference
