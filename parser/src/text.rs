@@ -11,27 +11,25 @@ pub fn is_plain(bytes: &[u8]) -> bool {
 /// The same without quotes, so that all of it can stand between two.
 #[inline]
 pub fn is_clean(bytes: &[u8]) -> bool {
+    const SHORT: usize = 64;
     let is_special = |byte: u8| !(0x20..0x7f).contains(&byte) || byte == b'\\' || byte == b'"';
-    if bytes.len() > 16 {
-        return none_is(bytes, is_special);
+    let (words, _) = bytes.as_chunks::<8>();
+    match bytes.last_chunk::<8>() {
+        // The last word ends where the text does.
+        Some(last) if bytes.len() <= SHORT => {
+            words.iter().chain([last]).all(|word| is_clean_word(*word))
+        }
+        Some(_) => none_is(bytes, is_special),
+        None => !bytes.iter().any(|byte| is_special(*byte)),
     }
-    // Most texts are short, and looked at as one or two numbers, of which the second ends where they do.
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        return is_clean_word(u64::from_le_bytes(*first))
-            && is_clean_word(u64::from_le_bytes(*last));
-    }
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        return is_clean_word(u64::from(first) << 32 | u64::from(last));
-    }
-    !bytes.iter().any(|byte| is_special(*byte))
 }
 
-/// The same of eight bytes in one number. In each term, the highest bit of a byte is set that is special,
+/// The same of eight bytes, as one number. In each term, the highest bit of a byte is set that is special,
 /// and others only behind such a one.
 #[inline]
-fn is_clean_word(word: u64) -> bool {
+fn is_clean_word(bytes: [u8; 8]) -> bool {
     const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_le_bytes(bytes);
     let is = |byte: u8| {
         let difference = word ^ (ONES * u64::from(byte));
         difference.wrapping_sub(ONES) & !difference
@@ -44,21 +42,11 @@ fn is_clean_word(word: u64) -> bool {
 /// Whether no byte is special. There are no branches, so that the compiler makes a few instructions of many
 /// bytes; the last ones are looked at once more, rather than the rest one by one.
 #[inline]
-fn none_is(bytes: &[u8], is_special: impl Fn(u8) -> bool + Copy) -> bool {
+fn none_is(bytes: &[u8], is_special: impl Fn(u8) -> bool) -> bool {
     let any = |bytes: &[u8]| bytes.iter().fold(0, |any, byte| any | u8::from(is_special(*byte)));
-    let ends = match bytes.len() {
-        0..16 => any(bytes),
-        16..32 => any_at_ends::<16>(bytes, any),
-        _ => any(bytes.as_chunks::<32>().0.as_flattened()) | any_at_ends::<32>(bytes, any),
-    };
-    ends == 0
-}
-
-/// What `any` says of the first and of the last `COUNT` bytes.
-#[inline]
-fn any_at_ends<const COUNT: usize>(bytes: &[u8], any: impl Fn(&[u8]) -> u8) -> u8 {
-    let ends = [bytes.first_chunk::<COUNT>(), bytes.last_chunk::<COUNT>()];
-    ends.iter().flatten().fold(0, |found, end| found | any(&end[..]))
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    let end = bytes.last_chunk::<32>().map_or_else(|| any(rest), |last| any(last));
+    any(chunks.as_flattened()) | end == 0
 }
 
 /// Appends `bytes` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD.

@@ -96,7 +96,7 @@ fn sides(lines: &Lines) -> Vec<Side<'_>> {
         format("json", &lines.json, json!({"parser": "json"})),
         side("simd-json", &lines.json, read_json(&lines.json)),
         format("regex", combined, json!({"parser": "regex", "format": REGEX})),
-        side("regex alone", combined, matches_of(&REGEX.replace('.', "_"), true, combined)),
+        side("regex alone", combined, matches_of(REGEX, true, combined)),
         format("grok", combined, json!({"parser": "grok", "format": GROK})),
         side("grok alone", combined, matches_of(GROK_ALONE, false, combined)),
         format("module", combined, json!({"parser": "combined", "module": "nginx"})),
@@ -125,11 +125,12 @@ fn read(recipe: &Recipe, text: &[u8], documents: &mut Documents, batch: &mut Bat
     let mut scribe = recipe.scribe::<()>(origin);
     let now = jiff::Timestamp::now().as_second();
     scribe.see_written(Some(now));
-    let mut offset = 0;
-    for bytes in text.split_inclusive(|byte| *byte == b'\n') {
-        let line = Line { bytes, offset, is_ascii: true };
+    let mut begins = 0;
+    for line_feed in memchr::memchr_iter(b'\n', text) {
+        let end = line_feed + 1;
+        let line = Line { bytes: &text[begins..end], offset: begins as u64, is_ascii: true };
         scribe.take(line, &|| (), documents, batch);
-        offset += bytes.len() as u64;
+        begins = end;
     }
     assert_eq!(scribe.counts.failures, 0, "a line is not understood");
 }

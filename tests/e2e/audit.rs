@@ -268,7 +268,8 @@ fn what_cannot_be_audited_is_refused_by_name() {
     given(&[&directory], &host, "expected a file, found a directory");
     given(&[Path::new("/dev/null")], &host, "expected a file, found a device");
     given(&[&log, &log], &["--host-id", "h", "--as", "/x"], "--as names one file, found 2");
-    given(&[&log], &["--host-id", "h", "--repair"], "--repair ships through the broker");
+    let nowhere = ["--host-id", "h", "--state-dir", "/nowhere", "--repair"];
+    given(&[&log], &nowhere, "--repair ships through the broker");
     let state = stack.path("state").display().to_string();
     given(&[&log], &["--state-dir", &state], "has no checkpoint");
     let config = stack.path("shipper.toml");

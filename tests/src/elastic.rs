@@ -151,12 +151,12 @@ impl Elastic {
         hits.iter().map(|hit| hit["_source"].clone()).collect()
     }
 
-    /// The mapped type of a field in one of the test's indices.
+    /// The mapped type of a field in the first of the test's indices that has it; `none` where none has.
     pub fn type_of(&self, field: &str) -> String {
         let answer = self.must(Method::GET, &format!("{}-*/_mapping", self.prefix), &Value::Null);
-        let index = answer.as_object().expect("indices").values().next().expect("an index");
-        let path = field.replace('.', "/properties/");
-        let mapping = index.pointer(&format!("/mappings/properties/{path}/type"));
-        mapping.and_then(Value::as_str).unwrap_or("none").to_owned()
+        let path = format!("/mappings/properties/{}/type", field.replace('.', "/properties/"));
+        let mut indices = answer.as_object().expect("indices").values();
+        let mapped = indices.find_map(|index| index.pointer(&path)?.as_str());
+        mapped.unwrap_or("none").to_owned()
     }
 }

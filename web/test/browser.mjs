@@ -36,8 +36,9 @@ async function attempt(name, options, address, work, expected = []) {
   if (only && !only.includes(name)) return;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
-  // What is stored is asked again after twenty times as long as the last answer took.
-  page.setDefaultTimeout(20_000);
+  // What is stored is asked again after twenty times as long as the last answer took, which is long where
+  // other tests run beside this one.
+  page.setDefaultTimeout(120_000);
   page.on("console", (message) => {
     const isExpected = expected.some((status) => message.text().includes(`status of ${status} `));
     if (["error", "warning"].includes(message.type()) && !isExpected) failures.push(`${name}: console: ${message.text()}`);
@@ -176,19 +177,19 @@ await attempt("phone", { viewport: { width: 390, height: 844 } }, "/", async (pa
 await attempt("alerts", { bypassCSP: true }, "/?view=alerts", async (page) => {
   await page.waitForSelector(".card");
   const raise = setInterval(() => write(20, 503), 500);
-  await page.waitForSelector(".raised .tag >> text=raised", { timeout: 60_000 });
+  await page.waitForSelector(".raised .tag >> text=raised");
   clearInterval(raise);
   await page.waitForSelector(".badge");
   await accessible(page, "alerts");
   const clear = setInterval(() => write(20, 200), 500);
-  await page.waitForSelector(".table .tag.good >> text=cleared", { timeout: 60_000 });
+  await page.waitForSelector(".table .tag.good >> text=cleared");
   clearInterval(clear);
   await page.waitForSelector(".lanes rect", { state: "attached" });
 });
 
 await attempt("audit", { bypassCSP: true }, "/?view=audit", async (page) => {
   await page.click(".table button >> text=Audit");
-  await page.waitForSelector(".tag.good >> text=all there", { timeout: 60_000 });
+  await page.waitForSelector(".tag.good >> text=all there");
   await accessible(page, "audit");
 });
 

@@ -142,10 +142,12 @@ impl<'a> Request<'a> {
         let (method, rest) = request_line.split_once(' ').expect("a method");
         let (target, _) = rest.split_once(' ').expect("a version");
         let (path, query) = target.split_once('?').unwrap_or((target, "-"));
-        let clf_time = &time[1..];
-        let (day, month, year) = (&clf_time[..2], &clf_time[3..6], &clf_time[7..11]);
+        let clf_time = time.trim_start_matches('[');
+        let (clf_date, clock) = clf_time.split_once(':').expect("a time behind the date");
+        let parts: Vec<&str> = clf_date.split('/').collect();
+        let [day, month, year] = parts[..] else { panic!("another date: {line}") };
         let month_number = MONTHS.find(month).expect("a month") / 3 + 1;
-        let (date, clock) = (format!("{year}-{month_number:02}-{day}"), &clf_time[12..]);
+        let date = format!("{year}-{month_number:02}-{day}");
         Self {
             line,
             number,
