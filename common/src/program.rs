@@ -115,19 +115,18 @@ pub struct Daemon {
 
 impl Daemon {
     /// Reads the settings that `given` and the environment say, begins to log, and does `work` with
-    /// them; or else the subcommand `health`, if that is `wanted`.
+    /// them and where they came from; or else the subcommand `health`, if that is `wanted`.
     ///
     /// # Errors
     /// [`ConfigError`] for settings that cannot be used; else those of the work.
     pub fn run<S: HasRows>(
         &self,
         (wanted, given): (&str, &ArgMatches),
-        work: impl AsyncFnOnce(S) -> anyhow::Result<ExitCode>,
+        work: impl AsyncFnOnce(S, &Source<'_>) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
-        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let read = |name: &str| std::env::var_os(name);
-        let loaded = load::<(S, ProcessSettings), _>(&self.rows, given, read, variables)?;
-        let Loaded { settings: (settings, process), warnings } = loaded;
+        let source = Source { rows: &self.rows, given };
+        let Loaded { settings: (settings, process), warnings } =
+            source.read::<(S, ProcessSettings)>()?;
         init_logs(process.log_format, &process.log_level)?;
         for warning in warnings {
             warn!("{warning}");
@@ -136,7 +135,7 @@ impl Daemon {
         let result = runtime.block_on(async {
             match wanted {
                 "health" => health(process.listen).await,
-                _ => work(settings).await,
+                _ => work(settings, &source).await,
             }
         });
         // A request that nobody waits for any more must not keep the process.
@@ -150,6 +149,24 @@ impl Daemon {
             builder.worker_threads(threads);
         }
         builder.enable_all().build()
+    }
+}
+
+/// Where settings come from: the command line, the environment, and the file that one of them names.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    rows: &'a [Setting],
+    given: &'a ArgMatches,
+}
+
+impl Source<'_> {
+    /// The settings as they are now.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a value is unknown or of the wrong kind.
+    pub fn read<S: HasRows>(&self) -> Result<Loaded<S>, ConfigError> {
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        load(self.rows, self.given, |name: &str| std::env::var_os(name), variables)
     }
 }
 
@@ -168,7 +185,15 @@ async fn health(listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
 pub async fn until_signals(
     work: impl AsyncFnOnce(Shutdown) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
-    let result = work(shutdown::on_signals()?).await;
+    logged(work(shutdown::on_signals()?).await)
+}
+
+/// What a program ends with, and what it failed with in the log, where errors are, so that it is not said a second
+/// time.
+///
+/// # Errors
+/// The failure, where nothing is logged.
+pub fn logged(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     match result {
         Err(failure) if enabled!(Level::ERROR) => {
             error!("{}", joined(failure.chain()));

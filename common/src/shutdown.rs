@@ -1,9 +1,10 @@
 //! Stopping: one token that every stage watches, set by the first SIGTERM or SIGINT, or by the SIGHUP
-//! of a terminal that is closed.
+//! of a terminal that is closed. Where there is no terminal, SIGHUP asks for other settings.
 
 use std::fs;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -18,7 +19,20 @@ pub type Shutdown = CancellationToken;
 /// # Errors
 /// When the signal handlers cannot be installed.
 pub fn on_signals() -> std::io::Result<Shutdown> {
-    let mut signals = Signals::new()?;
+    Ok(watch(Signals::new(None)?))
+}
+
+/// The same, and the SIGHUPs that come where there is no terminal: one that waits stands for all that came
+/// meanwhile.
+///
+/// # Errors
+/// As [`on_signals`].
+pub fn on_signals_but_hangups() -> std::io::Result<(Shutdown, mpsc::Receiver<()>)> {
+    let (hangups, received) = mpsc::channel(1);
+    Ok((watch(Signals::new(Some(hangups))?), received))
+}
+
+fn watch(mut signals: Signals) -> Shutdown {
     let shutdown = Shutdown::new();
     let token = shutdown.clone();
     tokio::spawn(async move {
@@ -36,7 +50,7 @@ pub fn on_signals() -> std::io::Result<Shutdown> {
         said::flush();
         std::process::exit(1);
     });
-    Ok(shutdown)
+    shutdown
 }
 
 struct Signals {
@@ -47,16 +61,19 @@ struct Signals {
     /// Whether there is a terminal that could be closed. Asked at the start: what is closed cannot be
     /// opened any more.
     has_terminal: bool,
+    /// Who wants to know of those that close no terminal.
+    hangups: Option<mpsc::Sender<()>>,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new(hangups: Option<mpsc::Sender<()>>) -> std::io::Result<Self> {
         let is_ignored = is_hangup_ignored(&fs::read_to_string("/proc/self/status")?);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: (!is_ignored).then(|| signal(SignalKind::hangup())).transpose()?,
             has_terminal: fs::File::open("/dev/tty").is_ok(),
+            hangups,
         })
     }
 
@@ -76,7 +93,11 @@ impl Signals {
                     if self.has_terminal {
                         return "SIGHUP";
                     }
-                    warn!("SIGHUP is ignored: settings are read at the start only; restart to take new ones");
+                    match &self.hangups {
+                        // Where one waits, that is as good.
+                        Some(hangups) => drop(hangups.try_send(())),
+                        None => warn!("SIGHUP is ignored: what is done once takes no other settings"),
+                    }
                 }
             }
         }

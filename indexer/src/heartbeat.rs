@@ -11,6 +11,7 @@ use omphalos_common::config::ConfigError;
 use omphalos_common::event::{content_id, day_of};
 use omphalos_common::heartbeat::{self, Host, INDEX_DATASET, Maker, Now, Service, ticks};
 use omphalos_common::machine::machine_id;
+use omphalos_common::status::Status;
 use omphalos_common::telemetry::Health;
 use omphalos_transport::amqp;
 use omphalos_transport::messages::heartbeat_messages;
@@ -21,6 +22,7 @@ use tracing::debug;
 use crate::collector::Courier;
 use crate::config::Settings;
 use crate::elasticsearch::{Fault, IndexNames};
+use crate::metrics::IndexerMetrics;
 use crate::relay::{self, RelayMetrics};
 
 /// The heartbeats, as long as this is held.
@@ -88,6 +90,30 @@ pub fn start_of_relay(
             }
         }
     }))))
+}
+
+/// Has an indexer say how it is to who asks.
+pub fn show(
+    settings: &Settings,
+    host: Option<String>,
+    (status, metrics): (&Status, &IndexerMetrics),
+    health: &Health,
+) {
+    let maker = maker("omphalos-indexer", settings, host, settings.heartbeat_interval.0);
+    let (metrics, health) = (metrics.clone(), health.clone());
+    status.begin("indexer", maker, move || now(metrics.columns(), &health));
+}
+
+/// The same of a relay on this host.
+pub fn show_relay(
+    settings: &Settings,
+    host: &str,
+    status: &Status,
+    (metrics, health): (RelayMetrics, Health),
+) {
+    let interval = settings.heartbeat_interval.0;
+    let maker = maker(relay::PROGRAM, settings, Some(host.to_owned()), interval);
+    status.begin("relay", maker, move || now(metrics.books(), &health));
 }
 
 /// How it is, by the columns of its books and its problems.

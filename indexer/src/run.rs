@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
 use omphalos_common::own_files::create_directory;
+use omphalos_common::rounds::Round;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::systemd;
-use omphalos_common::telemetry::{Telemetry, serve_at};
+use omphalos_common::telemetry::Telemetry;
 use omphalos_transport::Window;
 use omphalos_transport::amqp::{
     AmqpSender, AmqpSenderOptions, Broker, Receiver, ReceiverMetrics, ReceiverOptions,
@@ -48,27 +48,54 @@ const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// What the process around the indexer gives it.
 #[derive(Debug, Default)]
 pub struct Surroundings {
-    /// Where it reports its metrics and health.
-    pub telemetry: Telemetry,
+    /// The stretch of work that it is a part of.
+    pub round: Round,
     /// Where it counts, for who wants to look.
     pub metrics: IndexerMetrics,
     /// The way from a shipper in the same process, which is taken instead of the queue.
     pub local: Option<LocalReceiver>,
     /// The name of this host, where it is not the system's.
     pub host: Option<String>,
-    /// Whether there is nothing around it, and systemd hears how this part is.
-    pub is_alone: bool,
+}
+
+/// Checks all that can be known of settings without asking servers.
+///
+/// # Errors
+/// When one cannot be used; the message names it.
+pub fn check(settings: &Settings) -> anyhow::Result<()> {
+    settings.check()?;
+    if settings.receives_amqp() {
+        Broker::new(&settings.amqp, "omphalos-indexer")?;
+    }
+    Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
+    Ok(())
+}
+
+/// The same of a relay's.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_relay(settings: &Settings) -> anyhow::Result<()> {
+    settings.check()?;
+    if settings.receives_amqp() {
+        return Err(ConfigError::invalid(
+            "relay takes documents over UDP only: give it [[receive]] tables with kind = \"udp\" and listen, or --udp ADDRESS",
+        )
+        .into());
+    }
+    Broker::new(&settings.amqp, "omphalos-indexer relay")?;
+    Ok(())
 }
 
 /// A process of its own: indexes until told to stop; with `drain`, until nothing is left.
 ///
 /// # Errors
 /// [`ConfigError`] for settings that cannot be used; anything else when a stage failed.
-pub async fn run(settings: Settings, drain: bool, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, drain: bool, round: Round) -> anyhow::Result<()> {
     settings.check()?;
-    let surroundings = Surroundings { is_alone: true, ..Surroundings::default() };
-    let _serving = serve_at(settings.process.listening(), surroundings.telemetry.routes()).await?;
-    run_in(surroundings, settings, drain, shutdown).await
+    let _serving = round.kept.serve(settings.process.listening(), round.telemetry.routes()).await?;
+    let stop = round.stop.clone();
+    run_in(Surroundings { round, ..Surroundings::default() }, settings, drain, stop).await
 }
 
 /// The same as a part of a process; with `drain` and a shipper, until that has ended too.
@@ -82,8 +109,8 @@ pub async fn run_in(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     settings.check()?;
-    let Surroundings { telemetry, metrics, local, host, is_alone } = surroundings;
-    let stage = IndexingStage::new(settings, telemetry, local.is_none())?;
+    let Surroundings { round, metrics, local, host } = surroundings;
+    let stage = IndexingStage::new(settings, round.telemetry.clone(), local.is_none())?;
     let settings = &stage.settings;
     stage.telemetry.register(|registry| metrics.register(registry));
     // Before Elasticsearch is waited for, so that they are there from the start.
@@ -96,9 +123,8 @@ pub async fn run_in(
         client.shown()
     );
     let udp = stage.udp()?;
-    if is_alone {
-        systemd::begin(stage.telemetry.health.clone(), shutdown.clone());
-    }
+    heartbeat::show(settings, host.clone(), (&round.status, &metrics), &stage.telemetry.health);
+    round.begin();
     let (dead, dead_task) = stage.dead_letters();
     let courier = Arc::new(Courier {
         client,
@@ -140,18 +166,11 @@ pub async fn run_in(
 ///
 /// # Errors
 /// [`ConfigError`] for settings that cannot be used; anything else when a stage failed.
-pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
-    settings.check()?;
-    if settings.receives_amqp() {
-        return Err(ConfigError::invalid(
-            "relay takes documents over UDP only: give it [[receive]] tables with kind = \"udp\" and listen, or --udp ADDRESS",
-        )
-        .into());
-    }
+pub async fn relay(settings: Settings, round: Round) -> anyhow::Result<()> {
+    check_relay(&settings)?;
     let broker = Arc::new(Broker::new(&settings.amqp, "omphalos-indexer relay")?);
-    let telemetry = Telemetry::default();
-    let _serving = serve_at(settings.process.listening(), telemetry.routes()).await?;
-    let stage = IndexingStage::new(settings, telemetry, true)?;
+    let _serving = round.kept.serve(settings.process.listening(), round.telemetry.routes()).await?;
+    let stage = IndexingStage::new(settings, round.telemetry.clone(), true)?;
     info!(
         "omphalos-indexer {} relays {} to {}",
         env!("CARGO_PKG_VERSION"),
@@ -165,12 +184,13 @@ pub async fn relay(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let metrics = RelayMetrics::default();
     stage.telemetry.register(|registry| metrics.register(registry));
     let records = stage.record_reader(Some(&receivers))?;
-    systemd::begin(stage.telemetry.health.clone(), shutdown.clone());
     let health = stage.telemetry.health.clone();
     let said = (metrics.clone(), health.clone());
+    heartbeat::show_relay(&stage.settings, &host, &round.status, said.clone());
     let _heartbeats = heartbeat::start_of_relay(&stage.settings, &host, said, sender.heartbeats())?;
     let relay = Relay::new(Source { feed, records }, sender, &host, metrics, health)?;
-    let result = relay.run(stage.settings.stop_grace.0, shutdown).await;
+    round.begin();
+    let result = relay.run(stage.settings.stop_grace.0, round.stop).await;
     stop(Some(receivers)).await;
     task.abort();
     result

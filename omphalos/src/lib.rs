@@ -13,6 +13,7 @@ mod fleet;
 #[doc(hidden)]
 pub mod fuzzing;
 mod import;
+mod init;
 mod local_road;
 mod page;
 mod parse;
@@ -21,6 +22,7 @@ mod reading;
 mod regular;
 pub mod run;
 mod search;
+mod status;
 mod store_owner;
 mod top;
 pub mod watch;
@@ -44,11 +46,13 @@ pub fn main() -> ExitCode {
         Some(("parse", given)) => parse::run(given),
         Some(("parsers", _)) => parsers::run(),
         Some(("demo", given)) => demo::run(given),
+        Some(("init", given)) => init::run(given),
         Some(("run", given)) => run::run(given),
         Some(("open", given)) => page::open::run(given),
         Some(("search", given)) => search::run(given),
         Some(("import", given)) => import::run(given),
         Some(("audit", given)) => audit::run(given),
+        Some(("status", given)) => status::run(given),
         Some(("fleet", given)) => fleet::run(given),
         Some(("watch", given)) => watch::run(given),
         Some(("top", given)) => top::run(given, false),
@@ -84,12 +88,14 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(demo::command())
+        .subcommand(init::command())
         .subcommand(run::command())
         .subcommand(page::open::command())
         .subcommand(search::command())
         .subcommand(top::command())
         .subcommand(top::classic_command())
         .subcommand(watch::command())
+        .subcommand(status::command())
         .subcommand(fleet::command())
         .subcommand(import::command())
         .subcommand(parse::command())

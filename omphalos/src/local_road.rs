@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use omphalos_common::config::{ConfigError, Period};
+use omphalos_common::rounds::Round;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::Telemetry;
 use omphalos_indexer::collector::{DEAD_FILE_NAME, DeadFile};
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::{IndexerMetrics, Sums};
@@ -47,11 +47,10 @@ impl LocalRoad {
         let (sender, receiver) = local(WINDOW);
         let metrics = IndexerMetrics::default();
         let surroundings = omphalos_indexer::Surroundings {
-            telemetry: Telemetry::default(),
+            round: Round::default(),
             metrics: metrics.clone(),
             local: Some(receiver),
             host: None,
-            is_alone: false,
         };
         let stop = Shutdown::new();
         let stopped = stop.clone();

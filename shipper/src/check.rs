@@ -8,6 +8,7 @@ use omphalos_common::ids::IdKeys;
 use omphalos_common::masked::masked;
 use omphalos_common::printed::{Form, printed};
 use omphalos_common::program::{FAILED, MISUSED};
+use omphalos_transport::local::LocalSender;
 
 use crate::config::Settings;
 use crate::host;
@@ -15,15 +16,15 @@ use crate::keys::check_keys;
 use crate::monitor::{StateDir, StateError, misfit, scan};
 use crate::road;
 
-/// Prints one line for each thing that was checked; returns the exit code: that of settings that cannot be
+/// Prints one line for each thing that was checked, and of the road, unless it is a local one; returns the exit code: that of settings that cannot be
 /// used goes before that of what is not well.
 ///
 /// # Errors
 /// `ConfigError` when the settings themselves cannot be used; others when nothing can be printed.
-pub async fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn check(settings: &Settings, local: Option<LocalSender>) -> anyhow::Result<ExitCode> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    let plan = road::plan(settings, None)?;
+    let plan = road::plan(settings, local)?;
     let mut report = Report { code: 0, said: Ok(()) };
     let watched: Vec<_> = inputs.iter().map(|input| input.watched.clone()).collect();
     let found = scan(&watched);

@@ -4,14 +4,17 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Setting, add_flags};
-use omphalos_common::program::{Daemon, arguments, begin, conclude, until_signals};
+use omphalos_common::program::{Daemon, Source, arguments, begin, conclude, until_signals};
+use omphalos_common::rounds::{Round, Rounds, tell_to_reload};
 
 use crate::check::check;
 use crate::config::{Settings, all_settings};
-use crate::run;
+use crate::run::{self, run};
 
 /// The shipper needs little: one worker for the connection, one for everything else.
 const WORKER_THREADS: usize = 2;
+
+const PROGRAM: &str = "omphalos-shipper";
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -21,6 +24,9 @@ pub fn command() -> Command {
     let settings = all_settings();
     let health = Command::new("health")
         .about("Ask the running shipper whether it is ready, and exit with 1 if it is not");
+    let reload = Command::new("reload").about(
+        "Have the running shipper read its settings again; it goes on with the present ones if they cannot be used, and this exits with 2",
+    );
     let check = Command::new("check").about(
         "Check settings and files, connect to the broker, declare, report, and exit with 1 if anything is wrong there, or with 2 if the settings are",
     );
@@ -39,6 +45,7 @@ pub fn command() -> Command {
         .arg(once)
         .subcommand(check)
         .subcommand(health)
+        .subcommand(reload)
 }
 
 /// The settings that are given without a flag.
@@ -66,8 +73,19 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     }
     let once = matches.get_flag("once");
     let daemon = Daemon { rows: all_settings(), threads: Some(WORKER_THREADS) };
-    daemon.run((wanted, given), async |settings: Settings| match wanted {
-        "check" => check(&settings).await,
-        _ => until_signals(async |shutdown| run(settings, once, shutdown).await).await,
+    daemon.run((wanted, given), async |settings: Settings, source| match wanted {
+        "check" => check(&settings, None).await,
+        "reload" => tell_to_reload(&settings.state_dir, &[PROGRAM]).await,
+        _ if once => until_signals(async |stop| run(settings, true, Round::only(stop)).await).await,
+        _ => {
+            rounds(source)
+                .work(settings, async |settings, round| run(settings, false, round).await)
+                .await
+        }
     })
+}
+
+fn rounds<'a>(source: &'a Source<'a>) -> Rounds<'a, Settings> {
+    let state_dir = |settings: &Settings| settings.state_dir.clone();
+    Rounds { program: PROGRAM, source, check: &run::check, state_dir }
 }

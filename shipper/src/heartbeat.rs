@@ -25,48 +25,54 @@ impl Heartbeats {
     }
 }
 
+/// What a shipper knows of itself.
+#[derive(Clone)]
+pub struct Teller {
+    /// What it counts.
+    pub metrics: ShipperMetrics,
+    /// How its parts are.
+    pub health: Health,
+}
+
 /// What heartbeats are made of.
 pub struct Pulse {
-    maker: Maker,
-    interval: Duration,
-    metrics: ShipperMetrics,
-    health: Health,
+    /// Makes them.
+    pub maker: Maker,
+    /// One comes so often.
+    pub interval: Duration,
+    /// What is in them.
+    pub teller: Teller,
+}
+
+/// Makes heartbeats of a shipper on this host with these settings.
+pub fn maker(settings: &Settings, host: &Host, interval: Duration) -> Maker {
+    let service = Service {
+        name: "omphalos-shipper".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let host = heartbeat::Host { name: host.name.clone(), id: Some(host.id.clone()) };
+    Maker::new(host, service, &format!("{settings:?}"), interval)
 }
 
 impl Pulse {
-    /// Of a shipper on this host with these settings; `None` where there are to be no heartbeats.
-    pub fn new(
-        settings: &Settings,
-        host: &Host,
-        metrics: &ShipperMetrics,
-        health: &Health,
-    ) -> Option<Self> {
-        // It was checked before.
-        let interval = heartbeat::checked_interval(settings.heartbeat_interval).ok().flatten()?;
-        let service = Service {
-            name: "omphalos-shipper".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        let host = heartbeat::Host { name: host.name.clone(), id: Some(host.id.clone()) };
-        let maker = Maker::new(host, service, &format!("{settings:?}"), interval);
-        Some(Self { maker, interval, metrics: metrics.clone(), health: health.clone() })
-    }
-
     /// Says how it is, again and again.
     pub fn start(mut self, mut take: TakeHeartbeat) -> Heartbeats {
         Heartbeats(tokio::spawn(async move {
             let mut ticks = ticks(self.interval);
             loop {
                 ticks.tick().await;
-                match self.maker.make(self.now()).to_json() {
+                match self.maker.make(self.teller.now()).to_json() {
                     Ok(document) => take(document),
                     Err(error) => debug!(%error, "a heartbeat cannot be written"),
                 }
             }
         }))
     }
+}
 
-    fn now(&self) -> Now {
+impl Teller {
+    /// How the shipper is now.
+    pub fn now(&self) -> Now {
         let Sums { lines, bytes, confirmed, in_flight, skipped, joined, held, .. } =
             self.metrics.totals();
         let (files, inputs_unreadable) = self.metrics.lags();

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use omphalos_common::config::ConfigError;
+use omphalos_common::heartbeat;
 use omphalos_common::ids::IdKeys;
 use omphalos_common::retry::Retry;
+use omphalos_common::rounds::Round;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::systemd;
-use omphalos_common::telemetry::{Due, Repeats, Telemetry, serve_at};
+use omphalos_common::telemetry::{Due, Repeats};
 use omphalos_parser::Documents;
 use omphalos_parser::steps::Steps;
 use omphalos_transport::batch::BatchSettings;
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info};
 
 use crate::config::Settings;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::{Pulse, Teller, maker};
 use crate::host;
 use crate::keys::check_keys;
 use crate::metrics::ShipperMetrics;
@@ -61,8 +62,8 @@ fn open_files(wanted: u32) -> u32 {
 /// What the process around the shipper gives it.
 #[derive(Debug, Default)]
 pub struct Surroundings {
-    /// Where it says how it is.
-    pub telemetry: Telemetry,
+    /// The stretch of work that it is a part of.
+    pub round: Round,
     /// Where it counts, for who wants to look.
     pub metrics: ShipperMetrics,
     /// Who else reads the same files.
@@ -73,8 +74,17 @@ pub struct Surroundings {
     pub local: Option<LocalSender>,
     /// What writes the documents, and may show them to somebody meanwhile.
     pub documents: Documents,
-    /// Whether there is nothing around it, and systemd hears how this part is.
-    pub is_alone: bool,
+}
+
+/// Checks all that can be known of settings without looking at files or asking servers.
+///
+/// # Errors
+/// When one cannot be used; the message names it.
+pub fn check(settings: &Settings) -> anyhow::Result<()> {
+    settings.inputs()?;
+    settings.id_keys()?;
+    road::plan(settings, None)?;
+    Ok(())
 }
 
 /// A process of its own: ships until told to stop; with `once`, until everything that is there now
@@ -83,13 +93,13 @@ pub struct Surroundings {
 /// # Errors
 /// [`ConfigError`] for settings that cannot be used; anything else when what was read could not
 /// be delivered or remembered.
-pub async fn run(settings: Settings, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, once: bool, round: Round) -> anyhow::Result<()> {
     // Before the port is taken, so that bad settings are refused first.
     settings.inputs()?;
     settings.id_keys()?;
-    let surroundings = Surroundings { is_alone: true, ..Surroundings::default() };
-    let _serving = serve_at(settings.process.listening(), surroundings.telemetry.routes()).await?;
-    run_in(surroundings, settings, once, shutdown).await
+    let _serving = round.kept.serve(settings.process.listening(), round.telemetry.routes()).await?;
+    let stop = round.stop.clone();
+    run_in(Surroundings { round, ..Surroundings::default() }, settings, once, stop).await
 }
 
 /// The same as a part of a process.
@@ -104,9 +114,8 @@ pub async fn run_in(
 ) -> anyhow::Result<()> {
     let inputs = settings.inputs()?;
     let keys = settings.id_keys()?;
-    let Surroundings { telemetry, metrics, others, state, local, documents, is_alone } =
-        surroundings;
-    telemetry.register(|registry| metrics.register(registry));
+    let Surroundings { round, metrics, others, state, local, documents } = surroundings;
+    round.telemetry.register(|registry| metrics.register(registry));
     for input in &inputs {
         let steps = input.recipe.finish.steps.as_deref();
         let dropping = steps.map(Steps::dropping).unwrap_or_default();
@@ -117,17 +126,13 @@ pub async fn run_in(
     // Built before the wait for the state directory, so that bad settings are refused at once.
     let plan = road::plan(&settings, local)?;
     announce(&settings, &inputs, &*plan);
-    if is_alone {
-        systemd::begin(telemetry.health.clone(), shutdown.clone());
-    }
     let open = || StateDir::open(&settings.state_dir);
     let state = match state {
         Some(state) => Some(state),
-        None => patiently(&telemetry, &shutdown, open).await?,
+        None => patiently(&round, &shutdown, open).await?,
     };
     let Some(state) = state else { return Ok(()) };
-    let stages =
-        Stages { settings, keys, once, inputs, telemetry, metrics, plan, others, documents };
+    let stages = Stages { settings, keys, once, inputs, round, metrics, plan, others, documents };
     stages.run(state, shutdown).await
 }
 
@@ -146,16 +151,17 @@ fn announce(settings: &Settings, inputs: &[Input], plan: &dyn Plan) {
 /// Tries until it is possible to do something in the state directory: nothing is shipped that could not
 /// be remembered. `None` when told to stop before.
 async fn patiently<T>(
-    telemetry: &Telemetry,
+    round: &Round,
     shutdown: &Shutdown,
     mut attempt: impl FnMut() -> Result<T, StateError>,
 ) -> Result<Option<T>, ConfigError> {
+    let health = &round.telemetry.health;
     let mut retry = Retry::new(Duration::from_millis(500), Duration::from_secs(30));
     let mut trouble = Repeats::new();
     loop {
         match attempt() {
             Ok(done) => {
-                telemetry.health.well("checkpoint");
+                health.well("checkpoint");
                 return Ok(Some(done));
             }
             Err(error @ StateError::Locked { .. }) => {
@@ -165,7 +171,9 @@ async fn patiently<T>(
                 if let Some(Due { repeats }) = trouble.due() {
                     error!(repeats, "{error}; trying again, for ever");
                 }
-                telemetry.health.problem("checkpoint", error.to_string());
+                health.problem("checkpoint", error.to_string());
+                // It waits, which is no fault of the settings.
+                round.begin();
             }
         }
         tokio::select! {
@@ -189,7 +197,7 @@ struct Stages {
     keys: IdKeys,
     once: bool,
     inputs: Vec<Input>,
-    telemetry: Telemetry,
+    round: Round,
     metrics: ShipperMetrics,
     plan: Box<dyn Plan>,
     others: Vec<Other>,
@@ -204,7 +212,7 @@ impl Stages {
         shutdown: &Shutdown,
     ) -> anyhow::Result<Option<(Host, Remembered)>> {
         let identify = || host::identify(&self.settings, &self.keys, state);
-        let host = patiently(&self.telemetry, shutdown, identify).await?;
+        let host = patiently(&self.round, shutdown, identify).await?;
         let Some(host) = host else { return Ok(None) };
         let mut remembered = state.load()?;
         remembered.others = std::mem::take(&mut self.others);
@@ -212,14 +220,21 @@ impl Stages {
         if remembered.is_damaged {
             tell_of_damage(&self.inputs);
         }
-        let noted = patiently(&self.telemetry, shutdown, || state.note_start()).await?;
+        let noted = patiently(&self.round, shutdown, || state.note_start()).await?;
         Ok(noted.map(|()| (host, remembered)))
     }
 
-    /// What is to say how it is. Who ships once and ends has nothing to say.
+    /// What is to say to others how it is: nothing where it ships once and ends. Who asks is told anyway.
     fn pulse(&self, host: &Host) -> Option<Pulse> {
-        let health = &self.telemetry.health;
-        Pulse::new(&self.settings, host, &self.metrics, health).filter(|_| !self.once)
+        let teller =
+            Teller { metrics: self.metrics.clone(), health: self.round.telemetry.health.clone() };
+        // It was checked before.
+        let interval = heartbeat::checked_interval(self.settings.heartbeat_interval).ok().flatten();
+        let making = maker(&self.settings, host, interval.unwrap_or_default());
+        let beside = teller.clone();
+        self.round.status.begin("shipper", making, move || beside.now());
+        let interval = interval.filter(|_| !self.once)?;
+        Some(Pulse { maker: maker(&self.settings, host, interval), interval, teller })
     }
 
     async fn run(mut self, state: StateDir, shutdown: Shutdown) -> anyhow::Result<()> {
@@ -231,7 +246,7 @@ impl Stages {
         let give_up = Shutdown::new();
         let site = Site {
             host: host.name.clone(),
-            telemetry: self.telemetry.clone(),
+            telemetry: self.round.telemetry.clone(),
             give_up: give_up.clone(),
             runtime: Handle::current(),
         };
@@ -253,7 +268,7 @@ impl Stages {
             pipe: pipe_of(&self.inputs, &inbox)?,
             bodies,
             metrics: self.metrics.clone(),
-            health: self.telemetry.health.clone(),
+            health: self.round.telemetry.health.clone(),
         };
         let grace = self.settings.stop_grace.0;
         let Settings { engine: settings, batch, .. } = self.settings;
@@ -261,6 +276,7 @@ impl Stages {
         let monitor = Monitor::new(options, self.inputs, state, remembered, joints)?;
         let dispatching = spawn("encoder", move || dispatcher.run())?;
         let monitoring = spawn("monitor", move || monitor.run())?;
+        self.round.begin();
         let metrics = self.metrics.clone();
         let reporting =
             report_deliveries(sent_seen, inbox.clone(), metrics, shutdown.clone(), give_up.clone());

@@ -55,6 +55,7 @@ mod parsing;
 mod permissions;
 mod receivers;
 mod redirects;
+mod reload;
 mod replay;
 mod rotation;
 mod run;

@@ -37,7 +37,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_hangup_without_a_terminal_is_said_and_passed_over() {
+fn a_hangup_without_a_terminal_has_the_settings_read_again() {
     let directory = directory();
     let log = LogFile::create(&directory.path().join("access.log"));
     let mut shipper = Program::new("omphalos-shipper", &directory.path().join("shipper.log"))
@@ -48,7 +48,7 @@ fn a_hangup_without_a_terminal_is_said_and_passed_over() {
         .start();
     shipper.wait_for_log("reading");
     shipper.signal("-HUP");
-    shipper.wait_for_log("SIGHUP is ignored: settings are read at the start only");
+    shipper.wait_for_log("reloaded: the new settings are in use");
     assert!(shipper.is_running());
     assert_eq!(shipper.terminate(), Some(0), "{}", shipper.log());
 }

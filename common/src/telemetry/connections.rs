@@ -79,20 +79,26 @@ impl Default for Limits {
 
 /// Where connections come in.
 pub struct Incoming {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: Option<TlsAcceptor>,
 }
 
 impl Incoming {
     /// At a listener, whose connections are TLS where there is an acceptor.
-    pub fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+    pub fn new(listener: Arc<TcpListener>, tls: Option<TlsAcceptor>) -> Self {
         Self { listener, tls }
+    }
+}
+
+impl From<Arc<TcpListener>> for Incoming {
+    fn from(listener: Arc<TcpListener>) -> Self {
+        Self { listener, tls: None }
     }
 }
 
 impl From<TcpListener> for Incoming {
     fn from(listener: TcpListener) -> Self {
-        Self { listener, tls: None }
+        Arc::new(listener).into()
     }
 }
 

@@ -38,6 +38,11 @@ impl Health {
         self.parts().problems.remove(part);
     }
 
+    /// Forgets all parts: they begin anew, with other settings.
+    pub fn clear(&self) {
+        *self.parts() = Parts::default();
+    }
+
     /// `part` shows that it still goes round; to be called more often than once a minute.
     pub fn beat(&self, part: &'static str) {
         self.parts().beats.insert(part, Instant::now());

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -18,7 +19,7 @@ use tracing::{info, warn};
 
 use super::connections::{Limits, serve};
 use super::process::Process;
-use super::{Health, Hosts};
+use super::{Health, Hosts, Kept};
 use crate::config::ConfigError;
 use crate::shutdown::Shutdown;
 
@@ -37,13 +38,18 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(Process));
-        Self { registry: Arc::new(Mutex::new(registry)), part: None, health: Health::default() }
+        Self::of(Health::default())
     }
 }
 
 impl Telemetry {
+    /// Of a process that has this health, with what is known of every process.
+    pub fn of(health: Health) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process));
+        Self { registry: Arc::new(Mutex::new(registry)), part: None, health }
+    }
+
     /// The same for one part of several in this process: the names of its metrics get the prefix
     /// `omphalos_PART_`, because parts count things of the same name.
     #[must_use]
@@ -59,6 +65,12 @@ impl Telemetry {
             Some(part) => add(ours.sub_registry_with_prefix(part)),
             None => add(ours),
         }
+    }
+
+    /// Registers what has its whole name.
+    pub fn register_plainly(&self, collector: Box<dyn Collector>) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(collector);
     }
 
     /// `/metrics`, and those of the health.
@@ -123,27 +135,37 @@ impl Display for Routes {
     }
 }
 
-/// Serves `routes` at `listen`, if that is set, until what is returned is dropped; it may be asked by `hosts`
-/// too.
-///
-/// # Errors
-/// When the address is taken or not ours; the message names the setting.
-pub async fn serve_at(
-    (listen, hosts): (Option<SocketAddr>, &[String]),
-    routes: Routes,
-) -> Result<DropGuard, ConfigError> {
-    let stop = Shutdown::new();
-    if let Some(address) = listen {
-        let listener = Listener::bind(address).await?.asked_by(Hosts::new(hosts));
-        tokio::spawn(listener.serve(routes, stop.clone()));
+impl Kept {
+    /// Serves `routes` at `listen`, if that is set, until what is returned is dropped; it may be asked by `hosts`
+    /// too.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours; the message names the setting.
+    pub async fn serve(
+        &self,
+        (listen, hosts): (Option<SocketAddr>, &[String]),
+        routes: Routes,
+    ) -> Result<DropGuard, ConfigError> {
+        let stop = Shutdown::new();
+        if let Some(address) = listen {
+            let listener = self.listen(address).await.map_err(|error| refused(address, &error))?;
+            let listener = Listener { listener, hosts: Hosts::new(hosts) };
+            tokio::spawn(listener.serve(routes, stop.clone()));
+        }
+        Ok(stop.drop_guard())
     }
-    Ok(stop.drop_guard())
+}
+
+fn refused(address: SocketAddr, error: &std::io::Error) -> ConfigError {
+    ConfigError::invalid(format!(
+        "listen: cannot listen on {address}: {error}; choose another address or stop what uses it"
+    ))
 }
 
 /// A bound listener, not yet serving.
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     hosts: Hosts,
 }
 
@@ -153,18 +175,9 @@ impl Listener {
     /// # Errors
     /// When the address is taken or not ours; the message names the setting.
     pub async fn bind(address: SocketAddr) -> Result<Self, ConfigError> {
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            ConfigError::invalid(format!(
-                "listen: cannot listen on {address}: {error}; choose another address or stop what uses it"
-            ))
-        })?;
-        Ok(Self { listener, hosts: Hosts::default() })
-    }
-
-    /// The same, which may be asked by these names too.
-    #[must_use]
-    pub fn asked_by(self, hosts: Hosts) -> Self {
-        Self { hosts, ..self }
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| refused(address, &error))?;
+        Ok(Self { listener: Arc::new(listener), hosts: Hosts::default() })
     }
 
     /// Where it listens: the port that was given for port 0.
@@ -231,7 +244,9 @@ mod tests {
         assert!(ask_ready(address).await.is_err());
         let telemetry = Telemetry::default();
         let page = Routes::default().with("/page", get(async || "here"));
-        let guard = serve_at((Some(address), &[]), telemetry.routes().and(page)).await.unwrap();
+        let kept = Kept::default();
+        let routes = telemetry.routes().and(page);
+        let guard = kept.serve((Some(address), &[]), routes).await.unwrap();
         assert_eq!(ask_ready(address).await, Ok(()));
         drop(guard);
     }

@@ -19,7 +19,7 @@ use indicatif::HumanBytes;
 use omphalos_common::config::{ConfigError, Period, Size, from_text, listen_address};
 use omphalos_common::said::takes_colours;
 use omphalos_common::shutdown::{self, Shutdown};
-use omphalos_common::telemetry::{LogFormat, init_logs};
+use omphalos_common::telemetry::{Kept, LogFormat, init_logs};
 use omphalos_common::tell;
 use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
 use omphalos_live::alert::{Rule, Saved};
@@ -134,7 +134,7 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     let seed = given.get_one::<u64>("seed").copied().unwrap_or_default();
     let writer = Writer::start(&place.path.join(name), seed)?;
     let stop_chain = Shutdown::new();
-    let page = Bound::bind(&PageSettings::default(), &[]).await?;
+    let page = Bound::bind(&PageSettings::default(), &[], &Kept::default()).await?;
     let watch = Watch { tap: Some(Tap::new(rules()?, &Saved::default())?), ..Watch::default() };
     let chain = chain(&place.path, writer.path(), &url);
     let elasticsearch =
@@ -189,7 +189,7 @@ fn behind(client: &Client, watch: &Watch, chain: &Chain) -> Behind {
         tap: watch.tap.clone(),
         tap_has_all: true,
         asker: Some(Asker::new(client.clone(), "omphalos")),
-        telemetry: watch.telemetry.clone(),
+        telemetry: watch.round.telemetry.clone(),
         shipper: watch.shipper.clone(),
         state_dir: None,
         audited: chain.audited(),

@@ -2,9 +2,10 @@
 
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use omphalos_common::config::ConfigError;
-use omphalos_common::telemetry::{Hosts, Incoming};
+use omphalos_common::telemetry::{Hosts, Incoming, Kept};
 use omphalos_common::tls::TlsAcceptor;
 use tokio::net::TcpListener;
 use tracing::warn;
@@ -19,7 +20,7 @@ const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 
 /// A listener for the page, not yet serving.
 pub struct Bound {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: Option<TlsAcceptor>,
     guard: Guard,
     hosts: Hosts,
@@ -31,24 +32,26 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Binds what is set; `None` where there is to be no page. It may be asked by `hosts` too.
+    /// Binds what is set, or takes what was bound before; `None` where there is to be no page. It may be asked by
+    /// `hosts` too.
     ///
     /// # Errors
     /// When the address is taken or not ours, or others could read without a token.
     pub async fn bind(
         settings: &PageSettings,
         hosts: &[String],
+        kept: &Kept,
     ) -> Result<Option<Self>, ConfigError> {
         let (token, tls) = (settings.token()?, settings.tls()?);
         let listener = match settings.listen {
             PageListen::Off => return Ok(None),
             PageListen::At(address) => {
-                TcpListener::bind(address).await.map_err(|error| refused(address, &error))?
+                kept.listen(address).await.map_err(|error| refused(address, &error))?
             }
-            PageListen::Usual => match TcpListener::bind(USUAL).await {
+            PageListen::Usual => match kept.listen(USUAL).await {
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {
                     let free = SocketAddr::new(USUAL.ip(), 0);
-                    TcpListener::bind(free).await.map_err(|error| refused(free, &error))?
+                    kept.listen(free).await.map_err(|error| refused(free, &error))?
                 }
                 bound => bound.map_err(|error| refused(USUAL, &error))?,
             },
@@ -109,12 +112,14 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap();
         let named = PageSettings { listen: PageListen::At(address), ..PageSettings::default() };
-        let refused = Bound::bind(&named, &[]).await.err().unwrap().to_string();
+        let refused = Bound::bind(&named, &[], &Kept::default()).await.err().unwrap().to_string();
         assert!(refused.starts_with("page.listen: cannot listen on"), "{refused}");
         let off = PageSettings { listen: PageListen::Off, ..PageSettings::default() };
-        assert!(Bound::bind(&off, &[]).await.unwrap().is_none());
-        let first = Bound::bind(&PageSettings::default(), &[]).await.unwrap().unwrap();
-        let second = Bound::bind(&PageSettings::default(), &[]).await.unwrap().unwrap();
+        assert!(Bound::bind(&off, &[], &Kept::default()).await.unwrap().is_none());
+        let first =
+            Bound::bind(&PageSettings::default(), &[], &Kept::default()).await.unwrap().unwrap();
+        let second =
+            Bound::bind(&PageSettings::default(), &[], &Kept::default()).await.unwrap().unwrap();
         assert_ne!(first.url(), second.url());
     }
 }

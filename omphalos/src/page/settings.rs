@@ -125,6 +125,16 @@ impl PageSettings {
         }
     }
 
+    /// Checks all of it.
+    ///
+    /// # Errors
+    /// When something cannot be used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.token()?;
+        self.tls()?;
+        Ok(())
+    }
+
     /// Whether others may read along what is sent.
     pub fn is_open(&self) -> bool {
         let is_near = |address: SocketAddr| address.ip().to_canonical().is_loopback();

@@ -73,7 +73,7 @@ impl Kept {
         }
         let deliveries =
             Arc::new(Deliveries::start_with(receivers, Some(documents), self.undelivered)?);
-        watch.telemetry.register(|registry| {
+        watch.round.telemetry.register(|registry| {
             registry.register_collector(Box::new(AlertMetrics(tap.counter())));
             registry.register_collector(Box::new(ReceiverMetrics(Arc::clone(&deliveries))));
         });

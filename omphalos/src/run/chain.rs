@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use omphalos_common::config::{ConfigError, Period};
+use omphalos_common::rounds::Round;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Hosts, Limits, Telemetry, serve};
+use omphalos_common::telemetry::{Hosts, Kept, Limits, serve};
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
@@ -46,8 +47,8 @@ pub struct Chain {
 /// Where a chain says how it is, and counts.
 #[derive(Clone, Default)]
 pub struct Watch {
-    /// Metrics and health of the whole process.
-    pub telemetry: Telemetry,
+    /// The stretch of work of the whole process.
+    pub round: Round,
     /// What the shipper counts.
     pub shipper: ShipperMetrics,
     /// What the indexer counts.
@@ -84,16 +85,17 @@ impl Chain {
         let stop_shipper = shutdown.child_token();
         let stop_indexer = Shutdown::new();
         let once = self.once;
+        let has_indexer = self.indexer.is_some();
         let indexing = self.indexer.map(|mut settings| {
             if once {
                 settings.heartbeat_interval = Period(Duration::ZERO);
             }
             let surroundings = omphalos_indexer::Surroundings {
-                telemetry: watch.telemetry.of_part("indexer"),
+                // It has begun when the shipper has, where there is one.
+                round: watch.round.of_part("indexer", self.shipper.is_none()),
                 metrics: watch.indexer.clone(),
                 local: from_shipper,
                 host: self.shipper.as_ref().and_then(|settings| settings.host_name.clone()),
-                is_alone: false,
             };
             let (stop, ended) = (stop_indexer.clone(), stop_shipper.clone().drop_guard());
             tokio::spawn(async move {
@@ -105,16 +107,19 @@ impl Chain {
         });
         let shipped = if let Some(settings) = self.shipper {
             let surroundings = omphalos_shipper::Surroundings {
-                telemetry: watch.telemetry.of_part("shipper"),
+                round: watch.round.of_part("shipper", true),
                 metrics: watch.shipper.clone(),
                 others: self.others,
                 state: self.state,
                 local: to_indexer,
                 documents: watch.tap.as_ref().map(Tap::documents).unwrap_or_default(),
-                is_alone: false,
             };
             omphalos_shipper::run_in(surroundings, settings, self.once, stop_shipper).await
         } else {
+            if !has_indexer {
+                // The store alone.
+                watch.round.begin();
+            }
             stop_shipper.cancelled().await;
             Ok(())
         };
@@ -142,9 +147,10 @@ impl Embedded {
     /// [`ConfigError`] when the directory cannot be used.
     pub async fn start(
         options: StoreOptions,
-        listener: TcpListener,
+        listener: impl Into<Arc<TcpListener>>,
         hosts: &[String],
     ) -> anyhow::Result<Self> {
+        let listener = listener.into();
         let address = listener.local_addr()?;
         let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
         let store = opened.map_err(|error| ConfigError::invalid(error.to_string()))?;
@@ -173,12 +179,16 @@ impl Embedded {
     }
 }
 
-/// Listens at `address` for the store in `directory`.
+/// Listens at `address` for the store in `directory`, or has listened there before.
 ///
 /// # Errors
 /// When it is taken or not ours; the message says what to do.
-pub async fn listen(address: SocketAddr, directory: &Path) -> Result<TcpListener, ConfigError> {
-    let error = match TcpListener::bind(address).await {
+pub async fn listen(
+    address: SocketAddr,
+    directory: &Path,
+    kept: &Kept,
+) -> Result<Arc<TcpListener>, ConfigError> {
+    let error = match kept.listen(address).await {
         Ok(listener) => return Ok(listener),
         Err(error) => error,
     };

@@ -10,14 +10,15 @@ mod figures;
 mod plan;
 mod settings;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables, add_flags};
-use omphalos_common::program::{Daemon, until_signals};
-use omphalos_common::shutdown::Shutdown;
-use omphalos_common::systemd;
-use omphalos_common::telemetry::serve_at;
+use omphalos_common::printed::{Form, printed};
+use omphalos_common::program::Daemon;
+use omphalos_common::rounds::{Round, Rounds, tell_to_reload};
+use omphalos_transport::local::local;
 use tokio_util::sync::DropGuard;
 use tracing::info;
 
@@ -36,6 +37,9 @@ pub(crate) use plan::store_options;
 
 pub use settings::{Settings, StoreSettings, all_settings};
 
+/// What it is called in its state directory.
+const PROGRAM: &str = "omphalos-run";
+
 const EXAMPLES: &str = "\
 Examples:
   omphalos run /var/log/nginx/access.log --parser combined
@@ -46,12 +50,20 @@ Examples:
 pub(crate) fn command() -> Command {
     let health = Command::new("health")
         .about("Ask the running process whether it is ready, and exit with 1 if it is not");
+    let reload = Command::new("reload").about(
+        "Have the process that runs with this state directory read its settings again; it goes on with the present ones if they cannot be used, and this exits with 2",
+    );
+    let check = Command::new("check").about(
+        "Check settings, files and servers, report, and exit with 1 if anything is wrong there, or with 2 if the settings are",
+    );
     let run = Command::new("run")
         .about("Run the whole chain in one process: read files, index their lines, and serve the store")
         .long_about("Reads files and indexes their lines into an embedded store that speaks Elasticsearch's HTTP API: all in one process, without other servers. With --amqp-url, documents go through RabbitMQ; with --elasticsearch-url, into Elasticsearch. The settings are those of omphalos-shipper and omphalos-indexer.")
         .after_help(EXAMPLES)
         .subcommand_precedence_over_arg(true)
-        .subcommand(health);
+        .subcommand(check)
+        .subcommand(health)
+        .subcommand(reload);
     add_flags(run, &all_settings())
 }
 
@@ -63,14 +75,22 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
     let daemon = Daemon { rows: Wanted::rows(), threads: None };
-    daemon.run((wanted, given), async |wanted: Wanted| {
-        until_signals(async |shutdown| work(&wanted, shutdown).await).await
+    daemon.run((wanted, given), async |settings: Wanted, source| {
+        let state_dir = |wanted: &Wanted| wanted.settings.state_dir().to_owned();
+        if wanted == "reload" {
+            return tell_to_reload(&state_dir(&settings), &[PROGRAM]).await;
+        }
+        if wanted == "check" {
+            return check_all(&settings).await;
+        }
+        let rounds = Rounds { program: PROGRAM, source, check: &check, state_dir };
+        rounds.work(settings, async |wanted, round| work(&wanted, round).await).await
     })
 }
 
 /// What is set, when that is an alert, and who is told.
-#[derive(Debug)]
-struct Wanted {
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
     settings: Settings,
     alerting: Alerting,
     receivers: Receivers,
@@ -87,6 +107,45 @@ impl HasRows for Wanted {
     }
 }
 
+/// Checks all that can be known of what is wanted without looking at files or asking servers.
+fn check(wanted: &Wanted) -> anyhow::Result<()> {
+    let Wanted { settings, alerting, receivers } = wanted;
+    let Plan { chain, .. } = Plan::new(settings)?;
+    if let Some(shipper) = &chain.shipper {
+        shipper.inputs()?;
+        shipper.id_keys()?;
+    }
+    if let Some(indexer) = &chain.indexer {
+        indexer.check()?;
+    }
+    settings.page.check()?;
+    Ok(check_receivers(&receivers.receiver, &alerts::rules(&alerting.alert)?)?)
+}
+
+/// Checks all of it, also files and servers, and prints a line for each thing that was looked at; the exit code.
+///
+/// # Errors
+/// [`ConfigError`] for settings that cannot be used; others when nothing can be printed.
+pub(crate) async fn check_all(wanted: &Wanted) -> anyhow::Result<ExitCode> {
+    check(wanted)?;
+    let settings = &wanted.settings;
+    let Plan { chain, store } = Plan::new(settings)?;
+    let mut code = ExitCode::SUCCESS;
+    if let Some(indexer) = chain.indexer.as_ref().filter(|_| store.is_none())
+        && !omphalos_indexer::check::check(indexer).await?
+    {
+        code = ExitCode::FAILURE;
+    }
+    if let Some(store) = &store {
+        let directory = store_options(settings, store).directory;
+        writeln!(printed(Form::Plain), "ok       the store is to be in {}", directory.display())?;
+    }
+    let Some(shipper) = &chain.shipper else { return Ok(code) };
+    let road = chain.is_local.then(|| local(shipper.batch.window()).0);
+    let shipped = omphalos_shipper::check::check(shipper, road).await?;
+    Ok(if shipped == ExitCode::SUCCESS { code } else { shipped })
+}
+
 /// What the page of a chain reads from.
 fn behind(settings: &Settings, chain: &Chain, watch: &Watch) -> Result<Behind, ConfigError> {
     // Who only sends knows no place to ask.
@@ -98,7 +157,7 @@ fn behind(settings: &Settings, chain: &Chain, watch: &Watch) -> Result<Behind, C
         tap: watch.tap.clone(),
         tap_has_all: chain.reads_all(),
         asker: asked.map(|asked| asker_at(settings, asked)).transpose()?,
-        telemetry: watch.telemetry.clone(),
+        telemetry: watch.round.telemetry.clone(),
         shipper: watch.shipper.clone(),
         state_dir: Some(settings.state_dir().to_owned()),
         audited: chain.audited(),
@@ -122,36 +181,33 @@ async fn serve_page(
 }
 
 /// Starts what is wanted, and stops it in the order of the data.
-async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn work(wanted: &Wanted, round: Round) -> anyhow::Result<()> {
+    check(wanted)?;
     let Wanted { settings, alerting, receivers } = wanted;
     let Plan { mut chain, store } = Plan::new(settings)?;
-    if let Some(shipper) = &chain.shipper {
-        shipper.inputs()?;
-    }
-    if let Some(indexer) = &chain.indexer {
-        indexer.check()?;
-    }
     chain.others = imports(settings, &chain)?;
-    let page = Bound::bind(&settings.page, &settings.process().listen_hosts).await?;
+    let page = Bound::bind(&settings.page, &settings.process().listen_hosts, &round.kept).await?;
     if let Some(page) = &page {
         info!("the page is at {} (omphalos open opens it in a browser)", page.url());
     }
     let rules = alerts::rules(&alerting.alert)?;
-    check_receivers(&receivers.receiver, &rules)?;
     let kept = Kept::load(&rules, chain.reads_all(), settings.state_dir())?;
     let is_seen = chain.shipper.is_some() && (page.is_some() || !rules.is_empty());
     let tap = is_seen.then(|| Tap::new(rules, &kept.alerts)).transpose()?;
     let _ticking = tap.as_ref().map(Tap::start);
-    let watch = Watch { tap, ..Watch::default() };
-    let _serving = serve_at(settings.process().listening(), watch.telemetry.routes()).await?;
+    let (shutdown, kept_open) = (round.stop.clone(), round.kept.clone());
+    let listening = settings.process().listening();
+    let _serving = kept_open.serve(listening, round.telemetry.routes()).await?;
+    let watch = Watch { tap, round, ..Watch::default() };
     let mut embedded = None;
     if let Some(store) = store {
         let options = store_options(settings, &store);
         let directory = options.directory.clone();
-        let listener = listen(store.listen, &directory).await?;
+        let listener = listen(store.listen, &directory, &kept_open).await?;
         let opened = Embedded::start(options, listener, &settings.process().listen_hosts).await?;
         let figures = Box::new(StoreFigures(directory.clone()));
-        watch.telemetry.of_part("store").register(|registry| registry.register_collector(figures));
+        let telemetry = watch.round.telemetry.of_part("store");
+        telemetry.register(|registry| registry.register_collector(figures));
         let url = opened.url();
         info!("the store in {} answers at {url}", directory.display());
         info!("look into it: omphalos search --url {url} --since 15m --follow");
@@ -167,7 +223,6 @@ async fn work(wanted: &Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         None => None,
     };
     let telling = kept.tell(&watch, receivers.receiver.clone(), chain.indexer.as_ref())?;
-    systemd::begin(watch.telemetry.health.clone(), shutdown.clone());
     let result = chain.run(watch, shutdown).await;
     let told = match telling {
         Some(telling) => telling.end().await,

@@ -18,10 +18,9 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use omphalos_common::clock::now_millis;
 use omphalos_common::config::Setting;
-use omphalos_common::program::{Daemon, until_signals};
+use omphalos_common::program::Daemon;
+use omphalos_common::rounds::{Round, Rounds, tell_to_reload};
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::systemd;
-use omphalos_common::telemetry::{Telemetry, serve_at};
 use omphalos_live::{Pace, Settings as LiveSettings};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -46,6 +45,8 @@ use crate::top::figures::Reading;
 use crate::top::source::Source;
 use crate::top::source::files::Manner;
 
+/// What it is called in its state directory.
+const PROGRAM: &str = "omphalos-watch";
 /// How often the clock moves time, and events are told.
 const TICK: Duration = Duration::from_millis(250);
 /// Shippers notice within so long that somebody watches, in nanoseconds.
@@ -72,13 +73,17 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (wanted, given) = matches.subcommand().unwrap_or(("", matches));
     let daemon = Daemon { rows: options::all_rows(), threads: Some(1) };
-    daemon.run((wanted, given), async |read: Read| {
-        let wanted = Wanted::new(read, given)?;
-        until_signals(async |shutdown| watch(wanted, shutdown).await).await
+    daemon.run((wanted, given), async |read: Read, source| {
+        if wanted == "reload" {
+            return tell_to_reload(&read.state_dir(), &[PROGRAM]).await;
+        }
+        let check = |read: &Read| Ok(drop(Wanted::new(read.clone(), given)?));
+        let rounds = Rounds { program: PROGRAM, source, check: &check, state_dir: Read::state_dir };
+        rounds.work(read, async |read, round| watch(Wanted::new(read, given)?, round).await).await
     })
 }
 
-async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn watch(wanted: Wanted, round: Round) -> anyhow::Result<()> {
     let state = StateFile::open(&wanted.state_dir)?;
     let kept = state.load()?;
     let live = LiveSettings {
@@ -94,7 +99,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     let deliveries =
         Arc::new(Deliveries::start_with(wanted.receivers, wanted.documents, kept.undelivered)?);
     counter.count_series(sinks.series(wanted.lateness))?;
-    let telemetry = Telemetry::default();
+    let telemetry = &round.telemetry;
     telemetry.register(|registry| {
         registry.register_collector(Box::new(AlertMetrics(Arc::clone(&counter))));
         registry.register_collector(Box::new(OutputMetrics(sinks.queues())));
@@ -103,10 +108,11 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
             registry.register_collector(Box::new(scraped));
         }
     });
-    let _serving = serve_at((wanted.listen, &wanted.listen_hosts), telemetry.routes()).await?;
+    let listening = (wanted.listen, &*wanted.listen_hosts);
+    let _serving = round.kept.serve(listening, telemetry.routes()).await?;
     let manner = Manner { follows: true, replay: None, goes_on: true };
     let (source, reading) = begin(&wanted.from, &wanted.host, manner, Arc::clone(&counter))?;
-    systemd::begin(telemetry.health.clone(), shutdown.clone());
+    round.begin();
     info!(
         "watching {} by {} rules; state in {}",
         wanted.shown,
@@ -115,7 +121,7 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
     );
     let settled = deliveries.settled_news();
     let teller = Teller::new(Arc::clone(&counter), state, deliveries);
-    let mut rounds = Rounds {
+    let mut turns = Turns {
         counter,
         source,
         teller,
@@ -125,10 +131,10 @@ async fn watch(wanted: Wanted, shutdown: Shutdown) -> anyhow::Result<()> {
         has_begun: !wanted.begins_now,
     };
     if !wanted.begins_now {
-        rounds.counter.begin_unknown();
+        turns.counter.begin_unknown();
     }
-    let has_ended = rounds.go(reading, (&settled, &shutdown)).await?;
-    rounds.end(has_ended).await
+    let has_ended = turns.go(reading, (&settled, &round.stop)).await?;
+    turns.end(has_ended).await
 }
 
 fn shown(path: &Path) -> String {
@@ -136,7 +142,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// What is done again and again.
-struct Rounds {
+struct Turns {
     counter: Arc<Counter>,
     source: Arc<dyn Source>,
     teller: Teller,
@@ -149,7 +155,7 @@ struct Rounds {
     has_begun: bool,
 }
 
-impl Rounds {
+impl Turns {
     /// Goes on until told to stop, or until there is nothing to read any more; whether there is not.
     async fn go(
         &mut self,

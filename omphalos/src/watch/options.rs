@@ -61,11 +61,15 @@ pub fn all_rows() -> Vec<Setting> {
 pub fn command() -> Command {
     let health = Command::new("health")
         .about("Ask the running process whether it is ready, and exit with 1 if it is not");
+    let reload = Command::new("reload").about(
+        "Have the process that runs with this state directory read its settings again; it goes on with the present ones if they cannot be used, and this exits with 2",
+    );
     let watch = Command::new("watch")
         .about("Judge lines as they come by rules, and tell what is raised and cleared")
         .after_help(EXAMPLES)
         .subcommand_precedence_over_arg(true)
         .subcommand(health)
+        .subcommand(reload)
         .arg(
             Arg::new("from")
                 .long("from")
@@ -87,7 +91,7 @@ pub fn command() -> Command {
 }
 
 /// What is read of the file, the environment and flags.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Read {
     settings: Settings,
     alerting: Alerting,
@@ -103,6 +107,13 @@ impl HasRows for Read {
     fn read(tables: &Tables<'_>) -> Result<Self, TableError> {
         let ((settings, alerting), (receivers, outputs)) = HasRows::read(tables)?;
         Ok(Self { settings, alerting, receivers, outputs })
+    }
+}
+
+impl Read {
+    /// Where alerts are kept.
+    pub fn state_dir(&self) -> PathBuf {
+        self.settings.state_dir().to_owned()
     }
 }
 
