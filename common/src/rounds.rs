@@ -6,7 +6,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,7 +112,10 @@ struct Process {
 
 /// How often settings were read again, and taken or refused.
 #[derive(Debug, Clone, Default)]
-struct Outcomes(Arc<[AtomicU64; 2]>);
+struct Outcomes {
+    taken: Arc<AtomicU64>,
+    refused: Arc<AtomicU64>,
+}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
@@ -122,7 +124,7 @@ struct Outcome {
 
 impl Collector for Outcomes {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let counts = self.0.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let counts = [&self.taken, &self.refused].map(|count| count.load(Ordering::Relaxed));
         encode_counters(
             &mut encoder,
             ("omphalos_reloads", "How often the settings were read again, and taken or refused"),
@@ -187,7 +189,7 @@ impl<S: HasRows + Clone> Rounds<'_, S> {
                     let last = std::mem::replace(&mut settings, *next);
                     // Those that have worked are those to go back to.
                     let (good, earlier) = former.take().unwrap_or((last, None));
-                    process.overtake(earlier);
+                    overtake(earlier);
                     former = Some((good, asker));
                 }
                 Ended::Done(Err(failure)) if former.is_some() && !stop.is_cancelled() => {
@@ -210,7 +212,7 @@ impl<S: HasRows + Clone> Rounds<'_, S> {
         work: &impl AsyncFn(S, Round) -> anyhow::Result<()>,
     ) -> Ended<S> {
         let (stop, begun) = (round.stop.clone(), Arc::clone(&round.begun));
-        let mut working = pin!(work(settings.clone(), round));
+        let mut working = Box::pin(work(settings.clone(), round));
         loop {
             tokio::select! {
                 result = &mut working => return Ended::Done(result),
@@ -272,7 +274,7 @@ impl Process {
     }
 
     fn take(&self, asker: Asker) {
-        self.outcomes.0[0].fetch_add(1, Ordering::Relaxed);
+        self.outcomes.taken.fetch_add(1, Ordering::Relaxed);
         *self.last() = (Some(Timestamp::now()), None);
         info!("reloaded: the new settings are in use");
         if let Some(asker) = asker {
@@ -281,16 +283,8 @@ impl Process {
         }
     }
 
-    /// Other settings came before those that somebody asked for were in use.
-    fn overtake(&self, asker: Asker) {
-        if let Some(asker) = asker {
-            let text = "it was told to take others meanwhile".to_owned();
-            asker.send(Err(Refusal { code: FAILED, text })).ok();
-        }
-    }
-
     fn refuse(&self, refusal: &Refusal, asker: Asker) {
-        self.outcomes.0[1].fetch_add(1, Ordering::Relaxed);
+        self.outcomes.refused.fetch_add(1, Ordering::Relaxed);
         self.last().1 = Some(refusal.text.clone());
         error!("not reloaded, the settings of before stay in use: {}", refusal.text);
         if let Some(asker) = asker {
@@ -316,6 +310,14 @@ impl Process {
             problems: self.health.problems(),
             parts: self.status.say(),
         }
+    }
+}
+
+/// Other settings came before those that somebody asked for were in use.
+fn overtake(asker: Asker) {
+    if let Some(asker) = asker {
+        let text = "it was told to take others meanwhile".to_owned();
+        asker.send(Err(Refusal { code: FAILED, text })).ok();
     }
 }
 

@@ -93,10 +93,11 @@ impl Signals {
                     if self.has_terminal {
                         return "SIGHUP";
                     }
-                    match &self.hangups {
+                    if let Some(hangups) = &self.hangups {
                         // Where one waits, that is as good.
-                        Some(hangups) => drop(hangups.try_send(())),
-                        None => warn!("SIGHUP is ignored: what is done once takes no other settings"),
+                        hangups.try_send(()).ok();
+                    } else {
+                        warn!("SIGHUP is ignored: what is done once takes no other settings");
                     }
                 }
             }

@@ -177,7 +177,7 @@ mod tests {
 
     fn state(books: &[(&str, u64)], lag_bytes: u64) -> State {
         let books = books.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        State { books, lag_bytes, ..State::default() }
+        State { lag_bytes, books, ..State::default() }
     }
 
     #[test]

@@ -69,6 +69,13 @@ pub fn command() -> Command {
                 .help("Where to write it; - is standard output. A file that is there is left alone"),
         )
         .arg(
+            Arg::new("state-dir")
+                .long("state-dir")
+                .value_name("DIRECTORY")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where what is configured is to keep its state, if not where it usually does"),
+        )
+        .arg(
             Arg::new("force")
                 .long("force")
                 .action(ArgAction::SetTrue)
@@ -119,7 +126,7 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::FAILURE);
     }
-    let text = found.configuration()?;
+    let text = found.configuration(given.get_one::<PathBuf>("state-dir"))?;
     if prints {
         write!(printed(Form::Plain), "{text}")?;
         return Ok(ExitCode::SUCCESS);
@@ -182,8 +189,12 @@ impl Found {
     }
 
     /// The configuration that reads what was found.
-    fn configuration(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::from(HEAD);
+    fn configuration(&self, state_dir: Option<&PathBuf>) -> Result<String, std::fmt::Error> {
+        let state_dir = state_dir.map_or_else(
+            || "#state_dir = \"/var/lib/omphalos\"".to_owned(),
+            |path| format!("state_dir = {}", quoted(path)),
+        );
+        let mut text = HEAD.replace("{state_dir}", &state_dir);
         for ((directory, parser), files) in &self.logs {
             let others =
                 self.logs.iter().any(|((other, format), _)| other == directory && format != parser);
@@ -222,8 +233,8 @@ const HEAD: &str = "\
 # own, and shows them on a page at http://127.0.0.1:9180/. All settings: docs/settings-run.md; try a change with
 # `omphalos run check --config` this file.
 
-# where it remembers how far it has read, and has its store; by default /var/lib/omphalos-run, or ~/.local/state
-#state_dir = \"/var/lib/omphalos-run\"
+# where it remembers how far it has read, and has its store; by default /var/lib/omphalos, or ~/.local/state/omphalos
+{state_dir}
 
 # to send the lines to RabbitMQ instead, for an indexer elsewhere (or use omphalos-shipper with this file):
 #[amqp]

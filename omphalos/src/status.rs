@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_INPUTS: usize = 5;
 /// Where programs keep their state unless it is said.
 const USUAL: [&str; 5] =
-    ["omphalos-shipper", "omphalos-indexer", "omphalos-relay", "omphalos-run", "omphalos-watch"];
+    ["omphalos", "omphalos-shipper", "omphalos-indexer", "omphalos-relay", "omphalos-run"];
 
 /// The subcommand.
 pub fn command() -> Command {
@@ -180,6 +180,6 @@ fn words(name: &str) -> String {
 
 /// How long ago that was, for people.
 fn since(time: &str, now: i64) -> String {
-    let then = time.parse::<Timestamp>().map(Timestamp::as_millisecond).unwrap_or(now);
+    let then = time.parse::<Timestamp>().map_or(now, Timestamp::as_millisecond);
     span(Duration::from_millis(u64::try_from(now.saturating_sub(then)).unwrap_or_default()))
 }

@@ -19,6 +19,7 @@ const GREETING: [&str; 2] = ["udp_sender_bytes", "udp_sender_marks"];
 
 /// The heads of the manual's tables.
 const EVERY: &str = "every program, under these very names";
+const RELOADS: &str = "every program, also of one process";
 const SHIPPER: &str = "shipper";
 const SHIPPER_UDP: &str = "shipper over UDP";
 const INDEXER: &str = "indexer";
@@ -137,7 +138,7 @@ impl Idles {
 
     /// The names in tables, but for those that begin with what such a program has nothing to do with.
     fn names(&self, heads: &[&str], without: &[&str]) -> BTreeSet<String> {
-        let heads = heads.iter().chain(&[EVERY]);
+        let heads = heads.iter().chain(&[EVERY, RELOADS]);
         let names = heads.flat_map(|head| self.tables.get(*head).expect(head));
         names.filter(|name| without.iter().all(|end| !name.starts_with(end))).cloned().collect()
     }

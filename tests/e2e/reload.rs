@@ -72,6 +72,27 @@ impl Changing<'_> {
 const BAD: [(&str, &str); 2] =
     [("[batch]\nbytes = 1\n", "batch.bytes: expected 1KiB to 64MiB"), ("feild = 1\n", "feild")];
 
+/// The settings of a shipper of one log.
+fn shipper_settings(stack: &Stack, log: &LogFile) -> String {
+    format!(
+        "state_dir = {:?}\nhost_name = \"web1\"\namqp.url = [{:?}]\n[[monitor]]\npaths = [{:?}]\nparser = \"combined\"\n",
+        stack.path("state").display().to_string(),
+        stack.amqp_url(),
+        log.path().display().to_string()
+    )
+}
+
+/// The settings of an indexer.
+fn indexer_settings(stack: &Stack) -> String {
+    format!(
+        "state_dir = {:?}\namqp.url = [{:?}]\nelasticsearch.url = [{:?}]\nindex.prefix = {:?}\nindex.replicas = 0\n",
+        stack.path("indexer-state").display().to_string(),
+        stack.amqp_url(),
+        stack.search_url(),
+        stack.prefix()
+    )
+}
+
 #[test]
 fn reloads_at_random_moments_under_load_lose_and_repeat_no_line() {
     const SEED: u64 = 2026;
@@ -79,23 +100,9 @@ fn reloads_at_random_moments_under_load_lose_and_repeat_no_line() {
     let stack = Stack::shared();
     let (shipper_config, indexer_config) = (stack.path("shipper.toml"), stack.path("indexer.toml"));
     let log = LogFile::create(&stack.path("access.log"));
-    let base = format!(
-        "state_dir = {:?}\nhost_name = \"web1\"\namqp.url = [{:?}]\n",
-        stack.path("state").display().to_string(),
-        stack.amqp_url()
-    );
-    let monitor = format!(
-        "[[monitor]]\npaths = [{:?}]\nparser = \"combined\"\n",
-        log.path().display().to_string()
-    );
-    fs::write(&shipper_config, format!("{base}{monitor}")).expect("a configuration");
-    let indexer_base = format!(
-        "state_dir = {:?}\namqp.url = [{:?}]\nelasticsearch.url = [{:?}]\nindex.prefix = {:?}\nindex.replicas = 0\n",
-        stack.path("indexer-state").display().to_string(),
-        stack.amqp_url(),
-        stack.search_url(),
-        stack.prefix()
-    );
+    let base = shipper_settings(&stack, &log);
+    fs::write(&shipper_config, &base).expect("a configuration");
+    let indexer_base = indexer_settings(&stack);
     fs::write(&indexer_config, &indexer_base).expect("a configuration");
     let program = |name: &'static str, config: &Path| {
         let program = Program::new(name, &config.with_extension("log")).under(&["setsid"]);
@@ -109,7 +116,7 @@ fn reloads_at_random_moments_under_load_lose_and_repeat_no_line() {
             words: &[],
             process: &shipper,
             config: shipper_config,
-            base: format!("{base}{monitor}"),
+            base,
             good: &[
                 "fields.env = \"prod\"\n",
                 "[[monitor.step]]\nstep = \"set\"\nfield = \"labels.a\"\nvalue = \"b\"\n",
@@ -151,12 +158,13 @@ fn one_process_reloads_its_files_and_rules_and_keeps_its_listeners_open() {
     let (mut first, mut second) =
         (LogFile::create(&path.join("a.log")), LogFile::seeded(&path.join("b.log"), 7));
     first.append(100);
+    let first_path = first.path().display().to_string();
     let base = |more: &str| {
         format!(
             "state_dir = {:?}\nstore.listen = {:?}\npage.listen = \"off\"\n[[monitor]]\npaths = [{:?}{more}]\nparser = \"combined\"\n",
             state.display().to_string(),
             alone.url.trim_start_matches("http://"),
-            first.path().display().to_string(),
+            first_path,
         )
     };
     fs::write(&config, base("")).expect("a configuration");
@@ -172,12 +180,19 @@ fn one_process_reloads_its_files_and_rules_and_keeps_its_listeners_open() {
         (0..300).all(|_| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
     });
     second.append(50);
+    let store = alone.url.trim_start_matches("http://").to_owned();
+    let searching = std::thread::spawn(move || {
+        // One connection, which is not closed either.
+        let client = reqwest::blocking::Client::new();
+        (0..100).all(|_| client.get(format!("http://{store}/")).send().is_ok())
+    });
     let more = format!(", {:?}", second.path().display().to_string());
     fs::write(&config, base(&more)).expect("a configuration");
     let (code, said) = reload("omphalos", &["run"], &config);
     assert_eq!(code, Some(0), "{said}");
     alone.elastic().wait_for_count(150);
     assert!(asking.join().expect("it asks"), "nobody is refused");
+    assert!(searching.join().expect("it asks"), "the store stays open");
     fs::write(&config, base(&more) + "[[alert]]\nmeasure = \"nothing\"\n")
         .expect("a configuration");
     let (code, said) = reload("omphalos", &["run"], &config);
@@ -185,6 +200,13 @@ fn one_process_reloads_its_files_and_rules_and_keeps_its_listeners_open() {
     assert!(said.contains("alert.measure: expected one of hits"), "{said}");
     first.append(10);
     alone.elastic().wait_for_count(160);
+    // The store's own settings: it is closed and opened again.
+    fs::write(&config, "store.max_age = \"300d\"\n".to_owned() + &base(&more))
+        .expect("a configuration");
+    let (code, said) = reload("omphalos", &["run"], &config);
+    assert_eq!(code, Some(0), "{said}");
+    first.append(10);
+    alone.elastic().wait_for_count(170);
     assert_eq!(process.terminate(), Some(0), "{}", process.log());
 }
 
@@ -222,7 +244,7 @@ fn settings_that_turn_out_to_be_unusable_are_left_again_for_those_of_before() {
     shipper.wait_for_log("going on with the settings of before");
     assert!(shipper.log().contains("is in use by another process"), "{}", shipper.log());
     shipper.wait_for_log_times("reading", 2);
-    assert_eq!(shipper.sample("omphalos_reloads_total{outcome=\"refused\"}"), 1.0);
+    assert!(shipper.sample("omphalos_reloads_total{outcome=\"refused\"}") > 0.0);
     assert_eq!(shipper.terminate(), Some(0), "{}", shipper.log());
 }
 
@@ -270,4 +292,52 @@ fn status_tells_how_the_programs_are_without_a_port() {
     first.kill();
     let (code, said) = status(&["--state-dir", &well]);
     assert_eq!(code, Some(1), "what a killed one left is no program: {said}");
+}
+
+#[test]
+fn init_finds_logs_and_their_formats_and_what_it_writes_can_be_run() {
+    let directory = directory();
+    let path = directory.path();
+    let logs = path.join("logs");
+    fs::create_dir_all(logs.join("app")).expect("a directory");
+    LogFile::create(&logs.join("access.log")).append(20);
+    for number in 0..5 {
+        let name = logs.join(format!("app/{number}.log"));
+        fs::write(name, "{\"time\":\"2026-11-30T10:00:00Z\",\"level\":\"info\",\"msg\":\"x\"}\n")
+            .expect("a log");
+    }
+    fs::write(logs.join("access.log.1"), "rotated\n").expect("a log");
+    fs::write(logs.join("access.log-20261129"), "rotated\n").expect("a log");
+    fs::write(logs.join("wtmp"), [0; 100]).expect("a file");
+    fs::write(logs.join("cache"), [0; 100]).expect("a file");
+    let config = path.join("omphalos.toml");
+    let init = |more: &[&str]| {
+        let out = path.join(format!("init-{}", more.len()));
+        fs::remove_file(&out).ok();
+        let init = Program::new("omphalos", &out).arg("init").arg(logs.display());
+        let exited = init
+            .option("--output", config.display())
+            .option("--state-dir", path.join("state").display())
+            .args(more);
+        let exited = exited.run();
+        (exited.code, exited.output)
+    };
+    let (code, said) = init(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    let text = fs::read_to_string(&config).expect("a configuration");
+    let pattern = format!("paths = [\"{}/app/*.log\"]\nparser = \"json\"", logs.display());
+    assert!(text.contains(&pattern), "{text}");
+    let access = format!("paths = [\"{}/access.log\"]\nparser = \"combined\"", logs.display());
+    assert!(text.contains(&access), "{text}");
+    assert_eq!(text.matches("[[monitor]]").count(), 2, "{text}");
+    let (code, said) = init(&[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("--force"), "{said}");
+    assert_eq!(init(&["--force"]).0, Some(0));
+    let check = Program::new("omphalos", &path.join("check.out"))
+        .args(["run", "check"])
+        .option("--config", config.display())
+        .run();
+    assert_eq!(check.code, Some(0), "{}", check.output);
+    assert!(check.output.contains("6 files found"), "{}", check.output);
 }

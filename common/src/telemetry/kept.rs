@@ -58,11 +58,11 @@ mod tests {
         let kept = Kept::default();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let address = |listener: &TcpListener| listener.local_addr().unwrap();
-        let first = address(&*kept.listen(any).await.unwrap());
-        let second = address(&*kept.listen(any).await.unwrap());
+        let first = address(&kept.listen(any).await.unwrap());
+        let second = address(&kept.listen(any).await.unwrap());
         assert_ne!(first, second, "each who asks gets one");
         kept.begin_round();
-        assert_eq!(address(&*kept.listen(any).await.unwrap()), first);
+        assert_eq!(address(&kept.listen(any).await.unwrap()), first);
         kept.drop_unused();
         drop(TcpListener::bind(second).await.expect("it is free"));
         TcpListener::bind(first).await.expect_err("it is kept");

@@ -128,7 +128,7 @@ async fn play(given: &ArgMatches) -> anyhow::Result<()> {
     let listener = listen(given.get_one::<SocketAddr>("listen").copied()).await?;
     let directory = place.path.join("store");
     let options = StoreOptions { directory, max_age: None, max_bytes: None };
-    let embedded = Embedded::start(options, listener, &[]).await?;
+    let embedded = Embedded::start(&options, listener, &[]).await?;
     let url = embedded.url();
     let name = format!("access-{}.log", jiff::Timestamp::now().as_millisecond());
     let seed = given.get_one::<u64>("seed").copied().unwrap_or_default();

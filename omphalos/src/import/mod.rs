@@ -121,7 +121,7 @@ pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> 
         Ok(listener) => {
             let options = store_options(settings, &store);
             let hosts = &settings.process().listen_hosts;
-            let embedded = Embedded::start(options, listener, hosts).await;
+            let embedded = Embedded::start(&options, listener, hosts).await;
             let embedded = embedded.map_err(|error| {
                 ConfigError::invalid(format!(
                     "{}; if a process has it open, this can go through that one: name the address where it listens: --store-listen",

@@ -11,16 +11,17 @@ use anyhow::Context;
 use omphalos_common::config::{ConfigError, Period};
 use omphalos_common::rounds::Round;
 use omphalos_common::shutdown::Shutdown;
-use omphalos_common::telemetry::{Hosts, Kept, Limits, serve};
+use omphalos_common::telemetry::{Hosts, Limits, serve};
 use omphalos_indexer::config as indexer;
 use omphalos_indexer::metrics::IndexerMetrics;
 use omphalos_shipper::config as shipper;
 use omphalos_shipper::metrics::ShipperMetrics;
 use omphalos_shipper::monitor::{Other, StateDir};
-use omphalos_store::{Store, StoreOptions, router};
+use omphalos_store::{Store, StoreError, StoreOptions, router};
 use omphalos_transport::local::local;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
 use crate::page::{Audited, Tap};
 use crate::store_owner::check_owner;
@@ -133,6 +134,9 @@ impl Chain {
     }
 }
 
+/// How often is looked whether a store is free.
+const GLANCE: Duration = Duration::from_millis(100);
+
 /// The embedded store, open and serving.
 pub struct Embedded {
     address: SocketAddr,
@@ -146,13 +150,32 @@ impl Embedded {
     /// # Errors
     /// [`ConfigError`] when the directory cannot be used.
     pub async fn start(
-        options: StoreOptions,
-        listener: impl Into<Arc<TcpListener>>,
+        options: &StoreOptions,
+        listener: TcpListener,
         hosts: &[String],
     ) -> anyhow::Result<Self> {
-        let listener = listener.into();
+        Self::start_within(Duration::ZERO, options, listener, hosts).await
+    }
+
+    /// The same, where somebody else may have it open for so long.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_within(
+        patience: Duration,
+        options: &StoreOptions,
+        listener: TcpListener,
+        hosts: &[String],
+    ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let opened = tokio::task::spawn_blocking(|| Store::open(options)).await?;
+        let until = Instant::now() + patience;
+        let opened = loop {
+            let options = options.clone();
+            match tokio::task::spawn_blocking(|| Store::open(options)).await? {
+                Err(StoreError::Locked(_)) if Instant::now() < until => sleep(GLANCE).await,
+                opened => break opened,
+            }
+        };
         let store = opened.map_err(|error| ConfigError::invalid(error.to_string()))?;
         let stop = Shutdown::new();
         let bounds = (Limits::STORE, Hosts::new(hosts).keeping_state());
@@ -179,16 +202,12 @@ impl Embedded {
     }
 }
 
-/// Listens at `address` for the store in `directory`, or has listened there before.
+/// Listens at `address` for the store in `directory`.
 ///
 /// # Errors
 /// When it is taken or not ours; the message says what to do.
-pub async fn listen(
-    address: SocketAddr,
-    directory: &Path,
-    kept: &Kept,
-) -> Result<Arc<TcpListener>, ConfigError> {
-    let error = match kept.listen(address).await {
+pub async fn listen(address: SocketAddr, directory: &Path) -> Result<TcpListener, ConfigError> {
+    let error = match TcpListener::bind(address).await {
         Ok(listener) => return Ok(listener),
         Err(error) => error,
     };

@@ -9,6 +9,7 @@ pub(crate) mod chain;
 mod figures;
 mod plan;
 mod settings;
+mod stored;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,10 +31,11 @@ use crate::search::asker_at;
 use crate::watch::check_receivers;
 use crate::watch::deliver::Receivers;
 use alerting::Kept;
-use chain::{Chain, Embedded, Watch, listen};
+use chain::{Chain, Watch};
 use figures::StoreFigures;
 use plan::Plan;
 pub(crate) use plan::store_options;
+use stored::Stored;
 
 pub use settings::{Settings, StoreSettings, all_settings};
 
@@ -84,7 +86,11 @@ pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             return check_all(&settings).await;
         }
         let rounds = Rounds { program: PROGRAM, source, check: &check, state_dir };
-        rounds.work(settings, async |wanted, round| work(&wanted, round).await).await
+        let stored = Stored::default();
+        let work = async |wanted, round| work(&wanted, round, &stored).await;
+        let code = rounds.work(settings, work).await;
+        stored.close().await?;
+        code
     })
 }
 
@@ -181,7 +187,7 @@ async fn serve_page(
 }
 
 /// Starts what is wanted, and stops it in the order of the data.
-async fn work(wanted: &Wanted, round: Round) -> anyhow::Result<()> {
+async fn work(wanted: &Wanted, round: Round, stored: &Stored) -> anyhow::Result<()> {
     check(wanted)?;
     let Wanted { settings, alerting, receivers } = wanted;
     let Plan { mut chain, store } = Plan::new(settings)?;
@@ -198,25 +204,25 @@ async fn work(wanted: &Wanted, round: Round) -> anyhow::Result<()> {
     let (shutdown, kept_open) = (round.stop.clone(), round.kept.clone());
     let listening = settings.process().listening();
     let _serving = kept_open.serve(listening, round.telemetry.routes()).await?;
-    let watch = Watch { tap, round, ..Watch::default() };
-    let mut embedded = None;
+    let watch = Watch { round, tap, ..Watch::default() };
     if let Some(store) = store {
         let options = store_options(settings, &store);
         let directory = options.directory.clone();
-        let listener = listen(store.listen, &directory, &kept_open).await?;
-        let opened = Embedded::start(options, listener, &settings.process().listen_hosts).await?;
+        let hosts = settings.process().listen_hosts.clone();
+        let url = stored.open((options, store.listen, hosts)).await?;
         let figures = Box::new(StoreFigures(directory.clone()));
         let telemetry = watch.round.telemetry.of_part("store");
         telemetry.register(|registry| registry.register_collector(figures));
-        let url = opened.url();
         info!("the store in {} answers at {url}", directory.display());
         info!("look into it: omphalos search --url {url} --since 15m --follow");
         if let Some(indexer) = &mut chain.indexer {
             indexer.elasticsearch.url = Some(vec![url]);
         }
-        embedded = Some(opened);
-    } else if settings.store.is_some() {
-        info!("elasticsearch.url is set, so the embedded store of [store] is not used");
+    } else {
+        stored.close().await?;
+        if settings.store.is_some() {
+            info!("elasticsearch.url is set, so the embedded store of [store] is not used");
+        }
     }
     let _page = match page {
         Some(page) => Some(serve_page(page, settings, (&chain, &watch)).await?),
@@ -228,8 +234,5 @@ async fn work(wanted: &Wanted, round: Round) -> anyhow::Result<()> {
         Some(telling) => telling.end().await,
         None => Ok(()),
     };
-    if let Some(embedded) = embedded {
-        embedded.close().await?;
-    }
     result.and(told)
 }

@@ -77,7 +77,10 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         if wanted == "reload" {
             return tell_to_reload(&read.state_dir(), &[PROGRAM]).await;
         }
-        let check = |read: &Read| Ok(drop(Wanted::new(read.clone(), given)?));
+        let check = |read: &Read| {
+            Wanted::new(read.clone(), given)?;
+            Ok(())
+        };
         let rounds = Rounds { program: PROGRAM, source, check: &check, state_dir: Read::state_dir };
         rounds.work(read, async |read, round| watch(Wanted::new(read, given)?, round).await).await
     })

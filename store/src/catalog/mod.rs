@@ -42,7 +42,7 @@ const IDLE: Duration = Duration::from_secs(30);
 const START: Duration = Duration::from_secs(2);
 
 /// What a store is opened with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
     /// Where everything is; made if it is not there.
     pub directory: PathBuf,
