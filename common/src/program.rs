@@ -9,16 +9,16 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use anyhow::Error;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{Level, enabled, error, warn};
 
 use crate::causes::joined;
-use crate::clean::clean_lines;
+use crate::clean::{clean, clean_lines};
 use crate::config::{
-    About, ConfigError, HasRows, Kind, Loaded, Setting, TableError, Tables, load,
-    to_optional_listen,
+    About, ConfigError, Explained, HasRows, Kind, Loaded, Origins, Setting, TableError, Tables,
+    file_given, load, to_optional_listen,
 };
 use crate::masked::masked;
 use crate::own_files::keep_private;
@@ -27,11 +27,15 @@ use crate::said;
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry::{LogFormat, address_to_ask, ask_ready, init_logs};
 use crate::tell;
+use crate::whole_file::read_text;
 
 /// Exit code for work that could not be done.
 pub const FAILED: u8 = 1;
 /// Exit code: what was asked for, or a setting, makes no sense.
 pub const MISUSED: u8 = 2;
+
+/// Values of settings are shown in a column that is at most so wide.
+const WIDEST_VALUE: usize = 40;
 
 /// Says of panics whether they are caught.
 static CAUGHT: OnceLock<fn() -> bool> = OnceLock::new();
@@ -167,6 +171,41 @@ impl Source<'_> {
     pub fn read<S: HasRows>(&self) -> Result<Loaded<S>, ConfigError> {
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         load(self.rows, self.given, |name: &str| std::env::var_os(name), variables)
+    }
+}
+
+/// The flag of `check` that has it print all settings.
+pub fn explain_flag() -> Arg {
+    Arg::new("explain")
+        .long("explain")
+        .action(ArgAction::SetTrue)
+        .help("Print every setting first, with its value and what says so: a flag, a variable, a line of the file, or nobody")
+}
+
+impl Source<'_> {
+    /// Prints every setting with its value and its origin, if the command line has [`explain_flag`].
+    ///
+    /// # Errors
+    /// When the file cannot be read, or nothing be printed.
+    pub fn explain_if_wanted(&self) -> anyhow::Result<()> {
+        if !self.given.get_flag("explain") {
+            return Ok(());
+        }
+        let environment = |name: &str| std::env::var_os(name);
+        let path = file_given(self.given, environment);
+        let text = path.as_deref().map(read_text).transpose()?;
+        let file = path.as_deref().zip(text.as_deref());
+        let origins = Origins { file, variable: &environment, given: self.given };
+        let all = origins.explain(self.rows)?;
+        let width =
+            |of: fn(&Explained) -> &str| all.iter().map(|one| of(one).chars().count()).max();
+        let name = width(|one| &one.name).unwrap_or_default();
+        let value = width(|one| &one.value).unwrap_or_default().min(WIDEST_VALUE);
+        let mut out = printed(Form::Plain);
+        for one in &all {
+            writeln!(out, "{:<name$}  {:<value$}  {}", one.name, clean(&one.value), one.origin)?;
+        }
+        Ok(writeln!(out)?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::add_flags;
 use omphalos_common::program::{
-    Daemon, Source, arguments, begin, checked, conclude, until_signals,
+    Daemon, Source, arguments, begin, checked, conclude, explain_flag, until_signals,
 };
 use omphalos_common::rounds::{Round, Rounds, tell_to_reload};
 
@@ -39,6 +39,7 @@ pub fn command() -> Command {
                 .help("Print the whole ledger as JSON"),
         );
     let check = Command::new("check")
+        .arg(explain_flag())
         .about("Check the settings, connect to both sides, declare, report, and exit with 1 if anything is wrong there, or with 2 if the settings are");
     add_flags(Command::new("omphalos-indexer"), &all_settings())
         .about("Takes documents from RabbitMQ or over UDP and bulk-writes them to Elasticsearch or OpenSearch")
@@ -66,7 +67,10 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let drain = matches.get_flag("drain");
     let daemon = Daemon { rows: all_settings(), threads: None };
     daemon.run((wanted, given), async |settings: Settings, source| match wanted {
-        "check" => Ok(checked(check(&settings).await?)),
+        "check" => {
+            source.explain_if_wanted()?;
+            Ok(checked(check(&settings).await?))
+        }
         "streams" => {
             streams::print(&settings.state_dir, given.get_flag("json"))?;
             Ok(ExitCode::SUCCESS)

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use omphalos_common::config::{ConfigError, Setting, add_flags};
-use omphalos_common::program::{Daemon, Source, arguments, begin, conclude, until_signals};
+use omphalos_common::program::{
+    Daemon, Source, arguments, begin, conclude, explain_flag, until_signals,
+};
 use omphalos_common::rounds::{Round, Rounds, tell_to_reload};
 
 use crate::check::check;
@@ -30,6 +32,7 @@ pub fn command() -> Command {
     let check = Command::new("check").about(
         "Check settings and files, connect to the broker, declare, report, and exit with 1 if anything is wrong there, or with 2 if the settings are",
     );
+    let check = check.arg(explain_flag());
     // Only the files: all other flags are global.
     let check = positional().iter().fold(check, |check, setting| {
         let name = setting.positional_name().unwrap_or_default();
@@ -74,7 +77,10 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let once = matches.get_flag("once");
     let daemon = Daemon { rows: all_settings(), threads: Some(WORKER_THREADS) };
     daemon.run((wanted, given), async |settings: Settings, source| match wanted {
-        "check" => check(&settings, None).await,
+        "check" => {
+            source.explain_if_wanted()?;
+            check(&settings, None).await
+        }
         "reload" => tell_to_reload(&settings.state_dir, &[PROGRAM]).await,
         _ if once => until_signals(async |stop| run(settings, true, Round::only(stop)).await).await,
         _ => {

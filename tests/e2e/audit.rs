@@ -268,8 +268,16 @@ fn what_cannot_be_audited_is_refused_by_name() {
     given(&[&directory], &host, "expected a file, found a directory");
     given(&[Path::new("/dev/null")], &host, "expected a file, found a device");
     given(&[&log, &log], &["--host-id", "h", "--as", "/x"], "--as names one file, found 2");
-    let nowhere = ["--host-id", "h", "--state-dir", "/nowhere", "--repair"];
-    given(&[&log], &nowhere, "--repair ships through the broker");
+    // Whoever may not write to /var/lib has state at home, where there is none.
+    let stranger = audit_at(&stack, &[&log], &stack.search_url()).as_nobody();
+    let stranger =
+        stranger.variable("HOME", stack.path("home").display()).args(host).arg("--repair");
+    let refused = stranger.run();
+    assert!(
+        code_of(&refused, 2).contains("--repair ships through the broker"),
+        "{}",
+        refused.output
+    );
     let state = stack.path("state").display().to_string();
     given(&[&log], &["--state-dir", &state], "has no checkpoint");
     let config = stack.path("shipper.toml");

@@ -105,14 +105,20 @@ pub fn load<T: HasRows, V: Into<OsString>>(
     environment: impl Fn(&str) -> Option<V>,
     variables: impl Iterator<Item = String>,
 ) -> Result<Loaded<T>, ConfigError> {
-    let file = matches
-        .get_one::<PathBuf>("config")
-        .cloned()
-        .or_else(|| environment("OMPHALOS_CONFIG").map(|path| PathBuf::from(path.into())));
+    let file = file_given(matches, &environment);
     let mut warnings = misspelt(settings, variables);
     warnings.extend(in_sight(settings, matches));
     let settings = load_with(file.as_deref(), settings, matches, environment)?;
     Ok(Loaded { settings, warnings })
+}
+
+/// The configuration file that the command line or the environment names, if one of them does.
+pub fn file_given<V: Into<OsString>>(
+    matches: &ArgMatches,
+    environment: impl Fn(&str) -> Option<V>,
+) -> Option<PathBuf> {
+    let of_flag = matches.get_one::<PathBuf>("config").cloned();
+    of_flag.or_else(|| environment("OMPHALOS_CONFIG").map(|path| PathBuf::from(path.into())))
 }
 
 /// Reads `T` from the flags in `matches`, the environment and the file at `path`.

@@ -13,6 +13,7 @@
 //! of the others ([`KNOWN_TO`]).
 
 mod agree;
+mod explain;
 mod file;
 mod load;
 mod path_text;
@@ -23,8 +24,9 @@ mod url;
 mod values;
 
 pub use agree::{load_shown_defaults, read_shown_defaults, rows_without_a_place, unclear_refusals};
+pub use explain::{Explained, Origins};
 pub use file::{KNOWN_TO, nearest};
-pub use load::{ConfigError, Loaded, add_flags, from_text, load, load_with};
+pub use load::{ConfigError, Loaded, add_flags, file_given, from_text, load, load_with};
 pub use path_text::{has_bytes, path_of, path_text};
 pub use reference::reference;
 pub use setting::{About, Kind, Setting};

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 use omphalos_common::config::{ConfigError, HasRows, Setting, TableError, Tables, add_flags};
 use omphalos_common::printed::{Form, printed};
-use omphalos_common::program::Daemon;
+use omphalos_common::program::{Daemon, explain_flag};
 use omphalos_common::rounds::{Round, Rounds, tell_to_reload};
 use omphalos_transport::local::local;
 use tokio_util::sync::DropGuard;
@@ -55,7 +55,7 @@ pub(crate) fn command() -> Command {
     let reload = Command::new("reload").about(
         "Have the process that runs with this state directory read its settings again; it goes on with the present ones if they cannot be used, and this exits with 2",
     );
-    let check = Command::new("check").about(
+    let check = Command::new("check").arg(explain_flag()).about(
         "Check settings, files and servers, report, and exit with 1 if anything is wrong there, or with 2 if the settings are",
     );
     let run = Command::new("run")
@@ -83,6 +83,7 @@ pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             return tell_to_reload(&state_dir(&settings), &[PROGRAM]).await;
         }
         if wanted == "check" {
+            source.explain_if_wanted()?;
             return check_all(&settings).await;
         }
         let rounds = Rounds { program: PROGRAM, source, check: &check, state_dir };
