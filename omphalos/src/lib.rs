@@ -21,6 +21,7 @@ mod reading;
 mod regular;
 pub mod run;
 mod search;
+pub mod setup;
 mod store_owner;
 mod top;
 pub mod watch;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Some(("open", given)) => page::open::run(given),
         Some(("search", given)) => search::run(given),
         Some(("import", given)) => import::run(given),
+        Some(("setup", given)) => setup::run(given),
         Some(("audit", given)) => audit::run(given),
         Some(("fleet", given)) => fleet::run(given),
         Some(("watch", given)) => watch::run(given),
@@ -94,6 +96,7 @@ fn command() -> Command {
         .subcommand(import::command())
         .subcommand(parse::command())
         .subcommand(parsers::command())
+        .subcommand(setup::command())
         .subcommand(audit::command())
         .subcommand(dead::command())
 }

@@ -261,7 +261,7 @@ impl Setting {
 
     /// Whether its value is for nobody's eyes.
     pub fn is_secret(&self) -> bool {
-        ["password", "api_key"].iter().any(|name| self.key.ends_with(name))
+        ["password", "api_key", "bearer_token"].iter().any(|name| self.key.ends_with(name))
     }
 
     /// Whether its table may be there several times.
