@@ -306,7 +306,16 @@ impl Setting {
     pub(super) fn check(&self, text: &str) -> Result<(), String> {
         let takes_any = matches!(
             self.leaf(),
-            Some("url" | "password" | "api_key" | "multiline_pattern" | "command")
+            Some(
+                "url"
+                    | "kibana_url"
+                    | "proxy"
+                    | "password"
+                    | "api_key"
+                    | "bearer_token"
+                    | "multiline_pattern"
+                    | "command"
+            )
         );
         if takes_any || is_harmless(text) {
             return Ok(());

@@ -95,7 +95,8 @@ impl Client {
         for url in urls {
             let shown = url.to_string();
             let of_environment = || proxy_to(&url, |name| std::env::var(name).ok());
-            let set = access.proxy.as_ref().map(|(_, shown)| shown.clone());
+            let set = access.proxy.as_ref().filter(|_| !is_on_this_machine(&url));
+            let set = set.map(|(_, shown)| shown.clone());
             let proxy = set.or_else(of_environment);
             let way = Way::new(url, &access)?;
             nodes.push(Node::new(way, shown).by_way_of(proxy));
@@ -237,7 +238,8 @@ impl Client {
         headers: HeaderMap,
         body: Option<Bytes>,
     ) -> Result<Bytes, Fault> {
-        let (shown, status, body) = self.reach(method, path, headers, body).await?;
+        // In a box, because much asks, and would have all that it takes inside.
+        let (shown, status, body) = Box::pin(self.reach(method, path, headers, body)).await?;
         if status.is_success() { Ok(body) } else { Err(self.classify(&shown, status, &body)) }
     }
 

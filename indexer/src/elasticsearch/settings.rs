@@ -70,7 +70,7 @@ pub const ELASTICSEARCH_SETTINGS: &[Setting] = &[
     row(
         "elasticsearch.proxy",
         Kind::Text,
-        "URL of an HTTP proxy for all of them, instead of those in the environment (https_proxy, no_proxy, …). Everybody sees flags (ps): give a password by the file of settings, or the variable.",
+        "URL of an HTTP proxy for all of them that are not on this machine, instead of those in the environment (https_proxy, no_proxy, …). Everybody sees flags (ps): give a password by the file of settings, or the variable.",
     ),
     row(
         "elasticsearch.request_timeout",

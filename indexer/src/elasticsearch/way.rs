@@ -56,8 +56,8 @@ impl Way {
             .timeout(access.timeout)
             .redirect(within(&url));
         builder = match &access.proxy {
+            _ if is_on_this_machine(&url) => builder.no_proxy(),
             Some((proxy, _)) => builder.proxy(proxy.clone()),
-            None if is_on_this_machine(&url) => builder.no_proxy(),
             None => builder,
         };
         builder = match &access.tls {

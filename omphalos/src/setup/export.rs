@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::lifecycle::{Manager, Policy, Scope};
 use super::objects::lines;
 use super::options::Options;
-use super::steps::{Intent, Teller};
+use super::steps::say;
 
 /// Writes the files into a directory, which is made if it is not there.
 ///
@@ -39,11 +39,10 @@ pub fn write(directory: &Path, options: &Options) -> anyhow::Result<()> {
             }
         }
     }
-    let teller = Teller { intent: Intent::Do };
     for (name, text) in files {
         let path = directory.join(&name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        teller.say("file", &name, &format!("written into {}", directory.display()))?;
+        say("file", &name, &format!("written into {}", directory.display()))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::objects::{OBJECTS_VERSION, lines, version_in};
-use super::steps::{Intent, Teller};
+use super::steps::{Intent, say};
 
 /// Kibana takes nothing from who does not send it, so that no page in a browser can.
 const XSRF: HeaderName = HeaderName::from_static("kbn-xsrf");
@@ -50,32 +50,32 @@ impl Kibana {
     ///
     /// # Errors
     /// When Kibana does not take them.
-    pub async fn import(&self, objects: &[Value], teller: &Teller) -> anyhow::Result<()> {
+    pub async fn import(&self, objects: &[Value], intent: Intent) -> anyhow::Result<()> {
         let version = self.version().await?;
-        teller.say("kibana", &self.shown, &format!("Kibana {version}"))?;
+        say("kibana", &self.shown, &format!("Kibana {version}"))?;
         let count = objects.len();
         let there = self.installed(objects).await?;
         if let Some(newer) = there.filter(|there| *there > OBJECTS_VERSION) {
             let said = format!("version {newer} is there, which is newer, and is left alone");
-            return teller.say("objects", &count.to_string(), &said);
+            return say("objects", &count.to_string(), &said);
         }
         let over = match there {
             None => String::new(),
             Some(there) => format!(" over version {there}"),
         };
-        if teller.intent == Intent::Do {
+        if intent == Intent::Do {
             self.post_file(objects).await?;
         }
-        let done = teller.intent.done("imported");
+        let done = intent.done("imported");
         let said = format!("version {OBJECTS_VERSION}{over}: {done}");
-        teller.say("objects", &count.to_string(), &said)
+        say("objects", &count.to_string(), &said)
     }
 
     /// Deletes the objects of these ids.
     ///
     /// # Errors
     /// When Kibana does not delete one that is there.
-    pub async fn remove(&self, objects: &[Value], teller: &Teller) -> anyhow::Result<()> {
+    pub async fn remove(&self, objects: &[Value], intent: Intent) -> anyhow::Result<()> {
         self.version().await?;
         let mut removed = 0;
         // What refers to others goes before them.
@@ -84,7 +84,7 @@ impl Kibana {
                 continue;
             };
             let path = format!("api/saved_objects/{kind}/{id}");
-            let (method, path) = match teller.intent {
+            let (method, path) = match intent {
                 Intent::Do => (Method::Delete, format!("{path}?force=true")),
                 Intent::Show => (Method::Get, path),
             };
@@ -94,7 +94,7 @@ impl Kibana {
                 answer => bail!(self.refused(&format!("{kind} {id}"), &answer)),
             }
         }
-        teller.say("objects", &removed.to_string(), &teller.intent.done("removed"))
+        say("objects", &removed.to_string(), &intent.done("removed"))
     }
 
     /// Which version it is.
@@ -201,7 +201,9 @@ impl Kibana {
         let said = text(body, "message")
             .map_or_else(String::new, |said| format!(" ({})", shortened(said, LONGEST_SAID)));
         let advice = match status {
-            401 => "check elasticsearch.user and password, or api_key: Kibana asks for the same",
+            401 => {
+                "check elasticsearch.user and password, api_key or bearer_token: Kibana asks for the same"
+            }
             403 => PRIVILEGES,
             404 => {
                 "is setup.kibana_url right, with the base path if Kibana has one, and the space?"

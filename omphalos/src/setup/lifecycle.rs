@@ -8,7 +8,7 @@ use omphalos_indexer::collector::IndexSettings;
 use omphalos_indexer::elasticsearch::{Client, Fault, IndexPeriod, Lifecycle};
 use serde_json::{Value, json};
 
-use super::steps::{Intent, Teller};
+use super::steps::{Intent, say};
 
 /// By this our policies are told from others.
 const OURS: &str = "omphalos setup";
@@ -202,10 +202,10 @@ pub async fn set_up(
     client: &Client,
     manager: Manager,
     scope: &Scope,
-    teller: &Teller,
+    intent: Intent,
 ) -> anyhow::Result<Lifecycle> {
     for policy in manager.policies(scope) {
-        put(client, manager, scope, policy, teller).await?;
+        put(client, manager, scope, policy, intent).await?;
     }
     Ok(match manager {
         Manager::Ilm => Lifecycle::Named(scope.name()),
@@ -218,7 +218,7 @@ async fn put(
     manager: Manager,
     scope: &Scope,
     Policy { name, body }: Policy,
-    teller: &Teller,
+    intent: Intent,
 ) -> anyhow::Result<()> {
     let (path, called) = (manager.path(&name), manager.called());
     let (status, found) = client.look(&path).await?;
@@ -233,18 +233,18 @@ async fn put(
             .into());
         };
         if before == wanted {
-            return teller.say("lifecycle", &name, &format!("{called} {shown}: unchanged"));
+            return say("lifecycle", &name, &format!("{called} {shown}: unchanged"));
         }
         // Who changes a policy of ISM says which state of it is known.
         if let (Some(number), Some(term)) = (found.get("_seq_no"), found.get("_primary_term")) {
             place = format!("{path}?if_seq_no={number}&if_primary_term={term}");
         }
     }
-    if teller.intent == Intent::Do {
+    if intent == Intent::Do {
         client.put(&place, &body).await?;
     }
     let done = if status == 200 { "changed" } else { "made" };
-    teller.say("lifecycle", &name, &format!("{called} {shown}: {}", teller.intent.done(done)))
+    say("lifecycle", &name, &format!("{called} {shown}: {}", intent.done(done)))
 }
 
 /// A policy as the server shows it.
@@ -281,7 +281,7 @@ pub async fn remove(
     client: &Client,
     manager: Manager,
     scope: &Scope,
-    teller: &Teller,
+    intent: Intent,
 ) -> anyhow::Result<()> {
     for Policy { name, .. } in manager.policies(scope) {
         let path = manager.path(&name);
@@ -289,7 +289,7 @@ pub async fn remove(
         if status != 200 || manager.age_in(&name, &found).is_none() {
             continue;
         }
-        if teller.intent == Intent::Do {
+        if intent == Intent::Do {
             let pattern = scope.streams.clone().unwrap_or_else(|| format!("{}-*", scope.prefix));
             let from = match manager {
                 Manager::Ilm => format!("{pattern}/_ilm/remove"),
@@ -298,8 +298,8 @@ pub async fn remove(
             client.post(&from, Bytes::new()).await?;
             client.delete(&path).await?;
         }
-        let removed = teller.intent.done("removed");
-        teller.say("lifecycle", &name, &format!("{}: {removed}", manager.called()))?;
+        let removed = intent.done("removed");
+        say("lifecycle", &name, &format!("{}: {removed}", manager.called()))?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub use options::command;
 use options::{Options, Wanted};
 use settings::SETUP_SETTINGS;
 pub use settings::SetupSettings;
-use steps::{Intent, Teller};
+use steps::{Intent, say};
 
 /// The rows of the `[setup]` table.
 pub fn settings() -> Vec<Setting> {
@@ -58,17 +58,17 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn act(options: &Options) -> anyhow::Result<()> {
     let client = Client::new(&options.elasticsearch, false)?.for_setting_up();
     let kibana = options.kibana()?;
-    let teller = Teller { intent: options.intent };
+    let intent = options.intent;
     let info = client.info().await?;
-    teller.say("server", client.shown(), &format!("{} {}", info.product, info.version))?;
+    say("server", client.shown(), &format!("{} {}", info.product, info.version))?;
     match options.wanted {
-        Wanted::Sweep(days) => sweep(&client, options, days, &teller).await,
-        Wanted::Remove => remove(&client, kibana.as_ref(), options, &teller).await,
+        Wanted::Sweep(days) => sweep(&client, options, days, intent).await,
+        Wanted::Remove => remove(&client, kibana.as_ref(), options, intent).await,
         Wanted::Everything | Wanted::Export(_) => {
-            set_up(&client, options, &teller).await?;
+            set_up(&client, options, intent).await?;
             match &kibana {
-                Some(kibana) => kibana.import(&options.objects(), &teller).await,
-                None => teller.say(
+                Some(kibana) => kibana.import(&options.objects(), intent).await,
+                None => say(
                     "kibana",
                     "-",
                     "none is named (--kibana-url), so no dashboards; --export DIR writes them to be imported by hand",
@@ -79,30 +79,30 @@ async fn act(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Lifecycle and template.
-async fn set_up(client: &Client, options: &Options, teller: &Teller) -> anyhow::Result<()> {
+async fn set_up(client: &Client, options: &Options, intent: Intent) -> anyhow::Result<()> {
     let index = &options.index;
     let scope = Scope::new(index, options.days)?;
     let manager = lifecycle::manager(client).await?;
     let lifecycle = match (manager, options.days) {
-        (Some(manager), Some(_)) => lifecycle::set_up(client, manager, &scope, teller).await?,
+        (Some(manager), Some(_)) => lifecycle::set_up(client, manager, &scope, intent).await?,
         (None, Some(days)) => {
             let advice = format!(
                 "this server has neither ILM nor ISM: run omphalos setup --sweep every day, which deletes what is older than {days} days (the embedded store has store.max_age)"
             );
-            teller.say("lifecycle", "-", &advice)?;
+            say("lifecycle", "-", &advice)?;
             Lifecycle::None
         }
         (_, None) => Lifecycle::None,
     };
-    template(client, index, lifecycle, teller).await?;
+    template(client, index, lifecycle, intent).await?;
     // When no template names it any more, and before it counts for what is there already.
     match (manager, options.days) {
-        (Some(manager), Some(_)) if teller.intent == Intent::Do => {
+        (Some(manager), Some(_)) if intent == Intent::Do => {
             lifecycle::attach(client, manager, &scope).await?;
         }
         (Some(manager), None) => {
-            lifecycle::remove(client, manager, &scope, teller).await?;
-            if teller.intent == Intent::Do {
+            lifecycle::remove(client, manager, &scope, intent).await?;
+            if intent == Intent::Do {
                 let outliers = outlier_template_name(&index.prefix);
                 client.delete(&format!("_index_template/{outliers}")).await?;
             }
@@ -116,14 +116,14 @@ async fn template(
     client: &Client,
     index: &IndexSettings,
     lifecycle: Lifecycle,
-    teller: &Teller,
+    intent: Intent,
 ) -> anyhow::Result<()> {
     let options = TemplateOptions { lifecycle, ..index.template_options() };
     let name = options.name();
     let path = format!("_index_template/{name}");
     let before = client.get(&path).await?;
     let version = before.as_ref().and_then(version_of);
-    let said = match (teller.intent, version) {
+    let said = match (intent, version) {
         (Intent::Show, Some(version)) if version > TEMPLATE_VERSION => {
             format!("version {version} is there, which is newer, and would be left alone")
         }
@@ -141,7 +141,7 @@ async fn template(
             Installed::Now => format!("version {TEMPLATE_VERSION} installed"),
         },
     };
-    teller.say("template", &name, &said)
+    say("template", &name, &said)
 }
 
 /// Whether two answers show the same template, whenever it was written.
@@ -158,15 +158,14 @@ async fn sweep(
     client: &Client,
     options: &Options,
     days: u64,
-    teller: &Teller,
+    intent: Intent,
 ) -> anyhow::Result<()> {
     let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
     let prefix = &options.index.prefix;
-    let swept = sweep::sweep(client, prefix, days, today, teller).await?;
+    let swept = sweep::sweep(client, prefix, days, today, intent).await?;
     let indices = if swept == 1 { "index" } else { "indices" };
-    let said =
-        format!("{swept} {indices} older than {days} days: {}", teller.intent.done("deleted"));
-    teller.say("sweep", &format!("{prefix}-*"), &said)
+    let said = format!("{swept} {indices} older than {days} days: {}", intent.done("deleted"));
+    say("sweep", &format!("{prefix}-*"), &said)
 }
 
 /// Takes away what was set up; the documents stay.
@@ -174,10 +173,10 @@ async fn remove(
     client: &Client,
     kibana: Option<&Kibana>,
     options: &Options,
-    teller: &Teller,
+    intent: Intent,
 ) -> anyhow::Result<()> {
     if let Some(kibana) = kibana {
-        kibana.remove(&options.objects(), teller).await?;
+        kibana.remove(&options.objects(), intent).await?;
     }
     let prefix = &options.index.prefix;
     let name = options.index.template_options().name();
@@ -186,13 +185,13 @@ async fn remove(
         if client.get(&path).await?.is_none() {
             continue;
         }
-        if teller.intent == Intent::Do {
+        if intent == Intent::Do {
             client.delete(&path).await?;
         }
-        teller.say("template", &name, &teller.intent.done("removed"))?;
+        say("template", &name, &intent.done("removed"))?;
     }
     if let Some(manager) = lifecycle::manager(client).await? {
-        lifecycle::remove(client, manager, &Scope::new(&options.index, None)?, teller).await?;
+        lifecycle::remove(client, manager, &Scope::new(&options.index, None)?, intent).await?;
     }
-    teller.say("documents", &options.index.pattern().all(), "are left where they are")
+    say("documents", &options.index.pattern().all(), "are left where they are")
 }

@@ -25,21 +25,12 @@ impl Intent {
     }
 }
 
-/// Tells of each step, a line for each.
-#[derive(Debug, Clone, Copy)]
-pub struct Teller {
-    /// Whether something is changed.
-    pub intent: Intent,
-}
-
-impl Teller {
-    /// What became of a thing of this kind and name.
-    ///
-    /// # Errors
-    /// When nothing can be printed.
-    pub fn say(&self, kind: &str, name: &str, said: &str) -> anyhow::Result<()> {
-        let line = format!("{kind:<10} {name:<22} {said}");
-        writeln!(printed(Form::Plain), "{}", clean(&masked(&line)))?;
-        Ok(())
-    }
+/// Says what became of a thing of this kind and name, in a line.
+///
+/// # Errors
+/// When nothing can be printed.
+pub fn say(kind: &str, name: &str, said: &str) -> anyhow::Result<()> {
+    let line = format!("{kind:<10} {name:<22} {said}");
+    writeln!(printed(Form::Plain), "{}", clean(&masked(&line)))?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use jiff::{Span, ToSpan};
 use omphalos_indexer::elasticsearch::{Client, Fault};
 use serde_json::Value;
 
-use super::steps::{Intent, Teller};
+use super::steps::{Intent, say};
 
 /// Deletes the indices of `prefix` of which the last day is more than `days` days ago; returns how many.
 ///
@@ -16,19 +16,19 @@ pub async fn sweep(
     prefix: &str,
     days: u64,
     today: Date,
-    teller: &Teller,
+    intent: Intent,
 ) -> anyhow::Result<usize> {
     let mut swept = 0;
     for (name, end) in names(client, prefix).await? {
         if !is_old(end, days, today) {
             continue;
         }
-        if teller.intent == Intent::Do {
+        if intent == Intent::Do {
             // By its name alone: a pattern would delete what has come to match meanwhile.
             client.delete(&name).await?;
         }
         swept += 1;
-        teller.say("index", &name, &teller.intent.done("deleted"))?;
+        say("index", &name, &intent.done("deleted"))?;
     }
     Ok(swept)
 }

@@ -69,7 +69,8 @@ fn documents() -> Vec<(&'static str, Value)> {
     let probe = request(3, "203.0.113.9", "GET", "/wp-login.php", 404);
     let probe = with(probe, "/user_agent/original", json!("Mozilla/5.0 sqlmap/1.7"));
     let injected = request(5, "203.0.113.9", "GET", "/api/items", 200);
-    let refused = request(4, "203.0.113.7", "POST", "/login", 401);
+    let mut refused = request(4, "203.0.113.7", "POST", "/login", 401);
+    refused["user"] = json!({ "name": "root" });
     let marked = with(level("db1", "info", "app"), "/log/level", json!("warn"));
     let mut marked_line = marked;
     marked_line["tags"] = json!(["parse_failure"]);
@@ -86,7 +87,7 @@ fn documents() -> Vec<(&'static str, Value)> {
                 json!(900),
             ),
         ),
-        ("access", with(refused, "/source/domain", json!("client.example"))),
+        ("access", refused),
         ("access", with(injected, "/url/query", json!("id=1 UNION ALL SELECT password"))),
         ("access", request(6, "203.0.113.9", "PROPFIND", "/dav", 404)),
         ("app", level("db1", "error", "app")),

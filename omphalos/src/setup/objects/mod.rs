@@ -6,15 +6,17 @@
 //! (<https://www.elastic.co/docs/api/doc/kibana/operation/operation-post-saved-objects-import>).
 //! Their queries are in Lucene's language, which Elasticsearch itself reads, so a test can ask what Kibana would.
 
-pub mod dashboards;
-pub mod searches;
+mod dashboards;
+mod panel;
+mod searches;
 mod visual;
 
 use omphalos_indexer::collector::IndexSettings;
 use omphalos_indexer::elasticsearch::IndexPattern;
 use serde_json::{Value, json};
 
-use dashboards::{DASHBOARDS, Dashboard, Look, Panel};
+use dashboards::DASHBOARDS;
+use panel::{Dashboard, Look, Panel};
 use searches::{SEARCHES, Search};
 use visual::vis_state;
 
@@ -84,7 +86,8 @@ pub fn objects(naming: &Naming) -> Vec<Value> {
 
 /// Objects as the lines of a file that Kibana imports.
 pub fn lines(objects: &[Value]) -> String {
-    objects.iter().map(|object| format!("{object}\n")).collect()
+    let lines: Vec<String> = objects.iter().map(Value::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 /// What a dashboard says of its version, for [`version_in`].

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::dashboards::{Figure, Look, Panel, Split};
+use super::panel::{Figure, Look, Panel, Split};
 
 /// The `visState` of a panel; `links` leads from a panel of text to the other dashboards.
 pub fn vis_state(title: &str, panel: &Panel, links: &str) -> Value {
