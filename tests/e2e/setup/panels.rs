@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
 use omphalos_tests::{Elastic, Stack};
 use reqwest::Method;
@@ -11,118 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::{done, says};
 
-/// Documents as parsers, heartbeats and alerts make them, with what dashboards look at.
-fn documents() -> Vec<(&'static str, Value)> {
-    let request = |minute: u32, address: &str, method: &str, path: &str, status: u32| {
-        json!({
-            "@timestamp": format!("2026-11-22T10:{minute:02}:00Z"),
-            "event": { "dataset": "access" },
-            "host": { "name": "web1" },
-            "log": { "offset": minute * 100, "file": { "path": "/var/log/access.log" } },
-            "source": { "address": address },
-            "http": {
-                "request": { "method": method, "referrer": "https://shop.example/" },
-                "response": { "status_code": status, "body": { "bytes": 100 } }
-            },
-            "url": { "path": path },
-            "user_agent": { "original": "Mozilla/5.0" }
-        })
-    };
-    let with = |mut document: Value, path: &str, value: Value| {
-        let (object, name) = path.rsplit_once('/').expect("a member");
-        document.pointer_mut(object).expect("an object")[name] = value;
-        document
-    };
-    let level = |host: &str, level: &str, dataset: &str| {
-        json!({
-            "@timestamp": "2026-11-22T11:30:00Z",
-            "event": { "dataset": dataset },
-            "host": { "name": host },
-            "log": { "level": level, "offset": 7, "file": { "path": "/var/log/app.log" } },
-            "message": "the disk is full"
-        })
-    };
-    let heartbeat = |host: &str, program: &str, lag: f64, books: Value| {
-        json!({
-            "@timestamp": "2026-11-22T11:00:00Z",
-            "event": { "kind": "metric", "dataset": "omphalos.fleet" },
-            "host": { "name": host },
-            "service": { "name": program, "version": "0.1.0" },
-            "omphalos": { "heartbeat": {
-                "config": "c0ffee", "lag_seconds": lag, "lines_per_second": 2.0,
-                "inputs_unreadable": 1, "books": books, "problems": ["amqp: connection refused"]
-            } }
-        })
-    };
-    let alert = |action: &str| {
-        json!({
-            "@timestamp": "2026-11-22T11:10:00Z",
-            "event": { "kind": "alert", "dataset": "omphalos.alerts", "action": action },
-            "rule": { "name": "errors" },
-            "log": { "level": "critical" },
-            "message": "RAISED: errors",
-            "omphalos": { "alert": {
-                "fingerprint": "f1", "dimension": "host", "key": "web1", "value": 7.5
-            } }
-        })
-    };
-    let probe = request(3, "203.0.113.9", "GET", "/wp-login.php", 404);
-    let probe = with(probe, "/user_agent/original", json!("Mozilla/5.0 sqlmap/1.7"));
-    let injected = request(5, "203.0.113.9", "GET", "/api/items", 200);
-    let mut refused = request(4, "203.0.113.7", "POST", "/login", 401);
-    refused["user"] = json!({ "name": "root" });
-    let marked = with(level("db1", "info", "app"), "/log/level", json!("warn"));
-    let mut marked_line = marked;
-    marked_line["tags"] = json!(["parse_failure"]);
-    vec![
-        ("access", request(0, "198.51.100.1", "GET", "/", 200)),
-        ("access", request(1, "198.51.100.2", "GET", "/", 304)),
-        ("access", request(2, "198.51.100.2", "POST", "/api/checkout", 503)),
-        ("access", probe),
-        (
-            "access",
-            with(
-                request(3, "203.0.113.9", "GET", "/.env", 200),
-                "/http/response/body/bytes",
-                json!(900),
-            ),
-        ),
-        ("access", refused),
-        ("access", with(injected, "/url/query", json!("id=1 UNION ALL SELECT password"))),
-        ("access", request(6, "203.0.113.9", "PROPFIND", "/dav", 404)),
-        ("app", level("db1", "error", "app")),
-        ("app", marked_line),
-        ("app", level("web1", "critical", "app")),
-        (
-            "fleet",
-            heartbeat(
-                "web1",
-                "omphalos-shipper",
-                0.0,
-                json!({ "read": 8, "confirmed": 7, "in_flight": 1, "skipped": 0 }),
-            ),
-        ),
-        (
-            "fleet",
-            heartbeat(
-                "web1",
-                "omphalos-shipper",
-                12.5,
-                json!({ "read": 9, "confirmed": 9, "in_flight": 0, "skipped": 0 }),
-            ),
-        ),
-        (
-            "fleet",
-            heartbeat(
-                "mid1",
-                "omphalos-indexer",
-                0.0,
-                json!({ "received": 9, "indexed": 6, "duplicate": 2, "dead": 1, "in_flight": 0 }),
-            ),
-        ),
-        ("alerts", alert("raised")),
-        ("alerts", alert("cleared")),
-    ]
+/// Documents as parsers, heartbeats and alerts make them, with what dashboards look at; each with its dataset.
+fn documents() -> Vec<(String, Value)> {
+    serde_json::from_str(include_str!("documents.json")).expect("documents")
 }
 
 /// What Kibana makes of the aggregations of a panel: figures beside each other in the innermost of the
@@ -256,6 +148,52 @@ fn json_in(object: &Value, path: &str) -> Value {
     serde_json::from_str(text).expect("JSON in a text")
 }
 
+/// The objects of an export.
+fn exported(directory: &Path) -> Vec<Value> {
+    let file = fs::read_to_string(directory.join("kibana.ndjson")).expect("the file");
+    file.lines().map(|line| serde_json::from_str(line).expect("an object")).collect()
+}
+
+/// What a search or a visualization finds, as a line.
+fn found_by(elastic: &Elastic, prefix: &str, object: &Value) -> Option<String> {
+    let source = json_in(object, "/attributes/kibanaSavedObjectMeta/searchSourceJSON");
+    let query = source["query"]["query"].as_str().expect("a query");
+    let id = object["id"].as_str().expect("an id");
+    let name = id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).expect("our prefix");
+    let path = format!("{prefix}-*/_search?allow_partial_search_results=false");
+    if object["type"] == "search" {
+        let request = json!({ "query": { "query_string": { "query": query } } });
+        let answer = elastic.must(Method::POST, &path, &request);
+        return Some(format!("{name} {}", answer["hits"]["total"]["value"]));
+    }
+    let vis_state = json_in(object, "/attributes/visState");
+    if vis_state["type"] == "markdown" {
+        return None;
+    }
+    let answer = elastic.must(Method::POST, &path, &request_of(&vis_state, query));
+    let total = &answer["hits"]["total"]["value"];
+    Some(format!("{name}{}", shown(&answer["aggregations"], total, &vis_state)))
+}
+
+/// All fields that an object names.
+fn used_by(object: &Value) -> BTreeSet<String> {
+    let source = json_in(object, "/attributes/kibanaSavedObjectMeta/searchSourceJSON");
+    let mut used =
+        BTreeSet::from_iter(fields_in(source["query"]["query"].as_str().expect("a query")));
+    let columns = object["attributes"]["columns"].as_array().into_iter().flatten();
+    used.extend(columns.map(|column| column.as_str().expect("a field").to_owned()));
+    if object["type"] == "visualization" {
+        let vis_state = json_in(object, "/attributes/visState");
+        for agg in vis_state["aggs"].as_array().expect("aggregations") {
+            used.extend(agg["params"]["field"].as_str().map(str::to_owned));
+            let filters = agg["params"]["filters"].as_array().into_iter().flatten();
+            let queries = filters.map(|one| one["input"]["query"].as_str().expect("a query"));
+            used.extend(queries.flat_map(fields_in));
+        }
+    }
+    used
+}
+
 #[test]
 fn every_panel_finds_in_a_real_elasticsearch_what_is_there_to_be_found() {
     let stack = Stack::shared();
@@ -269,62 +207,31 @@ fn every_panel_finds_in_a_real_elasticsearch_what_is_there_to_be_found() {
     let directory = stack.path("export");
     says(
         &done(&stack, &url, &["--export", &directory.display().to_string(), "--retention", "90d"]),
-        &["kibana.ndjson", "index-template.json", "ilm-", "ism-"],
+        &["kibana.ndjson", "index-template.json", "outlier-template.json", "ilm-", "ism-"],
     );
-    let file = fs::read_to_string(directory.join("kibana.ndjson")).expect("the file");
-    let objects: Vec<Value> =
-        file.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
-    let types = types(&elastic, stack.prefix());
-    let template = fs::read_to_string(directory.join("index-template.json")).expect("a template");
-    let template: Value = serde_json::from_str(&template).expect("JSON");
-    let mut used = BTreeSet::new();
+    let objects = exported(&directory);
+    let asking =
+        objects.iter().filter(|one| one["type"] == "search" || one["type"] == "visualization");
     let mut found = String::new();
-    for object in objects.iter().filter(|object| object["type"] != "index-pattern") {
-        let source = json_in(object, "/attributes/kibanaSavedObjectMeta/searchSourceJSON");
-        let query = source["query"]["query"].as_str().expect("a query");
-        used.extend(fields_in(query));
-        let columns = object["attributes"]["columns"].as_array().into_iter().flatten();
-        used.extend(columns.map(|column| column.as_str().expect("a field").to_owned()));
-        let name = object["id"].as_str().expect("an id").trim_start_matches(stack.prefix());
-        if object["type"] == "search" {
-            let request = json!({ "query": { "query_string": { "query": query } } });
-            let answer =
-                elastic.must(Method::POST, &format!("{}-*/_search", stack.prefix()), &request);
-            writeln!(found, "{} {}", &name[1..], answer["hits"]["total"]["value"]).expect("text");
+    let mut used = BTreeSet::new();
+    for object in asking {
+        used.extend(used_by(object));
+        if let Some(line) = found_by(&elastic, stack.prefix(), object) {
+            writeln!(found, "{line}").expect("text");
         }
-        if object["type"] != "visualization" {
-            continue;
-        }
-        let vis_state = json_in(object, "/attributes/visState");
-        if vis_state["type"] == "markdown" {
-            continue;
-        }
-        for agg in vis_state["aggs"].as_array().expect("aggregations") {
-            used.extend(agg["params"]["field"].as_str().map(str::to_owned));
-            let filters = agg["params"]["filters"].as_array().into_iter().flatten();
-            used.extend(
-                filters.flat_map(|one| fields_in(one["input"]["query"].as_str().expect("a query"))),
-            );
-        }
-        let request = request_of(&vis_state, query);
-        let path = format!("{}-*/_search?allow_partial_search_results=false", stack.prefix());
-        let answer = elastic.must(Method::POST, &path, &request);
-        let total = &answer["hits"]["total"]["value"];
-        let line = shown(&answer["aggregations"], total, &vis_state);
-        writeln!(found, "{}{line}", &name[1..]).expect("text");
     }
     let expected = include_str!("panels.txt");
     assert_eq!(found, expected, "what panels find; look at each line before it is written down");
 
     // What is fixed stands in the template; the rest are texts, which it makes keywords.
+    let template = fs::read_to_string(directory.join("index-template.json")).expect("a template");
+    let template: Value = serde_json::from_str(&template).expect("JSON");
+    let types = types(&elastic, stack.prefix());
     for field in used {
         let path =
             format!("/template/mappings/properties/{}/type", field.replace('.', "/properties/"));
         let fixed = template.pointer(&path).and_then(Value::as_str);
         let kind = types.get(&field).unwrap_or_else(|| panic!("no document has {field}"));
-        assert!(
-            fixed.is_some() || kind == "keyword",
-            "{field} is {kind}, which the template does not say"
-        );
+        assert!(fixed.is_some() || kind == "keyword", "{field} is {kind}, which no template says");
     }
 }
