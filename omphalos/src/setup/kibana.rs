@@ -205,7 +205,7 @@ impl Kibana {
                 "check elasticsearch.user and password, api_key or bearer_token: Kibana asks for the same"
             }
             403 => PRIVILEGES,
-            404 => {
+            400 | 404 => {
                 "is setup.kibana_url right, with the base path if Kibana has one, and the space?"
             }
             _ => "--export DIR writes the objects as a file, for Kibana's own page",
