@@ -1,9 +1,9 @@
 //! Documents in data streams, as Elastic's own dashboards look for them: each once in a backing index, and found
-//! by search and audit. Of the servers of the tests, only OpenSearch has an API for them.
+//! by search and audit. Of the servers of the tests, only OpenSearch has an API for them; `engines` has one running.
 
 use std::fs;
 
-use omphalos_tests::{Elastic, Engine, LogFile, Program, Stack, eventually, holds};
+use omphalos_tests::{Elastic, LogFile, Program, Stack, eventually, holds};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -41,15 +41,14 @@ fn found(elastic: &Elastic, stream: &str, field: &str, value: &str) -> u64 {
     answer["count"].as_u64().expect("a count")
 }
 
-#[test]
-fn a_line_is_once_in_a_backing_index_and_search_and_audit_find_it() {
-    let stack = Stack::with_search(Engine::OpenSearch, &[]);
+/// A line is once in a backing index, and search and audit find it, also behind a rollover; `stack` has OpenSearch.
+pub fn have_each_line_once_in_a_backing_index(stack: &Stack) {
     let elastic = stack.elastic();
-    let mut log = LogFile::create(&stack.path("access.log"));
+    let mut log = LogFile::create(&stack.path("streams.log"));
     log.append(300);
-    let stream = format!("logs-access-{}", namespace(&stack));
-    ship(&stack, &log, &[]);
-    let again = ship(&stack, &log, &[]);
+    let stream = format!("logs-access-{}", namespace(stack));
+    ship(stack, &log, &[]);
+    let again = ship(stack, &log, &[]);
     assert!(again.contains("duplicate=300"), "{again}");
     assert_eq!(count(&elastic, &stream), 300);
     let generation = || {
@@ -68,8 +67,8 @@ fn a_line_is_once_in_a_backing_index_and_search_and_audit_find_it() {
     // What Elastic's dashboards look for says itself where it belongs.
     let mut nginx = LogFile::create(&stack.path("nginx.log"));
     nginx.append(50);
-    ship(&stack, &nginx, &["--module", "nginx"]);
-    let of_nginx = format!("logs-nginx.access-{}", namespace(&stack));
+    ship(stack, &nginx, &["--module", "nginx"]);
+    let of_nginx = format!("logs-nginx.access-{}", namespace(stack));
     assert_eq!(count(&elastic, &of_nginx), 50);
     assert_eq!(found(&elastic, &of_nginx, "data_stream.dataset", "nginx.access"), 50);
     assert_eq!(found(&elastic, &of_nginx, "host.hostname", "web1"), 50);
@@ -81,7 +80,7 @@ fn a_line_is_once_in_a_backing_index_and_search_and_audit_find_it() {
             .args(["audit", &path, "--parser", "combined"])
             .args(["--host-name", "web1"])
             .args(STREAMS)
-            .option("--index-namespace", namespace(&stack))
+            .option("--index-namespace", namespace(stack))
             .option("--state-dir", stack.path("state").display())
             .option("--elasticsearch-url", stack.search_url())
             .run()
@@ -91,7 +90,7 @@ fn a_line_is_once_in_a_backing_index_and_search_and_audit_find_it() {
     let searched = Program::new("omphalos", &stack.path("search.out"))
         .args(["search", "path:*", "--since", "3650d", "--limit", "1"])
         .args(STREAMS)
-        .option("--index-namespace", namespace(&stack))
+        .option("--index-namespace", namespace(stack))
         .option("--elasticsearch-url", stack.search_url())
         .run();
     assert_eq!(searched.code, Some(0), "{}", searched.output);
@@ -102,16 +101,16 @@ fn a_line_is_once_in_a_backing_index_and_search_and_audit_find_it() {
     assert_eq!(rolled["rolled_over"], true, "{rolled}");
     assert_eq!(generation(), 2);
     log.append(20);
-    ship(&stack, &log, &[]);
+    ship(stack, &log, &[]);
     assert_eq!(count(&elastic, &stream), 300 + 320);
-    let repeated = ship(&stack, &log, &[]);
+    let repeated = ship(stack, &log, &[]);
     assert!(repeated.contains("duplicate=320"), "{repeated}");
     let audit = audited();
     assert_eq!(audit.code, Some(0), "{}", audit.output);
 }
 
 #[test]
-fn elasticsearch_makes_data_streams_too_and_what_has_none_is_refused() {
+fn elasticsearch_makes_data_streams_too_and_the_embedded_store_refuses_them() {
     let stack = Stack::shared();
     let mut log = LogFile::create(&stack.path("access.log"));
     log.append(100);
@@ -125,13 +124,6 @@ fn elasticsearch_makes_data_streams_too_and_what_has_none_is_refused() {
     let names: Vec<&String> = listed.as_object().expect("indices").keys().collect();
     assert!(names.iter().all(|name| name.starts_with(".ds-logs-access-")), "{names:?}");
 
-    let without = Stack::with_search(Engine::Es7, &[]);
-    let held = indexer(&without).listening().start();
-    held.wait_for_log("the index template is refused");
-    eventually("it holds", || {
-        let held = held.metric("omphalos_held");
-        holds(held > 0.5, held)
-    });
     let stored = Program::new("omphalos", &stack.path("run.out"))
         .args(["run", &log.path().display().to_string()])
         .args(STREAMS)
@@ -139,4 +131,15 @@ fn elasticsearch_makes_data_streams_too_and_what_has_none_is_refused() {
         .run();
     assert_eq!(stored.code, Some(2), "{}", stored.output);
     assert!(stored.output.contains("the embedded store has no data streams"), "{}", stored.output);
+}
+
+/// A server that has none refuses the template, and the indexer holds everything.
+pub fn are_refused(stack: &Stack) {
+    fs::remove_file(stack.path("indexer.log")).ok();
+    let held = indexer(stack).listening().start();
+    held.wait_for_log("the index template is refused");
+    eventually("it holds", || {
+        let held = held.metric("omphalos_held");
+        holds(held > 0.5, held)
+    });
 }
