@@ -16,6 +16,7 @@ pub mod masked;
 pub mod numbers;
 pub mod own_files;
 pub mod page;
+pub mod pinned;
 pub mod printed;
 pub mod program;
 pub mod retry;

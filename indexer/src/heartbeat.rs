@@ -21,7 +21,7 @@ use tracing::debug;
 
 use crate::collector::Courier;
 use crate::config::Settings;
-use crate::elasticsearch::{Fault, IndexNames};
+use crate::elasticsearch::{Fault, IndexNames, with_stream};
 use crate::metrics::IndexerMetrics;
 use crate::relay::{self, RelayMetrics};
 
@@ -38,6 +38,8 @@ impl Drop for Heartbeats {
 struct Pulse {
     maker: Maker,
     names: IndexNames,
+    /// That of the data streams, where there are any.
+    namespace: Option<String>,
     courier: Arc<Courier>,
     health: Health,
 }
@@ -58,6 +60,7 @@ pub fn start(
     let pulse = Pulse {
         maker: maker("omphalos-indexer", settings, host, interval),
         names: IndexNames::new(settings.name_rules()?),
+        namespace: settings.index.namespace().map(str::to_owned),
         courier: Arc::clone(courier),
         health: health.clone(),
     };
@@ -129,6 +132,7 @@ fn maker(program: &str, settings: &Settings, host: Option<String>, interval: Dur
         Service { name: program.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let mut shown = settings.clone();
     (shown.elasticsearch.password, shown.elasticsearch.api_key) = (None, None);
+    shown.elasticsearch.bearer_token = None;
     Maker::new(host, service, &format!("{shown:?}"), interval)
 }
 
@@ -156,6 +160,11 @@ impl Pulse {
         // No two are the same, wherever they come from.
         let nonce = rand::random::<u128>().to_be_bytes();
         let id = content_id(seconds, &[&nonce, document.as_slice()].concat());
+        let mut room = Vec::new();
+        let document = match &self.namespace {
+            None => document.as_slice(),
+            Some(namespace) => with_stream(&document, (INDEX_DATASET, namespace), &mut room),
+        };
         let action = json!({ "create": { "_index": &*index, "_id": id.as_str() } });
         let mut body = action.to_string().into_bytes();
         body.push(b'\n');

@@ -132,7 +132,7 @@ pub async fn run_in(
         shards: Gate::of_shards(stage.telemetry.health.clone(), metrics.without_shard.clone()),
         dead,
         metrics,
-        template: settings.index.template_options(),
+        template: settings.index.template.then(|| settings.index.template_options()),
         request_limit: AtomicUsize::new(usize::MAX),
         known_indices: std::sync::Mutex::default(),
     });

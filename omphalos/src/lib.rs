@@ -22,6 +22,7 @@ mod reading;
 mod regular;
 pub mod run;
 mod search;
+pub mod setup;
 mod status;
 mod store_owner;
 mod top;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
         Some(("open", given)) => page::open::run(given),
         Some(("search", given)) => search::run(given),
         Some(("import", given)) => import::run(given),
+        Some(("setup", given)) => setup::run(given),
         Some(("audit", given)) => audit::run(given),
         Some(("status", given)) => status::run(given),
         Some(("fleet", given)) => fleet::run(given),
@@ -100,6 +102,7 @@ fn command() -> Command {
         .subcommand(import::command())
         .subcommand(parse::command())
         .subcommand(parsers::command())
+        .subcommand(setup::command())
         .subcommand(audit::command())
         .subcommand(dead::command())
 }

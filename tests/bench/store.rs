@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use omphalos_common::event::content_id;
 use omphalos_indexer::collector::{BulkBuilder, Filing};
-use omphalos_indexer::elasticsearch::{TemplateOptions, index_template};
+use omphalos_indexer::elasticsearch::{Lifecycle, TemplateOptions, index_template};
 use omphalos_tests::program::binary;
 use omphalos_tests::{Elastic, Engine, Program, Server, free_port, rest};
 use reqwest::Method;
@@ -88,7 +88,14 @@ pub fn measure(directory: &Path, log: &Path, table: &mut Table) {
 
 /// The indexer's own, as it installs it on servers that lack some types, such as this one.
 fn template() -> Value {
-    let options = TemplateOptions { prefix: "omphalos".to_owned(), shards: 1, replicas: Some(0) };
+    let options = TemplateOptions {
+        prefix: "omphalos".to_owned(),
+        shards: 1,
+        replicas: Some(0),
+        refresh: None,
+        lifecycle: Lifecycle::None,
+        namespace: None,
+    };
     let template = index_template(&options).to_string();
     let template = template.replace("match_only_text", "text").replace("wildcard", "keyword");
     serde_json::from_str(&template).expect("JSON")

@@ -12,15 +12,17 @@ fn elasticsearch_9_does_everything() {
 
 #[test]
 fn elasticsearch_7_does_everything() {
-    does_everything(Engine::Es7);
+    let stack = does_everything(Engine::Es7);
+    crate::data_streams::are_refused(&stack);
 }
 
 #[test]
 fn opensearch_does_everything() {
-    does_everything(Engine::OpenSearch);
+    let stack = does_everything(Engine::OpenSearch);
+    crate::data_streams::have_each_line_once_in_a_backing_index(&stack);
 }
 
-fn does_everything(engine: Engine) {
+fn does_everything(engine: Engine) -> Stack {
     let stack = Stack::with_search(engine, &[]);
     let elastic = stack.elastic();
     let mut log = LogFile::create(&stack.path("access.log"));
@@ -50,4 +52,5 @@ fn does_everything(engine: Engine) {
     assert_eq!(stack.amqp().ready("omphalos.dead"), Ok(0));
     assert_eq!(indexer.terminate(), Some(0), "{}", indexer.log());
     crate::mapping::takes_every_line(&stack, &elastic);
+    stack
 }

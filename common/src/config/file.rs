@@ -45,6 +45,7 @@ pub const KNOWN_TO: &[(&str, &str)] = &[
     ("alert", "omphalos watch"),
     ("receiver", "omphalos watch"),
     ("output", "omphalos watch"),
+    ("setup", "omphalos setup"),
 ];
 
 /// The text of the file at `path`.

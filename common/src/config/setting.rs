@@ -261,7 +261,7 @@ impl Setting {
 
     /// Whether its value is for nobody's eyes.
     pub fn is_secret(&self) -> bool {
-        ["password", "api_key"].iter().any(|name| self.key.ends_with(name))
+        ["password", "api_key", "bearer_token"].iter().any(|name| self.key.ends_with(name))
     }
 
     /// Whether its table may be there several times.
@@ -306,7 +306,16 @@ impl Setting {
     pub(super) fn check(&self, text: &str) -> Result<(), String> {
         let takes_any = matches!(
             self.leaf(),
-            Some("url" | "password" | "api_key" | "multiline_pattern" | "command")
+            Some(
+                "url"
+                    | "kibana_url"
+                    | "proxy"
+                    | "password"
+                    | "api_key"
+                    | "bearer_token"
+                    | "multiline_pattern"
+                    | "command"
+            )
         );
         if takes_any || is_harmless(text) {
             return Ok(());

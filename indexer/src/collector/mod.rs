@@ -32,5 +32,5 @@ pub use dead_file::{DEAD_FILE_NAME, DeadFile, FileLetter, read_lines};
 pub use gate::Gate;
 pub use ledger::Ledger;
 pub(crate) use reply::{Verdict, verdicts};
-pub use settings::{BULK_SETTINGS, BulkSettings, INDEX_SETTINGS, IndexSettings};
+pub use settings::{BULK_SETTINGS, BulkSettings, INDEX_SETTINGS, IndexNaming, IndexSettings};
 pub use unsettled::Unsettled;

@@ -9,7 +9,9 @@ use glob::Pattern;
 use omphalos_common::config::{About, ConfigError, Kind, Period, Setting, Size};
 use serde::Deserialize;
 
-use crate::elasticsearch::{IndexPeriod, NameRules, Share, TemplateOptions, check_name};
+use crate::elasticsearch::{
+    IndexPattern, IndexPeriod, Lifecycle, NameRules, Share, TemplateOptions, check_name,
+};
 
 /// The rows of the `[bulk]` table.
 pub const BULK_SETTINGS: &[Setting] = &[
@@ -42,6 +44,20 @@ pub const INDEX_SETTINGS: &[Setting] = &[
     Setting::new("index.prefix", Kind::Text, "Indices are named PREFIX-DATASET-DATE.")
         .default("omphalos")
         .about(About::Place),
+    Setting::new(
+        "index.naming",
+        Kind::Choice(&["dated", "data_stream"]),
+        "Indices named by their date, or data streams logs-DATASET-NAMESPACE, as Elastic's own dashboards expect them; there, a line that is sent again after a rollover is indexed once more. The embedded store has no data streams.",
+    )
+    .default("dated")
+    .about(About::Place),
+    Setting::new(
+        "index.namespace",
+        Kind::Text,
+        "The last part of the names of data streams. Other programs may write to those of default too.",
+    )
+    .default("default")
+    .about(About::Place),
     Setting::new(
         "index.period",
         Kind::Choice(&["day", "week", "month", "none"]),
@@ -84,6 +100,7 @@ pub const INDEX_SETTINGS: &[Setting] = &[
         .default("true"),
     Setting::new("index.shards", Kind::Integer, "Primary shards of each new index.").default("1"),
     Setting::new("index.replicas", Kind::Integer, "Replicas of each new index; the cluster's default if not set."),
+    Setting::new("index.refresh_interval", Kind::Period, "How soon after it is indexed a document can be found; the cluster's default if not set. A longer one makes indexing cheaper. The embedded store finds at once what is there."),
 ];
 
 /// The `[bulk]` table, as it is read.
@@ -98,12 +115,24 @@ pub struct BulkSettings {
     pub gzip: bool,
 }
 
+/// What documents are filed in.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexNaming {
+    /// Indices with a date in their names.
+    Dated,
+    /// Data streams.
+    DataStream,
+}
+
 /// The `[index]` table, as it is read.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the rows above say what each is")]
 pub struct IndexSettings {
     pub prefix: String,
+    pub naming: IndexNaming,
+    pub namespace: String,
     pub period: IndexPeriod,
     pub outlier_past_days: u32,
     pub outlier_future_days: u32,
@@ -113,6 +142,7 @@ pub struct IndexSettings {
     pub template: bool,
     pub shards: u32,
     pub replicas: Option<u32>,
+    pub refresh_interval: Option<Period>,
 }
 
 impl Default for BulkSettings {
@@ -131,6 +161,8 @@ impl Default for IndexSettings {
     fn default() -> Self {
         Self {
             prefix: "omphalos".to_owned(),
+            naming: IndexNaming::Dated,
+            namespace: "default".to_owned(),
             period: IndexPeriod::Day,
             outlier_past_days: 400,
             outlier_future_days: 1,
@@ -140,6 +172,7 @@ impl Default for IndexSettings {
             template: true,
             shards: 1,
             replicas: None,
+            refresh_interval: None,
         }
     }
 }
@@ -178,6 +211,13 @@ impl IndexSettings {
     /// When a setting cannot be used; the message names it.
     pub fn check(&self) -> Result<(), ConfigError> {
         check_name("index.prefix", &self.prefix)?;
+        check_name("index.namespace", &self.namespace)?;
+        if self.namespace.contains('-') {
+            return Err(ConfigError::invalid(format!(
+                "index.namespace: a dash would end it in the names of data streams, found {:?}",
+                self.namespace
+            )));
+        }
         patterns("index.datasets", &self.datasets)?;
         patterns("index.foreign_datasets", &self.foreign_datasets)?;
         match self.shards {
@@ -204,16 +244,46 @@ impl IndexSettings {
             },
             always: vec![Arc::from(default_dataset)],
             future_days: self.outlier_future_days,
+            namespace: self.namespace().map(str::to_owned),
         })
     }
 
-    /// What the template says of indices, if there is to be one.
-    pub fn template_options(&self) -> Option<TemplateOptions> {
-        self.template.then(|| TemplateOptions {
+    /// The namespace of the data streams; `None` where documents go to indices.
+    pub fn namespace(&self) -> Option<&str> {
+        match self.naming {
+            IndexNaming::Dated => None,
+            IndexNaming::DataStream => Some(&self.namespace),
+        }
+    }
+
+    /// What is searched for all documents.
+    pub fn pattern(&self) -> IndexPattern {
+        self.namespace().map_or_else(|| IndexPattern::dated(&self.prefix), IndexPattern::of_streams)
+    }
+
+    /// Refuses what the embedded store does not have.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn check_for_store(&self) -> Result<(), ConfigError> {
+        match self.naming {
+            IndexNaming::Dated => Ok(()),
+            IndexNaming::DataStream => Err(ConfigError::invalid(
+                "index.naming: the embedded store has no data streams; leave it at \"dated\", or name an Elasticsearch or OpenSearch with elasticsearch.url",
+            )),
+        }
+    }
+
+    /// What the template says of indices.
+    pub fn template_options(&self) -> TemplateOptions {
+        TemplateOptions {
             prefix: self.prefix.clone(),
             shards: self.shards,
             replicas: self.replicas,
-        })
+            refresh: self.refresh_interval.map(|interval| interval.0),
+            lifecycle: Lifecycle::AsItIs,
+            namespace: self.namespace().map(str::to_owned),
+        }
     }
 }
 

@@ -5,26 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use elasticsearch::auth::Credentials;
 use elasticsearch::http::headers::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use elasticsearch::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use omphalos_common::causes::with_causes;
-use omphalos_common::config::{
-    ConfigError, decoded, is_on_this_machine, read_secret, without_credentials,
-};
+use omphalos_common::config::{ConfigError, is_on_this_machine, without_credentials};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use super::access::{Access, without_its_credentials};
 use super::nodes::{Node, Nodes};
 use super::problem::{Problem, Room, request_problem};
 use super::settings::ElasticsearchSettings;
-use super::way::{Reply, Way, certificates};
+use super::way::{Reply, Way};
 
 /// The privileges that indexing needs.
 const WRITING: &str = "auto_configure, create_doc and manage_index_templates";
+/// The privileges that setting up needs.
+const SETTING_UP: &str = "manage_index_templates, manage_ilm (Elasticsearch) or cluster:admin/opendistro/ism/* (OpenSearch), and view_index_metadata, manage and delete_index for the indices";
 /// The privileges that asking needs.
 const READING: &str = "read and, to see the last second too, maintenance";
 
@@ -90,14 +90,15 @@ impl Client {
             from_url = from_url.or(credentials);
             urls.push(url);
         }
-        let credentials = credentials(settings)?.or(from_url);
-        let certificates = certificates(settings.ca_file.as_deref())?;
+        let access = Access::of(settings)?.or(from_url);
         let mut nodes = Vec::new();
         for url in urls {
             let shown = url.to_string();
-            let proxy = proxy_to(&url, |name| std::env::var(name).ok());
-            let way =
-                Way::new(url, credentials.clone(), settings.request_timeout.0, &certificates)?;
+            let of_environment = || proxy_to(&url, |name| std::env::var(name).ok());
+            let set = access.proxy.as_ref().filter(|_| !is_on_this_machine(&url));
+            let set = set.map(|(_, shown)| shown.clone());
+            let proxy = set.or_else(of_environment);
+            let way = Way::new(url, &access)?;
             nodes.push(Node::new(way, shown).by_way_of(proxy));
         }
         let nodes = Nodes::new(nodes);
@@ -110,6 +111,12 @@ impl Client {
     #[must_use]
     pub fn for_reading(self) -> Self {
         Self { privileges: READING, ..self }
+    }
+
+    /// The same client for somebody who sets the cluster up.
+    #[must_use]
+    pub fn for_setting_up(self) -> Self {
+        Self { privileges: SETTING_UP, ..self }
     }
 
     /// The addresses, without credentials.
@@ -198,7 +205,32 @@ impl Client {
         self.send(Method::Put, path, HeaderMap::new(), Some(body)).await.map(|_| ())
     }
 
-    /// Sends a request to the nodes in turn until one answers: all that we send may be sent twice.
+    /// `GET path`, with what a server without this API answers (400, 404, 405) as well as what one with it does:
+    /// the status, and the body as JSON, `null` where it is none.
+    ///
+    /// # Errors
+    /// [`Fault`] for everything else.
+    pub async fn look(&self, path: &str) -> Result<(u16, Value), Fault> {
+        let (shown, status, body) = self.reach(Method::Get, path, HeaderMap::new(), None).await?;
+        if status.is_success() || matches!(status.as_u16(), 400 | 404 | 405) {
+            let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            return Ok((status.as_u16(), body));
+        }
+        Err(self.classify(&shown, status, &body))
+    }
+
+    /// `DELETE path`; whether it was there.
+    ///
+    /// # Errors
+    /// [`Fault`] like all requests.
+    pub async fn delete(&self, path: &str) -> Result<bool, Fault> {
+        match self.send(Method::Delete, path, HeaderMap::new(), None).await {
+            Ok(_) => Ok(true),
+            Err(Fault::Wrong(problem)) if problem.status == 404 => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -206,16 +238,27 @@ impl Client {
         headers: HeaderMap,
         body: Option<Bytes>,
     ) -> Result<Bytes, Fault> {
+        // In a box, because much asks, and would have all that it takes inside.
+        let (shown, status, body) = Box::pin(self.reach(method, path, headers, body)).await?;
+        if status.is_success() { Ok(body) } else { Err(self.classify(&shown, status, &body)) }
+    }
+
+    /// Sends a request to the nodes in turn until one answers: all that we send may be sent twice. Returns which
+    /// one did, and what.
+    async fn reach(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<(String, StatusCode, Bytes), Fault> {
         let mut silence = format!("{}: no node to ask", self.shown);
         for node in self.nodes.in_turn() {
             let (headers, body) = (headers.clone(), body.clone());
             match node.way.send(method, path, headers, body).await {
                 Ok(Reply::Whole(status, body)) => {
                     node.answered();
-                    if status.is_success() {
-                        return Ok(body);
-                    }
-                    return Err(self.classify(&node.shown, status, &body));
+                    return Ok((node.shown.clone(), status, body));
                 }
                 Ok(Reply::Elsewhere(other)) => {
                     node.answered();
@@ -249,7 +292,7 @@ impl Client {
             400 => Fault::Wrong(problem),
             404 if problem.kind != "http" => Fault::Wrong(problem),
             401 => Fault::Hold(format!(
-                "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, or api_key"
+                "{shown} refuses our credentials ({problem}); check elasticsearch.user and password, api_key or bearer_token"
             )),
             403 => Fault::Hold(format!(
                 "{shown} forbids it ({problem}); grant the privileges {}, or lift the block",
@@ -277,7 +320,7 @@ impl Client {
         }
         if text.contains("certificate") {
             return format!(
-                "{shown}: its certificate is not trusted; give its authority with elasticsearch.ca_file ({text})"
+                "{shown}: its certificate is not trusted; give its authority with elasticsearch.ca_file or ca_fingerprint ({text})"
             );
         }
         if text.contains("dns error") || text.contains("lookup address") {
@@ -313,40 +356,6 @@ fn proxy_to(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<Stri
     Some(format!("the proxy of {name}, {}", without_credentials(&value)))
 }
 
-fn without_its_credentials(mut url: Url) -> Result<(Url, Option<Credentials>), ConfigError> {
-    let password = url.password().map(str::to_owned);
-    let credentials =
-        password.map(|password| Credentials::Basic(decoded(url.username()), decoded(&password)));
-    if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
-        return Err(ConfigError::invalid("elasticsearch.url: it cannot have credentials"));
-    }
-    Ok((url, credentials))
-}
-
-fn credentials(settings: &ElasticsearchSettings) -> Result<Option<Credentials>, ConfigError> {
-    let password = read_secret(
-        "elasticsearch.password",
-        settings.password.clone(),
-        settings.password_file.as_deref(),
-    )?;
-    let api_key = read_secret(
-        "elasticsearch.api_key",
-        settings.api_key.clone(),
-        settings.api_key_file.as_deref(),
-    )?;
-    match (&settings.user, password, api_key) {
-        (None, None, None) => Ok(None),
-        (Some(user), Some(password), None) => Ok(Some(Credentials::Basic(user.clone(), password))),
-        (None, None, Some(key)) => Ok(Some(Credentials::EncodedApiKey(key))),
-        (_, _, Some(_)) => Err(ConfigError::invalid(
-            "elasticsearch.api_key and elasticsearch.user are both set; keep one",
-        )),
-        _ => Err(ConfigError::invalid(
-            "elasticsearch.user and elasticsearch.password must be set together",
-        )),
-    }
-}
-
 fn gzip(body: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
     std::io::Write::write_all(&mut encoder, body)?;
@@ -355,6 +364,8 @@ fn gzip(body: &[u8]) -> std::io::Result<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use omphalos_common::config::decoded;
+
     use super::*;
 
     fn settings(url: &str) -> ElasticsearchSettings {

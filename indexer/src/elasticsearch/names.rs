@@ -14,6 +14,8 @@ use omphalos_common::heartbeat::INDEX_DATASET;
 use omphalos_transport::Origin;
 use serde::Deserialize;
 
+use super::streams::stream_name;
+
 /// How much time one index covers.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -43,6 +45,37 @@ pub struct NameRules {
     pub always: Vec<Arc<str>>,
     /// A day further in the future makes a document an outlier.
     pub future_days: u32,
+    /// The namespace, where documents go to data streams instead.
+    pub namespace: Option<String>,
+}
+
+/// Names of indices, or of data streams, as a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexPattern {
+    before: String,
+    behind: String,
+}
+
+impl IndexPattern {
+    /// Indices that begin with `prefix`.
+    pub fn dated(prefix: &str) -> Self {
+        Self { before: format!("{prefix}-"), behind: String::new() }
+    }
+
+    /// Data streams of logs of this namespace.
+    pub fn of_streams(namespace: &str) -> Self {
+        Self { before: "logs-".to_owned(), behind: format!("-{namespace}") }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> String {
+        self.of("")
+    }
+
+    /// Those of the datasets that begin with `dataset`.
+    pub fn of(&self, dataset: &str) -> String {
+        format!("{}{dataset}*{}", self.before, self.behind)
+    }
 }
 
 /// Which indices documents may make. Nothing but the settings decides that, neither what the cluster
@@ -165,8 +198,10 @@ impl IndexNames {
     }
 
     fn slot(&self, origin: Origin, day: Option<i32>, Clock { made_at, now }: Clock) -> Slot {
+        // A data stream has no other place for what has an odd date, or none that is known.
+        let day = day.or(self.rules.namespace.as_ref().map(|_| 0));
         let Some(day) = day else { return Slot::Outlier };
-        if self.rules.period == IndexPeriod::None {
+        if self.rules.period == IndexPeriod::None || self.rules.namespace.is_some() {
             return Slot::Day(0);
         }
         let today = days(now);
@@ -179,6 +214,9 @@ impl IndexNames {
     }
 
     fn make(&self, dataset: &str, slot: Slot) -> String {
+        if let Some(namespace) = &self.rules.namespace {
+            return stream_name(dataset, namespace);
+        }
         let prefix = &self.rules.prefix;
         // A day that no calendar has is as far off as can be.
         let Slot::Day(day) = slot else { return format!("{prefix}-{dataset}-outlier") };
@@ -239,7 +277,21 @@ mod tests {
             foreign: share(&["access", "web-*", "fleet?*"], 30),
             always: vec![Arc::from("external")],
             future_days: 1,
+            namespace: None,
         })
+    }
+
+    #[test]
+    fn a_data_stream_takes_lines_of_all_days() {
+        let mut names = names(IndexPeriod::Day);
+        names.rules.namespace = Some("ns".to_owned());
+        for day in [Some(20_779), Some(0), Some(i32::MAX), None] {
+            assert_eq!(&*names.name(&Arc::from("access"), day, None, NOW), "logs-access-ns");
+        }
+        assert_eq!(&*names.name(&Arc::from("fleet"), None, None, NOW), "logs-fleet-ns");
+        let (dated, streams) = (IndexPattern::dated("omphalos"), IndexPattern::of_streams("ns"));
+        assert_eq!([dated.all(), dated.of("fleet")], ["omphalos-*", "omphalos-fleet*"]);
+        assert_eq!([streams.all(), streams.of("fleet")], ["logs-*-ns", "logs-fleet*-ns"]);
     }
 
     #[test]

@@ -96,11 +96,12 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::elasticsearch::access::Access;
 
     fn nodes(count: usize) -> Nodes {
         let node = |number: usize| {
             let url = "http://127.0.0.1:1".parse().unwrap();
-            let way = Way::new(url, None, Duration::from_secs(1), &[]).unwrap();
+            let way = Way::new(url, &Access::plain(Duration::from_secs(1))).unwrap();
             Node::new(way, number.to_string())
         };
         Nodes::new((0..count).map(node).collect())

@@ -2,7 +2,6 @@
 //! goes wherever a reply sends it; so requests are sent here, with the crate's words for them.
 
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use elasticsearch::auth::Credentials;
@@ -15,6 +14,8 @@ use omphalos_common::whole_file::read_text;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Response};
 use url::Url;
+
+use super::access::{Access, Tls};
 
 /// A larger reply is not read; the largest that `_bulk` gives to 10,000 errors is smaller.
 const MOST_REPLY_BYTES: usize = 64 * 1024 * 1024;
@@ -45,29 +46,31 @@ impl Way {
     ///
     /// # Errors
     /// When the client cannot be set up.
-    pub fn new(
-        mut url: Url,
-        credentials: Option<Credentials>,
-        timeout: Duration,
-        certificates: &[Certificate],
-    ) -> Result<Self, ConfigError> {
+    pub fn new(mut url: Url, access: &Access) -> Result<Self, ConfigError> {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
         let mut builder = Client::builder()
             .user_agent(concat!("omphalos/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers())
-            .timeout(timeout)
+            .timeout(access.timeout)
             .redirect(within(&url));
-        if is_on_this_machine(&url) {
-            builder = builder.no_proxy();
-        }
+        builder = match &access.proxy {
+            _ if is_on_this_machine(&url) => builder.no_proxy(),
+            Some((proxy, _)) => builder.proxy(proxy.clone()),
+            None => builder,
+        };
+        builder = match &access.tls {
+            Tls::Usual(None) => builder,
+            Tls::Usual(Some(identity)) => builder.identity(identity.clone()),
+            Tls::Pinned(client) => builder.use_preconfigured_tls((**client).clone()),
+        };
         let builder =
-            certificates.iter().cloned().fold(builder, ClientBuilder::add_root_certificate);
+            access.certificates.iter().cloned().fold(builder, ClientBuilder::add_root_certificate);
         let client = builder.build().map_err(|error| {
             ConfigError::invalid(format!("elasticsearch: cannot set up the client: {error}"))
         })?;
-        Ok(Self { client, url, credentials })
+        Ok(Self { client, url, credentials: access.credentials.clone() })
     }
 
     /// Sends a request.
@@ -99,6 +102,7 @@ impl Way {
             Some(Credentials::EncodedApiKey(key)) => {
                 request.header(AUTHORIZATION, format!("ApiKey {key}"))
             }
+            Some(Credentials::Bearer(token)) => request.bearer_auth(token),
             _ => request,
         };
         if let Some(body) = body {
@@ -173,6 +177,8 @@ pub fn certificates(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ConfigEr
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -188,7 +194,8 @@ mod tests {
             stream.write_all(head.as_bytes()).await.unwrap();
             while !chunk.is_empty() && stream.write_all(chunk).await.is_ok() {}
         });
-        let way = Way::new(url.parse().unwrap(), None, Duration::from_mins(1), &[]).unwrap();
+        let access = Access::plain(Duration::from_mins(1));
+        let way = Way::new(url.parse().unwrap(), &access).unwrap();
         let answer = way.client.get(way.url.clone()).send().await.unwrap();
         read(answer, most).await.unwrap()
     }

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::{PART, Pipeline, Stage};
 use crate::collector::{DeliveryId, Filing, Letter, Unsettled};
-use crate::elasticsearch::{Clock, Place, Problem};
+use crate::elasticsearch::{Clock, Place, Problem, with_stream};
 use crate::suspects::print_of;
 
 impl Pipeline {
@@ -118,6 +118,7 @@ impl Pipeline {
         let limit = self.settings.bulk.bytes.as_usize();
         let limit = limit.min(self.courier.request_limit.load(Ordering::Relaxed));
         let clock = Clock { made_at: parcel.made_at, now };
+        let mut room = Vec::new();
         let mut last: Option<(&Document, Filing)> = None;
         for document in &parcel.documents {
             let (start, end) = (document.start as usize, document.end as usize);
@@ -139,6 +140,10 @@ impl Pipeline {
             if self.builder.documents() == 0 {
                 self.opened = Instant::now();
             }
+            let text = match self.settings.index.namespace() {
+                None => text,
+                Some(namespace) => with_stream(text, (&filing.dataset, namespace), &mut room),
+            };
             self.builder.push(&filing, &document.id, text, number);
             last = Some((document, filing));
             let documents = self.settings.bulk.documents as usize;

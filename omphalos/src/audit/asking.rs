@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use omphalos_common::clock::now_seconds;
 use omphalos_common::retry::Retry;
+use omphalos_indexer::collector::IndexSettings;
 use omphalos_indexer::elasticsearch::{Client, Clock, Fault, IndexNames};
 use omphalos_transport::Origin;
 
@@ -33,6 +34,8 @@ pub struct Asker {
     names: Mutex<IndexNames>,
     /// A pattern of all indices.
     pub(super) everywhere: String,
+    /// Whether documents are in data streams, from which nothing can be had by its id, but by a search.
+    has_streams: bool,
     /// `host.id` of the documents.
     pub(super) host_id: String,
     /// The most ids that the server takes in a request, as learned from its 413s.
@@ -63,18 +66,19 @@ impl Asker {
         format!("{} at {}", self.everywhere, self.client.shown())
     }
 
-    /// Asks `client` about documents of the host `host_id` in indices `PREFIX-*`.
+    /// Asks `client` about documents of the host `host_id` in the indices, or data streams, of these settings.
     pub fn new(
         client: Client,
         names: IndexNames,
-        prefix: &str,
+        index: &IndexSettings,
         host_id: &str,
         progress: Progress,
     ) -> Self {
         Self {
             client: client.for_reading(),
             names: Mutex::new(names),
-            everywhere: format!("{prefix}-*"),
+            everywhere: index.pattern().all(),
+            has_streams: index.namespace().is_some(),
             host_id: host_id.to_owned(),
             most_ids: AtomicUsize::new(MOST_IDS),
             is_foreign: AtomicBool::new(false),
@@ -132,6 +136,16 @@ impl Asker {
     ) -> Result<Vec<bool>, AskError> {
         let mut found = vec![false; documents.len()];
         let foreign: Vec<Document> = documents.iter().map(|one| one.foreign()).collect();
+        if self.has_streams {
+            self.refresh().await?;
+            for documents in [documents, &foreign] {
+                let absent: Vec<usize> = (0..documents.len())
+                    .filter(|place| found.get(*place) == Some(&false))
+                    .collect();
+                self.search_ids(documents, &absent, &mut found).await?;
+            }
+            return Ok(found);
+        }
         let own = (Origin::Own, documents);
         let foreign = (Origin::Foreign, &*foreign);
         // Mostly a file came by one way.

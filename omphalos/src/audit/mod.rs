@@ -114,7 +114,7 @@ impl Session {
         let names = IndexNames::new(indexer.name_rules()?);
         // All files are of one host.
         let host_id = options.targets.first().map_or("", |target| &target.host.id);
-        let asker = Asker::new(client, names, &indexer.index.prefix, host_id, progress.clone());
+        let asker = Asker::new(client, names, &indexer.index, host_id, progress.clone());
         let mq = options.amqp.as_ref().map(Mq::new).transpose()?;
         Ok(Self { options, progress, asker, mq, waiting: None, groups: Groups::default() })
     }

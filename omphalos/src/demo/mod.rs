@@ -21,7 +21,7 @@ use omphalos_common::said::takes_colours;
 use omphalos_common::shutdown::{self, Shutdown};
 use omphalos_common::telemetry::{Kept, LogFormat, init_logs};
 use omphalos_common::tell;
-use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings};
+use omphalos_indexer::elasticsearch::{Client, ElasticsearchSettings, IndexPattern};
 use omphalos_live::alert::{Rule, Saved};
 use omphalos_parser::ParserKind;
 use omphalos_parser::settings::RecipeSettings;
@@ -188,7 +188,7 @@ fn behind(client: &Client, watch: &Watch, chain: &Chain) -> Behind {
     Behind {
         tap: watch.tap.clone(),
         tap_has_all: true,
-        asker: Some(Asker::new(client.clone(), "omphalos")),
+        asker: Some(Asker::new(client.clone(), IndexPattern::dated("omphalos"))),
         telemetry: watch.round.telemetry.clone(),
         shipper: watch.shipper.clone(),
         state_dir: None,

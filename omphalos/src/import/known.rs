@@ -104,7 +104,7 @@ fn asker(settings: &Settings, host: &Host) -> anyhow::Result<Option<(Asker, Prog
     let client = Client::new(&indexer.elasticsearch, false)?;
     let names = IndexNames::new(indexer.name_rules()?);
     let progress = Progress::new();
-    let asker = Asker::new(client, names, &indexer.index.prefix, &host.id, progress.clone());
+    let asker = Asker::new(client, names, &indexer.index, &host.id, progress.clone());
     Ok(Some((asker, progress)))
 }
 

@@ -93,18 +93,18 @@ async fn import(options: Options) -> anyhow::Result<ExitCode> {
 
 /// Says where documents go: what is written to the wrong place is hard to find again.
 fn say_where(settings: &Settings, is_opened: bool) -> Result<(), ConfigError> {
-    let prefix = &settings.indexer.index.prefix;
+    let names = settings.indexer.index.pattern().all();
     match &settings.indexer.elasticsearch.url {
         Some(urls) if is_opened => {
             let store = store_options(settings, &settings.store());
             tell!(
-                "into the store in {}, which is served at {} meanwhile, as {prefix}-*",
+                "into the store in {}, which is served at {} meanwhile, as {names}",
                 store.directory.display(),
                 urls.join(", ")
             );
         }
         Some(_) => {
-            tell!("into {}, as {prefix}-*", settings.indexer.elasticsearch.shown()?);
+            tell!("into {}, as {names}", settings.indexer.elasticsearch.shown()?);
         }
         None => tell!("into the exchange {} of the broker", settings.shipper.amqp.exchange),
     }
@@ -116,6 +116,7 @@ fn say_where(settings: &Settings, is_opened: bool) -> Result<(), ConfigError> {
 /// # Errors
 /// When it cannot be opened, or what listens there is another one.
 pub async fn store(settings: &mut Settings) -> anyhow::Result<Option<Embedded>> {
+    settings.indexer.index.check_for_store()?;
     let store = settings.store();
     let (url, embedded) = match TcpListener::bind(store.listen).await {
         Ok(listener) => {
@@ -155,7 +156,13 @@ pub fn remembered(settings: &Settings, is_remote: bool) -> Result<PathBuf, Confi
     let (shipper, indexer) = (&settings.shipper, &settings.indexer);
     let place = match &indexer.elasticsearch.url {
         _ if is_remote => format!("{}-{}", shipper.amqp.shown()?, shipper.amqp.exchange),
-        Some(_) => format!("{}-{}", indexer.elasticsearch.shown()?, indexer.index.prefix),
+        Some(_) => {
+            let names = match indexer.index.namespace() {
+                None => indexer.index.prefix.clone(),
+                Some(_) => indexer.index.pattern().all(),
+            };
+            format!("{}-{names}", indexer.elasticsearch.shown()?)
+        }
         None => return Ok(PathBuf::from(REMEMBERED)),
     };
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '.';

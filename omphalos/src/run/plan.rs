@@ -42,6 +42,9 @@ impl Plan {
         }
         let is_stored = settings.indexer.elasticsearch.url.is_none();
         let uses_store = is_stored && (indexes || settings.store.is_some());
+        if uses_store {
+            settings.indexer.index.check_for_store()?;
+        }
         let store = uses_store.then(|| settings.store());
         let shipper = reads.then(|| settings.shipper.clone());
         let indexer = indexes.then(|| settings.indexer.clone());
@@ -123,6 +126,8 @@ mod tests {
     fn what_cannot_run_is_refused_by_name() {
         assert!(parts("").starts_with("nothing to run: name files on the command line"));
         assert!(parts("[elasticsearch]\nurl = [\"http://h\"]").starts_with("nothing to run"));
+        let streams = parts("[store]\n[index]\nnaming = \"data_stream\"");
+        assert!(streams.starts_with("index.naming: the embedded store has no"), "{streams}");
         assert!(parts("[[receive]]\nkind = \"amqp\"").starts_with("[[receive]] with kind"));
     }
 }

@@ -294,8 +294,9 @@ mod tests {
     #[test]
     fn the_list_of_what_any_program_knows_is_all_that_the_programs_know() {
         let watch = crate::watch::settings();
-        let rows = [shipper::all_settings(), indexer::all_settings(), all_settings(), watch];
-        let rows = rows.concat();
+        let setup = crate::setup::settings();
+        let daemons = [shipper::all_settings(), indexer::all_settings()].concat();
+        let rows = [daemons, all_settings(), watch.clone(), setup].concat();
         let known: BTreeSet<&str> = rows.iter().map(Setting::top).collect();
         let listed: BTreeSet<&str> = KNOWN_TO.iter().map(|(name, _)| *name).collect();
         assert_eq!(listed, known);
@@ -308,7 +309,8 @@ mod tests {
                 (true, false) => "omphalos-shipper",
                 (false, true) => "omphalos-indexer",
                 (false, false) if knows(all_settings(), name) => "omphalos run",
-                (false, false) => "omphalos watch",
+                (false, false) if knows(watch.clone(), name) => "omphalos watch",
+                (false, false) => "omphalos setup",
             };
             assert_eq!(*program, expected, "{name}");
         }

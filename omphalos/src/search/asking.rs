@@ -6,7 +6,7 @@ use bytes::Bytes;
 use omphalos_common::clean::clean;
 use omphalos_common::telemetry::SharedRepeats;
 use omphalos_common::tell;
-use omphalos_indexer::elasticsearch::{Client, Fault};
+use omphalos_indexer::elasticsearch::{Client, Fault, IndexPattern};
 use omphalos_parser::without_halves;
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,8 @@ const TOO_MUCH: &str = "content_too_long_exception";
 #[derive(Clone)]
 pub struct Asker {
     client: Client,
-    /// Pattern of the indices to search.
+    names: IndexPattern,
+    /// Which indices are searched.
     pattern: String,
 }
 
@@ -67,27 +68,22 @@ impl Asker {
         format!("{} at {}", self.pattern, self.client.shown())
     }
 
-    /// For the indices that begin with `prefix`.
-    pub fn new(client: Client, prefix: &str) -> Self {
-        Self { client, pattern: format!("{prefix}-*") }
+    /// For the indices, or data streams, of these names.
+    pub fn new(client: Client, names: IndexPattern) -> Self {
+        Self { client, pattern: names.all(), names }
     }
 
     /// The same for the indices of the datasets that begin with `dataset`.
     #[must_use]
     pub fn of(&self, dataset: &str) -> Self {
-        let prefix = self.prefix();
-        Self { client: self.client.clone(), pattern: format!("{prefix}-{dataset}*") }
+        Self { pattern: self.names.of(dataset), ..self.clone() }
     }
 
     /// The same for the indices of all others.
     #[must_use]
     pub fn but(&self, dataset: &str) -> Self {
-        let prefix = self.prefix();
-        Self { client: self.client.clone(), pattern: format!("{prefix}-*,-{prefix}-{dataset}*") }
-    }
-
-    fn prefix(&self) -> &str {
-        self.pattern.strip_suffix("-*").unwrap_or(&self.pattern)
+        let pattern = format!("{},-{}", self.names.all(), self.names.of(dataset));
+        Self { pattern, ..self.clone() }
     }
 
     /// The address.

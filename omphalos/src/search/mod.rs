@@ -72,7 +72,7 @@ pub fn asker_at(
         elasticsearch.url = Some(vec![format!("http://{}", settings.store().listen)]);
     }
     let client = Client::new(&elasticsearch, false)?.for_reading();
-    Ok(Asker::new(client, &settings.indexer.index.prefix))
+    Ok(Asker::new(client, settings.indexer.index.pattern()))
 }
 
 /// Prints what is asked for; returns whether there was anything.

@@ -88,7 +88,10 @@ fn no_address_that_is_given_a_password_repeats_it() {
 
 /// Whether it may be any text: it is a secret itself, which nobody looks into.
 fn is_secret(setting: &Setting) -> bool {
-    matches!(setting.key, "elasticsearch.password" | "elasticsearch.api_key")
+    matches!(
+        setting.key,
+        "elasticsearch.password" | "elasticsearch.api_key" | "elasticsearch.bearer_token"
+    )
 }
 
 /// Every way in which a setting can be given.
