@@ -37,10 +37,12 @@ cargo_tool cargo-cyclonedx 0.5.9
 PATH=$tools/bin:$PATH
 
 say "building the programs ($profile)"
+compression=()
 if [ "$profile" = dev ]; then
     # as `make test` does, which then need not do it again
     cargo build --quiet --locked --workspace --bins
     built=${CARGO_TARGET_DIR:-target}/debug
+    compression=(--fast)
 else
     cargo build --quiet --locked --profile "$profile" --bins --package omphalos-shipper --package omphalos-indexer \
         --package omphalos --package omphalos-packaging
@@ -73,7 +75,7 @@ for crate in shipper indexer omphalos; do
     name=omphalos-${crate#omphalos}
     name=${name%-}
     say "$name: .deb, .rpm"
-    cargo deb --quiet --locked --no-build --no-strip --package "$name" --output "$packages/"
+    cargo deb --quiet --locked --no-build --no-strip "${compression[@]}" --package "$name" --output "$packages/"
     cargo generate-rpm --package "$crate" --auto-req builtin --output "$packages/"
 done
 

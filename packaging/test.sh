@@ -4,7 +4,7 @@
 # what it is asked for), because no systemd can run in a chroot.
 #
 # Usage: test.sh    as root, after packaging/build.sh
-#   environment  OMPHALOS_CACHE (default ~/.cache/omphalos): keeps the Debian for next time, about 100 MB
+#   environment  OMPHALOS_CACHE (default ~/.cache/omphalos): keeps the Debian for next time, about 200 MB
 set -eu
 cd "$(dirname "$0")/.."
 packages=$PWD/target/packages
@@ -39,7 +39,7 @@ compgen -G "$packages/omphalos-shipper_*.deb" >/dev/null || fail "no packages in
 tests/stack/install.sh debootstrap rpm
 
 if [ ! -e "$base" ]; then
-    say "fetching a Debian 12 (debootstrap) into $base, about 100 MB"
+    say "fetching a Debian 12 (debootstrap) into $base, about 200 MB"
     mkdir -p "${base%/*}"
     work=$(mktemp -d)
     /usr/sbin/debootstrap --variant=minbase --include=adduser,logrotate,man-db,systemd bookworm "$work/root" \
@@ -241,7 +241,7 @@ removed() {
     step="$system: purge"
     dpkg_does --purge omphalos-shipper omphalos-indexer omphalos
     said "deleting /var/lib/omphalos-shipper"
-    find "$root" -xdev \( -path "$root/proc" -o -path "$root/tmp" \) -prune -o -name '*omphalos*' -print >"$work/left"
+    find "$root" -xdev \( -path "$root/proc" -o -path "$root/tmp" -o -path "$root/var/cache/man" \) -prune -o -name '*omphalos*' -print >"$work/left"
     [ ! -s "$work/left" ] || fail "left are $(cat "$work/left")"
     inside getent passwd omphalos >/dev/null || fail "the user has gone, and its number may become another's"
 }

@@ -6,8 +6,8 @@ use omphalos_common::config::{Kind, Setting};
 
 /// So long is a line at most, where its words allow.
 const WIDTH: usize = 100;
-/// The table whose being there says something, even if it is empty.
-const SAYS_SOMETHING: &str = "store";
+/// Tables that say something, or are refused, where they are empty.
+const NEVER_EMPTY: [&str; 3] = ["store", "spool", "dead_letters"];
 
 /// A file of settings.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl SettingsFile {
         comment(&mut text, "");
         comment(
             &mut text,
-            "Below is every setting: what it means, then its name and its default. Take the # before the name away to change it, and, of a table in [[double brackets]], which may be there several times, the one before the brackets as well.",
+            "Below is every setting: what it means, then its name and its default. Take the # before the name away to change it, and the one before its [table], where there is one. A table in [[double brackets]] may be there several times.",
         );
         let mut table = "";
         for setting in &self.settings {
@@ -123,7 +123,7 @@ impl SettingsFile {
 fn header(setting: &Setting) -> String {
     match setting.top() {
         table if setting.is_repeated() => format!("#[[{table}]]\n"),
-        SAYS_SOMETHING => format!("#[{SAYS_SOMETHING}]\n"),
+        table if NEVER_EMPTY.contains(&table) => format!("#[{table}]\n"),
         table => format!("[{table}]\n"),
     }
 }
