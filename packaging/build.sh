@@ -13,8 +13,6 @@ profile=${PROFILE:-release}
 made=target/packaging
 packages=target/packages
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SOURCE_DATE_EPOCH
 # what belongs to a user alone is told by its mode, and not by that of whoever builds
 umask 022
 
@@ -49,6 +47,9 @@ else
     built=${CARGO_TARGET_DIR:-target}/$profile
 fi
 
+# not before: cargo would build what is of C, and all that stands on it, again for each date
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
 rm -rf "$made" "$packages"
 mkdir -p "$made/bin" "$made/sysv" "$packages"
 "$built/omphalos-packaging" "$made"
