@@ -3,7 +3,7 @@
 # where rustup puts cargo
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo demo-servers test store-differential chaos fuzz fuzz-tail lint bench stack-up stack-down
+.PHONY: help demo demo-servers test store-differential chaos fuzz fuzz-tail lint bench packages test-packages stack-up stack-down
 
 # each target's text is what stands behind the two #
 help: ## list these commands
@@ -41,6 +41,13 @@ lint: cargo ## check format, lints, dependencies, scripts and the compose file
 
 bench: programs ## run the benchmarks, each side by side with what it is compared with; some minutes; ONLY=udp, files, audit, search, parsers, store, top or page
 	@OMPHALOS_ES_HEAP=$${OMPHALOS_ES_HEAP:-2g} target/release/bench $(ONLY)
+
+packages: ## make .deb, .rpm, a tarball and their SBOM in target/packages, of the PROFILE=release; some minutes
+	@PROFILE=$(or $(PROFILE),release) packaging/build.sh
+
+test-packages: ## install, upgrade and remove packages of debug programs in a Debian of their own (chroot, as root); some minutes
+	@PROFILE=$(or $(PROFILE),dev) packaging/build.sh
+	@packaging/test.sh
 
 screenshots: cargo ## take the pictures of the manual (docs/page-*.png) anew, with Chromium and Node
 	@cargo build --quiet --profile quick --locked --package omphalos

@@ -6,15 +6,7 @@
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos): cargo's programs go into its folder tools
 set -eu
 cd "$(dirname "$0")/.."
-tools=${OMPHALOS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/omphalos}/tools
-
-# install PROGRAM VERSION: builds it from crates.io; without optimisation, which takes longer than it saves here
-install() {
-    if [ "$("$tools/bin/$1" --version 2>/dev/null)" != "$1 $2" ]; then
-        echo "lint: installing $1 $2 from crates.io (cargo install) into $tools, about a minute" >&2
-        CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force --root "$tools" "$1@$2"
-    fi
-}
+. tests/stack/cargo-tools.sh
 
 step() {
     echo "lint: $*" >&2
@@ -22,8 +14,8 @@ step() {
 }
 
 tests/stack/install.sh cc docker-compose shellcheck
-install cargo-deny 0.19.4
-install cargo-machete 0.9.2
+cargo_tool cargo-deny 0.19.4
+cargo_tool cargo-machete 0.9.2
 
 step cargo fmt --all --check
 step cargo fmt --manifest-path fuzz/Cargo.toml --check
@@ -34,8 +26,10 @@ RUSTDOCFLAGS='-D warnings' step cargo doc --quiet --workspace --no-deps --locked
 # advisories are left out: their database is on GitHub, which not every builder reaches. `cargo deny check` alone has them
 step "$tools/bin/cargo-deny" --log-level error check bans licenses sources
 step "$tools/bin/cargo-machete"
-mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
+mapfile -t scripts < <(git ls-files '*.sh' .ci/run packaging/debian packaging/sysv/service)
 step shellcheck -x "${scripts[@]}"
+# scriptlets, which have no first line that says of which shell they are
+step shellcheck --shell sh packaging/rpm/*
 step docker-compose config --quiet
 
 # the page is committed as it is built, so that nobody needs Node to build the program

@@ -81,7 +81,7 @@ On a fleet, omphalos-shipper runs on every host and omphalos-indexer near Elasti
 ";
 
 /// The whole command line, in the order in which a newcomer needs it.
-fn command() -> Command {
+pub fn command() -> Command {
     Command::new("omphalos")
         .about("Ship log files to Elasticsearch, search them, and prove that nothing was lost")
         .after_help(DAEMONS)

@@ -49,6 +49,7 @@ mod many_values;
 mod mapping;
 mod metrics;
 mod mounts;
+mod packaging;
 mod page;
 mod page_browser;
 mod page_changes;

@@ -3,7 +3,7 @@
 # is about to install otherwise. Debian packages go into the system; the engines' jars and archives into the cache.
 #
 # Usage: install.sh NAME...    with NAME a server, rabbitmq, es9, es7, opensearch,
-#                              or a program, alertmanager, c++, cargo, cc, chromium, docker-compose, faketime, goaccess, logrotate, prometheus, python, shellcheck, smtp, tmux
+#                              or a program, alertmanager, c++, cargo, cc, chromium, debootstrap, docker-compose, faketime, goaccess, logrotate, prometheus, python, rpm, shellcheck, smtp, tmux
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos); JAVA_HOME, if a certain JDK is to be used
 # Exits with 1, and a line that says what to do, where something cannot be installed here.
 set -eu
@@ -135,7 +135,7 @@ available() {
     local sbin jdk home
     case $1 in
     # Debian keeps logrotate where only root looks
-    c++ | cargo | cc | chromium | docker-compose | goaccess | logrotate | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    c++ | cargo | cc | chromium | debootstrap | docker-compose | goaccess | logrotate | rpm | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
     python) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     alertmanager) command -v prometheus-alertmanager >/dev/null && [ -e /usr/share/prometheus/alertmanager/default.tmpl ] ;;
     # a library of Python, of which smtp.py makes a server
@@ -159,12 +159,14 @@ install() {
     c++) apt_install "80 MB" g++ ;;
     cc) apt_install "60 MB" gcc libc6-dev ;;
     chromium) apt_install "500 MB" chromium ;;
+    debootstrap) apt_install "1 MB" debootstrap ;;
     docker-compose) apt_install "30 MB" docker-compose ;;
     faketime) apt_install "1 MB" faketime ;;
     goaccess) apt_install "2 MB" goaccess ;;
     logrotate) apt_install "1 MB" logrotate ;;
     prometheus) install_prometheus ;;
     python) apt_install "30 MB" python3 python3-venv ;;
+    rpm) apt_install "10 MB" rpm ;;
     shellcheck) apt_install "15 MB" shellcheck ;;
     smtp) apt_install "2 MB" python3-aiosmtpd ;;
     tmux) apt_install "2 MB" tmux ;;
@@ -176,7 +178,7 @@ install() {
 [ $# -gt 0 ] || die "usage: install.sh NAME...; the first lines of this file say which names"
 for name in "$@"; do
     case $name in
-    alertmanager | c++ | cargo | cc | chromium | docker-compose | faketime | goaccess | logrotate | prometheus | python | shellcheck | smtp | tmux | rabbitmq) ;;
+    alertmanager | c++ | cargo | cc | chromium | debootstrap | docker-compose | faketime | goaccess | logrotate | prometheus | python | rpm | shellcheck | smtp | tmux | rabbitmq) ;;
     *) engine_java "$name" >/dev/null ;;
     esac
 done
