@@ -1,5 +1,5 @@
 //! Settings that change while a process runs. It works in rounds: told to reload (SIGHUP, or `reload` by the
-//! [`control`](crate::control) socket), it reads its settings again and checks them; only if they can be used
+//! [`control`] socket), it reads its settings again and checks them; only if they can be used
 //! it ends the round as a stop would, with nothing lost and nothing under way, and begins the next one with them. The
 //! listeners stay open meanwhile. Settings that turn out to be unusable only then are left again for those of
 //! before.

@@ -102,7 +102,7 @@ fn heartbeats_say_how_programs_are_and_are_no_lines() {
     assert_eq!((&said["inputs_total"], &said["lag_bytes"]), (&1.into(), &0.into()));
     assert_eq!(said["problems"], Value::Array(Vec::new()));
     let fleet_index = Elastic::new(&stack.search_url(), &format!("{}-fleet", stack.prefix()));
-    assert_eq!(fleet_index.type_of("omphalos.heartbeat.lag_seconds"), "float");
+    assert_eq!(fleet_index.type_of("omphalos.heartbeat.lag_seconds"), "double");
     let read = shipper.metric("omphalos_lines_read_total");
     assert!((read - 1_000.0).abs() < 0.5, "{read}: no heartbeat is a line");
     // A search finds lines, and an audit finds all of them.
