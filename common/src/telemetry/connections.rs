@@ -217,6 +217,7 @@ mod tests {
     use axum::body::Bytes;
     use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Notify;
 
     use super::*;
     use crate::telemetry::ask_ready;
@@ -233,6 +234,18 @@ mod tests {
         let body = post(async |body: Bytes| body.len().to_string());
         let router = Router::new().route("/readyz", get(async || "ok"));
         let router = router.route("/large", large).route("/body", body);
+        // Of two that ask, one is answered when the other one says so.
+        let told = Arc::new(Notify::new());
+        let telling = Arc::clone(&told);
+        let slow = get(async move || {
+            told.notified().await;
+            "at last"
+        });
+        let go = get(async move || {
+            telling.notify_one();
+            "told"
+        });
+        let router = router.route("/slow", slow).route("/go", go);
         let serving =
             tokio::spawn(serve(listener, router, (limits, Hosts::default()), stop.clone()));
         (address, stop, serving)
@@ -308,6 +321,21 @@ mod tests {
             assert_eq!(ask_ready(address).await, Ok(()), "it makes way");
             assert_eq!(to_its_end(silent).await, 0);
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_an_answer_makes_no_way() {
+        let limits = Limits { connections: 2, head: HOUR, age: HOUR, last_answer: HOUR };
+        let (address, _stop, _serving) = listening(limits).await;
+        let request = |path: &str| {
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        };
+        let waiting = who_sends(address, &request("/slow")).await;
+        let silent = who_sends(address, "GET /re").await;
+        assert_eq!(ask_ready(address).await, Ok(()), "the silent one makes way");
+        assert_eq!(to_its_end(silent).await, 0);
+        assert!(to_its_end(who_sends(address, &request("/go")).await).await > 0);
+        assert!(to_its_end(waiting).await > 0, "it has its answer");
     }
 
     #[tokio::test]
