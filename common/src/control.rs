@@ -12,19 +12,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::client;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::fs::{Mode, OFlags, open};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use crate::own_files::create_directory;
 use crate::shutdown::Shutdown;
+use crate::telemetry::{Failure, request_by};
 
 /// What the names of sockets end with.
 const ENDING: &str = ".sock";
@@ -34,6 +33,8 @@ const LONGEST_PATH: usize = 100;
 const MOST_CONNECTIONS: usize = 16;
 /// How long the head of a request may take.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
+/// After the system could not accept a connection, because there are too many open files.
+const PAUSE: Duration = Duration::from_secs(1);
 /// What is read of an answer, in bytes.
 const MOST: usize = 1024 * 1024;
 
@@ -145,9 +146,8 @@ async fn serve(listener: UnixListener, router: Router, stop: Shutdown) {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => {
-                // Too many open files: who waits is served later.
                 let Ok((stream, _)) = accepted else {
-                    tokio::time::sleep(LONGEST_HEAD / 10).await;
+                    sleep(PAUSE).await;
                     continue;
                 };
                 let mut builder = http1::Builder::new();
@@ -183,20 +183,13 @@ pub async fn ask(
     answered.map_err(|error| silent(error.to_string()))
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 async fn answer(
     stream: UnixStream,
     method: Method,
     path: &str,
 ) -> Result<(StatusCode, Bytes), Failure> {
-    let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
     let request = Request::builder().method(method).uri(path).header("host", "omphalos");
-    let response = sender.send_request(request.body(Body::empty())?).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MOST).collect().await?;
-    Ok((status, body.to_bytes()))
+    request_by(stream, request.body(Body::empty())?, MOST).await
 }
 
 #[cfg(test)]

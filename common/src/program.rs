@@ -172,17 +172,7 @@ impl Source<'_> {
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         load(self.rows, self.given, |name: &str| std::env::var_os(name), variables)
     }
-}
 
-/// The flag of `check` that has it print all settings.
-pub fn explain_flag() -> Arg {
-    Arg::new("explain")
-        .long("explain")
-        .action(ArgAction::SetTrue)
-        .help("Print every setting first, with its value and what says so: a flag, a variable, a line of the file, or nobody")
-}
-
-impl Source<'_> {
     /// Prints every setting with its value and its origin, if the command line has [`explain_flag`].
     ///
     /// # Errors
@@ -207,6 +197,14 @@ impl Source<'_> {
         }
         Ok(writeln!(out)?)
     }
+}
+
+/// The flag of `check` that has it print all settings.
+pub fn explain_flag() -> Arg {
+    Arg::new("explain")
+        .long("explain")
+        .action(ArgAction::SetTrue)
+        .help("Print every setting first, with its value and what says so: a flag, a variable, a line of the file, or nobody")
 }
 
 /// Asks the process that runs with the same settings how it is.

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -26,7 +27,7 @@ const MOST: usize = 64 * 1024;
 #[error("not ready: {0}")]
 pub struct NotReady(String);
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where the process that runs with the same settings can be asked.
 ///
@@ -78,14 +79,27 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 /// Whether the status says success, and the body.
 async fn get(address: SocketAddr, path: &str) -> Result<(bool, Bytes), Failure> {
     let stream = TcpStream::connect(address).await?;
+    let request = Request::get(path).header("host", address.to_string()).body(Body::empty())?;
+    let (status, body) = request_by(stream, request, MOST).await?;
+    Ok((status.is_success(), body))
+}
+
+/// Sends a request by a connection of its own; the status, and the body, which is at most so many bytes.
+///
+/// # Errors
+/// When the other side does not answer as HTTP has it, or says more.
+pub(crate) async fn request_by(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Body>,
+    most: usize,
+) -> Result<(StatusCode, Bytes), Failure> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the connection, and with the process at the latest.
     tokio::spawn(connection);
-    let request = Request::get(path).header("host", address.to_string()).body(Body::empty())?;
     let response = sender.send_request(request).await?;
-    let success = response.status().is_success();
-    let body = Limited::new(response.into_body(), MOST).collect().await?;
-    Ok((success, body.to_bytes()))
+    let status = response.status();
+    let body = Limited::new(response.into_body(), most).collect().await?;
+    Ok((status, body.to_bytes()))
 }
 
 #[cfg(test)]

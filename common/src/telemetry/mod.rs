@@ -13,6 +13,7 @@ mod repeats;
 mod samples;
 mod web;
 
+pub(crate) use ask::{Failure, request_by};
 pub use ask::{NotReady, address_to_ask, ask_ready};
 pub use connections::{Incoming, Limits, Peer, serve};
 pub use health::Health;
