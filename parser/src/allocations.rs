@@ -1,30 +1,13 @@
 //! Lines of the formats that busy servers write take no memory of their own: what is needed is kept from
 //! one line to the next.
 
-use omphalos_common::event::DocumentId;
-
-use crate::scribe::{Desk, Line, Origin};
+use crate::scribe::{Line, Origin};
 use crate::settings::RecipeSettings;
-use crate::{Documents, ParserKind, Time};
+use crate::tests::Page;
+use crate::{Documents, ParserKind};
 
 /// nginx's `main`.
 const MAIN: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\" \"$http_x_forwarded_for\"";
-
-/// A page that is wiped before each document.
-struct Page(Vec<u8>);
-
-impl Desk for Page {
-    fn put(
-        &mut self,
-        _: u64,
-        own: Option<Time>,
-        _: &[u8],
-        write: impl FnOnce(&mut Vec<u8>, Time, DocumentId) -> bool,
-    ) {
-        self.0.clear();
-        write(&mut self.0, own.unwrap(), DocumentId::from_bytes([0; 16]));
-    }
-}
 
 /// How often the memory was asked for while a hundred such lines became documents.
 fn allocations(parser: ParserKind, directives: &str, line: &str) -> u64 {
@@ -37,6 +20,7 @@ fn allocations(parser: ParserKind, directives: &str, line: &str) -> u64 {
     let (mut documents, mut page) = (Documents::default(), Page(Vec::with_capacity(1 << 16)));
     let mut take = |line: &str| {
         let line = Line { bytes: line.as_bytes(), offset: 7, is_ascii: true };
+        page.0.clear();
         scribe.take(line, &|| (), &mut documents, &mut page);
     };
     // What is kept is there after a few.

@@ -14,7 +14,7 @@ use super::*;
 
 /// Keeps documents; a line without a time of its own gets 1970.
 #[derive(Default)]
-struct Page(Vec<u8>);
+pub(super) struct Page(pub(super) Vec<u8>);
 
 impl Desk for Page {
     fn put(
