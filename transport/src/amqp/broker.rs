@@ -1,7 +1,7 @@
 //! Making one connection: name, socket, TLS, login; and saying what went wrong with it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};
@@ -124,29 +124,26 @@ impl Broker {
             .with_connection_name(LongString::from(self.name.as_str()))
             .with_client_property("product".into(), "omphalos".into())
             .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
-        let tls = self.tls.clone();
-        let limit = self.connect_timeout;
         let runtime = lapin::runtime::default_runtime()?;
+        let host = url.authority.host.clone();
+        let addresses = runtime.to_socket_addrs((host.clone(), url.authority.port));
+        let socket = AsyncTcpStream::connect(&runtime, addresses).await?;
+        let socket = match &self.tls {
+            Some(tls) if url.scheme == AMQPScheme::AMQPS => socket.into_rustls(tls, &host).await?,
+            _ => socket,
+        };
+        // lapin would dial on a thread of its own, and what fails there before the handshake waits
+        // for its answer is never told: who asked would learn at the timeout only, and not why.
+        let dialled = Mutex::new(Some(socket));
         Connection::connector(
             url.clone(),
             runtime,
-            async move |url, runtime| {
-                let host = url.authority.host.clone();
-                let connect = async {
-                    let addresses = runtime.to_socket_addrs((host.clone(), url.authority.port));
-                    let socket = AsyncTcpStream::connect(&runtime, addresses).await?;
-                    match &tls {
-                        Some(tls) if url.scheme == AMQPScheme::AMQPS => {
-                            socket.into_rustls(tls, &host).await
-                        }
-                        _ => Ok(socket),
-                    }
-                };
-                // lapin runs this on a thread of its own, which would otherwise go on for minutes.
-                let timed = tokio::time::timeout(limit, connect).await;
-                timed
-                    .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
-                    .map_err(lapin::Error::from)
+            async move |_, _| {
+                let socket = dialled.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // Another attempt is ours to make, with the next URL.
+                socket.ok_or_else(|| {
+                    std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()
+                })
             },
             properties,
         )
@@ -232,5 +229,37 @@ fn explain_io(error: &std::io::Error, url: &AMQPUri) -> String {
             "the broker's certificate is not trusted: {text}; give its authority with amqp.ca_file"
         ),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kind of fault: what fails at once is told only at the timeout, because it failed before
+    /// anybody waited for it. Many attempts at once, so that they come between each other's steps.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_refused_connection_is_told_at_once_however_busy_this_process_is() {
+        let port = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let settings = AmqpSettings {
+            url: Some(vec![format!("amqp://127.0.0.1:{port}/%2f")]),
+            ..AmqpSettings::default()
+        };
+        let broker = Arc::new(Broker::new(&settings, "test").unwrap());
+        let attempts = (0..64).map(|_| {
+            let broker = Arc::clone(&broker);
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    let reason = broker.connect().await.err().unwrap().reason;
+                    assert!(reason.contains("refused"), "{reason}");
+                }
+            })
+        });
+        for attempt in attempts.collect::<Vec<_>>() {
+            attempt.await.unwrap();
+        }
     }
 }
