@@ -3,7 +3,7 @@
 # where rustup puts cargo
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo demo-servers test store-differential chaos fuzz fuzz-tail lint bench packages test-packages stack-up stack-down
+.PHONY: help demo demo-servers test test-upgrades store-differential chaos fuzz fuzz-tail lint bench packages test-packages stack-up stack-down
 
 # each target's text is what stands behind the two #
 help: ## list these commands
@@ -19,11 +19,15 @@ demo-servers: programs ## ship a log, as it is written, through a real RabbitMQ 
 
 test: cargo ## run all tests, including those against real servers; installs the servers if they are missing
 	@echo "building, then testing (some ten minutes after the first build)"
-	@cargo build --quiet --workspace --bins --locked
+	@# with --tests, dependencies have the features that tests ask for, and are not built a second time
+	@cargo build --quiet --workspace --bins --tests --locked
 	@cargo test --workspace --locked
 
+test-upgrades: cargo ## exchange programs of the commit FROM, which are built first, for those of today under load, and count every line; some minutes
+	@tests/upgrades.sh $(FROM)
+
 store-differential: cargo ## ask the embedded store and a real Elasticsearch REQUESTS=20000 things drawn from SEED=1, and show where the answers differ; KINDS=query,string,sort,paging,fields,aggregations,write,path
-	@cargo build --quiet --workspace --bins --locked
+	@cargo build --quiet --workspace --bins --tests --locked
 	@target/debug/store-differential --seed $(or $(SEED),1) --requests $(or $(REQUESTS),20000) $(if $(KINDS),--kinds $(KINDS))
 
 chaos: programs ## pull every plug of the whole chain for SECONDS=300 and count every line; SEED=1, SEEDS=1, ONLY=part of a fault's name, DIRECTORY=target/chaos

@@ -38,7 +38,7 @@ say "building the programs ($profile)"
 compression=()
 if [ "$profile" = dev ]; then
     # as `make test` does, which then need not do it again
-    cargo build --quiet --locked --workspace --bins
+    cargo build --quiet --locked --workspace --bins --tests
     built=${CARGO_TARGET_DIR:-target}/debug
     compression=(--fast)
 else

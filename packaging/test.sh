@@ -144,6 +144,7 @@ installed() {
         is "/usr/share/bash-completion/completions/$name" root:root 644
         is "/usr/share/doc/$name/copyright" root:root 644
         is "/usr/share/doc/$name/changelog.Debian.gz" root:root 644
+        is "/usr/share/$name/omphalos.schema.json" root:root 644
         inside "$name" --version >/dev/null || fail "$name does not run"
         inside man --warnings "$name" >/dev/null 2>"$work/said" || fail "man $name: $(cat "$work/said")"
         [ ! -s "$work/said" ] || fail "man $name: $(cat "$work/said")"

@@ -1,62 +1,45 @@
 //! JSON objects that others wrote: their members as they stand there, and what in them is no text.
 
-use std::borrow::Cow;
-use std::fmt;
+mod reader;
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+use reader::Reader;
+
+/// A value as it stands in a JSON text, with nothing around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// The value that `text` is, blanks around it apart.
+    pub fn read(text: &'a str) -> Option<Self> {
+        Reader::new(text).only()
+    }
+
+    /// Its text.
+    pub fn get(self) -> &'a str {
+        self.0
+    }
+}
 
 /// The name of a member, and its value as it stands there.
-pub type Member<'a> = (Cow<'a, str>, &'a RawValue);
+pub type Member<'a> = (Cow<'a, str>, Raw<'a>);
 
 /// The members of the JSON object that `text` is, all of it.
 pub fn members_of(text: &str) -> Option<Vec<Member<'_>>> {
-    struct Object;
-    impl<'de> Visitor<'de> for Object {
-        type Value = Vec<Member<'de>>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("an object")
-        }
-
-        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-            let mut members = Vec::with_capacity(16);
-            while let Some(Key(key)) = map.next_key()? {
-                members.push((key, map.next_value()?));
-            }
-            Ok(members)
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let members = deserializer.deserialize_map(Object).ok()?;
-    deserializer.end().ok()?;
+    let mut members = Vec::new();
+    each_member(text, |name, raw| members.push((name, raw)))?;
     Some(members)
 }
 
-/// A key, borrowed from the line where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
+/// Shows the members of the JSON object that `text` is, all of it; where it is none, some may have been shown.
+pub fn each_member<'a>(text: &'a str, show: impl FnMut(Cow<'a, str>, Raw<'a>)) -> Option<()> {
+    Reader::new(text).members(show)
+}
 
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a member name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
+/// The items of the JSON array that `text` is, all of it.
+pub fn items_of(text: &str) -> Option<Vec<Raw<'_>>> {
+    Reader::new(text).items()
 }
 
 /// Whether a JSON text may have escapes of lone surrogates, which are halves of characters.

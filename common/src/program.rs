@@ -248,12 +248,22 @@ pub fn checked(is_well: bool) -> ExitCode {
 
 /// Says what a program failed with, and returns the exit code.
 pub fn conclude(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
-    let code = result.unwrap_or_else(|failure| {
-        complain(program, &joined(failure.chain()));
-        ExitCode::from(code_of(&failure))
-    });
+    let code = match result {
+        Ok(code) => code,
+        Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(program, &joined(failure.chain()));
+            ExitCode::from(code_of(&failure))
+        }
+    };
     said::flush();
     code
+}
+
+/// Whether whoever reads our output has seen enough, as in `omphalos parse … | head`.
+pub fn is_broken_pipe(failure: &Error) -> bool {
+    let io = failure.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Says on standard error what is wrong, without what must not be said. What stands on a line of its own in

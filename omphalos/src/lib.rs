@@ -32,7 +32,9 @@ use std::process::ExitCode;
 
 use clap::Command;
 use omphalos_common::causes::joined;
-use omphalos_common::program::{MISUSED, arguments, begin, code_of, complain, let_pass};
+use omphalos_common::program::{
+    MISUSED, arguments, begin, code_of, complain, is_broken_pipe, let_pass,
+};
 use omphalos_common::said;
 
 /// Runs the program.
@@ -105,12 +107,6 @@ pub fn command() -> Command {
         .subcommand(setup::command())
         .subcommand(audit::command())
         .subcommand(dead::command())
-}
-
-/// Whoever reads our output has seen enough, as in `omphalos parse … | head`.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

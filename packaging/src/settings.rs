@@ -14,6 +14,8 @@ const NEVER_EMPTY: [&str; 3] = ["store", "spool", "dead_letters"];
 pub struct SettingsFile {
     /// What it is called in `/etc/omphalos`.
     pub name: &'static str,
+    /// The package that has it.
+    pub package: &'static str,
     /// The settings that may stand in it.
     pub settings: Vec<Setting>,
     about: &'static str,
@@ -67,12 +69,28 @@ pub fn settings_files() -> [SettingsFile; 4] {
     [
         SettingsFile {
             name: "shipper.toml",
+            package: "omphalos-shipper",
             settings: omphalos_shipper::config::all_settings(),
             about: SHIPPER,
         },
-        SettingsFile { name: "indexer.toml", settings: indexer, about: INDEXER },
-        SettingsFile { name: "relay.toml", settings: relay, about: RELAY },
-        SettingsFile { name: "run.toml", settings: omphalos::run::all_settings(), about: RUN },
+        SettingsFile {
+            name: "indexer.toml",
+            package: "omphalos-indexer",
+            settings: indexer,
+            about: INDEXER,
+        },
+        SettingsFile {
+            name: "relay.toml",
+            package: "omphalos-indexer",
+            settings: relay,
+            about: RELAY,
+        },
+        SettingsFile {
+            name: "run.toml",
+            package: "omphalos",
+            settings: omphalos::run::all_settings(),
+            about: RUN,
+        },
     ]
 }
 
@@ -86,7 +104,8 @@ impl SettingsFile {
 
     /// What is in it.
     pub fn text(&self) -> String {
-        let mut text = String::new();
+        let mut text =
+            format!("#:schema file:///usr/share/{}/omphalos.schema.json\n", self.package);
         for line in self.about.lines() {
             comment(&mut text, line);
         }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use omphalos_common::event::clean_name;
-use serde_json::value::RawValue;
+use omphalos_common::json::Raw;
 
 use super::json::JsonFields;
 use super::request::Request;
@@ -173,7 +173,7 @@ pub enum Value<'a> {
     /// An address, which the mapping of `ip` takes.
     Ip(IpAddr),
     /// JSON as it stands in the line.
-    Json(&'a RawValue),
+    Json(Raw<'a>),
     /// Several values.
     List(Vec<Value<'a>>),
 }
@@ -248,7 +248,7 @@ values_from! {
     &'a [u8] => Value::Text, Vec<u8> => Value::Text, Cow<'a, [u8]> => Value::Text,
     u8 => Value::Unsigned, u16 => Value::Unsigned, u32 => Value::Unsigned, u64 => Value::Unsigned,
     i32 => Value::Signed, i64 => Value::Signed, f64 => Value::Float, bool => Value::Bool,
-    IpAddr => Value::Ip, &'a RawValue => Value::Json, Vec<Value<'a>> => Value::List,
+    IpAddr => Value::Ip, Raw<'a> => Value::Json, Vec<Value<'a>> => Value::List,
 }
 
 impl<'a> From<&'a str> for Value<'a> {

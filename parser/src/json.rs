@@ -4,6 +4,7 @@
 
 mod exchange;
 mod names;
+mod outline;
 mod placed;
 mod profile;
 #[cfg(test)]
@@ -20,13 +21,13 @@ use std::collections::HashSet;
 
 pub use scan::Scan;
 
-use omphalos_common::json::{may_have_halves, members_of, without_halves};
-use serde_json::value::RawValue;
+use omphalos_common::json::{Raw, each_member, may_have_halves, without_halves};
 
 use super::document::{Kept, Own, Path, UNMERGED, collide, push_name};
 use super::fields::split_first;
 use super::time::{Calendar, Time, TimeMembers, TimeRule, read_member};
 use super::{Fields, List, Parse, Parsed};
+use outline::{Hint, Outlines};
 
 /// Reads JSON lines.
 #[derive(Debug, Default)]
@@ -34,6 +35,7 @@ pub struct JsonParser {
     /// The line, where something in it had to be replaced.
     whole: String,
     times: TimeRule,
+    outlines: Outlines,
 }
 
 impl JsonParser {
@@ -43,12 +45,24 @@ impl JsonParser {
     }
 }
 
+/// A member of an object.
+#[derive(Debug)]
+struct Member<'a> {
+    name: Cow<'a, str>,
+    /// Its value as it stands there.
+    raw: Raw<'a>,
+    /// What may follow from its name.
+    hint: Hint,
+}
+
 /// The members of the object of a line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct JsonFields<'a> {
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    members: Vec<Member<'a>>,
+    /// What may follow from any of their names.
+    all: Hint,
     /// Those whose name is that of one before.
-    repeated: Vec<(Cow<'a, str>, &'a RawValue)>,
+    repeated: Vec<Member<'a>>,
     /// Of how many bytes they were read.
     length: usize,
     /// Whether something was left out because its name had no room.
@@ -81,7 +95,13 @@ impl Parse for JsonParser {
         let Some(mut fields) = read_object(text) else {
             return failed("the line is not a JSON object");
         };
-        fields.part_repeated();
+        fields.all = match self.outlines.find(&mut fields.members) {
+            Some(all) => all,
+            None => {
+                fields.part_repeated();
+                self.outlines.note(&mut fields.members)
+            }
+        };
         let time = fields.take_time(calendar, &self.times);
         profile::apply(&mut fields, others);
         Parsed::Event { time, is_assumed: false, fields: Fields::Json(fields), problem: None }
@@ -89,9 +109,10 @@ impl Parse for JsonParser {
 }
 
 fn read_object(text: &str) -> Option<JsonFields<'_>> {
-    let length = text.len();
-    let (repeated, is_over) = (Vec::new(), Cell::new(false));
-    members_of(text).map(|members| JsonFields { members, repeated, length, is_over })
+    let mut members = Vec::with_capacity(16);
+    each_member(text, |name, raw| members.push(Member { name, raw, hint: Hint::ANY }))?;
+    let (all, repeated, length, is_over) = (Hint::ANY, Vec::new(), text.len(), Cell::new(false));
+    Some(JsonFields { members, all, repeated, length, is_over })
 }
 
 /// The same, with what is given twice put aside.
@@ -102,10 +123,15 @@ fn read_once(text: &str) -> Option<JsonFields<'_>> {
 }
 
 impl<'a> JsonFields<'a> {
+    /// The value of the member of this name.
+    fn member(&self, name: &str) -> Option<Raw<'a>> {
+        self.members.iter().find(|member| member.name == name).map(|member| member.raw)
+    }
+
     /// Puts what is given twice in the object at `path` into `kept`.
-    fn keep_repeated(&self, kept: &mut Kept<&'a RawValue>, path: &str) {
-        for (name, value) in &self.repeated {
-            kept.push_below(Path::new(path), name, value);
+    fn keep_repeated(&self, kept: &mut Kept<Raw<'a>>, path: &str) {
+        for member in &self.repeated {
+            kept.push_below(Path::new(path), &member.name, member.raw);
         }
     }
 }
@@ -124,10 +150,10 @@ impl JsonFields<'_> {
     /// Puts members aside whose name is that of one before: Elasticsearch refuses a name given twice.
     fn part_repeated(&mut self) {
         let mut seen = names::Seen::default();
-        if !self.members.iter().any(|(name, _)| seen.has(name.as_bytes())) {
+        if !self.members.iter().any(|member| seen.has(member.name.as_bytes())) {
             return;
         }
-        let mut names: Vec<&str> = self.members.iter().map(|(key, _)| key.as_ref()).collect();
+        let mut names: Vec<&str> = self.members.iter().map(|member| &*member.name).collect();
         // Any order brings the same ones together; most lengths differ already.
         names.sort_unstable_by(|one, other| {
             one.len().cmp(&other.len()).then_with(|| one.cmp(other))
@@ -137,7 +163,7 @@ impl JsonFields<'_> {
         }
         let mut seen = HashSet::new();
         let members = std::mem::take(&mut self.members);
-        let is_new = |member: &(Cow<'_, str>, _)| seen.insert(member.0.to_string());
+        let is_new = |member: &Member<'_>| seen.insert(member.name.to_string());
         (self.members, self.repeated) = members.into_iter().partition(is_new);
     }
 
@@ -146,8 +172,8 @@ impl JsonFields<'_> {
     fn take_time(&mut self, calendar: &mut Calendar, times: &TimeRule) -> Option<Time> {
         let mut candidates = TimeMembers::default();
         let mut own_at = None;
-        for (at, (key, raw)) in self.members.iter().enumerate() {
-            if candidates.see(key, raw.get()) == Some(0) {
+        for (at, Member { name, raw, hint }) in self.members.iter().enumerate() {
+            if hint.may_be(Hint::TIME) && candidates.see(name, raw.get()) == Some(0) {
                 own_at = Some(at);
             }
         }
@@ -180,25 +206,29 @@ impl JsonFields<'_> {
 
     /// The names of its members.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().map(|(name, _)| &**name)
+        self.members.iter().map(|member| &*member.name)
     }
 
     /// The value of a member, as it stands there.
     fn raw(&self, name: &str) -> Option<&str> {
-        self.members.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get())
+        self.member(name).map(Raw::get)
     }
+
 
     /// Appends what the line adds to `object`, one of the document's own, each with a comma before.
     pub(super) fn write_into(&self, out: &mut Vec<u8>, own: Own, object: &str) {
-        let Some((_, raw)) = self.members.iter().find(|(key, _)| key == object) else { return };
+        if !self.all.may_be(Hint::PLACE) {
+            return;
+        }
+        let Some(raw) = self.member(object) else { return };
         // What is given twice is kept when the rest is written.
         let Some(inner) = read_once(raw.get()) else { return };
         let names = own.names_in(object);
         // What has no place is kept when the rest is written.
         let mut kept = Kept::of_line(self.length);
-        for (name, value) in inner.members {
+        for Member { name, raw, .. } in inner.members {
             if !names.iter().any(|own| collide(own, &name)) {
-                placed::write_in(out, &mut kept, object, &name, value);
+                placed::write_in(out, &mut kept, object, &name, raw);
             }
         }
         self.note(&kept);
@@ -208,21 +238,25 @@ impl JsonFields<'_> {
     pub(super) fn write_rest(&self, out: &mut Vec<u8>, own: Own) {
         let mut kept = Kept::of_line(self.length);
         let mut theirs = None;
-        for (key, raw) in &self.members {
-            match place(key, raw, own) {
+        for Member { name: key, raw, hint } in &self.members {
+            if !hint.may_be(Hint::PLACE) {
+                placed::write_plain(out, &mut kept, key, *raw);
+                continue;
+            }
+            match place(key, *raw, own) {
                 Place::Elsewhere => {}
-                Place::Free => placed::write_free(out, &mut kept, key, key, raw),
-                Place::Template => placed::write(out, &mut kept, key, key, raw),
+                Place::Free => placed::write_free(out, &mut kept, key, key, *raw),
+                Place::Template => placed::write(out, &mut kept, key, key, *raw),
                 Place::Taken => kept.push(key, *raw),
                 Place::Unmerged => theirs = Some(*raw),
                 Place::Object(names) => match read_once(raw.get()) {
                     Some(inner) => {
                         inner.keep_repeated(&mut kept, key);
-                        for (name, value) in inner.members {
+                        for Member { name, raw, .. } in inner.members {
                             if names.iter().any(|own| collide(own, &name)) {
-                                kept.push_below(Path::new(key), &name, value);
+                                kept.push_below(Path::new(key), &name, raw);
                             } else {
-                                placed::keep_in(&mut kept, key, &name, value);
+                                placed::keep_in(&mut kept, key, &name, raw);
                             }
                         }
                     }
@@ -230,8 +264,8 @@ impl JsonFields<'_> {
                 },
             }
         }
-        for (key, raw) in &self.repeated {
-            kept.push(key, *raw);
+        for member in &self.repeated {
+            kept.push(&member.name, member.raw);
         }
         match theirs {
             Some(raw) if kept.is_empty() && !placed::has_repeated(raw) => {
@@ -241,12 +275,12 @@ impl JsonFields<'_> {
             None => {}
         }
         self.note(&kept);
-        kept.write(out, |out, raw| placed::write_kept(out, raw));
+        kept.write(out, |out, raw| placed::write_kept(out, *raw));
     }
 
     /// Appends the tags of the line, each with a comma behind it.
     pub(super) fn write_tags(&self, out: &mut Vec<u8>) {
-        let Some((_, raw)) = self.members.iter().find(|(key, _)| key == "tags") else { return };
+        let Some(raw) = self.member("tags") else { return };
         if !is_tags(raw) {
             return;
         }
@@ -298,7 +332,7 @@ const OF_THE_SERVER: [&str; 17] = [
     "_version",
 ];
 
-fn place(key: &str, raw: &RawValue, own: Own) -> Place {
+fn place(key: &str, raw: Raw<'_>, own: Own) -> Place {
     let (object, below) = split_first(key);
     if key.starts_with('_') && OF_THE_SERVER.contains(&object) {
         return Place::Taken;
@@ -343,22 +377,22 @@ pub(super) fn is_in_template(object: &str) -> bool {
     )
 }
 
-fn is_object(raw: &RawValue) -> bool {
+fn is_object(raw: Raw<'_>) -> bool {
     raw.get().starts_with('{')
 }
 
 /// Whether it is an array with objects in it.
-fn has_objects(raw: &RawValue) -> bool {
+fn has_objects(raw: Raw<'_>) -> bool {
     // The first one that is opened is in nothing but arrays.
     raw.get().starts_with('[') && scan::has_object(raw.get())
 }
 
 /// Whether it can stand among tags, or is an array of what can.
-fn is_tags(raw: &RawValue) -> bool {
+fn is_tags(raw: Raw<'_>) -> bool {
     !is_object(raw) && !has_objects(raw)
 }
 
-fn push_member(out: &mut Vec<u8>, key: &str, raw: &RawValue) {
+fn push_member(out: &mut Vec<u8>, key: &str, raw: Raw<'_>) {
     out.push(b',');
     push_name(out, key);
     out.extend_from_slice(raw.get().as_bytes());

@@ -198,28 +198,40 @@ pub fn add_named<'a>(
     object: &'static str,
     others: &mut List<'a>,
 ) {
-    let (root, _) = split_first(name);
-    if !is_in_template(root) && !is_own(root) && !name.starts_with('_') {
-        return match Name::new(name) {
-            Some(name) => others.add(name, Value::Text(value)),
-            None => others.more = true,
-        };
-    }
     let below = || Name::new(format!("{object}.{name}"));
-    let is_free = !name.starts_with('_') && !is_own(name);
-    let (name, value) = match role(name) {
-        Role::Object(Some(member)) => (Name::new(format!("{name}.{member}")), Value::Text(value)),
-        Role::Field(FieldType::Long) => match number(&value) {
-            Some(number) => (Name::new(name), number.into()),
-            None => (below(), Value::Text(value)),
-        },
-        Role::Field(kind) if kind.is_text() && is_free => (Name::new(name), Value::Text(value)),
-        Role::Free if is_free => (Name::new(name), Value::Text(value)),
-        _ => (below(), Value::Text(value)),
+    let (name, value) = if takes_any_text(name) {
+        (Name::new(name), Value::Text(value))
+    } else {
+        match role(name) {
+            Role::Object(Some(member)) => {
+                (Name::new(format!("{name}.{member}")), Value::Text(value))
+            }
+            Role::Field(FieldType::Long) => match number(&value) {
+                Some(number) => (Name::new(name), number.into()),
+                None => (below(), Value::Text(value)),
+            },
+            _ => (below(), Value::Text(value)),
+        }
     };
     match name {
         Some(name) => others.add(name, value),
         None => others.more = true,
+    }
+}
+
+/// Whether [`add_named`] adds any text under this very name.
+pub fn takes_any_text(name: &str) -> bool {
+    let (root, _) = split_first(name);
+    if name.starts_with('_') || is_own(name) {
+        return false;
+    }
+    if !is_in_template(root) && !is_own(root) {
+        return true;
+    }
+    match role(name) {
+        Role::Field(kind) => kind.is_text(),
+        Role::Free => true,
+        Role::Object(_) | Role::Nowhere => false,
     }
 }
 

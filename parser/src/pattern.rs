@@ -18,9 +18,9 @@ use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 use super::address::Address;
 use super::document::collide;
-use super::fields::Name;
+use super::fields::{Name, split_first};
 use super::level;
-use super::logfmt::add_named;
+use super::logfmt::{add_named, takes_any_text};
 use super::time::{Calendar, TimeRule};
 use super::words::{failed, listed};
 use super::{Format, List, Parse, Parsed};
@@ -39,6 +39,9 @@ const MOST_PATTERNS: usize = 256;
 /// with names of so many bytes.
 const MOST_NAME_BYTES: usize = 64;
 
+/// Where values go that their field does not take.
+const OBJECT: &str = "pattern";
+
 /// The fields that have the time of a line, unless settings name one.
 const TIMES: [&str; 4] = ["@timestamp", "timestamp", "time", "ts"];
 
@@ -54,13 +57,17 @@ struct Pattern {
     times: TimeRule,
     /// What is said of a line that is another.
     problem: Box<str>,
+    /// Whether no field can get the name of another.
+    is_distinct: bool,
 }
 
 /// A field that groups fill.
 #[derive(Debug)]
 struct Field {
-    name: Box<str>,
+    name: Name<'static>,
     kind: Kind,
+    /// Whether any text stands under its name as it is.
+    takes_any_text: bool,
     /// The first of these that matched has its value.
     groups: Vec<usize>,
 }
@@ -162,17 +169,16 @@ impl Pattern {
             let number = regex.capture_names().position(|name| name == Some(&group.id));
             // It stands in a comment.
             let Some(number) = number else { continue };
-            if let Some(field) = fields.iter_mut().find(|field| *field.name == *group.field) {
-                field.groups.push(number);
-            } else {
-                let kind = kind_for(&group)?;
-                fields.push(Field { name: group.field, kind, groups: vec![number] });
+            let same = fields.iter_mut().find(|field| field.name.as_str() == &*group.field);
+            match same {
+                Some(field) => field.groups.push(number),
+                None => fields.push(Field::of(&group, number)?),
             }
         }
         let time = times.field.as_deref();
         let is_time = |field: &Field| match time {
-            Some(time) => *field.name == *time,
-            None => TIMES.contains(&&*field.name),
+            Some(time) => field.name.as_str() == time,
+            None => TIMES.contains(&field.name.as_str()),
         };
         let time = fields.iter().position(is_time).map(|at| fields.remove(at).groups);
         if let (None, Some(named)) = (&time, times.field.as_deref()) {
@@ -182,11 +188,17 @@ impl Pattern {
             return Err(NO_GROUP.to_owned());
         }
         check(&fields)?;
-        let message = fields.iter().find(|field| &*field.name == "message");
+        let message = fields.iter().find(|field| field.name.as_str() == "message");
         let message = message.map(|field| field.groups.clone()).unwrap_or_default();
         let (time, times) = (time.unwrap_or_default(), times.clone());
         let problem = "the line does not match the pattern of its format".into();
-        Ok(Self { regex, fields, time, message, times, problem })
+        // What is added under other names than those of groups.
+        let is_added = |field: &Field| {
+            let name = field.name.as_str();
+            split_first(name).0 == OBJECT || name == "log.level_original"
+        };
+        let is_distinct = !fields.iter().any(is_added);
+        Ok(Self { regex, fields, time, message, times, problem, is_distinct })
     }
 }
 
@@ -198,8 +210,9 @@ fn check(fields: &[Field]) -> Result<(), String> {
     }
     for (at, field) in fields.iter().enumerate() {
         let mut others = fields.iter().skip(at + 1);
-        if let Some(other) = others.find(|other| collide(&field.name, &other.name)) {
-            let (one, other) = (&field.name, &other.name);
+        let is_inside = |other: &&Field| collide(field.name.as_str(), other.name.as_str());
+        if let Some(other) = others.find(is_inside) {
+            let (one, other) = (field.name.as_str(), other.name.as_str());
             return Err(format!(
                 "expected fields that are not in one another, found {one} and {other}"
             ));
@@ -275,6 +288,7 @@ impl Parse for PatternParser {
                 line.get(start..end)
             })
         };
+        others.is_distinct = pattern.is_distinct;
         // What no group matched is nowhere else.
         others.more = value(&pattern.message).is_none();
         let time = value(&pattern.time);
@@ -302,22 +316,23 @@ impl Parse for PatternParser {
 }
 
 impl Field {
+    fn of(group: &Group, number: usize) -> Result<Self, String> {
+        let kind = kind_for(group)?;
+        let name = Name::new(group.field.to_string()).ok_or(NO_GROUP)?;
+        let takes_any_text = kind == Kind::Text && takes_any_text(&group.field);
+        Ok(Self { name, kind, takes_any_text, groups: vec![number] })
+    }
+
     fn add<'a>(&'a self, value: &'a [u8], others: &mut List<'a>) {
         let text = || std::str::from_utf8(value).ok();
         if matches!(value, b"" | b"-") {
             return;
         }
+        let name = self.name.borrowed();
         match self.kind {
-            Kind::Text if &*self.name == "log.level" => return level::add(others, value),
-            Kind::Text => return add_named(&self.name, Cow::Borrowed(value), "pattern", others),
-            Kind::Ip if Address::read(value).ip() != Some(value) => {
-                // It goes where what the index would refuse goes.
-                return add_named(&self.name, Cow::Borrowed(value), "pattern", others);
-            }
-            Kind::Ip | Kind::Integer | Kind::Float | Kind::Bool => {}
-        }
-        let Some(name) = Name::new(&*self.name) else { return };
-        match self.kind {
+            Kind::Text if self.name.as_str() == "log.level" => level::add(others, value),
+            Kind::Text if self.takes_any_text => others.add(name, value),
+            Kind::Text => self.add_elsewhere(value, others),
             Kind::Integer => match text().and_then(|text| text.parse::<i64>().ok()) {
                 Some(number) => others.add(name, number),
                 None => others.more = true,
@@ -326,10 +341,16 @@ impl Field {
                 Some(number) if number.is_finite() => others.add(name, number),
                 _ => others.more = true,
             },
-            Kind::Ip => others.add(name, value),
-            _ if value.eq_ignore_ascii_case(b"true") => others.add(name, true),
-            _ if value.eq_ignore_ascii_case(b"false") => others.add(name, false),
-            _ => others.more = true,
+            Kind::Ip if Address::read(value).ip() == Some(value) => others.add(name, value),
+            // It goes where what the index would refuse goes.
+            Kind::Ip => self.add_elsewhere(value, others),
+            Kind::Bool if value.eq_ignore_ascii_case(b"true") => others.add(name, true),
+            Kind::Bool if value.eq_ignore_ascii_case(b"false") => others.add(name, false),
+            Kind::Bool => others.more = true,
         }
+    }
+
+    fn add_elsewhere<'a>(&'a self, value: &'a [u8], others: &mut List<'a>) {
+        add_named(self.name.as_str(), Cow::Borrowed(value), OBJECT, others);
     }
 }

@@ -75,6 +75,7 @@ mod udp;
 mod udp_ledger;
 mod udp_security;
 mod udp_spool;
+mod upgrades;
 mod verdicts;
 mod watch;
 mod web;

@@ -7,30 +7,47 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use omphalos_common::config::{Setting, from_text, reference};
+use omphalos_common::config::{Setting, from_text, reference, schema};
 use omphalos_tests::program::binary;
 use omphalos_tests::repository;
 
 /// Compares a page with what the rows say; with `OMPHALOS_UPDATE_MANUAL=1` writes it instead.
 fn check(page: &str, program: &str, settings: &[Setting]) {
-    let path = repository().join(format!("docs/settings-{page}.md"));
-    let page = format!(
+    let text = format!(
         "# Settings of {program}\n\n\
          Each setting can be given by a flag, by an environment variable (`--amqp-url` is `OMPHALOS_AMQP_URL`)\n\
          or in the TOML file named by `--config`, in this order of precedence. This page is made from the program:\n\
          `OMPHALOS_UPDATE_MANUAL=1 cargo test -p omphalos-tests --test e2e manual`.\n{}",
         reference(settings)
     );
+    check_file(&format!("settings-{page}.md"), &text);
+}
+
+fn check_file(name: &str, text: &str) {
+    let path = repository().join("docs").join(name);
     if std::env::var_os("OMPHALOS_UPDATE_MANUAL").is_some() {
-        fs::write(&path, &page).expect("the page can be written");
+        fs::write(&path, text).expect("the file can be written");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         found,
-        page,
-        "{} is out of date; its second paragraph says how to make it",
+        text,
+        "{} is out of date; docs/settings-shipper.md says how to make it",
         path.display()
     );
+}
+
+#[test]
+fn the_schema_for_editors_is_of_all_settings() {
+    let all = [
+        omphalos_shipper::config::all_settings(),
+        omphalos_indexer::config::all_settings(),
+        omphalos::run::all_settings(),
+        omphalos::watch::settings(),
+        omphalos::setup::settings(),
+    ];
+    let schema = serde_json::to_string_pretty(&schema(&all.concat())).expect("JSON");
+    check_file("omphalos.schema.json", &(schema + "\n"));
 }
 
 #[test]

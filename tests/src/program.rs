@@ -16,6 +16,7 @@ use crate::wait::{eventually, holds};
 /// A program to run, or running.
 pub struct Program {
     name: &'static str,
+    path: PathBuf,
     arguments: Vec<OsString>,
     variables: Vec<(String, String)>,
     log: PathBuf,
@@ -40,6 +41,7 @@ impl Program {
     pub fn new(name: &'static str, log: &Path) -> Self {
         Self {
             name,
+            path: binary(name),
             arguments: Vec::new(),
             variables: Vec::new(),
             log: log.to_owned(),
@@ -49,6 +51,20 @@ impl Program {
             is_piped: false,
             child: None,
         }
+    }
+
+    /// The one of this name in another directory: that of another version.
+    #[must_use]
+    pub fn of(mut self, directory: &Path) -> Self {
+        self.path = directory.join(self.name);
+        self
+    }
+
+    /// Stops it as an operator does, and starts that of another directory, with the same arguments.
+    pub fn replace(&mut self, directory: &Path) {
+        assert_eq!(self.terminate(), Some(0), "{}", self.log());
+        self.path = directory.join(self.name);
+        self.restart();
     }
 
     /// With one more argument.
@@ -128,7 +144,7 @@ impl Program {
         let log = File::options().create(true).append(true).open(&self.log).expect("the log");
         let errors = log.try_clone().expect("the log");
         let mut words = self.wrapper.clone();
-        words.push(binary(self.name).into());
+        words.push(self.path.clone().into());
         let mut command = Command::new(&words[0]);
         if self.nobody && is_root() {
             command.uid(NOBODY).gid(NOBODY);
@@ -158,8 +174,7 @@ impl Program {
 
     /// The command that runs it, for a shell in the repository.
     pub fn command_line(&self) -> String {
-        let path = binary(self.name);
-        let path = path.strip_prefix(repository()).unwrap_or(&path);
+        let path = self.path.strip_prefix(repository()).unwrap_or(&self.path);
         let words =
             std::iter::once(path.as_os_str()).chain(self.arguments.iter().map(AsRef::as_ref));
         let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();

@@ -1,5 +1,5 @@
 // Asking the REST API.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ProblemJson } from "./types";
 
 /** Why there is no answer, in the words of the API, or of the browser where there was none. */
@@ -66,7 +66,8 @@ export function useAsked<T>(path: string | undefined, parameters: Parameters = {
   const [state, setState] = useState<{ data?: T; problem?: Problem; isLoading: boolean }>({ isLoading: true });
   const [round, setRound] = useState(0);
   const question = path === undefined ? undefined : address(path, parameters);
-  useEffect(() => {
+  // Not behind the next frame, as an effect is: the answer comes a frame sooner.
+  useLayoutEffect(() => {
     if (path === undefined) {
       setState({ isLoading: false });
       return undefined;

@@ -3,7 +3,7 @@
 //!
 //! A binary declares its settings as a table of [`Setting`] rows. From the same rows come the
 //! command line ([`add_flags`]), the environment variables, the overlay onto the file ([`load()`])
-//! and the reference in the manual ([`reference()`]). Rows stand beside the serde struct that they
+//! the reference in the manual ([`reference()`]), and the schema for editors ([`schema()`]). Rows stand beside the serde struct that they
 //! are read into, in the room that they are for; a program gathers those of its rooms, each of which
 //! takes what its rows name ([`Tables`]). What no row names is refused. A test of each binary compares
 //! rows and structs ([`rows_without_a_place`]), so neither can have a setting that the other lacks.
@@ -18,6 +18,7 @@ mod file;
 mod load;
 mod path_text;
 mod reference;
+mod schema;
 mod setting;
 mod tables;
 mod url;
@@ -29,6 +30,7 @@ pub use file::{KNOWN_TO, nearest};
 pub use load::{ConfigError, Loaded, add_flags, file_given, from_text, load, load_with};
 pub use path_text::{has_bytes, path_of, path_text};
 pub use reference::reference;
+pub use schema::schema;
 pub use setting::{About, Kind, Setting};
 pub use tables::{HasRows, TableError, Tables};
 pub use url::{ServerUrl, decoded, is_on_this_machine, without_credentials};

@@ -39,6 +39,11 @@ fn rank(name: &str) -> Option<usize> {
 pub struct TimeMembers<'a>([Option<&'a str>; TIME_MEMBERS]);
 
 impl<'a> TimeMembers<'a> {
+    /// Whether a member of this name may hold a time.
+    pub fn is_one(name: &str) -> bool {
+        rank(name).is_some()
+    }
+
     /// Takes in a member, if it may hold a time; its rank. The last of a name is asked.
     #[inline]
     pub fn see(&mut self, name: &str, raw: &'a str) -> Option<usize> {

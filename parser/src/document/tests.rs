@@ -68,8 +68,7 @@ fn dotted_names_become_objects_and_values_keep_their_types() {
     list.add("process.args", vec![Value::from("a\"b"), Value::from(true)]);
     list.add("process.empty", Value::List(Vec::new()));
     list.add("related", "::1".parse::<IpAddr>().unwrap());
-    let raw: &serde_json::value::RawValue = serde_json::from_str(r#"{"n":[1.5]}"#).unwrap();
-    list.add("app.raw", raw);
+    list.add("app.raw", omphalos_common::json::Raw::read(r#"{"n":[1.5]}"#).unwrap());
     let document = document(&Fields::Listed, &list, USUAL);
     assert_eq!(
         document["process"],

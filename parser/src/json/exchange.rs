@@ -4,9 +4,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
+use omphalos_common::json::{Raw, items_of};
 
-use super::JsonFields;
+use super::outline::Hint;
+use super::{JsonFields, Member};
 use super::profile::text;
 use crate::address::{Address, AddressKind};
 use crate::fields::{List, Value, split_first};
@@ -28,13 +29,34 @@ enum Server {
     Cloud,
 }
 
+/// Whether a name is one by which [`Server::of`] tells a server.
+pub fn is_of_server(name: &str) -> bool {
+    matches!(
+        name,
+        "request"
+            | "resp_headers"
+            | "bytes_read"
+            | "size"
+            | "response_code"
+            | "response_flags"
+            | "upstream_host"
+            | "upstream_cluster"
+            | "eventSource"
+            | "eventName"
+            | "DownstreamStatus"
+            | "auditID"
+            | "httpRequest"
+    )
+}
+
 impl Server {
     fn of(fields: &JsonFields<'_>) -> Option<Self> {
         let mut found = None;
         // Which of those were seen that say it together.
         let mut bits = 0_u8;
-        for (name, raw) in &fields.members {
+        for Member { name, raw, hint } in &fields.members {
             match &**name {
+                _ if !hint.may_be(Hint::SERVER) => {}
                 "request" if raw.get().starts_with('{') => bits |= 0b1,
                 "resp_headers" | "bytes_read" | "size" => bits |= 0b10,
                 "response_code" => bits |= 0b100,
@@ -54,8 +76,8 @@ impl Server {
             _ => None,
         })?;
         // The audit's `user` is its own object, to which nothing is added.
-        let has_own = fields.members.iter().any(|(name, _)| {
-            let (root, _) = split_first(name);
+        let has_own = fields.members.iter().any(|member| {
+            let (root, _) = split_first(&member.name);
             ROOTS.contains(&root) && !(found == Self::Audit && root == "user")
         });
         (!has_own).then_some(found)
@@ -163,20 +185,21 @@ const MOST_LEVELS: usize = 2;
 
 /// Adds what is known of a request.
 pub fn apply<'a>(fields: &JsonFields<'a>, others: &mut List<'a>) {
-    if let Some(server) = Server::of(fields) {
+    if fields.all.may_be(Hint::SERVER)
+        && let Some(server) = Server::of(fields) {
         add_members(server, fields, MOST_LEVELS, others);
     }
 }
 
 fn add_members<'a>(server: Server, fields: &JsonFields<'a>, levels: usize, others: &mut List<'a>) {
-    for (name, raw) in &fields.members {
+    for Member { name, raw, .. } in &fields.members {
         let json = raw.get();
         if server.has_inside(name) && levels > 0 {
             if let Some(inside) = super::read_object(json) {
                 add_members(server, &inside, levels - 1, others);
             }
         } else if let Some(field) = server.field(name)
-            && let Some(value) = first_of(raw)
+            && let Some(value) = first_of(*raw)
         {
             add_field(field, value, others);
         }
@@ -184,10 +207,9 @@ fn add_members<'a>(server: Server, fields: &JsonFields<'a>, levels: usize, other
 }
 
 /// The text of a value that says something, of an array the first.
-fn first_of(raw: &RawValue) -> Option<Cow<'_, [u8]>> {
+fn first_of(raw: Raw<'_>) -> Option<Cow<'_, [u8]>> {
     if raw.get().starts_with('[') {
-        let first: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
-        return first_of(first.first()?);
+        return first_of(*items_of(raw.get())?.first()?);
     }
     if raw.get().starts_with('{') || raw.get() == "null" {
         return None;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use memchr::memchr2;
 use omphalos_common::ecs::{BARE_VALUES, FieldType, Role, role};
-use serde_json::value::RawValue;
+use omphalos_common::json::Raw;
 
 use super::names::{begins_well, is_odd, may_be_odd};
 use super::scan::Scan;
@@ -34,7 +34,7 @@ enum Place {
     Taken,
 }
 
-fn place(path: &str, raw: &RawValue) -> Place {
+fn place(path: &str, raw: Raw<'_>) -> Place {
     let has_inside = has_inside(raw);
     if raw.get() == "null" {
         return Place::Free;
@@ -52,18 +52,18 @@ fn place(path: &str, raw: &RawValue) -> Place {
 }
 
 /// Whether there are objects in it.
-fn has_inside(raw: &RawValue) -> bool {
+fn has_inside(raw: Raw<'_>) -> bool {
     is_object(raw) || has_objects(raw)
 }
 
 /// Whether it is an object or an array.
-fn is_nested(raw: &RawValue) -> bool {
+fn is_nested(raw: Raw<'_>) -> bool {
     matches!(raw.get().as_bytes().first(), Some(b'{' | b'['))
 }
 
 /// Whether a member of an object of the table has its place under its name, which need not be looked
 /// up: it is a plain value, and where it stands is no object. Most of all members are so.
-fn is_plain(name: &str, raw: &RawValue) -> bool {
+fn is_plain(name: &str, raw: Raw<'_>) -> bool {
     !is_nested(raw) && begins_well(name) && !name.contains('.') && !is_inner_object(name)
 }
 
@@ -74,7 +74,7 @@ pub(super) fn is_inner_object(name: &str) -> bool {
 
 /// Whether all members of this object have their place, as far as its text tells: it has fields only, and
 /// no object stands in it, and no name with a dot.
-fn is_plain_object(path: &str, raw: &RawValue) -> bool {
+fn is_plain_object(path: &str, raw: Raw<'_>) -> bool {
     let is_flat = BARE_VALUES.iter().any(|(object, _)| *object == path);
     let inside = raw.get().as_bytes().get(1..);
     is_flat
@@ -85,10 +85,10 @@ fn is_plain_object(path: &str, raw: &RawValue) -> bool {
 /// The same as [`write()`], of a member of `object`.
 pub fn write_in<'a>(
     out: &mut Vec<u8>,
-    kept: &mut Kept<&'a RawValue>,
+    kept: &mut Kept<Raw<'a>>,
     object: &str,
     name: &str,
-    raw: &'a RawValue,
+    raw: Raw<'a>,
 ) {
     if is_plain(name, raw) {
         push_member(out, name, raw);
@@ -103,7 +103,7 @@ pub fn write_in<'a>(
 }
 
 /// The same as [`keep`], of a member of `object`.
-pub fn keep_in<'a>(kept: &mut Kept<&'a RawValue>, object: &str, name: &str, raw: &'a RawValue) {
+pub fn keep_in<'a>(kept: &mut Kept<Raw<'a>>, object: &str, name: &str, raw: Raw<'a>) {
     if is_plain(name, raw) {
         return;
     }
@@ -119,10 +119,10 @@ pub fn keep_in<'a>(kept: &mut Kept<&'a RawValue>, object: &str, name: &str, raw:
 /// before it; what has no place goes to `kept`.
 pub fn write<'a>(
     out: &mut Vec<u8>,
-    kept: &mut Kept<&'a RawValue>,
+    kept: &mut Kept<Raw<'a>>,
     path: &str,
     name: &str,
-    raw: &'a RawValue,
+    raw: Raw<'a>,
 ) {
     match place(path, raw) {
         Place::Free => write_free(out, kept, path, name, raw),
@@ -151,7 +151,7 @@ pub fn write<'a>(
 }
 
 /// Puts into `kept` what [`write()`] would put there of this member.
-pub fn keep<'a>(kept: &mut Kept<&'a RawValue>, path: &str, raw: &'a RawValue) {
+pub fn keep<'a>(kept: &mut Kept<Raw<'a>>, path: &str, raw: Raw<'a>) {
     match place(path, raw) {
         Place::Text | Place::Below(_) => {}
         Place::Free if !may_be_odd(raw.get()) => {}
@@ -163,10 +163,10 @@ pub fn keep<'a>(kept: &mut Kept<&'a RawValue>, path: &str, raw: &'a RawValue) {
 /// The same as [`write()`], of a member for which the template has no type.
 pub fn write_free<'a>(
     out: &mut Vec<u8>,
-    kept: &mut Kept<&'a RawValue>,
+    kept: &mut Kept<Raw<'a>>,
     path: &str,
     name: &str,
-    raw: &'a RawValue,
+    raw: Raw<'a>,
 ) {
     if is_nested(raw) && may_be_odd(raw.get()) {
         begin(out, name);
@@ -176,10 +176,26 @@ pub fn write_free<'a>(
     }
 }
 
+/// The same as [`write_free`], of a member of the line whose name needs no escapes.
+pub fn write_plain<'a>(
+    out: &mut Vec<u8>,
+    kept: &mut Kept<Raw<'a>>,
+    name: &str,
+    raw: Raw<'a>,
+) {
+    if is_nested(raw) {
+        return write_free(out, kept, name, name, raw);
+    }
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(raw.get().as_bytes());
+}
+
 /// Appends the value that `scan` is at; what in it is called as nothing can be goes to `kept`.
 fn write_inside<'a>(
     out: &mut Vec<u8>,
-    kept: &mut Kept<&'a RawValue>,
+    kept: &mut Kept<Raw<'a>>,
     path: Path<'_>,
     scan: &mut Scan<'a>,
     levels: usize,
@@ -216,7 +232,7 @@ fn write_inside<'a>(
 }
 
 /// Appends a value that is put aside; as its JSON text, if an object in it has a name twice.
-pub fn write_kept(out: &mut Vec<u8>, raw: &RawValue) {
+pub fn write_kept(out: &mut Vec<u8>, raw: Raw<'_>) {
     if has_repeated(raw) {
         push_text(out, raw.get().as_bytes());
     } else {
@@ -225,7 +241,7 @@ pub fn write_kept(out: &mut Vec<u8>, raw: &RawValue) {
 }
 
 /// Whether an object in it has a name twice, as far as is looked into it.
-pub fn has_repeated(raw: &RawValue) -> bool {
+pub fn has_repeated(raw: Raw<'_>) -> bool {
     fn is_found(scan: &mut Scan<'_>, levels: usize) -> bool {
         match scan.peek() {
             Some(b'{') if levels > 0 => {
@@ -260,12 +276,12 @@ pub fn has_repeated(raw: &RawValue) -> bool {
 #[derive(Default)]
 pub struct Items<'a> {
     objects: Vec<&'a str>,
-    others: Vec<&'a RawValue>,
+    others: Vec<Raw<'a>>,
 }
 
 impl<'a> Items<'a> {
     /// `None` where arrays are nested too deep.
-    pub fn read(raw: &'a RawValue) -> Option<Self> {
+    pub fn read(raw: Raw<'a>) -> Option<Self> {
         let mut items = Self::default();
         items.add(&mut Scan::new(raw.get()), MOST_LEVELS).then_some(items)
     }
@@ -296,7 +312,7 @@ impl<'a> Items<'a> {
     fn write(
         &self,
         out: &mut Vec<u8>,
-        kept: &mut Kept<&'a RawValue>,
+        kept: &mut Kept<Raw<'a>>,
         (path, name): (&str, &str),
         member: Option<&str>,
     ) {
@@ -314,7 +330,7 @@ impl<'a> Items<'a> {
                 push_below(out, member, format!("[{}]", texts.join(",")).as_bytes());
             }
             Some(_) => {}
-            None => self.others.iter().for_each(|raw| kept.push(path, raw)),
+            None => self.others.iter().for_each(|raw| kept.push(path, *raw)),
         }
         close(out, b']');
     }
@@ -336,14 +352,14 @@ fn push_below(out: &mut Vec<u8>, member: &str, value: &[u8]) {
 /// Appends an object, with those of its members that have a place in it.
 fn write_members<'a>(
     out: &mut Vec<u8>,
-    kept: &mut Kept<&'a RawValue>,
+    kept: &mut Kept<Raw<'a>>,
     path: &str,
     object: JsonFields<'a>,
 ) {
     let start = out.len();
     object.keep_repeated(kept, path);
-    for (name, value) in object.members {
-        write_in(out, kept, path, &name, value);
+    for member in object.members {
+        write_in(out, kept, path, &member.name, member.raw);
     }
     match out.get_mut(start) {
         Some(comma) => *comma = b'{',

@@ -7,10 +7,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
+use omphalos_common::json::Raw;
 
-use super::JsonFields;
-use super::exchange;
+use super::outline::Hint;
+use super::{JsonFields, Member, exchange};
 use crate::fields::{List, Value};
 use crate::level;
 use crate::words::number;
@@ -55,12 +55,23 @@ const JOURNALD: u8 = 8;
 /// Names of Elasticsearch's nodes.
 const ELASTIC: u8 = 16;
 
+/// Whether a name means something here, in one company or another.
+pub fn is_of_logger(name: &str) -> bool {
+    Company::ANY.moved(name).is_some()
+        || root_of(name).is_some()
+        || matches!(name, "@mt" | "cluster.name" | "node.name" | "t" | "channel" | "name")
+}
+
 impl Company {
+    /// All at once.
+    const ANY: Self = Self(u8::MAX);
+
     fn of(fields: &JsonFields<'_>) -> Self {
         let mut bits = 0;
         let mut short = 0;
-        for (name, raw) in &fields.members {
+        for Member { name, raw, hint } in &fields.members {
             match &**name {
+                _ if !hint.may_be(Hint::LOGGER) => {}
                 "level" | "severity" | "lvl" | "levelname" | "level_name" | "log.level"
                 | "Level" | "@l" | "@mt" | "loglevel" | "log_level" | "LogLevel"
                 | "error_severity" => {
@@ -127,6 +138,9 @@ const MOST: usize = 24;
 /// Moves what is known to `others`.
 pub fn apply<'a>(fields: &mut JsonFields<'a>, others: &mut List<'a>) {
     exchange::apply(fields, others);
+    if !fields.all.may_be(Hint::LOGGER) {
+        return;
+    }
     let company = Company::of(fields);
     if !company.is_of(LEVEL) {
         return;
@@ -134,8 +148,11 @@ pub fn apply<'a>(fields: &mut JsonFields<'a>, others: &mut List<'a>) {
     let mut taken: [Option<(usize, Move)>; MOST] = [None; MOST];
     let mut free = taken.iter_mut();
     let mut is_named = false;
-    for (at, (name, raw)) in fields.members.iter().enumerate() {
-        let Some(moved) = company.moved(name).filter(|moved| fits(*moved, raw)) else {
+    for (at, Member { name, raw, hint }) in fields.members.iter().enumerate() {
+        if !hint.may_be(Hint::LOGGER) {
+            continue;
+        }
+        let Some(moved) = company.moved(name).filter(|moved| fits(*moved, *raw)) else {
             is_named |= matches!(&**name, "logger" | "channel");
             continue;
         };
@@ -145,11 +162,11 @@ pub fn apply<'a>(fields: &mut JsonFields<'a>, others: &mut List<'a>) {
     }
     // In Python `name` is the logger, beside `levelname`.
     if !is_named
-        && fields.members.iter().any(|(name, _)| name == "levelname")
+        && fields.members.iter().any(|member| member.name == "levelname")
         && let Some(at) = fields
             .members
             .iter()
-            .position(|(name, raw)| name == "name" && raw.get().starts_with('"'))
+            .position(|member| member.name == "name" && member.raw.get().starts_with('"'))
         && let Some(place) = free.next()
     {
         *place = Some((at, Move::Text("log.logger")));
@@ -158,8 +175,8 @@ pub fn apply<'a>(fields: &mut JsonFields<'a>, others: &mut List<'a>) {
     let (taken, _) = taken.split_at_mut(count);
     keep_free(fields, taken);
     for (at, moved) in taken.iter().flatten() {
-        if let Some((_, raw)) = fields.members.get(*at) {
-            put(*moved, raw, company, others);
+        if let Some(member) = fields.members.get(*at) {
+            put(*moved, member.raw, company, others);
         }
     }
     let mut at = 0;
@@ -171,7 +188,7 @@ pub fn apply<'a>(fields: &mut JsonFields<'a>, others: &mut List<'a>) {
 }
 
 /// Whether a value is what the field takes.
-fn fits(moved: Move, raw: &RawValue) -> bool {
+fn fits(moved: Move, raw: Raw<'_>) -> bool {
     let first = raw.get().as_bytes().first();
     match moved {
         Move::Message | Move::Text(_) | Move::Caller => first == Some(&b'"'),
@@ -195,12 +212,13 @@ fn keep_free(fields: &JsonFields<'_>, taken: &mut [Option<(usize, Move)>]) {
     }
     // What stays may be in the way of others, as often as something stays.
     let mut staying = [0_usize; ROOTS];
-    for (name, _) in &fields.members {
-        if let Some(count) = root_of(name).and_then(|root| staying.get_mut(root)) {
+    for Member { name, hint, .. } in &fields.members {
+        if hint.may_be(Hint::LOGGER)
+            && let Some(count) = root_of(name).and_then(|root| staying.get_mut(root)) {
             *count += 1;
         }
     }
-    let root_at = |at: usize| fields.members.get(at).and_then(|(name, _)| root_of(name));
+    let root_at = |at: usize| fields.members.get(at).and_then(|member| root_of(&member.name));
     for (at, _) in taken.iter().flatten() {
         if let Some(count) = root_at(*at).and_then(|root| staying.get_mut(root)) {
             *count -= 1;
@@ -244,7 +262,7 @@ fn add_once<'a>(others: &mut List<'a>, name: &'static str, value: impl Into<Valu
     }
 }
 
-fn put<'a>(moved: Move, raw: &'a RawValue, company: Company, others: &mut List<'a>) {
+fn put<'a>(moved: Move, raw: Raw<'a>, company: Company, others: &mut List<'a>) {
     match moved {
         Move::Level => put_level(raw, company, others),
         Move::Message => add_once(others, "message", text(raw)),
@@ -260,7 +278,7 @@ fn put<'a>(moved: Move, raw: &'a RawValue, company: Company, others: &mut List<'
 }
 
 /// A level as a word, or as the number that bunyan, pino, monolog or syslog have for it.
-fn put_level<'a>(raw: &'a RawValue, company: Company, others: &mut List<'a>) {
+fn put_level<'a>(raw: Raw<'a>, company: Company, others: &mut List<'a>) {
     let Value::Text(written) = text(raw) else { return };
     // As Java's loggers pad it.
     let written = match written {
@@ -291,7 +309,7 @@ fn put_level<'a>(raw: &'a RawValue, company: Company, others: &mut List<'a>) {
 }
 
 /// `main.go:12`, or a place without a line.
-fn put_caller<'a>(raw: &'a RawValue, others: &mut List<'a>) {
+fn put_caller<'a>(raw: Raw<'a>, others: &mut List<'a>) {
     let Value::Text(written) = text(raw) else { return };
     let colon = memchr::memrchr(b':', &written);
     let line = colon.and_then(|at| number(written.get(at + 1..)?));
@@ -309,12 +327,12 @@ fn put_caller<'a>(raw: &'a RawValue, others: &mut List<'a>) {
 }
 
 /// A text, or `{"message":…,"name":…,"stack":…}`; other members of that stay in `error`.
-fn put_error<'a>(raw: &'a RawValue, others: &mut List<'a>) {
+fn put_error<'a>(raw: Raw<'a>, others: &mut List<'a>) {
     if raw.get().starts_with('"') {
         return add_once(others, "error.message", text(raw));
     }
     let Some(members) = super::read_once(raw.get()) else { return };
-    for (name, value) in &members.members {
+    for Member { name, raw: value, .. } in &members.members {
         let is_text = value.get().starts_with('"');
         let field = match &**name {
             "message" | "msg" if is_text => "error.message",
@@ -327,12 +345,12 @@ fn put_error<'a>(raw: &'a RawValue, others: &mut List<'a>) {
                 continue;
             }
         };
-        add_once(others, field, text(value));
+        add_once(others, field, text(*value));
     }
 }
 
 /// The text of a member; of a number its digits.
-pub fn text(raw: &RawValue) -> Value<'_> {
+pub fn text(raw: Raw<'_>) -> Value<'_> {
     let json = raw.get();
     let Some(inside) = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) else {
         return Value::Text(Cow::Borrowed(json.as_bytes()));

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use memchr::memchr2;
-use serde_json::value::RawValue;
+use omphalos_common::json::Raw;
 
 /// A place in a JSON text.
 pub struct Scan<'a> {
@@ -78,8 +78,8 @@ impl<'a> Scan<'a> {
     }
 
     /// The same as a value.
-    pub fn raw(&mut self) -> Option<&'a RawValue> {
-        serde_json::from_str(self.value()).ok()
+    pub fn raw(&mut self) -> Option<Raw<'a>> {
+        Raw::read(self.value())
     }
 
     /// The string that begins here, with its quotes.

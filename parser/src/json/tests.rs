@@ -2,6 +2,7 @@ use omphalos_common::ecs::{BARE_VALUES, FIELDS, FieldType, Role, is_path, role};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::outline::MOST_MEMBERS;
 use super::placed::is_inner_object;
 use super::{JsonParser, is_in_template};
 use crate::document::{Documents, Event, Frame, Shape};
@@ -269,4 +270,50 @@ proptest! {
             prop_assert!(after.contains(&text), "{text} is lost in {document}");
         }
     }
+}
+
+/// Names that mean something, some of them only beside others, and some that mean nothing.
+const KNOWN: &str = "(level|severity|levelname|log\\.level|@l|@mt|@m|PRIORITY|MESSAGE|msg|message|error|err|stack|@x|logger|name|channel|component|cluster\\.name|node\\.name|c|s|t|ctx|caller|thread|pid|hostname|traceId|trace\\.id|span|process|funcName|ts|time|@timestamp|@t|instant|request|resp_headers|bytes_read|size|response_code|response_flags|upstream_host|eventSource|eventName|DownstreamStatus|auditID|httpRequest|status|method|uri|verb|user|http|url|host|event|ecs|tags|unmerged|related|data_stream|_id|a|b\\.c|a\\.\\.b|größe| |\\\\u0061|x\\\\n|\\\\\"|)";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// What follows from a name is kept for lines that have the same names. A line with very many members has to do
+    /// without, and has the same document beside these.
+    #[test]
+    fn what_is_known_of_names_is_what_is_found_without(
+        lines in proptest::collection::vec(proptest::collection::vec((KNOWN, "(1|30|\"INFO\"|\"x\"|null|\"2026-11-22T12:15:00Z\"|\\{\\}|\\{\"message\":\"m\",\"a\\.\\.b\":1\\}|\\[\"b\"\\])"), 0..7), 1..4),
+        turns in proptest::collection::vec(0usize..4, 2..9),
+    ) {
+        let members = |line: &Vec<(String, String)>| {
+            let members = line.iter().map(|(name, value)| format!("\"{name}\":{value}"));
+            members.collect::<Vec<_>>().join(",")
+        };
+        let padding = (0..=MOST_MEMBERS).map(|number| format!("\"padding{number}\":0"));
+        let padding = padding.collect::<Vec<_>>().join(",");
+        for turn in turns.windows(2) {
+            let pair = [&lines[turn[0] % lines.len()], &lines[turn[1] % lines.len()]];
+            let [first, second] = pair.map(members);
+            let plain = [&first, &second, &first].map(|members| format!("{{{members}}}"));
+            let padded = plain.each_ref().map(|line| {
+                let comma = if line == "{}" { "" } else { "," };
+                format!("{}{comma}{padding}}}", &line[..line.len() - 1])
+            });
+            let documents = |lines: &[String; 3]| {
+                let lines = lines.each_ref().map(|line| line.as_bytes());
+                let texts = texts_of(ParserKind::Json.format(), &lines, false);
+                texts.iter().map(|text| without_padding(text)).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(documents(&plain), documents(&padded), "{:?}", plain);
+        }
+    }
+}
+
+/// The document without its offset and what lines are padded with.
+fn without_padding(text: &str) -> Value {
+    let mut document: Value = serde_json::from_str(text).unwrap();
+    let members = document.as_object_mut().unwrap();
+    members.retain(|name, _| !name.starts_with("padding"));
+    members["log"]["offset"].take();
+    document
 }
