@@ -47,6 +47,14 @@ pub fn harmless(character: char) -> Option<char> {
     }
 }
 
+/// Whether there is nothing but visible characters of ASCII in `text`, blanks and line ends, which are nearly all
+/// that there ever is. It looks at many bytes at once: all that is printed comes by here.
+fn is_plain(text: &str) -> bool {
+    let is_other = |byte: u8| !matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    let has_other = |bytes: &[u8]| bytes.iter().fold(false, |has, byte| has | is_other(*byte));
+    !text.as_bytes().chunks(64).any(has_other)
+}
+
 /// `text` on one line, harmless.
 pub fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
@@ -87,7 +95,7 @@ fn colour(text: &str) -> Option<usize> {
 /// values stays as it is.
 pub fn clean_json(json: &str) -> Cow<'_, str> {
     let is_space = |character| matches!(character, '\n' | '\r' | '\t');
-    if !json.contains(|character| !is_space(character) && is_harmful(character)) {
+    if is_plain(json) || !json.contains(|character| !is_space(character) && is_harmful(character)) {
         return Cow::Borrowed(json);
     }
     let mut safe = String::with_capacity(json.len());

@@ -42,6 +42,30 @@ pub fn items_of(text: &str) -> Option<Vec<Raw<'_>>> {
     Reader::new(text).items()
 }
 
+/// How many bytes stand before the first that is a quote, a backslash, a control character or `another` one. It looks
+/// at eight at a time (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>).
+#[inline]
+pub fn plain_length(bytes: &[u8], another: u8) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*eight);
+        let below =
+            |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & TOPS;
+        let same = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        // What is above the first that is found may be wrong, and nothing else.
+        let found = below(word, b' ') | same(b'"') | same(b'\\') | same(another);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\') || *byte == another;
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
 /// Whether a JSON text may have escapes of lone surrogates, which are halves of characters.
 pub fn may_have_halves(text: &str) -> bool {
     memchr::memchr(b'\\', text.as_bytes()).is_some()
@@ -84,6 +108,16 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn the_first_special_byte_is_found(bytes in proptest::collection::vec(prop_oneof![4 => b' '..=b'~', 1 => any::<u8>()], 0..40)) {
+            for another in [b'"', 0x7f] {
+                let is_special =
+                    |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\') || *byte == another;
+                let expected = bytes.iter().position(is_special).unwrap_or(bytes.len());
+                prop_assert_eq!(plain_length(&bytes, another), expected);
+            }
+        }
+
         #[test]
         fn whatever_is_escaped_is_text_afterwards(text in "(\\\\(u(d8|dc|00)[0-9a-f]{2}|[nt\\\\\"])|[a-zé])*") {
             let json = format!("\"{text}\"");

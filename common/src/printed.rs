@@ -1,6 +1,7 @@
 //! What a program was asked for, on standard output. Nothing on it is a command for a terminal, whoever
 //! wrote what it is made of; texts of others have become parts of one line before ([`crate::clean`]).
 
+use std::borrow::Cow;
 use std::io::{Result, StdoutLock, Write, stdout};
 
 use crate::clean::{clean_json, clean_lines};
@@ -34,7 +35,11 @@ impl<W: Write> Printed<W> {
     /// Writes the first so many bytes of what is there.
     fn give(&mut self, length: usize) -> Result<()> {
         let behind = self.rest.split_off(length);
-        let text = String::from_utf8_lossy(&self.rest);
+        // What is text is found to be so much sooner than what is none is replaced.
+        let text = match std::str::from_utf8(&self.rest) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&self.rest),
+        };
         let safe = match self.form {
             Form::Plain => clean_lines(&text, false),
             Form::Coloured => clean_lines(&text, true),

@@ -95,13 +95,11 @@ impl Parse for JsonParser {
         let Some(mut fields) = read_object(text) else {
             return failed("the line is not a JSON object");
         };
-        fields.all = match self.outlines.find(&mut fields.members) {
-            Some(all) => all,
-            None => {
-                fields.part_repeated();
-                self.outlines.note(&mut fields.members)
-            }
-        };
+        let known = self.outlines.find(&mut fields.members);
+        fields.all = known.unwrap_or_else(|| {
+            fields.part_repeated();
+            self.outlines.note(&mut fields.members)
+        });
         let time = fields.take_time(calendar, &self.times);
         profile::apply(&mut fields, others);
         Parsed::Event { time, is_assumed: false, fields: Fields::Json(fields), problem: None }
@@ -213,7 +211,6 @@ impl JsonFields<'_> {
     fn raw(&self, name: &str) -> Option<&str> {
         self.member(name).map(Raw::get)
     }
-
 
     /// Appends what the line adds to `object`, one of the document's own, each with a comma before.
     pub(super) fn write_into(&self, out: &mut Vec<u8>, own: Own, object: &str) {

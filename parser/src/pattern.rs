@@ -332,7 +332,6 @@ impl Field {
         match self.kind {
             Kind::Text if self.name.as_str() == "log.level" => level::add(others, value),
             Kind::Text if self.takes_any_text => others.add(name, value),
-            Kind::Text => self.add_elsewhere(value, others),
             Kind::Integer => match text().and_then(|text| text.parse::<i64>().ok()) {
                 Some(number) => others.add(name, number),
                 None => others.more = true,
@@ -343,7 +342,7 @@ impl Field {
             },
             Kind::Ip if Address::read(value).ip() == Some(value) => others.add(name, value),
             // It goes where what the index would refuse goes.
-            Kind::Ip => self.add_elsewhere(value, others),
+            Kind::Text | Kind::Ip => self.add_elsewhere(value, others),
             Kind::Bool if value.eq_ignore_ascii_case(b"true") => others.add(name, true),
             Kind::Bool if value.eq_ignore_ascii_case(b"false") => others.add(name, false),
             Kind::Bool => others.more = true,

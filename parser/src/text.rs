@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use omphalos_common::json::plain_length;
+
 /// Whether every byte is printable ASCII and none a backslash, so that what stands between two
 /// quotes is its own JSON text.
 pub fn is_plain(bytes: &[u8]) -> bool {
@@ -54,6 +56,10 @@ pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     if is_clean(bytes) {
         return push_short(out, bytes);
     }
+    // What is text is found to be so much sooner than what is none is taken apart.
+    if std::str::from_utf8(bytes).is_ok() {
+        return push_escaped_text(out, bytes);
+    }
     for chunk in bytes.utf8_chunks() {
         push_escaped_text(out, chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {
@@ -90,8 +96,8 @@ fn push_overlapping<const HALF: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
 
 fn push_escaped_text(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
-    while let Some(position) = rest.iter().position(|byte| needs_escape(*byte)) {
-        let (clean, special) = rest.split_at(position);
+    loop {
+        let (clean, special) = rest.split_at(plain_length(rest, DEL));
         out.extend_from_slice(clean);
         let Some((byte, after)) = special.split_first() else {
             return;
@@ -99,12 +105,9 @@ fn push_escaped_text(out: &mut Vec<u8>, text: &[u8]) {
         push_escape(out, *byte);
         rest = after;
     }
-    out.extend_from_slice(rest);
 }
 
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f
-}
+const DEL: u8 = 0x7f;
 
 /// RFC 8259, section 7. DEL need not be escaped, but nobody can see it otherwise.
 fn push_escape(out: &mut Vec<u8>, byte: u8) {

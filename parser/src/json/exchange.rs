@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use omphalos_common::json::{Raw, items_of};
 
 use super::outline::Hint;
-use super::{JsonFields, Member};
 use super::profile::text;
+use super::{JsonFields, Member};
 use crate::address::{Address, AddressKind};
 use crate::fields::{List, Value, split_first};
 use crate::url::Url;
@@ -186,7 +186,8 @@ const MOST_LEVELS: usize = 2;
 /// Adds what is known of a request.
 pub fn apply<'a>(fields: &JsonFields<'a>, others: &mut List<'a>) {
     if fields.all.may_be(Hint::SERVER)
-        && let Some(server) = Server::of(fields) {
+        && let Some(server) = Server::of(fields)
+    {
         add_members(server, fields, MOST_LEVELS, others);
     }
 }

@@ -132,7 +132,9 @@ impl Outlines {
     pub fn note(&mut self, members: &mut [Member<'_>]) -> Hint {
         let bytes: usize = members.iter().map(|member| member.name.len()).sum();
         if members.len() > MOST_MEMBERS || bytes > MOST_BYTES {
-            members.iter_mut().for_each(|member| member.hint = Hint::ANY);
+            for member in members {
+                member.hint = Hint::ANY;
+            }
             return Hint::ANY;
         }
         self.last = self.oldest;

@@ -177,12 +177,7 @@ pub fn write_free<'a>(
 }
 
 /// The same as [`write_free`], of a member of the line whose name needs no escapes.
-pub fn write_plain<'a>(
-    out: &mut Vec<u8>,
-    kept: &mut Kept<Raw<'a>>,
-    name: &str,
-    raw: Raw<'a>,
-) {
+pub fn write_plain<'a>(out: &mut Vec<u8>, kept: &mut Kept<Raw<'a>>, name: &str, raw: Raw<'a>) {
     if is_nested(raw) {
         return write_free(out, kept, name, name, raw);
     }

@@ -214,7 +214,8 @@ fn keep_free(fields: &JsonFields<'_>, taken: &mut [Option<(usize, Move)>]) {
     let mut staying = [0_usize; ROOTS];
     for Member { name, hint, .. } in &fields.members {
         if hint.may_be(Hint::LOGGER)
-            && let Some(count) = root_of(name).and_then(|root| staying.get_mut(root)) {
+            && let Some(count) = root_of(name).and_then(|root| staying.get_mut(root))
+        {
             *count += 1;
         }
     }

@@ -295,12 +295,12 @@ proptest! {
             let pair = [&lines[turn[0] % lines.len()], &lines[turn[1] % lines.len()]];
             let [first, second] = pair.map(members);
             let plain = [&first, &second, &first].map(|members| format!("{{{members}}}"));
-            let padded = plain.each_ref().map(|line| {
-                let comma = if line == "{}" { "" } else { "," };
-                format!("{}{comma}{padding}}}", &line[..line.len() - 1])
+            let padded = [&first, &second, &first].map(|members| {
+                let comma = if members.is_empty() { "" } else { "," };
+                format!("{{{members}{comma}{padding}}}")
             });
             let documents = |lines: &[String; 3]| {
-                let lines = lines.each_ref().map(|line| line.as_bytes());
+                let lines = lines.each_ref().map(String::as_bytes);
                 let texts = texts_of(ParserKind::Json.format(), &lines, false);
                 texts.iter().map(|text| without_padding(text)).collect::<Vec<_>>()
             };
