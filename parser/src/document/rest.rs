@@ -28,8 +28,8 @@ pub struct Rest<'l, 'a> {
     memory: &'l mut Memory,
     /// The template by which they are written.
     template: Option<usize>,
-    /// The one that is being noted, and where values are in what is written.
-    noted: Option<Template>,
+    /// The one that is being noted, on the heap, for it is large and rare; and where values are in what is written.
+    noted: Option<Box<Template>>,
     values: Vec<(usize, usize, usize)>,
     /// The tags of the line, to be joined with the document's own.
     pub tags: Option<&'l Value<'a>>,

@@ -142,16 +142,17 @@ impl Memory {
     }
 
     /// An empty one for these fields, if it is worth it.
-    pub fn begin(&mut self, own: Own, fields: &[Field<'_>], is_woven: bool) -> Option<Template> {
+    pub fn begin(&mut self, own: Own, fields: &[Field<'_>], is_woven: bool) -> Option<Box<Template>> {
         if fields.is_empty() || fields.len() > MOST_FIELDS {
             return None;
         }
         self.tries = self.tries.checked_sub(1)?;
-        Some(Template::new(own, fields, is_woven))
+        Some(Box::new(Template::new(own, fields, is_woven)))
     }
 
     /// Keeps one.
-    pub fn keep(&mut self, template: Template) {
+    pub fn keep(&mut self, template: Box<Template>) {
+        let template = *template;
         if self.templates.len() < MOST {
             self.templates.push(template);
         } else if let Some(place) = self.templates.get_mut(self.oldest) {
