@@ -41,7 +41,10 @@ if [ ! -e "$debian" ]; then
 fi
 
 # image NAME: from the Dockerfile on standard input and the files in WORK/context
-image() { docker build --quiet --network none --tag "$1" --file - "$work/context" >/dev/null; }
+image() {
+    docker build --network none --tag "$1" --file - "$work/context" >"$work/build.log" 2>&1 ||
+        { show_log "$work/build.log" && die "the stand-in for $1 could not be built"; }
+}
 
 context() {
     rm -rf "$work/context"
@@ -65,7 +68,8 @@ DOCKERFILE
 "$here/install.sh" es9
 jdk=$(find_jdk "$(engine_java es9)" java)
 home=$(engine_home es9 "$jdk")
-mapfile -t -d : jars < <(sed -n 's/^-cp "\(.*\)"$/\1/p' "$home/java.args" | tr -d '\n')
+# the launcher is in its home, and an archive may have nothing twice
+mapfile -t jars < <(sed -n 's/^-cp "\(.*\)"$/\1/p' "$home/java.args" | tr : '\n' | grep -vF "$home/")
 context
 tar --create --absolute-names --exclude '*/jmods' --exclude '*/src.zip' --file "$work/context/engine.tar" \
     "$(readlink -f "$jdk")" "$home" "${jars[@]}"

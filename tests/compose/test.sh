@@ -133,6 +133,9 @@ settings() {
     done
     export COMPOSE_PROJECT_NAME=omphalos-test COMPOSE_PROFILES='' SETUP_FLAGS='--retention 30d' ELASTICSEARCH_HEAP=512m
     export OMPHALOS_LOGS=$logs
+    # an engine in a sandbox cannot give its containers more than it has
+    [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 65536 ] || RABBITMQ_FILES=$(ulimit -Hn)
+    export RABBITMQ_FILES=${RABBITMQ_FILES:-65536}
 }
 
 images() {
