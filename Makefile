@@ -3,7 +3,7 @@
 # where rustup puts cargo
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo demo-servers test test-upgrades store-differential chaos fuzz fuzz-tail lint bench packages test-packages stack-up stack-down
+.PHONY: help demo demo-servers test test-upgrades store-differential chaos fuzz fuzz-tail lint bench packages test-packages images test-compose stack-up stack-down
 
 # each target's text is what stands behind the two #
 help: ## list these commands
@@ -52,6 +52,12 @@ packages: ## make .deb, .rpm, a tarball and their SBOM in target/packages, of th
 test-packages: ## install, upgrade and remove packages of debug programs in a Debian of their own (chroot, as root); some minutes
 	@PROFILE=$(or $(PROFILE),dev) packaging/build.sh
 	@packaging/test.sh
+
+images: ## build the Docker images, with a Docker engine; REGISTRY=registry.example.com/logs/ PUSH=1 to have them in a registry
+	@docker/images.sh
+
+test-compose: cargo ## bring the compose files up for real, in a Docker engine of their own (as root) and without a registry, and count every line; some minutes after the first build
+	@tests/compose/test.sh
 
 screenshots: cargo ## take the pictures of the manual (docs/page-*.png) anew, with Chromium and Node
 	@cargo build --quiet --profile quick --locked --package omphalos

@@ -8,7 +8,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 packages=$PWD/target/packages
-base=${OMPHALOS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/omphalos}/debian-12.tar
 work=''
 root=''
 step=''
@@ -36,18 +35,9 @@ trap 'exit 1' TERM INT HUP
 
 [ "$(id -u)" = 0 ] || fail "it needs root, for chroot"
 compgen -G "$packages/omphalos-shipper_*.deb" >/dev/null || fail "no packages in $packages: packaging/build.sh makes them"
-tests/stack/install.sh debootstrap rpm
+tests/stack/install.sh rpm
 
-if [ ! -e "$base" ]; then
-    say "fetching a Debian 12 (debootstrap) into $base, about 200 MB"
-    mkdir -p "${base%/*}"
-    work=$(mktemp -d)
-    /usr/sbin/debootstrap --variant=minbase --include=adduser,logrotate,man-db,systemd bookworm "$work/root" \
-        http://deb.debian.org/debian >"$work/log" 2>&1 || { tail "$work/log" >&2 && fail "debootstrap"; }
-    tar --create --directory "$work/root" --exclude './var/cache/apt/*' --file "$base.part" .
-    mv "$base.part" "$base"
-    rm -rf "$work"
-fi
+base=$(tests/stack/debian.sh)
 
 # --- the tools of the tests ---
 

@@ -31,6 +31,7 @@ step shellcheck -x "${scripts[@]}"
 # scriptlets, which have no first line that says of which shell they are
 step shellcheck --shell sh packaging/rpm/*
 step docker-compose config --quiet
+step docker-compose --file docker-compose.run.yml config --quiet
 
 # the page is committed as it is built, so that nobody needs Node to build the program
 page() {

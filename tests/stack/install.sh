@@ -3,7 +3,7 @@
 # is about to install otherwise. Debian packages go into the system; the engines' jars and archives into the cache.
 #
 # Usage: install.sh NAME...    with NAME a server, rabbitmq, es9, es7, opensearch,
-#                              or a program, alertmanager, c++, cargo, cc, chromium, debootstrap, docker-compose, faketime, goaccess, logrotate, prometheus, python, rpm, shellcheck, smtp, tmux
+#                              or a program, alertmanager, c++, cargo, cc, chromium, debootstrap, docker, docker-compose, faketime, goaccess, logrotate, prometheus, python, rpm, shellcheck, smtp, tmux
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos); JAVA_HOME, if a certain JDK is to be used
 # Exits with 1, and a line that says what to do, where something cannot be installed here.
 set -eu
@@ -131,11 +131,20 @@ install_alertmanager() {
     as_root update-rc.d prometheus-alertmanager disable >/dev/null 2>&1 || :
 }
 
+# The engine and its client.
+install_docker() {
+    apt_install "240 MB" docker.io
+    # the package would start its engine at the next boot; nobody asked for that
+    as_root update-rc.d docker disable >/dev/null 2>&1 || :
+}
+
 available() {
     local sbin jdk home
     case $1 in
     # Debian keeps logrotate where only root looks
     c++ | cargo | cc | chromium | debootstrap | docker-compose | goaccess | logrotate | rpm | shellcheck | tmux) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    # the engine: a client alone may be there
+    docker) PATH=$PATH:/usr/sbin:/sbin command -v dockerd >/dev/null ;;
     python) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     alertmanager) command -v prometheus-alertmanager >/dev/null && [ -e /usr/share/prometheus/alertmanager/default.tmpl ] ;;
     # a library of Python, of which smtp.py makes a server
@@ -160,6 +169,7 @@ install() {
     cc) apt_install "60 MB" gcc libc6-dev ;;
     chromium) apt_install "500 MB" chromium ;;
     debootstrap) apt_install "1 MB" debootstrap ;;
+    docker) install_docker ;;
     docker-compose) apt_install "30 MB" docker-compose ;;
     faketime) apt_install "1 MB" faketime ;;
     goaccess) apt_install "2 MB" goaccess ;;
@@ -178,7 +188,7 @@ install() {
 [ $# -gt 0 ] || die "usage: install.sh NAME...; the first lines of this file say which names"
 for name in "$@"; do
     case $name in
-    alertmanager | c++ | cargo | cc | chromium | debootstrap | docker-compose | faketime | goaccess | logrotate | prometheus | python | rpm | shellcheck | smtp | tmux | rabbitmq) ;;
+    alertmanager | c++ | cargo | cc | chromium | debootstrap | docker | docker-compose | faketime | goaccess | logrotate | prometheus | python | rpm | shellcheck | smtp | tmux | rabbitmq) ;;
     *) engine_java "$name" >/dev/null ;;
     esac
 done
