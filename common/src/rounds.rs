@@ -35,6 +35,8 @@ use crate::telemetry::{Health, Kept, Telemetry, encode_counters};
 
 /// How long `reload` waits: for what is in flight to end, and the next round to begin.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a process may take to say that it is there.
+const AWAKE: Duration = Duration::from_secs(10);
 
 /// What a stretch of work stands on, between two reloads.
 #[derive(Debug, Clone, Default)]
@@ -369,6 +371,8 @@ pub async fn tell_to_reload(state_dir: &Path, programs: &[&str]) -> anyhow::Resu
     let there = control::programs(state_dir);
     let is_there = |program: &&&str| there.iter().any(|there| there == *program);
     let program = programs.iter().find(is_there).or(programs.first()).copied().unwrap_or_default();
+    // Who stands still is not waited for as long as who stops what it was doing.
+    control::ask((state_dir, program), (Method::GET, "/status"), AWAKE).await?;
     let request = (Method::POST, "/reload");
     let (status, said) = control::ask((state_dir, program), request, PATIENCE).await?;
     let said = String::from_utf8_lossy(&said);

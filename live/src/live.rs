@@ -37,6 +37,8 @@ pub struct Live {
     pub(crate) stray: Step,
     pub(crate) recent: Recent,
     pub(crate) lates: u64,
+    /// The latest time of a line that was late.
+    pub(crate) latest_late: Option<i64>,
     pub(crate) aheads: u64,
     pub(crate) left_out: u64,
 }
@@ -65,6 +67,7 @@ impl Live {
             stray: Step::new(0, 0, settings.capacity),
             recent: Recent::new(settings.line_bytes),
             lates: 0,
+            latest_late: None,
             aheads: 0,
             left_out: 0,
             settings,
@@ -73,6 +76,12 @@ impl Live {
             live.count(dimension)?;
         }
         Ok(live)
+    }
+
+    /// The latest time of a line that is in no step because it came when its step had ended, in nanoseconds since
+    /// 1970: what reaches back to it has not all lines.
+    pub fn latest_late(&self) -> Option<i64> {
+        self.latest_late
     }
 
     /// Counts a line. False if the filter leaves it out.
@@ -105,6 +114,7 @@ impl Live {
             }
             When::Late => {
                 self.lates += 1;
+                self.latest_late = self.latest_late.max(Some(hit.time));
                 self.settings.since_start.then_some(&mut self.stray)
             }
             When::Ahead => {

@@ -3,7 +3,7 @@
 //!
 //! Exit codes: 0 done; 1 nothing was found, or what was written is not well; 2 usage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, DirEntry, File};
 use std::io::{Read as _, Write as _};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use omphalos_common::clean::clean;
 use omphalos_common::config::{ConfigError, from_text};
@@ -87,6 +88,8 @@ pub fn command() -> Command {
 struct Found {
     logs: BTreeMap<(PathBuf, &'static str), Vec<PathBuf>>,
     refused: Vec<(PathBuf, String)>,
+    /// Directories may be named twice, or be in one another.
+    looked_into: BTreeSet<PathBuf>,
     looked_at: usize,
     /// How files are read of which nothing is set.
     recipe: Recipe,
@@ -110,7 +113,13 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
     let recipes = MonitorSettings::inputs(&[any])?;
     let recipe = recipes.into_iter().next().map(|input| input.recipe);
     let recipe = recipe.ok_or_else(|| ConfigError::invalid("there is nothing to read"))?;
-    let mut found = Found { logs: BTreeMap::new(), refused: Vec::new(), looked_at: 0, recipe };
+    let mut found = Found {
+        logs: BTreeMap::new(),
+        refused: Vec::new(),
+        looked_into: BTreeSet::new(),
+        looked_at: 0,
+        recipe,
+    };
     for directory in given.get_many::<PathBuf>("directories").unwrap_or_default() {
         let directory = directory.canonicalize().map_err(|error| {
             ConfigError::invalid(format!("cannot look into {}: {error}", directory.display()))
@@ -132,8 +141,8 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = from_text(&text)?;
-    let mut file = own_files::create(&output)?;
-    file.write_all(text.as_bytes())?;
+    let written = own_files::create(&output).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", output.display()))?;
     tell!("written: {}, which reads", output.display());
     for ((directory, parser), files) in &found.logs {
         tell!("  {:<18} {:>3} in {}", parser, files.len(), directory.display());
@@ -148,6 +157,9 @@ pub fn run(given: &ArgMatches) -> anyhow::Result<ExitCode> {
 impl Found {
     /// Looks at what is in a directory, and in those in it.
     fn look_into(&mut self, directory: &Path, deeper: usize) {
+        if !self.looked_into.insert(directory.to_owned()) {
+            return;
+        }
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) => return self.refused.push((directory.to_owned(), error.to_string())),
@@ -238,11 +250,11 @@ const HEAD: &str = "\
 
 # to send the lines to RabbitMQ instead, for an indexer elsewhere (or use omphalos-shipper with this file):
 #[amqp]
-#url = \"amqp://user:password@broker:5672/%2f\"
+#url = [\"amqp://user:password@broker:5672/%2f\"]
 
 # to write them to Elasticsearch, and not into the store:
 #[elasticsearch]
-#url = \"http://127.0.0.1:9200\"
+#url = [\"http://127.0.0.1:9200\"]
 ";
 
 fn is_log(path: &Path) -> bool {
@@ -280,4 +292,20 @@ fn is_binary(path: &Path) -> std::io::Result<bool> {
 fn quoted(path: &Path) -> String {
     // What escapes are in JSON, they are there too.
     Value::from(path.display().to_string()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Wanted;
+
+    #[test]
+    fn what_is_commented_out_can_be_used_as_it_stands() {
+        let text = HEAD.replace("{state_dir}", "#state_dir = \"/x\"");
+        let is_setting = |line: &&str| line.starts_with("#[") || line.contains(" = ");
+        let used: Vec<&str> =
+            text.lines().filter(is_setting).map(|line| line.trim_start_matches('#')).collect();
+        assert!(used.len() >= 5, "{used:?}");
+        assert!(from_text::<Wanted>(&used.join("\n")).is_ok(), "{used:?}");
+    }
 }

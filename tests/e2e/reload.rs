@@ -135,6 +135,10 @@ fn reloads_at_random_moments_under_load_lose_and_repeat_no_line() {
             bad: &[("[bulk]\nbytes = 1\n", "bulk.bytes"), ("feild = 1\n", "feild")],
         },
     ];
+    for socket in ["state/omphalos-shipper.sock", "indexer-state/omphalos-indexer.sock"] {
+        let socket = stack.path(socket);
+        eventually("the process can be told", || holds(socket.exists(), socket.display()));
+    }
     let load = Load::start(log, 20, |_, _| {});
     for _ in 0..10 {
         load.wait_for_more(random.random_range(1..400));

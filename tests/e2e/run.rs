@@ -40,11 +40,16 @@ impl Alone {
     /// The store with nothing to read, which listens.
     pub fn start_store(&self) -> Program {
         let store = self.with_state("run").start();
+        self.wait_for_store();
+        store
+    }
+
+    /// Waits until the store listens.
+    pub fn wait_for_store(&self) {
         eventually("the store listens", || {
             let asked = self.elastic().request(Method::GET, "", None);
             asked.map(|_| ()).map_err(|error| error.to_string())
         });
-        store
     }
 
     /// A client of the store.

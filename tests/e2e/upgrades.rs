@@ -140,6 +140,7 @@ fn a_store_of_an_earlier_version_goes_on() {
         };
         let (mut old, new) = (run(&earlier()), run(&current()));
         old.restart();
+        alone.wait_for_store();
         log.append(2_000);
         eventually("the lines are in the store", || all_once(&alone.numbers(), 2_000));
         log.append(2_000);
@@ -149,6 +150,7 @@ fn a_store_of_an_earlier_version_goes_on() {
             assert_eq!(old.terminate(), Some(0));
         }
         let mut new = new.start();
+        alone.wait_for_store();
         log.append(1_000);
         eventually("all are there once", || all_once(&alone.numbers(), 5_000));
         assert_eq!(new.terminate(), Some(0));

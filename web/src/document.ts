@@ -4,10 +4,11 @@ import type { Document, Json } from "./types";
 
 /** A value by its name with dots. */
 export function field(document: Document, name: string): Json | undefined {
-  if (name in document) return document[name];
+  // What every object has is no field.
+  if (Object.hasOwn(document, name)) return document[name];
   let value: Json | undefined = document;
   for (const part of name.split(".")) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    if (typeof value !== "object" || value === null || Array.isArray(value) || !Object.hasOwn(value, part)) return undefined;
     value = value[part];
   }
   return value;
@@ -18,9 +19,9 @@ export function text(value: Json | undefined): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** Characters that nobody sees, or that turn others around, are shown as what they are. */
+/** Characters that nobody sees, or that turn others around, are shown as what they are; what joins two emoji is left. */
 export function visible(value: string): string {
   return value.replace(CONTROLS, (character) => {
     const code = character.charCodeAt(0);
@@ -55,6 +56,16 @@ function toneOf(status: string, level: string): string {
   return /^warn/i.test(level) ? "refused" : "";
 }
 
+/** What every document has, whatever its line says. */
+const ENVELOPE = /^(@timestamp$|event\.dataset$|ecs\.|host\.|log\.(file\.|offset$|level$)|data_stream\.)/;
+
+/** The fields of a line that has no message. */
+function own(document: Document): string {
+  const fields = flat(document).filter(([name]) => !ENVELOPE.test(name));
+  const said = fields.map(([name, value]) => `${name}=${value}`).join(" ");
+  return visible((said || JSON.stringify(document)).slice(0, 2000));
+}
+
 /** What a row shows of a line. */
 export function told(document: Document): Told {
   const get = (name: string): string => visible(text(field(document, name)).slice(0, 2000));
@@ -74,7 +85,7 @@ export function told(document: Document): Told {
     return { time, tone: toneOf(status, ""), head: status || "–", body, beside: beside.filter(Boolean).join("   ") };
   }
   const message = get("message") || get("event.original");
-  const rest = message || visible(JSON.stringify(document).slice(0, 2000));
+  const rest = message || own(document);
   return { time, tone: toneOf("", level), head: level.slice(0, 8), body: rest, beside: get("host.name") };
 }
 

@@ -36,6 +36,7 @@ export interface Summary {
   now: { hits: number; bytes: number };
   clients: About;
   latency: Quantiles | null;
+  late: number;
 }
 
 export interface Point {

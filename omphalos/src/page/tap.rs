@@ -119,9 +119,12 @@ impl Tap {
         }))
     }
 
-    /// Whether all lines of the window are counted.
+    /// Whether all lines of the window are counted: none was there before, and none came too late.
     pub fn has_whole_window(&self) -> bool {
-        self.is_first.load(Ordering::Relaxed) || self.since.elapsed() >= WINDOW
+        let window = i64::try_from(WINDOW.as_nanos()).unwrap_or(i64::MAX);
+        let begin = now_millis().saturating_mul(1_000_000).saturating_sub(window);
+        let began = self.is_first.load(Ordering::Relaxed) || self.since.elapsed() >= WINDOW;
+        began && self.counter.latest_late().is_none_or(|late| late < begin)
     }
 
     /// Looks, before the first line is read, whether there are lines of the window already: where there are none,
@@ -280,10 +283,15 @@ mod tests {
     use super::*;
 
     fn write(documents: &mut Documents, line: &[u8], path: &[u8]) -> Vec<u8> {
+        write_of(documents, line, path, 0)
+    }
+
+    /// The document of a line that is so many seconds old.
+    fn write_of(documents: &mut Documents, line: &[u8], path: &[u8], seconds: i64) -> Vec<u8> {
         let origin = Origin { host_name: "h", host_id: "i", path };
         let event = Event {
             offset: 7,
-            time: Time { seconds: now_millis() / 1000, nanos: 0 },
+            time: Time { seconds: now_millis() / 1000 - seconds, nanos: 0 },
             is_time_assumed: false,
             line,
             fields: &Fields::Message,
@@ -324,6 +332,20 @@ mod tests {
         assert!(short.len() < LARGEST && short.windows(9).any(|part| part == b"shortened"));
         let sources = tap.feed().sources;
         assert_eq!((sources[0].lines, sources[0].failures, sources.len()), (2, 2, 2));
+    }
+
+    /// Lines of several files, or of hosts far away, come in any order.
+    #[test]
+    fn a_window_of_which_a_line_came_too_late_to_be_counted_is_not_whole() {
+        let tap = Tap::new(Vec::new(), &Saved::default()).unwrap();
+        tap.is_first.store(true, Ordering::Relaxed);
+        let mut documents = tap.documents();
+        write(&mut documents, b"one", b"/a");
+        write_of(&mut documents, b"two", b"/b", 5);
+        write_of(&mut documents, b"two", b"/b", 2 * 900);
+        assert_eq!((hits(&tap), tap.has_whole_window()), (2, true), "it is of no concern");
+        write_of(&mut documents, b"three", b"/b", 60);
+        assert_eq!((hits(&tap), tap.has_whole_window()), (2, false));
     }
 
     #[test]

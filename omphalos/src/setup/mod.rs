@@ -128,6 +128,9 @@ async fn template(
             format!("version {version} is there, which is newer, and would be left alone")
         }
         (Intent::Show, None) => format!("version {TEMPLATE_VERSION} would be installed"),
+        (Intent::Show, Some(TEMPLATE_VERSION)) => {
+            format!("version {TEMPLATE_VERSION} is there, and would be as these settings say")
+        }
         (Intent::Show, Some(version)) => {
             format!("version {TEMPLATE_VERSION} would take the place of version {version}")
         }

@@ -156,6 +156,14 @@ impl Counter {
         self.with_alarms(Alarms::finish);
     }
 
+    /// The latest time of a line that came too late to be counted, in nanoseconds since 1970.
+    pub fn latest_late(&self) -> Option<i64> {
+        self.asking.fetch_add(1, Ordering::Relaxed);
+        let latest = self.lock().live.latest_late();
+        self.asking.fetch_sub(1, Ordering::Relaxed);
+        latest
+    }
+
     /// Does something with the alerts, if there are rules.
     pub fn with_alarms<T: Default>(&self, with: impl FnOnce(&mut Alarms) -> T) -> T {
         self.asking.fetch_add(1, Ordering::Relaxed);

@@ -142,7 +142,12 @@ impl Memory {
     }
 
     /// An empty one for these fields, if it is worth it.
-    pub fn begin(&mut self, own: Own, fields: &[Field<'_>], is_woven: bool) -> Option<Box<Template>> {
+    pub fn begin(
+        &mut self,
+        own: Own,
+        fields: &[Field<'_>],
+        is_woven: bool,
+    ) -> Option<Box<Template>> {
         if fields.is_empty() || fields.len() > MOST_FIELDS {
             return None;
         }

@@ -1,4 +1,5 @@
 // The heaviest values of a field: each is a filter when it is chosen.
+import { visible } from "../document";
 import { bytes, compact, duration, share } from "../format";
 import type { Row, Top } from "../types";
 import { Spark } from "./spark";
@@ -54,10 +55,10 @@ export function TopList({ top, by, all, onChoose }: List) {
                 type="button"
                 class="row"
                 onClick={(event) => onChoose(top.dimension, text, event.altKey || event.shiftKey)}
-                title={`${text}\nOnly these lines; with shift, all others`}
+                title={`${visible(text)}\nOnly these lines; with shift, all others`}
               >
                 <span class="bar" style={{ width: `${(value * 100) / widest}%` }} />
-                <span class="name">{text === "" ? "(empty)" : text}</span>
+                <span class="name">{text === "" ? "(empty)" : visible(text)}</span>
                 {isFaulty && <span class="tag bad">{share(row.errors.value, row.hits.value)} errors</span>}
                 <Spark values={top.trends[index] ?? []} />
                 <span class="number">{shown}</span>

@@ -61,6 +61,9 @@ export function OverviewView({ place, go, pushed }: View) {
   return (
     <>
       <Tiles summary={summary} points={points} before={before} />
+      {data.origin === "live" && summary.late > 0 && (
+        <p class="quiet">{digits(summary.late)} lines since the start came too late to be counted here: they were more than 10 s older than the newest.</p>
+      )}
       <section class="card wide">
         <div class="switch" role="group" aria-label="What is drawn">
           {(["hits", "bytes"] as const).map((name) => (
