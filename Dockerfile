@@ -18,10 +18,10 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name main.rs -delete
 
 # glibc, linked statically. musl would do (rust:...-alpine in .env), but its memcpy makes the shipper half as fast
 FROM ${RUST_IMAGE} AS build
-# of Cargo.toml. `release` makes programs some percent faster, and takes more memory and twice the time
+# of Cargo.toml. `release` has fat LTO, which takes more memory and much longer
 ARG PROFILE=quick
-# compilers at a time, each of which may take half a GB
-ARG JOBS=4
+# compilers at a time: with two, the build takes 1.7 GiB
+ARG JOBS=2
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 WORKDIR /src
 # a layer of its own, built again only when they change: the dependencies, which take most of the time.

@@ -4,7 +4,7 @@
 #
 # Usage: images.sh [OPTION OF docker build...]
 #   environment  PUSH=1 pushes them; REGISTRY, OMPHALOS_VERSION and RUST_IMAGE, by default as in .env; PROFILE (quick) and
-#                JOBS (4), see the Dockerfile
+#                JOBS (2), see the Dockerfile
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,6 @@ for target in shipper indexer omphalos; do
     image=$registry$name:$version
     echo "building $image" >&2
     docker build --quiet --target "$target" --tag "$image" --build-arg "RUST_IMAGE=$(value RUST_IMAGE)" \
-        --build-arg "PROFILE=${PROFILE:-quick}" --build-arg "JOBS=${JOBS:-4}" "$@" .
+        --build-arg "PROFILE=${PROFILE:-quick}" --build-arg "JOBS=${JOBS:-2}" "$@" .
     [ -z "${PUSH:-}" ] || docker push "$image"
 done

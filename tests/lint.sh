@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that is checked without running anything: format, lints, licences and sources of dependencies, unused
-# dependencies, shell scripts, the compose file, the built page. What is missing is installed first, after a line that says so.
+# dependencies, shell scripts, the compose files, the built page. What is missing is installed first, after a line that says so.
 #
 # Usage: lint.sh
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos): cargo's programs go into its folder tools
@@ -26,7 +26,7 @@ RUSTDOCFLAGS='-D warnings' step cargo doc --quiet --workspace --no-deps --locked
 # advisories are left out: their database is on GitHub, which not every builder reaches. `cargo deny check` alone has them
 step "$tools/bin/cargo-deny" --log-level error check bans licenses sources
 step "$tools/bin/cargo-machete"
-mapfile -t scripts < <(git ls-files '*.sh' .ci/run packaging/debian packaging/sysv/service)
+mapfile -t scripts < <(git ls-files '*.sh' .ci/run packaging/debian packaging/sysv/service tests/compose/images)
 step shellcheck -x "${scripts[@]}"
 # scriptlets, which have no first line that says of which shell they are
 step shellcheck --shell sh packaging/rpm/*
