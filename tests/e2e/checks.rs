@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use omphalos_tests::Program;
+use omphalos_tests::{Embedded, Program};
 
 use crate::circumstances::directory;
 
@@ -56,6 +56,24 @@ fn that_settings_are_valid_is_said_last_and_only_where_all_are() {
         }
         assert_eq!(ended.code, Some(code), "{words}");
     }
+}
+
+/// The kind of fault: a server is asked for that these settings have no use for.
+#[test]
+fn run_looks_for_no_broker_where_none_is_named() {
+    let directory = directory();
+    let file = directory.path().join("a.log");
+    fs::write(&file, "a line\n").expect("a file");
+    let elastic = Embedded::start();
+    let ended = Program::new("omphalos", &directory.path().join("said.log"))
+        .args(["run", "check", "--parser", "raw"])
+        .arg(file.display())
+        .option("--state-dir", directory.path().join("state").display())
+        .option("--elasticsearch-url", elastic.url())
+        .run();
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    assert!(ended.output.contains(&elastic.url()), "{}", ended.output);
+    assert!(!ended.output.contains("amqp"), "{}", ended.output);
 }
 
 /// Answers every request with nothing, and gives the credentials that it was sent.

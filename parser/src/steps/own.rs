@@ -1,4 +1,7 @@
-//! Fields that the operator gives to all documents of a host or of a monitor.
+//! Fields that the operator gives to all documents of a host or of a monitor, and those that the path of a
+//! container's log says.
+
+use std::sync::Arc;
 
 use crate::document::collide;
 use crate::fields::{Fields, List, split_first};
@@ -41,7 +44,7 @@ impl OwnFields {
     ///
     /// # Errors
     /// The name of one that another is, or is in the way of.
-    pub fn new(fields: Vec<(Box<str>, String)>) -> Result<Option<std::sync::Arc<Self>>, Box<str>> {
+    pub fn new(fields: Vec<(Box<str>, String)>) -> Result<Option<Arc<Self>>, Box<str>> {
         let mut tops: Vec<Box<str>> = Vec::new();
         for (at, (name, _)) in fields.iter().enumerate() {
             if fields.iter().skip(at + 1).any(|(other, _)| collide(name, other)) {
@@ -68,7 +71,25 @@ impl OwnFields {
         let piece = [b",", inside].concat();
         let is_apart = tops.iter().all(|top| !OF_DOCUMENTS.contains(&&**top));
         let own = Self { fields, piece, tops, is_apart };
-        Ok((!own.fields.is_empty()).then(|| std::sync::Arc::new(own)))
+        Ok((!own.fields.is_empty()).then(|| Arc::new(own)))
+    }
+
+    /// These, and beside them others whose names none of them has or is in the way of: what the operator says
+    /// goes before.
+    pub fn beside(own: Option<Arc<Self>>, others: Vec<(Box<str>, String)>) -> Option<Arc<Self>> {
+        if others.is_empty() {
+            return own;
+        }
+        let mut fields = own.map(|own| own.fields.clone()).unwrap_or_default();
+        let of_operator = fields.len();
+        for (name, json) in others {
+            if !fields.iter().take(of_operator).any(|(own, _)| collide(own, &name)) {
+                fields.push((name, json));
+            }
+        }
+        let made = Self::new(fields);
+        debug_assert!(made.is_ok(), "no two names of a path collide");
+        made.ok().flatten()
     }
 
     /// Adds them to the document from `start` on, which ends with its brace; whether all that was there
