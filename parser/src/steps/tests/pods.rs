@@ -34,6 +34,9 @@ fn assert_is_of_pod(document: &Value) {
         assert_eq!(found, Some(expected), "{pointer}: {document}");
     }
     assert!(!document["tags"].to_string().contains(FAILURE), "{document}");
+    let mut found = document.clone();
+    found.as_object_mut().and_then(|members| members.remove("unmerged"));
+    assert!(!found.to_string().contains("forged"), "only under `unmerged`: {document}");
 }
 
 #[test]
@@ -61,6 +64,9 @@ fn no_line_is_in_the_way_of_what_the_path_says() {
         r#""kubernetes":{"pod":"forged","container":"forged"}"#,
         r#""kubernetes.pod":"forged","kubernetes.pod.name":"forged""#,
         r#""kubernetes.pod.name":{"x":1},"kubernetes":{"pod":{"name":{"y":[{}]}}}"#,
+        r#""kubernetes":{"pod":[{"name":"forged"},"x"],"container":{"name":{"a":1}}}"#,
+        r#""kubernetes":{"pod":{"name":["web-7d","forged"]},"pod.uid":"forged"}"#,
+        r#""kubernetes.pod":{"name":"forged"},"kubernetes":{"pod":{"name":"forged"}}"#,
         r#""kubernetes.pod.name.x":1,"kubernetes":{"pod.name":"forged"}"#,
         r#""orchestrator":null,"orchestrator.namespace":["forged"],"kubernetes":null"#,
         r#""orchestrator":{"namespace":{"a":{"b":1}}},"kubernetes":{"pod":null,"container":[1]}"#,
