@@ -98,19 +98,18 @@ fn authorities_are_trusted_where_they_are_given_and_a_certificate_is_a_user_with
 
     let [certificate, key] = certificates.make(USER, &[]);
     let url = format!("amqps://{USER}@localhost:{port}/%2f?auth_mechanism=external");
-    let shipping = |certificate: &str, key: &str, name: &str| {
-        shipper(&stack, &log, name, &url)
+    let shipping = |log: &LogFile, name: &str| {
+        shipper(&stack, log, name, &url)
             .option("--amqp-ca-file", &ca)
-            .option("--amqp-client-certificate-file", certificate)
-            .option("--amqp-client-key-file", key)
-            .args(["--amqp-topology", "passive", "--amqp-user-id", "true"])
+            .option("--amqp-client-certificate-file", &certificate)
+            .option("--amqp-client-key-file", &key)
+            .args(["--amqp-topology", "passive", "--amqp-user-id"])
     };
-    let unknown = shipping(&certificate, &key, "unknown").start();
+    let unknown = shipping(&log, "unknown").start();
     unknown.wait_for_log("the broker takes no certificate for a user");
     drop(unknown);
-    let mut more = LogFile::create(&stack.path("more.log"));
-    more.append(500);
-    let shipping = shipping(&certificate, &key, "external").arg(more.path().display());
+    log.append(500);
+    let shipping = shipping(&log, "external");
     let broker = stack.broker();
     for words in [
         &["add_user", USER, "unused"][..],
@@ -123,8 +122,11 @@ fn authorities_are_trusted_where_they_are_given_and_a_certificate_is_a_user_with
     assert_eq!(shipped.code, Some(0), "{}", shipped.output);
     // Its certificate alone makes the user: with the password that it has not, nobody gets in.
     let with_password = format!("amqps://{USER}:unused@localhost:{port}/%2f");
-    let refused = shipper(&stack, &log, "password", &with_password)
+    let refused = Program::new("omphalos-shipper", &stack.path("password.log"))
         .arg("check")
+        .arg(log.path().display())
+        .option("--state-dir", stack.path("password").display())
+        .option("--amqp-url", &with_password)
         .option("--amqp-ca-file", &ca)
         .run();
     assert!(refused.output.contains("the broker refuses user"), "{}", refused.output);
