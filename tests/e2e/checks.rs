@@ -62,14 +62,19 @@ fn that_settings_are_valid_is_said_last_and_only_where_all_are() {
 #[test]
 fn run_looks_for_no_broker_where_none_is_named() {
     let directory = directory();
-    let file = directory.path().join("a.log");
-    fs::write(&file, "a line\n").expect("a file");
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("a.log"), "a line\n").expect("a file");
     let elastic = Embedded::start();
-    let ended = Program::new("omphalos", &directory.path().join("said.log"))
-        .args(["run", "check", "--parser", "raw"])
-        .arg(file.display())
-        .option("--state-dir", directory.path().join("state").display())
-        .option("--elasticsearch-url", elastic.url())
+    let settings = format!(
+        "state_dir = {:?}\n[[monitor]]\npaths = [{:?}]\nparser = \"raw\"\n[elasticsearch]\nurl = [{:?}]\n",
+        path("state"),
+        path("a.log"),
+        elastic.url()
+    );
+    fs::write(path("run.toml"), settings).expect("settings");
+    let ended = Program::new("omphalos", &path("said.log"))
+        .args(["run", "check"])
+        .option("--config", path("run.toml").display())
         .run();
     assert_eq!(ended.code, Some(0), "{}", ended.output);
     assert!(ended.output.contains(&elastic.url()), "{}", ended.output);
