@@ -6,7 +6,7 @@
 #   environment  OMPHALOS_PROGRAMS: where the programs are (default target/debug)
 # Each block marked sh is one shell's work; a block that only looks (omphalos search, fleet, status, audit) is tried until it is
 # content, for half a minute. A block marked ini is the broker's rabbitmq.conf. What stands for a real machine's: systemctl,
-# which starts a service as its unit does, and rabbitmqctl. Ends with 1 where a command fails.
+# which starts a service as its unit does, and rabbitmqctl. Directories that are not there are made, and stay, empty. Ends with 1 where a command fails.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 repository=${here%/*}
@@ -16,13 +16,18 @@ if [ "${1-}" != --inside ]; then
     for page in "$@"; do
         echo "howto: $page" >&2
         page=$(realpath "$page")
-        unshare --mount --net --pid --fork --kill-child "$0" --inside "$page" "$programs"
+        world=$(mktemp -d /tmp/omphalos-howto.XXXXXX)
+        code=0
+        unshare --mount --net --pid --fork --kill-child "$0" --inside "$page" "$programs" "$world" || code=$?
+        # what was in it was in a file system of its own
+        rmdir "$world"
+        [ "$code" = 0 ] || exit "$code"
     done
     exit
 fi
 page=$2
 programs=$3
-world=$(mktemp -d /tmp/omphalos-howto.XXXXXX)
+world=$4
 mount -t tmpfs -o mode=755 tmpfs "$world"
 ip link set lo up
 mount -t proc proc /proc

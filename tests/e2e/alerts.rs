@@ -333,6 +333,19 @@ const FIRING: [&[&str]; 9] = [
     &["Down"],
 ];
 
+/// Programs whose broker is away: one with both ends in it, and a relay.
+fn add_without_broker(fleet: &mut Fleet, elastic: &str) {
+    let both_ends = |program: Program| {
+        let program = program.arg("run").option("--amqp-url", NO_BROKER);
+        program.option("--elasticsearch-url", elastic)
+    };
+    fleet.add(Some(0), &both_ends, "omphalos");
+    let relay = |program: Program| {
+        program.arg("relay").option("--udp", free_address()).option("--amqp-url", NO_BROKER)
+    };
+    fleet.add(None, &relay, "omphalos-indexer");
+}
+
 fn expected(ports: &[u16]) -> BTreeSet<(String, u16)> {
     let of_one = |(port, names): (&u16, &&[&str])| -> Vec<(String, u16)> {
         names.iter().map(|name| (format!("Omphalos{name}"), *port)).collect()
@@ -376,15 +389,7 @@ fn prometheus_sees_what_is_wrong_with_real_programs() {
     fleet.add(Some(10), &|program: Program| program.option("--udp", receiver), "omphalos-shipper");
     let lonely = |program: Program| program.option("--udp", nowhere);
     fleet.add(Some(10), &lonely, "omphalos-shipper");
-    let both_ends = |program: Program| {
-        let program = program.arg("run").option("--amqp-url", NO_BROKER);
-        program.option("--elasticsearch-url", embedded.url())
-    };
-    fleet.add(Some(0), &both_ends, "omphalos");
-    let relay = |program: Program| {
-        program.arg("relay").option("--udp", free_address()).option("--amqp-url", NO_BROKER)
-    };
-    fleet.add(None, &relay, "omphalos-indexer");
+    add_without_broker(&mut fleet, &embedded.url());
     fleet.add(Some(0), &lonely, "omphalos-shipper");
 
     let ports: Vec<u16> = fleet.programs.iter().map(Program::port).collect();
