@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is checked without running anything: format, lints, licences and sources of dependencies, unused
-# dependencies, shell scripts, the compose files, the built page. What is missing is installed first, after a line that says so.
+# dependencies, shell scripts, the compose files, the built page, the manifests for Kubernetes. What is missing is installed
+# first, after a line that says so.
 #
 # Usage: lint.sh
 #   environment  OMPHALOS_CACHE (default ~/.cache/omphalos): cargo's programs go into its folder tools
@@ -51,3 +52,24 @@ page() {
     done
 }
 step page
+
+# the manifests for Kubernetes, put together and compared with the schemas of its API; neither is needed to build or to test
+manifests() {
+    local venv=$tools/kubernetes-validate-1.37.0
+    if ! command -v kubectl >/dev/null; then
+        echo "lint: the manifests are not looked at: that needs kubectl" >&2
+        return
+    fi
+    if [ ! -x "$venv/bin/kubernetes-validate" ]; then
+        echo "installing kubernetes-validate 1.37.0 from PyPI into $venv, some seconds" >&2
+        rm -rf "$venv"
+        if ! python3 -m venv "$venv" || ! "$venv/bin/pip" install --quiet kubernetes-validate==1.37.0; then
+            rm -rf "$venv"
+            echo "lint: the manifests are not compared with the API: that needs Python with venv and pip" >&2
+            return
+        fi
+    fi
+    kubectl kustomize packaging/kubernetes/example >"$tools/manifests.yaml"
+    "$venv/bin/kubernetes-validate" --strict --quiet "$tools/manifests.yaml"
+}
+step manifests

@@ -34,7 +34,7 @@ impl FieldType {
 use FieldType::{Date, Ip, Keyword, Long, Opaque, Text, Unindexed, Wildcard};
 
 /// Every field with a fixed type; all others are mapped as they come, strings as keywords.
-pub const FIELDS: [(&str, FieldType); 37] = [
+pub const FIELDS: [(&str, FieldType); 44] = [
     ("@timestamp", Date),
     ("message", Text),
     ("tags", Keyword),
@@ -52,6 +52,14 @@ pub const FIELDS: [(&str, FieldType); 37] = [
     ("source.ip", Ip),
     ("source.domain", Keyword),
     ("source.port", Long),
+    // What the path of a container's log says: a line of a program must not be in its way.
+    ("container.id", Keyword),
+    ("container.name", Keyword),
+    ("kubernetes.namespace", Keyword),
+    ("kubernetes.container.name", Keyword),
+    ("kubernetes.pod.name", Keyword),
+    ("kubernetes.pod.uid", Keyword),
+    ("orchestrator.namespace", Keyword),
     ("destination.address", Keyword),
     ("destination.ip", Ip),
     ("destination.domain", Keyword),
@@ -76,13 +84,14 @@ pub const FIELDS: [(&str, FieldType); 37] = [
 ];
 
 /// The member of an object that a bare value in its place is, as loggers write it: `"error":"timeout"`.
-pub const BARE_VALUES: [(&str, &str); 6] = [
+pub const BARE_VALUES: [(&str, &str); 7] = [
     ("error", "message"),
     ("user", "name"),
     ("url", "original"),
     ("user_agent", "original"),
     ("source", "address"),
     ("destination", "address"),
+    ("container", "name"),
 ];
 
 /// What a name with dots is by the table.

@@ -11,15 +11,16 @@ use omphalos_transport::udp::ReceiveOptions;
 use crate::config::Settings;
 use crate::elasticsearch::Client;
 
-/// Prints one line for each thing that was checked; whether all are well.
+/// Prints one line for each thing that was checked; whether all are well. The broker is asked where documents
+/// come from there: `omphalos run` has them from within, where none is named.
 ///
 /// # Errors
 /// `ConfigError` when the settings themselves cannot be used; others when nothing can be printed.
-pub async fn check(settings: &Settings) -> anyhow::Result<bool> {
+pub async fn check(settings: &Settings, has_broker: bool) -> anyhow::Result<bool> {
     settings.check()?;
     let client = Client::new(&settings.elasticsearch, settings.bulk.gzip)?;
     let udp = settings.udp_receivers()?;
-    let broker = settings.receives_amqp();
+    let broker = has_broker && settings.receives_amqp();
     let broker =
         broker.then(|| Broker::new(&settings.amqp, "omphalos-indexer check")).transpose()?;
     let mut well = true;

@@ -69,7 +69,7 @@ fn start(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     daemon.run((wanted, given), async |settings: Settings, source| match wanted {
         "check" => {
             source.explain_if_wanted()?;
-            Ok(checked(check(&settings).await?))
+            Ok(checked(check(&settings, true).await?))
         }
         "streams" => {
             streams::print(&settings.state_dir, given.get_flag("json"))?;

@@ -88,7 +88,7 @@ const TEXT: &[Setting] = &[
     row(
         "monitor.container",
         Kind::Choice(Container::NAMES),
-        "Unwrap the lines of a container runtime: docker (its json-file driver) or cri (Kubernetes).",
+        "Unwrap the lines of a container runtime: docker (its json-file driver) or cri (Kubernetes); the pod or container that the path names is in the documents.",
     )
     .default("none")
     .flag("container"),

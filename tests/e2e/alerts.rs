@@ -17,6 +17,7 @@ use omphalos_tests::{
 };
 use tempfile::TempDir;
 
+use crate::dashboard;
 use crate::metrics::manual;
 
 fn path() -> PathBuf {
@@ -47,7 +48,7 @@ fn expanded(pattern: &str) -> Vec<String> {
 }
 
 /// All names of metrics in a text, patterns expanded.
-fn metrics_in(text: &str) -> BTreeSet<String> {
+pub fn metrics_in(text: &str) -> BTreeSet<String> {
     let quoted = text.split("{__name__=~\"").skip(1);
     let patterns = quoted.map(|rest| rest.split('"').next().expect("a pattern"));
     patterns.flat_map(expanded).collect()
@@ -55,7 +56,7 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 
 /// The names of all samples that programs serve, by the manual, of which another test shows that it
 /// says what they serve.
-fn served() -> BTreeSet<String> {
+pub fn served() -> BTreeSet<String> {
     let names: BTreeSet<String> = manual().into_values().flatten().collect();
     let of_parts = ["omphalos_", "omphalos_shipper_", "omphalos_indexer_"];
     let ends = ["", "_total"];
@@ -102,6 +103,7 @@ const CIRCUMSTANCES: &[Circumstance] = &[
     ("OmphalosQueueFull", "shipper", &[("amqp_sender_messages_refused_total", ONCE)]),
     ("OmphalosUnroutable", "indexer", &[("amqp_sender_messages_returned_total", ONCE)]),
     ("OmphalosHeld", "indexer", &[("held", YES)]),
+    ("OmphalosWithoutShard", "indexer", &[("without_shard", YES)]),
     ("OmphalosSpoolGrows", "indexer", &[("spool_records", [0, 5, 10])]),
     ("OmphalosUdpDestinationAway", "shipper", &[("udp_sender_up{to=\"a:1\"}", NO)]),
     ("OmphalosDeadLetters", "indexer", &[("documents_dead_total{reason=\"empty\"}", ONCE)]),
@@ -129,6 +131,11 @@ const CIRCUMSTANCES: &[Circumstance] = &[
         &[("udp_sender_documents_dropped_total{reason=\"too_large\"}", ONCE)],
     ),
     ("OmphalosRecoverySkipped", "indexer", &[("udp_recovery_skipped{reason=\"record\"}", YES)]),
+    ("OmphalosMappingConflict", "indexer", &[("documents_mapping_conflict_total", ONCE)]),
+    ("OmphalosStoreDamaged", "", &[("omphalos_store_indices_damaged", YES)]),
+    ("OmphalosReloadRefused", "", &[("omphalos_reloads_total{outcome=\"refused\"}", ONCE)]),
+    ("OmphalosDatabaseRefused", "shipper", &[("geoip_databases_refused_total", ONCE)]),
+    ("OmphalosStorePanics", "", &[("omphalos_store_panics_total", ONCE)]),
     (
         "OmphalosBooksOff",
         "shipper",
@@ -157,15 +164,22 @@ const CIRCUMSTANCES: &[Circumstance] = &[
     ),
 ];
 
+/// What the names of a part's metrics begin with. In one process both ends may be with the broker.
+fn prefixes(part: &str, name: &str, in_one_process: bool) -> Vec<String> {
+    match part {
+        "" => vec![String::new()],
+        _ if !in_one_process => vec!["omphalos_".to_owned()],
+        _ if name.starts_with("amqp_sender_") => {
+            vec!["omphalos_shipper_".to_owned(), "omphalos_indexer_".to_owned()]
+        }
+        part => vec![format!("omphalos_{part}_")],
+    }
+}
+
 /// A test for promtool: with these series only this alert fires, and not before its circumstance is
 /// there. Where nothing is to fire, the series stay as they are in the beginning.
 fn test_of((alert, part, series): &Circumstance, in_one_process: bool, fires: bool) -> String {
-    let prefix = match (*part, in_one_process) {
-        ("", _) => String::new(),
-        (part, true) => format!("omphalos_{part}_"),
-        _ => "omphalos_".to_owned(),
-    };
-    let mut text = format!("  - name: {alert} {prefix}\n    interval: 1m\n    input_series:\n");
+    let mut text = format!("  - name: {alert} {part}\n    interval: 1m\n    input_series:\n");
     for (name, [before, first, step]) in *series {
         let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
         let comma = if labels == "}" { "" } else { ", " };
@@ -175,8 +189,10 @@ fn test_of((alert, part, series): &Circumstance, in_one_process: bool, fires: bo
         } else {
             format!("{before}x{END}")
         };
-        writeln!(text, "      - series: '{prefix}{name}{labels}'\n        values: '{values}'")
-            .unwrap();
+        for prefix in prefixes(part, name, in_one_process) {
+            writeln!(text, "      - series: '{prefix}{name}{labels}'\n        values: '{values}'")
+                .unwrap();
+        }
     }
     text.push_str("    promql_expr_test:\n");
     let minutes = (0..END).filter(|minute| *minute < BEGIN || !fires);
@@ -224,7 +240,9 @@ fn each_alert_fires_when_its_circumstance_is_there_and_no_other_does() {
         }
         for (name, _) in circumstance.2 {
             let name = name.split('{').next().expect("a name");
-            let is_known = name == "up" || served.contains(&format!("omphalos_{name}"));
+            let names = prefixes(circumstance.1, name, false).into_iter();
+            let is_known = name == "up"
+                || names.map(|prefix| prefix + name).all(|name| served.contains(&name));
             assert!(is_known, "no program has {name}");
         }
     }
@@ -303,15 +321,30 @@ impl Fleet {
 }
 
 /// What fires for each of the programs below.
-const FIRING: [&[&str]; 7] = [
+const FIRING: [&[&str]; 9] = [
     &[],
     &["BrokerAway", "FileBehind", "FileUnreadable", "BytesLost"],
     &["ParseFailures", "DeadLetters", "DeadLettersDropped"],
     &["Held", "UdpRefused"],
     &[],
     &["FileBehind", "UdpDestinationAway"],
+    &["BrokerAway"],
+    &["BrokerAway"],
     &["Down"],
 ];
+
+/// Programs whose broker is away: one with both ends in it, and a relay.
+fn add_without_broker(fleet: &mut Fleet, elastic: &str) {
+    let both_ends = |program: Program| {
+        let program = program.arg("run").option("--amqp-url", NO_BROKER);
+        program.option("--elasticsearch-url", elastic)
+    };
+    fleet.add(Some(0), &both_ends, "omphalos");
+    let relay = |program: Program| {
+        program.arg("relay").option("--udp", free_address()).option("--amqp-url", NO_BROKER)
+    };
+    fleet.add(None, &relay, "omphalos-indexer");
+}
 
 fn expected(ports: &[u16]) -> BTreeSet<(String, u16)> {
     let of_one = |(port, names): (&u16, &&[&str])| -> Vec<(String, u16)> {
@@ -356,6 +389,7 @@ fn prometheus_sees_what_is_wrong_with_real_programs() {
     fleet.add(Some(10), &|program: Program| program.option("--udp", receiver), "omphalos-shipper");
     let lonely = |program: Program| program.option("--udp", nowhere);
     fleet.add(Some(10), &lonely, "omphalos-shipper");
+    add_without_broker(&mut fleet, &embedded.url());
     fleet.add(Some(0), &lonely, "omphalos-shipper");
 
     let ports: Vec<u16> = fleet.programs.iter().map(Program::port).collect();
@@ -378,4 +412,5 @@ fn prometheus_sees_what_is_wrong_with_real_programs() {
         firing.retain(|(name, _)| name != "OmphalosSpoolGrows");
         holds(firing == expected, format!("{firing:?}, expected {expected:?}"))
     });
+    dashboard::has_something_to_show(&prometheus);
 }

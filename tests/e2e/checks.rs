@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use omphalos_tests::Program;
+use omphalos_tests::{Embedded, Program};
 
 use crate::circumstances::directory;
 
@@ -56,6 +56,29 @@ fn that_settings_are_valid_is_said_last_and_only_where_all_are() {
         }
         assert_eq!(ended.code, Some(code), "{words}");
     }
+}
+
+/// The kind of fault: a server is asked for that these settings have no use for.
+#[test]
+fn run_looks_for_no_broker_where_none_is_named() {
+    let directory = directory();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("a.log"), "a line\n").expect("a file");
+    let elastic = Embedded::start();
+    let settings = format!(
+        "state_dir = {:?}\n[[monitor]]\npaths = [{:?}]\nparser = \"raw\"\n[elasticsearch]\nurl = [{:?}]\n",
+        path("state"),
+        path("a.log"),
+        elastic.url()
+    );
+    fs::write(path("run.toml"), settings).expect("settings");
+    let ended = Program::new("omphalos", &path("said.log"))
+        .args(["run", "check"])
+        .option("--config", path("run.toml").display())
+        .run();
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    assert!(ended.output.contains(&elastic.url()), "{}", ended.output);
+    assert!(!ended.output.contains("amqp"), "{}", ended.output);
 }
 
 /// Answers every request with nothing, and gives the credentials that it was sent.

@@ -58,9 +58,10 @@ fn the_pages_of_settings_say_what_the_programs_know() {
     check("watch", "omphalos watch", &omphalos::watch::settings());
 }
 
-/// README and the pages of the manual, each with its name.
+/// README and the pages of the manual, how-tos too, each with its name.
 fn pages() -> Vec<(String, String)> {
-    let pages = fs::read_dir(repository().join("docs")).expect("the manual");
+    let directories = ["docs", "docs/howto"].map(|name| repository().join(name)).into_iter();
+    let pages = directories.flat_map(|path| fs::read_dir(path).expect("the manual"));
     let pages = pages.map(|entry| entry.expect("an entry").path());
     let pages = pages.filter(|path| path.extension().is_some_and(|end| end == "md"));
     let pages = pages.chain([repository().join("README.md")]);
@@ -73,8 +74,11 @@ fn pages() -> Vec<(String, String)> {
 fn every_file_of_settings_in_the_manual_is_taken_by_every_program() {
     let mut blocks = 0;
     for (page, text) in pages() {
-        for block in text.split("```toml\n").skip(1) {
-            let block = block.split("```").next().expect("its end");
+        let blocks_of_page = text.split("```toml\n").skip(1).map(|block| (block, "```"));
+        // How-tos write files: `cat >/etc/omphalos/shipper.toml <<'END'`.
+        let files = text.split(".toml <<'END'\n").skip(1).map(|block| (block, "END\n"));
+        for (block, end) in blocks_of_page.chain(files) {
+            let block = block.split(end).next().expect("its end");
             let taken = [
                 from_text::<omphalos_shipper::config::Settings>(block).map(drop),
                 from_text::<omphalos_indexer::config::Settings>(block).map(drop),
@@ -99,8 +103,16 @@ fn every_command_of_ours_in_the_manual_is_one() {
         .concat();
     let mut commands = 0;
     for (page, text) in pages() {
+        let mut in_shell = false;
         for line in text.replace("\\\n", " ").lines() {
-            let Some(line) = line.strip_prefix("    ") else { continue };
+            if line.starts_with("```") {
+                in_shell = line == "```sh";
+            }
+            let line = match line.strip_prefix("    ") {
+                Some(line) => line,
+                None if in_shell => line,
+                None => continue,
+            };
             let line = line.trim_start().trim_start_matches("$ ");
             let line = line.trim_start_matches("target/quick/");
             if !["omphalos ", "omphalos-shipper ", "omphalos-indexer "]

@@ -45,6 +45,18 @@ impl Prometheus {
         sample["value"][1].as_str()?.parse().ok()
     }
 
+    /// How many samples the answer to a query has.
+    ///
+    /// # Errors
+    /// What Prometheus has against the query.
+    pub fn samples(&self, query: &str) -> Result<usize, String> {
+        let answer = self.get(&format!("query?query={}", encoded(query)));
+        match answer["data"]["result"].as_array() {
+            Some(samples) => Ok(samples.len()),
+            None => Err(answer["error"].to_string()),
+        }
+    }
+
     fn get(&self, what: &str) -> Value {
         let url = format!("http://127.0.0.1:{}/api/v1/{what}", self.server.port());
         let answer = reqwest::blocking::get(url).and_then(reqwest::blocking::Response::text);

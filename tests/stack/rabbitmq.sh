@@ -8,6 +8,7 @@
 #              channel_tick_interval, which is how often (ms) channels look at that timeout
 #   node=NAME    the node is NAME@localhost; rabbit@localhost where it is not said
 #   cluster=DIR  the folder of a running epmd.sh: nodes with the same one and names of their own can be joined
+#   plugins=NAME[,NAME...]  plugins that come with RabbitMQ and are to be used, such as rabbitmq_shovel
 # Prints `READY amqp://guest:guest@127.0.0.1:PORT pid=PID` once a client can log in; the pid is the Erlang VM's.
 # Stops on SIGTERM, SIGINT or the end of standard input. Exits with 1 where the node does not start or ends by itself.
 # In DIR: pid, log (all output), rabbitmq.conf, ports, data/, and rabbitmqctl, which talks to this very node.
@@ -22,11 +23,12 @@ claim "$1"
 port=''
 take_port port "$2"
 shift 2
-node=rabbit cluster='' settings=()
+node=rabbit cluster='' names='' settings=()
 for word in "$@"; do
     case $word in
     node=*) node=${word#*=} ;;
     cluster=*) cluster=${word#*=} ;;
+    plugins=*) names=${word#*=} ;;
     *) settings+=("$word") ;;
     esac
 done
@@ -62,7 +64,7 @@ configure() {
 }
 echo '[].' >"$dir/advanced.config"
 configure "${settings[@]}" >"$dir/rabbitmq.conf"
-echo '[].' >"$dir/enabled_plugins"
+echo "[$names]." >"$dir/enabled_plugins"
 
 # The caller's environment stays outside: a RABBITMQ_ or ERL_ variable in it would change the node. ERL_FLAGS reaches
 # every Erlang VM, also the ones of rabbitmqctl: it keeps the distribution on the loopback, and epmd ours (else each VM that
@@ -79,9 +81,9 @@ node_environment=(
     "RABBITMQ_CONFIG_FILE=$dir/rabbitmq.conf" "RABBITMQ_ADVANCED_CONFIG_FILE=$dir/advanced.config"
     "RABBITMQ_ENABLED_PLUGINS_FILE=$dir/enabled_plugins"
 )
-# see install.sh
+# see install.sh; a plugin has others that it needs, which the index leaves out
 index=$(rabbitmq_index "$sbin")
-if [ -d "$index/modules" ]; then
+if [ -z "$names" ] && [ -d "$index/modules" ]; then
     node_environment+=("RABBITMQ_PLUGINS_DIR=$index/plugins" "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-pa $index/modules")
 fi
 

@@ -15,7 +15,7 @@ use super::problem::Problem;
 
 /// To be raised with every change of the mapping, so that indexers replace older templates and
 /// leave newer ones alone.
-pub const TEMPLATE_VERSION: u64 = 6;
+pub const TEMPLATE_VERSION: u64 = 7;
 
 /// Fields of heartbeats and alerts, which no line has: dashboards count with them, and a first value of 0 must not
 /// make a field a whole number for ever. What lines may have, such as `service`, is not fixed here.

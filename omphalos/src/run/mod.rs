@@ -139,7 +139,7 @@ pub(crate) async fn check_all(wanted: &Wanted) -> anyhow::Result<ExitCode> {
     let Plan { chain, store } = Plan::new(settings)?;
     let mut code = ExitCode::SUCCESS;
     if let Some(indexer) = chain.indexer.as_ref().filter(|_| store.is_none())
-        && !omphalos_indexer::check::check(indexer).await?
+        && !omphalos_indexer::check::check(indexer, !chain.is_local).await?
     {
         code = ExitCode::FAILURE;
     }

@@ -69,7 +69,7 @@ fn is_plain(name: &str, raw: Raw<'_>) -> bool {
 
 /// Whether an object inside of one of the table is called so.
 pub(super) fn is_inner_object(name: &str) -> bool {
-    matches!(name, "request" | "response" | "body" | "file")
+    matches!(name, "request" | "response" | "body" | "file" | "pod" | "container")
 }
 
 /// Whether all members of this object have their place, as far as its text tells: it has fields only, and

@@ -7,7 +7,7 @@ use super::charset::{Charset, EncodingSetting};
 use super::container::Container;
 use super::directives::Directives;
 use super::multiline::Rule;
-use super::{Counts, Scribe};
+use super::{Counts, Scribe, pod};
 use crate::steps::Steps;
 use crate::steps::own::OwnFields;
 use crate::{Format, Frame, List, ModuleKind};
@@ -59,8 +59,8 @@ impl Recipe {
     /// The scribe of one file.
     pub fn scribe<M: Copy>(&self, origin: Origin<'_>) -> Scribe<M> {
         let multiline = self.multiline.clone();
-        let frame =
-            Frame::new(&self.dataset, origin, self.keep_original).finished_by(self.finish.clone());
+        let frame = Frame::new(&self.dataset, origin, self.keep_original)
+            .finished_by(self.finish_of(origin));
         Scribe {
             counts: Counts::default(),
             encoding: self.encoding,
@@ -73,5 +73,14 @@ impl Recipe {
             frame,
             written: None,
         }
+    }
+
+    /// What is added to the documents of a file: of a container, also what its path says.
+    fn finish_of(&self, origin: Origin<'_>) -> Finish {
+        let mut finish = self.finish.clone();
+        if self.container != Container::None {
+            finish.own_fields = OwnFields::beside(finish.own_fields, pod::fields(origin.path));
+        }
+        finish
     }
 }

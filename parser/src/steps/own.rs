@@ -1,4 +1,7 @@
-//! Fields that the operator gives to all documents of a host or of a monitor.
+//! Fields that the operator gives to all documents of a host or of a monitor, and those that the path of a
+//! container's log says.
+
+use std::sync::Arc;
 
 use crate::document::collide;
 use crate::fields::{Fields, List, split_first};
@@ -28,6 +31,8 @@ const OF_DOCUMENTS: [&str; 14] = [
 #[derive(Debug)]
 pub struct OwnFields {
     fields: Vec<(Box<str>, String)>,
+    /// So many of them are the operator's; the others are the path's.
+    of_operator: usize,
     /// `,"labels":{"env":"prod"}`
     piece: Vec<u8>,
     /// The first parts of their names.
@@ -41,7 +46,7 @@ impl OwnFields {
     ///
     /// # Errors
     /// The name of one that another is, or is in the way of.
-    pub fn new(fields: Vec<(Box<str>, String)>) -> Result<Option<std::sync::Arc<Self>>, Box<str>> {
+    pub fn new(fields: Vec<(Box<str>, String)>) -> Result<Option<Self>, Box<str>> {
         let mut tops: Vec<Box<str>> = Vec::new();
         for (at, (name, _)) in fields.iter().enumerate() {
             if fields.iter().skip(at + 1).any(|(other, _)| collide(name, other)) {
@@ -67,8 +72,27 @@ impl OwnFields {
         let inside = piece.get(1..end).unwrap_or_default();
         let piece = [b",", inside].concat();
         let is_apart = tops.iter().all(|top| !OF_DOCUMENTS.contains(&&**top));
-        let own = Self { fields, piece, tops, is_apart };
-        Ok((!own.fields.is_empty()).then(|| std::sync::Arc::new(own)))
+        let of_operator = fields.len();
+        let own = Self { fields, of_operator, piece, tops, is_apart };
+        Ok((!own.fields.is_empty()).then_some(own))
+    }
+
+    /// These, and beside them others whose names none of them has or is in the way of: what the operator says
+    /// goes before.
+    pub fn beside(own: Option<Arc<Self>>, others: Vec<(Box<str>, String)>) -> Option<Arc<Self>> {
+        if others.is_empty() {
+            return own;
+        }
+        let mut fields = own.map(|own| own.fields.clone()).unwrap_or_default();
+        let of_operator = fields.len();
+        for (name, json) in others {
+            if !fields.iter().take(of_operator).any(|(own, _)| collide(own, &name)) {
+                fields.push((name, json));
+            }
+        }
+        let made = Self::new(fields).map(|own| own.map(|own| Self { of_operator, ..own }));
+        debug_assert!(made.is_ok(), "no two names of a path collide");
+        made.ok().flatten().map(Arc::new)
     }
 
     /// Adds them to the document from `start` on, which ends with its brace; whether all that was there
@@ -94,8 +118,15 @@ impl OwnFields {
             out.extend_from_slice(&text);
             return true;
         };
-        for (name, json) in &self.fields {
-            if view.put(name, Node::New(json.clone())).is_err() {
+        for (at, (name, json)) in self.fields.iter().enumerate() {
+            let node = Node::New(json.clone());
+            // What an operator says may fail to find its place; what the path says, no line can push aside.
+            let is_put = if at < self.of_operator {
+                view.put(name, node)
+            } else {
+                view.put_over(name, node)
+            };
+            if is_put.is_err() {
                 view.tag(super::FAILURE);
             }
         }

@@ -455,6 +455,7 @@ pub fn own_fields(table: &FieldTable) -> Result<Option<Arc<OwnFields>>, ConfigEr
     flatten("", table, &mut fields)
         .map_err(|problem| ConfigError::invalid(format!("fields: {problem}")))?;
     OwnFields::new(fields)
+        .map(|own| own.map(Arc::new))
         .map_err(|name| ConfigError::invalid(format!("fields: {name} is there twice")))
 }
 

@@ -1,5 +1,7 @@
 //! Steps, on the documents of lines.
 
+mod pods;
+
 use omphalos_common::event::DocumentId;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -48,7 +50,11 @@ fn read(settings: &RecipeSettings, lines: &[&[u8]]) -> (Vec<Option<Vec<u8>>>, Sc
 }
 
 fn read_by(recipe: &Recipe, lines: &[&[u8]]) -> (Vec<Option<Vec<u8>>>, Scribe<()>) {
-    let origin = Origin { host_name: "web1", host_id: "id", path: b"/x.log" };
+    read_from(b"/x.log", recipe, lines)
+}
+
+fn read_from(path: &[u8], recipe: &Recipe, lines: &[&[u8]]) -> (Vec<Option<Vec<u8>>>, Scribe<()>) {
+    let origin = Origin { host_name: "web1", host_id: "id", path };
     let mut scribe: Scribe<()> = recipe.scribe(origin);
     let (mut page, mut documents, mut offset) = (Page::default(), Documents::default(), 0);
     for line in lines {

@@ -239,20 +239,44 @@ impl<'a> View<'a> {
     /// # Errors
     /// As [`Self::set`].
     pub fn put(&mut self, path: &str, node: Node<'a>) -> Result<(), Blocked> {
-        let Some(displaced) = self.set(path, node)? else { return Ok(()) };
+        if let Some(displaced) = self.set(path, node)? {
+            self.keep_aside(path, displaced);
+        }
+        Ok(())
+    }
+
+    /// Puts something there whatever is in its way, which is put under `unmerged`: what has its name, however
+    /// often, and what stands in place of an object around it.
+    ///
+    /// # Errors
+    /// Where a name with dots is still in the way.
+    pub fn put_over(&mut self, path: &str, node: Node<'a>) -> Result<(), Blocked> {
+        while let Some(displaced) = self.remove(path) {
+            self.keep_aside(path, displaced);
+        }
+        for object in path.match_indices('.').filter_map(|(dot, _)| path.get(..dot)) {
+            while find(&mut self.members, object).is_some_and(|found| found.members().is_none()) {
+                let Some(displaced) = self.remove(object) else { break };
+                self.keep_aside(object, displaced);
+            }
+        }
+        self.set(path, node).map(drop)
+    }
+
+    /// Puts what had this name under `unmerged`.
+    fn keep_aside(&mut self, path: &str, displaced: Node<'a>) {
         let kept = self.members.iter().position(|(name, _)| name == "unmerged");
         let kept = kept.unwrap_or_else(|| {
             self.members.push((Cow::Borrowed("unmerged"), Node::Object(Vec::new())));
             self.members.len() - 1
         });
-        let Some((_, kept)) = self.members.get_mut(kept) else { return Ok(()) };
-        let Some(kept) = kept.members() else { return Ok(()) };
+        let Some((_, kept)) = self.members.get_mut(kept) else { return };
+        let Some(kept) = kept.members() else { return };
         let mut name = path.to_owned();
         while kept.iter().any(|(other, _)| *other == name) {
             name.push('\'');
         }
         kept.push((Cow::Owned(name), displaced));
-        Ok(())
     }
 
     /// Adds a tag.

@@ -90,50 +90,6 @@ fn a_queue_declared_differently_is_explained() {
     );
 }
 
-#[test]
-fn a_certificate_that_is_not_trusted_is_explained_and_a_given_authority_is_trusted() {
-    let directory = directory();
-    let authority = authority();
-    let key = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])
-        .expect("parameters")
-        .signed_by(&key, &authority)
-        .expect("a certificate");
-    let file = |name: &str, text: &str| {
-        let path = directory.path().join(name);
-        fs::write(&path, text).expect("a PEM file");
-        path.display().to_string()
-    };
-    let ca = file("ca.pem", &authority.pem());
-    let port = omphalos_tests::free_port();
-    let settings = [
-        format!("listeners.ssl.default=127.0.0.1:{port}"),
-        format!("ssl_options.cacertfile={ca}"),
-        format!("ssl_options.certfile={}", file("server.pem", &certificate.pem())),
-        format!("ssl_options.keyfile={}", file("server.key", &key.serialize_pem())),
-        "ssl_options.verify=verify_none".to_owned(),
-    ];
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let stack = Stack::with_broker(&settings);
-    let mut log = LogFile::create(&stack.path("access.log"));
-    log.append(1_000);
-    let url = format!("amqps://guest:guest@localhost:{port}/%2f");
-    let shipper = |state: &str| {
-        Program::new("omphalos-shipper", &stack.path(&format!("{state}.log")))
-            .arg(log.path().display())
-            .args(["--parser", "combined"])
-            .option("--state-dir", stack.path(state).display())
-            .option("--amqp-url", &url)
-    };
-    let distrustful = shipper("distrustful").start();
-    distrustful.wait_for_log("the broker's certificate is not trusted");
-    distrustful.wait_for_log("give its authority with amqp.ca_file");
-    let shipped = shipper("trusting").option("--amqp-ca-file", &ca).arg("--once").run();
-    assert_eq!(shipped.code, Some(0), "{}", shipped.output);
-    assert_eq!(stack.indexer().arg("--drain").run().code, Some(0));
-    log.assert_indexed_once(&stack.elastic());
-}
-
 /// The kind of fault: what is wrong with a server is answered as a wrong setting is. Only `audit` and
 /// `search` have another meaning for 1.
 #[test]

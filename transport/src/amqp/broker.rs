@@ -7,7 +7,7 @@ use std::time::Duration;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};
 use lapin::tcp::{AsyncTcpStream, RustlsConnector, RustlsConnectorConfig};
 use lapin::types::LongString;
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 use lapin::{Connection, ConnectionProperties, ErrorKind};
 
 use super::settings::{AmqpSettings, show};
@@ -190,6 +190,9 @@ fn explain(error: &lapin::Error, url: &AMQPUri) -> String {
                 url.vhost,
                 refusal.get_message()
             ),
+            _ if refusal.get_message().as_str().contains("ACCESS_REFUSED") && is_external(url) => {
+                "the broker takes no certificate for a user: give one with amqp.client_certificate_file whose name (ssl_cert_login_from) is that of a user, and have the broker use rabbitmq_auth_mechanism_ssl with EXTERNAL among its auth_mechanisms".to_owned()
+            }
             _ if refusal.get_message().as_str().contains("ACCESS_REFUSED") => format!(
                 "the broker refuses user {user:?}: wrong password, unknown user, or guest from another host; check with: rabbitmqctl authenticate_user"
             ),
@@ -198,6 +201,11 @@ fn explain(error: &lapin::Error, url: &AMQPUri) -> String {
         ErrorKind::IOError(error) => explain_io(error, url),
         _ => error.to_string(),
     }
+}
+
+/// Whether the certificate says who we are.
+fn is_external(url: &AMQPUri) -> bool {
+    url.query.auth_mechanism == Some(SASLMechanism::External)
 }
 
 fn explain_io(error: &std::io::Error, url: &AMQPUri) -> String {
