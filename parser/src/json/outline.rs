@@ -5,8 +5,8 @@ use super::names::begins_well;
 use super::{Member, exchange, is_in_template, profile};
 use omphalos_common::time::TimeMembers;
 
-/// So many outlines are kept: a log may have lines of several kinds.
-const MOST: usize = 8;
+/// So many outlines are kept: a log may have lines of several kinds. There is one of these for each file.
+const MOST: usize = 4;
 /// Lines with more members, or longer names together, have none.
 pub const MOST_MEMBERS: usize = 64;
 const MOST_BYTES: usize = 2048;

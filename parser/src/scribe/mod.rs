@@ -1,7 +1,7 @@
 //! From a line of a file to its document, in one place: characters ([`charset`]) and padding
 //! ([`padding`]), what a container runtime wrapped around lines ([`container`]), which lines make one
 //! event ([`multiline`], joined by [`assemble`]), the format's parser, and the document, to which the path
-//! of a container's log adds what it says ([`pod`]).
+//! of a container's log adds what it says (`pod.rs`).
 //!
 //! What is shipped and what `omphalos parse` shows comes from here. A [`Recipe`] is what the settings
 //! of a `[[monitor]]` table say, checked; it makes the [`Scribe`] of each file. Where lines stand, and
