@@ -54,22 +54,16 @@ fn exchange(stack: &Stack, steps: impl FnOnce(&Load, &mut Program, &mut Program)
 
 #[test]
 #[ignore = "needs programs of an earlier version: make test-upgrades"]
-fn indexers_first_and_then_shippers() {
-    exchange(&Stack::shared(), |load, shipper, indexer| {
-        indexer.replace(&current());
-        load.wait_for_more(BETWEEN);
-        shipper.replace(&current());
-    });
-}
-
-#[test]
-#[ignore = "needs programs of an earlier version: make test-upgrades"]
-fn shippers_first_and_then_indexers() {
-    exchange(&Stack::shared(), |load, shipper, indexer| {
-        shipper.replace(&current());
-        load.wait_for_more(BETWEEN);
-        indexer.replace(&current());
-    });
+fn indexers_first_and_then_shippers_and_the_other_way_round() {
+    for are_shippers_first in [false, true] {
+        exchange(&Stack::shared(), |load, shipper, indexer| {
+            let (first, second) =
+                if are_shippers_first { (shipper, indexer) } else { (indexer, shipper) };
+            first.replace(&current());
+            load.wait_for_more(BETWEEN);
+            second.replace(&current());
+        });
+    }
 }
 
 /// Until all is upgraded, one host and one indexer may be of either version, and one is taken back.

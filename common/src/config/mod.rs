@@ -2,11 +2,11 @@
 //! precedence.
 //!
 //! A binary declares its settings as a table of [`Setting`] rows. From the same rows come the
-//! command line ([`add_flags`]), the environment variables, the overlay onto the file ([`load()`])
-//! the reference in the manual ([`reference()`]), and the schema for editors ([`schema()`]). Rows stand beside the serde struct that they
-//! are read into, in the room that they are for; a program gathers those of its rooms, each of which
-//! takes what its rows name ([`Tables`]). What no row names is refused. A test of each binary compares
-//! rows and structs ([`rows_without_a_place`]), so neither can have a setting that the other lacks.
+//! command line ([`add_flags`]), the environment variables, the overlay onto the file ([`load()`]),
+//! the reference in the manual ([`reference()`]), and the schema for editors ([`schema()`]). Rows
+//! stand beside the serde struct that they are read into, in the room that they are for; a program
+//! gathers those of its rooms, each of which takes what its rows name ([`Tables`]). What no row names
+//! is refused. A test of each binary compares rows and structs ([`rows_without_a_place`]), so neither can have a setting that the other lacks.
 //! What a setting is [`About`] says which commands have a use for it.
 //!
 //! One file may be for all programs: each takes the tables that its rows name and passes over those

@@ -164,7 +164,7 @@ pub async fn overview(page: &Arc<Page>, wanted: &Overview) -> Shown {
             });
             let tops = dimensions.iter().map(|dimension| {
                 let wanted = (dimension.clone(), *by, *most);
-                top_of_range(page, range, wanted, asked.origin)
+                top_of_range(page, range, wanted, &asked)
             });
             let ((summary, series), tops) = futures_util::try_join!(both, try_join_all(tops))?;
             Reply::json(&OfOverview { frame: frame(&asked, range), summary, series, tops })
@@ -177,10 +177,11 @@ async fn top_of_range(
     page: &Arc<Page>,
     range: &Range,
     wanted: (Dimension, By, usize),
-    origin: Origin,
+    whole: &Asked,
 ) -> Result<Keys, Problem> {
+    let origin = whole.origin;
     // Each asks on its own: what is stored remembers what it was asked last.
-    let asked = if origin == Origin::Live { page.whom(range)? } else { page.stored(range)? };
+    let asked = if origin == Origin::Live { whole.clone() } else { page.stored(range)? };
     let (filter, again) = (range.filter.clone(), wanted.clone());
     let found = page.gate.ask(move || top_of(&asked, &wanted, filter.as_deref())).await;
     match page.stored(range) {
@@ -300,7 +301,7 @@ async fn top(page: &Arc<Page>, dimension: &str, uri: &Uri) -> Shown {
         .answer(key, fresh(&range), async {
             let asked = page.whom(&range)?;
             let wanted = (Dimension::named(dimension), by, most);
-            let top = top_of_range(page, &range, wanted, asked.origin).await?;
+            let top = top_of_range(page, &range, wanted, &asked).await?;
             Reply::json(&OfTop { frame: frame(&asked, &range), top })
         })
         .await
